@@ -1,0 +1,103 @@
+"""The two logins and their database: what an administrator does once, as code that may be repeated.
+
+`tatami_owner` owns the tables; `tatami_app` owns nothing, bypasses nothing and finds nothing until a scope
+sets its search_path. The tests make their database with this same code.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+OWNER = "tatami_owner"
+APP = "tatami_app"
+# Named attribute by attribute: running this again also takes back what somebody granted.
+ATTRIBUTES = sql.SQL("LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS INHERIT")
+
+# Not the database's name, which would serialise with nobody: one lock for all who make logins on a server.
+BOOTSTRAP_LOCK = 0x7461_7461_6D69
+
+
+@dataclass(frozen=True)
+class DatabaseUrls:
+    """Where the application and the owner find one database."""
+
+    app: str
+    owner: str
+
+
+def create_logins(
+    admin: str, *, database: str = "tatami", app_password: str, owner_password: str
+) -> DatabaseUrls:
+    """Make both logins and `database` where they are missing, and put their rights in order.
+
+    `admin` is the conninfo of a superuser, on any database of the server. Existing data is left alone.
+    """
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [BOOTSTRAP_LOCK])
+        for role, password in ((OWNER, owner_password), (APP, app_password)):
+            _create_role(connection, role, password)
+    create_database(admin, database, OWNER)
+    return DatabaseUrls(
+        app=database_url(admin, user=APP, password=app_password, database=database),
+        owner=database_url(admin, user=OWNER, password=owner_password, database=database),
+    )
+
+
+def _create_role(connection: psycopg.Connection, role: str, password: str) -> None:
+    name = sql.Identifier(role)
+    found = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+    verb = sql.SQL("ALTER" if found else "CREATE")
+    connection.execute(
+        sql.SQL("{} ROLE {} WITH {} PASSWORD {}").format(verb, name, ATTRIBUTES, sql.Literal(password))
+    )
+
+
+def create_database(admin: str, name: str, owner: str = OWNER, *, recreate: bool = False) -> None:
+    """Make the database `name`, owned by `owner`, and close it to all but the two logins.
+
+    `recreate` first drops it with everything in it (and whoever is connected): for tests.
+    """
+    database = sql.Identifier(name)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [BOOTSTRAP_LOCK])
+        if recreate:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(database))
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(database))
+        app = sql.Identifier(APP)
+        for statement in (
+            sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, sql.Identifier(owner)),
+            sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database),
+            sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(database, app),
+            sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, app),
+            sql.SQL("ALTER DATABASE {} SET timezone = 'UTC'").format(database),
+            sql.SQL("ALTER ROLE {} IN DATABASE {} SET search_path = ''").format(app, database),
+        ):
+            connection.execute(statement)
+    with psycopg.connect(make_conninfo(admin, dbname=name), autocommit=True) as connection:
+        connection.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(sql.Identifier(owner)))
+        connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+
+
+def drop_database(admin: str, name: str) -> None:
+    """Drop the database `name` with everything in it, and whoever is connected; none is no error."""
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def database_url(admin: str, *, user: str, password: str, database: str) -> str:
+    """Return the address of `database` on `admin`'s server for another login, as a URL.
+
+    A socket's folder goes into the query, percent-encoded: the host of a URL cannot hold a path.
+    """
+    server = conninfo_to_dict(admin)
+    host, port = str(server.get("host") or "localhost"), server.get("port")
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+    path = quote(database, safe="")
+    if host.startswith("/"):
+        suffix = f"&port={port}" if port else ""
+        return f"postgresql://{login}@/{path}?host={quote(host, safe='')}{suffix}"
+    return f"postgresql://{login}@{host}{f':{port}' if port else ''}/{path}"

@@ -1,0 +1,154 @@
+"""A checkout with the real servers and supervisor, and an application of a few lines in the place of ours.
+
+Started as processes, as a person does: what is tested is what the terminal sees. It needs no Django.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+import tatami.embedded
+
+GIVEN_BY_MAKE_TEST = (
+    *("DATABASE_URL", "OWNER_DATABASE_URL", "ADMIN_DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"),
+    *("JWT_SECRET", "TATAMI_DATA", "TATAMI_EPHEMERAL", "TATAMI_SUPERADMIN_PASSWORD", "PORT"),
+)
+
+MANAGE = """
+import os, psycopg
+with psycopg.connect(os.environ["OWNER_DATABASE_URL"]) as connection:
+    connection.execute("CREATE TABLE IF NOT EXISTS public.starts (at timestamptz DEFAULT now())")
+    connection.execute("INSERT INTO public.starts DEFAULT VALUES")
+    print("starts:", connection.execute("SELECT count(*) FROM public.starts").fetchone()[0], flush=True)
+"""
+WSGI = """
+import os, psycopg
+def application(environ, start_response):
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        login = connection.execute("SELECT current_user").fetchone()[0]
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [login.encode()]
+"""
+CELERY = """
+import os
+from celery import Celery
+app = Celery("demo", broker=os.environ["CELERY_BROKER_URL"])
+"""
+SETTINGS = "SECRET_KEY = 'for the demonstration only'\nUSE_TZ = True\n"
+
+
+@dataclass
+class Checkout:
+    """A folder like ours, with commands to run in it."""
+
+    root: Path
+    started: list["subprocess.Popen[str]"] = field(default_factory=list)
+
+    @classmethod
+    def make(cls, root: Path) -> "Checkout":
+        """Lay out the folder: our code for the servers, and the small application."""
+        kernel = root / "platform" / "tatami"
+        shutil.copytree(Path(tatami.embedded.__file__).parent, kernel / "embedded")
+        (kernel / "__init__.py").touch()
+        config = root / "platform" / "config"
+        config.mkdir()
+        (config / "__init__.py").touch()
+        (root / "manage.py").write_text(MANAGE)
+        (config / "wsgi.py").write_text(WSGI)
+        (config / "celery.py").write_text(CELERY)
+        (config / "settings.py").write_text(SETTINGS)
+        return cls(root)
+
+    @property
+    def data(self) -> Path:
+        """Where it keeps what it keeps."""
+        return self.root / ".tatami"
+
+    def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+        """Start `python -m tatami.embedded …` with its input and output in our hands."""
+        inherited = {name: value for name, value in os.environ.items() if name not in GIVEN_BY_MAKE_TEST}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tatami.embedded", *arguments],
+            cwd=self.root,
+            env={**inherited, "PYTHONPATH": str(self.root / "platform"), **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+    def finish(self, *arguments: str, **environment: str) -> tuple[int, str]:
+        """Run to the end and return the exit code and all that was said."""
+        process = self.start(*arguments, **environment)
+        output, _ = process.communicate(timeout=60)
+        return process.returncode, output
+
+    @contextmanager
+    def servers(self, **environment: str) -> Iterator[dict[str, str]]:
+        """Hold the servers open for the body, and yield the environment that a command finds."""
+        wait = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
+        process = self.start("exec", "--", sys.executable, "-c", wait, **environment)
+        assert process.stdout
+        line = process.stdout.readline()
+        assert line.startswith("{"), line + process.stdout.read()
+        yield json.loads(line)
+        process.communicate(timeout=30)
+        assert process.returncode == 0
+
+    def record(self) -> dict[str, Any]:
+        """Return what the supervisor wrote down about itself."""
+        content: dict[str, Any] = json.loads((self.data / "running.json").read_text())
+        return content
+
+    def processes(self) -> list[psutil.Process]:
+        """Return every process that works in this checkout, or for it."""
+        return [process for process in psutil.process_iter() if _works_below(process, self.root)]
+
+    def end(self) -> None:
+        """Leave nothing running, however the test ended."""
+        for process in self.started:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                process.communicate(timeout=30)
+            for pipe in (process.stdin, process.stdout):
+                if pipe:
+                    pipe.close()
+
+
+def _works_below(process: psutil.Process, root: Path) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and process.cwd().startswith(str(root))
+    except psutil.Error:
+        return False
+
+
+def eventually(true: Callable[[], bool], within: float = 20.0) -> bool:
+    """Wait for something to come true; say whether it did."""
+    give_up = time.monotonic() + within
+    while not true():
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def free_port() -> int:
+    """Return a port that nobody has, now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
