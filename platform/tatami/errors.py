@@ -1,0 +1,159 @@
+"""The one hierarchy of what can go wrong, and the only place that knows codes and statuses.
+
+A rule that is broken raises the error named after it, where the rule is known. The handler in
+`tatami.api.errors` turns it into the envelope of the contract:
+`{"error": {"code", "message", "details"?}}`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class DomainError(Exception):
+    """The request conflicts with the present state."""
+
+    code: ClassVar[str] = "conflict"
+    status: ClassVar[int] = 409
+
+    def __init__(self, message: str | None = None, *, details: Mapping[str, Any] | None = None) -> None:
+        """Take `message` for the person who reads it; the class docstring's first line is the default."""
+        self.message = message or (type(self).__doc__ or "").strip().partition("\n")[0]
+        self.details = dict(details) if details else None
+        super().__init__(self.message)
+
+    def envelope(self) -> dict[str, Any]:
+        """Return the body of the answer, without `details` where there is nothing to say."""
+        error: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.details:
+            error["details"] = self.details
+        return {"error": error}
+
+
+class Invalid(DomainError):
+    """The request contains values that are not accepted."""
+
+    code = "validation_error"
+    status = 400
+
+    @classmethod
+    def field(cls, path: str, message: str) -> "Invalid":
+        """Return the error for one dotted path, such as `guardians.0.email`."""
+        return cls(details={path: [message]})
+
+
+class MalformedJson(DomainError):
+    """The body is not valid JSON."""
+
+    code = "malformed_json"
+    status = 400
+
+
+class NotAuthenticated(DomainError):
+    """Authentication is required."""
+
+    code = "not_authenticated"
+    status = 401
+
+
+class TokenInvalid(DomainError):
+    """The token is not valid here."""
+
+    code = "token_invalid"
+    status = 401
+
+
+class TokenExpired(DomainError):
+    """The token has expired."""
+
+    code = "token_expired"
+    status = 401
+
+
+class InvalidCredentials(DomainError):
+    """The e-mail address or the password is wrong."""
+
+    code = "invalid_credentials"
+    status = 401
+
+
+class PermissionDenied(DomainError):
+    """Your role does not allow this."""
+
+    code = "permission_denied"
+    status = 403
+
+
+class TenantSuspended(DomainError):
+    """This dojo is suspended."""
+
+    code = "tenant_suspended"
+    status = 403
+
+
+class NotFound(DomainError):
+    """There is nothing here, or nothing that you may see."""
+
+    code = "not_found"
+    status = 404
+
+
+class TenantNotFound(DomainError):
+    """No dojo answers at this address."""
+
+    code = "tenant_not_found"
+    status = 404
+
+
+class MethodNotAllowed(DomainError):
+    """This method is not supported here."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class NotAcceptable(DomainError):
+    """None of the accepted media types can be produced."""
+
+    code = "not_acceptable"
+    status = 406
+
+
+class PayloadTooLarge(DomainError):
+    """The body is larger than allowed."""
+
+    code = "payload_too_large"
+    status = 413
+
+
+class UnsupportedMediaType(DomainError):
+    """The media type of the body is not supported."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
+class Throttled(DomainError):
+    """Too many attempts: wait before the next one."""
+
+    code = "throttled"
+    status = 429
+
+    def __init__(self, *, retry_after: int) -> None:
+        """Take the seconds after which the next attempt is worth making."""
+        self.retry_after = max(1, retry_after)
+        super().__init__()
+
+
+class ServerError(DomainError):
+    """Something went wrong on our side. The request id leads us to it."""
+
+    code = "server_error"
+    status = 500
+
+
+class ServiceUnavailable(DomainError):
+    """A part we depend on is away. Try again shortly."""
+
+    code = "service_unavailable"
+    status = 503
+    retry_after: ClassVar[int] = 5

@@ -1,0 +1,31 @@
+"""Keys derived from the installation's secrets: one per purpose and dojo, two generations valid at a time."""
+
+import hashlib
+import hmac
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+
+MINIMUM_SECRET_BYTES: Final = 32
+
+
+def key_id(secret: str) -> str:
+    """Return a short public name for a secret, which tells nothing about it."""
+    return hashlib.sha256(b"tatami key id\0" + secret.encode()).hexdigest()[:12]
+
+
+def token_secrets() -> dict[str, str]:
+    """Return the secrets that sign (first) and verify (all) tokens, by key id."""
+    return {key_id(secret): secret for secret in settings.TATAMI_SECRETS}
+
+
+def tenant_keys(purpose: str, tenant_id: UUID) -> list[bytes]:
+    """Return the dojo's own 32-byte keys for `purpose`, the one to sign with first (HMAC-SHA256 derivation)."""
+    info = purpose.encode() + b"\0" + tenant_id.bytes
+    return [hmac.digest(secret.encode(), info, hashlib.sha256) for secret in settings.TATAMI_SECRETS]
+
+
+def secret_hash(secret: str) -> bytes:
+    """Return what is stored of a secret with full entropy (a token, a link): its SHA-256."""
+    return hashlib.sha256(secret.encode()).digest()

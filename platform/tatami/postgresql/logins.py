@@ -1,0 +1,43 @@
+"""What the app login must not be able to do. A process whose login could do it refuses to start."""
+
+from typing import Any, Final
+
+from django.core.exceptions import ImproperlyConfigured
+
+MINIMUM_SERVER_VERSION: Final = 150000
+
+# One row of what the login could do beyond reading and writing rows it was granted.
+_POWERS: Final = """
+SELECT r.rolsuper, r.rolbypassrls, r.rolcreaterole, r.rolcreatedb,
+       has_database_privilege(r.oid, current_database(), 'CREATE'),
+       has_schema_privilege(r.oid, 'public', 'CREATE'),
+       EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relowner = r.oid),
+       EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspowner = r.oid),
+       EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.member = r.oid)
+FROM pg_catalog.pg_roles r WHERE r.rolname = current_user
+"""
+_NAMES: Final = (
+    "is a superuser",
+    "bypasses row-level security",
+    "may create roles",
+    "may create databases",
+    "may create schemas",
+    "may create tables in public",
+    "owns tables",
+    "owns schemas",
+    "is a member of another role",
+)
+
+
+class UnsafeLogin(ImproperlyConfigured):
+    """The login of DATABASE_URL can do more than the app should be able to."""
+
+
+def refuse_unsafe_login(connection: Any) -> None:
+    """Raise `UnsafeLogin` if the psycopg `connection` has powers beyond the app's, or the server is too old."""
+    if connection.info.server_version < MINIMUM_SERVER_VERSION:
+        raise UnsafeLogin(f"PostgreSQL {MINIMUM_SERVER_VERSION // 10000} or newer is needed")
+    powers = connection.execute(_POWERS).fetchone()
+    found = [name for name, has in zip(_NAMES, powers, strict=True) if has]
+    if found:
+        raise UnsafeLogin(f"the app login {', '.join(found)}: DATABASE_URL needs a login that owns nothing")

@@ -1,0 +1,103 @@
+"""What both logins share: no statement without a schema, and settings that end with their transaction.
+
+The driver stays in autocommit. Where Django would turn autocommit off we send `BEGIN` and the scope's
+`SET LOCAL`s as one string, so a connection that goes back to a pool (Django's, PgBouncer's in transaction
+mode, Citus') can carry nothing into the next request. psycopg's commit and rollback work unchanged.
+"""
+
+import re
+from typing import Any, Final
+
+from django.db.backends.postgresql import base
+from django.db.transaction import Atomic
+
+from tatami.tenancy.scope import Scope, ScopeConflict
+
+# These act on the transaction, read no data and need no scope.
+_TRANSACTION_CONTROL: Final = re.compile(
+    r"\s*(SAVEPOINT|RELEASE SAVEPOINT|(?P<undo>ROLLBACK TO SAVEPOINT)|SET CONSTRAINTS) [\w\" ,.]+;?\s*", re.IGNORECASE
+)
+
+
+def local_settings(scope: Scope) -> str:
+    """Return the statements that put `scope` in force until the transaction ends."""
+    schema = scope.schema_name.replace('"', '""')
+    return f"SET LOCAL search_path = \"{schema}\"; SET LOCAL tatami.tenant_id = '{scope.tenant_id}'"
+
+
+class ScopedWrapper(base.DatabaseWrapper):
+    """Django's own PostgreSQL wrapper, made to refuse statements whose scope is unknown or another."""
+
+    def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
+        super().__init__(settings_dict, alias)
+        self._in_force: Scope | None = None
+        self._pinned: tuple[Atomic, Scope] | None = None
+        self.execute_wrappers.append(self._in_scope)
+
+    def wanted_scope(self) -> Scope | None:
+        """Return the scope that the next statement should run in."""
+        raise NotImplementedError
+
+    def required_scope(self) -> Scope:
+        """Return the scope that the next statement should run in. Raises `NoScope` without one."""
+        raise NotImplementedError
+
+    def run_alone(self, scope: Scope, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+        """Run a statement that stands outside any transaction."""
+        raise NotImplementedError
+
+    def get_connection_params(self) -> dict[str, Any]:
+        return {**super().get_connection_params(), "autocommit": True}
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        if not autocommit:
+            self._begin(self.wanted_scope())
+
+    def _begin(self, scope: Scope | None) -> None:
+        self._in_force = None
+        statements = "BEGIN" if scope is None else f"BEGIN; {local_settings(scope)}"
+        with self.wrap_database_errors:
+            try:
+                self.connection.execute(statements)
+            except self.Database.Error:
+                # BEGIN may have worked where SET failed: never leave half of it behind.
+                self.connection.rollback()
+                raise
+        self._in_force = scope
+
+    def refuse_other_scope(self, scope: Scope) -> None:
+        """Raise `ScopeConflict` if a transaction of another scope is open on this connection."""
+        outermost = self._outermost_block()
+        if outermost is None or self._pinned is None:
+            return
+        block, pinned = self._pinned
+        if block is outermost and pinned != scope:
+            raise ScopeConflict(f"a transaction in {pinned.schema_name} is open; {scope.schema_name} was asked for")
+
+    def _outermost_block(self) -> Atomic | None:
+        # The transaction that wraps a test is not a deed of anybody: dojos may take turns inside it.
+        return next((block for block in self.atomic_blocks if not block._from_testcase), None)
+
+    def _pin(self, scope: Scope) -> None:
+        self.refuse_other_scope(scope)
+        outermost = self._outermost_block()
+        self._pinned = None if outermost is None else (outermost, scope)
+
+    def _in_scope(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+        control = _TRANSACTION_CONTROL.fullmatch(sql) if isinstance(sql, str) else None
+        if control:
+            if control["undo"]:
+                # A savepoint rollback undoes the SET LOCALs made after it: ask again before the next statement.
+                self._in_force = None
+            return execute(sql, params, many, context)
+        scope = self.required_scope()
+        if not self.in_atomic_block:
+            return self.run_alone(scope, execute, sql, params, many, context)
+        self.validate_no_broken_transaction()
+        self._pin(scope)
+        if self._in_force != scope:
+            self._in_force = None
+            with self.wrap_database_errors:
+                self.connection.execute(local_settings(scope))
+            self._in_force = scope
+        return execute(sql, params, many, context)

@@ -1,0 +1,1 @@
+"""Whose data is meant, and how a request, a task or a command says so."""

@@ -1,0 +1,37 @@
+"""The dojos, for kernel and apps that may not know their table: whoever `settings.TATAMI_HOSTS` names answers."""
+
+from collections.abc import Callable
+from datetime import datetime
+from importlib import import_module
+from typing import Any, Protocol, cast
+from uuid import UUID
+
+from django.conf import settings
+
+from tatami.tenancy.scope import TenantScope, tenant_scope
+
+
+class Directory(Protocol):
+    """What the module that `settings.TATAMI_HOSTS` names offers."""
+
+    def find_tenant(self, host: str) -> TenantScope | None: ...
+    def find_tenant_by_id(self, tenant_id: UUID) -> TenantScope | None: ...
+    def active_tenants(self) -> list[TenantScope]: ...
+    def read_epoch(self) -> int: ...
+    def change_identity(
+        self, tenant: TenantScope, *, now: datetime, name: str | None, timezone: str | None
+    ) -> TenantScope: ...
+
+
+def directory() -> Directory:
+    """Return the module that knows the dojos."""
+    return cast("Directory", import_module(settings.TATAMI_HOSTS))
+
+
+def for_each_active_tenant(call: Callable[[], Any]) -> int:
+    """Call once inside each serving dojo's scope; return how many there were."""
+    tenants = directory().active_tenants()
+    for tenant in tenants:
+        with tenant_scope(tenant):
+            call()
+    return len(tenants)

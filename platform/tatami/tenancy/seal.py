@@ -1,0 +1,116 @@
+"""The seal of a schema: what makes PostgreSQL itself keep one dojo apart from another.
+
+Every table with a `tenant_id` gets the schema's own constant as DEFAULT and CHECK, row-level security with one
+policy, and explicit grants for the app login. The policy binds the app login; the CHECK binds the owner too
+(restore, data migrations). It guards against our mistakes, not against SQL injection: see SECURITY.md.
+
+Statements are top-level and one each, as Citus asks (docs/decisions/0006-citus.md).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+POLICY: Final = "tatami_tenant"
+
+_COLUMN_IS_SETTING: Final = "tenant_id = NULLIF(current_setting('tatami.tenant_id', true), '')::uuid"
+
+# Tables that carry no tenant_id on purpose: Django's own record of migrations, which the app may not even read.
+UNSEALED_TABLES: Final = frozenset({"django_migrations"})
+
+# One row per table: does it have each part of the seal?
+_FACTS: Final = """
+SELECT c.relname,
+       a.attnotnull AND format_type(a.atttypid, a.atttypmod) = 'uuid' AS column_ok,
+       COALESCE(pg_get_expr(d.adbin, d.adrelid) = %(default)s, false) AS default_ok,
+       EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.convalidated
+               AND pg_get_constraintdef(k.oid) = %(check)s) AS check_ok,
+       c.relrowsecurity AS rls_ok,
+       (SELECT count(*) = 1 AND bool_and(p.polname = %(policy)s AND p.polpermissive AND p.polcmd = '*'
+               AND pg_get_expr(p.polqual, p.polrelid) LIKE '%%tenant_id = %%tatami.tenant_id%%')
+        FROM pg_policy p WHERE p.polrelid = c.oid) AS policy_ok,
+       has_table_privilege(%(app)s, c.oid, 'SELECT') AND has_table_privilege(%(app)s, c.oid, 'INSERT')
+       AND NOT has_table_privilege(%(app)s, c.oid, 'TRUNCATE') AS grants_ok
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')
+ORDER BY c.relname
+"""
+
+_FOREIGN_KEYS_LEAVING: Final = """
+SELECT k.conname FROM pg_constraint k
+JOIN pg_class c ON c.oid = k.conrelid JOIN pg_class f ON f.oid = k.confrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE k.contype = 'f' AND n.nspname = %(schema)s AND f.relnamespace <> c.relnamespace
+"""
+
+
+class SealBroken(RuntimeError):
+    """A schema lacks a part of its seal; it must not serve."""
+
+
+def quoted(identifier: str) -> str:
+    """Return `identifier` as PostgreSQL writes it in a statement."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def schema_grants(schema: str, app_login: str) -> list[str]:
+    """Return the statement that lets the app login look into the schema, and nothing else."""
+    return [f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {quoted(app_login)}"]
+
+
+def table_grants(table: str, app_login: str) -> list[str]:
+    """Return the statement that lets the app login read and write rows of `table`."""
+    return [f"GRANT SELECT, INSERT, UPDATE, DELETE ON {quoted(table)} TO {quoted(app_login)}"]
+
+
+def seal_statements(tables: Iterable[str], tenant_id: UUID, app_login: str) -> list[str]:
+    """Return the statements that seal fresh `tables` of the schema on the search_path."""
+    statements: list[str] = []
+    for table in tables:
+        name = quoted(table)
+        statements += [
+            f"ALTER TABLE {name} ALTER COLUMN tenant_id SET DEFAULT '{tenant_id}'::uuid",
+            f"ALTER TABLE {name} ADD CONSTRAINT {quoted(table + '_tenant')} CHECK (tenant_id = '{tenant_id}'::uuid)",
+            f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY",
+            f"CREATE POLICY {POLICY} ON {name} USING ({_COLUMN_IS_SETTING}) WITH CHECK ({_COLUMN_IS_SETTING})",
+            *table_grants(table, app_login),
+        ]
+    return statements
+
+
+def unsealed(
+    cursor: Any, schema: str, tenant_id: UUID, app_login: str, *, ignore: Iterable[str] = ()
+) -> dict[str, Sequence[str]]:
+    """Return the tables of `schema` that lack parts of the seal, with the names of those parts. One statement."""
+    cursor.execute(
+        _FACTS,
+        {
+            "schema": schema,
+            "app": app_login,
+            "policy": POLICY,
+            "default": f"'{tenant_id}'::uuid",
+            "check": f"CHECK ((tenant_id = '{tenant_id}'::uuid))",
+        },
+    )
+    parts = ("column", "default", "check", "row level security", "policy", "grants")
+    passed_over = UNSEALED_TABLES | set(ignore)
+    return {
+        table: missing
+        for table, *facts in cursor.fetchall()
+        if table not in passed_over
+        and (missing := [part for part, ok in zip(parts, facts, strict=True) if not ok])
+    }
+
+
+def verify_seal(cursor: Any, schema: str, tenant_id: UUID, app_login: str, *, ignore: Iterable[str] = ()) -> None:
+    """Raise `SealBroken`, naming the place, unless every table of `schema` is sealed and no foreign key leaves it."""
+    broken = unsealed(cursor, schema, tenant_id, app_login, ignore=ignore)
+    if broken:
+        raise SealBroken(f"{schema}: " + "; ".join(f"{table} lacks {', '.join(p)}" for table, p in broken.items()))
+    cursor.execute(_FOREIGN_KEYS_LEAVING, {"schema": schema})
+    leaving = [name for (name,) in cursor.fetchall()]
+    if leaving:
+        raise SealBroken(f"{schema}: foreign keys leave the schema: {', '.join(leaving)}")

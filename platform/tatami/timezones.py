@@ -1,0 +1,18 @@
+"""Which time zones there are: the IANA names that this installation can compute with."""
+
+from functools import cache
+from zoneinfo import available_timezones
+
+from rest_framework.serializers import ValidationError
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def known_timezone(value: str) -> str:
+    """Return an IANA time zone's name. Raises DRF's `ValidationError`."""
+    if value not in _names():
+        raise ValidationError("This is not the name of an IANA time zone, such as Europe/Berlin.")
+    return value
