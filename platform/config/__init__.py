@@ -1,0 +1,1 @@
+"""The composition root: settings, routes, access, WSGI and Celery. It imports everything; nothing imports it."""

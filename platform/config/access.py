@@ -1,0 +1,76 @@
+"""Who may do what: the role matrix of the contract, route by route. The only place that grants anything.
+
+A route or method that is not here is closed, and `manage.py check` refuses it. On the platform host `admin` is a
+superadmin; there is no other role there.
+"""
+
+from typing import Final
+
+from tatami.api.rules import ALL, AUTHENTICATED, OWN, PUBLIC, RECORDED, Rule, Table, rule
+
+ADMIN: Final = rule(admin=ALL)
+TEACHERS: Final = rule(admin=ALL, instructor=ALL)
+STAFF: Final = rule(admin=ALL, instructor=ALL, assistant=ALL)
+EVERYBODY: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=ALL)
+STAFF_AND_OWN: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=OWN)
+
+
+def _admins_write(read: Rule) -> dict[str, dict[str, Rule]]:
+    return {"many": {"GET": read, "POST": ADMIN}, "one": {"GET": read, "PATCH": ADMIN, "DELETE": ADMIN}}
+
+
+_users = _admins_write(STAFF)
+_disciplines = _admins_write(EVERYBODY)
+_rank_systems = _admins_write(EVERYBODY)
+
+ACCESS: Final[Table] = {
+    # every host
+    "openapi": {"GET": PUBLIC},
+    "docs": {"GET": PUBLIC},
+    "login": {"POST": PUBLIC},
+    "refresh": {"POST": PUBLIC},
+    "logout": {"POST": PUBLIC},
+    "password": {"POST": AUTHENTICATED},
+    "password-reset": {"POST": PUBLIC},
+    "password-reset-confirm": {"POST": PUBLIC},
+    "me": {"GET": AUTHENTICATED, "PATCH": AUTHENTICATED},
+    "users": _users["many"],
+    "user": _users["one"],
+    # the platform host
+    "tenants": {"GET": ADMIN, "POST": ADMIN},
+    "tenant": {"GET": ADMIN, "PATCH": ADMIN, "DELETE": ADMIN},
+    "tenant-purge": {"POST": ADMIN},
+    # a dojo's host
+    "settings": {"GET": STAFF, "PATCH": ADMIN},
+    "disciplines": _disciplines["many"],
+    "discipline": _disciplines["one"],
+    "rank-system-presets": {"GET": EVERYBODY},
+    "rank-systems": _rank_systems["many"],
+    "rank-system": _rank_systems["one"],
+    "rank-system-rules": {"GET": EVERYBODY, "PUT": ADMIN},
+    "students": {"GET": STAFF_AND_OWN, "POST": STAFF},
+    "student": {"GET": STAFF_AND_OWN, "PATCH": STAFF, "DELETE": TEACHERS},
+    "guardians": {"GET": STAFF},
+    "student-notes": {"GET": STAFF, "POST": TEACHERS},
+    "student-note": {"GET": STAFF, "PATCH": TEACHERS, "DELETE": TEACHERS},
+    "student-facts": {"GET": STAFF_AND_OWN, "POST": TEACHERS},
+    "fact-void": {"POST": TEACHERS},
+    "student-rank-events": {"GET": STAFF_AND_OWN, "POST": TEACHERS},
+    "rank-events": {"GET": STAFF_AND_OWN},
+    "rank-event-void": {"POST": TEACHERS},
+    "classes": {"GET": EVERYBODY, "POST": TEACHERS},
+    "class": {"GET": EVERYBODY, "PATCH": TEACHERS, "DELETE": TEACHERS},
+    "class-enrolments": {"GET": STAFF_AND_OWN, "POST": STAFF},
+    "class-enrolment": {"DELETE": STAFF},
+    "class-sessions": {"GET": EVERYBODY, "POST": TEACHERS},
+    "class-session": {"GET": EVERYBODY},
+    "class-session-cancellation": {"POST": TEACHERS, "DELETE": TEACHERS},
+    "qr": {"POST": STAFF_AND_OWN},
+    "student-card": {"POST": STAFF, "DELETE": STAFF},
+    "scan": {"POST": STAFF_AND_OWN},
+    "attendance": {"GET": STAFF_AND_OWN, "POST": STAFF},
+    "attendance-void": {"POST": rule(admin=ALL, instructor=ALL, assistant=RECORDED)},
+    "student-attendance": {"GET": STAFF_AND_OWN},
+    "refusals": {"GET": STAFF},
+    "promotion-check": {"POST": STAFF_AND_OWN},
+}

@@ -1,0 +1,110 @@
+"""The only place that reads the environment. A value that is not understood stops the process, by name."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, EnvError
+
+from tatami.keys import MINIMUM_SECRET_BYTES
+
+env = Env()
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What signs tokens and derives keys: the present secret, and the one before while tokens of it live."""
+
+    present: str
+    previous: str | None
+
+    @property
+    def in_order(self) -> list[str]:
+        return [secret for secret in (self.present, self.previous) if secret]
+
+
+def read(kind: str, name: str, default: Any = None, **rules: Any) -> Any:
+    """Return a typed environment value. Raises `ImproperlyConfigured`, naming the variable, for nonsense."""
+    try:
+        return getattr(env, kind)(name, default, **rules)
+    except EnvError as fault:
+        raise ImproperlyConfigured(str(fault)) from None
+
+
+def secret(name: str) -> str | None:
+    """Return a secret from `NAME`, or from the file that `NAME_FILE` names (compose secrets), or None."""
+    path = read("str", f"{name}_FILE")
+    if path is None:
+        value: str | None = read("str", name)
+        return value
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError as fault:
+        raise ImproperlyConfigured(f"{name}_FILE: {fault.strerror}: {path}") from None
+
+
+def signing_secrets() -> Secrets:
+    """Return JWT_SECRET and JWT_SECRET_PREVIOUS. Raises `ImproperlyConfigured` under 32 bytes."""
+    present, previous = secret("JWT_SECRET"), secret("JWT_SECRET_PREVIOUS")
+    if not present:
+        raise ImproperlyConfigured("JWT_SECRET is not set; `make run` makes one")
+    for value in filter(None, (present, previous)):
+        if len(value.encode()) < MINIMUM_SECRET_BYTES:
+            raise ImproperlyConfigured(f"JWT_SECRET must have at least {MINIMUM_SECRET_BYTES} bytes")
+    return Secrets(present, previous or None)
+
+
+def database(name: str, engine: str, **options: Any) -> dict[str, Any] | None:
+    """Return Django's settings for the database that the URL in `name` leads to, or None where it is unset.
+
+    Takes `postgresql://user:password@host:port/name?option=value`, percent-encoded; `?host=/folder` is a socket.
+    """
+    url = secret(name)
+    if not url:
+        return None
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    try:
+        port = parts.port
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}: the port is not a number") from None
+    if parts.scheme not in {"postgresql", "postgres"} or not parts.username or not parts.path.strip("/"):
+        raise ImproperlyConfigured(f"{name} must look like postgresql://user:password@host:port/database")
+    return {
+        "ENGINE": engine,
+        "USER": unquote(parts.username),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.pop("host", None) or unquote(parts.hostname or ""),
+        "PORT": str(query.pop("port", None) or port or ""),
+        "NAME": unquote(parts.path[1:]),
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+        "CONN_HEALTH_CHECKS": True,
+        **options,
+        "OPTIONS": {**query, **options.get("OPTIONS", {})},
+    }
+
+
+def email(url: str) -> dict[str, Any]:
+    """Return Django's e-mail settings for EMAIL_URL: `file:///folder`, `console:`, or `smtp[s]://user:pw@host:port`."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return {
+            "EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",
+            "EMAIL_FILE_PATH": unquote(parts.path),
+        }
+    if parts.scheme == "console":
+        return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    if parts.scheme in {"smtp", "smtps", "smtp+tls"} and parts.hostname:
+        return {
+            "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+            "EMAIL_HOST": parts.hostname,
+            "EMAIL_PORT": parts.port or (465 if parts.scheme == "smtps" else 25),
+            "EMAIL_HOST_USER": unquote(parts.username or ""),
+            "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+            "EMAIL_USE_SSL": parts.scheme == "smtps",
+            "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
+            "EMAIL_TIMEOUT": 20,
+        }
+    raise ImproperlyConfigured("EMAIL_URL must be file:///folder, console: or smtp://user:password@host:port")

@@ -1,0 +1,125 @@
+"""All settings, in one file. What differs between installations comes from the environment (config.environment)."""
+
+from pathlib import Path
+
+from config import environment
+from config.environment import read
+from tatami.api.defaults import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
+from tatami.observability import logging_configuration
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(read("str", "TATAMI_DATA", str(ROOT / ".tatami"))).absolute()
+
+# --- who we are --------------------------------------------------------------------------------------------------
+TATAMI_BASE_DOMAIN: str = read("str", "TATAMI_BASE_DOMAIN", "localhost").lower()
+TATAMI_PUBLIC_SCHEME: str = read("str", "TATAMI_PUBLIC_SCHEME", "http")
+TATAMI_PUBLIC_PORT: int = read("int", "PORT", 8000)
+TATAMI_SECRETS: list[str] = environment.signing_secrets().in_order
+TATAMI_HOSTS = "shared_apps.tenants.directory"
+TATAMI_ACCESS = "config.access.ACCESS"
+TATAMI_IDEMPOTENCY_MODEL = "accounts.IdempotentAnswer"
+TATAMI_DELETION_GRACE_DAYS: int = read("int", "TATAMI_DELETION_GRACE_DAYS", 30)
+
+SECRET_KEY = TATAMI_SECRETS[0]  # Django's own signing; tokens, codes and links derive theirs in tatami.keys
+DEBUG = False
+ALLOWED_HOSTS = ["*"]  # every host is looked up exactly (tatami.tenancy.hosts); an unknown one is a 404
+USE_X_FORWARDED_HOST: bool = read("bool", "TATAMI_TRUSTED_PROXY", False)
+if USE_X_FORWARDED_HOST:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- apps --------------------------------------------------------------------------------------------------------
+SHARED_APPS = [
+    "django.contrib.contenttypes",  # django-tenants and simplejwt import these two; their tables stay in `public`
+    "django.contrib.auth",
+    "django_tenants",
+    "shared_apps.tenants",
+    "shared_apps.accounts",
+    "config",
+    "tatami.api",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+TENANT_APPS = [
+    "shared_apps.accounts",
+    "tenant_apps.dojo",
+    "tenant_apps.ranks",
+    "tenant_apps.students",
+    "tenant_apps.classes",
+    "tenant_apps.attendance",
+    "tenant_apps.promotions",
+]
+INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
+TENANT_MODEL = "tenants.Tenant"
+TENANT_DOMAIN_MODEL = "tenants.Domain"
+AUTH_USER_MODEL = "accounts.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- the database, as two logins -----------------------------------------------------------------------------------
+_app_options: dict[str, object] = {"ATOMIC_REQUESTS": True}
+if read("bool", "TATAMI_POOL", False):
+    # Only in the web process: a pool does not survive the fork of Celery's workers. A backend that has served many
+    # schemas keeps their catalogue in memory and never gives it back: hence the lifetime.
+    _app_options["OPTIONS"] = {
+        "pool": {
+            "min_size": read("int", "TATAMI_POOL_MIN", 2),
+            "max_size": read("int", "TATAMI_POOL_MAX", 16),
+            "max_lifetime": read("int", "TATAMI_POOL_MAX_LIFETIME", 600),
+            "timeout": 5,
+        }
+    }
+_app = environment.database("DATABASE_URL", "tatami.postgresql.app", **_app_options)
+_owner = environment.database("OWNER_DATABASE_URL", "tatami.postgresql.owner")
+DATABASES = {
+    # Without DATABASE_URL commands that need no database still work (check, makemigrations, --help).
+    "default": _app or {"ENGINE": "tatami.postgresql.app", "NAME": "tatami", "USER": "tatami_app"},
+    **({"owner": _owner} if _owner else {}),
+}
+TENANT_DB_ALIAS = "owner"
+DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
+
+# --- Valkey: a wake-up call, never the truth --------------------------------------------------------------------------
+REDIS_URL: str = read("str", "REDIS_URL", "redis://localhost:6379/0")
+CELERY_BROKER_URL: str = read("str", "CELERY_BROKER_URL", REDIS_URL)
+
+# --- HTTP ----------------------------------------------------------------------------------------------------------
+ROOT_URLCONF = "config.urls_tenant"
+PUBLIC_SCHEMA_URLCONF = "config.urls_platform"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+MIDDLEWARE = [
+    "tatami.observability.RequestContext",
+    "tatami.api.errors.ErrorEnvelope",
+    "tatami.api.health.Health",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "tatami.api.gate.InputGate",
+    "django.middleware.security.SecurityMiddleware",
+    "tatami.tenancy.middleware.TenantMiddleware",
+]
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+
+# --- passwords -----------------------------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS: list[str] = []  # shared_apps.accounts.sessions signs in; nothing calls authenticate()
+SILENCED_SYSTEM_CHECKS = ["auth.E003", "auth.W004"]  # an address is unique among the users who are not archived
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+     "OPTIONS": {"user_attributes": ("email", "name")}},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]  # fmt: skip
+
+# --- language, time, mail, logs ------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+USE_TZ = True
+TIME_ZONE = "UTC"
+vars().update(environment.email(read("str", "EMAIL_URL", f"file://{DATA / 'mail'}")))
+DEFAULT_FROM_EMAIL: str = read("str", "EMAIL_FROM", f"Tatami <no-reply@{TATAMI_BASE_DOMAIN}>")
+LOGGING_CONFIG = None
+LOGGING = logging_configuration(read("str", "LOG_FORMAT", "json"))

@@ -1,0 +1,18 @@
+"""What a dojo's host answers."""
+
+from django.urls import include, path
+
+from shared_apps.accounts.urls import sign_in_patterns
+
+urlpatterns = [
+    *sign_in_patterns,
+    path("", include("tenant_apps.dojo.urls")),
+    path("", include("tenant_apps.ranks.urls")),
+    path("", include("tenant_apps.students.urls")),
+    path("", include("tenant_apps.classes.urls")),
+    path("", include("tenant_apps.attendance.urls")),
+    path("", include("tenant_apps.promotions.urls")),
+    path("", include("tatami.api.urls")),
+]
+handler404 = "tatami.api.errors.not_found"
+handler500 = "tatami.api.errors.server_error"

@@ -1,0 +1,108 @@
+"""The shape of sign-in and of users."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from shared_apps.accounts.models import Role, User
+from tatami.api.serializers import Archived, Line, StrictModelSerializer, StrictSerializer
+from tatami.tenancy.scope import TenantScope, required_scope
+
+
+class Password(serializers.CharField):
+    """A password as typed: not trimmed, not normalised; bounded, because hashing a novel takes its time."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=256, trim_whitespace=False, write_only=True, **kwargs)
+
+
+class LoginSerializer(StrictSerializer):
+    email = Line(max_length=254)
+    password = Password()
+
+
+class RefreshSerializer(StrictSerializer):
+    refresh = serializers.CharField(max_length=4096)
+
+
+class PasswordSerializer(StrictSerializer):
+    current_password = Password()
+    new_password = Password()
+
+
+class ResetSerializer(StrictSerializer):
+    email = Line(max_length=254)
+
+
+class ResetConfirmSerializer(StrictSerializer):
+    token = Line(max_length=100)
+    new_password = Password()
+
+
+class PublicUserSerializer(StrictModelSerializer):
+    """What colleagues may see of a user."""
+
+    class Meta:
+        model = User
+        fields = ("id", "name", "role")
+
+
+class UserSerializer(StrictModelSerializer):
+    """A user, as admins see and change it."""
+
+    email = serializers.EmailField(max_length=254)
+    name = Line(max_length=200, required=False, allow_blank=True)
+    role = serializers.ChoiceField(choices=Role.choices)
+    password = Password(required=False)
+    archived = Archived()
+
+    class Meta:
+        model = User
+        fields = ("email", "name", "role", "is_active", "password", "archived")
+
+
+class TokensSerializer(StrictSerializer):
+    """What a sign-in or a renewal answers."""
+
+    access = serializers.CharField()
+    refresh = serializers.CharField()
+    token_type = serializers.ReadOnlyField(default="Bearer")
+    expires_in = serializers.IntegerField()
+    refresh_expires_in = serializers.IntegerField()
+
+
+class SignedInUserSerializer(StrictModelSerializer):
+    class Meta:
+        model = User
+        fields = ("id", "email", "name", "role")
+
+
+class SignInSerializer(TokensSerializer):
+    user = SignedInUserSerializer()
+
+
+class MeTenantSerializer(StrictSerializer):
+    id = serializers.UUIDField(source="tenant_id")
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    timezone = serializers.CharField()
+
+
+class MeSerializer(StrictModelSerializer):
+    """The caller, as `/me` shows and (the name) changes him."""
+
+    tenant = serializers.SerializerMethodField()
+    students = serializers.SerializerMethodField()
+
+    class Meta:
+        model = User
+        fields = ("id", "email", "name", "role", "tenant", "students")
+        read_only_fields = ("email", "role")
+
+    def get_tenant(self, user: User) -> dict[str, Any] | None:
+        scope = required_scope()
+        return dict(MeTenantSerializer(scope).data) if isinstance(scope, TenantScope) else None
+
+    def get_students(self, user: User) -> list[dict[str, Any]]:
+        """Return nobody: on the platform there are no students. A dojo's `/me` says more."""
+        return []

@@ -1,0 +1,20 @@
+"""Routes that every host has."""
+
+from django.urls import path
+
+from shared_apps.accounts import user_views, views
+
+sign_in_patterns = [
+    path("auth/login", views.Login.as_view(), name="login"),
+    path("auth/refresh", views.Refresh.as_view(), name="refresh"),
+    path("auth/logout", views.Logout.as_view(), name="logout"),
+    path("auth/password", views.ChangePassword.as_view(), name="password"),
+    path("auth/password/reset", views.RequestPasswordReset.as_view(), name="password-reset"),
+    path("auth/password/reset/confirm", views.ConfirmPasswordReset.as_view(), name="password-reset-confirm"),
+]
+urlpatterns = [
+    *sign_in_patterns,
+    path("me", views.Me.as_view(), name="me"),
+    path("users", user_views.UserCollection.as_view(), name="users"),
+    path("users/<uuid:id>", user_views.UserResource.as_view(), name="user"),
+]

@@ -1,0 +1,77 @@
+"""The users of this host, for admins; what colleagues may see of them, for other staff."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework.serializers import BaseSerializer
+
+from shared_apps.accounts import users
+from shared_apps.accounts.models import Role, User
+from shared_apps.accounts.passwords import send_link
+from shared_apps.accounts.serializers import PublicUserSerializer, UserSerializer
+from tatami.api.filters import one_of, yes_or_no
+from tatami.api.views import Collection, Resource
+
+
+class ForAdminsOrColleagues:
+    """Admins see all of every user; other staff see id, name and role of active staff."""
+
+    request: Any
+    full_serializer_class: type[Any] = UserSerializer
+
+    def get_queryset(self) -> QuerySet[User]:
+        queryset: QuerySet[User] = super().get_queryset()  # type: ignore[misc]
+        return queryset if self.is_admin else User.objects.active().staff()
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        return self.full_serializer_class if self.is_admin else PublicUserSerializer
+
+    @property
+    def is_admin(self) -> bool:
+        return getattr(self.request.user, "role", Role.ADMIN) in {Role.ADMIN, None}
+
+
+class UserCollection(ForAdminsOrColleagues, Collection):
+    """The users, and the making of one. Without a password he is mailed a link to set one."""
+
+    queryset = User.objects.all()
+    serializer_class = UserSerializer
+    detail_route = "user"
+    filters = {"role": one_of("role", Role), "is_active": yes_or_no("is_active")}
+    ordering_fields = {"name": "name", "email": "email_key", "created_at": "created_at"}
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> User:
+        values = dict(serializer.validated_data)
+        password = values.pop("password", None)
+        user = users.create_user(
+            email=values["email"],
+            name=values.get("name", ""),
+            role=values["role"],
+            is_active=values.get("is_active", True),
+            password_hash=users.hashed_password(password) if password is not None else None,
+        )
+        if password is None:
+            send_link(user, now=self.request.now)
+        return user
+
+
+class UserResource(ForAdminsOrColleagues, Resource):
+    """One user: change, archive, restore."""
+
+    queryset = User.objects.all()
+    serializer_class = UserSerializer
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> User:
+        changes = dict(serializer.validated_data)
+        password = changes.pop("password", None)
+        assert isinstance(serializer.instance, User)
+        return users.change_user(
+            user=serializer.instance,
+            changes=changes,
+            now=self.request.now,
+            password_hash=users.hashed_password(password, serializer.instance) if password is not None else None,
+        )
+
+    def perform_destroy(self, instance: User) -> None:
+        users.archive_user(user=instance, now=self.request.now)
+

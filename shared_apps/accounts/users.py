@@ -1,0 +1,76 @@
+"""Making and changing users. Passwords come in as hashes made outside the transaction."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from shared_apps.accounts.errors import LastAdmin
+from shared_apps.accounts.models import Role, User
+from shared_apps.accounts.sessions import end_sessions
+from tatami.errors import Invalid
+from tatami.text import email_key
+
+
+def hashed_password(password: str, user: User | None = None) -> str:
+    """Return the hash to store (slow on purpose). Raises `Invalid` for a password that is easily guessed."""
+    try:
+        validate_password(password, user)
+    except ValidationError as fault:
+        raise Invalid(details={"password": list(fault.messages)}) from None
+    return make_password(password)
+
+
+@transaction.atomic
+def create_user(*, email: str, role: str, name: str = "", password_hash: str | None = None, is_active: bool = True) -> User:
+    """Create a user; without `password_hash` he sets a password by a mailed link. Raises `EmailTaken`."""
+    user = User(
+        email=email,
+        email_key=email_key(email),
+        name=name,
+        role=role,
+        is_active=is_active,
+        password=password_hash or make_password(None),
+    )
+    user.save_once()
+    return user
+
+
+@transaction.atomic
+def change_user(*, user: User, changes: Mapping[str, Any], now: datetime, password_hash: str | None = None) -> User:
+    """Change `email`, `name`, `role`, `is_active` or the password; takes effect on the user's next request.
+
+    Raises `LastAdmin` and `EmailTaken`. A new password or a deactivation ends the user's sessions.
+    """
+    stays_admin = changes.get("role", user.role) == Role.ADMIN and changes.get("is_active", user.is_active)
+    if not stays_admin:
+        _refuse_losing_the_last_admin(user)
+    for field, value in changes.items():
+        setattr(user, field, value)
+    user.email_key = email_key(user.email)
+    if password_hash:
+        user.password = password_hash
+    user.save_once()
+    if password_hash or not user.is_active:
+        end_sessions(user.pk, now=now)
+    return user
+
+
+@transaction.atomic
+def archive_user(*, user: User, now: datetime) -> None:
+    """Let a user go: sessions end, the name stays in history. Raises `LastAdmin`."""
+    _refuse_losing_the_last_admin(user)
+    user.archive(now=now)
+    end_sessions(user.pk, now=now)
+
+
+def _refuse_losing_the_last_admin(user: User) -> None:
+    # Two admins who demote each other at once must not both succeed: lock them all, in key order.
+    admins = list(User.objects.active_admins().order_by("pk").select_for_update().values_list("pk", flat=True))
+    if admins == [user.pk]:
+        raise LastAdmin
+

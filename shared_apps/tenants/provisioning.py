@@ -1,0 +1,119 @@
+"""Making a dojo. Two logins are two transactions, so the row says how far it got.
+
+The app commits `provisioning` (the slug is taken from here on), the owner builds and seals the schema in one
+transaction, the app adds the first admin and commits `active`. A dojo that is `provisioning` never serves; one left
+behind by a killed process is cleared by `clear_abandoned`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.apps import apps
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from shared_apps.accounts.models import Role, User
+from shared_apps.accounts.passwords import send_link
+from shared_apps.accounts.users import create_user
+from shared_apps.tenants import schemas
+from shared_apps.tenants.errors import SlugTaken
+from shared_apps.tenants.models import Domain, RoutingEpoch, Tenant
+from tatami.ids import uuid7
+from tatami.tenancy.scope import platform_scope, tenant_scope
+
+ABANDONED_AFTER: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstAdmin:
+    """Who looks after a new dojo. Without a password he is mailed a link to set one."""
+
+    email: str
+    name: str = ""
+    password_hash: str | None = None
+
+
+def create_tenant(*, name: str, slug: str, timezone: str, admin: FirstAdmin, now: datetime) -> tuple[Tenant, User]:
+    """Make a dojo that serves when this returns. Call it outside a transaction, on the platform.
+
+    Raises `SlugTaken`, and `ServiceUnavailable` where no owner login is configured. If a step fails, what was made is
+    taken back and the error passes on.
+    """
+    with schemas.owner_in("public"):
+        pass  # refuse before anything is written
+    tenant = _reserve(name=name, slug=slug, timezone=timezone, now=now)
+    try:
+        version = schemas.build_schema(tenant.schema_name, tenant.pk)
+        with tenant_scope(tenant), transaction.atomic():
+            user = create_user(email=admin.email, name=admin.name, role=Role.ADMIN, password_hash=admin.password_hash)
+            if admin.password_hash is None:
+                send_link(user, now=now)
+    except BaseException:
+        _take_back(tenant)
+        raise
+    with transaction.atomic():
+        tenant.status = Tenant.Status.ACTIVE
+        tenant.schema_version = version
+        tenant.save(update_fields=["status", "schema_version", "updated_at"])
+        RoutingEpoch.advance()
+    return tenant, user
+
+
+def clear_abandoned(*, now: datetime) -> int:
+    """Take back dojos whose making was cut off; return how many. Running it twice, or at once, is harmless."""
+    with platform_scope():
+        left = list(
+            Tenant.objects.filter(status=Tenant.Status.PROVISIONING, created_at__lt=now - ABANDONED_AFTER).order_by("pk")
+        )
+        for tenant in left:
+            _take_back(tenant)
+    return len(left)
+
+
+def migrate_all() -> Iterator[tuple[str, bool]]:
+    """Bring `public` and every dojo up to the code's migrations; yield each slug and whether it was behind."""
+    schemas.migrate_public(sealed_tables=sealed_public_tables())
+    version = schemas.tenant_blueprint().version
+    with platform_scope():
+        for tenant in Tenant.objects.exclude(status=Tenant.Status.PROVISIONING).order_by("pk"):
+            is_behind = tenant.schema_version != version
+            if is_behind:
+                tenant.schema_version = schemas.migrate_schema(tenant.schema_name, tenant.pk)
+                tenant.save(update_fields=["schema_version", "updated_at"])
+            yield tenant.slug, is_behind
+
+
+def sealed_public_tables() -> list[str]:
+    """Return the tables of `public` that hold accounts, which are sealed there with the nil UUID."""
+    return [model._meta.db_table for model in apps.get_app_config("accounts").get_models()]
+
+
+def _reserve(*, name: str, slug: str, timezone: str, now: datetime) -> Tenant:
+    tenant_id = uuid7()
+    try:
+        with transaction.atomic():
+            tenant = Tenant.objects.create(
+                id=tenant_id,
+                schema_name=f"t_{tenant_id.hex}",
+                slug=slug,
+                name=name,
+                timezone=timezone,
+            )
+            domain = f"{slug}.{settings.TATAMI_BASE_DOMAIN}"
+            Domain.objects.create(tenant=tenant, domain=domain, is_primary=True, verified_at=now)
+            RoutingEpoch.advance()
+    except IntegrityError as violation:
+        if "tenant_slug_once" in str(violation) or "domain_once" in str(violation):
+            raise SlugTaken from None
+        raise
+    tenant.primary_domain_name = domain
+    return tenant
+
+
+def _take_back(tenant: Tenant) -> None:
+    schemas.drop_schema(tenant.schema_name)
+    with platform_scope(), transaction.atomic():
+        tenant.delete()
+        RoutingEpoch.advance()

@@ -1,0 +1,110 @@
+"""DDL on dojos' schemas, by the owner login: build, migrate, seal, verify, drop. The only place that uses it."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections, transaction
+from django.db.utils import ConnectionDoesNotExist
+
+from shared_apps.tenants.blueprint import tenant_blueprint
+from tatami.errors import ServiceUnavailable
+from tatami.tenancy.scope import PLATFORM_ID, PUBLIC_SCHEMA
+from tatami.tenancy.seal import (
+    UNSEALED_TABLES,
+    quoted,
+    schema_grants,
+    seal_statements,
+    table_grants,
+    unsealed,
+    verify_seal,
+)
+
+OWNER = "owner"
+
+
+@contextmanager
+def owner_in(schema: str) -> Iterator[Any]:
+    """Yield the owner's connection, working in `schema` in one transaction.
+
+    Raises `ServiceUnavailable` where no owner login is configured (a web process that only serves dojos).
+    """
+    try:
+        owner: Any = connections[OWNER]
+    except ConnectionDoesNotExist:
+        raise ServiceUnavailable("this process may not change schemas: no owner login is configured") from None
+    owner.set_schema(schema)
+    with transaction.atomic(using=OWNER):
+        yield owner
+
+
+def app_login() -> str:
+    """Return the name of the app login, to which the seal grants."""
+    return str(settings.DATABASES["default"]["USER"])
+
+
+def build_schema(schema: str, tenant_id: UUID) -> str:
+    """Build and seal a new schema in one transaction; return its version. All or nothing."""
+    with owner_in(schema) as owner:
+        blueprint = tenant_blueprint()
+        _send(
+            owner,
+            [
+                f"CREATE SCHEMA {quoted(schema)}",
+                *blueprint.statements,
+                *schema_grants(schema, app_login()),
+                *seal_statements(blueprint.tables, tenant_id, app_login()),
+            ],
+        )
+        with owner.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO django_migrations (app, name, applied) "
+                "SELECT app, name, now() FROM unnest(%s::text[], %s::text[]) AS m(app, name)",
+                [[app for app, _ in blueprint.migrations], [name for _, name in blueprint.migrations]],
+            )
+            verify_seal(cursor, schema, tenant_id, app_login())
+    return blueprint.version
+
+
+def migrate_schema(schema: str, tenant_id: UUID) -> str:
+    """Run the migrations a dojo's schema lacks, seal what they added, verify; return its version."""
+    call_command("migrate_schemas", schema_name=schema, verbosity=0, interactive=False)
+    with owner_in(schema) as owner, owner.cursor() as cursor:
+        fresh = unsealed(cursor, schema, tenant_id, app_login())
+        _send(owner, seal_statements(fresh, tenant_id, app_login()))
+        verify_seal(cursor, schema, tenant_id, app_login())
+    return tenant_blueprint().version
+
+
+def migrate_public(sealed_tables: Iterable[str]) -> None:
+    """Migrate `public`, grant the app login its tables, and seal `sealed_tables` (accounts) with the nil UUID."""
+    call_command("migrate_schemas", shared=True, verbosity=0, interactive=False)
+    to_seal = frozenset(sealed_tables)
+    with owner_in(PUBLIC_SCHEMA) as owner, owner.cursor() as cursor:
+        broken = unsealed(cursor, PUBLIC_SCHEMA, PLATFORM_ID, app_login())
+        open_tables = broken.keys() - to_seal
+        _send(
+            owner,
+            [
+                *schema_grants(PUBLIC_SCHEMA, app_login()),
+                *seal_statements(sorted(broken.keys() & to_seal), PLATFORM_ID, app_login()),
+                *(grant for table in sorted(open_tables) for grant in table_grants(table, app_login())),
+            ],
+        )
+        verify_seal(cursor, PUBLIC_SCHEMA, PLATFORM_ID, app_login(), ignore=open_tables | UNSEALED_TABLES)
+
+
+def drop_schema(schema: str) -> None:
+    """Drop a dojo's schema with all in it. Doing it twice changes nothing."""
+    with owner_in(PUBLIC_SCHEMA) as owner:
+        _send(owner, [f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE"])
+
+
+def _send(owner: Any, statements: Iterable[str]) -> None:
+    # One top-level statement each, as Citus asks, but without waiting for every answer.
+    with owner.wrap_database_errors, owner.connection.pipeline():
+        for statement in statements:
+            owner.connection.execute(statement)

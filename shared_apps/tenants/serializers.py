@@ -1,0 +1,61 @@
+"""The shape of dojos on the platform host."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from shared_apps.accounts.serializers import Password
+from shared_apps.tenants.models import RESERVED_SLUGS, SLUG, Tenant
+from tatami.api.serializers import Line, StrictModelSerializer, StrictSerializer
+from tatami.timezones import known_timezone
+
+
+class FirstAdminSerializer(StrictSerializer):
+    email = serializers.EmailField(max_length=254)
+    name = Line(max_length=200, required=False, allow_blank=True)
+    password = Password(required=False)
+
+
+class NewTenantSerializer(StrictSerializer):
+    name = Line(max_length=200)
+    slug = Line(max_length=40)
+    timezone = Line(max_length=64, default="UTC", validators=[known_timezone])
+    admin = FirstAdminSerializer()
+
+    def validate_slug(self, value: str) -> str:
+        if not SLUG.fullmatch(value) or value.startswith("xn--"):
+            raise serializers.ValidationError(
+                "A slug has 2 to 40 of a-z, 0-9 and -, begins and ends with a letter or digit, and not with xn--."
+            )
+        if value in RESERVED_SLUGS:
+            raise serializers.ValidationError("This slug is reserved.")
+        return value
+
+
+class ChangedTenantSerializer(StrictSerializer):
+    name = Line(max_length=200, required=False)
+    timezone = Line(max_length=64, required=False, validators=[known_timezone])
+    status = serializers.ChoiceField(choices=["active", "suspended"], required=False)
+
+
+class DomainSerializer(StrictSerializer):
+    domain = serializers.CharField()
+    is_primary = serializers.BooleanField()
+    verified = serializers.SerializerMethodField()
+
+    def get_verified(self, domain: Any) -> bool:
+        return domain.verified_at is not None
+
+
+class TenantSerializer(StrictModelSerializer):
+    """A dojo as superadmins see it."""
+
+    domains = DomainSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Tenant
+        fields = ("id", "name", "slug", "schema_name", "status", "domains", "timezone")
+
+
+class PurgeSerializer(StrictSerializer):
+    confirm = Line(max_length=40)

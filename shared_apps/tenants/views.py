@@ -1,0 +1,77 @@
+"""Dojos, for superadmins, on the platform host."""
+
+from typing import Any
+
+from rest_framework.response import Response
+
+from shared_apps.accounts.users import hashed_password
+from shared_apps.tenants import lifecycle, provisioning
+from shared_apps.tenants.models import Tenant
+from shared_apps.tenants.serializers import (
+    ChangedTenantSerializer,
+    NewTenantSerializer,
+    PurgeSerializer,
+    TenantSerializer,
+)
+from tatami.api.filters import one_of
+from tatami.api.views import ApiView, Listing, Resource, accepted, created, found_or_404, location
+from tatami.errors import Invalid
+
+
+class TenantCollection(Listing):
+    """The dojos, and the making of a new one: outside a transaction, because two logins are two transactions."""
+
+    atomic = False
+    queryset = Tenant.objects.prefetch_related("domains")
+    serializer_class = TenantSerializer
+    filters = {"status": one_of("status", Tenant.Status)}
+    ordering_fields = {"name": "name", "slug": "slug", "created_at": "created_at"}
+
+    def post(self, request: Any) -> Response:
+        serializer = NewTenantSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        values = serializer.validated_data
+        admin = values.pop("admin")
+        password = admin.pop("password", None)
+        try:
+            password_hash = hashed_password(password) if password is not None else None
+        except Invalid as fault:
+            raise Invalid(details={"admin.password": (fault.details or {})["password"]}) from None
+        first_admin = provisioning.FirstAdmin(**admin, password_hash=password_hash)
+        tenant, user = provisioning.create_tenant(**values, admin=first_admin, now=request.now)
+        body = {**TenantSerializer(tenant).data, "admin": {"id": user.pk, "email": user.email}}
+        return created(body, "tenant", id=tenant.pk)
+
+
+class TenantResource(Resource):
+    """One dojo: change it, suspend and resume it, delete it within a grace period."""
+
+    queryset = Tenant.objects.prefetch_related("domains")
+    serializer_class = TenantSerializer
+
+    def patch(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        serializer = ChangedTenantSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        tenant = lifecycle.change_tenant(tenant=self.get_object(), now=request.now, **serializer.validated_data)
+        return Response(TenantSerializer(tenant).data)
+
+    def delete(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        tenant = lifecycle.delete_tenant(tenant=self.get_object(), now=request.now)
+        url = request.build_absolute_uri(location("tenant", id=tenant.pk))
+        return accepted({"id": tenant.pk, "status": "queued", "total": 1, "done": 0, "url": url}, "tenant", id=tenant.pk)
+
+
+class TenantPurge(ApiView):
+    """Drop a deleted dojo and all its data at once, for good."""
+
+    atomic = False
+    serializer_class = PurgeSerializer
+
+    def post(self, request: Any, id: Any) -> Response:
+        serializer = PurgeSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        tenant = found_or_404(Tenant.objects.all(), pk=id)
+        if serializer.validated_data["confirm"] != tenant.slug:
+            raise Invalid.field("confirm", "This must be the dojo's slug.")
+        lifecycle.purge(tenant=tenant)
+        return Response(status=204)
