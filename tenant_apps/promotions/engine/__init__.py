@@ -1,0 +1,39 @@
+"""The promotions engine: `evaluate(rules, facts, as_of)`, pure, the one answer for API, console, batch and
+report.
+
+It knows no database, no clock and no time zone: facts are fetched beforehand for all students at once, and
+every date is a civil date of the dojo. Rules come from `tenant_apps.ranks.definition`.
+"""
+
+from tenant_apps.promotions.engine.evaluate import evaluate, rank_held
+from tenant_apps.promotions.engine.messages import ENGLISH, Phrases
+from tenant_apps.promotions.engine.results import CriterionResult, Eligibility, Status, StepResult
+from tenant_apps.ranks.civil_dates import LeapDayBirthday
+from tenant_apps.ranks.facts import (
+    DocumentFact,
+    OpeningBalance,
+    RankEvent,
+    RankEventKind,
+    StudentFacts,
+    Visits,
+    visits,
+)
+
+__all__ = [
+    "ENGLISH",
+    "CriterionResult",
+    "DocumentFact",
+    "Eligibility",
+    "LeapDayBirthday",
+    "OpeningBalance",
+    "Phrases",
+    "RankEvent",
+    "RankEventKind",
+    "Status",
+    "StepResult",
+    "StudentFacts",
+    "Visits",
+    "evaluate",
+    "rank_held",
+    "visits",
+]

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class RanksConfig(AppConfig):
+    name = "tenant_apps.ranks"
+    label = "ranks"

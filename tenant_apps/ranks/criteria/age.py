@@ -1,0 +1,80 @@
+"""`age`: full age (C3) or birth-year age (C4), at least, at most, or both."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import MAXYEAR, date
+from enum import StrEnum
+from typing import Any, ClassVar, Final, Self
+
+from tenant_apps.ranks.civil_dates import LeapDayBirthday, birthday, full_age
+from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding, one_of, whole_number
+from tenant_apps.ranks.spans import BEGINNING, END, NEVER, days_between
+
+MOST_YEARS: Final = 120
+
+
+class AgeBasis(StrEnum):
+    """How a federation counts years."""
+
+    FULL = "full"
+    BIRTH_YEAR = "birth_year"
+
+
+@dataclass(frozen=True, slots=True)
+class Age(Criterion):
+    """`min` and `max` years, both included: `max: 14` is "under 15". Unknown without a date of birth."""
+
+    min: int | None = None
+    max: int | None = None
+    basis: AgeBasis = AgeBasis.FULL
+
+    kind: ClassVar[str] = "age"
+    parameters: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "min": whole_number(0, MOST_YEARS),
+        "max": whole_number(0, MOST_YEARS),
+        "basis": one_of(AgeBasis),
+    }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        least, most = document.get("min"), document.get("max")
+        return cls(
+            min=None if least is None else int(least),
+            max=None if most is None else int(most),
+            basis=AgeBasis(document.get("basis", AgeBasis.FULL)),
+        )
+
+    @classmethod
+    def faults(cls, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        if "min" not in document and "max" not in document:
+            yield "min", "either min or max is required"
+        least, most = document.get("min"), document.get("max")
+        if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
+            yield "max", "must not be less than min"
+
+    def finding(self, candidacy: Candidacy) -> Finding:
+        birth = candidacy.facts.birth_date
+        if birth is None:
+            return Finding(NEVER, known=False, have=None, need=self.min if self.min is not None else self.max)
+        leap_day = candidacy.facts.leap_day_birthday
+        by_year = self.basis is AgeBasis.BIRTH_YEAR
+        on = candidacy.as_of_date
+        have = on.year - birth.year if by_year else full_age(birth, on, leap_day)
+        first = BEGINNING if self.min is None else self._turning(birth, self.min, leap_day)
+        last = END if self.max is None else self._turning(birth, self.max + 1, leap_day) - 1
+        too_old = self.max is not None and have > self.max
+        return Finding(
+            days_between(first, last),
+            known=True,
+            have=max(have, 0),
+            need=self.max if too_old or self.min is None else self.min,
+        )
+
+    def _turning(self, birth: date, years: int, leap_day: LeapDayBirthday) -> int:
+        """The day on which that age is reached; the day after the last there is, when that is beyond it."""
+        year = birth.year + years
+        if year > MAXYEAR:
+            return END + 1
+        if self.basis is AgeBasis.BIRTH_YEAR:
+            return date(year, 1, 1).toordinal()
+        return birthday(birth, year, leap_day).toordinal()

@@ -1,0 +1,51 @@
+"""Which rank a student holds as of a date: one rule, whatever the order in which events were entered."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from tenant_apps.ranks.facts import RankEvent, RankEventKind
+from tenant_apps.ranks.spans import BEGINNING, END
+
+_TIE = {kind: place for place, kind in enumerate(RankEventKind)}
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A rank (None: no rank yet) held from the day `since` to the day `until`, ordinals, both included."""
+
+    rank: str | None
+    kind: RankEventKind | None
+    since: int
+    until: int
+
+    @property
+    def held_on(self) -> date | None:
+        """The date of the rank held, which is the anchor of C2 and C5; None where no rank is held."""
+        return None if self.rank is None else date.fromordinal(self.since)
+
+    @property
+    def brought_along(self) -> bool:
+        """The rank comes from elsewhere; what was done there for the next one need not be recorded here."""
+        return self.kind is RankEventKind.IMPORT or self.kind is RankEventKind.CONVERT
+
+
+def holdings(events: Iterable[RankEvent], order: Mapping[str, int]) -> tuple[Holding, ...]:
+    """The student's ranks one after the other, the time without a rank first; together they cover all dates.
+
+    Of several events on one day the last one counts: demotions come last, promotions from the lowest rank
+    to the highest, demotions from the highest to the lowest. `order` gives each rank's place in its system;
+    a code that it lacks (a rank that the rules no longer have) sorts below all others and is still held.
+    """
+
+    def key(event: RankEvent) -> tuple[int, bool, int, str, int]:
+        place = order.get(event.rank, -1)
+        down = event.kind is RankEventKind.DEMOTE
+        return event.on.toordinal(), down, -place if down else place, event.rank, _TIE[event.kind]
+
+    of_day = {event.on.toordinal(): event for event in sorted(events, key=key)}
+    days = [*of_day, END + 1]
+    found = [Holding(None, None, BEGINNING, days[0] - 1)]
+    for place, (since, event) in enumerate(of_day.items()):
+        found.append(Holding(event.rank, event.kind, since, days[place + 1] - 1))
+    return tuple(found)

@@ -1,0 +1,87 @@
+"""Which ranks there are: disciplines, rank systems, their ranks and the versions of their rules."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
+
+
+class Discipline(TenantModel, Archivable):
+    """A martial art taught here. It may have several rank systems, or none."""
+
+    name = models.CharField(max_length=100)
+
+    objects: ClassVar = ArchivableQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("name", "id")
+        constraints = [
+            models.UniqueConstraint(fields=["name"], condition=Q(archived_at__isnull=True), name="discipline_name_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RankSystem(TenantModel, Archivable):
+    """A ladder of ranks in a discipline, as a federation or the dojo defines it."""
+
+    class Confidence(models.TextChoices):
+        """How well the rules are attested; only O and S may be shown as a federation's own."""
+
+        OFFICIAL = "O", "the federation's own text was read"
+        SECONDARY = "S", "a secondary page reproduces it"
+        CLUB = "C", "club or third-party page"
+        MEMORY = "M", "unverified"
+
+    name = models.CharField(max_length=100)
+    discipline = models.ForeignKey(Discipline, null=True, on_delete=models.PROTECT, related_name="rank_systems")
+    preset = models.CharField(max_length=60, blank=True)
+
+    objects: ClassVar = ArchivableQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("name", "id")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name"], condition=Q(archived_at__isnull=True), name="rank_system_name_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Rank(TenantModel):
+    """One rung: a belt, a kyu, a dan, a title. `position` grows with seniority, from 0."""
+
+    system = models.ForeignKey(RankSystem, on_delete=models.CASCADE, related_name="ranks")
+    code = models.CharField(max_length=40)
+    name = models.CharField(max_length=100)
+    native_name = models.CharField(max_length=100, blank=True)
+    kind = models.CharField(max_length=16)
+    position = models.PositiveSmallIntegerField()
+    colours = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ("system_id", "position")
+        constraints = [
+            models.UniqueConstraint(fields=["system", "code"], name="rank_code_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RankRules(TenantModel):
+    """One version of a system's rules: a definition document that never changes once it is here."""
+
+    system = models.ForeignKey(RankSystem, on_delete=models.CASCADE, related_name="rules")
+    version = models.PositiveIntegerField()
+    document = models.JSONField()
+
+    class Meta:
+        ordering = ("system_id", "-version")
+        constraints = [models.UniqueConstraint(fields=["system", "version"], name="rank_rules_version_once")]

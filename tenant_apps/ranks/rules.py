@@ -1,0 +1,173 @@
+"""The rules in force: the latest version of each rank system's definition, and how a new one is made.
+
+A version never changes once it is here: decisions name it. An equal document makes no new version.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+
+from tatami.errors import DomainError, Invalid
+from tenant_apps.ranks.definition import DefinitionError, RankDefinition, parse_definition
+from tenant_apps.ranks.models import Discipline, Rank, RankRules, RankSystem
+from tenant_apps.ranks.presets import UnknownPresetError, preset
+
+
+_REMEMBERED: Final = 1_000
+_PARSED: Final[dict[UUID, RankDefinition]] = {}
+
+
+class RankInUse(DomainError):
+    """A rank that students hold, or classes ask for, cannot be left out."""
+
+
+class RulesChanged(DomainError):
+    """These rules were changed meanwhile: look at the latest version first."""
+
+
+class NameTaken(DomainError):
+    """Something of this kind already has this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentRules:
+    """A rank system with its latest rules, and its ranks by code."""
+
+    system: RankSystem
+    version: int
+    definition: RankDefinition
+    ranks: Mapping[str, Rank]
+
+
+def current_rules(*, only: RankSystem | None = None) -> list[CurrentRules]:
+    """Return the rules in force of every rank system in use, or of one. Two statements."""
+    latest = RankRules.objects.order_by("system_id", "-version").distinct("system_id").select_related("system")
+    rows = latest.filter(system=only) if only else latest.filter(system__archived_at__isnull=True)
+    found = list(rows)
+    ranks: dict[UUID, dict[str, Rank]] = {row.system_id: {} for row in found}
+    for rank in Rank.objects.filter(system__in=ranks):
+        ranks[rank.system_id][rank.code] = rank
+    return [
+        CurrentRules(row.system, row.version, _definition(row), ranks[row.system_id])
+        for row in sorted(found, key=lambda row: (row.system.name, row.system_id))
+    ]
+
+
+def read_definition(document: object) -> RankDefinition:
+    """Return the definition in a client's document. Raises `Invalid` that names every faulty place."""
+    try:
+        return parse_definition(document)
+    except DefinitionError as fault:
+        details: dict[str, list[str]] = {}
+        for place, message in fault.faults:
+            details.setdefault(place, []).append(message)
+        raise Invalid(details=details) from None
+
+
+def read_preset(key: str) -> RankDefinition:
+    """Return the preset with this key. Raises `Invalid`."""
+    try:
+        return preset(key)
+    except UnknownPresetError:
+        raise Invalid.field("preset", "There is no such preset.") from None
+
+
+@transaction.atomic
+def create_rank_system(
+    *, definition: RankDefinition, discipline: Discipline | None, preset_key: str = ""
+) -> RankSystem:
+    """Create a rank system with its ranks and version 1 of its rules. Raises `NameTaken`."""
+    system = RankSystem(name=definition.name, discipline=discipline, preset=preset_key)
+    save_named(system)
+    _add_version(system, definition, version=1)
+    return system
+
+
+@transaction.atomic
+def replace_rules(
+    *, system: RankSystem, definition: RankDefinition, version: int | None = None
+) -> RankRules:
+    """Put a definition in force and return its version; an equal one makes no new version.
+
+    Ranks keep their identity by code. Raises `RulesChanged` if `version` is given and not the latest any more,
+    `RankInUse` if a rank that is needed is left out, `NameTaken`.
+    """
+    # One writer at a time: the next version number is the last one plus one.
+    system = RankSystem.objects.select_for_update().get(pk=system.pk)
+    latest = RankRules.objects.filter(system=system).latest("version")
+    if version is not None and version != latest.version:
+        raise RulesChanged
+    if latest.document == definition.as_document():
+        return latest
+    change_named(system, {"name": definition.name})
+    return _add_version(system, definition, version=latest.version + 1)
+
+
+Named = TypeVar("Named", Discipline, RankSystem)
+
+
+def change_named(row: Named, changes: Mapping[str, Any]) -> Named:
+    """Change something whose name is unique among those in use. Raises `NameTaken`."""
+    for field, value in changes.items():
+        setattr(row, field, value)
+    return save_named(row)
+
+
+def save_named(row: Named) -> Named:
+    """Save something whose name is unique among those in use. Raises `NameTaken`."""
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError as violation:
+        if "_name_once" in str(violation):
+            raise NameTaken from None
+        raise
+    return row
+
+
+def _add_version(system: RankSystem, definition: RankDefinition, *, version: int) -> RankRules:
+    _drop_left_out(system, keep=[description.code for description in definition.ranks])
+    _write_ranks(
+        Rank(system=system, position=position, **_described(description))
+        for position, description in enumerate(definition.ranks)
+    )
+    return RankRules.objects.create(system=system, version=version, document=definition.as_document())
+
+
+def _described(description: Any) -> dict[str, Any]:
+    return {
+        "code": description.code,
+        "name": description.name,
+        "native_name": description.native_name or "",
+        "kind": description.kind.value,
+        "colours": list(description.colours),
+    }
+
+
+def _drop_left_out(system: RankSystem, *, keep: list[str]) -> None:
+    try:
+        Rank.objects.filter(system=system).exclude(code__in=keep).delete()
+    except ProtectedError:
+        raise RankInUse from None
+
+
+def _write_ranks(rows: Iterable[Rank]) -> None:
+    Rank.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["system", "code"],
+        update_fields=["name", "native_name", "kind", "position", "colours", "updated_at"],
+    )
+
+
+def _definition(row: RankRules) -> RankDefinition:
+    # A version never changes and its id is nobody else's, so parsing it once is enough for a process.
+    if row.pk not in _PARSED:
+        if len(_PARSED) >= _REMEMBERED:
+            _PARSED.clear()
+        _PARSED[row.pk] = parse_definition(row.document)
+    return _PARSED[row.pk]

@@ -1,0 +1,84 @@
+"""Sets of civil dates, as sorted closed intervals of day ordinals (`date.toordinal()`).
+
+Each criterion answers with the set of dates on which it is met if no fact changes; a path is the intersection
+of its criteria. "Eligible as of a date" and "eligible from which date" are then two readings of one set and
+cannot contradict each other. No time of day, hence no time zone: dates are civil dates of the dojo (C1).
+"""
+
+from datetime import date
+
+Span = tuple[int, int]
+"""First and last day, both included."""
+
+Spans = tuple[Span, ...]
+"""Sorted, disjoint, never adjacent."""
+
+BEGINNING = date.min.toordinal()
+"""As the start of a span: open, there is no first date."""
+
+END = date.max.toordinal()
+"""As the end of a span: open, there is no last date."""
+
+NEVER: Spans = ()
+ALWAYS: Spans = ((BEGINNING, END),)
+
+
+def days_between(first: int, last: int) -> Spans:
+    """The days from first to last, both included; none when last comes before first."""
+    return ((first, last),) if first <= last else NEVER
+
+
+def days_from(first: int | None) -> Spans:
+    """The days from first on, without end; none for None, which stands for a day that never comes."""
+    return NEVER if first is None or first > END else ((first, END),)
+
+
+def intersection(left: Spans, right: Spans) -> Spans:
+    """The days that are in both."""
+    if left == ALWAYS:
+        return right
+    if right == ALWAYS:
+        return left
+    found: list[Span] = []
+    i = j = 0
+    while i < len(left) and j < len(right):
+        first, last = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
+        if first <= last:
+            found.append((first, last))
+        if left[i][1] < right[j][1]:
+            i += 1
+        else:
+            j += 1
+    return tuple(found)
+
+
+def union(*several: Spans) -> Spans:
+    """The days that are in any; spans that overlap or touch become one."""
+    found: list[Span] = []
+    for first, last in sorted(span for spans in several for span in spans):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(found[-1][1], last))
+        else:
+            found.append((first, last))
+    return tuple(found)
+
+
+def span_at(spans: Spans, day: int) -> Span | None:
+    """The span that contains the day."""
+    for span in spans:
+        if span[0] <= day <= span[1]:
+            return span
+    return None
+
+
+def first_start_after(spans: Spans, day: int) -> int | None:
+    """The first day after the given one on which a span starts."""
+    for first, _ in spans:
+        if first > day:
+            return first
+    return None
+
+
+def as_date(day: int | None) -> date | None:
+    """The date of a day that starts a span; None when there is none, or when it has no beginning."""
+    return None if day is None or day <= BEGINNING else date.fromordinal(day)

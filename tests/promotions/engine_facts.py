@@ -1,0 +1,101 @@
+"""Short ways to say facts and rules, for the engine's tests."""
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Any
+
+from tenant_apps.promotions.engine import (
+    DocumentFact,
+    OpeningBalance,
+    RankEvent,
+    RankEventKind,
+    StepResult,
+    StudentFacts,
+    Visits,
+    evaluate,
+    visits,
+)
+from tenant_apps.ranks.definition import RankDefinition, parse_definition
+
+
+def day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+def awarded(rank: str, on: str) -> RankEvent:
+    return RankEvent(rank, RankEventKind.AWARD, day(on))
+
+
+def imported(rank: str, on: str) -> RankEvent:
+    return RankEvent(rank, RankEventKind.IMPORT, day(on))
+
+
+def converted(rank: str, on: str) -> RankEvent:
+    return RankEvent(rank, RankEventKind.CONVERT, day(on))
+
+
+def demoted(rank: str, on: str) -> RankEvent:
+    return RankEvent(rank, RankEventKind.DEMOTE, day(on))
+
+
+def balance(on: str, count: int) -> OpeningBalance:
+    return OpeningBalance(day(on), count)
+
+
+def handed_in(which: str, on: str, expires_on: str | None = None) -> DocumentFact:
+    return DocumentFact(which, day(on), None if expires_on is None else day(expires_on))
+
+
+def trained(
+    days: Iterable[date], minutes: int = 60, class_type: str = "regular", in_discipline: bool = True
+) -> tuple[Visits, ...]:
+    """One attendance on each of the days; a day listed twice is two sessions."""
+    return visits((on, minutes, class_type, in_discipline) for on in days)
+
+
+def days_in_a_row(first: str, count: int) -> list[date]:
+    return [day(first) + timedelta(days=number) for number in range(count)]
+
+
+def facts(
+    *rank_events: RankEvent, born: str | None = None, joined: str | None = None, **more: Any
+) -> StudentFacts:
+    return StudentFacts(
+        birth_date=None if born is None else day(born),
+        joined_on=None if joined is None else day(joined),
+        rank_events=rank_events,
+        **more,
+    )
+
+
+def ask(rules: RankDefinition, about: StudentFacts, as_of: str | date, target: str) -> StepResult:
+    """The one answer about one target."""
+    (result,) = evaluate(rules, about, as_of if isinstance(as_of, date) else day(as_of), target=target)
+    return result
+
+
+def ladder(*criteria: dict[str, Any], **paths: list[dict[str, Any]]) -> RankDefinition:
+    """Ranks a, b, c; none → a asks for nothing, a → b for these criteria or by these paths."""
+    named = paths or {"regular": list(criteria)}
+    return parse_definition(
+        {
+            "format": 1,
+            "name": "Ladder",
+            "art": "Test",
+            "source": "these tests",
+            "confidence": "M",
+            "ranks": [{"code": code, "name": code.upper()} for code in "abc"],
+            "steps": [
+                {"from": None, "to": "a", "paths": [{"name": "regular", "criteria": []}]},
+                {
+                    "from": "a",
+                    "to": "b",
+                    "paths": [{"name": name, "criteria": found} for name, found in named.items()],
+                },
+            ],
+        }
+    )
+
+
+def statuses(result: StepResult) -> dict[str, str]:
+    return {criterion.kind: criterion.status.value for criterion in result.criteria}

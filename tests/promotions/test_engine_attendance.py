@@ -1,0 +1,169 @@
+"""What counts as attendance, from when, and when it is not known (C5, C6)."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from tenant_apps.promotions.engine import CriterionResult, Eligibility, OpeningBalance, StudentFacts, Visits
+from tests.promotions.engine_facts import (
+    ask,
+    awarded,
+    balance,
+    converted,
+    day,
+    days_in_a_row,
+    facts,
+    imported,
+    ladder,
+    trained,
+)
+
+HELD = awarded("a", "2026-01-01")
+
+
+def count(n: int, unit: str = "day", **more: Any) -> dict[str, Any]:
+    return {"kind": "attendance_count", "n": n, "unit": unit, **more}
+
+
+def answer(criterion: dict[str, Any], student: StudentFacts, as_of: str = "2026-06-01") -> CriterionResult:
+    (result,) = ask(ladder(criterion), student, as_of, "b").criteria
+    return result
+
+
+def test_the_day_asked_about_counts_and_the_day_after_it_does_not() -> None:
+    student = facts(HELD, attendance=trained([day("2026-06-01"), day("2026-06-02")]))
+    assert answer(count(2), student, "2026-06-01").have == 1
+    assert answer(count(2), student, "2026-06-02").have == 2
+
+
+def test_a_shortfall_that_recorded_future_attendance_will_fill_has_a_date() -> None:
+    student = facts(HELD, attendance=trained(days_in_a_row("2026-02-01", 3)))
+    assert answer(count(3), student, "2026-02-01").earliest_on == date(2026, 2, 3)
+    assert answer(count(4), student, "2026-02-01").earliest_on is None
+
+
+def test_sessions_count_each_and_days_once() -> None:
+    student = facts(HELD, attendance=trained([day("2026-02-01")] * 3 + [day("2026-02-02")]))
+    assert answer(count(9, "session"), student).have == 4
+    assert answer(count(9), student).have == 2
+
+
+def test_only_so_many_sessions_of_a_day_count() -> None:
+    student = facts(HELD, attendance=trained([day("2026-02-01")] * 3 + [day("2026-02-02")]))
+    assert answer(count(9, "session", max_per_day=2), student).have == 3
+
+
+def test_hours_are_minutes_in_sixties_cut_and_never_rounded_up() -> None:
+    student = facts(HELD, attendance=trained(days_in_a_row("2026-02-01", 4), minutes=45))
+    assert answer(count(3, "hour"), student).status == "met"
+    short = answer(count(3, "hour"), student, "2026-02-03")
+    assert (short.have, short.status) == (2.25, "not_met")
+    almost = facts(HELD, attendance=trained([day("2026-02-01")], minutes=59))
+    assert answer(count(1, "hour"), almost).have == 0.98
+    more_than_nine_tenths = facts(HELD, attendance=trained([day("2026-02-01")], minutes=55))
+    assert answer(count(1, "hour"), more_than_nine_tenths).have == 0.91
+
+
+def test_of_the_hours_of_a_day_the_longest_sessions_count() -> None:
+    sessions = trained([day("2026-02-01")], minutes=60) + trained([day("2026-02-01")] * 2, minutes=90)
+    student = facts(HELD, attendance=sessions)
+    assert answer(count(9, "hour", max_per_day=2), student).have == 3
+
+
+def test_sessions_that_are_too_short_do_not_count() -> None:
+    sessions = trained([day("2026-02-01")], minutes=60) + trained([day("2026-02-02")], minutes=59)
+    for unit in ("day", "session"):
+        assert answer(count(9, unit, min_minutes=60), facts(HELD, attendance=sessions)).have == 1
+
+
+def test_only_the_named_class_types_count() -> None:
+    sessions = trained([day("2026-02-01")], class_type="sparring") + trained([day("2026-02-02")])
+    student = facts(HELD, attendance=sessions, opening_balances=(balance("2026-03-01", 50),))
+    result = answer(count(9, class_types=["sparring"]), student)
+    assert result.have == 1
+    assert result.message == "Trained on 1 of 9 days since A in sparring; 8 more are needed."
+
+
+def test_other_disciplines_count_only_where_the_criterion_says_so() -> None:
+    sessions = trained([day("2026-02-01")], in_discipline=False) + trained([day("2026-02-02")])
+    student = facts(HELD, attendance=sessions)
+    assert answer(count(9), student).have == 1
+    assert answer(count(9, any_discipline=True), student).have == 2
+
+
+def test_attendance_since_ever_includes_the_time_before_the_rank() -> None:
+    student = facts(HELD, attendance=trained(days_in_a_row("2025-12-31", 3)))
+    assert answer(count(9, since="ever"), student).have == 3
+    assert answer(count(9), student).have == 1
+
+
+def test_an_opening_balance_is_added_from_its_date_on() -> None:
+    student = facts(
+        HELD,
+        attendance=trained(days_in_a_row("2026-02-01", 5)),
+        opening_balances=(balance("2026-02-03", 10),),
+    )
+    assert answer(count(99), student, "2026-02-02").have == 2
+    assert answer(count(99), student, "2026-02-03").have == 13
+    assert answer(count(13), student, "2026-02-01").earliest_on == date(2026, 2, 3)
+
+
+def test_a_balance_of_the_day_of_an_import_came_along_but_that_of_an_award_is_used_up() -> None:
+    balances = (balance("2026-01-01", 10),)
+    came_along = facts(imported("a", "2026-01-01"), opening_balances=balances)
+    assert answer(count(99), came_along, "2026-01-01").have == 10
+    assert answer(count(99), facts(HELD, opening_balances=balances)).have == 0
+    assert answer(count(99, since="ever"), facts(HELD, opening_balances=balances)).have == 10
+
+
+@pytest.mark.parametrize(("unit", "have"), [("day", 11), ("session", 12), ("hour", 12)])
+def test_beside_a_balance_too_the_day_of_the_rank_itself_does_not_count(unit: str, have: int) -> None:
+    sessions = trained([day("2026-01-01")] * 3 + [day("2026-01-02")] * 2)
+    student = facts(HELD, attendance=sessions, opening_balances=(balance("2026-01-05", 10),))
+    assert answer(count(99, unit), student).have == have
+
+
+def test_a_balance_from_before_the_rank_does_not_count() -> None:
+    student = facts(imported("a", "2026-01-01"), opening_balances=(balance("2025-12-31", 10),))
+    assert answer(count(99), student).status == "unknown"
+
+
+@pytest.mark.parametrize("brought", [imported("a", "2026-01-01"), converted("a", "2026-01-01")])
+def test_a_rank_from_elsewhere_without_attendance_is_unknown_until_some_is_recorded(brought: Any) -> None:
+    assert answer(count(9), facts(brought)).status == "unknown"
+    student = facts(brought, attendance=trained([day("2026-03-01")]))
+    assert answer(count(9), student, "2026-02-28").status == "unknown"
+    assert answer(count(9), student, "2026-03-01").have == 1
+    trained_before = facts(brought, attendance=trained([day("2025-11-11")]))
+    assert (answer(count(9), trained_before).status, answer(count(9), trained_before).have) == ("not_met", 0)
+
+
+def test_attendance_in_another_discipline_says_nothing_about_a_rank_from_elsewhere() -> None:
+    student = facts(imported("a", "2026-01-01"), attendance=trained([day("2026-03-01")], in_discipline=False))
+    assert answer(count(9), student).status == "unknown"
+
+
+def test_a_balance_of_nought_is_knowledge_too() -> None:
+    student = facts(imported("a", "2026-01-01"), opening_balances=(balance("2026-01-02", 0),))
+    assert (answer(count(9), student).status, answer(count(9), student).have) == ("not_met", 0)
+
+
+def test_a_rank_awarded_here_without_attendance_is_a_known_nought() -> None:
+    result = answer(count(40), facts(HELD))
+    assert (result.status, result.have) == ("not_met", 0)
+
+
+def test_an_unknown_attendance_beside_a_failing_age_is_not_eligible_and_both_are_told() -> None:
+    rules = ladder(count(9), {"kind": "age", "min": 99})
+    result = ask(rules, facts(imported("a", "2026-01-01"), born="2000-01-01"), "2026-06-01", "b")
+    assert result.status is Eligibility.NOT_ELIGIBLE
+    assert [c.status for c in result.criteria] == ["unknown", "not_met"]
+    assert result.earliest_on is None
+
+
+def test_facts_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        OpeningBalance(date(2026, 1, 1), -1)
+    with pytest.raises(ValueError, match="parallel"):
+        Visits("regular", in_discipline=True, days=(1, 2), minutes=(60,))
