@@ -1,0 +1,1 @@
+"""Who was there: QR codes, check-in, attendance."""

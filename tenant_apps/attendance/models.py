@@ -1,0 +1,102 @@
+"""Attendance, the refusals beside it, cards, and what a nonce was answered."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from shared_apps.accounts.models import User
+from tatami.tenancy.models import TenantModel
+from tenant_apps.classes.models import ClassSession
+from tenant_apps.students.models import Student
+
+
+class AttendanceQuerySet(models.QuerySet["Attendance"]):
+    """The attendance of the dojo."""
+
+    def standing(self) -> "AttendanceQuerySet":
+        """Return what was not voided."""
+        return self.filter(voided_at__isnull=True)
+
+    def belonging_to(self, user: User) -> "AttendanceQuerySet":
+        """Return that of the students a user speaks for."""
+        return self.filter(student__links__user=user)
+
+
+class Attendance(TenantModel):
+    """A student was at a session. Never deleted: voided with a reason."""
+
+    class Method(models.TextChoices):
+        QR_ROTATING = "qr_rotating"
+        QR_CARD = "qr_card"
+        SESSION_CODE = "session_code"
+        MANUAL = "manual"
+        IMPORT = "import"
+
+    student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="attendances", db_index=False)
+    class_session = models.ForeignKey(ClassSession, on_delete=models.PROTECT, related_name="attendances")
+    checked_in_at = models.DateTimeField()
+    method = models.CharField(max_length=16, choices=Method)
+    late = models.BooleanField(default=False)
+    recorded_by = models.ForeignKey(
+        User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    voided_at = models.DateTimeField(null=True)
+    voided_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    void_reason = models.CharField(max_length=500, blank=True)
+
+    objects: ClassVar[AttendanceQuerySet] = AttendanceQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ("-checked_in_at", "-id")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["student", "class_session"], condition=Q(voided_at__isnull=True), name="attendance_once"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["student", "-checked_in_at"], name="attendance_of_student"),
+            models.Index(fields=["-checked_in_at", "-id"], name="attendance_by_time"),
+        ]
+
+
+class Card(TenantModel):
+    """A printed code. Its random id is all that the code says; one card of a student is valid at a time."""
+
+    student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="cards")
+    code = models.BinaryField(max_length=16, editable=False)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["code"], name="card_code_once"),
+            models.UniqueConstraint(fields=["student"], condition=Q(revoked_at__isnull=True), name="card_one_valid"),
+        ]
+
+
+class Refusal(TenantModel):
+    """A well-formed scan that was not recorded, and why."""
+
+    code = models.CharField(max_length=40)
+    student = models.ForeignKey(Student, null=True, on_delete=models.CASCADE, related_name="refusals")
+    class_session = models.ForeignKey(ClassSession, null=True, on_delete=models.CASCADE, related_name="refusals")
+    scanned_at = models.DateTimeField()
+    recorded_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ("-scanned_at", "-id")
+        indexes = [models.Index(fields=["-scanned_at", "-id"], name="refusal_by_time")]
+
+
+class ScanAnswer(TenantModel):
+    """The first answer to a nonce. Replayed whatever has changed since."""
+
+    caller = models.UUIDField()
+    nonce = models.CharField(max_length=100)
+    token_hash = models.BinaryField(max_length=32)
+    status = models.PositiveSmallIntegerField()
+    body = models.JSONField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["caller", "nonce"], name="scan_answer_once")]
+        indexes = [models.Index(fields=["created_at"], name="scan_answer_age")]

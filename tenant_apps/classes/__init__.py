@@ -1,0 +1,1 @@
+"""When training happens: classes and the sessions made from their recurrence."""

@@ -1,0 +1,71 @@
+"""From a weekly recurrence to the moments at which sessions start. Pure: no database.
+
+Times are the dojo's wall-clock time, so a class at 18:30 stays at 18:30 across daylight-saving changes. A start in the
+hour that is skipped in spring takes place when the clock has jumped (02:30 becomes 03:30); a start in the hour that is
+doubled in autumn takes place the first time round. (PEP 495, fold=0.)
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+WEEKDAYS: Final = ("mo", "tu", "we", "th", "fr", "sa", "su")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """On which weekdays (0 is Monday), at which local time, for how many minutes."""
+
+    weekdays: frozenset[int]
+    start: time
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """A weekly rule between two local dates, both included; open-ended without `last`."""
+
+    first: date
+    last: date | None
+    times: tuple[Times, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One start of a recurrence. Instants are in UTC, `local_date` is the dojo's."""
+
+    starts_at: datetime
+    ends_at: datetime
+    local_date: date
+
+
+def read_recurrence(document: Mapping[str, Any]) -> Recurrence:
+    """Return the recurrence of a stored document, which the serializer has validated."""
+    return Recurrence(
+        first=date.fromisoformat(document["from"]),
+        last=date.fromisoformat(document["until"]) if document.get("until") else None,
+        times=tuple(_times(entry) for entry in (document, *document.get("more_times", ()))),
+    )
+
+
+def occurrences(recurrence: Recurrence, *, timezone: str, first: date, last: date) -> Iterator[Occurrence]:
+    """Yield what starts on the local dates from `first` to `last`, both included, in the IANA zone `timezone`."""
+    zone = ZoneInfo(timezone)
+    day = max(first, recurrence.first)
+    end = min(last, recurrence.last or last)
+    while day <= end:
+        for times in recurrence.times:
+            if day.weekday() in times.weekdays:
+                starts_at = datetime.combine(day, times.start, tzinfo=zone).astimezone(UTC)
+                yield Occurrence(starts_at, starts_at + timedelta(minutes=times.minutes), day)
+        day += timedelta(days=1)
+
+
+def _times(entry: Mapping[str, Any]) -> Times:
+    return Times(
+        weekdays=frozenset(WEEKDAYS.index(name) for name in entry["weekdays"]),
+        start=time.fromisoformat(entry["start_time"]),
+        minutes=entry["duration_minutes"],
+    )

@@ -1,0 +1,1 @@
+"""What a dojo decides for itself: its settings."""

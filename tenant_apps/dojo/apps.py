@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class DojoConfig(AppConfig):
+    name = "tenant_apps.dojo"
+    label = "dojo"

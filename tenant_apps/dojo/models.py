@@ -1,0 +1,62 @@
+"""The dojo's settings: one row, made when first changed. Name and time zone stand on the platform's Tenant."""
+
+from typing import Final
+
+from django.db import models
+
+from tatami.tenancy.models import TenantModel
+
+
+LONGEST_WINDOW_MINUTES: Final = 1440
+"""No check-in window reaches further from a session's start, so a scan looks at two days of sessions."""
+
+
+class LeapDayBirthday(models.TextChoices):
+    """On which day a child of 29 February comes of age in a common year (convention C3)."""
+
+    MARCH_1 = "mar1"
+    FEBRUARY_28 = "feb28"
+
+
+class Policy(models.TextChoices):
+    """What happens at check-in when a rule is not met: nothing, or a refusal."""
+
+    IGNORE = "ignore"
+    ENFORCE = "enforce"
+
+
+class CardPolicy(models.TextChoices):
+    """Whether printed cards, which can be lent, are taken at check-in."""
+
+    ALLOW = "allow"
+    FORBID = "forbid"
+
+
+class Language(models.TextChoices):
+    """The language of messages and mails."""
+
+    ENGLISH = "en"
+    PORTUGUESE = "pt-br"
+
+
+class DojoSettings(TenantModel):
+    """What a dojo decided. Minutes count from a session's start."""
+
+    language = models.CharField(max_length=8, choices=Language, default=Language.ENGLISH)
+    leap_day_birthday = models.CharField(max_length=8, choices=LeapDayBirthday, default=LeapDayBirthday.MARCH_1)
+    card_policy = models.CharField(max_length=8, choices=CardPolicy, default=CardPolicy.ALLOW)
+    enrolment_policy = models.CharField(max_length=8, choices=Policy, default=Policy.IGNORE)
+    rank_policy = models.CharField(max_length=8, choices=Policy, default=Policy.IGNORE)
+    capacity_policy = models.CharField(max_length=8, choices=Policy, default=Policy.IGNORE)
+    opens_minutes_before = models.PositiveSmallIntegerField(default=30)
+    closes_minutes_after = models.PositiveSmallIntegerField(default=60)
+    late_after_minutes = models.PositiveSmallIntegerField(default=10)
+    terms = models.TextField(blank=True, max_length=20_000)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant_id"], name="dojo_settings_one_row")]
+
+    @classmethod
+    def current(cls) -> "DojoSettings":
+        """Return the dojo's settings, or the defaults where none was changed yet (an unsaved row)."""
+        return cls.objects.first() or cls()

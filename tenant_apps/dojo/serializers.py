@@ -1,0 +1,48 @@
+"""The shape of the dojo's settings."""
+
+from typing import Any
+
+
+from tatami.api.serializers import Line, StrictModelSerializer, Text
+from tatami.tenancy.scope import current_tenant
+from tatami.timezones import known_timezone
+from tenant_apps.dojo.models import LONGEST_WINDOW_MINUTES, DojoSettings
+
+
+class DojoSettingsSerializer(StrictModelSerializer):
+    """Settings of this dojo; `name` and `timezone` are the ones the platform knows it by."""
+
+    name = Line(max_length=200, required=False, source="tenant_name")
+    timezone = Line(max_length=64, required=False, validators=[known_timezone], source="tenant_timezone")
+    terms = Text(max_length=20_000, required=False, allow_blank=True)
+
+    class Meta:
+        model = DojoSettings
+        fields = (
+            "name",
+            "timezone",
+            "language",
+            "leap_day_birthday",
+            "card_policy",
+            "enrolment_policy",
+            "rank_policy",
+            "capacity_policy",
+            "opens_minutes_before",
+            "closes_minutes_after",
+            "late_after_minutes",
+            "terms",
+        )
+        extra_kwargs = {
+            "opens_minutes_before": {"max_value": LONGEST_WINDOW_MINUTES},
+            "closes_minutes_after": {"max_value": LONGEST_WINDOW_MINUTES},
+            "late_after_minutes": {"max_value": LONGEST_WINDOW_MINUTES},
+        }
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        tenant = current_tenant()
+        instance.tenant_name = getattr(instance, "tenant_name", tenant.name)
+        instance.tenant_timezone = getattr(instance, "tenant_timezone", tenant.timezone)
+        shown: dict[str, Any] = super().to_representation(instance)
+        return shown
+
+

@@ -1,0 +1,5 @@
+from django.urls import path
+
+from tenant_apps.dojo import views
+
+urlpatterns = [path("settings", views.Settings.as_view(), name="settings")]

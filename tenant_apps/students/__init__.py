@@ -1,0 +1,1 @@
+"""Who trains here: students, their guardians, notes, facts and rank history."""

@@ -1,0 +1,142 @@
+"""What is written down about one student: notes, facts, rank events."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from shared_apps.accounts.models import Role
+from tatami.api.filters import by_id, on_or_after, on_or_before, one_of
+from tatami.api.rules import Reach
+from tatami.api.views import ApiView, Collection, Listing, Resource, created, found_or_404
+from tatami.errors import PermissionDenied
+from tenant_apps.students import services
+from tenant_apps.students.models import RankEvent, Student, StudentFact, StudentNote
+from tenant_apps.students.serializers import (
+    FactSerializer,
+    NoteSerializer,
+    RankEventSerializer,
+    ReasonSerializer,
+)
+
+
+def visible_student(request: Any, student_id: Any) -> Student:
+    """Return the student if the caller may see her. Raises `NotFound`."""
+    students = Student.objects.all()
+    if request.reach is Reach.OWN:
+        students = students.belonging_to(request.user)
+    return found_or_404(students, pk=student_id)
+
+
+class OfStudent(Collection):
+    """Rows of the student that the path names."""
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):
+            return self.queryset.none()  # type: ignore[union-attr]
+        student = visible_student(self.request, self.kwargs["student_id"])
+        return self.queryset.filter(student=student)  # type: ignore[union-attr]
+
+    def student(self) -> Student:
+        return visible_student(self.request, self.kwargs["student_id"])
+
+
+class Notes(OfStudent):
+    queryset = StudentNote.objects.select_related("author")
+    serializer_class = NoteSerializer
+    detail_route = "student-note"
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> StudentNote:
+        row: StudentNote = serializer.save(student=self.student(), author=self.request.user)
+        return row
+
+
+class Note(Resource):
+    """One note: its author or an admin changes and deletes it."""
+
+    queryset = StudentNote.objects.select_related("author")
+    serializer_class = NoteSerializer
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return super().get_queryset().filter(student=self.kwargs.get("student_id"))
+
+    def get_object(self) -> StudentNote:
+        note: StudentNote = super().get_object()
+        if self.request.user.role != Role.ADMIN and note.author_id != self.request.user.pk:
+            raise PermissionDenied("Only its author or an admin changes a note.")
+        return note
+
+
+class Facts(OfStudent):
+    queryset = StudentFact.objects.select_related("rank_system", "recorded_by")
+    serializer_class = FactSerializer
+    filters = {"kind": one_of("kind", StudentFact.Kind), "rank_system": by_id("rank_system")}
+
+    def post(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        serializer.save(student=self.student(), recorded_by=request.user)
+        return created(serializer.data, "student-facts", student_id=self.kwargs["student_id"])
+
+
+class VoidFact(ApiView):
+    """Strike a fact out, with a reason."""
+
+    serializer_class = ReasonSerializer
+
+    def post(self, request: Any, id: Any) -> Response:
+        fact = found_or_404(Facts.queryset.all(), pk=id)
+        services.void(row=fact, reason=read_reason(request), by=request.user, now=request.now)
+        return Response(FactSerializer(fact).data)
+
+
+class StudentRankEvents(OfStudent):
+    """A student's rank history. Awards come from promotions only."""
+
+    queryset = RankEvent.objects.select_related("student", "system", "rank", "recorded_by")
+    serializer_class = RankEventSerializer
+    filters = {"kind": one_of("kind", RankEvent.Kind), "rank_system": by_id("system")}
+
+    def post(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        event = services.record_rank_event(
+            student=self.student(), recorded_by=request.user, **serializer.validated_data
+        )
+        return created(
+            RankEventSerializer(event).data, "student-rank-events", student_id=self.kwargs["student_id"]
+        )
+
+
+class RankEvents(Listing):
+    """The rank events of the dojo."""
+
+    queryset = RankEvent.objects.select_related("student", "system", "rank", "recorded_by")
+    serializer_class = RankEventSerializer
+    filters = {
+        "from": on_or_after("effective_on"),
+        "to": on_or_before("effective_on"),
+        "kind": one_of("kind", RankEvent.Kind),
+        "rank_system": by_id("system"),
+        "student": by_id("student"),
+    }
+    ordering_fields = {"effective_on": "effective_on", "created_at": "created_at"}
+
+
+class VoidRankEvent(ApiView):
+    """Strike a rank event out, with a reason."""
+
+    serializer_class = ReasonSerializer
+
+    def post(self, request: Any, id: Any) -> Response:
+        event = found_or_404(RankEvents.queryset.all(), pk=id)
+        services.void(row=event, reason=read_reason(request), by=request.user, now=request.now)
+        return Response(RankEventSerializer(event).data)
+
+
+def read_reason(request: Any) -> str:
+    """Return the reason in a body. Raises DRF's `ValidationError`."""
+    serializer = ReasonSerializer(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    return str(serializer.validated_data["reason"])

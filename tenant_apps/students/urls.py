@@ -1,0 +1,23 @@
+from django.urls import path
+
+from tenant_apps.students import history_views, user_views, views
+
+urlpatterns = [
+    path("me", user_views.DojoMe.as_view(), name="me"),
+    path("users", user_views.DojoUserCollection.as_view(), name="users"),
+    path("users/<uuid:id>", user_views.DojoUserResource.as_view(), name="user"),
+    path("students", views.StudentCollection.as_view(), name="students"),
+    path("students/<uuid:id>", views.StudentResource.as_view(), name="student"),
+    path("guardians", views.Guardians.as_view(), name="guardians"),
+    path("students/<uuid:student_id>/notes", history_views.Notes.as_view(), name="student-notes"),
+    path("students/<uuid:student_id>/notes/<uuid:id>", history_views.Note.as_view(), name="student-note"),
+    path("students/<uuid:student_id>/facts", history_views.Facts.as_view(), name="student-facts"),
+    path("facts/<uuid:id>/void", history_views.VoidFact.as_view(), name="fact-void"),
+    path(
+        "students/<uuid:student_id>/rank-events",
+        history_views.StudentRankEvents.as_view(),
+        name="student-rank-events",
+    ),
+    path("rank-events", history_views.RankEvents.as_view(), name="rank-events"),
+    path("rank-events/<uuid:id>/void", history_views.VoidRankEvent.as_view(), name="rank-event-void"),
+]

@@ -1,0 +1,71 @@
+"""Students and their guardians."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework.serializers import BaseSerializer
+
+from tatami import clock
+from tatami.api.filters import by_text, one_of
+from tatami.api.views import Collection, Listing, Resource
+from tatami.tenancy.scope import current_tenant
+from tenant_apps.students import services
+from tenant_apps.students.models import Guardian, Student
+from tenant_apps.students.serializers import GuardianRowSerializer, StudentSerializer
+
+
+class WithRanks:
+    """Shows students with the ranks they hold today: one statement more, for one student or a page."""
+
+    request: Any
+
+    def get_queryset(self) -> QuerySet[Student]:
+        return services.with_details(super().get_queryset())  # type: ignore[misc]
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> BaseSerializer[Any]:
+        shown = args[0] if args else None
+        if shown is not None:
+            rows = shown if kwargs.get("many") else [shown]
+            today = clock.local_date(self.request.now, current_tenant().timezone)
+            services.attach_current_ranks(rows, as_of=today)
+        serializer: BaseSerializer[Any] = super().get_serializer(*args, **kwargs)  # type: ignore[misc]
+        return serializer
+
+
+class StudentCollection(WithRanks, Collection):
+    queryset = Student.objects.all()
+    serializer_class = StudentSerializer
+    detail_route = "student"
+    search_column = "search_name"
+    filters = {"status": one_of("status", Student.Status), "external_id": by_text("external_id")}
+    ordering_fields = {
+        "name": "search_name",
+        "first_name": "first_name",
+        "last_name": "last_name",
+        "joined_on": "joined_on",
+        "birth_date": "birth_date",
+        "created_at": "created_at",
+    }
+    refetch = True
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> Student:
+        return services.create_student(values=serializer.validated_data)
+
+
+class StudentResource(WithRanks, Resource):
+    queryset = Student.objects.all()
+    serializer_class = StudentSerializer
+    refetch = True
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> Student:
+        assert isinstance(serializer.instance, Student)
+        return services.change_student(student=serializer.instance, changes=serializer.validated_data)
+
+
+class Guardians(Listing):
+    """The guardians, to find a sibling's."""
+
+    queryset = Guardian.objects.all()
+    serializer_class = GuardianRowSerializer
+    search_column = "search_name"
+    ordering_fields = {"name": "search_name"}

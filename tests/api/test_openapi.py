@@ -1,0 +1,48 @@
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+
+@pytest.fixture
+def document(http: Client) -> Any:
+    response = http.get("/openapi.json")
+    assert response.headers["Content-Type"] == "application/json"
+    return response.json()
+
+
+def test_operations_are_named_after_their_routes(document: Any) -> None:
+    names = {operation["operationId"] for path in document["paths"].values() for operation in path.values()}
+    assert {"post_students", "get_numbers"} <= names
+
+
+def test_every_operation_describes_its_errors(document: Any) -> None:
+    for path in document["paths"].values():
+        for operation in path.values():
+            assert operation["responses"]["default"]["content"]["application/json"]["schema"] == {
+                "$ref": "#/components/schemas/Error"
+            }
+
+
+def test_who_may_is_told_and_how_to_prove_it(document: Any) -> None:
+    students = document["paths"]["/students"]["post"]
+    assert "Roles: admin." in students["description"]
+    assert students["security"] == [{"bearer": []}]
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+
+
+def test_the_page_fetches_nothing_from_elsewhere(http: Client) -> None:
+    page = http.get("/docs")
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "'unsafe" not in page.headers["Content-Security-Policy"]
+    text = page.content.decode()
+    assert not re.search(r"https?://", text)
+    assert not re.search(r"<script(?![^>]*src=)", text)
+    assert "<style" not in text
+
+
+def test_its_script_is_a_request_of_its_own(http: Client) -> None:
+    script = http.get("/docs?script")
+    assert script.headers["Content-Type"].startswith("text/javascript")
+    assert b"SwaggerUIBundle" in script.content

@@ -1,0 +1,42 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tatami.text import email_key, normalise
+
+
+@pytest.mark.parametrize(
+    ("written", "sought"),
+    [
+        ("José da Conceição", "jose da conceicao"),
+        ("  Łukasz\u00a0 Żółć ", "lukasz zolc"),
+        ("İstanbul", "istanbul"),
+        ("Straße", "STRASSE"),
+        ("Søren Ærø", "soren aero"),
+        ("ﬁve Ｔａｔａｍｉ", "five tatami"),
+        ("Jose\u0301", "josé"),
+        ("Nguyễn Đức", "nguyen duc"),
+        ("Алёна", "алена"),
+        ("Zoë\u200b", "zoe"),
+    ],
+)
+def test_accents_case_width_and_spacing_do_not_matter(written: str, sought: str) -> None:
+    assert normalise(written) == normalise(sought)
+
+
+@pytest.mark.parametrize("name", ["김민준", "山田太郎", "やまだ", "ガ", "สมชาย"])
+def test_letters_that_are_no_accents_stay(name: str) -> None:
+    assert normalise(name) == name
+
+
+def test_a_voiced_kana_is_another_letter() -> None:
+    assert normalise("か") != normalise("が")
+
+
+@given(st.text())
+def test_normalising_twice_changes_nothing(text: str) -> None:
+    assert normalise(normalise(text)) == normalise(text)
+
+
+def test_two_spellings_of_an_address_have_one_key() -> None:
+    assert email_key(" Mary@Dojo.Example ") == email_key("mary@dojo.example")
