@@ -1,0 +1,146 @@
+"""Pages with a count, and pages by cursor where counting or skipping would cost too much."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from django.core.exceptions import ValidationError
+from django.core.paginator import InvalidPage
+from django.db.models import Q, QuerySet
+from rest_framework.pagination import BasePagination, PageNumberPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import remove_query_param, replace_query_param
+from rest_framework.views import APIView
+
+from tatami.api.renderers import json_bytes
+from tatami.errors import Invalid, NotFound
+
+DEFAULT_PAGE_SIZE: Final = 50
+MAX_PAGE_SIZE: Final = 200
+_COUNT: Final = re.compile(r"[0-9]{1,9}")
+
+
+def positive(request: Request, name: str, default: int) -> int:
+    """Return the query parameter `name`, at least 1. Raises `Invalid` naming it."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not _COUNT.fullmatch(text) or int(text) < 1:
+        raise Invalid.field(name, "This must be a whole number of at least 1.")
+    return int(text)
+
+
+def page_size_of(request: Request) -> int:
+    """Return `page_size`; a larger one than the maximum means the maximum."""
+    return min(positive(request, "page_size", DEFAULT_PAGE_SIZE), MAX_PAGE_SIZE)
+
+
+class Pages(PageNumberPagination):
+    """`?page=1&page_size=50` → `{"count", "next", "previous", "results"}`."""
+
+    page_size = DEFAULT_PAGE_SIZE
+    page_size_query_param = "page_size"
+    max_page_size = MAX_PAGE_SIZE
+
+    def get_page_size(self, request: Request) -> int:
+        return page_size_of(request)
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any]:
+        """Return the rows of the page. Raises `NotFound` past the end, `Invalid` for what is no page."""
+        self.request = request
+        paginator = self.django_paginator_class(queryset, self.get_page_size(request))
+        try:
+            self.page = paginator.page(positive(request, self.page_query_param, 1))
+        except InvalidPage:
+            raise NotFound("There is no such page.") from None
+        return list(self.page)
+
+
+class CursorPages(BasePagination):
+    """`?cursor=…&page_size=50` → `{"next", "previous", "results"}`, newest first.
+
+    The view's `cursor_column` and then `id` decide the order. A cursor names the row it stands at, so rows
+    that are added meanwhile neither repeat nor hide others.
+    """
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any]:
+        """Return the rows of the page. Raises `Invalid` for a cursor that we did not make."""
+        self.request = request
+        self.column: str = getattr(view, "cursor_column", "created_at")
+        size = page_size_of(request)
+        cursor = request.query_params.get("cursor")
+        backwards, place = self._place(queryset, cursor) if cursor is not None else (False, None)
+        order = (self.column, "id") if backwards else (f"-{self.column}", "-id")
+        if place is not None:
+            queryset = self._beyond(queryset, place, later=backwards)
+        rows = list(queryset.order_by(*order)[: size + 1])
+        more = len(rows) > size
+        rows = rows[:size]
+        if backwards:
+            rows.reverse()
+        has_next, has_previous = (True, more) if backwards else (more, place is not None)
+        self.next = self._link(rows[-1], backwards=False) if rows and has_next else None
+        self.previous = self._link(rows[0], backwards=True) if rows and has_previous else None
+        return rows
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({"next": self.next, "previous": self.previous, "results": data})
+
+    def _beyond(self, queryset: QuerySet[Any], place: tuple[Any, Any], *, later: bool) -> QuerySet[Any]:
+        value, row_id = place
+        # The first condition bounds the index scan; the second leaves out the ties already shown.
+        if later:
+            return queryset.filter(**{f"{self.column}__gte": value}).exclude(
+                Q(**{self.column: value}) & Q(id__lte=row_id)
+            )
+        return queryset.filter(**{f"{self.column}__lte": value}).exclude(
+            Q(**{self.column: value}) & Q(id__gte=row_id)
+        )
+
+    def _place(self, queryset: QuerySet[Any], cursor: str) -> tuple[bool, tuple[Any, Any]]:
+        field, key = queryset.model._meta.get_field(self.column), queryset.model._meta.pk
+        try:
+            direction, value, row_id = orjson.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
+            place = field.to_python(value), key.to_python(row_id)
+            ours = direction in {"n", "p"} and None not in place
+        except (UnicodeEncodeError, binascii.Error, ValueError, TypeError, ValidationError, OverflowError):
+            ours = False
+        if not ours or (isinstance(place[0], datetime) and place[0].tzinfo is None):
+            raise Invalid.field("cursor", "This is not a cursor of ours.")
+        return direction == "p", place
+
+    def _link(self, row: Any, *, backwards: bool) -> str:
+        value, row_id = (
+            (row[self.column], row["id"]) if isinstance(row, Mapping) else (getattr(row, self.column), row.pk)
+        )
+        cursor = base64.urlsafe_b64encode(json_bytes(["p" if backwards else "n", value, row_id])).decode()
+        url = remove_query_param(self.request.build_absolute_uri(), "cursor")
+        return replace_query_param(url, "cursor", cursor)
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        link = {"type": "string", "format": "uri", "nullable": True}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": link, "previous": link, "results": schema},
+        }
+
+    def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
+        return [
+            {"name": "cursor", "in": "query", "schema": {"type": "string"}},
+            {
+                "name": "page_size",
+                "in": "query",
+                "schema": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": MAX_PAGE_SIZE,
+                    "default": DEFAULT_PAGE_SIZE,
+                },
+            },
+        ]

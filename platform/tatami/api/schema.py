@@ -1,0 +1,100 @@
+"""`/openapi.json` for this kind of host, and `/docs` to read and try it, with nothing from elsewhere."""
+
+from functools import cache
+from typing import Any, Final
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.templatetags.static import static
+from django.utils.html import format_html
+from rest_framework.renderers import BaseRenderer
+
+from tatami.api.frame import ApiView
+from tatami.api.renderers import JSON, json_bytes
+from tatami.api.request import ApiRequest
+
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+PAGE: Final = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Tatami API</title>
+<link rel="icon" href="{icon}">
+<link rel="stylesheet" href="{style}">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="{bundle}"></script>
+<script src="?script"></script>
+</body>
+</html>
+"""
+SCRIPT: Final = """"use strict";
+SwaggerUIBundle({
+  url: "openapi.json",
+  dom_id: "#swagger-ui",
+  presets: [SwaggerUIBundle.presets.apis],
+  layout: "BaseLayout",
+  deepLinking: true,
+});
+"""
+
+
+@cache
+def document(urlconf: str) -> bytes:
+    """Return the OpenAPI document of `urlconf`, made once per process."""
+    from tatami.api.openapi import Document  # loads every view
+
+    generator = Document(urlconf=urlconf)  # type: ignore[no-untyped-call]
+    return json_bytes(generator.get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
+
+
+class OpenApi(ApiView):
+    """The OpenAPI document of this kind of host."""
+
+    atomic = False
+    schema = None
+
+    def get(self, request: ApiRequest) -> HttpResponse:
+        urlconf = getattr(request._request, "urlconf", None) or settings.ROOT_URLCONF
+        response = HttpResponse(document(urlconf), content_type=JSON)
+        response["Cache-Control"] = "public, max-age=300"
+        return response
+
+
+class PageRenderer(BaseRenderer):
+    """Says that a view answers with a page; the view makes it itself."""
+
+    media_type = "text/html"
+    format = "html"
+
+    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> Any:
+        return data
+
+
+class Docs(ApiView):
+    """Swagger UI. Its script is a request of its own, so that the policy needs no inline script."""
+
+    atomic = False
+    schema = None
+    renderer_classes = [PageRenderer]
+
+    def get(self, request: ApiRequest) -> HttpResponse:
+        if "script" in request.query_params:
+            response = HttpResponse(SCRIPT, content_type="text/javascript; charset=utf-8")
+        else:
+            response = HttpResponse(self.page(), content_type="text/html; charset=utf-8")
+        response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        return response
+
+    def page(self) -> str:
+        """Return the page, with the addresses of the sidecar's files."""
+        files = {"icon": "favicon-32x32.png", "style": "swagger-ui.css", "bundle": "swagger-ui-bundle.js"}
+        places = {
+            name: static(f"drf_spectacular_sidecar/swagger-ui-dist/{file}") for name, file in files.items()
+        }
+        return format_html(PAGE, **places)

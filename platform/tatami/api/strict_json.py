@@ -1,0 +1,111 @@
+"""JSON in: one strict reading of a body.
+
+What PostgreSQL, a log or another program would choke on later is refused here: NUL and lone surrogates
+anywhere, duplicate keys (two parsers would read two documents), numbers that overflow, depth.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import IO, Any, Final
+
+from rest_framework.parsers import BaseParser
+
+from tatami.api.translation import NON_FIELD
+from tatami.errors import Invalid, MalformedJson
+
+MAX_DEPTH: Final = 32
+MOST_PROBLEMS: Final = 100
+"""Enough to mend a form; an attacker's million is not worth listing."""
+UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_INTEGERS: Final = range(-(2**63), 2**63)
+
+
+def strict_loads(body: bytes) -> object:
+    """Return the document in `body`.
+
+    Raises `MalformedJson` for what is not one UTF-8 JSON document of depth 32 at most, without
+    duplicate keys and `NaN`; `Invalid` with the dotted path for values that no field can hold.
+    """
+    try:
+        document = json.loads(
+            body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant
+        )
+    except UnicodeDecodeError as error:
+        raise MalformedJson("The body is not UTF-8.") from error
+    except RecursionError as error:
+        raise MalformedJson(f"The body is nested deeper than {MAX_DEPTH} levels.") from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise MalformedJson(f"The body is not valid JSON: {error.msg} at {where}.") from error
+    except ValueError as error:  # an integer of more digits than Python converts
+        raise MalformedJson("The body contains a number that is too long.") from error
+    problems: dict[str, list[str]] = {}
+    _inspect(document, (), problems)
+    if problems:
+        raise Invalid(details=problems)
+    return document
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise MalformedJson(f"The key {printable(twice)!r} appears twice in one object.")
+    return members
+
+
+def _refuse_constant(name: str) -> object:
+    raise MalformedJson(f"{name} is not a JSON value.")
+
+
+def _inspect(value: object, path: tuple[str, ...], problems: dict[str, list[str]]) -> None:
+    if isinstance(value, str):
+        if UNSTORABLE.search(value):
+            _note(problems, path, "NUL and lone surrogates are not accepted.")
+    elif isinstance(value, dict | list):
+        if len(path) >= MAX_DEPTH:
+            raise MalformedJson(f"The body is nested deeper than {MAX_DEPTH} levels.")
+        members: Iterable[tuple[object, object]] = (
+            value.items() if isinstance(value, dict) else enumerate(value)
+        )
+        for key, member in members:
+            step = (*path, printable(str(key)))
+            if isinstance(key, str) and UNSTORABLE.search(key):
+                _note(problems, step, "NUL and lone surrogates are not accepted in a key.")
+            _inspect(member, step, problems)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            _note(problems, path, "This number is out of range.")
+    elif isinstance(value, int) and value not in _INTEGERS:
+        _note(problems, path, "This number is out of range.")
+
+
+def _note(problems: dict[str, list[str]], path: tuple[str, ...], message: str) -> None:
+    if len(problems) < MOST_PROBLEMS:
+        problems.setdefault(".".join(path) or NON_FIELD, []).append(message)
+
+
+def printable(text: str) -> str:
+    """Return `text` so that it can be encoded: what UTF-8 cannot hold, and NUL, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\x00")
+
+
+class StrictJSONParser(BaseParser):
+    """JSON in. An object at the top level, unless the view says `accepts_array = True`."""
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Return the document. Its size was checked from the Content-Length before it is read."""
+        document = strict_loads(stream.read())
+        view = (parser_context or {}).get("view")
+        if isinstance(document, list) and getattr(view, "accepts_array", False):
+            return document
+        if not isinstance(document, dict):
+            raise Invalid.field(NON_FIELD, "Expected a JSON object.")
+        return document

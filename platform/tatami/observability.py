@@ -1,0 +1,159 @@
+"""What an operator can see: one JSON object a line, bound to the request or the task that caused it.
+
+Query strings, bodies and tokens are never logged; nor is what PostgreSQL tells about the values of a row
+(`DETAIL: Key (email)=(…)`).
+"""
+
+import logging.config
+import re
+import time
+from collections.abc import Callable, MutableMapping
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+import structlog
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from rest_framework.status import is_server_error
+from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars, get_contextvars
+
+from tatami.ids import uuid7
+from tatami.tenancy.scope import TenantScope, current_scope
+
+REQUEST_ID_HEADER: Final = "X-Request-ID"
+_OWN_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_ROW_VALUES: Final = re.compile(r"DETAIL:.*?(?=\n\n|\n(?:HINT|CONTEXT):|\Z)", re.DOTALL)
+
+logger: Final = structlog.get_logger("tatami.request")
+
+
+def logging_configuration(log_format: str = "json", level: str = "INFO") -> dict[str, Any]:
+    """Send our logs, Django's and Celery's through one formatter to stdout; return the `dictConfig` in force.
+
+    `log_format` is `json`, or `console` for a person's eyes. Raises `ValueError` for another.
+    """
+    if log_format not in {"json", "console"}:
+        raise ValueError(f"LOG_FORMAT must be json or console, not {log_format!r}")
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        name_the_dojo,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    renderer: list[Any] = [structlog.dev.ConsoleRenderer()]
+    if log_format == "json":
+        renderer = [
+            structlog.processors.format_exc_info,
+            withhold_row_values,
+            structlog.processors.JSONRenderer(_line),
+        ]
+    configuration = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "structured": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": shared,
+                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+            }
+        },
+        "handlers": {
+            "stdout": {
+                "class": "logging.StreamHandler",
+                "stream": "ext://sys.stdout",
+                "formatter": "structured",
+            }
+        },
+        "root": {"handlers": ["stdout"], "level": level},
+        "loggers": {
+            # Each would say again, less well, what our own request line and error boundary say.
+            "django": {"handlers": [], "level": level, "propagate": True},
+            "django.request": {"level": "CRITICAL"},
+            "django.security": {"level": "CRITICAL"},
+        },
+    }
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    logging.config.dictConfig(configuration)
+    return configuration
+
+
+def name_the_dojo(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put the dojo in force on every line that does not name one itself."""
+    scope = current_scope()
+    event.setdefault("tenant", str(scope.tenant_id) if isinstance(scope, TenantScope) else None)
+    return event
+
+
+def withhold_row_values(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Take the values of rows out of what PostgreSQL said: logs outlive the people in them."""
+    for key in ("event", "exception", "reason"):
+        if isinstance(event.get(key), str) and "DETAIL:" in event[key]:
+            event[key] = _ROW_VALUES.sub("DETAIL: (withheld)", event[key])
+    return event
+
+
+def _line(event: Any, **_: Any) -> str:
+    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8")
+
+
+class RequestContext:
+    """Middleware, the outermost: gives the request its id, and writes its one line when it is answered."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer with `X-Request-ID`: the client's own where it is one, else a new one."""
+        started = time.perf_counter()
+        sent = request.headers.get(REQUEST_ID_HEADER, "")
+        request_id = sent if _OWN_REQUEST_ID.fullmatch(sent) else str(uuid7())
+        request.request_id = request_id  # type: ignore[attr-defined]
+        with bound_contextvars(requestId=request_id, userId=None):
+            response = self.get_response(request)
+            response[REQUEST_ID_HEADER] = request_id
+            elapsed = round((time.perf_counter() - started) * 1000, 1)
+            write = logger.error if is_server_error(response.status_code) else logger.info
+            write("request", **request_facts(request), status=response.status_code, durationMs=elapsed)
+        return response
+
+
+def request_facts(request: HttpRequest) -> dict[str, Any]:
+    """Return what every line about a request says: whose it is and what it asked, never with which values."""
+    scope = getattr(request, "scope", None)
+    user_id = getattr(request, "user_id", None)
+    return {
+        "tenant": str(scope.tenant_id) if isinstance(scope, TenantScope) else None,
+        "userId": str(user_id) if user_id else None,
+        "path": request.path,
+        "method": request.method,
+    }
+
+
+def bind_user(request: HttpRequest, user_id: object) -> None:
+    """Put the caller on every line that this request logs from here on."""
+    request.user_id = user_id  # type: ignore[attr-defined]
+    bind_contextvars(userId=str(user_id))
+
+
+def current_request_id() -> str | None:
+    """Return the id of the request that is being answered here, or that caused this task."""
+    return get_contextvars().get("requestId")
+
+
+def bind_task(task: str, task_id: str | None, tenant: UUID | None, request_id: str | None) -> None:
+    """Put the task's name and id, its dojo and the request that caused it on every line it logs."""
+    clear_contextvars()
+    bind_contextvars(task=task, taskId=task_id, tenant=str(tenant) if tenant else None, requestId=request_id)
