@@ -1,20 +1,42 @@
 """The Celery application: worker and beat."""
 
 import os
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from celery import Celery
+from celery.fixups.django import DjangoFixup
 from celery.schedules import crontab
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_init
 from django.conf import settings
 
-app = Celery("tatami")
+from tatami.postgresql.logins import refuse_to_start_unsafely
+from tatami.tenancy.scope import platform_scope
+
+
+class ScopedFixup(DjangoFixup):
+    """Celery's own Django support, whose start-up checks make a user object: that needs a scope."""
+
+    def on_import_modules(self, **kwargs: Any) -> None:
+        """Set Django up and check it, on the platform's behalf; tasks start without a scope."""
+        with platform_scope():
+            super().on_import_modules(**kwargs)
+
+
+def fixup(app: Celery) -> ScopedFixup:
+    """Install `ScopedFixup`; Celery calls it by name."""
+    support = ScopedFixup(app)
+    support.install()
+    return support
+
+
+app = Celery("tatami", fixups=["config.celery:fixup"])
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
     broker_connection_retry_on_startup=True,
-    # What a killed worker held is taken up again at once; one message at a time, so that nothing waits in a buffer.
-    broker_transport_options={"visibility_timeout": 300, "unacked_restore_limit": 100},
+    # PostgreSQL is the truth for work: what a killed worker held is found by a sweeper, or comes back after this.
+    broker_transport_options={"visibility_timeout": 300},
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
@@ -35,3 +57,9 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_our_logging(**_: object) -> None:
     """Keep the logging that Django's settings made; Celery's own would replace it."""
+
+
+@worker_init.connect
+def refuse_unsafe_login(**_: object) -> None:
+    """Stop before any task runs if the app login can do more than it should."""
+    refuse_to_start_unsafely()

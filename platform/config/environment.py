@@ -1,6 +1,7 @@
 """The only place that reads the environment. A value that is not understood stops the process, by name."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -39,8 +40,7 @@ def secret(name: str) -> str | None:
         value: str | None = read("str", name)
         return value
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.read().strip()
+        return Path(path).read_text(encoding="utf-8").strip()
     except OSError as fault:
         raise ImproperlyConfigured(f"{name}_FILE: {fault.strerror}: {path}") from None
 

@@ -23,7 +23,7 @@ TATAMI_DELETION_GRACE_DAYS: int = read("int", "TATAMI_DELETION_GRACE_DAYS", 30)
 SECRET_KEY = TATAMI_SECRETS[0]  # Django's own signing; tokens, codes and links derive theirs in tatami.keys
 DEBUG = False
 ALLOWED_HOSTS = ["*"]  # every host is looked up exactly (tatami.tenancy.hosts); an unknown one is a 404
-USE_X_FORWARDED_HOST: bool = read("bool", "TATAMI_TRUSTED_PROXY", False)
+USE_X_FORWARDED_HOST: bool = read("bool", "TATAMI_TRUSTED_PROXY", default=False)
 if USE_X_FORWARDED_HOST:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
@@ -58,7 +58,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- the database, as two logins -----------------------------------------------------------------------------------
 _app_options: dict[str, object] = {"ATOMIC_REQUESTS": True}
-if read("bool", "TATAMI_POOL", False):
+if read("bool", "TATAMI_POOL", default=False):
     # Only in the web process: a pool does not survive the fork of Celery's workers. A backend that has served many
     # schemas keeps their catalogue in memory and never gives it back: hence the lifetime.
     _app_options["OPTIONS"] = {
@@ -105,8 +105,13 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 
 # --- passwords -----------------------------------------------------------------------------------------------------
-AUTHENTICATION_BACKENDS: list[str] = []  # shared_apps.accounts.sessions signs in; nothing calls authenticate()
-SILENCED_SYSTEM_CHECKS = ["auth.E003", "auth.W004"]  # an address is unique among the users who are not archived
+AUTHENTICATION_BACKENDS: list[
+    str
+] = []  # shared_apps.accounts.sessions signs in; nothing calls authenticate()
+SILENCED_SYSTEM_CHECKS = [
+    "auth.E003",
+    "auth.W004",
+]  # an address is unique among the users who are not archived
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",

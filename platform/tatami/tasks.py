@@ -5,7 +5,7 @@ header. A worker enters that dojo's scope, or raises: a task that names none, an
 PostgreSQL is the truth about work; a task is a wake-up call, and runs twice safely.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from celery import Task
@@ -23,13 +23,15 @@ class TenantUnavailable(RuntimeError):
     """A task names no dojo, or one that is unknown or not active."""
 
 
-class _TracedTask(Task):  # type: ignore[type-arg,misc]
+class _TracedTask(Task):  # type: ignore[type-arg]
     abstract = True
 
     def _headers(self) -> dict[str, Any]:
         return {REQUEST_HEADER: current_request_id()}
 
-    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+    def apply_async(  # type: ignore[override]
+        self, args: Any = None, kwargs: Any = None, **options: Any
+    ) -> Any:
         options["headers"] = {**self._headers(), **(options.get("headers") or {})}
         return super().apply_async(args, kwargs, **options)
 
@@ -47,8 +49,8 @@ class TenantTask(_TracedTask):
     """The base of tasks that work in one dojo. Calling it outside a dojo's scope raises `NoScope`."""
 
     abstract = True
-    acks_late: ClassVar[bool] = True
-    reject_on_worker_lost: ClassVar[bool] = True
+    acks_late = True
+    reject_on_worker_lost = True
 
     def _headers(self) -> dict[str, Any]:
         scope = current_scope()

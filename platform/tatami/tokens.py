@@ -126,14 +126,14 @@ class TatamiToken(Token):
 class AccessToken(TatamiToken):
     """What a request bears: five minutes, so that what the database cannot take back ends soon by itself."""
 
-    token_type = "access"
+    token_type = "access"  # noqa: S105
     lifetime = timedelta(minutes=5)
 
 
 class RefreshToken(TatamiToken):
     """What renews a session: works once."""
 
-    token_type = "refresh"
+    token_type = "refresh"  # noqa: S105
     lifetime = timedelta(days=30)
 
 

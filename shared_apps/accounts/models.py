@@ -1,7 +1,7 @@
 """The user and what belongs to signing in. Every table here is sealed like a dojo's, in `public` too."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Self
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -27,15 +27,15 @@ STAFF_ROLES = (Role.ADMIN, Role.INSTRUCTOR, Role.ASSISTANT)
 class UserQuerySet(ArchivableQuerySet["User"]):
     """The users of the scope in force."""
 
-    def active(self) -> "UserQuerySet":
+    def active(self) -> Self:
         """Return those who may sign in."""
         return self.filter(is_active=True, archived_at__isnull=True)
 
-    def staff(self) -> "UserQuerySet":
+    def staff(self) -> Self:
         """Return the dojo's own people: admins, instructors, assistants."""
         return self.filter(role__in=STAFF_ROLES)
 
-    def active_admins(self) -> "UserQuerySet":
+    def active_admins(self) -> Self:
         """Return the admins who may sign in."""
         return self.active().filter(role=Role.ADMIN)
 
@@ -49,7 +49,7 @@ class UserQuerySet(ArchivableQuerySet["User"]):
         ).first()  # fmt: skip
 
 
-class User(TenantModel, Archivable, AbstractBaseUser):
+class User(Archivable, AbstractBaseUser):
     """Somebody who signs in by e-mail address and password."""
 
     email = models.EmailField(max_length=254)
@@ -57,7 +57,7 @@ class User(TenantModel, Archivable, AbstractBaseUser):
     name = models.CharField(max_length=200, blank=True)
     role = models.CharField(max_length=16, choices=Role)
     is_active = models.BooleanField(default=True)
-    last_login = None  # type: ignore[assignment]  # the sessions know better
+    last_login = None  # the sessions know better
 
     objects: ClassVar[UserQuerySet] = UserQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -146,6 +146,8 @@ class IdempotentAnswer(TenantModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["caller", "method", "path", "key"], name="idempotent_answer_once"),
+            models.UniqueConstraint(
+                fields=["caller", "method", "path", "key"], name="idempotent_answer_once"
+            ),
         ]
         indexes = [models.Index(fields=["created_at"], name="idempotent_answer_age")]

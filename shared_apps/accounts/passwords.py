@@ -64,7 +64,9 @@ def use_link(*, secret: str, new: str, now: datetime) -> None:
 
     Raises `TokenInvalid` for a link that is unknown, used or too old; `Invalid` for an easily guessed password.
     """
-    links = PasswordLink.objects.filter(secret_hash=secret_hash(secret), used_at__isnull=True, expires_at__gt=now)
+    links = PasswordLink.objects.filter(
+        secret_hash=secret_hash(secret), used_at__isnull=True, expires_at__gt=now
+    )
     link = links.select_related("user").filter(user__archived_at__isnull=True, user__is_active=True).first()
     if link is None:
         raise TokenInvalid("This link is not valid, or not any more.")
@@ -74,7 +76,9 @@ def use_link(*, secret: str, new: str, now: datetime) -> None:
         raise Invalid(details={"new_password": (fault.details or {})["password"]}) from None
     with transaction.atomic():
         # Of two uses at once one finds the row unused.
-        if not PasswordLink.objects.filter(pk=link.pk, used_at__isnull=True).update(used_at=now, updated_at=now):
+        if not PasswordLink.objects.filter(pk=link.pk, used_at__isnull=True).update(
+            used_at=now, updated_at=now
+        ):
             raise TokenInvalid("This link is not valid, or not any more.")
         User.objects.filter(pk=link.user_id).update(password=new_hash, updated_at=now)
         end_sessions(link.user_id, now=now)

@@ -7,7 +7,7 @@ accounts live, so it does not vanish with Valkey.
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 
@@ -44,7 +44,7 @@ RETURNING count, window_started_at
 
 def count_attempt(limit: Limit, key: str, *, now: datetime) -> None:
     """Count one attempt by `key`. Raises `Throttled`, with the seconds to wait, beyond the limit."""
-    values = {
+    values: dict[str, Any] = {
         "id": uuid7(),
         "tenant": current_tenant_id(),
         "now": now,

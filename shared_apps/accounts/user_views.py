@@ -69,9 +69,10 @@ class UserResource(ForAdminsOrColleagues, Resource):
             user=serializer.instance,
             changes=changes,
             now=self.request.now,
-            password_hash=users.hashed_password(password, serializer.instance) if password is not None else None,
+            password_hash=users.hashed_password(password, serializer.instance)
+            if password is not None
+            else None,
         )
 
     def perform_destroy(self, instance: User) -> None:
         users.archive_user(user=instance, now=self.request.now)
-

@@ -26,7 +26,9 @@ def hashed_password(password: str, user: User | None = None) -> str:
 
 
 @transaction.atomic
-def create_user(*, email: str, role: str, name: str = "", password_hash: str | None = None, is_active: bool = True) -> User:
+def create_user(
+    *, email: str, role: str, name: str = "", password_hash: str | None = None, is_active: bool = True
+) -> User:
     """Create a user; without `password_hash` he sets a password by a mailed link. Raises `EmailTaken`."""
     user = User(
         email=email,
@@ -41,7 +43,9 @@ def create_user(*, email: str, role: str, name: str = "", password_hash: str | N
 
 
 @transaction.atomic
-def change_user(*, user: User, changes: Mapping[str, Any], now: datetime, password_hash: str | None = None) -> User:
+def change_user(
+    *, user: User, changes: Mapping[str, Any], now: datetime, password_hash: str | None = None
+) -> User:
     """Change `email`, `name`, `role`, `is_active` or the password; takes effect on the user's next request.
 
     Raises `LastAdmin` and `EmailTaken`. A new password or a deactivation ends the user's sessions.
@@ -70,7 +74,8 @@ def archive_user(*, user: User, now: datetime) -> None:
 
 def _refuse_losing_the_last_admin(user: User) -> None:
     # Two admins who demote each other at once must not both succeed: lock them all, in key order.
-    admins = list(User.objects.active_admins().order_by("pk").select_for_update().values_list("pk", flat=True))
+    admins = list(
+        User.objects.active_admins().order_by("pk").select_for_update().values_list("pk", flat=True)
+    )
     if admins == [user.pk]:
         raise LastAdmin
-

@@ -122,4 +122,3 @@ class Me(ApiView):
 def client_address(request: HttpRequest) -> str:
     """Return the network address that asked, as the web server saw it."""
     return str(request.META.get("REMOTE_ADDR") or "unknown")
-

@@ -14,6 +14,7 @@ from django.db import connections
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import StateApps
+from django.db.models import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,6 @@ def tenant_blueprint() -> Blueprint:
     )
 
 
-def _in_dependency_order(state_apps: StateApps) -> list[type]:
+def _in_dependency_order(state_apps: StateApps) -> list[type[Model]]:
     # Foreign keys are added at the editor's exit, so any order builds; this one is stable.
     return sorted(state_apps.get_models(include_auto_created=True), key=lambda model: model._meta.label_lower)

@@ -19,8 +19,14 @@ _MAY_BECOME: Final = {
 
 
 @transaction.atomic
-def change_tenant(*, tenant: Tenant, now: datetime, name: str | None = None, timezone: str | None = None,
-                  status: str | None = None) -> Tenant:
+def change_tenant(
+    *,
+    tenant: Tenant,
+    now: datetime,
+    name: str | None = None,
+    timezone: str | None = None,
+    status: str | None = None,
+) -> Tenant:
     """Change what is given; every process knows within a second. Setting what is already so changes nothing.
 
     Raises `WrongState` for a status that the present one does not allow.

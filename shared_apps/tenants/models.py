@@ -1,7 +1,7 @@
 """Tenant and Domain, on django-tenants' mixins, and the epoch that tells processes to look again."""
 
 import re
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 from django.db import models
 from django.db.models import F, Q
@@ -14,19 +14,21 @@ from tatami.tenancy.scope import TenantScope
 
 SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])")
 RESERVED_SLUGS: Final = frozenset(
-    "admin api app assets auth billing blog cdn console dashboard docs ftp healthz help imap localhost mail me metrics "
-    "mx ns1 ns2 platform pop postmaster public root smtp static status support tatami test webmaster www".split()
+    """
+    admin api app assets auth billing blog cdn console dashboard docs ftp healthz help imap localhost mail me metrics
+    mx ns1 ns2 platform pop postmaster public root smtp static status support tatami test webmaster www
+    """.split()  # noqa: SIM905
 )
 
 
 class TenantQuerySet(models.QuerySet["Tenant"]):
     """The dojos."""
 
-    def active(self) -> "TenantQuerySet":
+    def active(self) -> Self:
         """Return those that serve."""
         return self.filter(status=Tenant.Status.ACTIVE)
 
-    def with_primary_domain(self) -> "TenantQuerySet":
+    def with_primary_domain(self) -> Self:
         """Return them with `primary_domain_name`, in the same statement."""
         primary = Domain.objects.filter(tenant=models.OuterRef("pk"), is_primary=True).values("domain")[:1]
         return self.annotate(primary_domain_name=models.Subquery(primary))
@@ -51,7 +53,9 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     timezone = models.CharField(max_length=64)
     status = models.CharField(max_length=16, choices=Status, default=Status.PROVISIONING)
     schema_version = models.TextField(default="", help_text="The leaf migrations of the dojo's schema.")
-    cluster = models.CharField(max_length=40, default="main", help_text="Where its schema lives (citus.md, rule 10).")
+    cluster = models.CharField(
+        max_length=40, default="main", help_text="Where its schema lives (citus.md, rule 10)."
+    )
     deleted_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = ChangedAtField(default=clock.now, editable=False)
@@ -67,7 +71,8 @@ class Tenant(TenantMixin):  # type: ignore[misc]
             models.UniqueConstraint(fields=["slug"], name="tenant_slug_once"),
             models.UniqueConstraint(fields=["schema_name"], name="tenant_schema_once"),
             models.CheckConstraint(
-                condition=Q(status__in=["provisioning", "active", "suspended", "deleting"]), name="tenant_status_known"
+                condition=Q(status__in=["provisioning", "active", "suspended", "deleting"]),
+                name="tenant_status_known",
             ),
         ]
 
@@ -110,7 +115,9 @@ class Domain(DomainMixin):  # type: ignore[misc]
         ordering = ("-is_primary", "domain")
         constraints = [
             models.UniqueConstraint(fields=["domain"], name="domain_once"),
-            models.UniqueConstraint(fields=["tenant"], condition=Q(is_primary=True), name="domain_one_primary"),
+            models.UniqueConstraint(
+                fields=["tenant"], condition=Q(is_primary=True), name="domain_one_primary"
+            ),
         ]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
@@ -127,8 +134,8 @@ class RoutingEpoch(models.Model):
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="routing_epoch_one_row")]
 
-    @classmethod
-    def advance(cls) -> None:
+    @staticmethod
+    def advance() -> None:
         """Make every process look hosts up again; commits with the change that calls it."""
-        if not cls.objects.filter(pk=1).update(value=F("value") + 1):
-            cls.objects.bulk_create([cls(value=1)], ignore_conflicts=True)
+        if not RoutingEpoch.objects.filter(pk=1).update(value=F("value") + 1):
+            RoutingEpoch.objects.bulk_create([RoutingEpoch(value=1)], ignore_conflicts=True)

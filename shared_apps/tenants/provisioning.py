@@ -18,6 +18,7 @@ from shared_apps.accounts.models import Role, User
 from shared_apps.accounts.passwords import send_link
 from shared_apps.accounts.users import create_user
 from shared_apps.tenants import schemas
+from shared_apps.tenants.blueprint import tenant_blueprint
 from shared_apps.tenants.errors import SlugTaken
 from shared_apps.tenants.models import Domain, RoutingEpoch, Tenant
 from tatami.ids import uuid7
@@ -35,7 +36,9 @@ class FirstAdmin:
     password_hash: str | None = None
 
 
-def create_tenant(*, name: str, slug: str, timezone: str, admin: FirstAdmin, now: datetime) -> tuple[Tenant, User]:
+def create_tenant(
+    *, name: str, slug: str, timezone: str, admin: FirstAdmin, now: datetime
+) -> tuple[Tenant, User]:
     """Make a dojo that serves when this returns. Call it outside a transaction, on the platform.
 
     Raises `SlugTaken`, and `ServiceUnavailable` where no owner login is configured. If a step fails, what was made is
@@ -47,7 +50,9 @@ def create_tenant(*, name: str, slug: str, timezone: str, admin: FirstAdmin, now
     try:
         version = schemas.build_schema(tenant.schema_name, tenant.pk)
         with tenant_scope(tenant), transaction.atomic():
-            user = create_user(email=admin.email, name=admin.name, role=Role.ADMIN, password_hash=admin.password_hash)
+            user = create_user(
+                email=admin.email, name=admin.name, role=Role.ADMIN, password_hash=admin.password_hash
+            )
             if admin.password_hash is None:
                 send_link(user, now=now)
     except BaseException:
@@ -65,7 +70,9 @@ def clear_abandoned(*, now: datetime) -> int:
     """Take back dojos whose making was cut off; return how many. Running it twice, or at once, is harmless."""
     with platform_scope():
         left = list(
-            Tenant.objects.filter(status=Tenant.Status.PROVISIONING, created_at__lt=now - ABANDONED_AFTER).order_by("pk")
+            Tenant.objects.filter(
+                status=Tenant.Status.PROVISIONING, created_at__lt=now - ABANDONED_AFTER
+            ).order_by("pk")
         )
         for tenant in left:
             _take_back(tenant)
@@ -75,7 +82,7 @@ def clear_abandoned(*, now: datetime) -> int:
 def migrate_all() -> Iterator[tuple[str, bool]]:
     """Bring `public` and every dojo up to the code's migrations; yield each slug and whether it was behind."""
     schemas.migrate_public(sealed_tables=sealed_public_tables())
-    version = schemas.tenant_blueprint().version
+    version = tenant_blueprint().version
     with platform_scope():
         for tenant in Tenant.objects.exclude(status=Tenant.Status.PROVISIONING).order_by("pk"):
             is_behind = tenant.schema_version != version

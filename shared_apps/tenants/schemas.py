@@ -8,7 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections, transaction
-from django.db.utils import ConnectionDoesNotExist
+from django.utils.connection import ConnectionDoesNotExist
 
 from shared_apps.tenants.blueprint import tenant_blueprint
 from tatami.errors import ServiceUnavailable
@@ -35,7 +35,9 @@ def owner_in(schema: str) -> Iterator[Any]:
     try:
         owner: Any = connections[OWNER]
     except ConnectionDoesNotExist:
-        raise ServiceUnavailable("this process may not change schemas: no owner login is configured") from None
+        raise ServiceUnavailable(
+            "this process may not change schemas: no owner login is configured"
+        ) from None
     owner.set_schema(schema)
     with transaction.atomic(using=OWNER):
         yield owner

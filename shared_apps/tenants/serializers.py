@@ -54,7 +54,17 @@ class TenantSerializer(StrictModelSerializer):
 
     class Meta:
         model = Tenant
-        fields = ("id", "name", "slug", "schema_name", "status", "domains", "timezone")
+        fields = (
+            "id",
+            "name",
+            "slug",
+            "schema_name",
+            "status",
+            "domains",
+            "timezone",
+            "created_at",
+            "updated_at",
+        )
 
 
 class PurgeSerializer(StrictSerializer):

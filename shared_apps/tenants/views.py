@@ -52,13 +52,17 @@ class TenantResource(Resource):
     def patch(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         serializer = ChangedTenantSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        tenant = lifecycle.change_tenant(tenant=self.get_object(), now=request.now, **serializer.validated_data)
+        tenant = lifecycle.change_tenant(
+            tenant=self.get_object(), now=request.now, **serializer.validated_data
+        )
         return Response(TenantSerializer(tenant).data)
 
     def delete(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         tenant = lifecycle.delete_tenant(tenant=self.get_object(), now=request.now)
         url = request.build_absolute_uri(location("tenant", id=tenant.pk))
-        return accepted({"id": tenant.pk, "status": "queued", "total": 1, "done": 0, "url": url}, "tenant", id=tenant.pk)
+        return accepted(
+            {"id": tenant.pk, "status": "queued", "total": 1, "done": 0, "url": url}, "tenant", id=tenant.pk
+        )
 
 
 class TenantPurge(ApiView):

@@ -106,7 +106,7 @@ def read_token(text: str, *, tenant_id: UUID) -> Code:
     step = said[1 + _ID_BYTES :]
     is_whole = len(said) == 1 + _ID_BYTES + (_STEP_BYTES if kind.rotates else 0)
     is_canonical = urlsafe_b64encode(raw).rstrip(b"=").decode() == token
-    is_ours = any([hmac.compare_digest(_mac(key, said), mac) for key in tenant_keys(_PURPOSE, tenant_id)])
+    is_ours = any(hmac.compare_digest(_mac(key, said), mac) for key in tenant_keys(_PURPOSE, tenant_id))
     if not (is_whole and is_canonical and is_ours):
         raise QrInvalid
     return Code(kind=kind, id=said[1 : 1 + _ID_BYTES], step=int.from_bytes(step, "big") if step else None)

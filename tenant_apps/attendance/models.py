@@ -1,6 +1,6 @@
 """Attendance, the refusals beside it, cards, and what a nonce was answered."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
@@ -14,11 +14,11 @@ from tenant_apps.students.models import Student
 class AttendanceQuerySet(models.QuerySet["Attendance"]):
     """The attendance of the dojo."""
 
-    def standing(self) -> "AttendanceQuerySet":
+    def standing(self) -> Self:
         """Return what was not voided."""
         return self.filter(voided_at__isnull=True)
 
-    def belonging_to(self, user: User) -> "AttendanceQuerySet":
+    def belonging_to(self, user: User) -> Self:
         """Return that of the students a user speaks for."""
         return self.filter(student__links__user=user)
 
@@ -42,7 +42,9 @@ class Attendance(TenantModel):
         User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
     voided_at = models.DateTimeField(null=True)
-    voided_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    voided_by = models.ForeignKey(
+        User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     void_reason = models.CharField(max_length=500, blank=True)
 
     objects: ClassVar[AttendanceQuerySet] = AttendanceQuerySet.as_manager()  # type: ignore[assignment]
@@ -51,7 +53,9 @@ class Attendance(TenantModel):
         ordering = ("-checked_in_at", "-id")
         constraints = [
             models.UniqueConstraint(
-                fields=["student", "class_session"], condition=Q(voided_at__isnull=True), name="attendance_once"
+                fields=["student", "class_session"],
+                condition=Q(voided_at__isnull=True),
+                name="attendance_once",
             )
         ]
         indexes = [
@@ -70,7 +74,9 @@ class Card(TenantModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["code"], name="card_code_once"),
-            models.UniqueConstraint(fields=["student"], condition=Q(revoked_at__isnull=True), name="card_one_valid"),
+            models.UniqueConstraint(
+                fields=["student"], condition=Q(revoked_at__isnull=True), name="card_one_valid"
+            ),
         ]
 
 
@@ -79,7 +85,9 @@ class Refusal(TenantModel):
 
     code = models.CharField(max_length=40)
     student = models.ForeignKey(Student, null=True, on_delete=models.CASCADE, related_name="refusals")
-    class_session = models.ForeignKey(ClassSession, null=True, on_delete=models.CASCADE, related_name="refusals")
+    class_session = models.ForeignKey(
+        ClassSession, null=True, on_delete=models.CASCADE, related_name="refusals"
+    )
     scanned_at = models.DateTimeField()
     recorded_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
 

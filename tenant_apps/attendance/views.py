@@ -1,10 +1,11 @@
 """Check-in and attendance."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from rest_framework.response import Response
 
+from shared_apps.accounts.models import User
 from tatami import clock
 from tatami.api.filters import by_id, one_of, since, until
 from tatami.api.pagination import CursorPages
@@ -50,7 +51,7 @@ class ScanCode(ApiView):
         return Response(answer.body, status=answer.status)
 
     def _scan(self, values: dict[str, Any], nonce: str | None) -> Answer:
-        caller, now = self.request.user, self.request.now
+        caller, now = cast("User", self.request.user), self.request.now
         scan = Scan(
             token=values["token"],
             class_session=values.get("class_session"),

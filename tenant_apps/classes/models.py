@@ -1,7 +1,7 @@
 """Classes as they recur, and the sessions made from them."""
 
 from datetime import date, datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
@@ -24,7 +24,7 @@ class CheckInWindow(models.Model):
         abstract = True
 
 
-class TrainingClass(TenantModel, Archivable, CheckInWindow):
+class TrainingClass(Archivable, CheckInWindow):
     """A class of the weekly schedule. `recurrence` is the contract's document, in the dojo's local time."""
 
     name = models.CharField(max_length=120)
@@ -53,7 +53,9 @@ class TrainingClass(TenantModel, Archivable, CheckInWindow):
 class ClassInstructor(TenantModel):
     """Who teaches a class."""
 
-    training_class = models.ForeignKey(TrainingClass, on_delete=models.CASCADE, related_name="instructor_links")
+    training_class = models.ForeignKey(
+        TrainingClass, on_delete=models.CASCADE, related_name="instructor_links"
+    )
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
 
     class Meta:
@@ -65,7 +67,7 @@ class ClassInstructor(TenantModel):
 class EnrolmentQuerySet(models.QuerySet["Enrolment"]):
     """Who is expected where."""
 
-    def belonging_to(self, user: User) -> "EnrolmentQuerySet":
+    def belonging_to(self, user: User) -> Self:
         """Return those of the students a user speaks for."""
         return self.filter(student__links__user=user)
 
@@ -79,19 +81,17 @@ class Enrolment(TenantModel):
     objects: ClassVar[EnrolmentQuerySet] = EnrolmentQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["training_class", "student"], name="enrolment_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["training_class", "student"], name="enrolment_once")]
 
 
 class ClassSessionQuerySet(models.QuerySet["ClassSession"]):
     """The sessions."""
 
-    def between(self, first: date, last: date) -> "ClassSessionQuerySet":
+    def between(self, first: date, last: date) -> Self:
         """Return those of the local dates from `first` to `last`, both included."""
         return self.filter(local_date__gte=first, local_date__lte=last)
 
-    def near(self, instant: datetime) -> "ClassSessionQuerySet":
+    def near(self, instant: datetime) -> Self:
         """Return those whose check-in window may contain `instant`, cancelled ones too."""
         reach = timedelta(minutes=LONGEST_WINDOW_MINUTES)
         return self.filter(starts_at__gte=instant - reach, starts_at__lte=instant + reach)
@@ -104,7 +104,9 @@ class ClassSession(TenantModel, CheckInWindow):
         SCHEDULED = "scheduled"
         CANCELLED = "cancelled"
 
-    training_class = models.ForeignKey(TrainingClass, null=True, on_delete=models.PROTECT, related_name="sessions")
+    training_class = models.ForeignKey(
+        TrainingClass, null=True, on_delete=models.PROTECT, related_name="sessions"
+    )
     name = models.CharField(max_length=120)
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
@@ -124,7 +126,9 @@ class ClassSession(TenantModel, CheckInWindow):
         ordering = ("starts_at", "id")
         constraints = [
             models.UniqueConstraint(fields=["training_class", "starts_at"], name="class_session_once"),
-            models.CheckConstraint(condition=Q(ends_at__gt=models.F("starts_at")), name="class_session_ends_later"),
+            models.CheckConstraint(
+                condition=Q(ends_at__gt=models.F("starts_at")), name="class_session_ends_later"
+            ),
         ]
         indexes = [
             models.Index(fields=["local_date", "starts_at"], name="class_session_by_date"),

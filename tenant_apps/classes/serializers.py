@@ -23,8 +23,12 @@ FARTHEST_YEARS: Final = 10
 class TimesSerializer(StrictSerializer):
     """On which weekdays, when and for how long."""
 
-    weekdays = serializers.ListField(child=serializers.ChoiceField(choices=list(WEEKDAYS)), min_length=1, max_length=7)
-    start_time = serializers.RegexField(_START, error_messages={"invalid": "This must be a time of day: HH:MM."})
+    weekdays = serializers.ListField(
+        child=serializers.ChoiceField(choices=list(WEEKDAYS)), min_length=1, max_length=7
+    )
+    start_time = serializers.RegexField(
+        _START, error_messages={"invalid": "This must be a time of day: HH:MM."}
+    )
     duration_minutes = serializers.IntegerField(min_value=1, max_value=LONGEST_SESSION_MINUTES)
 
     def validate_weekdays(self, value: list[str]) -> list[str]:
@@ -35,7 +39,7 @@ class RecurrenceSerializer(TimesSerializer):
     """A weekly recurrence in the dojo's local time. Stored as it is shown: dates as text."""
 
     until = PlausibleDate(required=False, allow_null=True)
-    more_times = TimesSerializer(many=True, required=False, max_length=20)
+    more_times = TimesSerializer(many=True, required=False, max_length=20)  # type: ignore[call-arg]
 
     def get_fields(self) -> dict[str, Any]:
         # `from` is a word of Python's, so it cannot be declared as an attribute.
@@ -47,7 +51,9 @@ class RecurrenceSerializer(TimesSerializer):
             raise serializers.ValidationError({"until": ["This is before `from`."]})
         if abs(first.year - self.context["request"].now.year) > FARTHEST_YEARS:
             raise serializers.ValidationError({"from": [f"This is more than {FARTHEST_YEARS} years away."]})
-        return {name: value.isoformat() if isinstance(value, date) else value for name, value in attrs.items()}
+        return {
+            name: value.isoformat() if isinstance(value, date) else value for name, value in attrs.items()
+        }
 
     def to_representation(self, instance: Any) -> Any:
         return instance

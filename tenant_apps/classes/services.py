@@ -88,7 +88,9 @@ def materialise(*, until: date, only: Sequence[TrainingClass] | None = None) -> 
     Three statements whatever the number of classes. Running it twice, or at once, makes no second session: a class and
     a start are unique together.
     """
-    due = TrainingClass.objects.live().filter(Q(materialised_until__isnull=True) | Q(materialised_until__lt=until))
+    due = TrainingClass.objects.live().filter(
+        Q(materialised_until__isnull=True) | Q(materialised_until__lt=until)
+    )
     classes = list(due.filter(pk__in=[c.pk for c in only]) if only is not None else due)
     timezone = current_tenant().timezone
     rows = [
@@ -122,7 +124,9 @@ def create_session(*, values: Mapping[str, Any], training_class: TrainingClass |
 
     Raises `SessionExists` if the class has one at that time.
     """
-    inherited = {field: getattr(training_class, field) for field in COPIED_TO_SESSIONS} if training_class else {}
+    inherited = (
+        {field: getattr(training_class, field) for field in COPIED_TO_SESSIONS} if training_class else {}
+    )
     minutes = values["duration_minutes"]
     given = {field: value for field, value in values.items() if field != "duration_minutes"}
     session = ClassSession(**{**inherited, **given}, training_class=training_class)
@@ -166,7 +170,9 @@ def _first_missing(training_class: TrainingClass) -> date:
     return training_class.materialised_until + timedelta(days=1)
 
 
-def _sessions(training_class: TrainingClass, timezone: str, first: date, last: date) -> Iterable[ClassSession]:
+def _sessions(
+    training_class: TrainingClass, timezone: str, first: date, last: date
+) -> Iterable[ClassSession]:
     copied = {field: getattr(training_class, field) for field in COPIED_TO_SESSIONS}
     for occurrence in occurrences(
         read_recurrence(training_class.recurrence), timezone=timezone, first=first, last=last
@@ -183,7 +189,9 @@ def _sessions(training_class: TrainingClass, timezone: str, first: date, last: d
 def _untouched(training_class: TrainingClass) -> Any:
     # `attendances` is the name by which attendance, which we may not import, refers to sessions.
     attended = ClassSession.objects.filter(pk=OuterRef("pk"), attendances__isnull=False)
-    sessions = ClassSession.objects.filter(training_class=training_class, status=ClassSession.Status.SCHEDULED)
+    sessions = ClassSession.objects.filter(
+        training_class=training_class, status=ClassSession.Status.SCHEDULED
+    )
     return sessions.filter(~Exists(attended))
 
 

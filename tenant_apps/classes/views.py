@@ -30,7 +30,11 @@ class ClassCollection(Collection):
     queryset = CLASSES
     serializer_class = TrainingClassSerializer
     detail_route = "class"
-    filters = {"discipline": by_id("discipline"), "class_type": by_text("class_type"), "name": by_text("name")}
+    filters = {
+        "discipline": by_id("discipline"),
+        "class_type": by_text("class_type"),
+        "name": by_text("name"),
+    }
     ordering_fields = {"name": "name", "created_at": "created_at"}
     refetch = True
 
@@ -86,7 +90,9 @@ class Enrolments(Collection):
         shown = EnrolmentSerializer(enrolment).data
         if not is_new:
             return Response(shown)
-        return created(shown, "class-enrolment", class_id=self.kwargs["class_id"], student_id=enrolment.student_id)
+        return created(
+            shown, "class-enrolment", class_id=self.kwargs["class_id"], student_id=enrolment.student_id
+        )
 
 
 class EnrolmentDetail(ApiView):
@@ -146,14 +152,13 @@ class Cancellation(ApiView):
     """A session that does not take place. Attendance recorded before is kept; DELETE takes the cancellation back."""
 
     def post(self, request: Any, id: Any) -> Response:
-        return self._set(id, ClassSession.Status.CANCELLED, status=201)
+        self._set(id, ClassSession.Status.CANCELLED)
+        return created(SessionSerializer(SESSIONS.get(pk=id)).data, "class-session", id=id)
 
     def delete(self, request: Any, id: Any) -> Response:
-        return self._set(id, ClassSession.Status.SCHEDULED, status=204)
+        self._set(id, ClassSession.Status.SCHEDULED)
+        return Response(status=204)
 
-    def _set(self, id: Any, value: str, *, status: int) -> Response:
+    def _set(self, id: Any, value: str) -> None:
         if not ClassSession.objects.filter(pk=id).update(status=value, updated_at=self.request.now):
             raise NotFound
-        if status == 204:
-            return Response(status=204)
-        return created(SessionSerializer(SESSIONS.get(pk=id)).data, "class-session", id=id)

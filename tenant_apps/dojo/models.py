@@ -6,7 +6,6 @@ from django.db import models
 
 from tatami.tenancy.models import TenantModel
 
-
 LONGEST_WINDOW_MINUTES: Final = 1440
 """No check-in window reaches further from a session's start, so a scan looks at two days of sessions."""
 
@@ -43,7 +42,9 @@ class DojoSettings(TenantModel):
     """What a dojo decided. Minutes count from a session's start."""
 
     language = models.CharField(max_length=8, choices=Language, default=Language.ENGLISH)
-    leap_day_birthday = models.CharField(max_length=8, choices=LeapDayBirthday, default=LeapDayBirthday.MARCH_1)
+    leap_day_birthday = models.CharField(
+        max_length=8, choices=LeapDayBirthday, default=LeapDayBirthday.MARCH_1
+    )
     card_policy = models.CharField(max_length=8, choices=CardPolicy, default=CardPolicy.ALLOW)
     enrolment_policy = models.CharField(max_length=8, choices=Policy, default=Policy.IGNORE)
     rank_policy = models.CharField(max_length=8, choices=Policy, default=Policy.IGNORE)

@@ -1,10 +1,6 @@
 """The shape of the dojo's settings."""
 
-from typing import Any
-
-
 from tatami.api.serializers import Line, StrictModelSerializer, Text
-from tatami.tenancy.scope import current_tenant
 from tatami.timezones import known_timezone
 from tenant_apps.dojo.models import LONGEST_WINDOW_MINUTES, DojoSettings
 
@@ -37,12 +33,3 @@ class DojoSettingsSerializer(StrictModelSerializer):
             "closes_minutes_after": {"max_value": LONGEST_WINDOW_MINUTES},
             "late_after_minutes": {"max_value": LONGEST_WINDOW_MINUTES},
         }
-
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        tenant = current_tenant()
-        instance.tenant_name = getattr(instance, "tenant_name", tenant.name)
-        instance.tenant_timezone = getattr(instance, "tenant_timezone", tenant.timezone)
-        shown: dict[str, Any] = super().to_representation(instance)
-        return shown
-
-

@@ -6,7 +6,7 @@ from rest_framework.response import Response
 
 from tatami.api.views import ApiView
 from tatami.tenancy.directory import directory
-from tatami.tenancy.scope import current_tenant
+from tatami.tenancy.scope import TenantScope, current_tenant
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.dojo.serializers import DojoSettingsSerializer
 from tenant_apps.dojo.services import change_settings
@@ -22,15 +22,20 @@ class Settings(ApiView):
     serializer_class = DojoSettingsSerializer
 
     def get(self, request: Any) -> Response:
-        return Response(DojoSettingsSerializer(DojoSettings.current()).data)
+        return Response(shown_settings(DojoSettings.current(), current_tenant()))
 
     def patch(self, request: Any) -> Response:
         serializer = DojoSettingsSerializer(DojoSettings.current(), data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         changes = dict(serializer.validated_data)
         known = {"name": changes.pop("tenant_name", None), "timezone": changes.pop("tenant_timezone", None)}
-        settings = change_settings(changes=changes)
+        settings, tenant = change_settings(changes=changes), current_tenant()
         if any(value is not None for value in known.values()):
-            tenant = directory().change_identity(current_tenant(), now=request.now, **known)
-            settings.tenant_name, settings.tenant_timezone = tenant.name, tenant.timezone
-        return Response(DojoSettingsSerializer(settings).data)
+            tenant = directory().change_identity(tenant, now=request.now, **known)
+        return Response(shown_settings(settings, tenant))
+
+
+def shown_settings(settings: DojoSettings, tenant: TenantScope) -> dict[str, Any]:
+    """Return the dojo's own settings and the two that the platform keeps, as one."""
+    settings.tenant_name, settings.tenant_timezone = tenant.name, tenant.timezone  # type: ignore[attr-defined]
+    return dict(DojoSettingsSerializer(settings).data)

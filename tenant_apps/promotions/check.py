@@ -50,5 +50,3 @@ class Check:
     @cached_property
     def _rules(self) -> dict[UUID, CurrentRules]:
         return {rules.system.pk: rules for rules in current_rules(only=self.system)}
-
-

@@ -24,7 +24,8 @@ class CheckSerializer(StrictSerializer):
     students = Reference(queryset=students_in_reach, many=True, required=False)
     rank_system = Reference(queryset=RankSystem.objects.live(), required=False)
     target_rank = Reference(
-        queryset=Rank.objects.select_related("system").filter(system__archived_at__isnull=True), required=False
+        queryset=Rank.objects.select_related("system").filter(system__archived_at__isnull=True),
+        required=False,
     )
     as_of = PlausibleDate(required=False)
     status = serializers.ChoiceField(choices=[choice.value for choice in Eligibility], required=False)

@@ -1,9 +1,10 @@
 """May they be promoted?"""
 
-from typing import Any
+from typing import Any, cast
 
 from rest_framework.response import Response
 
+from shared_apps.accounts.models import User
 from tatami import clock
 from tatami.api.rules import Reach
 from tatami.api.views import ApiView
@@ -30,11 +31,13 @@ class CheckPromotions(ApiView):
             system=asked.get("rank_system") or (target.system if target else None),
             target=target,
         )
-        answers = [answer for answer in check.answers() if asked.get("status") in {None, answer.result.status}]
+        answers = [
+            answer for answer in check.answers() if asked.get("status") in {None, answer.result.status}
+        ]
         return Response({"as_of": check.as_of, "results": [shown_answer(answer) for answer in answers]})
 
     def everybody(self) -> list[Student]:
         """Return whom a check without names is about: all active students, or those the caller speaks for."""
         if self.request.reach is Reach.OWN:
-            return list(Student.objects.live().belonging_to(self.request.user))  # type: ignore[attr-defined]
+            return list(Student.objects.live().belonging_to(cast("User", self.request.user)))
         return list(Student.objects.promotable())

@@ -8,7 +8,7 @@ from django.db.models import Q
 from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
 
 
-class Discipline(TenantModel, Archivable):
+class Discipline(Archivable):
     """A martial art taught here. It may have several rank systems, or none."""
 
     name = models.CharField(max_length=100)
@@ -18,14 +18,16 @@ class Discipline(TenantModel, Archivable):
     class Meta:
         ordering = ("name", "id")
         constraints = [
-            models.UniqueConstraint(fields=["name"], condition=Q(archived_at__isnull=True), name="discipline_name_once")
+            models.UniqueConstraint(
+                fields=["name"], condition=Q(archived_at__isnull=True), name="discipline_name_once"
+            )
         ]
 
     def __str__(self) -> str:
         return self.name
 
 
-class RankSystem(TenantModel, Archivable):
+class RankSystem(Archivable):
     """A ladder of ranks in a discipline, as a federation or the dojo defines it."""
 
     class Confidence(models.TextChoices):
@@ -37,7 +39,9 @@ class RankSystem(TenantModel, Archivable):
         MEMORY = "M", "unverified"
 
     name = models.CharField(max_length=100)
-    discipline = models.ForeignKey(Discipline, null=True, on_delete=models.PROTECT, related_name="rank_systems")
+    discipline = models.ForeignKey(
+        Discipline, null=True, on_delete=models.PROTECT, related_name="rank_systems"
+    )
     preset = models.CharField(max_length=60, blank=True)
 
     objects: ClassVar = ArchivableQuerySet.as_manager()

@@ -16,7 +16,6 @@ from tenant_apps.ranks.definition import DefinitionError, RankDefinition, parse_
 from tenant_apps.ranks.models import Discipline, Rank, RankRules, RankSystem
 from tenant_apps.ranks.presets import UnknownPresetError, preset
 
-
 _REMEMBERED: Final = 1_000
 _PARSED: Final[dict[UUID, RankDefinition]] = {}
 
@@ -45,7 +44,9 @@ class CurrentRules:
 
 def current_rules(*, only: RankSystem | None = None) -> list[CurrentRules]:
     """Return the rules in force of every rank system in use, or of one. Two statements."""
-    latest = RankRules.objects.order_by("system_id", "-version").distinct("system_id").select_related("system")
+    latest = (
+        RankRules.objects.order_by("system_id", "-version").distinct("system_id").select_related("system")
+    )
     rows = latest.filter(system=only) if only else latest.filter(system__archived_at__isnull=True)
     found = list(rows)
     ranks: dict[UUID, dict[str, Rank]] = {row.system_id: {} for row in found}
@@ -88,9 +89,7 @@ def create_rank_system(
 
 
 @transaction.atomic
-def replace_rules(
-    *, system: RankSystem, definition: RankDefinition, version: int | None = None
-) -> RankRules:
+def replace_rules(*, system: RankSystem, definition: RankDefinition, version: int | None = None) -> RankRules:
     """Put a definition in force and return its version; an equal one makes no new version.
 
     Ranks keep their identity by code. Raises `RulesChanged` if `version` is given and not the latest any more,

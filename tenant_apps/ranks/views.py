@@ -112,7 +112,9 @@ class Rules(ApiView):
         seen = RulesVersionSerializer(data={"version": document.pop("version", None)})
         seen.is_valid(raise_exception=True)
         definition = rules.read_definition(document)
-        return Response(_shown(rules.replace_rules(system=system, definition=definition, **seen.validated_data)))
+        return Response(
+            _shown(rules.replace_rules(system=system, definition=definition, **seen.validated_data))
+        )
 
 
 def _shown(row: RankRules) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A student and what is known about her: guardians, notes, facts, rank history."""
 
 from datetime import date
-from typing import ClassVar
+from typing import ClassVar, Self
 from uuid import UUID
 
 from django.db import models
@@ -16,16 +16,16 @@ from tenant_apps.ranks.models import Rank, RankSystem
 class StudentQuerySet(ArchivableQuerySet["Student"]):
     """The students of the dojo."""
 
-    def belonging_to(self, user: User) -> "StudentQuerySet":
+    def belonging_to(self, user: User) -> Self:
         """Return the students a user speaks for: himself, or his children."""
         return self.filter(links__user=user)
 
-    def promotable(self) -> "StudentQuerySet":
+    def promotable(self) -> Self:
         """Return those whom a check without names is about: active, neither on trial nor gone."""
         return self.filter(archived_at__isnull=True, status=Student.Status.ACTIVE)
 
 
-class Student(TenantModel, Archivable):
+class Student(Archivable):
     """Somebody who trains here."""
 
     class Status(models.TextChoices):
@@ -56,10 +56,13 @@ class Student(TenantModel, Archivable):
         constraints = [
             models.UniqueConstraint(fields=["check_in_id"], name="student_check_in_id_once"),
             models.UniqueConstraint(
-                fields=["external_id"], condition=Q(external_id__isnull=False), name="student_external_id_once"
+                fields=["external_id"],
+                condition=Q(external_id__isnull=False),
+                name="student_external_id_once",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=["trial", "active", "on_hold", "inactive"]), name="student_status_known"
+                condition=Q(status__in=["trial", "active", "on_hold", "inactive"]),
+                name="student_status_known",
             ),
         ]
         indexes = [models.Index(fields=["search_name", "id"], name="student_by_name")]
@@ -112,9 +115,7 @@ class StudentGuardian(TenantModel):
 
     class Meta:
         ordering = ("created_at", "id")
-        constraints = [
-            models.UniqueConstraint(fields=["student", "guardian"], name="student_guardian_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["student", "guardian"], name="student_guardian_once")]
 
 
 class StudentNote(TenantModel):
@@ -160,15 +161,15 @@ class StudentFact(TenantModel):
 class RankEventQuerySet(models.QuerySet["RankEvent"]):
     """The rank histories."""
 
-    def belonging_to(self, user: User) -> "RankEventQuerySet":
+    def belonging_to(self, user: User) -> Self:
         """Return those of the students a user speaks for."""
         return self.filter(student__links__user=user)
 
-    def standing(self) -> "RankEventQuerySet":
+    def standing(self) -> Self:
         """Return the events that were not voided."""
         return self.filter(voided_at__isnull=True)
 
-    def latest_last(self) -> "RankEventQuerySet":
+    def latest_last(self) -> Self:
         """Order by when an event took effect, whatever the order of entry.
 
         On one day a demotion comes last; of several awards the senior rank does, of several demotions the junior.
@@ -182,11 +183,14 @@ class RankEventQuerySet(models.QuerySet["RankEvent"]):
         )
         return self.order_by("student_id", "system_id", "effective_on", demoted, seniority)
 
-    def current(self, *, students: "QuerySet[Student] | list[UUID]", as_of: date) -> "RankEventQuerySet":
+    def current(self, *, students: "QuerySet[Student] | list[UUID]", as_of: date) -> Self:
         """Return, for each of `students` and rank system, the event whose rank is held on `as_of`. One statement."""
         standing = self.standing().filter(student__in=students, effective_on__lte=as_of)
         return (
-            standing.latest_last().reverse().distinct("student_id", "system_id").select_related("rank", "system")
+            standing.latest_last()
+            .reverse()
+            .distinct("student_id", "system_id")
+            .select_related("rank", "system")
         )
 
 

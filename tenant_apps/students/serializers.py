@@ -13,6 +13,9 @@ from tenant_apps.students.models import Guardian, RankEvent, Student, StudentFac
 
 OLDEST_DATE = date(1900, 1, 1)
 LATEST_DATE = date(2200, 1, 1)
+MOST_VISITS = 100_000
+MOST_POINTS = 1_000_000
+LONGEST_NAME = 200
 
 
 class PlausibleDate(serializers.DateField):
@@ -73,7 +76,7 @@ class StudentSerializer(StrictModelSerializer):
     status = serializers.ChoiceField(choices=["trial", "active", "inactive"], required=False)
     external_id = Line(max_length=100, required=False, allow_null=True)
     medical_notes = Text(max_length=5_000, required=False, allow_blank=True)
-    guardians = GuardianSerializer(many=True, required=False, max_length=10)
+    guardians = GuardianSerializer(many=True, required=False, max_length=10)  # type: ignore[call-arg]
     ranks = HeldRankSerializer(source="current_ranks", many=True, read_only=True)
     archived = Archived()
 
@@ -158,13 +161,17 @@ class FactSerializer(StrictModelSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         value, kind = attrs["value"], attrs["kind"]
         if kind == StudentFact.Kind.OPENING_ATTENDANCE:
-            if type(value) is not int or not 0 <= value <= 100_000:
-                raise serializers.ValidationError({"value": ["A whole number from 0 to 100000 is needed."]})
+            if type(value) is not int or not 0 <= value <= MOST_VISITS:
+                raise serializers.ValidationError(
+                    {"value": [f"A whole number from 0 to {MOST_VISITS} is needed."]}
+                )
         elif kind == StudentFact.Kind.POINTS:
-            if type(value) not in {int, float} or not 0 <= value <= 1_000_000:
-                raise serializers.ValidationError({"value": ["A number from 0 to 1000000 is needed."]})
-        elif not isinstance(value, str) or not 1 <= len(value.strip()) <= 200:
-            raise serializers.ValidationError({"value": ["A name of 1 to 200 characters is needed."]})
+            if type(value) not in {int, float} or not 0 <= value <= MOST_POINTS:
+                raise serializers.ValidationError({"value": [f"A number from 0 to {MOST_POINTS} is needed."]})
+        elif not isinstance(value, str) or not 1 <= len(value.strip()) <= LONGEST_NAME:
+            raise serializers.ValidationError(
+                {"value": [f"A name of 1 to {LONGEST_NAME} characters is needed."]}
+            )
         if attrs.get("expires_on") and attrs["expires_on"] < attrs["on"]:
             raise serializers.ValidationError({"expires_on": ["This is before the fact's own date."]})
         return attrs
@@ -214,11 +221,13 @@ class DojoUserSerializer(UserSerializer):
     students = Reference(queryset=Student.objects.live(), many=True, required=False)
 
     class Meta(UserSerializer.Meta):
-        fields = (*UserSerializer.Meta.fields, "students")
+        fields = (*UserSerializer.Meta.fields, "students")  # type: ignore[assignment]
 
 
 class DojoMeSerializer(MeSerializer):
     """The caller in a dojo: with the students he speaks for."""
 
     def get_students(self, user: Any) -> list[dict[str, Any]]:
-        return [{"id": s.pk, "name": s.name} for s in Student.objects.live().belonging_to(user).order_by("pk")]
+        return [
+            {"id": s.pk, "name": s.name} for s in Student.objects.live().belonging_to(user).order_by("pk")
+        ]

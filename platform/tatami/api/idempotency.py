@@ -77,7 +77,7 @@ class Attempt:
         if not connection.in_atomic_block:
             raise RuntimeError("an idempotent write needs a transaction")
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [self._lock()])
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [self.lock])
             row = cursor.fetchone()
         if row is None or not row[0]:
             raise IdempotencyInProgress
@@ -113,7 +113,9 @@ class Attempt:
             update_fields=["body_hash", "status", "answer", "headers", "created_at"],
         )
 
-    def _lock(self) -> int:
+    @property
+    def lock(self) -> int:
+        """Return the number of the advisory lock that a transaction holds while it answers this key."""
         parts = (str(current_tenant_id()), str(self.caller), self.method, self.path, self.key)
         digest = hashlib.blake2b("\n".join(parts).encode(), digest_size=8, person=b"idempotent-key")
         return int.from_bytes(digest.digest(), "big", signed=True)

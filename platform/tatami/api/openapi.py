@@ -92,6 +92,11 @@ class Operation(AutoSchema):
             )
         return parameters
 
+    def _says_nothing(self) -> bool:
+        """Return whether neither the view nor a decorator names what is answered."""
+        own = type(self).get_response_serializers is Operation.get_response_serializers
+        return own and not hasattr(self.view, "serializer_class")
+
     def _takes_key(self, view: ApiView) -> bool:
         rule = self._rule()
         return view.idempotent and view.atomic and not (rule is not None and rule.public)
@@ -105,7 +110,11 @@ class Operation(AutoSchema):
         return self.method == "POST"
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
-        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        bodies: dict[str, Any]
+        if self.method == "DELETE" and self._says_nothing():
+            bodies = {"204": {"description": "Done; there is nothing to say."}}
+        else:
+            bodies = super()._get_response_bodies(direction)
         if not isinstance(self.view, ApiView):
             return bodies
         component = ResolvedComponent(  # type: ignore[no-untyped-call]

@@ -1,8 +1,10 @@
 """What the app login must not be able to do. A process whose login could do it refuses to start."""
 
+from contextlib import suppress
 from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError, connection
 
 MINIMUM_SERVER_VERSION: Final = 150000
 
@@ -41,3 +43,10 @@ def refuse_unsafe_login(connection: Any) -> None:
     found = [name for name, has in zip(_NAMES, powers, strict=True) if has]
     if found:
         raise UnsafeLogin(f"the app login {', '.join(found)}: DATABASE_URL needs a login that owns nothing")
+
+
+def refuse_to_start_unsafely() -> None:
+    """Raise `UnsafeLogin` now rather than at the first request. A database that is away is asked when it is back."""
+    with suppress(OperationalError):
+        connection.ensure_connection()
+        connection.close()

@@ -15,7 +15,8 @@ from tatami.tenancy.scope import Scope, ScopeConflict
 
 # These act on the transaction, read no data and need no scope.
 _TRANSACTION_CONTROL: Final = re.compile(
-    r"\s*(SAVEPOINT|RELEASE SAVEPOINT|(?P<undo>ROLLBACK TO SAVEPOINT)|SET CONSTRAINTS) [\w\" ,.]+;?\s*", re.IGNORECASE
+    r"\s*(SAVEPOINT|RELEASE SAVEPOINT|(?P<undo>ROLLBACK TO SAVEPOINT)|SET CONSTRAINTS) [\w\" ,.]+;?\s*",
+    re.IGNORECASE,
 )
 
 
@@ -72,11 +73,15 @@ class ScopedWrapper(base.DatabaseWrapper):
             return
         block, pinned = self._pinned
         if block is outermost and pinned != scope:
-            raise ScopeConflict(f"a transaction in {pinned.schema_name} is open; {scope.schema_name} was asked for")
+            raise ScopeConflict(
+                f"a transaction in {pinned.schema_name} is open; {scope.schema_name} was asked for"
+            )
 
     def _outermost_block(self) -> Atomic | None:
         # The transaction that wraps a test is not a deed of anybody: dojos may take turns inside it.
-        return next((block for block in self.atomic_blocks if not block._from_testcase), None)
+        return next(
+            (block for block in self.atomic_blocks if not getattr(block, "_from_testcase", False)), None
+        )
 
     def _pin(self, scope: Scope) -> None:
         self.refuse_other_scope(scope)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
@@ -49,7 +49,9 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
             response = self.get_response(request)
             if isinstance(response, StreamingHttpResponse):
                 # The body is made after this block has been left: let it run in a copy of today's context.
-                response.streaming_content = _in_this_context(response.streaming_content)
+                response.streaming_content = _in_this_context(
+                    cast("Iterable[bytes]", response.streaming_content)
+                )
         return response
 
 

@@ -1,7 +1,7 @@
 """What every row of a dojo has: an id no other dojo uses, and the id of its dojo."""
 
 from datetime import datetime
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 from django.db import models
 
@@ -40,16 +40,16 @@ class TenantModel(models.Model):
 class ArchivableQuerySet(models.QuerySet[M]):
     """Rows that are archived rather than deleted."""
 
-    def live(self) -> "ArchivableQuerySet[M]":
+    def live(self) -> Self:
         """Return those in use."""
         return self.filter(archived_at__isnull=True)
 
-    def archived(self) -> "ArchivableQuerySet[M]":
+    def archived(self) -> Self:
         """Return those put away."""
         return self.filter(archived_at__isnull=False)
 
 
-class Archivable(models.Model):
+class Archivable(TenantModel):
     """A row whose DELETE archives it, so that history keeps its names."""
 
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -105,11 +105,15 @@ def unsealed(
     }
 
 
-def verify_seal(cursor: Any, schema: str, tenant_id: UUID, app_login: str, *, ignore: Iterable[str] = ()) -> None:
+def verify_seal(
+    cursor: Any, schema: str, tenant_id: UUID, app_login: str, *, ignore: Iterable[str] = ()
+) -> None:
     """Raise `SealBroken`, naming the place, unless every table of `schema` is sealed and no foreign key leaves it."""
     broken = unsealed(cursor, schema, tenant_id, app_login, ignore=ignore)
     if broken:
-        raise SealBroken(f"{schema}: " + "; ".join(f"{table} lacks {', '.join(p)}" for table, p in broken.items()))
+        raise SealBroken(
+            f"{schema}: " + "; ".join(f"{table} lacks {', '.join(p)}" for table, p in broken.items())
+        )
     cursor.execute(_FOREIGN_KEYS_LEAVING, {"schema": schema})
     leaving = [name for (name,) in cursor.fetchall()]
     if leaving:

@@ -23,11 +23,15 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--no-demo", action="store_true", help="make no demo dojos, whatever TATAMI_DEMO says")
+        parser.add_argument(
+            "--no-demo", action="store_true", help="make no demo dojos, whatever TATAMI_DEMO says"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if "owner" not in settings.DATABASES:
-            raise CommandError("OWNER_DATABASE_URL is not set: nothing can be migrated without the owner login.")
+            raise CommandError(
+                "OWNER_DATABASE_URL is not set: nothing can be migrated without the owner login."
+            )
         for slug, was_behind in migrate_all():
             if was_behind:
                 self.stdout.write(f"migrated {slug}")

@@ -34,7 +34,9 @@ class DatabaseWrapper(ScopedWrapper):
         """Return the schema that was named last, or an empty string."""
         return self._schema.schema_name if self._schema else ""
 
-    def set_schema(self, schema_name: str, include_public: bool = False, tenant_type: str | None = None) -> None:
+    def set_schema(
+        self, schema_name: str, include_public: bool = False, tenant_type: str | None = None
+    ) -> None:
         """Work in `schema_name` from the next statement on, never in `public` beside it."""
         self._schema = PLATFORM if schema_name == PUBLIC_SCHEMA else Scope(schema_name, UUID(int=0))
 
