@@ -9,3 +9,17 @@ def test_superadmin_lists_dojos(platform):
     answer = platform.superadmin().get("/tenants")
     assert answer.status_code == 200, answer.content
     assert {one["slug"] for one in answer.json()["results"]} == {"aiki", "kendo"}
+
+
+def test_a_patch_replaces_nested_objects_whole(dojo):
+    recurrence = {"weekdays": ["mo"], "start_time": "18:30", "duration_minutes": 60, "from": "2026-06-01"}
+    made = dojo.create("/classes", {"name": "Evening", "recurrence": recurrence, "check_in_window": {"late_after_minutes": 5}})
+    answer = dojo.admin.patch(f"/classes/{made['id']}", {"recurrence": {"weekdays": ["tu"]}})
+    assert answer.status_code == 400
+    assert "recurrence.start_time" in answer.json()["error"]["details"]
+    answer = dojo.admin.patch(f"/classes/{made['id']}", {"check_in_window": {"opens_minutes_before": 7}})
+    assert answer.json()["check_in_window"] == {
+        "opens_minutes_before": 7, "closes_minutes_after": None, "late_after_minutes": None
+    }
+    answer = dojo.admin.patch(f"/classes/{made['id']}", {"name": "Night"})
+    assert answer.json()["check_in_window"]["opens_minutes_before"] == 7

@@ -4,7 +4,11 @@ from pathlib import Path
 
 from config import environment
 from config.environment import read
-from tatami.api.defaults import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
+from tatami.api.defaults import (  # noqa: F401
+    DATA_UPLOAD_MAX_MEMORY_SIZE,
+    REST_FRAMEWORK,
+    SPECTACULAR_SETTINGS,
+)
 from tatami.observability import logging_configuration
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,5 +7,7 @@ urlpatterns = [
     path("", include("shared_apps.tenants.urls")),
     path("", include("tatami.api.urls")),
 ]
+handler400 = "tatami.api.errors.bad_request"
+handler403 = "tatami.api.errors.permission_denied"
 handler404 = "tatami.api.errors.not_found"
 handler500 = "tatami.api.errors.server_error"

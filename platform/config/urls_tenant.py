@@ -14,5 +14,7 @@ urlpatterns = [
     path("", include("tenant_apps.promotions.urls")),
     path("", include("tatami.api.urls")),
 ]
+handler400 = "tatami.api.errors.bad_request"
+handler403 = "tatami.api.errors.permission_denied"
 handler404 = "tatami.api.errors.not_found"
 handler500 = "tatami.api.errors.server_error"

@@ -4,8 +4,7 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-from django.core.wsgi import get_wsgi_application
-
+from tatami.api.wsgi import get_wsgi_application
 from tatami.postgresql.logins import refuse_to_start_unsafely
 
 application = get_wsgi_application()

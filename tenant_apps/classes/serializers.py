@@ -73,13 +73,13 @@ class CheckInWindowSerializer(StrictSerializer):
     """Minutes from the start; what is null or left out is the dojo's setting."""
 
     opens_minutes_before = serializers.IntegerField(
-        required=False, allow_null=True, min_value=0, max_value=LONGEST_WINDOW_MINUTES
+        default=None, allow_null=True, min_value=0, max_value=LONGEST_WINDOW_MINUTES
     )
     closes_minutes_after = serializers.IntegerField(
-        required=False, allow_null=True, min_value=0, max_value=LONGEST_WINDOW_MINUTES
+        default=None, allow_null=True, min_value=0, max_value=LONGEST_WINDOW_MINUTES
     )
     late_after_minutes = serializers.IntegerField(
-        required=False, allow_null=True, min_value=0, max_value=LONGEST_WINDOW_MINUTES
+        default=None, allow_null=True, min_value=0, max_value=LONGEST_WINDOW_MINUTES
     )
 
 

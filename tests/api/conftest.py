@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import clear_url_caches
 
 from tatami.api import schema
+from tatami.tenancy.scope import platform_scope
 
 KERNEL = [
     "tatami.observability.RequestContext",
@@ -56,3 +57,14 @@ def details_of(response: Any) -> dict[str, list[str]]:
     assert error_of(response) == (400, "validation_error")
     found: dict[str, list[str]] = response.json()["error"]["details"]
     return found
+
+
+@pytest.fixture
+def rows(site: Any, db: None) -> Iterator[Client]:
+    """Return an admin's client of the site that has rows: users of the platform itself."""
+    site.ROOT_URLCONF = site.PUBLIC_SCHEMA_URLCONF = "tests.api.sample_rows"
+    site.TATAMI_ACCESS = "tests.api.sample_rows.ACCESS"
+    site.MIDDLEWARE = [*KERNEL, "tests.api.sample_rows.on_the_platform"]
+    clear_url_caches()
+    with platform_scope():
+        yield Client(headers={"Authorization": "Bearer admin"})

@@ -1,7 +1,7 @@
 """A small site for the tests of the HTTP kernel: no app, no database, every way to answer and to fail."""
 
 from typing import Any
-from uuid import NAMESPACE_DNS, uuid5
+from uuid import NAMESPACE_DNS, UUID, uuid5
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import SuspiciousOperation
@@ -76,6 +76,15 @@ class Echo(SampleView):
 
     def post(self, request: ApiRequest) -> Response:
         return Response({"body": request.data})
+
+
+class Thing(SampleView):
+    """Is named by a UUID."""
+
+    schema = None
+
+    def get(self, request: ApiRequest, id: UUID) -> Response:
+        return Response({"id": id})
 
 
 class Students(SampleView):
@@ -164,7 +173,8 @@ def plain(request: HttpRequest) -> Any:
 urlpatterns = [
     path("echo", Echo.as_view(), name="echo"),
     path("open", Echo.as_view(), name="open"),
-    path("things/<uuid:id>", Echo.as_view(), name="thing"),
+    path("anybody", Echo.as_view(), name="anybody"),
+    path("things/<uuid:id>", Thing.as_view(), name="thing"),
     path("students", Students.as_view(), name="students"),
     path("numbers", Numbers.as_view(), name="numbers"),
     path("arrays", Arrays.as_view(), name="arrays"),
@@ -178,7 +188,8 @@ handler400 = handler403 = handler404 = handler500 = "tatami.api.errors.handler"
 ACCESS: Table = {
     "echo": {"GET": rule(admin=ALL, student=OWN, assistant=RECORDED), "POST": rule(admin=ALL)},
     "open": {"GET": PUBLIC, "POST": PUBLIC},
-    "thing": {"GET": AUTHENTICATED, "POST": AUTHENTICATED},
+    "anybody": {"GET": AUTHENTICATED, "POST": AUTHENTICATED},
+    "thing": {"GET": AUTHENTICATED},
     "students": {"POST": rule(admin=ALL)},
     "numbers": {"GET": rule(admin=ALL)},
     "arrays": {"POST": rule(admin=ALL)},

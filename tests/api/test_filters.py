@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tatami.api.filters import by_id, one_of, on_or_after, since, until, yes_or_no
+from tatami.api.filters import by_id, on_or_after, one_of, since, until, yes_or_no
 from tatami.errors import Invalid
 from tatami.tenancy.scope import TenantScope, tenant_scope
 

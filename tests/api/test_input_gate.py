@@ -137,19 +137,30 @@ def error_of_raw(response: Any) -> int:
     return int(response.status_code)
 
 
-@pytest.mark.parametrize(
-    "kind", ["application/json; charset*=x'y'z", "application/json; a*=nope''%ff", "\x80;;=;", ";"]
-)
-def test_a_content_type_that_cannot_be_parsed_is_unsupported(site: Any, kind: str) -> None:
-    environ = RequestFactory(headers={"Authorization": "Bearer admin"})._base_environ(
-        PATH_INFO="/echo",
-        REQUEST_METHOD="POST",
-        CONTENT_TYPE=kind,
-        CONTENT_LENGTH="2",
-        **{"wsgi.input": BytesIO(b"{}")},
+def through_wsgi(kind: str, query: str = "") -> tuple[str, str, bytes]:
+    """Return status, media type and body of what the WSGI application answers."""
+    environ = RequestFactory(headers={"Authorization": "Bearer admin"})._base_environ(  # type: ignore[attr-defined]
+        PATH_INFO="/echo", REQUEST_METHOD="POST", CONTENT_TYPE=kind, CONTENT_LENGTH="2", QUERY_STRING=query
     )
-    answered: list[Any] = []
-    body = Application()(environ, lambda status, headers: answered.append((status, dict(headers))))
-    assert answered[0][0].startswith("415")
-    assert answered[0][1]["Content-Type"] == JSON
-    assert b"unsupported_media_type" in b"".join(body)
+    environ["wsgi.input"] = BytesIO(b"{}")
+    started: list[Any] = []
+    body = Application()(environ, lambda status, headers: started.append((status, dict(headers))))
+    ((status, headers),) = started
+    return status[:3], headers["Content-Type"], b"".join(body)
+
+
+UNREADABLE = ["application/json; charset*=x'y'z", "application/json; a*=nope''%ff", "\x80;;=;", ";"]
+
+
+@pytest.mark.django_db  # the server's signals look after connections
+@pytest.mark.parametrize("kind", [*UNREADABLE, f"{JSON}; charset=rot13", f"{JSON}; charset=base64"])
+def test_a_content_type_that_breaks_a_request_is_unsupported(site: Any, kind: str) -> None:
+    status, media_type, body = through_wsgi(kind, "a=1")
+    assert (status, media_type) == ("415", JSON)
+    assert b"unsupported_media_type" in body
+
+
+@pytest.mark.django_db
+def test_too_many_parameters_break_no_request(site: Any) -> None:
+    status, media_type, _ = through_wsgi(f"{JSON}; charset=utf-8", "&".join(["a=1"] * 2000))
+    assert (status, media_type) == ("400", JSON)

@@ -100,7 +100,8 @@ def test_everybodys_lines_are_json_objects(site: Any, logger: str) -> None:
 
 
 def test_the_values_of_rows_are_withheld() -> None:
-    said = "IntegrityError: duplicate\nDETAIL:  Key (email)=(mary@dojo.example) already exists.\n\nThe above exception"
+    detail = "DETAIL:  Key (email)=(mary@dojo.example) already exists."
+    said = f"IntegrityError: duplicate\n{detail}\n\nThe above exception"
     event = withhold_row_values(None, "error", {"event": "x", "exception": said})
     assert event["exception"] == "IntegrityError: duplicate\nDETAIL: (withheld)\n\nThe above exception"
 

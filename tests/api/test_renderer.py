@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 from tatami import clock
 from tatami.api.renderers import json_bytes
 
+NAIVE = datetime(2025, 1, 31)  # noqa: DTZ001
 ID = UUID("0190a5a2-3b1c-7def-8000-000000000001")
 
 
@@ -37,9 +38,7 @@ def test_every_value_has_one_form(value: Any, written: bytes) -> None:
     assert json_bytes(value) == written
 
 
-@pytest.mark.parametrize(
-    "value", [datetime(2025, 1, 31), object(), b"bytes", {1, 2}, Decimal("NaN"), "\ud800"]
-)  # noqa: DTZ001
+@pytest.mark.parametrize("value", [NAIVE, object(), b"bytes", {1, 2}, Decimal("NaN"), "\ud800"])
 def test_what_has_no_form_is_our_mistake(value: Any) -> None:
     with pytest.raises(TypeError):
         json_bytes(value)

@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 import pytest
@@ -67,8 +68,9 @@ def test_the_largest_integers_are_accepted() -> None:
 
 
 plain = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
+numbers = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 documents = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | plain,
+    st.none() | st.booleans() | numbers | plain,
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(plain, inner, max_size=5),
     max_leaves=20,
 )  # fmt: skip
@@ -81,7 +83,5 @@ def test_a_sound_document_is_read_as_it_was_written(document: object) -> None:
 
 @given(st.binary(max_size=200))
 def test_no_bytes_do_worse_than_being_refused(body: bytes) -> None:
-    try:
+    with contextlib.suppress(MalformedJson, Invalid):
         strict_loads(body)
-    except (MalformedJson, Invalid):
-        pass

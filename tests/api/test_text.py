@@ -13,7 +13,7 @@ from tatami.text import email_key, normalise
         ("İstanbul", "istanbul"),
         ("Straße", "STRASSE"),
         ("Søren Ærø", "soren aero"),
-        ("ﬁve Ｔａｔａｍｉ", "five tatami"),
+        ("\ufb01ve \uff34atami", "five tatami"),
         ("Jose\u0301", "josé"),
         ("Nguyễn Đức", "nguyen duc"),
         ("Алёна", "алена"),

@@ -92,14 +92,14 @@ class Operation(AutoSchema):
             )
         return parameters
 
-    def _says_nothing(self) -> bool:
-        """Return whether neither the view nor a decorator names what is answered."""
-        own = type(self).get_response_serializers is Operation.get_response_serializers
-        return own and not hasattr(self.view, "serializer_class")
-
     def _takes_key(self, view: ApiView) -> bool:
         rule = self._rule()
         return view.idempotent and view.atomic and not (rule is not None and rule.public)
+
+    def get_response_serializers(self) -> Any:
+        """Return None for a DELETE of which neither the view nor a decorator says what it answers: nothing."""
+        silent = self.method == "DELETE" and not hasattr(self.view, "serializer_class")
+        return None if silent else super().get_response_serializers()
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         return bool(super()._is_list_view(serializer)) or (
@@ -111,7 +111,7 @@ class Operation(AutoSchema):
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies: dict[str, Any]
-        if self.method == "DELETE" and self._says_nothing():
+        if self.method == "DELETE" and self.get_response_serializers() is None:
             bodies = {"204": {"description": "Done; there is nothing to say."}}
         else:
             bodies = super()._get_response_bodies(direction)

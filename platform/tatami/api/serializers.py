@@ -68,6 +68,14 @@ class Archived(serializers.BooleanField):
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses unknown and read-only fields in a body, each at its own dotted path, nested ones too."""
 
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        """Validate. A nested object is whole in a PATCH too: what it leaves out is missing, not kept."""
+        if self.parent is None or data is serializers.empty or not getattr(self.root, "partial", False):
+            return super().run_validation(data)
+        whole = type(self)(*self._args, **self._kwargs)
+        whole._context = self.context  # type: ignore[attr-defined]
+        return whole.run_validation(data)
+
     def to_internal_value(self, data: Any) -> Any:
         refused = self._refused(data) if isinstance(data, Mapping) else {}
         try:

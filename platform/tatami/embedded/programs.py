@@ -36,6 +36,8 @@ class Application:
             *("--workers", self.environment.get("TATAMI_WEB_WORKERS") or "2"),
             *("--blocking-threads", self.environment.get("TATAMI_WEB_THREADS") or "8"),
             *("--workers-kill-timeout", "10", "--log-level", "error"),
+            # Only here: a pool does not survive the fork of Celery's workers.
+            more={"TATAMI_POOL": "1"},
         )
 
     def worker(self) -> Program:
@@ -58,11 +60,13 @@ class Application:
         command = (*quiet, "-m", "celery", "-A", "config.celery", "--quiet", name, *arguments)
         return self._program(name, *command, log=self.data / "logs" / f"{name}.log")
 
-    def _program(self, name: str, *arguments: str, log: Path | None = None) -> Program:
+    def _program(
+        self, name: str, *arguments: str, log: Path | None = None, more: Mapping[str, str] | None = None
+    ) -> Program:
         return Program(
             name=name,
             command=[sys.executable, *arguments],
-            environment=self.environment,
+            environment={**self.environment, **(more or {})},
             folder=ROOT,
             log=log,
             piped=log is not None,

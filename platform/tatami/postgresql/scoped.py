@@ -55,7 +55,7 @@ class ScopedWrapper(base.DatabaseWrapper):
             self._begin(self.wanted_scope())
 
     def _begin(self, scope: Scope | None) -> None:
-        self._in_force = None
+        self._in_force = self._pinned = None
         statements = "BEGIN" if scope is None else f"BEGIN; {local_settings(scope)}"
         with self.wrap_database_errors:
             try:
@@ -94,6 +94,9 @@ class ScopedWrapper(base.DatabaseWrapper):
             if control["undo"]:
                 # A savepoint rollback undoes the SET LOCALs made after it: ask again before the next statement.
                 self._in_force = None
+            if self._outermost_block() is None:
+                # A decorator enters the same block object again next time, perhaps for another dojo.
+                self._pinned = None
             return execute(sql, params, many, context)
         scope = self.required_scope()
         if not self.in_atomic_block:
