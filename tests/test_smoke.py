@@ -13,7 +13,10 @@ def test_superadmin_lists_dojos(platform):
 
 def test_a_patch_replaces_nested_objects_whole(dojo):
     recurrence = {"weekdays": ["mo"], "start_time": "18:30", "duration_minutes": 60, "from": "2026-06-01"}
-    made = dojo.create("/classes", {"name": "Evening", "recurrence": recurrence, "check_in_window": {"late_after_minutes": 5}})
+    made = dojo.create(
+        "/classes",
+        {"name": "Evening", "recurrence": recurrence, "check_in_window": {"late_after_minutes": 5}},
+    )
     answer = dojo.admin.patch(f"/classes/{made['id']}", {"recurrence": {"weekdays": ["tu"]}})
     assert answer.status_code == 400
     assert "recurrence.start_time" in answer.json()["error"]["details"]
@@ -23,3 +26,15 @@ def test_a_patch_replaces_nested_objects_whole(dojo):
     }
     answer = dojo.admin.patch(f"/classes/{made['id']}", {"name": "Night"})
     assert answer.json()["check_in_window"]["opens_minutes_before"] == 7
+
+
+def test_a_write_is_audited_and_audit_cannot_be_changed(dojo, as_app):
+    made = dojo.create("/disciplines", {"name": "Aikido"})
+    found = dojo.admin.get("/audit").json()["results"]
+    assert [(one["action"], one["object"], one["fields"]) for one in found] == [
+        ("disciplines.post", made["id"], ["name"])
+    ]
+    assert not as_app.execute(
+        "SELECT has_table_privilege(%s, 'UPDATE') OR has_table_privilege(%s, 'DELETE')",
+        [f"{dojo.tenant.schema_name}.accounts_auditentry"] * 2,
+    ).fetchone()[0]

@@ -34,6 +34,7 @@ ACCESS: Final[Table] = {
     "password-reset": {"POST": PUBLIC},
     "password-reset-confirm": {"POST": PUBLIC},
     "me": {"GET": AUTHENTICATED, "PATCH": AUTHENTICATED},
+    "audit": {"GET": ADMIN},
     "users": _users["many"],
     "user": _users["one"],
     # the platform host

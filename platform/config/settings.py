@@ -21,6 +21,7 @@ TATAMI_PUBLIC_PORT: int = read("int", "PORT", 8000)
 TATAMI_SECRETS: list[str] = environment.signing_secrets().in_order
 TATAMI_HOSTS = "shared_apps.tenants.directory"
 TATAMI_ACCESS = "config.access.ACCESS"
+TATAMI_AUDIT_MODEL = "accounts.AuditEntry"
 TATAMI_IDEMPOTENCY_MODEL = "accounts.IdempotentAnswer"
 TATAMI_DELETION_GRACE_DAYS: int = read("int", "TATAMI_DELETION_GRACE_DAYS", 30)
 

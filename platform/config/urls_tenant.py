@@ -2,10 +2,11 @@
 
 from django.urls import include, path
 
-from shared_apps.accounts.urls import sign_in_patterns
+from shared_apps.accounts.urls import audit_patterns, sign_in_patterns
 
 urlpatterns = [
     *sign_in_patterns,
+    *audit_patterns,
     path("", include("tenant_apps.dojo.urls")),
     path("", include("tenant_apps.ranks.urls")),
     path("", include("tenant_apps.students.urls")),

@@ -132,6 +132,28 @@ class AttemptCount(TenantModel):
         indexes = [models.Index(fields=["window_started_at"], name="attempt_window")]
 
 
+class AuditEntry(TenantModel):
+    """A write that somebody made, in which fields and why. Rows are added and read; nothing else is granted."""
+
+    APP_PRIVILEGES = "SELECT, INSERT"
+
+    actor = models.UUIDField()
+    actor_name = models.CharField(max_length=200)
+    action = models.CharField(max_length=80)
+    object = models.UUIDField(null=True)
+    fields = models.JSONField(default=list)
+    reason = models.CharField(max_length=500, blank=True)
+    address = models.CharField(max_length=64, blank=True)
+    request_id = models.CharField(max_length=128, blank=True)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="audit_by_time"),
+            models.Index(fields=["object", "-created_at"], name="audit_of_object"),
+        ]
+
+
 class IdempotentAnswer(TenantModel):
     """The first answer to a write that bore an Idempotency-Key; it commits with the write's effect."""
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from shared_apps.accounts.models import Role, User
+from shared_apps.accounts.models import AuditEntry, Role, User
 from tatami.api.serializers import Archived, Line, StrictModelSerializer, StrictSerializer
 from tatami.tenancy.scope import TenantScope, required_scope
 
@@ -106,3 +106,31 @@ class MeSerializer(StrictModelSerializer):
     def get_students(self, user: User) -> list[dict[str, Any]]:
         """Return nobody: on the platform there are no students. A dojo's `/me` says more."""
         return []
+
+
+class AuditSerializer(StrictModelSerializer):
+    """One deed. `action` is the route and the method; `fields` are names, never values."""
+
+    actor = serializers.SerializerMethodField()
+
+    class Meta:
+        model = AuditEntry
+        fields = (
+            "id",
+            "tenant_id",
+            "created_at",
+            "actor",
+            "action",
+            "object",
+            "fields",
+            "reason",
+            "address",
+            "request_id",
+        )
+
+    def get_fields(self) -> dict[str, Any]:
+        # `fields` is also what DRF calls its own.
+        return {**super().get_fields(), "fields": serializers.JSONField(read_only=True)}
+
+    def get_actor(self, entry: AuditEntry) -> dict[str, Any]:
+        return {"id": entry.actor, "name": entry.actor_name}

@@ -5,6 +5,7 @@ project state at the leaf migrations. The price, kept by `tests/tenancy/test_blu
 no RunSQL/RunPython DDL and no seed data, and renames rename their indexes too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,13 +17,16 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import StateApps
 from django.db.models import Model
 
+from tatami.tenancy.models import TenantModel
+
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
     """What a new schema consists of."""
 
     statements: tuple[str, ...]
-    tables: tuple[str, ...]
+    tables: Mapping[str, str]
+    """Each table and what the app login may do with its rows."""
     migrations: tuple[tuple[str, str], ...]
     version: str
 
@@ -46,10 +50,22 @@ def tenant_blueprint() -> Blueprint:
             editor.create_model(model)
     return Blueprint(
         statements=tuple(statement.removesuffix(";") for statement in editor.collected_sql),
-        tables=tuple(model._meta.db_table for model in models),
+        tables={model._meta.db_table: app_privileges(model._meta.db_table) for model in models},
         migrations=tuple(sorted(key for key in loader.disk_migrations if key[0] in labels)),
         version=",".join(f"{label}.{name}" for label, name in leaves),
     )
+
+
+def app_privileges(table: str) -> str:
+    """Return what the app login may do with rows of `table`: its model says so, all by default."""
+    return _privileges().get(table, TenantModel.APP_PRIVILEGES)
+
+
+@cache
+def _privileges() -> dict[str, str]:
+    # The migrations' state keeps no class attributes, so the present models are asked.
+    models = (model for model in apps.get_models() if issubclass(model, TenantModel))
+    return {model._meta.db_table: model.APP_PRIVILEGES for model in models}
 
 
 def _in_dependency_order(state_apps: StateApps) -> list[type[Model]]:

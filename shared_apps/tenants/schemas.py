@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.db import connections, transaction
 from django.utils.connection import ConnectionDoesNotExist
 
-from shared_apps.tenants.blueprint import tenant_blueprint
+from shared_apps.tenants.blueprint import app_privileges, tenant_blueprint
 from tatami.errors import ServiceUnavailable
 from tatami.tenancy.scope import PLATFORM_ID, PUBLIC_SCHEMA
 from tatami.tenancy.seal import (
@@ -76,7 +76,7 @@ def migrate_schema(schema: str, tenant_id: UUID) -> str:
     call_command("migrate_schemas", schema_name=schema, verbosity=0, interactive=False)
     with owner_in(schema) as owner, owner.cursor() as cursor:
         fresh = unsealed(cursor, schema, tenant_id, app_login())
-        _send(owner, seal_statements(fresh, tenant_id, app_login()))
+        _send(owner, seal_statements(_with_privileges(fresh), tenant_id, app_login()))
         verify_seal(cursor, schema, tenant_id, app_login())
     return tenant_blueprint().version
 
@@ -92,8 +92,8 @@ def migrate_public(sealed_tables: Iterable[str]) -> None:
             owner,
             [
                 *schema_grants(PUBLIC_SCHEMA, app_login()),
-                *seal_statements(sorted(broken.keys() & to_seal), PLATFORM_ID, app_login()),
-                *(grant for table in sorted(open_tables) for grant in table_grants(table, app_login())),
+                *seal_statements(_with_privileges(sorted(broken.keys() & to_seal)), PLATFORM_ID, app_login()),
+                *(s for t in sorted(open_tables) for s in table_grants(t, app_login(), app_privileges(t))),
             ],
         )
         verify_seal(cursor, PUBLIC_SCHEMA, PLATFORM_ID, app_login(), ignore=open_tables | UNSEALED_TABLES)
@@ -103,6 +103,10 @@ def drop_schema(schema: str) -> None:
     """Drop a dojo's schema with all in it. Doing it twice changes nothing."""
     with owner_in(PUBLIC_SCHEMA) as owner:
         _send(owner, [f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE"])
+
+
+def _with_privileges(tables: Iterable[str]) -> dict[str, str]:
+    return {table: app_privileges(table) for table in tables}
 
 
 def _send(owner: Any, statements: Iterable[str]) -> None:

@@ -38,6 +38,7 @@ ATTENDANCE = Attendance.objects.select_related("student", "class_session")
 class ScanCode(ApiView):
     """Check a student in by a code. A refusal is an answer too: it is kept, and replayed by its nonce."""
 
+    audited = False
     idempotent = False
     serializer_class = ScanSerializer
 

@@ -17,6 +17,7 @@ from tenant_apps.students.models import Student
 class CheckPromotions(ApiView):
     """Who may be promoted as of a date, and what is missing. Not paged; writes nothing."""
 
+    audited = False
     idempotent = False
     serializer_class = CheckSerializer
 

@@ -14,6 +14,7 @@ from rest_framework.utils.mediatypes import media_type_matches
 from rest_framework.views import APIView
 
 from tatami import clock
+from tatami.api.audit import write_down
 from tatami.api.gate import MAX_BODY_BYTES, refuse_larger_body
 from tatami.api.idempotency import Attempt
 from tatami.api.request import ApiRequest
@@ -33,6 +34,8 @@ class ApiView(APIView):
     """False: no transaction around it (it makes its own); it then keeps no idempotency answers by itself."""
     idempotent: ClassVar[bool] = True
     """False: `Idempotency-Key` is ignored, because the answer is a secret or a nonce is the key."""
+    audited: ClassVar[bool] = True
+    """False: a write that needs no audit row, because it changes nothing or its own row says who and when."""
     max_body_bytes: ClassVar[int] = MAX_BODY_BYTES
     accepts_array: ClassVar[bool] = False
 
@@ -116,6 +119,8 @@ class ApiView(APIView):
         handler = getattr(self, str(request.method).lower())
         response = handler(request, *self.args, **self.kwargs)
         response = self.finalize_response(request, response, *self.args, **self.kwargs)
+        if self.audited:
+            write_down(request, response)
         if attempt:
             attempt.remember(response, now)
         return response

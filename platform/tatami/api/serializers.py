@@ -1,5 +1,6 @@
 """The shape of input and output, strictly: what a body may not say is refused, not ignored."""
 
+import copy
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -72,8 +73,10 @@ class StrictSerializer(serializers.Serializer[Any]):
         """Validate. A nested object is whole in a PATCH too: what it leaves out is missing, not kept."""
         if self.parent is None or data is serializers.empty or not getattr(self.root, "partial", False):
             return super().run_validation(data)
-        whole = type(self)(*self._args, **self._kwargs)
-        whole._context = self.context  # type: ignore[attr-defined]
+        whole = copy.deepcopy(
+            self
+        )  # DRF copies a field by making it anew from its arguments: without a parent
+        whole._context = self.context
         return whole.run_validation(data)
 
     def to_internal_value(self, data: Any) -> Any:

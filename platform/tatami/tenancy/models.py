@@ -28,6 +28,9 @@ class TenantModel(models.Model):
     constant and a row-level policy, so an object made in dojo A and saved in dojo B is refused by PostgreSQL.
     """
 
+    APP_PRIVILEGES: ClassVar[str] = "SELECT, INSERT, UPDATE, DELETE"
+    """What the app login may do with rows of this table."""
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     tenant_id = models.UUIDField(default=current_tenant_id, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)

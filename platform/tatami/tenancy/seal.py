@@ -7,7 +7,7 @@ policy, and explicit grants for the app login. The policy binds the app login; t
 Statements are top-level and one each, as Citus asks (docs/decisions/0006-citus.md).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -61,22 +61,22 @@ def schema_grants(schema: str, app_login: str) -> list[str]:
     return [f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {quoted(app_login)}"]
 
 
-def table_grants(table: str, app_login: str) -> list[str]:
-    """Return the statement that lets the app login read and write rows of `table`."""
-    return [f"GRANT SELECT, INSERT, UPDATE, DELETE ON {quoted(table)} TO {quoted(app_login)}"]
+def table_grants(table: str, app_login: str, privileges: str) -> list[str]:
+    """Return the statement that lets the app login do with rows of `table` what `privileges` names."""
+    return [f"GRANT {privileges} ON {quoted(table)} TO {quoted(app_login)}"]
 
 
-def seal_statements(tables: Iterable[str], tenant_id: UUID, app_login: str) -> list[str]:
-    """Return the statements that seal fresh `tables` of the schema on the search_path."""
+def seal_statements(tables: Mapping[str, str], tenant_id: UUID, app_login: str) -> list[str]:
+    """Return the statements that seal fresh `tables` (name → privileges) of the schema on the search_path."""
     statements: list[str] = []
-    for table in tables:
+    for table, privileges in tables.items():
         name = quoted(table)
         statements += [
             f"ALTER TABLE {name} ALTER COLUMN tenant_id SET DEFAULT '{tenant_id}'::uuid",
             f"ALTER TABLE {name} ADD CONSTRAINT {quoted(table + '_tenant')} CHECK (tenant_id = '{tenant_id}'::uuid)",
             f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY",
             f"CREATE POLICY {POLICY} ON {name} USING ({_COLUMN_IS_SETTING}) WITH CHECK ({_COLUMN_IS_SETTING})",
-            *table_grants(table, app_login),
+            *table_grants(table, app_login, privileges),
         ]
     return statements
 

@@ -1,0 +1,62 @@
+"""Who changed what, why and from where: one row for every write that succeeded, made by the frame of all views.
+
+The row commits with the deed. It names fields, never their values: what somebody was called before stays out of it,
+so that an erasure need not rewrite history. The app login may only add and read rows.
+"""
+
+from typing import Any, Final
+from uuid import UUID
+
+from django.apps import apps
+from django.conf import settings
+from django.http.response import HttpResponseBase
+from rest_framework import status
+from rest_framework.response import Response
+
+from tatami.api.filters import read_uuid
+from tatami.api.request import ApiRequest
+from tatami.observability import current_request_id
+
+_WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_REASONS: Final = ("reason", "override_reason")
+MOST_FIELDS: Final = 50
+
+
+def write_down(request: ApiRequest, response: HttpResponseBase) -> None:
+    """Add the audit row of a request that changed something; of any other nothing."""
+    if (
+        request.method not in _WRITES
+        or not status.is_success(response.status_code)
+        or not request.user.is_authenticated
+    ):
+        return
+    body: dict[str, Any] = request.data if isinstance(request.data, dict) else {}
+    match = request.resolver_match
+    rows: Any = apps.get_model(settings.TATAMI_AUDIT_MODEL)._default_manager
+    rows.create(
+        actor=request.user.pk,
+        actor_name=str(request.user)[:200],
+        action=f"{match.view_name if match else ''}.{request.method.lower()}",
+        object=_object_id(request, response),
+        fields=sorted(map(str, body))[:MOST_FIELDS],
+        reason=next((str(body[name])[:500] for name in _REASONS if body.get(name)), ""),
+        address=str(request.META.get("REMOTE_ADDR") or "")[:64],
+        request_id=current_request_id() or "",
+        created_at=request.now,
+    )
+
+
+def _object_id(request: ApiRequest, response: HttpResponseBase) -> UUID | None:
+    """Return what was written: the path's `id`, what was made, or the last object that the path names."""
+    named = request.resolver_match.kwargs if request.resolver_match else {}
+    answer = response.data if isinstance(response, Response) else None
+    made = answer.get("id") if isinstance(answer, dict) else None
+    candidates = (named.get("id"), made, *reversed(named.values()))
+    return next((found for found in map(_uuid, candidates) if found), None)
+
+
+def _uuid(value: object) -> UUID | None:
+    try:
+        return read_uuid(str(value))
+    except ValueError:
+        return None
