@@ -7,8 +7,8 @@ behind by a killed process is cleared by `clear_abandoned`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
+from uuid import UUID
 
 from django.apps import apps
 from django.conf import settings
@@ -23,8 +23,6 @@ from shared_apps.tenants.errors import SlugTaken
 from shared_apps.tenants.models import Domain, RoutingEpoch, Tenant
 from tatami.ids import uuid7
 from tatami.tenancy.scope import platform_scope, tenant_scope
-
-ABANDONED_AFTER: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,39 +42,34 @@ def create_tenant(
     Raises `SlugTaken`, and `ServiceUnavailable` where no owner login is configured. If a step fails, what was made is
     taken back and the error passes on.
     """
-    with schemas.owner_in("public"):
-        pass  # refuse before anything is written
-    tenant = _reserve(name=name, slug=slug, timezone=timezone, now=now)
-    try:
-        version = schemas.build_schema(tenant.schema_name, tenant.pk)
-        with tenant_scope(tenant), transaction.atomic():
-            user = create_user(
-                email=admin.email, name=admin.name, role=Role.ADMIN, password_hash=admin.password_hash
-            )
-            if admin.password_hash is None:
-                send_link(user, now=now)
-    except BaseException:
-        _take_back(tenant)
-        raise
-    with transaction.atomic():
-        tenant.status = Tenant.Status.ACTIVE
-        tenant.schema_version = version
-        tenant.save(update_fields=["status", "schema_version", "updated_at"])
-        RoutingEpoch.advance()
+    tenant_id = uuid7()
+    with schemas.building(tenant_id):
+        tenant = _reserve(tenant_id, name=name, slug=slug, timezone=timezone, now=now)
+        try:
+            version = schemas.build_schema(tenant.schema_name, tenant.pk)
+            user = _add_first_admin(tenant, admin, now)
+            _activate(tenant, version)
+        except BaseException:
+            _take_back(tenant)
+            raise
     return tenant, user
 
 
-def clear_abandoned(*, now: datetime) -> int:
-    """Take back dojos whose making was cut off; return how many. Running it twice, or at once, is harmless."""
+def clear_abandoned() -> int:
+    """Take back dojos whose making was cut off; return how many.
+
+    One that is still being made is left alone: its maker holds a lock. Running this twice, or at once, is harmless.
+    """
+    cleared = 0
     with platform_scope():
-        left = list(
-            Tenant.objects.filter(
-                status=Tenant.Status.PROVISIONING, created_at__lt=now - ABANDONED_AFTER
-            ).order_by("pk")
-        )
-        for tenant in left:
-            _take_back(tenant)
-    return len(left)
+        unfinished = Tenant.objects.filter(status=Tenant.Status.PROVISIONING)
+        for tenant_id in list(unfinished.order_by("pk").values_list("pk", flat=True)):
+            with schemas.building(tenant_id, wait=False) as is_ours:
+                tenant = unfinished.filter(pk=tenant_id).first() if is_ours else None
+                if tenant is not None:
+                    _take_back(tenant)
+                    cleared += 1
+    return cleared
 
 
 def migrate_all() -> Iterator[tuple[str, bool]]:
@@ -97,8 +90,25 @@ def sealed_public_tables() -> list[str]:
     return [model._meta.db_table for model in apps.get_app_config("accounts").get_models()]
 
 
-def _reserve(*, name: str, slug: str, timezone: str, now: datetime) -> Tenant:
-    tenant_id = uuid7()
+def _add_first_admin(tenant: Tenant, admin: FirstAdmin, now: datetime) -> User:
+    with tenant_scope(tenant), transaction.atomic():
+        user = create_user(
+            email=admin.email, name=admin.name, role=Role.ADMIN, password_hash=admin.password_hash
+        )
+        if admin.password_hash is None:
+            send_link(user, now=now)
+    return user
+
+
+@transaction.atomic
+def _activate(tenant: Tenant, version: str) -> None:
+    tenant.status = Tenant.Status.ACTIVE
+    tenant.schema_version = version
+    tenant.save(update_fields=["status", "schema_version", "updated_at"])
+    RoutingEpoch.advance()
+
+
+def _reserve(tenant_id: UUID, *, name: str, slug: str, timezone: str, now: datetime) -> Tenant:
     try:
         with transaction.atomic():
             tenant = Tenant.objects.create(

@@ -32,15 +32,49 @@ def owner_in(schema: str) -> Iterator[Any]:
 
     Raises `ServiceUnavailable` where no owner login is configured (a web process that only serves dojos).
     """
+    owner = require_owner()
+    owner.set_schema(schema)
+    with transaction.atomic(using=OWNER):
+        yield owner
+
+
+@contextmanager
+def building(tenant_id: UUID, *, wait: bool = True) -> Iterator[bool]:
+    """Hold the right to make or clear this dojo's schema; yield whether it was free (always, if we `wait`).
+
+    A lock of the owner's session: it ends with the process that holds it, so that what a killed one left behind is
+    told at once from what another is still making. The owner must reach PostgreSQL itself, not a transaction pool.
+    """
+    owner = require_owner()
+    owner.set_schema(PUBLIC_SCHEMA)
+    with owner.cursor() as cursor:
+        cursor.execute(
+            f"SELECT pg_{'advisory_lock' if wait else 'try_advisory_lock'}(%s)", [lock_key(tenant_id)]
+        )
+        is_ours = cursor.fetchone()[0] is not False
     try:
-        owner: Any = connections[OWNER]
+        yield is_ours
+    finally:
+        if is_ours and owner.connection is not None:
+            owner.set_schema(PUBLIC_SCHEMA)
+            with owner.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [lock_key(tenant_id)])
+
+
+def require_owner() -> Any:
+    """Return the owner's connection. Raises `ServiceUnavailable` where no owner login is configured."""
+    try:
+        return connections[OWNER]
     except ConnectionDoesNotExist:
         raise ServiceUnavailable(
             "this process may not change schemas: no owner login is configured"
         ) from None
-    owner.set_schema(schema)
-    with transaction.atomic(using=OWNER):
-        yield owner
+
+
+def lock_key(tenant_id: UUID) -> int:
+    """Return the number of the advisory lock that `building` holds."""
+    # The random half of a UUIDv7, as the signed number that PostgreSQL takes.
+    return int.from_bytes(tenant_id.bytes[8:], "big", signed=True)
 
 
 def app_login() -> str:

@@ -10,7 +10,7 @@ from tatami.tasks import PlatformTask
 @shared_task(base=PlatformTask, name="tenants.clear_abandoned")
 def clear_abandoned() -> int:
     """Take back dojos whose making was cut off."""
-    return provisioning.clear_abandoned(now=clock.now())
+    return provisioning.clear_abandoned()
 
 
 @shared_task(base=PlatformTask, name="tenants.purge_overdue")

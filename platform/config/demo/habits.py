@@ -23,8 +23,8 @@ class Kind(Enum):
     REGULAR = 42
     IRREGULAR = 20
     RETURNED = 6
-    DROP_OUT = 16
-    NEWCOMER = 16
+    DROP_OUT = 17
+    NEWCOMER = 15
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,13 @@ class Rung:
 
 
 def rungs(
-    definition: RankDefinition, *, birth_date: date, began_on: date, until: date, usual_months: int, rng: Random
+    definition: RankDefinition,
+    *,
+    birth_date: date,
+    began_on: date,
+    until: date,
+    usual_months: int,
+    rng: Random,
 ) -> Iterator[Rung]:
     """Yield the ranks reached from `began_on` to `until`, lowest first.
 
@@ -36,7 +42,7 @@ def rungs(
     while step := _promotion(definition, held):
         criteria = step.paths[0].criteria
         if criteria:
-            months = max(usual_months, *map(_months, criteria)) * rng.uniform(1.0, 1.7)
+            months = max(usual_months, *map(_months, criteria)) * rng.triangular(1.0, 2.6, 1.2)
             reached = date.fromordinal(months_later(on.toordinal(), round(months)) or date.max.toordinal())
             on = _next_saturday(max(reached, *(_of_age(criterion, birth_date) for criterion in criteria)))
         if on > until:

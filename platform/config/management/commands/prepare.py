@@ -35,7 +35,7 @@ class Command(BaseCommand):
         for slug, was_behind in migrate_all():
             if was_behind:
                 self.stdout.write(f"migrated {slug}")
-        clear_abandoned(now=clock.now())
+        clear_abandoned()
         self._make_superadmin()
         if not options["no_demo"] and os.environ.get("TATAMI_DEMO", "1") != "0":
             for line in make_demo_dojos(now=clock.now()):
