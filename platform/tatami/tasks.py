@@ -32,7 +32,9 @@ class _TracedTask(Task):  # type: ignore[type-arg]
     def apply_async(  # type: ignore[override]
         self, args: Any = None, kwargs: Any = None, **options: Any
     ) -> Any:
-        options["headers"] = {**self._headers(), **(options.get("headers") or {})}
+        given = options.pop("headers", None) or {}
+        # What was captured at the call stands: at the commit another scope may be in force, or none.
+        options["headers"] = given if REQUEST_HEADER in given else {**self._headers(), **given}
         return super().apply_async(args, kwargs, **options)
 
     def delay_on_commit(self, *args: Any, **kwargs: Any) -> None:

@@ -33,6 +33,7 @@ class ScopedWrapper(base.DatabaseWrapper):
         super().__init__(settings_dict, alias)
         self._in_force: Scope | None = None
         self._pinned: tuple[Atomic, Scope] | None = None
+        self._began_in: Scope | None = None
         self.execute_wrappers.append(self._in_scope)
 
     def wanted_scope(self) -> Scope | None:
@@ -56,6 +57,7 @@ class ScopedWrapper(base.DatabaseWrapper):
 
     def _begin(self, scope: Scope | None) -> None:
         self._in_force = self._pinned = None
+        self._began_in = scope
         statements = "BEGIN" if scope is None else f"BEGIN; {local_settings(scope)}"
         with self.wrap_database_errors:
             try:
@@ -68,14 +70,20 @@ class ScopedWrapper(base.DatabaseWrapper):
 
     def refuse_other_scope(self, scope: Scope) -> None:
         """Raise `ScopeConflict` if a transaction of another scope is open on this connection."""
-        outermost = self._outermost_block()
-        if outermost is None or self._pinned is None:
-            return
-        block, pinned = self._pinned
-        if block is outermost and pinned != scope:
+        pinned = self._scope_of_transaction()
+        if pinned is not None and pinned != scope:
             raise ScopeConflict(
                 f"a transaction in {pinned.schema_name} is open; {scope.schema_name} was asked for"
             )
+
+    def _scope_of_transaction(self) -> Scope | None:
+        outermost = self._outermost_block()
+        if outermost is None:
+            return None
+        if self._pinned is not None and self._pinned[0] is outermost:
+            return self._pinned[1]
+        # Nothing was asked yet: the transaction is of the scope that it began in.
+        return self._began_in if outermost is self.atomic_blocks[0] else None
 
     def _outermost_block(self) -> Atomic | None:
         # The transaction that wraps a test is not a deed of anybody: dojos may take turns inside it.

@@ -7,7 +7,7 @@ without one. The database backend reads it at every statement; without a scope t
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -35,13 +35,16 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class TenantScope(Scope):
-    """A dojo as the kernel knows it: a snapshot of its row in `public`, taken without holding on to it."""
+    """A dojo as the kernel knows it: a snapshot of its row in `public`, taken without holding on to it.
 
-    slug: str
-    name: str
-    timezone: str
-    status: str
-    primary_domain: str
+    Two snapshots of one dojo are the same scope, whatever was renamed between them.
+    """
+
+    slug: str = field(compare=False)
+    name: str = field(compare=False)
+    timezone: str = field(compare=False)
+    status: str = field(compare=False)
+    primary_domain: str = field(compare=False)
 
 
 class Tenant(Protocol):

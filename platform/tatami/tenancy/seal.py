@@ -15,6 +15,10 @@ POLICY: Final = "tatami_tenant"
 
 _COLUMN_IS_SETTING: Final = "tenant_id = NULLIF(current_setting('tatami.tenant_id', true), '')::uuid"
 
+_RULE_AS_STORED: Final = (
+    "(tenant_id = (NULLIF(current_setting('tatami.tenant_id'::text, true), ''::text))::uuid)"
+)
+
 # Tables that carry no tenant_id on purpose: Django's own record of migrations, which the app may not even read.
 UNSEALED_TABLES: Final = frozenset({"django_migrations"})
 
@@ -27,7 +31,8 @@ SELECT c.relname,
                AND pg_get_constraintdef(k.oid) = %(check)s) AS check_ok,
        c.relrowsecurity AS rls_ok,
        (SELECT count(*) = 1 AND bool_and(p.polname = %(policy)s AND p.polpermissive AND p.polcmd = '*'
-               AND pg_get_expr(p.polqual, p.polrelid) LIKE '%%tenant_id = %%tatami.tenant_id%%')
+               AND pg_get_expr(p.polqual, p.polrelid) = %(rule)s
+               AND pg_get_expr(p.polwithcheck, p.polrelid) = %(rule)s)
         FROM pg_policy p WHERE p.polrelid = c.oid) AS policy_ok,
        has_table_privilege(%(app)s, c.oid, 'SELECT') AND has_table_privilege(%(app)s, c.oid, 'INSERT')
        AND NOT has_table_privilege(%(app)s, c.oid, 'TRUNCATE') AS grants_ok
@@ -91,6 +96,7 @@ def unsealed(
             "schema": schema,
             "app": app_login,
             "policy": POLICY,
+            "rule": _RULE_AS_STORED,
             "default": f"'{tenant_id}'::uuid",
             "check": f"CHECK ((tenant_id = '{tenant_id}'::uuid))",
         },

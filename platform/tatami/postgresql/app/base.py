@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tatami.postgresql.logins import refuse_unsafe_login
+from tatami.postgresql.logins import UnsafeLogin, refuse_unsafe_login
 from tatami.postgresql.scoped import ScopedWrapper
 from tatami.tenancy.scope import Scope, current_scope, required_scope
 
@@ -28,7 +28,13 @@ class DatabaseWrapper(ScopedWrapper):
         """Connect. Raises `UnsafeLogin` where the login could do more than the app should."""
         connection = super().get_new_connection(conn_params)
         if not DatabaseWrapper._login_is_safe:
-            refuse_unsafe_login(connection)
+            try:
+                refuse_unsafe_login(connection)
+            except UnsafeLogin:
+                self.connection = connection
+                self.close()
+                self.connection = None
+                raise
             DatabaseWrapper._login_is_safe = True
         return connection
 

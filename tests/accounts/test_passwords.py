@@ -1,0 +1,258 @@
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.hashers import make_password
+
+from shared_apps.accounts.models import PasswordLink, User
+from shared_apps.accounts.passwords import send_link
+from shared_apps.accounts.users import create_user
+from tatami import clock
+from tatami.keys import secret_hash
+from tatami.tenancy.scope import TenantScope, tenant_scope
+from tests.clients import Caller, Dojo
+from tests.conftest import NOW
+from tests.tenancy import world
+
+committed_dojos, without_transaction = world.committed_dojos, world.without_transaction
+north, superuser, hashings = world.north, world.superuser, world.hashings
+
+EMAIL = "kim@example.com"
+PASSWORD = "correct horse battery"
+NEW = "quite another horse"
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(hashings: Callable[[], int]) -> None:
+    """Hash passwords quickly: how slow they are is not what is tested here."""
+
+
+@pytest.fixture
+def mails(mailoutbox: list[Any], django_capture_on_commit_callbacks: Any) -> Callable[[Any], list[Any]]:
+    """Return a function that does something, commits it and returns the mails of that."""
+
+    def sent(call: Callable[[], Any]) -> list[Any]:
+        mailoutbox.clear()
+        with django_capture_on_commit_callbacks(execute=True):
+            call()
+        return list(mailoutbox)
+
+    return sent
+
+
+@pytest.fixture
+def kim(dojo: Dojo) -> User:
+    """A user with a password."""
+    with tenant_scope(dojo.tenant):
+        return create_user(email=EMAIL, name="Kim", role="student", password_hash=make_password(PASSWORD))
+
+
+def sign_in(host: str, password: str) -> Any:
+    return Caller(host).post("/auth/login", {"email": EMAIL, "password": password})
+
+
+def ask(host: str, email: str = EMAIL) -> Any:
+    return Caller(host).post("/auth/password/reset", {"email": email})
+
+
+def confirm(host: str, secret: str, new: str = NEW) -> Any:
+    return Caller(host).post("/auth/password/reset/confirm", {"token": secret, "new_password": new})
+
+
+def secret_in(mail: Any) -> str:
+    found = re.search(r"#(\S+)", mail.body)
+    assert found
+    return found[1]
+
+
+def error_of(response: Any) -> tuple[int, str]:
+    return response.status_code, response.json()["error"]["code"]
+
+
+REFUSED = (401, "token_invalid")
+
+
+@pytest.fixture
+def secret(kim: User, dojo: Dojo, mails: Any) -> str:
+    """The secret of the link that Kim was mailed."""
+    (mail,) = mails(lambda: ask(dojo.host))
+    return secret_in(mail)
+
+
+# --- the link -----------------------------------------------------------------------------------------------
+
+
+def test_a_link_sets_a_password(dojo: Dojo, secret: str) -> None:
+    assert confirm(dojo.host, secret).status_code == 204
+    assert sign_in(dojo.host, NEW).status_code == 200
+    assert error_of(sign_in(dojo.host, PASSWORD)) == (401, "invalid_credentials")
+
+
+def test_a_link_works_once(dojo: Dojo, secret: str) -> None:
+    confirm(dojo.host, secret)
+    assert error_of(confirm(dojo.host, secret, "one more horse still")) == REFUSED
+    assert sign_in(dojo.host, NEW).status_code == 200
+
+
+def test_a_link_lives_three_days(dojo: Dojo, secret: str) -> None:
+    with clock.fixed(NOW + timedelta(hours=72)):
+        assert error_of(confirm(dojo.host, secret)) == REFUSED
+    with clock.fixed(NOW + timedelta(hours=72, seconds=-1)):
+        assert confirm(dojo.host, secret).status_code == 204
+
+
+def test_a_link_ends_all_sessions(dojo: Dojo, kim: User, secret: str) -> None:
+    tokens = sign_in(dojo.host, PASSWORD).json()
+    confirm(dojo.host, secret)
+    assert error_of(Caller(dojo.host, tokens["access"]).get("/me")) == REFUSED
+    assert error_of(Caller(dojo.host).post("/auth/refresh", {"refresh": tokens["refresh"]})) == REFUSED
+
+
+@pytest.mark.parametrize("new", ["short", "1234567890", "kim@example.com", "password123"])
+def test_a_password_that_is_easily_guessed_does_not_use_the_link_up(
+    dojo: Dojo, secret: str, new: str
+) -> None:
+    answer = confirm(dojo.host, secret, new)
+    assert error_of(answer) == (400, "validation_error")
+    assert set(answer.json()["error"]["details"]) == {"new_password"}
+    assert confirm(dojo.host, secret).status_code == 204
+
+
+def test_a_link_of_one_dojo_is_nothing_in_another(other_dojo: Dojo, secret: str) -> None:
+    assert error_of(confirm(other_dojo.host, secret)) == REFUSED
+
+
+@pytest.mark.parametrize("guess", ["x", "a" * 43, "é" * 43, "' OR 1=1 --"])
+def test_a_guess_is_no_link(dojo: Dojo, secret: str, guess: str) -> None:
+    assert error_of(confirm(dojo.host, guess)) == REFUSED
+
+
+@pytest.mark.parametrize("changes", [{"is_active": False}, {"archived_at": NOW}], ids=str)
+def test_a_link_of_somebody_who_left_is_no_link(
+    dojo: Dojo, kim: User, secret: str, changes: dict[str, Any]
+) -> None:
+    with tenant_scope(dojo.tenant):
+        User.objects.filter(pk=kim.pk).update(**changes)
+    assert error_of(confirm(dojo.host, secret)) == REFUSED
+
+
+def test_only_the_hash_of_a_link_is_stored(dojo: Dojo, secret: str) -> None:
+    with tenant_scope(dojo.tenant):
+        (row,) = PasswordLink.objects.values()
+    assert bytes(row["secret_hash"]) == secret_hash(secret)
+    assert secret not in str(row)
+
+
+def test_of_parallel_uses_of_a_link_one_succeeds(
+    north: TenantScope, now: datetime, mailoutbox: list[Any]
+) -> None:
+    with tenant_scope(north):
+        create_user(email=EMAIL, role="student", password_hash=make_password(PASSWORD))
+    ask("north.localhost")
+    secret = secret_in(mailoutbox[0])
+    passwords = [f"horse number {number} of eight" for number in range(8)]
+    answers = world.at_once([lambda new=new: confirm("north.localhost", secret, new) for new in passwords])
+    world.raise_first(answers)
+    assert sorted(answer.status_code for answer in answers) == [204] + [401] * 7
+    (winner,) = [new for new, answer in zip(passwords, answers, strict=True) if answer.status_code == 204]
+    assert sign_in("north.localhost", winner).status_code == 200
+
+
+# --- asking for one -----------------------------------------------------------------------------------------
+
+
+def test_the_mail_leads_to_the_dojos_own_address(dojo: Dojo, kim: User, mails: Any) -> None:
+    def forged() -> None:
+        Caller(dojo.host).post("/auth/password/reset", {"email": EMAIL}, X_Forwarded_Host="evil.example.com")
+
+    (mail,) = mails(forged)
+    assert mail.to == [EMAIL]
+    assert "http://aiki.localhost" in mail.body
+    assert "evil" not in mail.body
+
+
+def test_asking_answers_alike_whether_anybody_has_the_address(dojo: Dojo, kim: User, mails: Any) -> None:
+    answers: list[Any] = []
+    assert mails(lambda: answers.append(ask(dojo.host, "nobody@example.com"))) == []
+    assert len(mails(lambda: answers.append(ask(dojo.host)))) == 1
+    unknown, known = answers
+    assert (unknown.status_code, unknown.content) == (known.status_code, known.content) == (204, b"")
+
+
+def test_nobody_is_mailed_by_another_dojo(other_dojo: Dojo, kim: User, mails: Any) -> None:
+    assert mails(lambda: ask(other_dojo.host)) == []
+
+
+def test_an_inactive_user_is_mailed_nothing(dojo: Dojo, kim: User, mails: Any) -> None:
+    with tenant_scope(dojo.tenant):
+        User.objects.update(is_active=False)
+    assert mails(lambda: ask(dojo.host)) == []
+
+
+def test_a_fourth_mail_within_an_hour_is_not_sent_and_not_told(dojo: Dojo, kim: User, mails: Any) -> None:
+    answers: list[Any] = []
+    sent = mails(lambda: answers.extend(ask(dojo.host) for _ in range(4)))
+    assert len(sent) == 3
+    assert [answer.status_code for answer in answers] == [204] * 4
+    with clock.fixed(NOW + timedelta(hours=1)):
+        assert len(mails(lambda: ask(dojo.host))) == 1
+
+
+def test_no_mail_is_sent_before_the_commit(
+    dojo: Dojo, kim: User, mailoutbox: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(), tenant_scope(dojo.tenant):
+        send_link(kim, now=NOW)
+    assert mailoutbox == []
+
+
+@pytest.fixture
+def mail_folder(settings: Any, tmp_path: Path) -> Path:
+    """Mails as files, as without a mail server."""
+    settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    settings.EMAIL_FILE_PATH = str(tmp_path / "mail")
+    return tmp_path / "mail"
+
+
+def test_a_mail_is_a_file_where_there_is_no_mail_server(
+    dojo: Dojo, kim: User, mail_folder: Path, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        ask(dojo.host)
+    (file,) = mail_folder.iterdir()
+    found = re.search(r"^An app that asks for a code takes this one: (\S+)$", file.read_text(), re.MULTILINE)
+    assert found
+    assert confirm(dojo.host, found[1]).status_code == 204
+
+
+# --- changing one's own -------------------------------------------------------------------------------------
+
+
+def change(dojo: Dojo, access: str, current: str = PASSWORD, new: str = NEW) -> Any:
+    body = {"current_password": current, "new_password": new}
+    return Caller(dojo.host, access).post("/auth/password", body)
+
+
+def test_changing_ones_password_ends_the_other_sessions(dojo: Dojo, kim: User) -> None:
+    here, elsewhere = (sign_in(dojo.host, PASSWORD).json()["access"] for _ in range(2))
+    assert change(dojo, here).status_code == 204
+    assert Caller(dojo.host, here).get("/me").status_code == 200
+    assert error_of(Caller(dojo.host, elsewhere).get("/me")) == REFUSED
+    assert sign_in(dojo.host, NEW).status_code == 200
+
+
+def test_changing_ones_password_takes_the_present_one(dojo: Dojo, kim: User) -> None:
+    here = sign_in(dojo.host, PASSWORD).json()["access"]
+    assert error_of(change(dojo, here, current="wrong")) == (401, "invalid_credentials")
+    assert sign_in(dojo.host, PASSWORD).status_code == 200
+
+
+def test_a_new_password_is_not_easily_guessed(dojo: Dojo, kim: User) -> None:
+    here = sign_in(dojo.host, PASSWORD).json()["access"]
+    answer = change(dojo, here, new="short")
+    assert error_of(answer) == (400, "validation_error")
+    assert set(answer.json()["error"]["details"]) == {"new_password"}
+    assert sign_in(dojo.host, PASSWORD).status_code == 200

@@ -1,0 +1,217 @@
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.hashers import make_password
+
+from shared_apps.accounts.models import AttemptCount
+from shared_apps.accounts.tasks import sweep_scope
+from shared_apps.accounts.throttling import PER_ACCOUNT, PER_ADDRESS, count_attempt
+from shared_apps.accounts.users import create_user
+from tatami import clock
+from tatami.errors import Throttled
+from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
+from tests.clients import Caller, Dojo, Platform
+from tests.conftest import NOW
+from tests.tenancy import world
+
+committed_dojos, without_transaction = world.committed_dojos, world.without_transaction
+north, superuser, hashings = world.north, world.superuser, world.hashings
+
+PASSWORD = "correct horse battery"
+GUESS = "wrong"
+WINDOW = timedelta(minutes=15)
+WRONG = (401, "invalid_credentials")
+WAIT = (429, "throttled")
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(hashings: Callable[[], int]) -> None:
+    """Hash passwords quickly: how slow they are is not what is tested here."""
+
+
+def add_users(scope: TenantScope) -> None:
+    with tenant_scope(scope):
+        for name in ("kim", "lou"):
+            create_user(email=f"{name}@example.com", role="student", password_hash=make_password(PASSWORD))
+
+
+def attempt(host: str, password: str = GUESS, name: str = "kim") -> Any:
+    return Caller(host).post("/auth/login", {"email": f"{name}@example.com", "password": password})
+
+
+def outcome(response: Any) -> tuple[int, str]:
+    return response.status_code, response.json().get("error", {}).get("code", "")
+
+
+@pytest.fixture
+def host(dojo: Dojo) -> str:
+    """The dojo's host; Kim and Lou are its users."""
+    add_users(dojo.tenant)
+    return dojo.host
+
+
+def test_the_eleventh_attempt_has_to_wait(host: str) -> None:
+    assert [outcome(attempt(host)) for _ in range(10)] == [WRONG] * 10
+    refused = attempt(host)
+    assert outcome(refused) == WAIT
+    assert int(refused.headers["Retry-After"]) == 15 * 60 + 1
+
+
+def test_who_has_to_wait_is_not_let_in_with_the_right_password_either(
+    host: str, hashings: Callable[[], int]
+) -> None:
+    for _ in range(10):
+        attempt(host)
+    hashings()
+    assert outcome(attempt(host, PASSWORD)) == WAIT
+    assert hashings() == 0
+
+
+def test_the_wait_grows_shorter(host: str) -> None:
+    for _ in range(10):
+        attempt(host)
+    with clock.fixed(NOW + timedelta(minutes=10)):
+        assert int(attempt(host).headers["Retry-After"]) == 5 * 60 + 1
+
+
+def test_the_window_reopens(host: str) -> None:
+    for _ in range(11):
+        attempt(host)
+    with clock.fixed(NOW + WINDOW - timedelta(seconds=1)):
+        assert outcome(attempt(host, PASSWORD)) == WAIT
+    with clock.fixed(NOW + WINDOW):
+        assert attempt(host, PASSWORD).status_code == 200
+
+
+def test_who_waits_as_long_as_he_was_told_is_let_in(host: str) -> None:
+    for _ in range(10):
+        attempt(host)
+    told = int(attempt(host).headers["Retry-After"])
+    with clock.fixed(NOW + timedelta(seconds=told)):
+        assert attempt(host, PASSWORD).status_code == 200
+
+
+def test_attempts_while_waiting_do_not_make_the_wait_longer(host: str) -> None:
+    for _ in range(10):
+        attempt(host)
+    with clock.fixed(NOW + timedelta(minutes=14)):
+        for _ in range(10):
+            attempt(host)
+    with clock.fixed(NOW + WINDOW):
+        assert attempt(host, PASSWORD).status_code == 200
+
+
+def test_the_next_window_has_its_own_ten(host: str) -> None:
+    for _ in range(11):
+        attempt(host)
+    with clock.fixed(NOW + WINDOW):
+        assert [outcome(attempt(host)) for _ in range(11)] == [WRONG] * 10 + [WAIT]
+
+
+def test_a_success_begins_anew(host: str) -> None:
+    for _ in range(9):
+        attempt(host)
+    assert attempt(host, PASSWORD).status_code == 200
+    assert [outcome(attempt(host)) for _ in range(11)] == [WRONG] * 10 + [WAIT]
+
+
+def test_other_accounts_are_not_affected(host: str) -> None:
+    for _ in range(11):
+        attempt(host)
+    assert attempt(host, PASSWORD, "lou").status_code == 200
+
+
+def test_an_address_is_one_account_however_it_is_written(host: str) -> None:
+    for name in ("kim", "KIM", "Kim", "kIm", "kiM") * 2:
+        attempt(host, name=name)
+    assert outcome(attempt(host)) == WAIT
+
+
+def test_an_account_that_does_not_exist_has_to_wait_alike(host: str) -> None:
+    answers = [outcome(attempt(host, name="nobody")) for _ in range(11)]
+    assert answers == [WRONG] * 10 + [WAIT]
+
+
+def test_attempts_in_one_dojo_do_not_count_in_another(host: str, other_dojo: Dojo) -> None:
+    add_users(other_dojo.tenant)
+    for _ in range(11):
+        attempt(host)
+    assert attempt(other_dojo.host, PASSWORD).status_code == 200
+
+
+def test_attempts_in_a_dojo_do_not_count_on_the_platform(host: str, platform: Platform) -> None:
+    for _ in range(11):
+        attempt(host)
+    assert outcome(attempt(platform.host)) == WRONG
+
+
+@pytest.fixture
+def busy_address(host: str, dojo: Dojo) -> str:
+    """The host, after ninety-nine attempts on as many accounts from the network address of the tests."""
+    with tenant_scope(dojo.tenant):
+        for _ in range(PER_ADDRESS.attempts - 1):
+            count_attempt(PER_ADDRESS, "127.0.0.1", now=NOW)
+    return host
+
+
+def test_one_network_address_has_a_hundred_attempts_over_all_accounts(busy_address: str) -> None:
+    assert PER_ADDRESS.attempts == 100
+    answers = [outcome(attempt(busy_address, name=f"guess{number}")) for number in range(2)]
+    assert answers == [WRONG, WAIT]
+    other = Caller(busy_address)
+    other.client.defaults["REMOTE_ADDR"] = "192.0.2.1"
+    body = {"email": "kim@example.com", "password": PASSWORD}
+    assert other.post("/auth/login", body).status_code == 200
+
+
+def test_a_network_address_is_not_what_a_header_says(busy_address: str) -> None:
+    attempt(busy_address)
+    body = {"email": "kim@example.com", "password": PASSWORD}
+    answer = Caller(busy_address).post(
+        "/auth/login", body, X_Forwarded_For="192.0.2.1", X_Real_IP="192.0.2.1"
+    )
+    assert outcome(answer) == WAIT
+
+
+def test_of_thirty_attempts_at_once_ten_are_checked(
+    north: TenantScope, now: datetime, hashings: Callable[[], int]
+) -> None:
+    add_users(north)
+    hashings()
+    answers = world.at_once([lambda: attempt("north.localhost")] * 30)
+    world.raise_first(answers)
+    assert sorted(map(outcome, answers)) == [WRONG] * 10 + [WAIT] * 20
+    assert hashings() == 10
+
+
+def test_a_count_outlives_the_request_it_refused(north: TenantScope, now: datetime) -> None:
+    for _ in range(11):
+        attempt("north.localhost")
+    with tenant_scope(north):
+        assert sorted(AttemptCount.objects.values_list("count", flat=True)) == [11, 11]
+
+
+def test_what_is_counted_is_not_stored_in_clear(host: str, dojo: Dojo) -> None:
+    attempt(host)
+    with tenant_scope(dojo.tenant):
+        assert "kim" not in str([bytes(row.key_hash) for row in AttemptCount.objects.all()])
+
+
+def test_limits_of_one_key_are_apart(tenant: TenantScope) -> None:
+    with tenant_scope(tenant):
+        for _ in range(PER_ACCOUNT.attempts):
+            count_attempt(PER_ACCOUNT, "x", now=NOW)
+        count_attempt(PER_ADDRESS, "x", now=NOW)
+        with pytest.raises(Throttled):
+            count_attempt(PER_ACCOUNT, "x", now=NOW)
+
+
+def test_old_counts_are_swept(db: None) -> None:
+    with platform_scope():
+        count_attempt(PER_ACCOUNT, "x", now=NOW)
+        for hours, left in ((1, 1), (3, 0)):
+            with clock.fixed(NOW + timedelta(hours=hours)):
+                sweep_scope()
+            assert AttemptCount.objects.count() == left
