@@ -9,6 +9,7 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 
 from shared_apps.accounts.errors import EmailTaken
+from tatami.fields import SearchField
 from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
 
 
@@ -55,6 +56,7 @@ class User(Archivable, AbstractBaseUser):
     email = models.EmailField(max_length=254)
     email_key = models.TextField(editable=False)
     name = models.CharField(max_length=200, blank=True)
+    search_name = SearchField("name", "email")
     role = models.CharField(max_length=16, choices=Role)
     is_active = models.BooleanField(default=True)
     last_login = None  # the sessions know better

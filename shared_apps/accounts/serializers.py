@@ -108,6 +108,27 @@ class MeSerializer(StrictModelSerializer):
         return []
 
 
+class DeviceMeSerializer(StrictSerializer):
+    """A device as the caller: it has no address and speaks for nobody. `location` is where it stands."""
+
+    id = serializers.UUIDField()
+    email = serializers.SerializerMethodField()
+    name = serializers.CharField()
+    role = serializers.CharField()
+    tenant = serializers.SerializerMethodField()
+    students = serializers.SerializerMethodField()
+    location = serializers.CharField()
+
+    def get_email(self, device: Any) -> None:
+        return None
+
+    def get_tenant(self, device: Any) -> dict[str, Any]:
+        return dict(MeTenantSerializer(required_scope()).data)
+
+    def get_students(self, device: Any) -> list[dict[str, Any]]:
+        return []
+
+
 class AuditSerializer(StrictModelSerializer):
     """One deed. `action` is the route and the method; `fields` are names, never values."""
 

@@ -37,6 +37,7 @@ class UserCollection(ForAdminsOrColleagues, Collection):
     queryset = User.objects.all()
     serializer_class = UserSerializer
     detail_route = "user"
+    search_column = "search_name"
     filters = {"role": one_of("role", Role), "is_active": yes_or_no("is_active")}
     ordering_fields = {"name": "name", "email": "email_key", "created_at": "created_at"}
 
@@ -60,6 +61,11 @@ class UserResource(ForAdminsOrColleagues, Resource):
 
     queryset = User.objects.all()
     serializer_class = UserSerializer
+
+    def get_object(self) -> Any:
+        if self.request.method not in {"GET", "HEAD"}:
+            users.lock_admins()
+        return super().get_object()
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> User:
         changes = dict(serializer.validated_data)

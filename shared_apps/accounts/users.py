@@ -2,18 +2,22 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 
 from shared_apps.accounts.errors import LastAdmin
-from shared_apps.accounts.models import Role, User
+from shared_apps.accounts.models import PasswordLink, Role, Session, User
 from shared_apps.accounts.sessions import end_sessions
 from tatami.errors import Invalid
 from tatami.text import email_key
+
+ERASED_NAME: Final = "Erased user"
 
 
 def hashed_password(password: str, user: User | None = None) -> str:
@@ -72,10 +76,37 @@ def archive_user(*, user: User, now: datetime) -> None:
     end_sessions(user.pk, now=now)
 
 
+@transaction.atomic
+def erase_users(users: QuerySet[User], *, now: datetime) -> list[UUID]:
+    """Forget who these users were, and return their ids. Their rows stay, archived and blank: history refers to them.
+
+    Twice changes nothing more. Raises `LastAdmin`.
+    """
+    lock_admins()
+    # Not their keys: somebody who is just now recorded as having done something need not wait.
+    found = list(users.order_by("pk").select_for_update(of=("self",), no_key=True))
+    for user in found:
+        archive_user(user=user, now=now)
+        user.name, user.email, user.email_key, user.is_active = ERASED_NAME, "", "", False
+        user.password = make_password(None)
+        user.save()
+    ids = [user.pk for user in found]
+    PasswordLink.objects.filter(user__in=ids).delete()
+    Session.objects.filter(user__in=ids).delete()
+    return ids
+
+
+def lock_admins() -> list[UUID]:
+    """Lock the active admins, in key order, and return their ids.
+
+    Two admins who demote each other at once must not both succeed, nor wait for each other: whoever may change a
+    user locks these rows before that user's own.
+    """
+    admins = User.objects.active_admins().order_by("pk").select_for_update()
+    return list(admins.values_list("pk", flat=True))
+
+
 def _refuse_losing_the_last_admin(user: User) -> None:
-    # Two admins who demote each other at once must not both succeed: lock them all, in key order.
-    admins = list(
-        User.objects.active_admins().order_by("pk").select_for_update().values_list("pk", flat=True)
-    )
+    admins = lock_admins()
     if admins == [user.pk]:
         raise LastAdmin

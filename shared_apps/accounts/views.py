@@ -6,7 +6,9 @@ from django.http import HttpRequest
 from rest_framework.response import Response
 
 from shared_apps.accounts import passwords, sessions
+from shared_apps.accounts.models import User
 from shared_apps.accounts.serializers import (
+    DeviceMeSerializer,
     LoginSerializer,
     MeSerializer,
     PasswordSerializer,
@@ -110,7 +112,8 @@ class Me(ApiView):
     serializer_class = MeSerializer
 
     def get(self, request: Any) -> Response:
-        return Response(self.serializer_class(request.user).data)
+        shown_by = self.serializer_class if isinstance(request.user, User) else DeviceMeSerializer
+        return Response(shown_by(request.user).data)
 
     def patch(self, request: Any) -> Response:
         serializer = self.serializer_class(request.user, data=request.data, partial=True)

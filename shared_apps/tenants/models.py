@@ -8,8 +8,8 @@ from django.db.models import F, Q
 from django_tenants.models import DomainMixin, TenantMixin
 
 from tatami import clock
+from tatami.fields import ChangedAtField, SearchField
 from tatami.ids import uuid7
-from tatami.tenancy.models import ChangedAtField
 from tatami.tenancy.scope import TenantScope
 
 SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])")
@@ -50,6 +50,7 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     schema_name = models.CharField(max_length=63, editable=False)
     slug = models.CharField(max_length=40)
     name = models.CharField(max_length=200)
+    search_name = SearchField("name", "slug")
     timezone = models.CharField(max_length=64)
     status = models.CharField(max_length=16, choices=Status, default=Status.PROVISIONING)
     schema_version = models.TextField(default="", help_text="The leaf migrations of the dojo's schema.")

@@ -24,6 +24,7 @@ class TenantCollection(Listing):
     atomic = False
     queryset = Tenant.objects.prefetch_related("domains")
     serializer_class = TenantSerializer
+    search_column = "search_name"
     filters = {"status": one_of("status", Tenant.Status)}
     ordering_fields = {"name": "name", "slug": "slug", "created_at": "created_at"}
 

@@ -4,6 +4,7 @@
 encoded inside the transaction: one that cannot be encoded undoes what it would have told about.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 from django.db import transaction
@@ -31,7 +32,7 @@ class ApiView(APIView):
 
     request: ApiRequest
     atomic: ClassVar[bool] = True
-    """False: no transaction around it (it makes its own); it then keeps no idempotency answers by itself."""
+    """False: no transaction around it; it makes its own."""
     idempotent: ClassVar[bool] = True
     """False: `Idempotency-Key` is ignored, because the answer is a secret or a nonce is the key."""
     audited: ClassVar[bool] = True
@@ -91,10 +92,14 @@ class ApiView(APIView):
         refuse_larger_body(request._request, self.max_body_bytes)
         self.refuse_other_media_type(request)
         super().initial(request, *args, **kwargs)
-        if request.user.is_authenticated:
-            bind_user(request._request, request.user.pk)
         if request.method in _WITH_BODY:
             self.read_body(request)
+
+    def perform_authentication(self, request: ApiRequest) -> None:  # type: ignore[override]
+        """Find out who asks, and have the log know it, whatever he may or may not do."""
+        super().perform_authentication(request)
+        if request.user.is_authenticated:
+            bind_user(request._request, request.user.pk)
 
     def refuse_other_media_type(self, request: ApiRequest) -> None:
         """Raise `UnsupportedMediaType` for a body that no parser of this view reads, be it empty."""
@@ -112,8 +117,11 @@ class ApiView(APIView):
     def answer_once(self) -> HttpResponseBase:
         """Call the method's handler, or replay what it answered under the same idempotency key."""
         request, now = self.request, self.request.now
-        attempt = Attempt.of(request) if self.idempotent and self.atomic else None
-        response: HttpResponseBase | None = attempt.recall(now) if attempt else None
+        attempt = Attempt.of(request) if self.idempotent else None
+        response: HttpResponseBase | None = None
+        if attempt:
+            with self.own_transaction():
+                response = attempt.recall(now)
         if response is not None:
             return self.finalize_response(request, response, *self.args, **self.kwargs)
         handler = getattr(self, str(request.method).lower())
@@ -122,8 +130,16 @@ class ApiView(APIView):
         if self.audited:
             write_down(request, response)
         if attempt:
-            attempt.remember(response, now)
+            with self.own_transaction():
+                attempt.remember(response, now)
         return response
+
+    def own_transaction(self) -> AbstractContextManager[None]:
+        """Return a transaction for the frame's own rows where no transaction is around the view.
+
+        There an answer is kept after its effect: twins in flight are told apart by the effect's own constraints.
+        """
+        return nullcontext() if self.atomic else transaction.atomic()
 
     def finalize_response(  # type: ignore[override]
         self, request: ApiRequest, response: HttpResponseBase, *args: Any, **kwargs: Any

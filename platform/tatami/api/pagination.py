@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -106,11 +106,11 @@ class CursorPages(BasePagination):
         field, key = queryset.model._meta.get_field(self.column), queryset.model._meta.pk
         try:
             direction, value, row_id = orjson.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
-            place = field.to_python(value), key.to_python(row_id)
+            place = _in_utc(field.to_python(value)), key.to_python(row_id)
             ours = direction in {"n", "p"} and None not in place
         except (UnicodeEncodeError, binascii.Error, ValueError, TypeError, ValidationError, OverflowError):
             ours = False
-        if not ours or (isinstance(place[0], datetime) and place[0].tzinfo is None):
+        if not ours:
             raise Invalid.field("cursor", "This is not a cursor of ours.")
         return direction == "p", place
 
@@ -139,8 +139,16 @@ class CursorPages(BasePagination):
                 "schema": {
                     "type": "integer",
                     "minimum": 1,
-                    "maximum": MAX_PAGE_SIZE,
                     "default": DEFAULT_PAGE_SIZE,
                 },
             },
         ]
+
+
+def _in_utc(value: Any) -> Any:
+    """Return an instant in UTC. Raises `ValueError` without a zone, `OverflowError` where UTC has no such year."""
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is None:
+        raise ValueError("an instant needs its zone")
+    return value.astimezone(UTC)

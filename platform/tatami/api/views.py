@@ -27,7 +27,7 @@ from tatami.api.frame import ApiView
 from tatami.api.narrowing import archived, ordered, searched
 from tatami.api.request import ApiRequest, role_of
 from tatami.api.rules import Reach, rule_of
-from tatami.errors import PermissionDenied
+from tatami.errors import Invalid, PermissionDenied
 
 __all__ = [
     "ApiView",
@@ -90,6 +90,8 @@ class Listing(Rows):
                 queryset = one.narrow(queryset, name, value)
         if self.search_column:
             queryset = searched(queryset, self.search_column, query.get("search", ""))
+        elif "search" in query:
+            raise Invalid.field("search", "This list cannot be searched.")
         return ordered(queryset, query.get("ordering"), self.ordering_fields, self.ordering)
 
     def get(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:

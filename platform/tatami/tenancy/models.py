@@ -6,19 +6,11 @@ from typing import ClassVar, Self, TypeVar
 from django.db import models
 
 from tatami import clock
+from tatami.fields import ChangedAtField
 from tatami.ids import uuid7
 from tatami.tenancy.scope import current_tenant_id
 
 M = TypeVar("M", bound=models.Model)
-
-
-class ChangedAtField(models.DateTimeField):  # type: ignore[type-arg]
-    """The moment of the last save, taken from our clock so that a test can set it."""
-
-    def pre_save(self, model_instance: models.Model, add: bool) -> datetime:
-        moment = clock.now()
-        setattr(model_instance, self.attname, moment)
-        return moment
 
 
 class TenantModel(models.Model):
