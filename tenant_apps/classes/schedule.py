@@ -2,7 +2,8 @@
 
 Times are the dojo's wall-clock time, so a class at 18:30 stays at 18:30 across daylight-saving changes. A start in the
 hour that is skipped in spring takes place when the clock has jumped (02:30 becomes 03:30); a start in the hour that is
-doubled in autumn takes place the first time round. (PEP 495, fold=0.)
+doubled in autumn takes place the first time round. (PEP 495, fold=0.) Its slot, by which it is known afterwards, is the
+date and time that the rule says, whatever the clock shows when it takes place.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,8 +35,13 @@ class Recurrence:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One start of a recurrence. Instants are in UTC, `local_date` is the dojo's."""
+    """One start of a recurrence. Instants are in UTC, `local_date` is the dojo's date at the start.
 
+    It differs from `slot_date` only where a clock change swallows the end of a day, or a whole day.
+    """
+
+    slot_date: date
+    slot_time: time
     starts_at: datetime
     ends_at: datetime
     local_date: date
@@ -59,7 +65,13 @@ def occurrences(recurrence: Recurrence, *, timezone: str, first: date, last: dat
         for times in recurrence.times:
             if day.weekday() in times.weekdays:
                 starts_at = datetime.combine(day, times.start, tzinfo=zone).astimezone(UTC)
-                yield Occurrence(starts_at, starts_at + timedelta(minutes=times.minutes), day)
+                yield Occurrence(
+                    slot_date=day,
+                    slot_time=times.start,
+                    starts_at=starts_at,
+                    ends_at=starts_at + timedelta(minutes=times.minutes),
+                    local_date=starts_at.astimezone(zone).date(),
+                )
         day += timedelta(days=1)
 
 

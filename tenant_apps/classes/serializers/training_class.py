@@ -1,4 +1,4 @@
-"""The shape of classes and sessions."""
+"""The shape of classes and enrolments."""
 
 import re
 from datetime import date
@@ -8,16 +8,17 @@ from rest_framework import serializers
 
 from shared_apps.accounts.models import User
 from tatami.api.serializers import Archived, Line, Reference, StrictModelSerializer, StrictSerializer
-from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
+from tenant_apps.classes.models import Enrolment, TrainingClass
 from tenant_apps.classes.schedule import WEEKDAYS
 from tenant_apps.dojo.models import LONGEST_WINDOW_MINUTES
 from tenant_apps.ranks.models import Discipline, Rank
 from tenant_apps.students.models import Student
 from tenant_apps.students.serializers import PlausibleDate
 
-_START: Final = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
+_START: Final = re.compile(r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]\Z", re.ASCII)
 LONGEST_SESSION_MINUTES: Final = 1440
 FARTHEST_YEARS: Final = 10
+MOST_STARTS_A_WEEK: Final = 70
 
 
 class TimesSerializer(StrictSerializer):
@@ -49,11 +50,27 @@ class RecurrenceSerializer(TimesSerializer):
         first, last = attrs["from"], attrs.get("until")
         if last is not None and last < first:
             raise serializers.ValidationError({"until": ["This is before `from`."]})
+        self.refuse_twice(attrs)
         if abs(first.year - self.context["request"].now.year) > FARTHEST_YEARS:
             raise serializers.ValidationError({"from": [f"This is more than {FARTHEST_YEARS} years away."]})
         return {
             name: value.isoformat() if isinstance(value, date) else value for name, value in attrs.items()
         }
+
+    def refuse_twice(self, attrs: dict[str, Any]) -> None:
+        """Raise `ValidationError` where two entries name the same start, or all name too many."""
+        starts: set[tuple[str, str]] = set()
+        for place, entry in enumerate([attrs, *attrs.get("more_times", ())]):
+            named = {(weekday, entry["start_time"]) for weekday in entry["weekdays"]}
+            if starts & named:
+                again: list[Any] = [{} for _ in range(place - 1)]
+                message = "The class starts at this time already on one of these days."
+                raise serializers.ValidationError({"more_times": [*again, {"start_time": [message]}]})
+            starts |= named
+        if len(starts) > MOST_STARTS_A_WEEK:
+            raise serializers.ValidationError(
+                {"more_times": [f"A class starts at most {MOST_STARTS_A_WEEK} times a week."]}
+            )
 
     def to_representation(self, instance: Any) -> Any:
         return instance
@@ -115,63 +132,6 @@ class TrainingClassSerializer(StrictModelSerializer):
             "apply_from",
             "archived",
         )
-
-
-class SessionSerializer(StrictModelSerializer):
-    """A class session. `roster` is added for staff."""
-
-    discipline = Reference(read_only=True)
-    min_rank = Reference(read_only=True)
-    check_in_window = CheckInWindowSerializer(source="*", read_only=True)
-
-    class Meta:
-        model = ClassSession
-        fields = (
-            "name",
-            "starts_at",
-            "ends_at",
-            "local_date",
-            "status",
-            "class_type",
-            "discipline",
-            "location",
-            "note",
-            "capacity",
-            "min_rank",
-            "counts_toward_promotion",
-            "check_in_window",
-        )
-
-    def get_fields(self) -> dict[str, Any]:
-        return {**super().get_fields(), "class": Reference(source="training_class", read_only=True)}
-
-
-class NewSessionSerializer(StrictSerializer):
-    """A session that no recurrence made: of a class, or on its own with a name."""
-
-    name = Line(max_length=120, required=False)
-    discipline = Reference(queryset=Discipline.objects.live(), required=False, allow_null=True)
-    starts_at = serializers.DateTimeField()
-    duration_minutes = serializers.IntegerField(min_value=1, max_value=LONGEST_SESSION_MINUTES)
-    capacity = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=100_000)
-    location = Line(max_length=120, required=False, allow_blank=True)
-    note = Line(max_length=500, required=False, allow_blank=True)
-
-    def get_fields(self) -> dict[str, Any]:
-        classes = Reference(
-            queryset=TrainingClass.objects.live(), source="training_class", required=False, allow_null=True
-        )
-        return {**super().get_fields(), "class": classes}
-
-    def validate_starts_at(self, value: Any) -> Any:
-        if abs(value.year - self.context["request"].now.year) > FARTHEST_YEARS:
-            raise serializers.ValidationError(f"This is more than {FARTHEST_YEARS} years away.")
-        return value
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs.get("training_class") is None and not attrs.get("name"):
-            raise serializers.ValidationError({"name": ["A session without a class needs a name."]})
-        return attrs
 
 
 class EnrolmentSerializer(StrictModelSerializer):

@@ -1,0 +1,55 @@
+"""What the tests of classes share: a Monday class, its sessions, and counting statements."""
+
+from typing import Any
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.clients import Caller, Dojo
+
+MONDAYS = {"weekdays": ["mo"], "start_time": "18:30", "duration_minutes": 90, "from": "2026-06-01"}
+
+
+def a_class(dojo: Dojo, **fields: Any) -> dict[str, Any]:
+    return dojo.create("/classes", {"name": "Evening", "recurrence": MONDAYS, **fields})
+
+
+def sessions(
+    dojo: Dojo, first: str = "2026-06-01", last: str = "2026-07-31", **query: str
+) -> list[dict[str, Any]]:
+    asked = "".join(f"&{name}={value}" for name, value in query.items())
+    answer = dojo.admin.get(f"/class-sessions?page_size=200&from={first}&to={last}{asked}")
+    assert answer.status_code == 200, answer.content
+    found: list[dict[str, Any]] = answer.json()["results"]
+    return found
+
+
+def session_on(dojo: Dojo, day: str, **query: str) -> dict[str, Any]:
+    (found,) = sessions(dojo, day, day, **query)
+    return found
+
+
+def a_student(dojo: Dojo, first_name: str = "Mika", **fields: Any) -> dict[str, Any]:
+    return dojo.create("/students", {"first_name": first_name, "last_name": "Sato", **fields})
+
+
+def enrol(dojo: Dojo, group: dict[str, Any], *students: dict[str, Any]) -> None:
+    for one in students:
+        answer = dojo.admin.post(f"/classes/{group['id']}/enrolments", {"student": one["id"]})
+        assert answer.status_code == 201, answer.content
+
+
+def attend(dojo: Dojo, who: dict[str, Any], session: dict[str, Any], **more: Any) -> dict[str, Any]:
+    answer = dojo.admin.post("/attendance", {"student": who["id"], "class_session": session["id"], **more})
+    assert answer.status_code == 201, answer.content
+    return dict(answer.json()["attendance"])
+
+
+def cost(caller: Caller, method: str, path: str, body: Any = None, status: int = 200) -> int:
+    """Return how many statements a request takes, without those of the transaction and of the host's look-up."""
+    caller.get("/me")
+    with CaptureQueriesContext(connection) as captured:
+        answer = caller.request(method, path, body)
+    assert answer.status_code == status, answer.content
+    said = [one["sql"] for one in captured.captured_queries]
+    return sum("SAVEPOINT" not in one and "tenants_" not in one for one in said)

@@ -1,0 +1,141 @@
+"""The calendar feed: a personal address, read by an independent reader."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from icalendar import Calendar
+
+from tatami.tenancy.scope import tenant_scope
+from tenant_apps.classes.feed import close_feeds_of_leavers
+from tenant_apps.classes.models import CalendarFeed
+from tests.classes.schedules import MONDAYS, a_class, a_student, cost, enrol, session_on
+from tests.clients import Caller, Dojo
+
+
+def address(caller: Caller) -> str:
+    answer = caller.post("/me/calendar")
+    assert answer.status_code == 201, answer.content
+    url = answer.json()["url"]
+    return str(url[url.index("/calendar.ics") :])
+
+
+def events(dojo: Dojo, path: str) -> list[Any]:
+    answer = dojo.anonymous.get(path)
+    assert answer.status_code == 200, answer.content
+    assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
+    return list(Calendar.from_ical(answer.content).walk("VEVENT"))
+
+
+def test_a_calendar_shows_each_session_at_its_moment(dojo: Dojo) -> None:
+    a_class(dojo, location="Hall A, upstairs; left", instructors=[str(dojo.instructor.user.pk)])
+    session = session_on(dojo, "2026-06-22")
+    found = events(dojo, address(dojo.admin))
+    assert [one.decoded("dtstart") for one in found][:3] == [
+        datetime(2026, 6, day, 16, 30, tzinfo=UTC) for day in (1, 8, 15)
+    ]
+    one = next(one for one in found if str(one["uid"]).startswith(session["id"]))
+    assert one.decoded("dtend") == datetime(2026, 6, 22, 18, 0, tzinfo=UTC)
+    assert (str(one["summary"]), str(one["location"])) == ("Evening", "Hall A, upstairs; left")
+    assert (str(one["status"]), str(one["description"])) == ("CONFIRMED", "Instructor")
+
+
+def test_it_reaches_from_thirty_days_back_to_ninety_ahead(dojo: Dojo) -> None:
+    a_class(
+        dojo,
+        recurrence={**MONDAYS, "weekdays": ["mo", "tu", "we", "th", "fr", "sa", "su"], "from": "2026-01-01"},
+    )
+    days = [one.decoded("dtstart").date().isoformat() for one in events(dojo, address(dojo.admin))]
+    assert (days[0], days[-1], len(days)) == ("2026-05-16", "2026-09-13", 121)
+
+
+def test_a_cancelled_session_is_shown_as_such_and_keeps_its_uid(dojo: Dojo) -> None:
+    a_class(dojo)
+    session, path = session_on(dojo, "2026-06-22"), address(dojo.admin)
+    before = {str(one["uid"]) for one in events(dojo, path)}
+    dojo.admin.post(f"/class-sessions/{session['id']}/cancellation", {"reason": "Flooded"})
+    after = events(dojo, path)
+    assert {str(one["uid"]) for one in after} == before
+    assert [str(one["description"]) for one in after if one["status"] == "CANCELLED"] == ["Flooded"]
+
+
+def test_a_parent_sees_the_classes_of_her_children_and_what_is_of_no_class(dojo: Dojo) -> None:
+    child = a_student(dojo)
+    kids, others = a_class(dojo, name="Kids"), a_class(dojo, name="Others")
+    dojo.create(
+        "/class-sessions", {"name": "Seminar", "starts_at": "2026-06-20T08:00:00Z", "duration_minutes": 60}
+    )
+    dojo.admin.patch(f"/users/{dojo.student.user.pk}", {"students": [child["id"]]})
+    path = address(dojo.student)
+    assert {str(one["summary"]) for one in events(dojo, path)} == {"Kids", "Others", "Seminar"}
+    enrol(dojo, kids, child)
+    assert {str(one["summary"]) for one in events(dojo, path)} == {"Kids", "Seminar"}
+    enrol(dojo, others, a_student(dojo, "Somebody"))
+    assert {str(one["summary"]) for one in events(dojo, path)} == {"Kids", "Seminar"}
+
+
+def test_a_new_address_ends_the_one_before_and_delete_ends_it(dojo: Dojo) -> None:
+    first = address(dojo.admin)
+    second = address(dojo.admin)
+    assert dojo.anonymous.get(first).status_code == 404
+    assert dojo.anonymous.get(second).status_code == 200
+    for _ in range(2):
+        assert dojo.admin.delete("/me/calendar").status_code == 204
+    assert dojo.anonymous.get(second).status_code == 404
+
+
+@pytest.mark.parametrize("query", ["", "?token=", "?token=x", "?token=" + "x" * 5000])
+def test_a_wrong_token_is_not_found(dojo: Dojo, query: str) -> None:
+    address(dojo.admin)
+    answer = dojo.anonymous.get(f"/calendar.ics{query}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
+def test_the_other_dojos_token_is_not_found(dojo: Dojo, other_dojo: Dojo) -> None:
+    path = address(other_dojo.admin)
+    assert dojo.anonymous.get(path).status_code == 404
+    assert other_dojo.anonymous.get(path).status_code == 200
+
+
+def test_who_leaves_loses_the_feed_for_good(dojo: Dojo) -> None:
+    path = address(dojo.instructor)
+    user = f"/users/{dojo.instructor.user.pk}"
+    dojo.admin.patch(user, {"is_active": False})
+    assert dojo.anonymous.get(path).status_code == 404
+    with tenant_scope(dojo.tenant):
+        assert close_feeds_of_leavers() == 1
+    dojo.admin.patch(user, {"is_active": True})
+    assert dojo.anonymous.get(path).status_code == 404
+
+
+def test_the_token_is_not_kept(dojo: Dojo) -> None:
+    token = address(dojo.admin).partition("token=")[2]
+    with tenant_scope(dojo.tenant):
+        feed = CalendarFeed.objects.get()
+    assert token.encode() not in bytes(feed.token_hash)
+    assert len(bytes(feed.token_hash)) == 32
+
+
+def test_an_unchanged_schedule_is_not_sent_again(dojo: Dojo) -> None:
+    a_class(dojo)
+    path = address(dojo.admin)
+    first = dojo.anonymous.get(path)
+    again = dojo.anonymous.get(path, If_None_Match=first.headers["ETag"])
+    assert (again.status_code, again.content) == (304, b"")
+    dojo.admin.patch(f"/class-sessions/{session_on(dojo, '2026-06-22')['id']}", {"note": "x"})
+    assert dojo.anonymous.get(path, If_None_Match=first.headers["ETag"]).status_code == 200
+
+
+def test_it_is_answered_whatever_a_calendar_accepts(dojo: Dojo) -> None:
+    path = address(dojo.admin)
+    for accepted in ("text/calendar", "*/*", "text/calendar, text/plain;q=0.5"):
+        assert dojo.anonymous.get(path, Accept=accepted).status_code == 200
+
+
+def test_its_cost_does_not_grow_with_the_schedule(dojo: Dojo) -> None:
+    a_class(dojo, instructors=[str(dojo.instructor.user.pk)])
+    path = address(dojo.admin)
+    before = cost(dojo.anonymous, "GET", path)
+    for n in range(5):
+        a_class(dojo, name=f"Class {n}", instructors=[str(dojo.admin.user.pk)])
+    assert cost(dojo.anonymous, "GET", path) == before == 3
