@@ -12,8 +12,8 @@ from tatami.api.filters import by_id, on_or_after, on_or_before, one_of
 from tatami.api.rules import Reach
 from tatami.api.views import ApiView, Collection, Listing, Resource, created, found_or_404
 from tatami.errors import PermissionDenied
-from tenant_apps.students import services
-from tenant_apps.students.models import RankEvent, Student, StudentFact, StudentNote
+from tenant_apps.students import history
+from tenant_apps.students.models import RankEvent, Student, StudentFact, StudentNote, StudentQuerySet
 from tenant_apps.students.serializers import (
     FactSerializer,
     NoteSerializer,
@@ -24,7 +24,7 @@ from tenant_apps.students.serializers import (
 
 def visible_student(request: Any, student_id: Any) -> Student:
     """Return the student if the caller may see her. Raises `NotFound`."""
-    students = Student.objects.all()
+    students: StudentQuerySet = Student.objects.all()
     if request.reach is Reach.OWN:
         students = students.belonging_to(request.user)
     return found_or_404(students, pk=student_id)
@@ -89,21 +89,27 @@ class VoidFact(ApiView):
 
     def post(self, request: Any, id: Any) -> Response:
         fact = found_or_404(Facts.queryset.all(), pk=id)
-        services.void(row=fact, reason=read_reason(request), by=request.user, now=request.now)
+        history.void(row=fact, reason=read_reason(request), by=request.user, now=request.now)
         return Response(FactSerializer(fact).data)
+
+
+# What a person who was erased has left is counted, not listed.
+_RANK_EVENTS = RankEvent.objects.filter(student__erased_at__isnull=True).select_related(
+    "student", "system", "rank", "recorded_by"
+)
 
 
 class StudentRankEvents(OfStudent):
     """A student's rank history. Awards come from promotions only."""
 
-    queryset = RankEvent.objects.select_related("student", "system", "rank", "recorded_by")
+    queryset = _RANK_EVENTS
     serializer_class = RankEventSerializer
     filters = {"kind": one_of("kind", RankEvent.Kind), "rank_system": by_id("system")}
 
     def post(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        event = services.record_rank_event(
+        event = history.record_rank_event(
             student=self.student(), recorded_by=request.user, **serializer.validated_data
         )
         return created(
@@ -114,7 +120,7 @@ class StudentRankEvents(OfStudent):
 class RankEvents(Listing):
     """The rank events of the dojo."""
 
-    queryset = RankEvent.objects.select_related("student", "system", "rank", "recorded_by")
+    queryset = _RANK_EVENTS
     serializer_class = RankEventSerializer
     filters = {
         "from": on_or_after("effective_on"),
@@ -133,7 +139,7 @@ class VoidRankEvent(ApiView):
 
     def post(self, request: Any, id: Any) -> Response:
         event = found_or_404(RankEvents.queryset.all(), pk=id)
-        services.void(row=event, reason=read_reason(request), by=request.user, now=request.now)
+        history.void(row=event, reason=read_reason(request), by=request.user, now=request.now)
         return Response(RankEventSerializer(event).data)
 
 

@@ -1,33 +1,40 @@
 """Students and their guardians."""
 
-from typing import Any
+from datetime import date
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from rest_framework.serializers import BaseSerializer
 
-from tatami import clock
 from tatami.api.filters import by_text, one_of
 from tatami.api.views import Collection, Listing, Resource
-from tatami.tenancy.scope import current_tenant
 from tenant_apps.students import services
-from tenant_apps.students.models import Guardian, Student
+from tenant_apps.students.dates import dojo_today
+from tenant_apps.students.models import Guardian, Status, Student
 from tenant_apps.students.serializers import GuardianRowSerializer, StudentSerializer
 
 
 class WithRanks:
-    """Shows students with the ranks they hold today: one statement more, for one student or a page."""
+    """Shows students as they stand today: with their status, and (one statement more) the ranks they hold."""
 
     request: Any
 
+    @property
+    def today(self) -> date:
+        """Return the dojo's day of this request."""
+        return dojo_today(self.request.now)
+
     def get_queryset(self) -> QuerySet[Student]:
-        return services.with_details(super().get_queryset())  # type: ignore[misc]
+        rows = super().get_queryset()  # type: ignore[misc]
+        if getattr(self, "swagger_fake_view", False):
+            return cast("QuerySet[Student]", rows)
+        return services.with_details(rows, as_of=self.today)
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> BaseSerializer[Any]:
         shown = args[0] if args else None
         if shown is not None:
             rows = shown if kwargs.get("many") else [shown]
-            today = clock.local_date(self.request.now, current_tenant().timezone)
-            services.attach_current_ranks(rows, as_of=today)
+            services.attach_current_ranks(rows, as_of=self.today)
         serializer: BaseSerializer[Any] = super().get_serializer(*args, **kwargs)  # type: ignore[misc]
         return serializer
 
@@ -37,7 +44,7 @@ class StudentCollection(WithRanks, Collection):
     serializer_class = StudentSerializer
     detail_route = "student"
     search_column = "search_name"
-    filters = {"status": one_of("status", Student.Status), "external_id": by_text("external_id")}
+    filters = {"status": one_of("shown_status", Status), "external_id": by_text("external_id")}
     ordering_fields = {
         "name": "search_name",
         "first_name": "first_name",
