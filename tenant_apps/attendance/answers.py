@@ -1,61 +1,71 @@
-"""What a scan is answered, and the answers that are kept: by nonce, to be replayed whatever has changed since."""
+"""What a scan is answered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any, Final
+from datetime import date
+from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import IntegrityError, transaction
+from rest_framework import status
 
-from shared_apps.accounts.models import Role, User
 from tatami.api.renderers import json_bytes
-from tatami.keys import secret_hash
-from tenant_apps.attendance.checkin import Outcome
-from tenant_apps.attendance.codes import QrInvalid
-from tenant_apps.attendance.errors import NonceReused
-from tenant_apps.attendance.models import Attendance, Refusal, ScanAnswer
+from tatami.errors import DomainError
+from tenant_apps.attendance.alerts import ALERTS, shown_alerts
+from tenant_apps.attendance.models import Attendance
+from tenant_apps.attendance.recording import Recorded
+from tenant_apps.attendance.scans import Scanner, Verdict
+from tenant_apps.classes.models import ClassSession
 from tenant_apps.students.models import Student
-from tenant_apps.students.serializers import HeldRankSerializer
-from tenant_apps.students.services import attach_current_ranks
 
-ALERTS: Final = {
-    "birthday": "It is this student's birthday.",
-    "on_hold": "This student's membership is on hold.",
-    "medical": "There are medical notes about this student.",
-    "promotion_due": "This student may be due for promotion.",
-}
-ALERTS_FOR_EVERYBODY: Final = frozenset({"birthday", "promotion_due"})
+__all__ = ["ALERTS", "Answer", "answer_of", "shown", "shown_attendance", "shown_student"]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP status and the JSON beside it."""
+    """An HTTP status and the JSON beside it, encoded: what is replayed is equal to the byte."""
 
     status: int
-    body: dict[str, Any]
+    body: bytes
+
+    @classmethod
+    def of(cls, error: DomainError) -> "Answer":
+        """Return the answer that an error is."""
+        return cls(error.status, json_bytes(error.envelope()))
+
+    def made_id(self) -> str | None:
+        """Return the id of the attendance that is new by this answer, if one is."""
+        return (
+            str(orjson.loads(self.body)["attendance"]["id"])
+            if self.status == status.HTTP_201_CREATED
+            else None
+        )
+
+    def as_result(self, nonce: str) -> dict[str, Any]:
+        """Return the line about this scan in the answer to a batch."""
+        body = orjson.loads(self.body)
+        if "error" in body:
+            return {"nonce": nonce, "status": "refused", "code": body["error"]["code"]}
+        return {"nonce": nonce, "status": body["status"], "attendance": body["attendance"]}
 
 
-def answer_of(outcome: Outcome, *, caller: User, today: date) -> Answer:
-    """Return how the contract answers an outcome, with the alerts that the caller's role may see."""
-    if outcome.refusal is not None:
-        return Answer(outcome.refusal.status, outcome.refusal.envelope())
-    assert outcome.attendance is not None
-    assert outcome.student is not None
-    attach_current_ranks([outcome.student], as_of=today)
-    seen = ALERTS.keys() if caller.role != Role.STUDENT else ALERTS_FOR_EVERYBODY
-    return Answer(
-        201 if outcome.is_new else 200,
-        {
-            "status": "recorded" if outcome.is_new else "already_recorded",
-            "attendance": shown_attendance(outcome.attendance),
-            "student": {
-                **shown_student(outcome.student),
-                "ranks": HeldRankSerializer(outcome.student.current_ranks, many=True).data,  # type: ignore[attr-defined]
-            },
-            "alerts": [{"code": code, "message": ALERTS[code]} for code in outcome.alerts if code in seen],
-        },
-    )
+def answer_of(
+    verdict: Verdict, row: Recorded | None, *, is_new: bool, scanner: Scanner, today: date
+) -> Answer:
+    """Return how the contract answers a verdict, with the alerts that the caller may receive."""
+    if verdict.refusal is not None:
+        return Answer.of(verdict.refusal)
+    assert row is not None
+    assert verdict.person is not None
+    assert verdict.session is not None
+    student = shown_student(verdict.person.student)
+    body = {
+        "status": "recorded" if is_new else "already_recorded",
+        "attendance": shown(row, student=student, session=verdict.session),
+        "student": {**student, "ranks": [_shown_rank(rank) for rank in verdict.person.ranks_held(today)]},
+        "alerts": shown_alerts(verdict.alerts, to_staff=scanner.is_staff),
+    }
+    return Answer(201 if is_new else 200, json_bytes(body))
 
 
 def shown_student(student: Student) -> dict[str, Any]:
@@ -64,61 +74,33 @@ def shown_student(student: Student) -> dict[str, Any]:
 
 
 def shown_attendance(row: Attendance) -> dict[str, Any]:
-    """Return one attendance as the contract shows it."""
+    """Return one attendance as the contract shows it; student and session are on the row."""
+    return shown(row, student=shown_student(row.student), session=row.class_session)
+
+
+def shown(row: Attendance | Recorded, *, student: dict[str, Any], session: ClassSession) -> dict[str, Any]:
+    """Return one attendance as the contract shows it. What was just `Recorded` is not voided."""
     return {
-        "id": row.pk,
-        "tenant_id": row.tenant_id,
-        "student": shown_student(row.student),
-        "class_session": {"id": row.class_session_id, "name": row.class_session.name},
+        "id": row.id,
+        "tenant_id": session.tenant_id,
+        "student": student,
+        "class_session": {"id": session.pk, "name": session.name},
         "checked_in_at": row.checked_in_at,
         "method": row.method,
         "late": row.late,
-        "voided": row.voided_at is not None,
-        "void_reason": row.void_reason,
+        "uploaded_late": row.uploaded_late,
+        "voided": getattr(row, "voided_at", None) is not None,
+        "void_reason": getattr(row, "void_reason", ""),
         "created_at": row.created_at,
         "updated_at": row.updated_at,
     }
 
 
-def kept_answer(*, caller_id: UUID, nonce: str, token: str) -> Answer | None:
-    """Return what this caller was answered to this nonce before, or None. Raises `NonceReused` for another code."""
-    kept = ScanAnswer.objects.filter(caller=caller_id, nonce=nonce).first()
-    if kept is None:
-        return None
-    if bytes(kept.token_hash) != secret_hash(token):
-        raise NonceReused
-    return Answer(kept.status, kept.body)
-
-
-def keep_answer(answer: Answer, *, caller_id: UUID, nonce: str, token: str) -> Answer:
-    """Keep the first answer to a nonce, in the transaction of its effect; return the one that stands."""
-    row = ScanAnswer(
-        caller=caller_id,
-        nonce=nonce,
-        token_hash=secret_hash(token),
-        status=answer.status,
-        body=orjson.loads(json_bytes(answer.body)),
-    )
-    try:
-        with transaction.atomic():
-            row.save()
-    except IntegrityError as violation:
-        if "scan_answer_once" not in str(violation):
-            raise
-        standing = kept_answer(caller_id=caller_id, nonce=nonce, token=token)
-        assert standing is not None
-        return standing
-    return answer
-
-
-def keep_refusal(outcome: Outcome, *, scanned_at: datetime, caller: User) -> None:
-    """Keep the refusal of a well-formed scan for the desk's list; a code that is none of ours is not one."""
-    if outcome.refusal is None or isinstance(outcome.refusal, QrInvalid):
-        return
-    Refusal.objects.create(
-        code=outcome.refusal.code,
-        student=outcome.student,
-        class_session=outcome.session,
-        scanned_at=scanned_at,
-        recorded_by=caller,
-    )
+def _shown_rank(held: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": UUID(held["rank_id"]),
+        "name": held["name"],
+        "code": held["code"],
+        "rank_system": {"id": UUID(held["system_id"]), "name": held["system_name"]},
+        "since": held["effective_on"],
+    }

@@ -1,336 +1,134 @@
-"""Check-in: from a scanned code to one attendance, or to the named reason why there is none.
+"""Check-in: from scanned codes to attendance, or to the named reasons why there is none.
 
-What must be remembered although it is not a success (a refusal, a nonce's answer) is returned as an `Outcome`, so that
-the caller commits it; exceptions roll back. Exactly one standing attendance per student and session is a constraint.
+One scan is a batch of one. A batch costs at most five statements whatever its size: the nonces are claimed, the facts
+gathered, turns taken (only where seats are counted or the sharing of cards is flagged), visits written, answers kept.
+What must be remembered although it is no success (a refusal, an answer) is returned, so that the caller commits it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
-from django.db import connection
-from django.db.models import Count, Exists, IntegerField, OuterRef, Q, Subquery, Value
-from django.db.models.functions import Coalesce
-
-from shared_apps.accounts.models import Role, User
-from tatami.errors import DomainError, Invalid, PermissionDenied
+from tatami import clock
+from tatami.errors import Invalid
 from tatami.tenancy.scope import current_tenant
-from tenant_apps.attendance.codes import Code, Kind, QrInvalid, QrRevoked, read_token
-from tenant_apps.attendance.models import Attendance, Card
-from tenant_apps.classes.models import ClassSession, Enrolment
-from tenant_apps.dojo.models import CardPolicy, DojoSettings, Policy
-from tenant_apps.students.models import RankEvent, Student
+from tenant_apps.attendance.answers import Answer, answer_of
+from tenant_apps.attendance.errors import NonceReused
+from tenant_apps.attendance.facts import Facts
+from tenant_apps.attendance.judging import judge
+from tenant_apps.attendance.keeping import CARD_SHARED, keep
+from tenant_apps.attendance.nonces import Claim, claim_nonces
+from tenant_apps.attendance.recording import Pair, Recorded, Visit, record, take_turns
+from tenant_apps.attendance.refusals import SessionFull
+from tenant_apps.attendance.scans import Scan, Scanner, Verdict
+from tenant_apps.attendance.wanted import code_of, facts_about
+from tenant_apps.dojo.models import CardPolicy
 
 OLDEST_SCAN: Final = timedelta(hours=72)
+AHEAD: Final = timedelta(seconds=10)
+"""By so much the clock of an honest device may run ahead of ours."""
+CARD_SHARED_WITHIN: Final = timedelta(seconds=60)
+"""One card at two devices within this time is not in one pocket."""
 
 
-class StudentInactive(DomainError):
-    """This student does not train here at present."""
-
-    code = "student_inactive"
-
-
-class ClassSessionNotFound(DomainError):
-    """There is no such class session."""
-
-    code = "class_session_not_found"
-    status = 404
+def scanner_of(caller: Any) -> Scanner:
+    """Return the caller of a request (a user or a device) as the one who scans."""
+    return Scanner(id=caller.pk, role=caller.role, location=getattr(caller, "location", ""))
 
 
-class SessionCancelled(DomainError):
-    """This class session is cancelled."""
-
-    code = "session_cancelled"
-
-
-class NoOpenSession(DomainError):
-    """No class session is open for check-in now."""
-
-    code = "no_open_session"
-
-
-class AmbiguousSession(DomainError):
-    """Several class sessions are open: say which one."""
-
-    code = "ambiguous_session"
+def scan_of(values: Mapping[str, Any], *, now: datetime) -> Scan:
+    """Return the scan that a validated body asks for; without `scanned_at` it was taken now."""
+    at = values.get("scanned_at", now)
+    fault = (
+        None
+        if -AHEAD <= now - at <= OLDEST_SCAN
+        else Invalid.field("scanned_at", "This is in the future, or more than 72 hours ago.")
+    )
+    return Scan(**{**values, "scanned_at": min(at, now)}, fault=fault)
 
 
-class AmbiguousStudent(DomainError):
-    """You speak for several students: say which one."""
+def check_in(scans: Sequence[Scan], *, scanner: Scanner, now: datetime) -> list[Answer]:
+    """Record that students are here; return an answer to each scan, in their order, which is that of processing.
 
-    code = "ambiguous_student"
-
-
-class OutsideCheckInWindow(DomainError):
-    """Check-in for this class session is not open now."""
-
-    code = "outside_check_in_window"
-
-
-class NotEnrolled(DomainError):
-    """This student is not enrolled in this class."""
-
-    code = "not_enrolled"
-
-
-class BelowMinRank(DomainError):
-    """This student's rank is below the one this class asks for."""
-
-    code = "below_min_rank"
-
-
-class SessionFull(DomainError):
-    """This class session is full."""
-
-    code = "session_full"
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """What was asked: the text of a code, and what the caller said beside it."""
-
-    token: str
-    class_session: str | None
-    student: str | None
-    scanned_at: datetime
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of a scan: an attendance (new or not), or a refusal. Known parts are set in either case."""
-
-    attendance: Attendance | None = None
-    is_new: bool = False
-    refusal: DomainError | None = None
-    student: Student | None = None
-    session: ClassSession | None = None
-    alerts: list[str] = field(default_factory=list)
-
-
-def check_in(scan: Scan, *, caller: User, now: datetime) -> Outcome:
-    """Record that a student is here. Runs in the caller's transaction, which must commit whatever the outcome is.
-
-    Raises nothing for a refusal that the contract names: it is in the outcome, and is to be kept.
+    Needs a transaction, which must commit. Twice with one nonce, or at once: the first answer, to the byte. Killed
+    half-way nothing has happened. Raises `Invalid` for values that no code explains, and nothing else.
     """
-    outcome = Outcome()
-    try:
-        _record(scan, outcome, caller=caller, now=now)
-    except DomainError as refusal:
-        if isinstance(refusal, PermissionDenied):
-            raise
-        outcome.refusal = refusal
-    return outcome
+    claims = claim_nonces(scans, scanner=scanner, now=now)
+    fresh = _fresh(scans, claims)
+    codes = {scan.token: code_of(scan.token) for scan in fresh}
+    facts = facts_about(fresh, codes, scanner)
+    verdicts = [judge(scan, codes[scan.token], facts, scanner=scanner, now=now) for scan in fresh]
+    standing = _write_down(verdicts, facts, scanner=scanner, now=now)
+    today = clock.local_date(now, current_tenant().timezone)
+    answered: list[tuple[Verdict, Answer]] = []
+    told: set[Pair] = set()
+    for verdict in verdicts:
+        row = standing.get(verdict.pair) if verdict.visit else None
+        if verdict.visit and row is None:
+            verdict.refusal = SessionFull()
+        is_new = row is not None and row.is_new and row.pair not in told
+        if row is not None:
+            told.add(row.pair)
+        answered.append((verdict, answer_of(verdict, row, is_new=is_new, scanner=scanner, today=today)))
+    keep(answered, scanner=scanner, now=now)
+    return _in_order(scans, claims, answered)
 
 
-def _record(scan: Scan, outcome: Outcome, *, caller: User, now: datetime) -> None:
-    tenant = current_tenant()
-    settings = DojoSettings.current()
-    code = read_token(scan.token, tenant_id=tenant.tenant_id)
-    code.refuse_stale(scan.scanned_at)
-    student, wanted_session, method = _subjects(code, scan, caller, settings)
-    outcome.student = student
-    if student.is_archived or student.status == Student.Status.INACTIVE:
-        raise StudentInactive
-    sessions = candidate_sessions(student, at=scan.scanned_at, only=wanted_session)
-    session = choose_session(sessions, settings, at=scan.scanned_at, is_named=wanted_session is not None)
-    outcome.session = session
-    outcome.alerts = alerts_for(student, on=session.local_date)
-    if not session.is_recorded:  # type: ignore[attr-defined]
-        refuse_by_policy(session, student, settings)
-    outcome.attendance, outcome.is_new = record_attendance(
-        student=student,
-        session=session,
-        method=method,
-        checked_in_at=scan.scanned_at,
-        late=scan.scanned_at >= window_of(session, settings).late_from,
-        recorded_by=caller,
-        now=now,
-    )
+def _fresh(scans: Sequence[Scan], claims: Mapping[str, Claim]) -> list[Scan]:
+    """Return the scans that are to be judged now: each nonce once."""
+    seen: set[str] = set()
+    fresh = []
+    for scan in scans:
+        if scan.nonce is not None:
+            claim = claims[scan.nonce]
+            if claim.answer is not None or scan.nonce in seen or not claim.is_for(scan):
+                continue
+            seen.add(scan.nonce)
+        fresh.append(scan)
+    return fresh
 
 
-def _subjects(code: Code, scan: Scan, caller: User, settings: DojoSettings) -> tuple[Student, Any, str]:
-    """Return the student, the session that was named (or None) and the method. One statement."""
-    if code.kind in {Kind.SESSION, Kind.SESSION_ROTATING}:
-        return _speaker(scan, caller), session_id_of(code), Attendance.Method.SESSION_CODE
-    if caller.role == Role.STUDENT:
-        raise PermissionDenied("Scan the code of the class session instead.")
-    if code.kind is Kind.STUDENT:
-        found = Student.objects.filter(check_in_id=code.id).first()
-        if found is None:
-            raise QrInvalid
-        return found, scan.class_session, Attendance.Method.QR_ROTATING
-    card = Card.objects.select_related("student").filter(code=code.id).first()
-    if card is None:
-        raise QrInvalid
-    if card.revoked_at is not None or settings.card_policy == CardPolicy.FORBID:
-        raise QrRevoked
-    return card.student, scan.class_session, Attendance.Method.QR_CARD
+def _in_order(
+    scans: Sequence[Scan], claims: Mapping[str, Claim], answered: Sequence[tuple[Verdict, Answer]]
+) -> list[Answer]:
+    now_said = {verdict.scan.nonce or id(verdict.scan): said for verdict, said in answered}
+
+    def answer_to(scan: Scan) -> Answer:
+        if scan.nonce is None:
+            return now_said[id(scan)]
+        claim = claims[scan.nonce]
+        return (claim.answer or now_said[scan.nonce]) if claim.is_for(scan) else Answer.of(NonceReused())
+
+    return [answer_to(scan) for scan in scans]
 
 
-def session_id_of(code: Code) -> str:
-    """Return the id of the session that a session's code names."""
-    return code.id.hex()
+def _write_down(
+    verdicts: Sequence[Verdict], facts: Facts, *, scanner: Scanner, now: datetime
+) -> dict[Pair, Recorded]:
+    visits: dict[Pair, Visit] = {}
+    for verdict in verdicts:
+        if verdict.visit and verdict.pair not in facts.standing:
+            visits.setdefault(verdict.pair, verdict.visit)
+    seats = {visit.session for visit in visits.values() if visit.capacity is not None}
+    cards: dict[UUID, datetime] = {}
+    if facts.settings.card_policy == CardPolicy.FLAG:
+        for verdict in verdicts:
+            if verdict.card and verdict.visit:
+                cards[verdict.card] = max(cards.get(verdict.card, verdict.visit.at), verdict.visit.at)
+    if seats or cards:
+        _flag_shared(verdicts, take_turns(sessions=seats, cards=cards, by=scanner.id), scanner)
+    if not visits:
+        return facts.standing
+    written = record([*visits.values()], user=scanner.user, device=scanner.device, now=now)
+    return {**facts.standing, **written}
 
 
-def _speaker(scan: Scan, caller: User) -> Student:
-    """Return the student for whom a session's code was scanned."""
-    students = Student.objects.live()
-    if caller.role == Role.STUDENT:
-        students = students.filter(links__user=caller)
-    elif scan.student is None:
-        raise Invalid.field("student", "Say for whom this session's code was scanned.")
-    if scan.student is not None:
-        students = students.filter(pk=scan.student)
-    found = list(students.order_by("pk")[:50])
-    if not found:
-        raise Invalid.field("student", "There is no such student.") if scan.student else QrInvalid()
-    if len(found) > 1:
-        raise AmbiguousStudent(details={"candidates": [{"id": str(s.pk), "name": s.name} for s in found]})
-    return found[0]
-
-
-def candidate_sessions(student: Student, *, at: datetime, only: str | None) -> list[ClassSession]:
-    """Return the named session, or all near `at`, each with what the rules below ask about it. One statement."""
-    sessions = ClassSession.objects.filter(pk=only) if only else ClassSession.objects.near(at)
-    standing = Attendance.objects.standing().filter(class_session=OuterRef("pk"))
-    present = standing.order_by().values("class_session").annotate(n=Count("pk")).values("n")
-    enrolled = Enrolment.objects.filter(training_class=OuterRef("training_class"), student=student)
-    return list(
-        sessions.annotate(
-            is_recorded=Exists(standing.filter(student=student)),
-            is_enrolled=Exists(enrolled),
-            present=Coalesce(Subquery(present, output_field=IntegerField()), Value(0)),
-        ).select_related("min_rank")
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """When check-in for a session opens and closes, and from when it is late. Both bounds are included."""
-
-    opens_at: datetime
-    closes_at: datetime
-    late_from: datetime
-
-    def contains(self, instant: datetime) -> bool:
-        return self.opens_at <= instant <= self.closes_at
-
-
-def window_of(session: ClassSession, settings: DojoSettings) -> Window:
-    """Return a session's check-in window: its own bounds, or the dojo's, in minutes from the start."""
-
-    def bound(name: str) -> timedelta:
-        own = getattr(session, name)
-        return timedelta(minutes=own if own is not None else getattr(settings, name))
-
-    return Window(
-        opens_at=session.starts_at - bound("opens_minutes_before"),
-        closes_at=session.starts_at + bound("closes_minutes_after"),
-        late_from=session.starts_at + bound("late_after_minutes"),
-    )
-
-
-def choose_session(
-    sessions: Sequence[ClassSession], settings: DojoSettings, *, at: datetime, is_named: bool
-) -> ClassSession:
-    """Return the session that a scan at `at` means.
-
-    Of those open: one where the student is enrolled before others, then the nearest start; a tie is refused. Raises
-    `ClassSessionNotFound`, `SessionCancelled`, `NoOpenSession`, `AmbiguousSession`, `OutsideCheckInWindow`.
-    """
-    if is_named:
-        if not sessions:
-            raise ClassSessionNotFound
-        return _named(sessions[0], settings, at)
-    open_now = [session for session in sessions if window_of(session, settings).contains(at)]
-    scheduled = [session for session in open_now if session.status == ClassSession.Status.SCHEDULED]
-    if not scheduled:
-        raise SessionCancelled if open_now else NoOpenSession
-
-    def preference(session: ClassSession) -> tuple[bool, timedelta]:
-        return (not session.is_enrolled, abs(session.starts_at - at))  # type: ignore[attr-defined]
-
-    best = min(map(preference, scheduled))
-    chosen = [session for session in scheduled if preference(session) == best]
-    if len(chosen) > 1:
-        raise AmbiguousSession(
-            details={"candidates": [{"id": str(session.pk), "name": session.name} for session in chosen]}
-        )
-    return chosen[0]
-
-
-def _named(session: ClassSession, settings: DojoSettings, at: datetime) -> ClassSession:
-    if session.status == ClassSession.Status.CANCELLED:
-        raise SessionCancelled
-    if not session.is_recorded and not window_of(session, settings).contains(at):  # type: ignore[attr-defined]
-        raise OutsideCheckInWindow
-    return session
-
-
-def refuse_by_policy(session: Any, student: Student, settings: DojoSettings) -> None:
-    """Raise `NotEnrolled`, `BelowMinRank` or `SessionFull` where the dojo enforces that rule and it is not met."""
-    if settings.enrolment_policy == Policy.ENFORCE and session.training_class_id and not session.is_enrolled:
-        raise NotEnrolled
-    if settings.rank_policy == Policy.ENFORCE and session.min_rank and not _reaches(student, session):
-        raise BelowMinRank
-    if settings.capacity_policy == Policy.ENFORCE and session.capacity is not None:
-        # The count above may be stale by now: take turns per session, and count again.
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [str(session.pk)])
-        present = Attendance.objects.standing().filter(class_session=session.pk).aggregate(
-            n=Count("pk", filter=~Q(student=student))
-        )["n"]  # fmt: skip
-        if present >= session.capacity:
-            raise SessionFull
-
-
-def _reaches(student: Student, session: ClassSession) -> bool:
-    assert session.min_rank is not None
-    held = RankEvent.objects.current(students=[student.pk], as_of=session.local_date)
-    return any(
-        event.system_id == session.min_rank.system_id and event.rank.position >= session.min_rank.position
-        for event in held
-    )
-
-
-def record_attendance(
-    *,
-    student: Student,
-    session: ClassSession,
-    method: str,
-    checked_in_at: datetime,
-    late: bool,
-    recorded_by: User,
-    now: datetime,
-) -> tuple[Attendance, bool]:
-    """Record that a student was at a session; return the standing attendance and whether it is new.
-
-    At once, or twice, from anywhere: the constraint `attendance_once` lets one row stand, and everybody is told of it.
-    """
-    row = Attendance(
-        student=student,
-        class_session=session,
-        checked_in_at=checked_in_at,
-        method=method,
-        late=late,
-        recorded_by=recorded_by,
-        created_at=now,
-    )
-    # ON CONFLICT DO NOTHING waits for a twin in flight; whose row it is shows the id that stands afterwards.
-    Attendance.objects.bulk_create([row], ignore_conflicts=True)
-    standing = Attendance.objects.standing().get(student=student, class_session=session)
-    standing.student, standing.class_session = student, session
-    return standing, standing.pk == row.pk
-
-
-def alerts_for(student: Student, *, on: Any) -> list[str]:
-    """Return the codes of what the desk should know about a student on a local date."""
-    alerts = []
-    if student.birth_date and (student.birth_date.month, student.birth_date.day) == (on.month, on.day):
-        alerts.append("birthday")
-    if student.status == Student.Status.ON_HOLD:
-        alerts.append("on_hold")
-    if student.medical_notes:
-        alerts.append("medical")
-    return alerts
+def _flag_shared(
+    verdicts: Sequence[Verdict], used: Mapping[UUID, tuple[datetime, UUID]], scanner: Scanner
+) -> None:
+    for verdict in verdicts:
+        if verdict.card is not None and verdict.card in used and verdict.visit:
+            at, who = used[verdict.card]
+            if who != scanner.id and abs(verdict.visit.at - at) <= CARD_SHARED_WITHIN:
+                verdict.alerts.append(CARD_SHARED)

@@ -71,6 +71,11 @@ class Code:
     id: bytes
     step: int | None
 
+    @property
+    def names_session(self) -> bool:
+        """Say whether the id is a class session's, not a student's or a card's."""
+        return self.kind in {Kind.SESSION, Kind.SESSION_ROTATING}
+
     def refuse_stale(self, instant: datetime) -> None:
         """Raise `QrExpired` unless the code was in its step, or the one after, at `instant`."""
         if self.step is not None and step_of(instant) not in {self.step, self.step + 1}:

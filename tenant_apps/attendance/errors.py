@@ -1,6 +1,6 @@
 """The rules of attendance that are not about a scan, as errors."""
 
-from tatami.errors import DomainError
+from tatami.errors import DomainError, PermissionDenied
 
 
 class NonceReused(DomainError):
@@ -9,8 +9,5 @@ class NonceReused(DomainError):
     code = "idempotency_key_reused"
 
 
-class NotYours(DomainError):
+class NotYours(PermissionDenied):
     """You may void only what you recorded yourself, on the same day."""
-
-    code = "permission_denied"
-    status = 403

@@ -1,4 +1,4 @@
-"""Attendance, the refusals beside it, cards, and what a nonce was answered."""
+"""Attendance, the refusals beside it, cards, devices, and what a nonce was answered."""
 
 from typing import ClassVar, Self
 
@@ -7,8 +7,11 @@ from django.db.models import Q
 
 from shared_apps.accounts.models import User
 from tatami.tenancy.models import TenantModel
+from tenant_apps.attendance.devices import Device
 from tenant_apps.classes.models import ClassSession
 from tenant_apps.students.models import Student
+
+__all__ = ["Attendance", "Card", "Device", "Refusal", "ScanAnswer"]
 
 
 class AttendanceQuerySet(models.QuerySet["Attendance"]):
@@ -41,6 +44,9 @@ class Attendance(TenantModel):
     recorded_by = models.ForeignKey(
         User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
+    device = models.ForeignKey(Device, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    uploaded_late = models.BooleanField(default=False, db_default=False)
+    """The scan was taken offline and reached us when the session was over."""
     voided_at = models.DateTimeField(null=True)
     voided_by = models.ForeignKey(
         User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
@@ -56,7 +62,10 @@ class Attendance(TenantModel):
                 fields=["student", "class_session"],
                 condition=Q(voided_at__isnull=True),
                 name="attendance_once",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(recorded_by__isnull=True) | Q(device__isnull=True), name="attendance_one_recorder"
+            ),
         ]
         indexes = [
             models.Index(fields=["student", "-checked_in_at"], name="attendance_of_student"),
@@ -70,6 +79,9 @@ class Card(TenantModel):
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="cards")
     code = models.BinaryField(max_length=16, editable=False)
     revoked_at = models.DateTimeField(null=True)
+    used_at = models.DateTimeField(null=True)
+    used_by = models.UUIDField(null=True)
+    """When and by which device or user it was last scanned; kept only where the dojo flags cards that are shared."""
 
     class Meta:
         constraints = [
@@ -81,7 +93,7 @@ class Card(TenantModel):
 
 
 class Refusal(TenantModel):
-    """A well-formed scan that was not recorded, and why."""
+    """A well-formed scan that was not recorded, and why. `card_shared` is a note beside one that was."""
 
     code = models.CharField(max_length=40)
     student = models.ForeignKey(Student, null=True, on_delete=models.CASCADE, related_name="refusals")
@@ -90,20 +102,31 @@ class Refusal(TenantModel):
     )
     scanned_at = models.DateTimeField()
     recorded_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    device = models.ForeignKey(Device, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
 
     class Meta:
         ordering = ("-scanned_at", "-id")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(recorded_by__isnull=True) | Q(device__isnull=True), name="refusal_one_recorder"
+            )
+        ]
         indexes = [models.Index(fields=["-scanned_at", "-id"], name="refusal_by_time")]
 
 
 class ScanAnswer(TenantModel):
     """The first answer to a nonce. Replayed whatever has changed since."""
 
+    PENDING: ClassVar[int] = 0
+    """The status within the transaction that will answer; no other transaction ever sees it."""
+
     caller = models.UUIDField()
     nonce = models.CharField(max_length=100)
     token_hash = models.BinaryField(max_length=32)
     status = models.PositiveSmallIntegerField()
-    body = models.JSONField()
+    answer = models.BinaryField(default=b"")
+    student = models.UUIDField(null=True)
+    """Whom the answer names: an erasure deletes it. No foreign key: a scan need not pay for one."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["caller", "nonce"], name="scan_answer_once")]

@@ -13,6 +13,7 @@ from tatami.errors import PermissionDenied
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.attendance import services
 from tenant_apps.attendance.codes import URL_PATH, Kind, make_token, step_ends, step_of
+from tenant_apps.attendance.devices import DEVICE
 from tenant_apps.attendance.images import data_uri
 from tenant_apps.attendance.serializers import CardSerializer, QrSerializer
 from tenant_apps.classes.models import ClassSession
@@ -27,6 +28,8 @@ class Qr(ApiView):
     serializer_class = QrSerializer
 
     def post(self, request: Any) -> Response:
+        if request.user.role == DEVICE and "student" in request.data:
+            raise PermissionDenied
         serializer = QrSerializer(data=request.data, context={"request": request})
         serializer.is_valid(raise_exception=True)
         wanted = serializer.validated_data
@@ -60,7 +63,8 @@ class StudentCard(ApiView):
 
 
 def _student(student_id: UUID) -> Student:
-    return found_or_404(Student.objects.live(), pk=student_id)
+    student: Student = found_or_404(Student.objects.live(), pk=student_id)
+    return student
 
 
 def session_code(session: ClassSession, is_card: bool, image_format: str, now: datetime) -> dict[str, Any]:

@@ -1,29 +1,57 @@
 """The shape of codes, scans and attendance in a request."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from rest_framework import serializers
 
+from shared_apps.accounts.models import Role
+from tatami import clock
+from tatami.api.instants import Instant
 from tatami.api.serializers import Line, Reference, StrictModelSerializer, StrictSerializer
+from tatami.tenancy.scope import current_tenant
 from tenant_apps.attendance.answers import shown_attendance
-from tenant_apps.attendance.checkin import OLDEST_SCAN
+from tenant_apps.attendance.devices import DEVICE
 from tenant_apps.attendance.models import Attendance, Refusal
+from tenant_apps.attendance.sync import LARGEST_BATCH, LARGEST_SEQ
 from tenant_apps.classes.models import ClassSession
 from tenant_apps.students.models import Student
+
+LONGEST_NONCE: Final = 100
 
 
 def students_in_reach(request: Any) -> Any:
     """Return the students that the caller may name."""
     students = Student.objects.live()
-    return students if request.user.role != "student" else students.filter(links__user=request.user)
+    return students if request.user.role != Role.STUDENT else students.filter(links__user=request.user)
+
+
+def sessions_in_reach(request: Any) -> Any:
+    """Return the sessions whose codes the caller may have made: a device stands at today's."""
+    if request.user.role != DEVICE:
+        return ClassSession.objects.all()
+    today = clock.local_date(request.now, current_tenant().timezone)
+    return ClassSession.objects.between(today, today)
+
+
+class CodeText(serializers.CharField):
+    """The text of a code. One of any other form than ours is not a fault of form: it is `qr_invalid`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=2_000, trim_whitespace=True, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        value: str = super().to_internal_value(data)
+        return value
 
 
 class QrSerializer(StrictSerializer):
     """For whom or what a code is wanted."""
 
     student = Reference(queryset=students_in_reach, required=False)
-    class_session = Reference(queryset=ClassSession.objects.all(), required=False)
+    class_session = Reference(queryset=sessions_in_reach, required=False)
     kind = serializers.ChoiceField(choices=["rotating", "card"], default="rotating")
     format = serializers.ChoiceField(choices=["svg", "png"], default="svg")
 
@@ -38,21 +66,35 @@ class CardSerializer(StrictSerializer):
 
 
 class ScanSerializer(StrictSerializer):
-    """One scan. A token of any other form than ours is not a fault of form: it is `qr_invalid`."""
+    """One scan."""
 
-    token = serializers.CharField(max_length=2_000, trim_whitespace=True)
+    token = CodeText()
     class_session = serializers.UUIDField(required=False)
     student = serializers.UUIDField(required=False)
-    nonce = Line(max_length=100, required=False)
-    scanned_at = serializers.DateTimeField(required=False)
+    nonce = Line(max_length=LONGEST_NONCE, required=False)
+    scanned_at = Instant(required=False)
 
     def validate_scanned_at(self, value: datetime) -> datetime:
-        request = self.context["request"]
-        if request.user.role == "student":
+        if self.context["request"].user.role == Role.STUDENT:
             raise serializers.ValidationError("Only devices and staff say when a code was scanned.")
-        if not request.now - OLDEST_SCAN <= value <= request.now:
-            raise serializers.ValidationError("This is in the future, or more than 72 hours ago.")
         return value
+
+
+class OfflineScanSerializer(StrictSerializer):
+    """A scan that was taken offline."""
+
+    token = CodeText()
+    class_session = serializers.UUIDField(required=False, allow_null=True)
+    nonce = Line(max_length=LONGEST_NONCE)
+    scanned_at = Instant()
+    seq = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=LARGEST_SEQ)
+
+
+class SyncSerializer(StrictSerializer):
+    """Scans that were taken offline, and what the device's clock said when it sent them."""
+
+    sent_at = Instant()
+    scans = OfflineScanSerializer(many=True, max_length=LARGEST_BATCH)  # type: ignore[call-arg]
 
 
 class ManualAttendanceSerializer(StrictSerializer):
@@ -60,7 +102,7 @@ class ManualAttendanceSerializer(StrictSerializer):
 
     student = Reference(queryset=Student.objects.all())
     class_session = Reference(queryset=ClassSession.objects.all())
-    checked_in_at = serializers.DateTimeField(required=False)
+    checked_in_at = Instant(required=False)
     late = serializers.BooleanField(required=False)
 
     def validate_checked_in_at(self, value: datetime) -> datetime:
@@ -74,7 +116,7 @@ class AttendanceSerializer(StrictModelSerializer):
 
     class Meta:
         model = Attendance
-        fields = ("checked_in_at", "method", "late")
+        fields = ("checked_in_at", "method", "late", "uploaded_late")
 
     def to_representation(self, instance: Attendance) -> dict[str, Any]:
         return shown_attendance(instance)
@@ -85,7 +127,9 @@ class RefusalSerializer(StrictModelSerializer):
 
     student = Reference(read_only=True)
     class_session = Reference(read_only=True)
+    recorded_by = Reference(read_only=True)
+    device = Reference(read_only=True)
 
     class Meta:
         model = Refusal
-        fields = ("code", "student", "class_session", "scanned_at")
+        fields = ("code", "student", "class_session", "scanned_at", "recorded_by", "device")

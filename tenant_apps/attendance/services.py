@@ -8,11 +8,17 @@ from django.db import transaction
 from shared_apps.accounts.models import User
 from tatami import clock
 from tatami.tenancy.scope import current_tenant
-from tenant_apps.attendance.checkin import Outcome, record_attendance, window_of
+from tenant_apps.attendance.alerts import alerts_about
+from tenant_apps.attendance.answers import Answer, answer_of
+from tenant_apps.attendance.checkin import scanner_of
 from tenant_apps.attendance.errors import NotYours
+from tenant_apps.attendance.facts import Wanted
+from tenant_apps.attendance.gathering import gather
 from tenant_apps.attendance.models import Attendance, Card
+from tenant_apps.attendance.recording import Visit, record
+from tenant_apps.attendance.scans import Scan, Verdict
+from tenant_apps.attendance.selection import window_of
 from tenant_apps.classes.models import ClassSession
-from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.students.models import Student
 from tenant_apps.students.services import AlreadyVoided
 
@@ -26,23 +32,27 @@ def record_by_hand(
     late: bool | None,
     by: User,
     now: datetime,
-) -> Outcome:
-    """Record an attendance whatever window, capacity, enrolment and rank say.
+) -> Answer:
+    """Record an attendance whatever window, capacity, enrolment and rank say; answer like a scan.
 
-    Without `checked_in_at`: the start of a session that is over, else now. Twice gives the first attendance.
+    Without `checked_in_at`: the start of a session that is over, else now. Twice, or at once, gives the first one.
     """
     moment = checked_in_at or (session.starts_at if session.ends_at <= now else now)
-    is_late = late if late is not None else moment >= window_of(session, DojoSettings.current()).late_from
-    row, is_new = record_attendance(
-        student=student,
-        session=session,
+    facts = gather(Wanted(students=[student.pk], sessions=[session.pk]))
+    person = facts.people[student.pk]
+    visit = Visit(
+        student=student.pk,
+        session=session.pk,
+        at=moment,
         method=Attendance.Method.MANUAL,
-        checked_in_at=moment,
-        late=is_late,
-        recorded_by=by,
-        now=now,
+        late=late if late is not None else moment >= window_of(session, facts.settings).late_from,
     )
-    return Outcome(attendance=row, is_new=is_new, student=student, session=session)
+    verdict = Verdict(Scan(token="", scanned_at=moment), person=person, session=session, visit=visit)
+    verdict.alerts = alerts_about(person, session, facts)
+    rows = facts.standing or record([visit], user=by.pk, device=None, now=now)
+    row, scanner = rows[verdict.pair], scanner_of(by)
+    today = clock.local_date(now, current_tenant().timezone)
+    return answer_of(verdict, row, is_new=row.is_new, scanner=scanner, today=today)
 
 
 @transaction.atomic

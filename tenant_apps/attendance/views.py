@@ -1,33 +1,26 @@
 """Check-in and attendance."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from rest_framework.response import Response
 
-from shared_apps.accounts.models import User
-from tatami import clock
-from tatami.api.filters import by_id, one_of, since, until
+from tatami.api.filters import by_id, by_text, one_of, since, until
 from tatami.api.pagination import CursorPages
+from tatami.api.renderers import JSON
 from tatami.api.rules import Reach
-from tatami.api.views import ApiView, Listing, found_or_404
-from tatami.tenancy.scope import current_tenant
-from tenant_apps.attendance import services
-from tenant_apps.attendance.answers import (
-    Answer,
-    answer_of,
-    keep_answer,
-    keep_refusal,
-    kept_answer,
-    shown_attendance,
-)
-from tenant_apps.attendance.checkin import Scan, check_in
+from tatami.api.views import ApiView, Detail, Listing, found_or_404, location
+from tenant_apps.attendance import services, sync
+from tenant_apps.attendance.answers import Answer, shown_attendance
+from tenant_apps.attendance.checkin import check_in, scan_of, scanner_of
 from tenant_apps.attendance.models import Attendance, Refusal
 from tenant_apps.attendance.serializers import (
     AttendanceSerializer,
     ManualAttendanceSerializer,
     RefusalSerializer,
     ScanSerializer,
+    SyncSerializer,
 )
 from tenant_apps.students.history_views import read_reason, visible_student
 from tenant_apps.students.serializers import ReasonSerializer
@@ -35,34 +28,47 @@ from tenant_apps.students.serializers import ReasonSerializer
 ATTENDANCE = Attendance.objects.select_related("student", "class_session")
 
 
+def answered(answer: Answer) -> HttpResponse:
+    """Return an answer as it was, or will be, kept; of a new attendance with its `Location`."""
+    response = HttpResponse(answer.body, status=answer.status, content_type=JSON)
+    made = answer.made_id()
+    if made is not None:
+        response["Location"] = location("attendance-entry", id=made)
+    return response
+
+
 class ScanCode(ApiView):
-    """Check a student in by a code. A refusal is an answer too: it is kept, and replayed by its nonce."""
+    """Check a student in by a code. A refusal is an answer too: it commits, and is replayed by its nonce."""
 
     audited = False
     idempotent = False
     serializer_class = ScanSerializer
 
-    def post(self, request: Any) -> Response:
+    def post(self, request: Any) -> HttpResponse:
         serializer = ScanSerializer(data=request.data, context={"request": request})
         serializer.is_valid(raise_exception=True)
-        values = dict(serializer.validated_data)
-        nonce = values.pop("nonce", None)
-        kept = kept_answer(caller_id=request.user.pk, nonce=nonce, token=values["token"]) if nonce else None
-        answer = kept or self._scan(values, nonce)
-        return Response(answer.body, status=answer.status)
+        scan = scan_of(serializer.validated_data, now=request.now)
+        return answered(check_in([scan], scanner=scanner_of(request.user), now=request.now)[0])
 
-    def _scan(self, values: dict[str, Any], nonce: str | None) -> Answer:
-        caller, now = cast("User", self.request.user), self.request.now
-        scan = Scan(
-            token=values["token"],
-            class_session=values.get("class_session"),
-            student=values.get("student"),
-            scanned_at=values.get("scanned_at", now),
+
+class SyncScans(ApiView):
+    """Scans that were taken offline: at most 500, each answered finally unless it says `retry`."""
+
+    audited = False
+    idempotent = False
+    serializer_class = SyncSerializer
+
+    def post(self, request: Any) -> Response:
+        serializer = SyncSerializer(data=request.data, context={"request": request})
+        serializer.is_valid(raise_exception=True)
+        values = serializer.validated_data
+        results = sync.upload(
+            sent_at=values["sent_at"],
+            items=[sync.Item(**item) for item in values["scans"]],
+            caller=request.user,
+            now=request.now,
         )
-        outcome = check_in(scan, caller=caller, now=now)
-        keep_refusal(outcome, scanned_at=scan.scanned_at, caller=caller)
-        answer = answer_of(outcome, caller=caller, today=clock.local_date(now, current_tenant().timezone))
-        return keep_answer(answer, caller_id=caller.pk, nonce=nonce, token=scan.token) if nonce else answer
+        return Response({"results": results})
 
 
 class AttendanceCollection(Listing):
@@ -81,11 +87,11 @@ class AttendanceCollection(Listing):
         "to": until("class_session__starts_at"),
     }
 
-    def post(self, request: Any) -> Response:
+    def post(self, request: Any) -> HttpResponse:
         serializer = ManualAttendanceSerializer(data=request.data, context={"request": request})
         serializer.is_valid(raise_exception=True)
         values = serializer.validated_data
-        outcome = services.record_by_hand(
+        answer = services.record_by_hand(
             student=values["student"],
             session=values["class_session"],
             checked_in_at=values.get("checked_in_at"),
@@ -93,9 +99,14 @@ class AttendanceCollection(Listing):
             by=request.user,
             now=request.now,
         )
-        today = clock.local_date(request.now, current_tenant().timezone)
-        answer = answer_of(outcome, caller=request.user, today=today)
-        return Response(answer.body, status=answer.status)
+        return answered(answer)
+
+
+class AttendanceEntry(Detail):
+    """One attendance, voided or not."""
+
+    queryset = ATTENDANCE
+    serializer_class = AttendanceSerializer
 
 
 class StudentAttendance(Listing):
@@ -131,10 +142,16 @@ class VoidAttendance(ApiView):
 
 
 class Refusals(Listing):
-    """The scans that were refused, newest first."""
+    """The scans that were refused, newest first; and, as `card_shared`, those that look odd."""
 
-    queryset = Refusal.objects.select_related("student", "class_session")
+    queryset = Refusal.objects.select_related("student", "class_session", "device", "recorded_by")
     serializer_class = RefusalSerializer
     pagination_class = CursorPages
     cursor_column = "scanned_at"
-    filters = {"student": by_id("student"), "from": since("scanned_at"), "to": until("scanned_at")}
+    filters = {
+        "student": by_id("student"),
+        "class_session": by_id("class_session"),
+        "code": by_text("code"),
+        "from": since("scanned_at"),
+        "to": until("scanned_at"),
+    }

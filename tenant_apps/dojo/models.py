@@ -5,6 +5,7 @@ from typing import Final
 from django.db import models
 
 from tatami.tenancy.models import TenantModel
+from tatami.tenancy.scope import current_tenant_id
 
 LONGEST_WINDOW_MINUTES: Final = 1440
 """No check-in window reaches further from a session's start, so a scan looks at two days of sessions."""
@@ -28,6 +29,8 @@ class CardPolicy(models.TextChoices):
     """Whether printed cards, which can be lent, are taken at check-in."""
 
     ALLOW = "allow"
+    FLAG = "flag"
+    """Taken; two uses at two devices within a minute are noted among the refusals, and told to staff."""
     FORBID = "forbid"
 
 
@@ -39,8 +42,9 @@ class Language(models.TextChoices):
 
 
 class DojoSettings(TenantModel):
-    """What a dojo decided. Minutes count from a session's start."""
+    """What a dojo decided. Minutes count from a session's start. Its id is the dojo's, so there is one row at most."""
 
+    id = models.UUIDField(primary_key=True, default=current_tenant_id, editable=False)
     language = models.CharField(max_length=8, choices=Language, default=Language.ENGLISH)
     leap_day_birthday = models.CharField(
         max_length=8, choices=LeapDayBirthday, default=LeapDayBirthday.MARCH_1
@@ -53,9 +57,6 @@ class DojoSettings(TenantModel):
     closes_minutes_after = models.PositiveSmallIntegerField(default=60)
     late_after_minutes = models.PositiveSmallIntegerField(default=10)
     terms = models.TextField(blank=True, max_length=20_000)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant_id"], name="dojo_settings_one_row")]
 
     @classmethod
     def current(cls) -> "DojoSettings":

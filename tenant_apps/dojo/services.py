@@ -3,22 +3,25 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from tenant_apps.dojo.models import DojoSettings
 
 
+def settings_row() -> DojoSettings:
+    """Return the dojo's settings, kept from the first time on; once even if two ask at the same time."""
+    kept = DojoSettings.objects.first()
+    if kept is None:
+        DojoSettings.objects.bulk_create([DojoSettings()], ignore_conflicts=True)
+        kept = DojoSettings.objects.get()
+    return kept
+
+
 @transaction.atomic
 def change_settings(*, changes: Mapping[str, Any]) -> DojoSettings:
-    """Change the dojo's settings; the row is made when it is first needed, once even if two begin."""
-    settings = DojoSettings.objects.select_for_update().first()
-    if settings is None:
-        try:
-            with transaction.atomic():
-                DojoSettings.objects.create()
-        except IntegrityError:
-            pass  # a twin made the row just now: constraint dojo_settings_one_row
-        settings = DojoSettings.objects.select_for_update().get()
+    """Change the dojo's settings. Two changes at once of different settings both last."""
+    settings_row()
+    settings = DojoSettings.objects.select_for_update().get()
     for field, value in changes.items():
         setattr(settings, field, value)
     settings.save()

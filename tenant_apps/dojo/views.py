@@ -9,7 +9,7 @@ from tatami.tenancy.directory import directory
 from tatami.tenancy.scope import TenantScope, current_tenant
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.dojo.serializers import DojoSettingsSerializer
-from tenant_apps.dojo.services import change_settings
+from tenant_apps.dojo.services import change_settings, settings_row
 
 
 class Settings(ApiView):
@@ -22,10 +22,10 @@ class Settings(ApiView):
     serializer_class = DojoSettingsSerializer
 
     def get(self, request: Any) -> Response:
-        return Response(shown_settings(DojoSettings.current(), current_tenant()))
+        return Response(shown_settings(settings_row(), current_tenant()))
 
     def patch(self, request: Any) -> Response:
-        serializer = DojoSettingsSerializer(DojoSettings.current(), data=request.data, partial=True)
+        serializer = DojoSettingsSerializer(settings_row(), data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         changes = dict(serializer.validated_data)
         known = {"name": changes.pop("tenant_name", None), "timezone": changes.pop("tenant_timezone", None)}

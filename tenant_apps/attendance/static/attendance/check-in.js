@@ -1,0 +1,65 @@
+"use strict";
+
+const form = document.getElementById("check-in");
+const students = document.getElementById("students");
+const outcome = document.getElementById("outcome");
+const button = form.querySelector("button");
+
+function nonce() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function post(path, body, access) {
+  const headers = { "Content-Type": "application/json" };
+  if (access) headers.Authorization = `Bearer ${access}`;
+  const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), credentials: "omit" });
+  return response.json();
+}
+
+function choose(candidates, access) {
+  students.replaceChildren(
+    ...candidates.map((candidate) => {
+      const choice = document.createElement("button");
+      choice.type = "button";
+      choice.textContent = candidate.name;
+      choice.addEventListener("click", () => attempt(() => scan(access, candidate.id)));
+      return choice;
+    }),
+  );
+  students.hidden = candidates.length === 0;
+}
+
+async function scan(access, student) {
+  const body = { token: form.dataset.token, nonce: nonce() };
+  if (student) body.student = student;
+  const answer = await post("/attendance/scan", body, access);
+  if (answer.error) {
+    outcome.textContent = answer.error.message;
+    if (answer.error.code === "ambiguous_student") choose((answer.error.details || {}).candidates || [], access);
+    return;
+  }
+  form.hidden = true;
+  const already = answer.status === "already_recorded";
+  outcome.textContent = `${answer.student.name}: ${already ? "already checked in" : "checked in"}.`;
+}
+
+async function attempt(deed) {
+  button.disabled = true;
+  outcome.textContent = "";
+  try {
+    await deed();
+  } catch {
+    outcome.textContent = "The dojo could not be reached. Try again.";
+  } finally {
+    button.disabled = false;
+  }
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt(async () => {
+    const said = await post("/auth/login", { email: form.email.value, password: form.password.value });
+    if (said.error) outcome.textContent = said.error.message;
+    else await scan(said.access);
+  });
+});

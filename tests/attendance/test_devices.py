@@ -1,0 +1,177 @@
+"""Kiosks: paired once with a short code, good for scanning and little else, until they are revoked."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from tatami import clock
+from tatami.tenancy.scope import tenant_scope
+from tenant_apps.attendance import pairing
+from tenant_apps.attendance.models import Attendance, Device, Refusal
+from tests.attendance.desk import Desk
+from tests.clients import Caller, Dojo
+from tests.conftest import NOW
+from tests.contract import things
+from tests.contract.answers import done, invalid, made, refusal
+
+
+def paired(dojo: Dojo, **fields: str) -> tuple[str, Caller]:
+    """Return the id of a new device, and the device as a caller."""
+    added = dojo.create("/devices", {"name": "Kiosk", **fields})
+    answer = done(dojo.anonymous.post("/devices/pairing", {"code": added["pairing_code"]}), 201)
+    return added["id"], Caller(dojo.host, token=answer["access"])
+
+
+def test_a_device_is_paired_with_a_code_that_is_shown_once(dojo: Dojo) -> None:
+    added = made(dojo.admin, dojo.admin.post("/devices", {"name": "Front door", "location": "Hall A"}))
+    assert set(added) == {"id", "pairing_code", "expires_at"}
+    assert added["expires_at"] == "2026-06-15T16:50:00Z"
+    typed = added["pairing_code"].lower().replace("-", " ")
+    answer = done(dojo.anonymous.post("/devices/pairing", {"code": typed}), 201)
+    assert answer["device"] == {"id": added["id"], "name": "Front door", "location": "Hall A"}
+    device = Caller(dojo.host, token=answer["access"])
+    me = done(device.get("/me"))
+    assert (me["id"], me["role"], me["name"], me["students"]) == (added["id"], "device", "Front door", [])
+    assert me["tenant"]["slug"] == "aiki"
+    (listed,) = done(dojo.admin.get("/devices"))["results"]
+    assert (listed["paired"], listed["revoked"], listed["last_seen"]) == (True, False, "2026-06-15T16:40:00Z")
+    secrets = {added["pairing_code"], answer["access"]}
+    with tenant_scope(dojo.tenant):
+        assert not secrets & {str(value) for value in Device.objects.values().get().values()}
+    assert not any(secret in dojo.admin.get("/devices").content.decode() for secret in secrets)
+
+
+def test_a_code_works_once(dojo: Dojo) -> None:
+    code = dojo.create("/devices", {"name": "Kiosk"})["pairing_code"]
+    done(dojo.anonymous.post("/devices/pairing", {"code": code}), 201)
+    refusal(dojo.anonymous.post("/devices/pairing", {"code": code}), 409, "already_paired")
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(599, None), (600, "pairing_code_expired")])
+def test_a_code_lives_ten_minutes(dojo: Dojo, seconds: int, code: str | None) -> None:
+    text = dojo.create("/devices", {"name": "Kiosk"})["pairing_code"]
+    with clock.fixed(NOW + timedelta(seconds=seconds)):
+        answer = dojo.anonymous.post("/devices/pairing", {"code": text})
+    _ = refusal(answer, 400, code) if code else done(answer, 201)
+
+
+def test_an_unknown_code_and_another_dojos_are_invalid(dojo: Dojo, other_dojo: Dojo) -> None:
+    theirs = other_dojo.create("/devices", {"name": "Kiosk"})["pairing_code"]
+    for code in (theirs, "ABCD-EFGH", "", "?"):
+        if code:
+            refusal(dojo.anonymous.post("/devices/pairing", {"code": code}), 400, "pairing_code_invalid")
+    invalid(dojo.anonymous.post("/devices/pairing", {}), "code")
+
+
+def test_a_revoked_device_is_neither_paired_nor_heard(dojo: Dojo) -> None:
+    waiting = dojo.create("/devices", {"name": "Kiosk"})
+    device_id, device = paired(dojo)
+    for one in (waiting["id"], device_id, device_id):
+        done(dojo.admin.delete(f"/devices/{one}"), 204)
+    refusal(dojo.anonymous.post("/devices/pairing", {"code": waiting["pairing_code"]}), 409, "device_revoked")
+    refusal(device.get("/me"), 401, "token_invalid")
+
+
+def test_guesses_are_throttled_per_address(dojo: Dojo) -> None:
+    for _ in range(pairing.PER_ADDRESS.attempts):
+        refusal(dojo.anonymous.post("/devices/pairing", {"code": "ABCDEFGH"}), 400, "pairing_code_invalid")
+    answer = dojo.anonymous.post("/devices/pairing", {"code": "ABCDEFGH"})
+    refusal(answer, 429, "throttled")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_token_means_nothing_elsewhere(dojo: Dojo, other_dojo: Dojo, platform: Any) -> None:
+    _, device = paired(dojo)
+    for host in (other_dojo.host, platform.host):
+        refusal(Caller(host, token=device.token).get("/me"), 401, "token_invalid")
+
+
+@pytest.mark.parametrize(("method", "path"), [
+    ("GET", "/students"), ("GET", "/attendance"), ("GET", "/attendance/refusals"), ("GET", "/settings"),
+    ("GET", "/classes"), ("GET", "/devices"), ("POST", "/devices"), ("GET", "/users"), ("POST", "/attendance"),
+    ("PATCH", "/me"), ("POST", "/auth/password"), ("POST", "/promotions/check"),
+])  # fmt: skip
+def test_what_a_device_may_not(dojo: Dojo, method: str, path: str) -> None:
+    _, device = paired(dojo)
+    refusal(device.request(method, path, None if method == "GET" else {}), 403, "permission_denied")
+
+
+def test_a_device_sees_todays_sessions_only(dojo: Dojo) -> None:
+    _, device = paired(dojo)
+    evening = things.training_class(dojo)
+    today = things.session_today(dojo, evening)
+    for query in ("", "?from=2026-06-01&to=2026-07-30", "?from=2026-06-22"):
+        found = done(device.get(f"/class-sessions{query}"))["results"]
+        assert [one["id"] for one in found] == ([] if query.endswith("22") else [today["id"]])
+        assert not any("roster" in one for one in found)
+    assert not done(device.get(f"/class-sessions/{today['id']}")).get("roster")
+    later = things.sessions(dojo, **{"class": evening["id"], "from": "2026-06-22", "to": "2026-06-22"})[0]
+    refusal(device.get(f"/class-sessions/{later['id']}"), 404, "not_found")
+
+
+def test_a_device_shows_codes_of_todays_sessions_and_of_nobody(dojo: Dojo) -> None:
+    _, device = paired(dojo)
+    evening = things.training_class(dojo)
+    things.code_of_session(device, things.session_today(dojo, evening))
+    later = things.sessions(dojo, **{"class": evening["id"], "from": "2026-06-22", "to": "2026-06-22"})[0]
+    invalid(device.post("/qr", {"class_session": later["id"]}), "class_session")
+    refusal(device.post("/qr", {"student": things.student(dojo)["id"]}), 403, "permission_denied")
+
+
+def test_a_scan_names_the_device_and_no_user(dojo: Dojo) -> None:
+    device_id, device = paired(dojo)
+    things.session_today(dojo, things.training_class(dojo))
+    mika = things.student(dojo, birth_date="2015-06-15", medical_notes="Asthma")
+    body = done(device.post("/attendance/scan", {"token": things.code_of(dojo.admin, mika)}), 201)
+    assert [one["code"] for one in body["alerts"]] == ["birthday"]
+    nowhere = {"token": things.code_of(dojo.admin, mika), "class_session": things.nobody()}
+    refusal(device.post("/attendance/scan", nowhere), 404, "class_session_not_found")
+    with tenant_scope(dojo.tenant):
+        for row in (Attendance.objects.get(), Refusal.objects.get()):
+            assert (str(row.device_id), row.recorded_by_id) == (device_id, None)
+    (shown,) = done(dojo.admin.get("/attendance/refusals"))["results"]
+    assert shown["device"] == {"id": device_id, "name": "Kiosk"}
+
+
+def test_a_sessions_code_is_not_for_a_kiosk(dojo: Dojo) -> None:
+    _, device = paired(dojo)
+    session = things.session_today(dojo, things.training_class(dojo))
+    token = things.code_of_session(dojo.admin, session)["token"]
+    refusal(device.post("/attendance/scan", {"token": token}), 400, "qr_invalid")
+
+
+def test_an_idempotency_key_is_ignored(dojo: Dojo) -> None:
+    for number in range(2):
+        dojo.admin.post("/devices", {"name": f"Kiosk {number}"}, Idempotency_Key="one")
+    assert done(dojo.admin.get("/devices"))["count"] == 2
+
+
+def test_last_seen_is_written_once_a_minute(dojo: Dojo) -> None:
+    _, device = paired(dojo)
+    for seconds, seen in ((0, "16:40:00"), (59, "16:40:00"), (61, "16:41:01")):
+        with clock.fixed(NOW + timedelta(seconds=seconds)):
+            done(device.get("/me"))
+        assert done(dojo.admin.get("/devices"))["results"][0]["last_seen"] == f"2026-06-15T{seen}Z"
+
+
+def test_of_two_that_pair_at_once_one_succeeds(desk: Desk) -> None:
+    with tenant_scope(desk.dojo.tenant):
+        _, code = pairing.add_device(name="Kiosk", location="", now=clock.now())
+
+    def attempt(address: str) -> str:
+        try:
+            with tenant_scope(desk.dojo.tenant):
+                pairing.pair(code=code, address=address, now=clock.now())
+                return "paired"
+        except pairing.AlreadyPaired as refused:
+            return refused.code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as threads:
+        runs = [threads.submit(copy_context().run, attempt, f"198.51.100.{n}") for n in range(8)]
+        assert sorted(run.result() for run in runs) == ["already_paired"] * 7 + ["paired"]
