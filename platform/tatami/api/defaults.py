@@ -28,6 +28,8 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
     "TITLE": "Tatami",
     "DESCRIPTION": "Martial-arts dojos: students, classes, check-in, promotions. Each dojo has its own host.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "POSTPROCESSING_HOOKS": ["tatami.api.openapi.plain"],
     "DEFAULT_GENERATOR_CLASS": "tatami.api.openapi.Document",
     "COMPONENT_SPLIT_REQUEST": True,
     "COMPONENT_NO_READ_ONLY_REQUIRED": True,

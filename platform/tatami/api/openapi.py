@@ -1,14 +1,25 @@
-"""The OpenAPI document: what the frame knows about a view, so that no view has to say it again."""
+"""The OpenAPI document: what the frame knows about a view, so that no view has to say it again.
+
+What it cannot know (how a plain view answers, an example of it) stands in one table, which
+`settings.TATAMI_OPENAPI` names: urlconf → route name → method → `Described`.
+"""
 
 import re
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final, TypeAlias
 
 from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+from django.utils.module_loading import import_string
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiParameter
+from rest_framework.serializers import ModelSerializer
 
 from tatami.api.frame import ApiView
 from tatami.api.idempotency import HEADER
@@ -43,15 +54,80 @@ MEANINGS: Final = {
     "409": "`conflict`, or the name of the rule that is in the way.",
 }
 _WRITES: Final = {"POST", "PUT", "PATCH", "DELETE"}
+_GUESSED: Final = object()
+_EMPTY_PAGE: Final = {"count": 1, "next": None, "previous": None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What one route answers to one method, where the frame cannot know it, and an example of both."""
+
+    at: Mapping[str, str] = field(default_factory=dict)
+    """What the example's path names: `{"id": "0197…"}`."""
+    query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Query parameters that no filter tells of, and their schemas."""
+    takes: Any = _GUESSED
+    """A serializer, or a schema; left out, the view's serializer; None: no body."""
+    body: Any = None
+    """An example of what is sent."""
+    status: int = 200
+    answer: Any = _GUESSED
+    """A serializer, or a schema; left out, the view's serializer; None: there is nothing to say."""
+    shown: Any = None
+    """An example of the answer; of a list, one of its items."""
+    also: Mapping[int, Any] = field(default_factory=dict)
+    """Other successes: status → an example of the same schema."""
+    media_types: Sequence[str] = ()
+    """Left out: those of the view's renderers."""
+
+
+Descriptions: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Described]]]
+
+
+@cache
+def descriptions() -> Descriptions:
+    """Return the table that `settings.TATAMI_OPENAPI` names, an empty one without."""
+    named: str | None = getattr(settings, "TATAMI_OPENAPI", None)
+    table: Descriptions = import_string(named) if named else {}
+    return table
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting == "TATAMI_OPENAPI":
+        descriptions.cache_clear()
+
+
+def plain(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Return the document as OpenAPI 3.1 has it: a last step of drf-spectacular's.
+
+    Values to choose from stay where they are used: names made up for them would change with every new route.
+    """
+    schema: dict[str, Any] = _plain(result)
+    return schema
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_plain(member) for member in node]
+    if not isinstance(node, dict):
+        return node
+    found = {key: _plain(member) for key, member in node.items() if key != "x-spec-enum-id"}
+    if found.get("nullable") is True and isinstance(found.get("type"), str):
+        found["type"] = [found["type"], "null"]
+        del found["nullable"]
+    return found
 
 
 class Document(SchemaGenerator):
-    """drf-spectacular's generator, telling each view the name of its route."""
+    """drf-spectacular's generator, telling each view the name of its route and what is said about it."""
 
     def create_view(self, callback: Any, method: str, request: Any = None) -> Any:
         view = super().create_view(callback, method, request)  # type: ignore[no-untyped-call]
-        names = {route.callback: route.name for route in routes(self.urlconf or settings.ROOT_URLCONF)}
+        urlconf = self.urlconf or settings.ROOT_URLCONF
+        names = {route.callback: route.name for route in routes(urlconf)}
         view.route_name = names.get(callback, "")
+        view.described = descriptions().get(urlconf, {}).get(view.route_name, {}).get(method.upper())
         return view
 
 
@@ -81,6 +157,11 @@ class Operation(AutoSchema):
         parameters: list[Any] = []
         if isinstance(self.view, Listing) and self.method == "GET":
             parameters += _list_parameters(self.view)
+        if self.described:
+            query = self.described.query.items()
+            parameters += [
+                OpenApiParameter(name, dict(schema), OpenApiParameter.QUERY) for name, schema in query
+            ]
         if isinstance(self.view, ApiView) and self.method in _WRITES and self._takes_key(self.view):
             parameters.append(
                 OpenApiParameter(
@@ -94,12 +175,32 @@ class Operation(AutoSchema):
 
     def _takes_key(self, view: ApiView) -> bool:
         rule = self._rule()
-        return view.idempotent and view.atomic and not (rule is not None and rule.public)
+        return view.idempotent and not (rule is not None and rule.public)
+
+    def get_request_serializer(self) -> Any:
+        takes = self.described.takes if self.described else _GUESSED
+        if isinstance(takes, dict):
+            return dict.fromkeys(self.map_parsers(), takes)
+        return super().get_request_serializer() if takes is _GUESSED else takes
 
     def get_response_serializers(self) -> Any:
-        """Return None for a DELETE of which neither the view nor a decorator says what it answers: nothing."""
+        """Return what is described, else what can be guessed: that a DELETE answers nothing, for instance."""
+        if self.described:
+            answer = self.described.answer
+            answer = super().get_response_serializers() if answer is _GUESSED else answer
+            return {self._code(status): answer for status in (self.described.status, *self.described.also)}
         silent = self.method == "DELETE" and not hasattr(self.view, "serializer_class")
         return None if silent else super().get_response_serializers()
+
+    def _code(self, status: int) -> Any:
+        """Return a status as drf-spectacular takes it: with its media types, if they are described."""
+        types = self.described.media_types if self.described else ()
+        return (str(status), *types) if types else str(status)
+
+    @property
+    def described(self) -> Described | None:
+        """Return what the table says about this route and method."""
+        return getattr(self.view, "described", None)
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         return bool(super()._is_list_view(serializer)) or (
@@ -115,6 +216,7 @@ class Operation(AutoSchema):
             bodies = {"204": {"description": "Done; there is nothing to say."}}
         else:
             bodies = super()._get_response_bodies(direction)
+        self._show(bodies)
         if not isinstance(self.view, ApiView):
             return bodies
         component = ResolvedComponent(  # type: ignore[no-untyped-call]
@@ -132,6 +234,44 @@ class Operation(AutoSchema):
             "default", {"content": content, "description": "Any other error, in the same envelope."}
         )
         return bodies
+
+    def _show(self, bodies: dict[str, Any]) -> None:
+        """Add the examples of the answers."""
+        if not self.described:
+            return
+        for status, shown in {self.described.status: self.described.shown, **self.described.also}.items():
+            for content in bodies[str(status)].get("content", {}).values():
+                content["example"] = self._listed(shown)
+
+    def _listed(self, shown: Any) -> Any:
+        paginator = self._get_paginator() if self._is_list_view() else None  # type: ignore[no-untyped-call]
+        if paginator is None:
+            return shown
+        names = paginator.get_paginated_response_schema({})["properties"]
+        return {name: [shown] if name == "results" else _EMPTY_PAGE[name] for name in names}
+
+    def _get_request_body(self, direction: Any = "request") -> Any:
+        body = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+        if body and self.described:
+            for content in body["content"].values():
+                content["example"] = self.described.body
+        return body
+
+    def _resolve_path_parameters(self, variables: Any) -> Any:
+        parameters = super()._resolve_path_parameters(variables)  # type: ignore[no-untyped-call]
+        named = self.described.at if self.described else {}
+        return [{**one, "example": named[one["name"]]} if one["name"] in named else one for one in parameters]
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
+        """Add that an answer has all fields of a resource, those too that a request may leave out.
+
+        Those that only some callers are shown are named by `Meta.shown_to_some`.
+        """
+        schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        if direction == "response" and isinstance(serializer, ModelSerializer):
+            to_some = getattr(serializer.Meta, "shown_to_some", ())
+            schema["required"] = sorted(schema["properties"].keys() - set(to_some))
+        return schema
 
     def _rule(self) -> Rule | None:
         return rule_of(getattr(self.view, "route_name", None), self.method)
@@ -173,8 +313,15 @@ class ReferenceShape(OpenApiSerializerFieldExtension):  # type: ignore[no-untype
         key = {"type": "string", "format": "uuid"}
         if direction == "request":
             return key
+        may_be_missing = not self.target.allow_null and self._column_is_null()
         return {
-            "type": "object",
+            "type": ["object", "null"] if may_be_missing else "object",
             "required": ["id", "name"],
             "properties": {"id": key, "name": {"type": "string"}},
         }
+
+    def _column_is_null(self) -> bool:
+        """Return whether a row may lack what a read-only reference shows."""
+        model = getattr(getattr(self.target.parent, "Meta", None), "model", None)
+        columns = {column.name: column for column in model._meta.fields} if model else {}
+        return self.target.source in columns and columns[self.target.source].null

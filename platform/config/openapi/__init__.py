@@ -1,0 +1,29 @@
+"""What the OpenAPI document says about each route of each kind of host beyond what the frame knows.
+
+A route without an example here fails tests/contract/test_openapi_document.py; the examples are sent there, too.
+"""
+
+from typing import Final
+
+from config.openapi.accounts import ON_THE_PLATFORM, SIGN_IN
+from config.openapi.attendance import ATTENDANCE
+from config.openapi.classes import CLASSES
+from config.openapi.dojo import DOJO
+from config.openapi.promotions import PROMOTIONS
+from config.openapi.ranks import RANKS
+from config.openapi.students import STUDENTS
+from config.openapi.tenants import TENANTS
+from tatami.api.openapi import Descriptions
+
+OPERATIONS: Final[Descriptions] = {
+    "config.urls_platform": {**SIGN_IN, **ON_THE_PLATFORM, **TENANTS},
+    "config.urls_tenant": {
+        **SIGN_IN,
+        **DOJO,
+        **RANKS,
+        **STUDENTS,
+        **CLASSES,
+        **ATTENDANCE,
+        **PROMOTIONS,
+    },
+}

@@ -1,0 +1,158 @@
+"""Signing in, oneself, the users and the audit."""
+
+from typing import Any, Final
+
+from rest_framework import serializers
+
+from config.openapi import values
+from config.openapi.frequent import listed, made, resource, silent
+from shared_apps.accounts.models import Role
+from shared_apps.accounts.serializers import (
+    AuditSerializer,
+    MeTenantSerializer,
+    SignedInUserSerializer,
+)
+from tatami.api.openapi import Described
+
+
+class ReferenceSerializer(serializers.Serializer[Any]):
+    """Another resource, by its id and the name it has for people."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class TokensSerializer(serializers.Serializer[Any]):
+    """What to send from now on; both lives are in seconds."""
+
+    access = serializers.CharField()
+    refresh = serializers.CharField()
+    token_type = serializers.ChoiceField(choices=["Bearer"])
+    expires_in = serializers.IntegerField()
+    refresh_expires_in = serializers.IntegerField()
+
+
+class SignInSerializer(TokensSerializer):
+    """The tokens, and who signed in."""
+
+    user = SignedInUserSerializer()
+
+
+class MeAnswerSerializer(serializers.Serializer[Any]):
+    """The caller: who he is here, and for whom he speaks. On the platform `tenant` is null."""
+
+    id = serializers.UUIDField()
+    email = serializers.EmailField()
+    name = serializers.CharField(allow_blank=True)
+    role = serializers.ChoiceField(choices=Role.choices)
+    tenant = MeTenantSerializer(allow_null=True)
+    students = ReferenceSerializer(many=True)
+
+
+class UserOrColleagueSerializer(serializers.Serializer[Any]):
+    """A user. Who is not an admin sees `id`, `name` and `role` of active staff only."""
+
+    id = serializers.UUIDField()
+    tenant_id = serializers.UUIDField(required=False)
+    email = serializers.EmailField(required=False)
+    name = serializers.CharField(allow_blank=True)
+    role = serializers.ChoiceField(choices=Role.choices)
+    is_active = serializers.BooleanField(required=False)
+    archived = serializers.BooleanField(required=False)
+    students = ReferenceSerializer(many=True, required=False)
+    created_at = serializers.DateTimeField(required=False)
+    updated_at = serializers.DateTimeField(required=False)
+
+
+class AuditEntrySerializer(AuditSerializer):
+    """One deed. `action` is the route and the method; `fields` are names, never values."""
+
+    actor = ReferenceSerializer()  # type: ignore[assignment]
+
+
+SIGNED_IN: Final = {"id": values.USER, "email": values.EMAIL, "name": "Hana Sato", "role": "admin"}
+TOKENS: Final = {
+    "access": values.ACCESS,
+    "refresh": values.REFRESH,
+    "token_type": "Bearer",
+    "expires_in": 300,
+    "refresh_expires_in": 2_592_000,
+}
+HOME: Final = {
+    "id": values.TENANT,
+    "slug": "seishin",
+    "name": "Seishin Dojo",
+    "timezone": "Europe/Berlin",
+}
+ENTRY: Final = {
+    "id": values.AUDIT_ENTRY,
+    "tenant_id": values.TENANT,
+    "created_at": values.NOW,
+    "actor": values.HANA,
+    "action": "student.patch",
+    "object": values.STUDENT,
+    "fields": ["phone"],
+    "reason": "",
+    "address": "203.0.113.7",
+    "request_id": "0197722e-1f00-7000-8000-5e15f1d0c0de",
+}
+
+SIGN_IN: Final = {
+    "login": {
+        "POST": Described(
+            body={"email": values.EMAIL, "password": values.PASSWORD},
+            answer=SignInSerializer,
+            shown={**TOKENS, "user": SIGNED_IN},
+        )
+    },
+    "refresh": {"POST": Described(body={"refresh": values.REFRESH}, answer=TokensSerializer, shown=TOKENS)},
+    "logout": {"POST": silent(body={"refresh": values.REFRESH})},
+    "password": {
+        "POST": silent(body={"current_password": values.PASSWORD, "new_password": values.NEW_PASSWORD})
+    },
+    "password-reset": {"POST": silent(body={"email": values.EMAIL})},
+    "password-reset-confirm": {
+        "POST": silent(body={"token": values.LINK, "new_password": values.NEW_PASSWORD})
+    },
+    "audit": {"GET": listed(ENTRY, answer=AuditEntrySerializer)},
+}
+
+
+def me(shown: dict[str, Any]) -> dict[str, Described]:
+    """Return the descriptions of `/me` on a kind of host."""
+    renamed = {**shown, "name": "Hana Mori"}
+    return {
+        "GET": Described(answer=MeAnswerSerializer, shown=shown),
+        "PATCH": Described(answer=MeAnswerSerializer, body={"name": "Hana Mori"}, shown=renamed),
+    }
+
+
+def users(user: dict[str, Any], new: dict[str, Any]) -> dict[str, dict[str, Described]]:
+    """Return the descriptions of the users of a kind of host: one of them, and what makes another."""
+    one = resource({"id": user["id"]}, user, {"name": "Hana Mori"})
+    one["GET"] = Described(at={"id": user["id"]}, answer=UserOrColleagueSerializer, shown=user)
+    shown = {name: value for name, value in new.items() if name != "students"}
+    return {
+        "users": {
+            "GET": listed(user, answer=UserOrColleagueSerializer),
+            "POST": made(new, {**user, **shown, "id": values.NEW_USER}),
+        },
+        "user": one,
+    }
+
+
+_ROOT: Final = {
+    "id": values.USER,
+    "tenant_id": values.PLATFORM,
+    "email": values.EMAIL,
+    "name": "Hana Sato",
+    "role": "admin",
+    "is_active": True,
+    "archived": False,
+    **values.STAMPS,
+}
+
+ON_THE_PLATFORM: Final = {
+    "me": me({**SIGNED_IN, "tenant": None, "students": []}),
+    **users(_ROOT, {"email": "ren@example.com", "name": "Ren Ito", "role": "admin"}),
+}

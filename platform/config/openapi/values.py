@@ -1,0 +1,65 @@
+"""The ids, times and secrets that the examples name. Tests put their own in place of ids and secrets."""
+
+from typing import Any, Final
+
+
+def _id(place: int) -> str:
+    return f"0197722e-{place:04x}-7000-8000-5e15f1d0c0de"
+
+
+TENANT: Final = _id(1)
+DELETED_TENANT: Final = _id(2)
+USER: Final = _id(3)
+NEW_USER: Final = _id(4)
+STUDENT: Final = _id(5)
+NEW_STUDENT: Final = _id(6)
+GUARDIAN: Final = _id(7)
+NOTE: Final = _id(8)
+FACT: Final = _id(9)
+HOLD: Final = _id(10)
+RANK_EVENT: Final = _id(11)
+DISCIPLINE: Final = _id(12)
+NEW_DISCIPLINE: Final = _id(13)
+RANK_SYSTEM: Final = _id(14)
+RANK: Final = _id(15)
+NEXT_RANK: Final = _id(16)
+CLASS: Final = _id(17)
+SESSION: Final = _id(18)
+ENROLMENT: Final = _id(19)
+ATTENDANCE: Final = _id(20)
+REFUSAL: Final = _id(21)
+AUDIT_ENTRY: Final = _id(22)
+SETTINGS: Final = _id(23)
+PLATFORM: Final = "00000000-0000-0000-0000-000000000000"
+
+EMAIL: Final = "hana@example.com"
+PASSWORD: Final = "the old bamboo sword"  # noqa: S105
+NEW_PASSWORD: Final = "a much newer bokken"  # noqa: S105
+ACCESS: Final = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMTk3In0.c2lnbmF0dXJl"
+REFRESH: Final = "rK5v0bS1nq0f8vYc2m3cZ1l5N7o9pQ4t"
+LINK: Final = "secret-of-a-mailed-link"
+DELETED_SLUG: Final = "old-dojo"
+CODE: Final = "AUlSYX3tNExFIGnd_8vle8wDkS6HQQ9tYbp-c_eMCMDebpSbJg"
+
+NOW: Final = "2026-06-15T16:40:00Z"
+STAMPS: Final[dict[str, Any]] = {"created_at": NOW, "updated_at": NOW}
+
+
+def row(id_: str, **fields: Any) -> dict[str, Any]:
+    """Return the example of a dojo's resource: its own fields between the common ones."""
+    return {"id": id_, "tenant_id": TENANT, **fields, **STAMPS}
+
+
+def named(id_: str, name: str) -> dict[str, str]:
+    """Return a reference as answers show it."""
+    return {"id": id_, "name": name}
+
+
+MIKA: Final = named(STUDENT, "Mika Sato")
+HANA: Final = named(USER, "Hana Sato")
+AIKIDO: Final = named(DISCIPLINE, "Aikido")
+GRADES: Final = named(RANK_SYSTEM, "Aikikai Hombu grades")
+FIFTH_KYU: Final = named(RANK, "5th kyu")
+FOURTH_KYU: Final = named(NEXT_RANK, "4th kyu")
+EVENING: Final = named(CLASS, "Evening class")
+THIS_EVENING: Final = named(SESSION, "Evening class")
