@@ -63,7 +63,7 @@ run: .venv/.run ## serve web, worker and beat with a real PostgreSQL and Valkey;
 
 .PHONY: test
 test: .venv/.dev ## run every test; ARGS="tests/students -k name" chooses
-	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest $(ARGS)
+	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest -n auto $(ARGS)
 
 .PHONY: lint
 # The settings refuse to load without a secret; nothing is signed with this one.

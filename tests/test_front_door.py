@@ -22,7 +22,9 @@ def test_a_patch_replaces_nested_objects_whole(dojo):
     assert "recurrence.start_time" in answer.json()["error"]["details"]
     answer = dojo.admin.patch(f"/classes/{made['id']}", {"check_in_window": {"opens_minutes_before": 7}})
     assert answer.json()["check_in_window"] == {
-        "opens_minutes_before": 7, "closes_minutes_after": None, "late_after_minutes": None
+        "opens_minutes_before": 7,
+        "closes_minutes_after": None,
+        "late_after_minutes": None,
     }
     answer = dojo.admin.patch(f"/classes/{made['id']}", {"name": "Night"})
     assert answer.json()["check_in_window"]["opens_minutes_before"] == 7
@@ -38,3 +40,16 @@ def test_a_write_is_audited_and_audit_cannot_be_changed(dojo, as_app):
         "SELECT has_table_privilege(%s, 'UPDATE') OR has_table_privilege(%s, 'DELETE')",
         [f"{dojo.tenant.schema_name}.accounts_auditentry"] * 2,
     ).fetchone()[0]
+
+
+def test_a_crafted_cursor_is_refused(dojo):
+    cursor = (
+        "WyJwIiwiOTk5OS0xMi0zMVQyMzo1OTo1OS0yMzo1OSIsIjAwMDAwMDAwLTAwMDAtMDAwMC0wMDAwLTAwMDAwMDAwMDAwMCJd"
+    )
+    assert dojo.admin.get(f"/audit?cursor={cursor}").json()["error"]["code"] == "validation_error"
+
+
+def test_a_time_with_something_behind_it_is_refused(dojo):
+    recurrence = {"weekdays": ["mo"], "start_time": "18:30 pm", "duration_minutes": 60, "from": "2026-06-01"}
+    answer = dojo.admin.post("/classes", {"name": "Evening", "recurrence": recurrence})
+    assert list(answer.json()["error"]["details"]) == ["recurrence.start_time"]

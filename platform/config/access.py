@@ -12,7 +12,10 @@ ADMIN: Final = rule(admin=ALL)
 TEACHERS: Final = rule(admin=ALL, instructor=ALL)
 STAFF: Final = rule(admin=ALL, instructor=ALL, assistant=ALL)
 EVERYBODY: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=ALL)
+EVERYBODY_AND_DEVICES: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=ALL, device=ALL)
 STAFF_AND_OWN: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=OWN)
+STAFF_AND_DEVICES: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, device=ALL)
+STAFF_OWN_AND_DEVICES: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=OWN, device=ALL)
 
 
 def _admins_write(read: Rule) -> dict[str, dict[str, Rule]]:
@@ -30,10 +33,10 @@ ACCESS: Final[Table] = {
     "login": {"POST": PUBLIC},
     "refresh": {"POST": PUBLIC},
     "logout": {"POST": PUBLIC},
-    "password": {"POST": AUTHENTICATED},
+    "password": {"POST": EVERYBODY},
     "password-reset": {"POST": PUBLIC},
     "password-reset-confirm": {"POST": PUBLIC},
-    "me": {"GET": AUTHENTICATED, "PATCH": AUTHENTICATED},
+    "me": {"GET": AUTHENTICATED, "PATCH": EVERYBODY},
     "audit": {"GET": ADMIN},
     "users": _users["many"],
     "user": _users["one"],
@@ -51,7 +54,14 @@ ACCESS: Final[Table] = {
     "rank-system-rules": {"GET": EVERYBODY, "PUT": ADMIN},
     "students": {"GET": STAFF_AND_OWN, "POST": STAFF},
     "student": {"GET": STAFF_AND_OWN, "PATCH": STAFF, "DELETE": TEACHERS},
-    "guardians": {"GET": STAFF},
+    "guardians": {"GET": STAFF_AND_OWN},
+    "student-holds": {"GET": STAFF_AND_OWN, "POST": STAFF},
+    "student-hold": {"GET": STAFF_AND_OWN, "PATCH": STAFF, "DELETE": TEACHERS},
+    "students-import": {"POST": ADMIN},
+    "students-export": {"GET": ADMIN},
+    "rank-events-import": {"POST": ADMIN},
+    "student-export": {"GET": ADMIN},
+    "student-erasure": {"POST": ADMIN},
     "student-notes": {"GET": STAFF, "POST": TEACHERS},
     "student-note": {"GET": STAFF, "PATCH": TEACHERS, "DELETE": TEACHERS},
     "student-facts": {"GET": STAFF_AND_OWN, "POST": TEACHERS},
@@ -63,15 +73,28 @@ ACCESS: Final[Table] = {
     "class": {"GET": EVERYBODY, "PATCH": TEACHERS, "DELETE": TEACHERS},
     "class-enrolments": {"GET": STAFF_AND_OWN, "POST": STAFF},
     "class-enrolment": {"DELETE": STAFF},
-    "class-sessions": {"GET": EVERYBODY, "POST": TEACHERS},
-    "class-session": {"GET": EVERYBODY},
+    "class-sessions": {"GET": EVERYBODY_AND_DEVICES, "POST": TEACHERS},
+    "class-session": {"GET": EVERYBODY_AND_DEVICES, "PATCH": TEACHERS},
     "class-session-cancellation": {"POST": TEACHERS, "DELETE": TEACHERS},
-    "qr": {"POST": STAFF_AND_OWN},
+    "class-session-roster": {"PUT": rule(admin=ALL, instructor=ALL, assistant=RECORDED)},
+    "my-calendar": {"POST": EVERYBODY, "DELETE": EVERYBODY},
+    "calendar": {"GET": PUBLIC},
+    "report-attendance": {"GET": STAFF},
+    "report-absentees": {"GET": STAFF},
+    "report-ranks": {"GET": STAFF},
+    "report-expected-attendance": {"GET": STAFF},
+    "qr": {"POST": STAFF_OWN_AND_DEVICES},
     "student-card": {"POST": STAFF, "DELETE": STAFF},
-    "scan": {"POST": STAFF_AND_OWN},
+    "scan": {"POST": STAFF_OWN_AND_DEVICES},
+    "sync": {"POST": STAFF_AND_DEVICES},
     "attendance": {"GET": STAFF_AND_OWN, "POST": STAFF},
+    "attendance-entry": {"GET": STAFF_AND_OWN},
     "attendance-void": {"POST": rule(admin=ALL, instructor=ALL, assistant=RECORDED)},
     "student-attendance": {"GET": STAFF_AND_OWN},
     "refusals": {"GET": STAFF},
+    "devices": {"GET": ADMIN, "POST": ADMIN},
+    "device": {"GET": ADMIN, "DELETE": ADMIN},
+    "device-pairing": {"POST": PUBLIC},
+    "check-in": {"GET": PUBLIC},
     "promotion-check": {"POST": STAFF_AND_OWN},
 }

@@ -21,9 +21,13 @@ TATAMI_PUBLIC_PORT: int = read("int", "PORT", 8000)
 TATAMI_SECRETS: list[str] = environment.signing_secrets().in_order
 TATAMI_HOSTS = "shared_apps.tenants.directory"
 TATAMI_ACCESS = "config.access.ACCESS"
+TATAMI_OPENAPI = "config.openapi.OPERATIONS"
+TATAMI_DEVICES = "tenant_apps.attendance.devices.find_device"
 TATAMI_AUDIT_MODEL = "accounts.AuditEntry"
 TATAMI_IDEMPOTENCY_MODEL = "accounts.IdempotentAnswer"
 TATAMI_DELETION_GRACE_DAYS: int = read("int", "TATAMI_DELETION_GRACE_DAYS", 30)
+TATAMI_SCAN_ANSWER_DAYS: int = read("int", "TATAMI_SCAN_ANSWER_DAYS", 7)
+TATAMI_REFUSAL_DAYS: int = read("int", "TATAMI_REFUSAL_DAYS", 180)
 
 SECRET_KEY = TATAMI_SECRETS[0]  # Django's own signing; tokens, codes and links derive theirs in tatami.keys
 DEBUG = False

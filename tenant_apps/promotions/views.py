@@ -40,5 +40,5 @@ class CheckPromotions(ApiView):
     def everybody(self) -> list[Student]:
         """Return whom a check without names is about: all active students, or those the caller speaks for."""
         if self.request.reach is Reach.OWN:
-            return list(Student.objects.live().belonging_to(cast("User", self.request.user)))
+            return list(Student.objects.promotable().belonging_to(cast("User", self.request.user)))
         return list(Student.objects.promotable())

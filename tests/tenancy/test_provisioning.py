@@ -148,6 +148,20 @@ def test_a_dojo_still_in_the_making_is_not_cleared(world: Any) -> None:
     assert clear_abandoned() == 1
 
 
+def test_a_dojo_is_not_cleared_while_it_is_being_made(world: Any) -> None:
+    cleared: list[Any] = []
+
+    def clear_meanwhile(execute: Any, statement: str, *more: Any) -> Any:
+        if 'INSERT INTO "accounts_user"' in statement and not cleared:
+            cleared.extend(at_once([clear_abandoned]))
+        return execute(statement, *more)
+
+    with connection.execute_wrapper(clear_meanwhile):
+        make()
+    assert cleared == [0]
+    assert [status for status, _ in rows(world)] == ["active"]
+
+
 def test_dojos_that_serve_are_never_cleared(world: Any, north: TenantScope) -> None:
     with clock.fixed(NOW - timedelta(days=400)):
         make()

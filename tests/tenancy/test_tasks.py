@@ -1,6 +1,5 @@
 import queue
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,6 +19,10 @@ PATIENCE: Final = 15.0
 """Seconds that a worker has to answer."""
 
 heard: "queue.Queue[tuple[str, Scope | None]]" = queue.Queue()
+
+
+NOBODY = "01a20586-c208-7734-9211-4c1b149fba5b"
+"""The id of no dojo."""
 
 
 @app.task(base=TenantTask, name="tests.say_where")
@@ -139,14 +142,14 @@ def called_for(header: Any) -> Any:
     return say_where.apply(["a"], headers={TENANT_HEADER: header}, throw=True)
 
 
-@pytest.mark.parametrize("header", [None, "", "aiki", "t_1", 7, str(UUID(int=0)), str(uuid7()), "*"], ids=str)
+@pytest.mark.parametrize("header", [None, "", "aiki", "t_1", 7, str(UUID(int=0)), NOBODY, "*"], ids=str)
 def test_a_task_that_names_no_known_dojo_does_not_run(db: None, header: Any) -> None:
     with pytest.raises(TenantUnavailable):
         called_for(header)
     assert heard.empty()
 
 
-@pytest.mark.parametrize("header", [None, str(uuid7())], ids=["none", "unknown"])
+@pytest.mark.parametrize("header", [None, NOBODY], ids=["none", "unknown"])
 def test_a_task_does_not_fall_back_to_the_scope_it_runs_in(tenant: TenantScope, header: str | None) -> None:
     with tenant_scope(tenant), pytest.raises(TenantUnavailable):
         called_for(header)
@@ -171,7 +174,8 @@ def test_a_task_of_a_dojo_that_serves_runs(tenant: TenantScope) -> None:
 def test_a_task_sees_the_dojo_as_it_is_now(tenant: TenantScope) -> None:
     with platform_scope():
         Tenant.objects.filter(pk=tenant.tenant_id).update(name="Renamed")
-    assert tenant_of_task(str(tenant.tenant_id)) == replace(tenant, name="Renamed")
+    found = tenant_of_task(str(tenant.tenant_id))
+    assert (found, found.name) == (tenant, "Renamed")
 
 
 def test_a_task_of_the_platform_runs_on_the_platform(eager: None, tenant: TenantScope) -> None:

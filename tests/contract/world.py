@@ -1,0 +1,129 @@
+"""Two dojos and the platform with one of everything in each, for the access matrix: ids, people, valid bodies."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth.hashers import make_password
+
+from shared_apps.accounts.models import PasswordLink, User
+from shared_apps.accounts.sessions import open_session
+from shared_apps.tenants.models import Domain, Tenant
+from tatami import clock
+from tatami.ids import uuid7
+from tatami.keys import secret_hash
+from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
+from tests.clients import Caller, Dojo, Platform
+from tests.contract import things
+
+ROLES = ("admin", "instructor", "assistant", "student")
+DEVICE = "device"
+PASSWORD = "the old bamboo sword"
+NEW_PASSWORD = "a much newer bokken"
+LINK = "secret-of-a-mailed-link"
+
+
+@dataclass
+class World:
+    """One host: its people by role, the ids that paths name, and what bodies say."""
+
+    host: str
+    scope: TenantScope | None
+    callers: dict[str, Caller]
+    ids: dict[str, str] = field(default_factory=dict)
+    refresh: str = ""
+    codes: dict[str, str] = field(default_factory=dict)
+    rules: dict[str, Any] = field(default_factory=dict)
+
+    def id_for(self, name: str, role: str) -> str:
+        """Return the id of a thing, the role's own where that matters (its note, its recording); or a code."""
+        return self.ids.get(f"{name} of {role}") or self.ids.get(name) or self.codes[name]
+
+    def entering(self) -> Any:
+        return tenant_scope(self.scope) if self.scope else platform_scope()
+
+
+def dojo_world(dojo: Dojo, password_hash: str) -> World:
+    callers = {role: dojo.person(role) for role in ROLES}
+    world = World(host=dojo.host, scope=dojo.tenant, callers=callers)
+    ids, admin = world.ids, dojo.admin
+
+    system = things.rank_system(dojo, discipline=things.discipline(dojo)["id"])
+    ids["rank system"], ids["discipline"] = system["id"], system["discipline"]["id"]
+    ids["rank"] = things.rank(system, "4-kyu")
+    world.rules = admin.get(f"/rank-systems/{ids['rank system']}/rules").json()
+
+    mother = {"name": "Hana Sato", "email": "hana@example.com", "relation": "mother"}
+    mine = things.student(dojo, guardians=[mother], external_id="mika-1")
+    theirs = things.student(dojo, first_name="Ren", guardians=[{"name": "Jun Ito"}])
+    third = things.student(dojo, first_name="Yui")
+    ids["student"], ids["student of somebody else"], ids["third student"] = mine["id"], theirs["id"], third["id"]
+    things.speaks_for(dojo, dojo.student, mine)
+
+    evening = things.training_class(dojo, discipline=ids["discipline"])
+    ids["class"], ids["session"] = evening["id"], things.session_today(dojo, evening)["id"]
+    earlier = things.sessions(dojo, **{"class": evening["id"], "from": "2026-06-08", "to": "2026-06-08"})[0]
+    for role in ("instructor", "assistant"):
+        session = things.single_session(dojo, "2026-06-10T16:30:00Z", name=f"Training with the {role}")
+        body = {"student": mine["id"], "class_session": session["id"]}
+        recorded = dojo.person(role).post("/attendance", body)
+        assert recorded.status_code == 201, recorded.content
+        ids[f"attendance of {role}"] = recorded.json()["attendance"]["id"]
+    for who, whose in ((theirs, " of somebody else"), (mine, "")):
+        admin.post(f"/classes/{evening['id']}/enrolments", {"student": who["id"]})
+        ids[f"attendance{whose}"] = things.attendance(dojo, who, earlier)["id"]
+        ids["rank event"] = things.rank_event(dojo, who, things.rank(system, "5-kyu"), "2026-01-10")["id"]
+        ids["fact"] = things.fact(dojo, who, "document", "article", "2026-03-01")["id"]
+        ids[f"hold{whose}"] = things.hold(dojo, who, "2026-01-01", "2026-01-31")["id"]
+        for role in ("admin", "instructor"):
+            note = dojo.person(role).post(f"/students/{who['id']}/notes", {"text": "Left knee"})
+            assert note.status_code == 201, note.content
+            ids[f"note of {role}"] = ids["note"] = note.json()["id"]
+    world.callers[DEVICE], ids["device"] = things.device(dojo)
+    session_code = things.code_of_session(admin, {"id": ids["session"]})["token"]
+    world.codes = {
+        "student": things.code_of(admin, third),
+        "session": session_code,
+        "check-in": session_code,
+        "pairing": things.unpaired_device(dojo, "Back door")["pairing_code"],
+        "feed": things.feed_token(admin),
+    }
+    _add_accounts(world, password_hash)
+    return world
+
+
+def platform_world(platform: Platform, password_hash: str) -> World:
+    world = World(host=platform.host, scope=None, callers={"admin": platform.superadmin()})
+    with platform_scope():
+        for name, status in (("tenant", "active"), ("tenant that is deleted", "deleting")):
+            tenant_id = uuid7()
+            slug = f"spare-{status}"
+            tenant = Tenant.objects.create(
+                id=tenant_id,
+                slug=slug,
+                name="Spare",
+                timezone="UTC",
+                status=status,
+                schema_name=f"t_{tenant_id.hex}",
+            )
+            domain = f"{slug}.localhost"
+            Domain.objects.create(tenant=tenant, domain=domain, is_primary=True, verified_at=clock.now())
+            world.ids[name] = str(tenant_id)
+    _add_accounts(world, password_hash)
+    return world
+
+
+def _add_accounts(world: World, password_hash: str) -> None:
+    with world.entering():
+        colleague = User.objects.create(
+            email="c@example.com", email_key="c@example.com", name="Colleague", role="instructor"
+        )
+        world.ids["user"] = str(colleague.pk)
+        User.objects.update(password=password_hash)
+        world.refresh = open_session(colleague, now=clock.now()).refresh
+        later = clock.now().replace(year=2027)
+        PasswordLink.objects.create(user=colleague, secret_hash=secret_hash(LINK), expires_at=later)
+
+
+def hashed() -> str:
+    """Return the hash of everybody's password: one, because it is slow on purpose."""
+    return make_password(PASSWORD)
