@@ -1,126 +1,127 @@
 """Fetching what the engine asks about, for all students at once: a fixed number of statements."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection
-
-from tenant_apps.classes.models import Enrolment
 from tenant_apps.dojo.models import DojoSettings
+from tenant_apps.promotions import fact_rows, visit_rows
 from tenant_apps.promotions.engine import (
-    DocumentFact,
+    Approval,
+    Lasting,
     LeapDayBirthday,
+    NamedFact,
+    Offered,
     OpeningBalance,
-    RankEvent,
-    RankEventKind,
+    Points,
     StudentFacts,
     Visits,
 )
+from tenant_apps.promotions.fact_rows import FactRow
 from tenant_apps.ranks.models import RankSystem
-from tenant_apps.students import models
 from tenant_apps.students.models import Student, StudentFact
-
-# One row per student, discipline and class type: arrays, so that half a million visits are not as many objects.
-_VISITS: Final = """
-SELECT a.student_id, s.discipline_id, s.class_type,
-       array_agg(s.local_date - DATE '0001-01-01' + 1),
-       array_agg((extract(epoch FROM s.ends_at - s.starts_at) / 60)::int)
-FROM attendance_attendance a
-JOIN classes_classsession s ON s.id = a.class_session_id
-WHERE a.voided_at IS NULL AND s.counts_toward_promotion AND a.student_id = ANY(%s)
-GROUP BY a.student_id, s.discipline_id, s.class_type
-"""
 
 
 class FactsOfStudents:
-    """The facts about some students, fetched in five statements and read per student and rank system."""
+    """The facts about some students, fetched in six statements and read per student and rank system."""
 
     def __init__(self, students: Sequence[Student]) -> None:
         ids = [student.pk for student in students]
         self._leap_day = LeapDayBirthday(DojoSettings.current().leap_day_birthday)
-        self._rank_events = _rank_events(ids)
-        self._visits = _visits(ids)
-        self._facts = _facts(ids)
-        self._enrolled = _enrolled_disciplines(ids)
+        self._rank_events = fact_rows.rank_events(ids)
+        self._visits = visit_rows.visits(ids)
+        self._facts = fact_rows.facts(ids)
+        self._enrolled = fact_rows.enrolled_disciplines(ids)
+        self._all_offered = visit_rows.offered()
+        self._offered: dict[UUID, tuple[Offered, ...]] = {}
 
     def concerned(self, student: Student, systems: Sequence[RankSystem]) -> list[RankSystem]:
         """Return the systems in which a student has a rank or an enrolment; if there are none, all of them."""
+        enrolled = self._enrolled.get(student.pk, ())
         mine = [
             system
             for system in systems
             if (student.pk, system.pk) in self._rank_events
-            or (system.discipline_id and system.discipline_id in self._enrolled[student.pk])
+            or (system.discipline_id and system.discipline_id in enrolled)
         ]
         return mine or list(systems)
 
     def of(self, student: Student, system: RankSystem) -> StudentFacts:
         """Return what the engine may ask about a student in a rank system."""
-        facts = [f for f in self._facts[student.pk] if f.rank_system_id in {None, system.pk}]
         return StudentFacts(
             birth_date=student.birth_date,
             joined_on=student.joined_on,
-            rank_events=tuple(self._rank_events[student.pk, system.pk])
-            if (student.pk, system.pk) in self._rank_events
-            else (),
-            attendance=tuple(
-                Visits(
-                    class_type=class_type,
-                    # A system without a discipline counts every class: there is no other to tell it from.
-                    in_discipline=system.discipline_id is None or discipline == system.discipline_id,
-                    days=days,
-                    minutes=minutes,
-                )
-                for discipline, class_type, days, minutes in self._visits[student.pk]
-            ),
-            opening_balances=tuple(
-                OpeningBalance(on=f.on, count=f.value)
-                for f in facts
-                if f.kind == StudentFact.Kind.OPENING_ATTENDANCE
-            ),
-            documents=tuple(
-                DocumentFact(which=f.value, on=f.on, expires_on=f.expires_on)
-                for f in facts
-                if f.kind == StudentFact.Kind.DOCUMENT
-            ),
+            active=student.archived_at is None and student.status == Student.Status.ACTIVE,
+            rank_events=tuple(self._rank_events.get((student.pk, system.pk), ())),
+            attendance=self._attendance(student, system),
+            offered=self._offered_in(system),
             leap_day_birthday=self._leap_day,
+            **_recorded(
+                row
+                for row in self._facts.get(student.pk, ())
+                if row.system is None or row.system == system.pk
+            ),
         )
 
+    def _attendance(self, student: Student, system: RankSystem) -> tuple[Visits, ...]:
+        return tuple(
+            Visits(
+                class_type=row.class_type,
+                # A system without a discipline counts every class: there is no other to tell it from.
+                in_discipline=system.discipline_id is None or row.discipline == system.discipline_id,
+                minutes=row.minutes,
+                days=row.days,
+                level=row.level.within(system.pk),
+            )
+            for row in self._visits.get(student.pk, ())
+        )
 
-def _rank_events(ids: Sequence[UUID]) -> dict[tuple[UUID, UUID], list[RankEvent]]:
-    found: dict[tuple[UUID, UUID], list[RankEvent]] = defaultdict(list)
-    rows = models.RankEvent.objects.standing().filter(student__in=ids).order_by()
-    for student, system, code, kind, on in rows.values_list(
-        "student", "system", "rank__code", "kind", "effective_on"
-    ):
-        found[student, system].append(RankEvent(rank=code, kind=RankEventKind(kind), on=on))
-    return dict(found)
-
-
-def _visits(ids: Sequence[UUID]) -> dict[UUID, list[tuple[UUID | None, str, list[int], list[int]]]]:
-    found: dict[UUID, list[tuple[UUID | None, str, list[int], list[int]]]] = defaultdict(list)
-    with connection.cursor() as cursor:
-        cursor.execute(_VISITS, [list(ids)])
-        for student, *rest in cursor.fetchall():
-            found[student].append(tuple(rest))
-    return found
-
-
-def _facts(ids: Sequence[UUID]) -> dict[UUID, list[StudentFact]]:
-    return _by_student(StudentFact.objects.filter(student__in=ids, voided_at__isnull=True).order_by())
+    def _offered_in(self, system: RankSystem) -> tuple[Offered, ...]:
+        """The same for all students, hence made once."""
+        if system.pk not in self._offered:
+            self._offered[system.pk] = visit_rows.offered_in(
+                self._all_offered, discipline=system.discipline_id, system=system.pk
+            )
+        return self._offered[system.pk]
 
 
-def _enrolled_disciplines(ids: Sequence[UUID]) -> dict[UUID, set[UUID]]:
-    found: dict[UUID, set[UUID]] = defaultdict(set)
-    rows = Enrolment.objects.filter(student__in=ids, training_class__discipline__isnull=False)
-    for student, discipline in rows.values_list("student", "training_class__discipline"):
-        found[student].add(discipline)
-    return found
-
-
-def _by_student(rows: Iterable[Any]) -> dict[UUID, list[Any]]:
-    found: dict[UUID, list[Any]] = defaultdict(list)
+def _recorded(rows: Iterable[FactRow]) -> dict[str, Any]:
+    """What is written down about a student in a rank system, as the fields of `StudentFacts`."""
+    found: dict[str, list[Any]] = {}
     for row in rows:
-        found[row.student_id].append(row)
-    return found
+        field, read = _READERS[row.kind]
+        found.setdefault(field, []).append(read(row))
+    return {field: tuple(facts) for field, facts in found.items()}
+
+
+def _lasting(row: FactRow) -> Lasting:
+    return Lasting(on=row.on, expires_on=row.expires_on)
+
+
+def _named(row: FactRow) -> NamedFact:
+    return NamedFact(which=row.value, on=row.on, expires_on=row.expires_on)
+
+
+def _points(row: FactRow) -> Points:
+    """A number, or {points, category} where there are several categories."""
+    if isinstance(row.value, dict):
+        return Points(on=row.on, expires_on=row.expires_on, **row.value)
+    return Points(points=row.value, on=row.on, expires_on=row.expires_on)
+
+
+_Kind = StudentFact.Kind
+_READERS: Final[Mapping[str, tuple[str, Callable[[FactRow], object]]]] = {
+    _Kind.OPENING_ATTENDANCE: ("opening_balances", lambda row: OpeningBalance(on=row.on, count=row.value)),
+    _Kind.POINTS: ("points", _points),
+    _Kind.SKILL: ("skills", _named),
+    _Kind.APPROVAL: (
+        "approvals",
+        lambda row: Approval(which=row.value, on=row.on, expires_on=row.expires_on, by=row.by, role=row.role),
+    ),
+    _Kind.DOCUMENT: ("documents", _named),
+    _Kind.CREDENTIAL: ("credentials", _named),
+    _Kind.ACHIEVEMENT: ("achievements", _named),
+    _Kind.MEMBERSHIP: ("memberships", _lasting),
+    fact_rows.HOLD: ("holds", _lasting),
+}
+"""For each kind, the field of `StudentFacts` that it belongs to, and how a row of it is read."""

@@ -3,13 +3,13 @@
 Bounds keep a document's work and storage sane; they are far beyond every rule book we know.
 """
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator
 
-from tenant_apps.ranks.criteria import KINDS, Criterion
+from tenant_apps.ranks.criteria import KINDS
+from tenant_apps.ranks.criteria.schema import CODE, STOP, criterion_schema, text
 
 FORMAT: Final = 1
 MOST_RANKS: Final = 200
@@ -17,39 +17,23 @@ MOST_STEPS: Final = 1000
 MOST_PATHS: Final = 20
 MOST_CRITERIA: Final = 30
 MOST_COLOURS: Final = 4
-LONGEST_CODE: Final = 64
 LONGEST_NAME: Final = 200
 LONGEST_NOTE: Final = 4000
 
-# `$` would let a final line break pass in Python's `re`.
-_STOP = r"(?![\s\S])"
-
-
-def _text(longest: int) -> dict[str, object]:
-    return {"type": "string", "minLength": 1, "maxLength": longest, "pattern": r"\S"}
-
-
-_CODE = {
-    "type": "string",
-    "maxLength": LONGEST_CODE,
-    "pattern": rf"^[a-z0-9][a-z0-9._-]*{_STOP}",
-    "description": "made of a-z, 0-9, dots, dashes and underscores, a letter or digit first",
-}
-
 _COLOUR = {
     "type": "string",
-    "pattern": rf"^#[0-9a-fA-F]{{6}}{_STOP}",
+    "pattern": rf"^#[0-9a-fA-F]{{6}}{STOP}",
     "description": "a colour such as #1a2b3c",
 }
 
 _RANK = {
     "type": "object",
     "properties": {
-        "code": _CODE,
-        "name": _text(LONGEST_NAME),
-        "native_name": _text(LONGEST_NAME),
+        "code": CODE,
+        "name": text(LONGEST_NAME),
+        "native_name": text(LONGEST_NAME),
         "kind": {"enum": ["rank", "sub_rank", "title"]},
-        "track": _CODE,
+        "track": CODE,
         "colours": {"type": "array", "maxItems": MOST_COLOURS, "items": _COLOUR},
     },
     "required": ["code", "name"],
@@ -57,30 +41,12 @@ _RANK = {
 }
 
 
-def _criterion(kind: type[Criterion]) -> dict[str, Any]:
-    """If it is of that kind, then it has that kind's parameters and no others."""
-    return {
-        "if": {"type": "object", "properties": {"kind": {"const": kind.kind}}, "required": ["kind"]},
-        "then": {
-            "properties": {"kind": True, **kind.parameters},
-            "required": list(kind.required),
-            "additionalProperties": False,
-        },
-    }
-
-
-def _path(kinds: Mapping[str, type[Criterion]]) -> dict[str, Any]:
-    criterion = {
-        "type": "object",
-        "properties": {"kind": {"enum": sorted(kinds)}},
-        "required": ["kind"],
-        "allOf": [_criterion(kind) for kind in kinds.values()],
-    }
+def _path() -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {
-            "name": _text(LONGEST_NAME),
-            "criteria": {"type": "array", "maxItems": MOST_CRITERIA, "items": criterion},
+            "name": text(LONGEST_NAME),
+            "criteria": {"type": "array", "maxItems": MOST_CRITERIA, "items": criterion_schema(KINDS)},
         },
         "required": ["name", "criteria"],
         "additionalProperties": False,
@@ -92,10 +58,12 @@ def definition_schema() -> dict[str, Any]:
     step = {
         "type": "object",
         "properties": {
-            "from": {**_CODE, "type": ["string", "null"]},
-            "to": _CODE,
+            "from": {**CODE, "type": ["string", "null"]},
+            "to": CODE,
             "type": {"enum": ["promote", "convert", "skip"]},
-            "paths": {"type": "array", "minItems": 1, "maxItems": MOST_PATHS, "items": _path(KINDS)},
+            "clock": {"enum": ["restarts", "carries"]},
+            "anchor": {"enum": ["rank", "last_test"]},
+            "paths": {"type": "array", "minItems": 1, "maxItems": MOST_PATHS, "items": _path()},
         },
         "required": ["from", "to", "paths"],
         "additionalProperties": False,
@@ -106,17 +74,17 @@ def definition_schema() -> dict[str, Any]:
         "type": "object",
         "properties": {
             "format": {"type": "integer", "const": FORMAT},
-            "name": _text(LONGEST_NAME),
-            "art": _text(LONGEST_NAME),
-            "source": _text(LONGEST_NOTE),
+            "name": text(LONGEST_NAME),
+            "art": text(LONGEST_NAME),
+            "source": text(LONGEST_NOTE),
             "confidence": {"enum": ["O", "S", "C", "M"]},
-            "edition": _text(LONGEST_NAME),
+            "edition": text(LONGEST_NAME),
             "effective_on": {
                 "type": "string",
-                "pattern": rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{_STOP}",
+                "pattern": rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{STOP}",
                 "description": "a date, YYYY-MM-DD",
             },
-            "note": _text(LONGEST_NOTE),
+            "note": text(LONGEST_NOTE),
             "ranks": {"type": "array", "minItems": 1, "maxItems": MOST_RANKS, "items": _RANK},
             "steps": {"type": "array", "maxItems": MOST_STEPS, "items": step},
         },

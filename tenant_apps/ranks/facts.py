@@ -11,6 +11,7 @@ from datetime import date
 from enum import StrEnum
 
 from tenant_apps.ranks.civil_dates import LeapDayBirthday
+from tenant_apps.ranks.spans import END, Span
 
 
 class RankEventKind(StrEnum):
@@ -33,22 +34,26 @@ class RankEvent:
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """A student's attendances of one class type and one side of the discipline, as parallel arrays.
+    """A student's attendances that are alike in all but their date: one ordinal (`date.toordinal()`) for each.
 
-    `days[i]` is the ordinal of a local date (`date.toordinal()`), `minutes[i]` the length of that session;
-    one entry per attendance, in any order. `in_discipline`: the class belongs to the rank system's
-    discipline. Arrays, since they come as such from one `array_agg` per student, and 500,000 small objects
-    would cost more than all else.
+    `minutes`: how long those sessions lasted. `level`: the place, in the rank system, of the rank they ask
+    for; 0 for sessions open to all. `in_discipline`: they belong to the rank system's discipline. The days are
+    in any order, and an array of numbers, since 500,000 small objects would cost more than all else.
     """
 
     class_type: str
     in_discipline: bool
+    minutes: int
     days: Sequence[int]
-    minutes: Sequence[int]
+    level: int = 0
 
-    def __post_init__(self) -> None:
-        if len(self.days) != len(self.minutes):
-            raise ValueError("days and minutes of visits must be parallel")
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The sessions of the rank system's discipline that ask for a rank of this `level`: the day of each, in order."""
+
+    days: Sequence[int]
+    level: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,33 +71,72 @@ class OpeningBalance:
             raise ValueError("an opening balance cannot be negative")
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentFact:
-    """Something handed in (an article, an essay), valid from `on` to `expires_on`, both included."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lasting:
+    """Something true from `on` to `expires_on` (None: without end), both included."""
 
-    which: str
     on: date
     expires_on: date | None = None
+
+    @property
+    def span(self) -> Span:
+        """The same as day ordinals."""
+        return self.on.toordinal(), END if self.expires_on is None else self.expires_on.toordinal()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedFact(Lasting):
+    """A document handed in, a skill shown, a credential held, a title won: `which` is what the dojo calls it."""
+
+    which: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval(NamedFact):
+    """Somebody's consent: `by` tells approvers apart, `role` is what they are here (admin, instructor)."""
+
+    by: str = ""
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Points(Lasting):
+    """Points earned on a day, in a category if there are several."""
+
+    points: int | float
+    category: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StudentFacts:
-    """All that the rules of one rank system may ask about one student. None: not recorded."""
+    """All that the rules of one rank system may ask about one student. None: not recorded.
+
+    `active`: trains here now, neither on trial nor gone. `failed_tests`: dates of tests for a rank of this
+    system. `offered` is the same for all students, and shared.
+    """
 
     birth_date: date | None = None
     joined_on: date | None = None
+    active: bool | None = None
     rank_events: tuple[RankEvent, ...] = ()
+    failed_tests: tuple[date, ...] = ()
     attendance: tuple[Visits, ...] = ()
+    offered: tuple[Offered, ...] = ()
     opening_balances: tuple[OpeningBalance, ...] = ()
-    documents: tuple[DocumentFact, ...] = ()
+    documents: tuple[NamedFact, ...] = ()
+    skills: tuple[NamedFact, ...] = ()
+    credentials: tuple[NamedFact, ...] = ()
+    achievements: tuple[NamedFact, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    points: tuple[Points, ...] = ()
+    memberships: tuple[Lasting, ...] = ()
+    holds: tuple[Lasting, ...] = ()
     leap_day_birthday: LeapDayBirthday = LeapDayBirthday.MAR1
 
 
 def visits(rows: Iterable[tuple[date, int, str, bool]]) -> tuple[Visits, ...]:
     """Attendance from rows of (local date, minutes, class type, in the discipline), in any order."""
-    series: dict[tuple[str, bool], tuple[list[int], list[int]]] = {}
+    series: dict[tuple[str, bool, int], list[int]] = {}
     for on, minutes, class_type, in_discipline in rows:
-        days, lengths = series.setdefault((class_type, in_discipline), ([], []))
-        days.append(on.toordinal())
-        lengths.append(minutes)
-    return tuple(Visits(*key, tuple(days), tuple(lengths)) for key, (days, lengths) in sorted(series.items()))
+        series.setdefault((class_type, in_discipline, minutes), []).append(on.toordinal())
+    return tuple(Visits(*key, tuple(days)) for key, days in sorted(series.items()))

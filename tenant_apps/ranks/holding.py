@@ -1,13 +1,21 @@
 """Which rank a student holds as of a date: one rule, whatever the order in which events were entered."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import NamedTuple
 
 from tenant_apps.ranks.facts import RankEvent, RankEventKind
 from tenant_apps.ranks.spans import BEGINNING, END
 
 _TIE = {kind: place for place, kind in enumerate(RankEventKind)}
+
+
+class SubRank(NamedTuple):
+    """A stripe or a degree: the n-th sub-rank `of` a rank, which who wears it still holds."""
+
+    of: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +31,6 @@ class Holding:
     def held_on(self) -> date | None:
         """The date of the rank held, which is the anchor of C2 and C5; None where no rank is held."""
         return None if self.rank is None else date.fromordinal(self.since)
-
-    @property
-    def brought_along(self) -> bool:
-        """The rank comes from elsewhere; what was done there for the next one need not be recorded here."""
-        return self.kind is RankEventKind.IMPORT or self.kind is RankEventKind.CONVERT
 
 
 def holdings(events: Iterable[RankEvent], order: Mapping[str, int]) -> tuple[Holding, ...]:
@@ -48,4 +51,23 @@ def holdings(events: Iterable[RankEvent], order: Mapping[str, int]) -> tuple[Hol
     found = [Holding(None, None, BEGINNING, days[0] - 1)]
     for place, (since, event) in enumerate(of_day.items()):
         found.append(Holding(event.rank, event.kind, since, days[place + 1] - 1))
+    return tuple(found)
+
+
+def without_sub_ranks(ranks: tuple[Holding, ...], sub_ranks: Mapping[str, SubRank]) -> tuple[Holding, ...]:
+    """The same time with a rank's sub-ranks as part of it: who receives a stripe on blue still holds blue.
+
+    Whose first known event is a sub-rank (imported with two stripes) holds the rank since then.
+    """
+    if not sub_ranks:
+        return ranks
+    found: list[Holding] = []
+    for holding in ranks:
+        sub_rank = sub_ranks.get(holding.rank or "")
+        if sub_rank is None:
+            found.append(holding)
+        elif found and found[-1].rank == sub_rank.of:
+            found[-1] = replace(found[-1], until=holding.until)
+        else:
+            found.append(replace(holding, rank=sub_rank.of))
     return tuple(found)

@@ -63,6 +63,38 @@ def union(*several: Spans) -> Spans:
     return tuple(found)
 
 
+def complement(spans: Spans) -> Spans:
+    """All other days."""
+    found: list[Span] = []
+    first = BEGINNING
+    for since, until in spans:
+        if first < since:
+            found.append((first, since - 1))
+        first = until + 1
+    return (*found, (first, END)) if first <= END else tuple(found)
+
+
+def number_of_days(spans: Spans, first: int, last: int) -> int:
+    """How many of the days from first to last, both included, are in the spans."""
+    return sum(max(min(until, last) - max(since, first) + 1, 0) for since, until in spans)
+
+
+def nth_day_after(spans: Spans, day: int, n: int) -> int | None:
+    """The day on which n days of the spans have passed since the given one, which is itself not counted.
+
+    The given day for none; None where the spans have no n days after it.
+    """
+    if n <= 0:
+        return day
+    for since, until in spans:
+        first = max(since, day + 1)
+        length = until - first + 1
+        if length >= n:
+            return first + n - 1
+        n -= max(length, 0)
+    return None
+
+
 def span_at(spans: Spans, day: int) -> Span | None:
     """The span that contains the day."""
     for span in spans:

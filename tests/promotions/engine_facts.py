@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from tenant_apps.promotions.engine import (
-    DocumentFact,
+    NamedFact,
     OpeningBalance,
     RankEvent,
     RankEventKind,
@@ -42,8 +42,8 @@ def balance(on: str, count: int) -> OpeningBalance:
     return OpeningBalance(day(on), count)
 
 
-def handed_in(which: str, on: str, expires_on: str | None = None) -> DocumentFact:
-    return DocumentFact(which, day(on), None if expires_on is None else day(expires_on))
+def handed_in(which: str, on: str, expires_on: str | None = None) -> NamedFact:
+    return NamedFact(which=which, on=day(on), expires_on=None if expires_on is None else day(expires_on))
 
 
 def trained(

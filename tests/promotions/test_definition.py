@@ -256,14 +256,29 @@ def test_the_published_schema_is_a_schema_and_json() -> None:
     validator().check_schema(json.loads(json.dumps(definition_schema())))
 
 
-def test_the_presets_are_the_four_of_the_first_issue_with_source_and_confidence() -> None:
+def test_there_is_a_preset_for_every_table_of_the_rule_books_with_source_and_confidence() -> None:
     assert {key: rules.confidence.value for key, rules in presets().items()} == {
         "aikikai": "S",
+        "dkv-germany": "C",
         "fik-kendo": "O",
         "ibjjf-adult": "S",
+        "jkf": "O",
+        "kmg-scotland": "C",
+        "kodokan-men": "O",
         "kukkiwon": "M",
+        "kyokushin-sweden": "C",
+        "skief": "O",
+        "us-aikido-federation": "S",
+        "usja-senior": "O",
+        "wkki-wado": "O",
+        "znkr-shogo": "S",
     }
     assert all(rules.source and rules.art for rules in presets().values())
+
+
+def test_what_is_not_a_bodys_own_text_says_so() -> None:
+    unofficial = [rules for rules in presets().values() if rules.confidence.value in "CM"]
+    assert all((rules.note or "").startswith("Not official.") for rules in unofficial)
 
 
 @pytest.mark.parametrize("key", presets())

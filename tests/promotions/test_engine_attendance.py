@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tenant_apps.promotions.engine import CriterionResult, Eligibility, OpeningBalance, StudentFacts, Visits
+from tenant_apps.promotions.engine import CriterionResult, Eligibility, OpeningBalance, StudentFacts
 from tests.promotions.engine_facts import (
     ask,
     awarded,
@@ -162,8 +162,6 @@ def test_an_unknown_attendance_beside_a_failing_age_is_not_eligible_and_both_are
     assert result.earliest_on is None
 
 
-def test_facts_that_make_no_sense_are_refused() -> None:
+def test_a_negative_balance_is_refused() -> None:
     with pytest.raises(ValueError, match="negative"):
         OpeningBalance(date(2026, 1, 1), -1)
-    with pytest.raises(ValueError, match="parallel"):
-        Visits("regular", in_discipline=True, days=(1, 2), minutes=(60,))

@@ -1,103 +1,102 @@
 """For every criterion of every step of every preset: one day short, and exactly due."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import NamedTuple
 
 import pytest
-from dateutil.relativedelta import relativedelta
 
-from tenant_apps.promotions.engine import DocumentFact, Eligibility, RankEvent, RankEventKind, StudentFacts
-from tenant_apps.ranks.criteria import Age, AgeBasis, AttendanceCount, Criterion, DocumentHandedIn, TimeInRank
-from tenant_apps.ranks.definition import Path, RankDefinition, Step
+from tenant_apps.promotions.engine import Eligibility
+from tenant_apps.ranks.criteria import Age, AgeBasis, RankHeldBefore
 from tenant_apps.ranks.presets import presets
-from tests.promotions.engine_facts import ask, trained
+from tests.promotions.due_students import DUE, Boundary, student_due_on
+from tests.promotions.engine_facts import ask, awarded, facts
+
+THE_DAY_BEFORE = DUE - timedelta(days=1)
 
 
-class Boundary(NamedTuple):
-    rules: RankDefinition
-    step: Step
-    path: Path
-    deciding: Criterion
+def boundaries() -> Iterator[Boundary]:
+    for rules in presets().values():
+        for step in rules.steps:
+            for path in step.paths:
+                for deciding in path.criteria:
+                    case = Boundary(rules, step, path, deciding)
+                    if not isinstance(deciding, Age):
+                        yield case
+                        continue
+                    if deciding.min is not None:
+                        yield case
+                    if deciding.max is not None:
+                        yield case._replace(closes=True)
 
 
-BOUNDARIES = [
-    pytest.param(
-        Boundary(rules, step, path, deciding),
-        id=f"{key}-{step.origin}-to-{step.to}-{path.name}-{deciding.kind}",
-    )
-    for key, rules in presets().items()
-    for step in rules.steps
-    for path in step.paths
-    for deciding in path.criteria
-]
-
-DUE = date(2030, 1, 1)
-"""When the deciding criterion turns: a New Year's Day, as birth-year ages do."""
-
-
-def student_due_on(case: Boundary) -> StudentFacts:
-    """All criteria of the path are met well before DUE but the deciding one, which turns on that very day."""
-    months = sum(criterion.months for criterion in case.path.criteria if isinstance(criterion, TimeInRank))
-    days = sum(criterion.n for criterion in case.path.criteria if isinstance(criterion, AttendanceCount))
-    if isinstance(case.deciding, TimeInRank):
-        held_on = DUE - relativedelta(months=months)
-    else:
-        held_on = min(DUE - relativedelta(months=months + 2), DUE - timedelta(days=days + 60))
-    events = () if case.step.origin is None else (RankEvent(case.step.origin, RankEventKind.AWARD, held_on),)
-    birth_date, attendance, documents = None, [], []
-    for criterion in case.path.criteria:
-        decides = criterion is case.deciding
-        match criterion:
-            case Age(min=int(least)):
-                birth_date = DUE - relativedelta(years=least, months=0 if decides else 6)
-            case Age(max=int(most)):
-                birth_date = DUE - relativedelta(years=most + 1 if decides else most)
-            case AttendanceCount(n=count):
-                last = DUE if decides else DUE - timedelta(days=30)
-                if isinstance(case.deciding, TimeInRank):
-                    last = held_on + timedelta(days=count)
-                attendance = [last - timedelta(days=number) for number in range(count)]
-            case DocumentHandedIn(which=which):
-                documents = [DocumentFact(which, DUE if decides else held_on + timedelta(days=1))]
-    return StudentFacts(
-        birth_date=birth_date,
-        rank_events=events,
-        attendance=trained(attendance),
-        documents=tuple(documents),
+def name_of(case: Boundary) -> str:
+    edge = "closes" if case.closes else "opens"
+    return (
+        f"{case.rules.name}-{case.step.origin}-to-{case.step.to}-{case.path.name}-{case.deciding.kind}-{edge}"
     )
 
 
-def is_upper_bound(criterion: Criterion) -> bool:
-    return isinstance(criterion, Age) and criterion.min is None
+DATED = [case for case in boundaries() if not isinstance(case.deciding, RankHeldBefore)]
+PAST_RANKS = [case for case in boundaries() if isinstance(case.deciding, RankHeldBefore)]
 
 
-@pytest.mark.parametrize("case", BOUNDARIES)
+@pytest.mark.parametrize("case", DATED, ids=name_of)
 def test_a_step_opens_or_closes_on_the_very_day(case: Boundary) -> None:
     student = student_due_on(case)
-    day_before = ask(case.rules, student, DUE - timedelta(days=1), case.step.to)
-    on_the_day = ask(case.rules, student, DUE, case.step.to)
-    short, due = (on_the_day, day_before) if is_upper_bound(case.deciding) else (day_before, on_the_day)
+    days = (DUE, THE_DAY_BEFORE) if case.closes else (THE_DAY_BEFORE, DUE)
+    short, due = (ask(case.rules, student, day, case.step.to) for day in days)
 
     assert due.status is Eligibility.ELIGIBLE
     assert due.path == case.path.name
     assert short.status is Eligibility.NOT_ELIGIBLE
-    assert [c.kind for c in short.criteria if c.status != "met"] == [case.deciding.kind]
-    assert short.earliest_on == (None if is_upper_bound(case.deciding) else DUE)
+    if short.path == case.path.name:
+        assert {c.kind for c in short.criteria if c.status != "met"} == {case.deciding.kind}
+    assert short.earliest_on == (None if case.closes else DUE)
+
+
+@pytest.mark.parametrize("case", PAST_RANKS, ids=name_of)
+def test_a_path_for_those_who_held_a_rank_is_closed_to_others(case: Boundary) -> None:
+    """No day turns this: an earlier rank was held, or it was not."""
+    with_it = ask(case.rules, student_due_on(case), DUE, case.step.to)
+    assert (with_it.status, with_it.path) == (Eligibility.ELIGIBLE, case.path.name)
+    if case.step.origin not in case.deciding.ranks:  # type: ignore[attr-defined]
+        without = ask(case.rules, student_due_on(case, but=case.deciding), DUE, case.step.to)
+        assert without.status is Eligibility.NOT_ELIGIBLE
 
 
 def test_the_boundaries_cover_every_step_that_asks_for_anything() -> None:
-    asked = {(boundary.values[0].rules.name, boundary.values[0].step) for boundary in BOUNDARIES}
+    asked = {(case.rules.name, case.step) for case in boundaries()}
     unasked = {(rules.name, s) for rules in presets().values() for s in rules.steps} - asked
-    assert [(name, step.to) for name, step in unasked] == [("IBJJF adult belts", "white")]
+    assert [(name, step.to) for name, step in unasked] == [("IBJJF belts, adults and kids", "white")]
+
+
+def test_every_path_has_a_day_on_which_it_opens_or_a_rank_that_opens_it() -> None:
+    opened = {(case.rules.name, case.step.origin, case.step.to, case.path.name) for case in boundaries()}
+    every = {
+        (rules.name, step.origin, step.to, path.name)
+        for rules in presets().values()
+        for step in rules.steps
+        for path in step.paths
+        if path.criteria
+    }
+    assert opened == every
 
 
 def test_birth_year_age_is_used_by_ibjjf_alone() -> None:
     by_birth_year = {
-        rules.name
-        for rules in presets().values()
-        for step in rules.steps
-        for path in step.paths
-        for criterion in path.criteria
-        if isinstance(criterion, Age) and criterion.basis is AgeBasis.BIRTH_YEAR
+        case.rules.name
+        for case in boundaries()
+        if isinstance(case.deciding, Age) and case.deciding.basis is AgeBasis.BIRTH_YEAR
     }
-    assert by_birth_year == {"IBJJF adult belts"}
+    assert by_birth_year == {"IBJJF belts, adults and kids"}
+
+
+@pytest.mark.parametrize(("received", "born", "opens"), [
+    ("2029-06-01", 2014, False), ("2029-06-01", 2013, True), ("2029-06-01", 2012, True), ("2029-06-01", 2011, False),
+])  # fmt: skip
+def test_a_juvenile_blue_belt_was_received_in_the_years_of_sixteen_and_seventeen(
+    received: str, born: int, opens: bool
+) -> None:
+    student = facts(awarded("blue", received), born=date(born, 12, 31).isoformat())
+    result = ask(presets()["ibjjf-adult"], student, received, "purple")
+    assert (result.status is Eligibility.ELIGIBLE) is opens

@@ -1,13 +1,17 @@
-"""The cases of rank-rules.md that the first presets cover, by their numbers there."""
+"""The cases of rank-rules.md, by their numbers there."""
 
 from datetime import date
 
-from tenant_apps.promotions.engine import Eligibility, evaluate
+import pytest
+
+from tenant_apps.promotions.engine import Eligibility, NamedFact, Points, StepResult, evaluate
+from tenant_apps.ranks.definition import RankDefinition, parse_definition
 from tenant_apps.ranks.presets import preset
 from tests.promotions.engine_facts import (
     ask,
     awarded,
     balance,
+    converted,
     day,
     days_in_a_row,
     facts,
@@ -21,12 +25,13 @@ ELIGIBLE, NOT_ELIGIBLE, UNKNOWN = Eligibility.ELIGIBLE, Eligibility.NOT_ELIGIBLE
 
 
 def test_case_1_blue_becomes_purple_after_24_calendar_months_not_730_days() -> None:
-    student = facts(awarded("blue", "2023-03-15"), born="1990-01-01")
+    student = facts(awarded("blue", "2023-03-15"))
     early = ask(preset("ibjjf-adult"), student, "2025-03-14", "purple")
     assert (day("2025-03-14") - day("2023-03-15")).days == 730
-    assert early.status is NOT_ELIGIBLE
+    assert (early.status, early.path) == (NOT_ELIGIBLE, "regular")
     assert early.earliest_on == date(2025, 3, 15)
-    assert ask(preset("ibjjf-adult"), student, "2025-03-15", "purple").status is ELIGIBLE
+    on_the_day = ask(preset("ibjjf-adult"), student, "2025-03-15", "purple")
+    assert (on_the_day.status, on_the_day.path) == (ELIGIBLE, "regular")
 
 
 def test_case_2_purple_of_31_august_becomes_brown_at_the_end_of_february() -> None:
@@ -35,26 +40,47 @@ def test_case_2_purple_of_31_august_becomes_brown_at_the_end_of_february() -> No
     assert ask(preset("ibjjf-adult"), student, "2026-02-28", "brown").status is ELIGIBLE
 
 
-def test_case_5_in_part_there_is_no_step_from_white_to_purple() -> None:
-    result = ask(
-        preset("ibjjf-adult"),
-        facts(awarded("white", "2020-01-01"), born="1990-01-01"),
-        "2026-01-01",
-        "purple",
-    )
-    assert result.status is NOT_ELIGIBLE
-    assert result.path is None
+def test_case_5_an_orange_belt_of_sixteen_becomes_blue_and_not_purple() -> None:
+    student = facts(awarded("orange", "2025-03-01"), born="2010-11-30")
+    assert ask(preset("ibjjf-adult"), student, "2025-12-31", "blue").status is NOT_ELIGIBLE
+    assert ask(preset("ibjjf-adult"), student, "2026-01-01", "blue").status is ELIGIBLE
+    result = ask(preset("ibjjf-adult"), student, "2026-01-01", "purple")
+    assert (result.status, result.path) == (NOT_ELIGIBLE, None)
     assert [(c.kind, c.message) for c in result.criteria] == [
-        ("step", "There is no step from White belt to Purple belt.")
+        ("step", "There is no step from Orange belt to Purple belt.")
     ]
+    green = facts(awarded("green", "2025-03-01"), born="2010-11-30")
+    assert ask(preset("ibjjf-adult"), green, "2026-01-01", "purple").status is ELIGIBLE
 
 
-def test_case_7_in_part_a_brown_belt_who_is_too_young_and_too_early_gets_both_reasons() -> None:
-    student = facts(awarded("brown", "2026-01-10"), born="2008-05-05")
-    result = ask(preset("ibjjf-adult"), student, "2026-06-15", "black")
+def test_case_7_a_brown_belt_who_is_too_young_and_too_early_gets_both_reasons_unless_world_champion() -> None:
+    brown = awarded("brown", "2026-01-10")
+    result = ask(preset("ibjjf-adult"), facts(brown, born="2008-05-05"), "2026-06-15", "black")
+    assert (result.status, result.path) == (NOT_ELIGIBLE, "regular")
     assert statuses(result) == {"time_in_rank": "not_met", "age": "not_met"}
     assert [c.earliest_on for c in result.criteria] == [date(2027, 1, 10), date(2027, 1, 1)]
     assert result.earliest_on == date(2027, 1, 10)
+    title = NamedFact(which="Adult World Champion", on=day("2026-06-07"))
+    champion = facts(brown, born="2008-05-05", achievements=(title,))
+    won = ask(preset("ibjjf-adult"), champion, "2026-06-15", "black")
+    assert (won.status, won.path, won.earliest_on) == (ELIGIBLE, "world champion", date(2026, 6, 7))
+    won_as_purple = NamedFact(which="Adult World Champion", on=day("2026-01-09"))
+    too_early = facts(
+        awarded("purple", "2025-01-01"), brown, born="2008-05-05", achievements=(won_as_purple,)
+    )
+    assert ask(preset("ibjjf-adult"), too_early, "2026-06-15", "black").status is NOT_ELIGIBLE
+
+
+@pytest.mark.parametrize(
+    ("kids_belt", "months"),
+    [("grey-white", 12), ("yellow", 12), ("orange-black", 12), ("green-white", 0), ("white", 24)],
+)
+def test_former_kids_belts_wait_less_for_purple(kids_belt: str, months: int) -> None:
+    student = facts(awarded(kids_belt, "2019-01-01"), awarded("blue", "2024-02-29"), born="2006-05-05")
+    result = ask(preset("ibjjf-adult"), student, "2024-02-29", "purple")
+    due = {0: date(2024, 2, 29), 12: date(2025, 2, 28), 24: date(2026, 2, 28)}[months]
+    assert result.earliest_on == due
+    assert (result.status is ELIGIBLE) is (months == 0)
 
 
 def test_case_9_the_wait_is_over_but_the_sixteenth_birthday_is_a_day_away() -> None:
@@ -64,6 +90,33 @@ def test_case_9_the_wait_is_over_but_the_sixteenth_birthday_is_a_day_away() -> N
     assert statuses(early) == {"time_in_rank": "met", "age": "not_met"}
     assert early.earliest_on == date(2026, 3, 1)
     assert ask(preset("kukkiwon"), student, "2026-03-01", "2-dan").status is ELIGIBLE
+
+
+def kukkiwon(clock: str) -> RankDefinition:
+    document = preset("kukkiwon").as_document()
+    for step in document["steps"]:
+        if step["type"] == "convert":
+            step["clock"] = clock
+    return parse_definition(document)
+
+
+def test_case_11_a_conversion_restarts_the_clock_or_carries_it() -> None:
+    student = facts(awarded("1-poom", "2023-05-20"), converted("1-dan", "2026-07-07"), born="2009-07-07")
+    restarted = ask(kukkiwon("restarts"), student, "2026-08-01", "2-dan")
+    assert (restarted.status, restarted.earliest_on) == (NOT_ELIGIBLE, date(2027, 7, 7))
+    assert restarted == ask(preset("kukkiwon"), student, "2026-08-01", "2-dan")
+    carried = ask(kukkiwon("carries"), student, "2026-08-01", "2-dan")
+    assert (carried.status, carried.earliest_on) == (ELIGIBLE, date(2026, 7, 7))
+    assert carried.criteria[0].have == 38
+
+
+def test_who_has_been_poom_is_younger_as_fourth_dan() -> None:
+    events = awarded("1-poom", "2018-01-01"), awarded("3-dan", "2022-01-01")
+    student = facts(*events, born="2006-03-01")
+    result = ask(preset("kukkiwon"), student, "2025-01-01", "4-dan")
+    assert (result.status, result.path) == (ELIGIBLE, "having been poom")
+    never = ask(preset("kukkiwon"), facts(events[1], born="2006-03-01"), "2025-01-01", "4-dan")
+    assert (never.status, never.earliest_on) == (NOT_ELIGIBLE, date(2027, 3, 1))
 
 
 def test_case_13_45_sessions_on_38_days_are_38_days() -> None:
@@ -119,6 +172,22 @@ def test_case_18_eighth_dan_waits_for_the_forty_sixth_birthday() -> None:
     assert statuses(early) == {"time_in_rank": "met", "age": "not_met"}
     assert early.criteria[1].have == 45
     assert ask(preset("fik-kendo"), student, "2026-11-26", "8-dan").status is ELIGIBLE
+
+
+def test_case_20_points_trade_against_time_and_count_from_the_current_dan() -> None:
+    first_dan = awarded("1-dan", "2025-01-15")
+
+    def answer(*earned: tuple[str, int]) -> StepResult:
+        points = tuple(Points(on=day(on), points=number) for on, number in earned)
+        return ask(preset("kodokan-men"), facts(first_dan, points=points), "2026-07-15", "2-dan")
+
+    six = answer(("2025-06-01", 4), ("2026-01-01", 2))
+    assert (six.status, six.path, six.earliest_on) == (ELIGIBLE, "good", date(2026, 7, 15))
+    three = answer(("2025-06-01", 3))
+    assert (three.status, three.path, three.earliest_on) == (NOT_ELIGIBLE, "fair", date(2028, 1, 15))
+    four_of_old = answer(("2024-06-01", 4), ("2025-06-01", 2))
+    assert (four_of_old.status, four_of_old.earliest_on) == (NOT_ELIGIBLE, None)
+    assert [(c.kind, c.have, c.need) for c in four_of_old.criteria if c.status != "met"] == [("points", 2, 6)]
 
 
 def test_case_23_an_imported_grade_without_any_attendance_is_unknown_not_nought() -> None:

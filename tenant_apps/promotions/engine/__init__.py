@@ -5,13 +5,18 @@ It knows no database, no clock and no time zone: facts are fetched beforehand fo
 every date is a civil date of the dojo. Rules come from `tenant_apps.ranks.definition`.
 """
 
+from tenant_apps.promotions.engine.english import ENGLISH
 from tenant_apps.promotions.engine.evaluate import evaluate, rank_held
-from tenant_apps.promotions.engine.messages import ENGLISH, Phrases
+from tenant_apps.promotions.engine.phrases import Phrases
 from tenant_apps.promotions.engine.results import CriterionResult, Eligibility, Status, StepResult
 from tenant_apps.ranks.civil_dates import LeapDayBirthday
 from tenant_apps.ranks.facts import (
-    DocumentFact,
+    Approval,
+    Lasting,
+    NamedFact,
+    Offered,
     OpeningBalance,
+    Points,
     RankEvent,
     RankEventKind,
     StudentFacts,
@@ -21,12 +26,16 @@ from tenant_apps.ranks.facts import (
 
 __all__ = [
     "ENGLISH",
+    "Approval",
     "CriterionResult",
-    "DocumentFact",
     "Eligibility",
+    "Lasting",
     "LeapDayBirthday",
+    "NamedFact",
+    "Offered",
     "OpeningBalance",
     "Phrases",
+    "Points",
     "RankEvent",
     "RankEventKind",
     "Status",

@@ -1,32 +1,80 @@
 """The kinds of criteria that a promotion path may be made of.
 
 A new kind is one module here with one class (its JSON schema, its check, its meaning), its name in `KINDS`,
-and its sentences in `tenant_apps/promotions/engine/messages.py`. A test fails for a kind without sentences.
+and its sentences in `tenant_apps/promotions/engine/english/`. A test fails for a kind without sentences.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
+from tenant_apps.ranks.criteria.achievement import AchievementWon
 from tenant_apps.ranks.criteria.age import Age, AgeBasis
-from tenant_apps.ranks.criteria.attendance_count import AttendanceCount, AttendanceUnit
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding, Since
+from tenant_apps.ranks.criteria.approval import Approved
+from tenant_apps.ranks.criteria.attendance_count import AttendanceCount
+from tenant_apps.ranks.criteria.attendance_rate import AttendanceRate
+from tenant_apps.ranks.criteria.attendance_units import AttendanceSince, AttendanceUnit
+from tenant_apps.ranks.criteria.credential import CredentialHeld
+from tenant_apps.ranks.criteria.criterion import Candidacy, Clock, Criterion, Finding, Since
 from tenant_apps.ranks.criteria.document import DocumentHandedIn
-from tenant_apps.ranks.criteria.time_in_rank import TimeInRank
+from tenant_apps.ranks.criteria.event_count import EventCount
+from tenant_apps.ranks.criteria.last_test import since_last_test
+from tenant_apps.ranks.criteria.points import PointsEarned
+from tenant_apps.ranks.criteria.rank_held_before import RankHeldBefore
+from tenant_apps.ranks.criteria.retest_gap import RetestGap
+from tenant_apps.ranks.criteria.skills import SkillsShown
+from tenant_apps.ranks.criteria.standing import GoodStanding
+from tenant_apps.ranks.criteria.sub_ranks import SubRanks
+from tenant_apps.ranks.criteria.time_in_rank import Activity, TimeInRank
+from tenant_apps.ranks.criteria.total_training_time import TotalTrainingTime
 
 KINDS: Final[Mapping[str, type[Criterion]]] = {
-    kind.kind: kind for kind in (TimeInRank, AttendanceCount, Age, DocumentHandedIn)
+    kind.kind: kind
+    for kind in (
+        TimeInRank,
+        RankHeldBefore,
+        AttendanceCount,
+        AttendanceRate,
+        Age,
+        PointsEarned,
+        AchievementWon,
+        SkillsShown,
+        DocumentHandedIn,
+        Approved,
+        CredentialHeld,
+        EventCount,
+        GoodStanding,
+        SubRanks,
+        RetestGap,
+        TotalTrainingTime,
+    )
 }
 
 __all__ = [
     "KINDS",
+    "AchievementWon",
+    "Activity",
     "Age",
     "AgeBasis",
+    "Approved",
     "AttendanceCount",
+    "AttendanceRate",
+    "AttendanceSince",
     "AttendanceUnit",
     "Candidacy",
+    "Clock",
+    "CredentialHeld",
     "Criterion",
     "DocumentHandedIn",
+    "EventCount",
     "Finding",
+    "GoodStanding",
+    "PointsEarned",
+    "RankHeldBefore",
+    "RetestGap",
     "Since",
+    "SkillsShown",
+    "SubRanks",
     "TimeInRank",
+    "TotalTrainingTime",
+    "since_last_test",
 ]

@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
 
 from tenant_apps.ranks.civil_dates import LeapDayBirthday, birthday, full_age
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding, one_of, whole_number
+from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.schema import one_of, whole_number
 from tenant_apps.ranks.spans import BEGINNING, END, NEVER, days_between
 
 MOST_YEARS: Final = 120
@@ -57,9 +58,7 @@ class Age(Criterion):
         if birth is None:
             return Finding(NEVER, known=False, have=None, need=self.min if self.min is not None else self.max)
         leap_day = candidacy.facts.leap_day_birthday
-        by_year = self.basis is AgeBasis.BIRTH_YEAR
-        on = candidacy.as_of_date
-        have = on.year - birth.year if by_year else full_age(birth, on, leap_day)
+        have = self.years(birth, candidacy.as_of_date, leap_day)
         first = BEGINNING if self.min is None else self._turning(birth, self.min, leap_day)
         last = END if self.max is None else self._turning(birth, self.max + 1, leap_day) - 1
         too_old = self.max is not None and have > self.max
@@ -69,6 +68,15 @@ class Age(Criterion):
             have=max(have, 0),
             need=self.max if too_old or self.min is None else self.min,
         )
+
+    def years(self, birth: date, on: date, leap_day: LeapDayBirthday) -> int:
+        """The age on a date as this criterion counts it; negative before the birth."""
+        by_year = self.basis is AgeBasis.BIRTH_YEAR
+        return on.year - birth.year if by_year else full_age(birth, on, leap_day)
+
+    def admits(self, years: int) -> bool:
+        """Whether that age is within the bounds."""
+        return (self.min is None or years >= self.min) and (self.max is None or years <= self.max)
 
     def _turning(self, birth: date, years: int, leap_day: LeapDayBirthday) -> int:
         """The day on which that age is reached; the day after the last there is, when that is beyond it."""

@@ -7,9 +7,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple, Self
 
-from tenant_apps.ranks.facts import StudentFacts
-from tenant_apps.ranks.holding import Holding
-from tenant_apps.ranks.spans import Spans
+from tenant_apps.ranks.facts import RankEventKind, StudentFacts
+from tenant_apps.ranks.holding import Holding, SubRank
+from tenant_apps.ranks.spans import BEGINNING, Spans
 
 
 class Since(StrEnum):
@@ -19,14 +19,47 @@ class Since(StrEnum):
     EVER = "ever"
 
 
+class Clock(NamedTuple):
+    """The event from which waiting times and counts run; `since` is None for who holds no rank yet.
+
+    The rank held, as a rule; the rank before, where the rules say that a conversion carries the clock; a
+    failed test, where they count from the last test.
+    """
+
+    since: int | None
+    kind: RankEventKind | None
+
+    @property
+    def after(self) -> int:
+        """The day after which facts count (C5); before all days for who holds no rank yet."""
+        return BEGINNING - 1 if self.since is None else self.since
+
+    @property
+    def brought_along(self) -> bool:
+        """The rank comes from elsewhere; what was done there for the next one need not be recorded here."""
+        return self.kind is RankEventKind.IMPORT or self.kind is RankEventKind.CONVERT
+
+
 @dataclass(frozen=True, slots=True)
 class Candidacy:
-    """One student who holds one rank, as of one day (an ordinal): what a criterion is asked about."""
+    """One student who holds one rank, as of one day (an ordinal): what a criterion is asked about.
+
+    `history`: all that was ever held, sub-ranks too. `order` and `sub_ranks` are those of the rules.
+    """
 
     facts: StudentFacts
     holding: Holding
+    clock: Clock
+    history: tuple[Holding, ...]
     as_of: int
     as_of_date: date
+    order: Mapping[str, int]
+    sub_ranks: Mapping[str, SubRank]
+
+    def is_one_of(self, rank: str | None, ranks: tuple[str, ...]) -> bool:
+        """Whether a rank is one of these, or a sub-rank of one: who has two stripes on blue holds blue."""
+        sub_rank = self.sub_ranks.get(rank or "")
+        return rank in ranks or (sub_rank is not None and sub_rank.of in ranks)
 
 
 class Finding(NamedTuple):
@@ -34,8 +67,8 @@ class Finding(NamedTuple):
 
     `spans`: the days on which it is met, valid for as long as the rank is held and no fact changes.
     `known`: as of the day asked about, the facts needed are there (C6). `have` and `need` are in the
-    criterion's unit (months, days, sessions, hours, years, documents); `have` is None where it is not
-    known.
+    criterion's unit (months, days, sessions, hours, years, per cent, points, things); `have` is None where
+    it is not known, `need` where nothing is needed.
     """
 
     spans: Spans
@@ -64,6 +97,12 @@ class Criterion(ABC):
         del document
         yield from ()
 
+    @classmethod
+    def ranks_named(cls, document: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+        """(parameter, code) of each rank that the document refers to, for a check that there is one."""
+        del document
+        yield from ()
+
     @abstractmethod
     def finding(self, candidacy: Candidacy) -> Finding:
         """When this is met for the student, and how much of it she has as of the day asked about."""
@@ -75,15 +114,11 @@ class Criterion(ABC):
             value = getattr(self, field.name)
             if field.default is not MISSING and value == field.default:
                 continue
-            document[field.name] = list(value) if isinstance(value, tuple) else getattr(value, "value", value)
+            document[field.name] = _as_json(value)
         return document
 
 
-def whole_number(least: int, most: int) -> dict[str, object]:
-    """The JSON schema of a whole number between two bounds, both included."""
-    return {"type": "integer", "minimum": least, "maximum": most}
-
-
-def one_of(choices: type[StrEnum]) -> dict[str, object]:
-    """The JSON schema of one of an enumeration's values."""
-    return {"enum": [choice.value for choice in choices]}
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Criterion):
+        return value.as_document()
+    return list(value) if isinstance(value, tuple) else getattr(value, "value", value)

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding, Since, one_of
-from tenant_apps.ranks.facts import DocumentFact
-from tenant_apps.ranks.spans import BEGINNING, END, Spans, days_between, span_at, union
+from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding, Since
+from tenant_apps.ranks.criteria.naming import called
+from tenant_apps.ranks.criteria.schema import NAME, one_of
+from tenant_apps.ranks.spans import BEGINNING, days_between, span_at, union
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,7 @@ class DocumentHandedIn(Criterion):
     since: Since = Since.RANK
 
     kind: ClassVar[str] = "document"
-    parameters: ClassVar[Mapping[str, Mapping[str, object]]] = {
-        "which": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": r"\S"},
-        "since": one_of(Since),
-    }
+    parameters: ClassVar[Mapping[str, Mapping[str, object]]] = {"which": NAME, "since": one_of(Since)}
     required: ClassVar[tuple[str, ...]] = ("which",)
 
     @classmethod
@@ -33,17 +31,7 @@ class DocumentHandedIn(Criterion):
         return cls(which=document["which"], since=Since(document.get("since", Since.RANK)))
 
     def finding(self, candidacy: Candidacy) -> Finding:
-        holding = candidacy.holding
-        after = holding.since if self.since is Since.RANK and holding.rank is not None else BEGINNING - 1
-        valid = union(
-            *(
-                _validity(fact)
-                for fact in candidacy.facts.documents
-                if fact.which == self.which and fact.on.toordinal() > after
-            )
-        )
+        after = candidacy.clock.after if self.since is Since.RANK else BEGINNING - 1
+        handed_in = (fact.span for fact in called(self.which, candidacy.facts.documents))
+        valid = union(*(days_between(*span) for span in handed_in if span[0] > after))
         return Finding(valid, known=True, have=int(span_at(valid, candidacy.as_of) is not None), need=1)
-
-
-def _validity(fact: DocumentFact) -> Spans:
-    return days_between(fact.on.toordinal(), END if fact.expires_on is None else fact.expires_on.toordinal())

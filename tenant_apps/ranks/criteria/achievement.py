@@ -1,0 +1,42 @@
+"""`achievement`: a title won, such as the IBJJF's Adult World Champion."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.naming import called
+from tenant_apps.ranks.criteria.schema import CODE, NAME
+from tenant_apps.ranks.spans import days_between, span_at, union
+
+
+@dataclass(frozen=True, slots=True)
+class AchievementWon(Criterion):
+    """The achievement `which`; with `at_rank`, won while that rank was held (on any day of holding it)."""
+
+    which: str
+    at_rank: str | None = None
+
+    kind: ClassVar[str] = "achievement"
+    parameters: ClassVar[Mapping[str, Mapping[str, object]]] = {"which": NAME, "at_rank": CODE}
+    required: ClassVar[tuple[str, ...]] = ("which",)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        return cls(which=document["which"], at_rank=document.get("at_rank"))
+
+    @classmethod
+    def ranks_named(cls, document: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+        if "at_rank" in document:
+            yield "at_rank", document["at_rank"]
+
+    def finding(self, candidacy: Candidacy) -> Finding:
+        won = (fact.span for fact in called(self.which, candidacy.facts.achievements))
+        spans = union(*(days_between(*span) for span in won if self._at_rank(span[0], candidacy)))
+        return Finding(spans, known=True, have=int(span_at(spans, candidacy.as_of) is not None), need=1)
+
+    def _at_rank(self, day: int, candidacy: Candidacy) -> bool:
+        return self.at_rank is None or any(
+            holding.since <= day <= holding.until and candidacy.is_one_of(holding.rank, (self.at_rank,))
+            for holding in candidacy.history
+        )

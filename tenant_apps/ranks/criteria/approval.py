@@ -1,0 +1,69 @@
+"""`approval`: somebody has consented, such as the chief instructor to an exam."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Final, Self
+
+from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.naming import called
+from tenant_apps.ranks.criteria.schema import NAME, one_of, whole_number
+from tenant_apps.ranks.criteria.tally import tally_of_spans
+from tenant_apps.ranks.spans import days_between, union
+
+MOST_APPROVERS: Final = 20
+
+
+class Approver(StrEnum):
+    """The roles that may record an approval."""
+
+    ADMIN = "admin"
+    INSTRUCTOR = "instructor"
+
+
+@dataclass(frozen=True, slots=True)
+class Approved(Criterion):
+    """The approval `which`, given after the date of the rank held (C5) and not expired.
+
+    `by`: of users who have this role now. `count`: of so many different ones. What is not recorded was not given.
+    """
+
+    which: str
+    by: Approver | None = None
+    count: int = 1
+
+    kind: ClassVar[str] = "approval"
+    parameters: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "which": NAME,
+        "by": one_of(Approver),
+        "count": whole_number(1, MOST_APPROVERS),
+    }
+    required: ClassVar[tuple[str, ...]] = ("which",)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        role = document.get("by")
+        return cls(
+            which=document["which"],
+            by=None if role is None else Approver(role),
+            count=int(document.get("count", 1)),
+        )
+
+    def finding(self, candidacy: Candidacy) -> Finding:
+        given = [
+            fact
+            for fact in called(self.which, candidacy.facts.approvals)
+            if fact.span[0] > candidacy.clock.after and self.by in {None, fact.role}
+        ]
+        approvers = {fact.by for fact in given}
+        # One who approves twice is one.
+        once_each = (
+            union(*(days_between(*fact.span) for fact in given if fact.by == who)) for who in approvers
+        )
+        total = tally_of_spans((span, 1) for spans in once_each for span in spans)
+        return Finding(
+            total.days_of_at_least(self.count),
+            known=True,
+            have=total.total_on(candidacy.as_of),
+            need=self.count,
+        )

@@ -1,0 +1,41 @@
+"""`credential`: a certificate that must be recent, such as the IBJJF's for referees."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from tenant_apps.ranks.civil_dates import months_later
+from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.naming import called
+from tenant_apps.ranks.criteria.schema import MONTHS, NAME
+from tenant_apps.ranks.facts import NamedFact
+from tenant_apps.ranks.spans import END, Spans, days_between, span_at, union
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialHeld(Criterion):
+    """The credential `which`, valid on the day asked and at most `max_age_months` calendar months old (C2).
+
+    The day on which it is exactly that old is the last. What is not recorded is not held.
+    """
+
+    which: str
+    max_age_months: int | None = None
+
+    kind: ClassVar[str] = "credential"
+    parameters: ClassVar[Mapping[str, Mapping[str, object]]] = {"which": NAME, "max_age_months": MONTHS}
+    required: ClassVar[tuple[str, ...]] = ("which",)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        months = document.get("max_age_months")
+        return cls(which=document["which"], max_age_months=None if months is None else int(months))
+
+    def finding(self, candidacy: Candidacy) -> Finding:
+        valid = union(*map(self._valid, called(self.which, candidacy.facts.credentials)))
+        return Finding(valid, known=True, have=int(span_at(valid, candidacy.as_of) is not None), need=1)
+
+    def _valid(self, fact: NamedFact) -> Spans:
+        first, last = fact.span
+        oldest = None if self.max_age_months is None else months_later(first, self.max_age_months)
+        return days_between(first, min(last, END if oldest is None else oldest))

@@ -1,0 +1,67 @@
+"""`event_count`: seminars attended, tournaments fought, courses taught."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Self
+
+from tenant_apps.ranks.civil_dates import months_later
+from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.naming import called, folded
+from tenant_apps.ranks.criteria.schema import MONTHS, NAME, whole_number
+from tenant_apps.ranks.criteria.tally import tally_of_spans
+from tenant_apps.ranks.spans import END
+
+MOST_EVENTS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class EventCount(Criterion):
+    """`n` days of an `event` after the date of the rank held (C5), or within the last `window_months` (C2).
+
+    An event is a session of a class type of that name, of any discipline, or an achievement recorded under
+    it; what falls on one day is one. Per year: `window_months` 12; a day counts until the day before it is that
+    old.
+    """
+
+    event: str
+    n: int
+    window_months: int | None = None
+
+    kind: ClassVar[str] = "event_count"
+    parameters: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "event": NAME,
+        "n": whole_number(1, MOST_EVENTS),
+        "window_months": MONTHS,
+    }
+    required: ClassVar[tuple[str, ...]] = ("event", "n")
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        months = document.get("window_months")
+        return cls(
+            event=document["event"],
+            n=int(document["n"]),
+            window_months=None if months is None else int(months),
+        )
+
+    def finding(self, candidacy: Candidacy) -> Finding:
+        total = tally_of_spans(((day, self._last(day)), 1) for day in set(self._days(candidacy)))
+        return Finding(
+            total.days_of_at_least(self.n), known=True, have=total.total_on(candidacy.as_of), need=self.n
+        )
+
+    def _days(self, candidacy: Candidacy) -> Iterator[int]:
+        name = folded(self.event)
+        for series in candidacy.facts.attendance:
+            if folded(series.class_type) == name:
+                yield from (day for day in series.days if self._counts(day, candidacy))
+        for fact in called(self.event, candidacy.facts.achievements):
+            if self._counts(fact.span[0], candidacy):
+                yield fact.span[0]
+
+    def _counts(self, day: int, candidacy: Candidacy) -> bool:
+        return self.window_months is not None or day > candidacy.clock.after
+
+    def _last(self, day: int) -> int:
+        leaves = None if self.window_months is None else months_later(day, self.window_months)
+        return END if leaves is None else leaves - 1

@@ -1,0 +1,44 @@
+"""`retest_gap`: how long to wait after a failed test, such as the WKKI's three months."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from tenant_apps.ranks.civil_dates import complete_months, months_later
+from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.schema import MONTHS
+from tenant_apps.ranks.spans import END, complement, days_between, union
+
+
+@dataclass(frozen=True, slots=True)
+class RetestGap(Criterion):
+    """`months` calendar months (C2) after the last test that was failed since the rank held was received.
+
+    The wait begins on the day after the test: what is asked as of the day of a test is about that very test.
+    Who has failed none need not wait.
+    """
+
+    months: int
+
+    kind: ClassVar[str] = "retest_gap"
+    parameters: ClassVar[Mapping[str, Mapping[str, object]]] = {"months": MONTHS}
+    required: ClassVar[tuple[str, ...]] = ("months",)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        return cls(months=int(document["months"]))
+
+    def finding(self, candidacy: Candidacy) -> Finding:
+        tests = [
+            day for on in candidacy.facts.failed_tests if (day := on.toordinal()) > candidacy.clock.after
+        ]
+        last = max((day for day in tests if day < candidacy.as_of), default=None)
+        return Finding(
+            complement(union(*(days_between(day + 1, self._due(day) - 1) for day in tests))),
+            known=True,
+            have=None if last is None else complete_months(last, candidacy.as_of),
+            need=None if last is None else self.months,
+        )
+
+    def _due(self, day: int) -> int:
+        return months_later(day, self.months) or END + 1

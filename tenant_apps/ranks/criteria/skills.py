@@ -1,0 +1,35 @@
+"""`skills`: what must have been shown, such as a breakfall or a kata."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, ClassVar, Self
+
+from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.naming import called
+from tenant_apps.ranks.criteria.schema import NAME, several
+from tenant_apps.ranks.spans import Spans, days_between, intersection, span_at, union
+
+
+@dataclass(frozen=True, slots=True)
+class SkillsShown(Criterion):
+    """All skills in `which`, shown at any time and not expired. What is not recorded was not shown."""
+
+    which: tuple[str, ...]
+
+    kind: ClassVar[str] = "skills"
+    parameters: ClassVar[Mapping[str, Mapping[str, object]]] = {"which": several(NAME)}
+    required: ClassVar[tuple[str, ...]] = ("which",)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        return cls(which=tuple(dict.fromkeys(document["which"])))
+
+    def finding(self, candidacy: Candidacy) -> Finding:
+        shown = [_shown(skill, candidacy) for skill in self.which]
+        have = sum(span_at(spans, candidacy.as_of) is not None for spans in shown)
+        return Finding(reduce(intersection, shown), known=True, have=have, need=len(self.which))
+
+
+def _shown(skill: str, candidacy: Candidacy) -> Spans:
+    return union(*(days_between(*fact.span) for fact in called(skill, candidacy.facts.skills)))

@@ -1,0 +1,47 @@
+"""`total_training_time`: calendar months since training began, whatever ranks came between."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from tenant_apps.ranks.civil_dates import complete_months, months_later
+from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.schema import MONTHS
+from tenant_apps.ranks.facts import StudentFacts
+from tenant_apps.ranks.spans import NEVER, days_from
+
+
+@dataclass(frozen=True, slots=True)
+class TotalTrainingTime(Criterion):
+    """`months` calendar months (C2) after joining, or after the first rank on record if that came earlier.
+
+    Unknown where neither is recorded.
+    """
+
+    months: int
+
+    kind: ClassVar[str] = "total_training_time"
+    parameters: ClassVar[Mapping[str, Mapping[str, object]]] = {"months": MONTHS}
+    required: ClassVar[tuple[str, ...]] = ("months",)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        return cls(months=int(document["months"]))
+
+    def finding(self, candidacy: Candidacy) -> Finding:
+        began = _began(candidacy.facts)
+        if began is None:
+            return Finding(NEVER, known=False, have=None, need=self.months)
+        return Finding(
+            days_from(months_later(began, self.months)),
+            known=True,
+            have=complete_months(began, candidacy.as_of),
+            need=self.months,
+        )
+
+
+def _began(facts: StudentFacts) -> int | None:
+    dates = [event.on for event in facts.rank_events]
+    if facts.joined_on is not None:
+        dates.append(facts.joined_on)
+    return min(dates).toordinal() if dates else None

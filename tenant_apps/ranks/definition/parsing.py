@@ -1,0 +1,72 @@
+"""From a JSON document to a definition."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Final
+
+from tenant_apps.ranks.criteria import KINDS
+from tenant_apps.ranks.definition.rank_definition import Confidence, RankDefinition, RankDescription, RankKind
+from tenant_apps.ranks.definition.steps import Anchor, ClockSetting, Path, Step, StepType
+from tenant_apps.ranks.definition_faults import Fault, definition_faults
+
+
+class DefinitionError(ValueError):
+    """The definition of a rank system is not valid. `faults` has all of its faults."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        self.faults: Final = faults
+        super().__init__("; ".join(f"{fault.place}: {fault.message}" for fault in faults[:5]))
+
+    def by_place(self) -> dict[str, list[str]]:
+        """Dotted path → messages: the `details` of a `validation_error`."""
+        places: dict[str, list[str]] = {}
+        for fault in self.faults:
+            places.setdefault(fault.place, []).append(fault.message)
+        return places
+
+
+def parse_definition(document: object) -> RankDefinition:
+    """The definition that a decoded JSON document describes.
+
+    Raises DefinitionError with all faults of form and of meaning, each with its place.
+    """
+    faults = definition_faults(document)
+    if faults or not isinstance(document, dict):
+        raise DefinitionError(faults)
+    effective_on = document.get("effective_on")
+    return RankDefinition(
+        name=document["name"],
+        art=document["art"],
+        source=document["source"],
+        confidence=Confidence(document["confidence"]),
+        edition=document.get("edition"),
+        effective_on=None if effective_on is None else date.fromisoformat(effective_on),
+        note=document.get("note"),
+        ranks=tuple(map(_rank, document["ranks"])),
+        steps=tuple(map(_step, document["steps"])),
+    )
+
+
+def _rank(document: Mapping[str, Any]) -> RankDescription:
+    return RankDescription(
+        code=document["code"],
+        name=document["name"],
+        native_name=document.get("native_name"),
+        kind=RankKind(document.get("kind", RankKind.RANK)),
+        track=document.get("track"),
+        colours=tuple(colour.lower() for colour in document.get("colours", ())),
+    )
+
+
+def _step(document: Mapping[str, Any]) -> Step:
+    return Step(
+        origin=document["from"],
+        to=document["to"],
+        type=StepType(document.get("type", StepType.PROMOTE)),
+        clock=ClockSetting(document.get("clock", ClockSetting.RESTARTS)),
+        anchor=Anchor(document.get("anchor", Anchor.RANK)),
+        paths=tuple(
+            Path(path["name"], tuple(KINDS[item["kind"]].from_document(item) for item in path["criteria"]))
+            for path in document["paths"]
+        ),
+    )
