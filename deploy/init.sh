@@ -1,0 +1,7 @@
+#!/bin/sh
+# What the one-shot service `init` runs: logins, then migrations and the superadmin. Running it again changes nothing.
+set -eu
+POSTGRES_PASSWORD_FILE=/run/secrets/postgres_password python deploy/logins.py
+TATAMI_SUPERADMIN_PASSWORD="$(cat /run/secrets/superadmin_password)"
+export TATAMI_SUPERADMIN_PASSWORD
+exec python manage.py prepare
