@@ -26,9 +26,7 @@ class Caller:
         if self.token:
             given.setdefault("Authorization", f"Bearer {self.token}")
         more = {} if body is None else {"data": body, "content_type": "application/json"}
-        return self.client.generic(
-            method, path, headers=given, **_encoded(more)
-        )
+        return self.client.generic(method, path, headers=given, **_encoded(more))
 
     def get(self, path: str, **headers: str) -> Any:
         return self.request("GET", path, **headers)

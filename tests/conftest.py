@@ -119,7 +119,12 @@ def platform(db: None, now: datetime) -> Platform:
 @contextmanager
 def _psycopg(alias: str, name: str) -> Iterator[psycopg.Connection[Any]]:
     wanted = settings.DATABASES[alias]
-    parts = {"user": wanted["USER"], "password": wanted["PASSWORD"], "host": wanted["HOST"], "port": wanted["PORT"]}
+    parts = {
+        "user": wanted["USER"],
+        "password": wanted["PASSWORD"],
+        "host": wanted["HOST"],
+        "port": wanted["PORT"],
+    }
     given = {key: value for key, value in parts.items() if value}
     with psycopg.connect(dbname=name, autocommit=True, **given) as connection:
         yield connection
@@ -137,5 +142,3 @@ def as_owner(django_db_setup: None, database_name: str) -> Iterator[psycopg.Conn
     """A bare connection with the owner login."""
     with _psycopg("owner", database_name) as connection:
         yield connection
-
-

@@ -46,7 +46,10 @@ app.conf.update(
     timezone="UTC",
     beat_schedule={
         "materialise sessions": {"task": "classes.materialise_everywhere", "schedule": crontab(minute=17)},
-        "sweep check-in leftovers": {"task": "attendance.sweep_everywhere", "schedule": crontab(hour=2, minute=23)},
+        "sweep check-in leftovers": {
+            "task": "attendance.sweep_everywhere",
+            "schedule": crontab(hour=2, minute=23),
+        },
         "sweep sign-in leftovers": {"task": "accounts.sweep_everywhere", "schedule": crontab(minute=41)},
         "clear abandoned dojos": {"task": "tenants.clear_abandoned", "schedule": crontab(minute="*/10")},
         "purge overdue dojos": {"task": "tenants.purge_overdue", "schedule": crontab(hour=3, minute=5)},

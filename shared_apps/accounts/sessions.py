@@ -57,7 +57,7 @@ def sign_in(*, email: str, password: str, address: str, now: datetime) -> tuple[
 def open_session(user: User, *, now: datetime) -> Tokens:
     """Open a session for a user who has proven who he is."""
     session_id = uuid7()
-    refresh, tokens = _issue_both(user.pk, session_id, now)
+    refresh, tokens = _issue_both(user.pk, session_id)
     Session.objects.create(
         id=session_id,
         user=user,
@@ -78,7 +78,7 @@ def renew(*, refresh: str, now: datetime) -> Tokens:
     if User.objects.signed_in(user_id=token.user_id, session_id=token.session_id, now=now) is None:
         raise TokenInvalid
     presented = secret_hash(refresh)
-    successor, tokens = _issue_both(token.user_id, token.session_id, now)
+    successor, tokens = _issue_both(token.user_id, token.session_id)
     rotated = Session.objects.filter(pk=token.session_id, token_hash=presented, ended_at__isnull=True).update(
         token_hash=secret_hash(tokens.refresh),
         previous_hash=presented,
@@ -130,12 +130,12 @@ def _end_replayed(session_id: UUID, presented: bytes, now: datetime) -> None:
         end_sessions(session.user_id, now=now, only=session_id)
 
 
-def _issue_both(user_id: UUID, session_id: UUID, now: datetime) -> tuple[RefreshToken, Tokens]:
+def _issue_both(user_id: UUID, session_id: UUID) -> tuple[RefreshToken, Tokens]:
     access = issue(AccessToken, user_id=user_id, session_id=session_id)
     refresh = issue(RefreshToken, user_id=user_id, session_id=session_id)
     return refresh, Tokens(
         access=str(access),
         refresh=str(refresh),
-        expires_in=int((expires_at(access) - now).total_seconds() + 0.999),
-        refresh_expires_in=int((expires_at(refresh) - now).total_seconds() + 0.999),
+        expires_in=access["exp"] - access["iat"],
+        refresh_expires_in=refresh["exp"] - refresh["iat"],
     )

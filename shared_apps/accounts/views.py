@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.http import HttpRequest
 from rest_framework.response import Response
 
 from shared_apps.accounts import passwords, sessions
@@ -19,6 +18,7 @@ from shared_apps.accounts.serializers import (
     SignInSerializer,
     TokensSerializer,
 )
+from tatami.api.request import caller_address
 from tatami.api.views import ApiView
 
 
@@ -44,7 +44,7 @@ class Login(SignInView):
     answer_class = SignInSerializer
 
     def post(self, request: Any) -> Response:
-        user, tokens = sessions.sign_in(**self.values(), address=client_address(request), now=request.now)
+        user, tokens = sessions.sign_in(**self.values(), address=caller_address(request), now=request.now)
         return Response({**TokensSerializer(tokens).data, "user": SignedInUserSerializer(user).data})
 
 
@@ -91,7 +91,7 @@ class RequestPasswordReset(SignInView):
     serializer_class = ResetSerializer
 
     def post(self, request: Any) -> Response:
-        passwords.request_link(**self.values(), address=client_address(request), now=request.now)
+        passwords.request_link(**self.values(), address=caller_address(request), now=request.now)
         return Response(status=204)
 
 
@@ -120,8 +120,3 @@ class Me(ApiView):
         serializer.is_valid(raise_exception=True)
         serializer.save()
         return Response(serializer.data)
-
-
-def client_address(request: HttpRequest) -> str:
-    """Return the network address that asked, as the web server saw it."""
-    return str(request.META.get("REMOTE_ADDR") or "unknown")

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework.response import Response
 
-from shared_apps.accounts.views import client_address
+from tatami.api.request import caller_address
 from tatami.api.views import ApiView, Collection, Detail, created
 from tenant_apps.attendance import devices, pairing
 from tenant_apps.attendance.device_serializers import (
@@ -57,7 +57,7 @@ class Pairing(ApiView):
         serializer = PairingSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         device, token = pairing.pair(
-            **serializer.validated_data, address=client_address(request), now=request.now
+            **serializer.validated_data, address=caller_address(request), now=request.now
         )
         answer = PairedSerializer({"device": device, "access": token}).data
         return created(answer, "device", id=device.pk)

@@ -3,14 +3,18 @@
 So the document also pins the shape of every answer: a field that is added, renamed or dropped shows here.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
@@ -79,6 +83,22 @@ described_case = pytest.mark.parametrize("case", [one for one in cases() if one.
 repeated_case = pytest.mark.parametrize(
     "case", [one for one in cases() if one.described and one.described.also], ids=str
 )
+choosing_case = pytest.mark.parametrize(
+    ("case", "asked"),
+    [
+        (one, {name: choice})
+        for one in cases()
+        if one.described
+        for name, schema in one.described.query.items()
+        for choice in schema.get("enum", ())
+    ],
+    ids=str,
+)
+written_case = pytest.mark.parametrize(
+    ("case", "media_type"),
+    [(one, media_type) for one in cases() if one.described for media_type in one.described.written],
+    ids=str,
+)
 every_urlconf = pytest.mark.parametrize("urlconf", list(HOSTS))
 
 
@@ -142,15 +162,23 @@ def fits(case: Case, schema: dict[str, Any], value: Any) -> None:
     assert not [f"{error.json_path}: {error.message}" for error in checker.iter_errors(value)]
 
 
-def has_only(value: Any, example: Any, place: str = "$") -> None:
-    """Assert that a value has no key that the example has not."""
-    if isinstance(value, dict) and isinstance(example, dict):
-        assert not value.keys() - example.keys(), place
+def has_only(value: Any, examples: list[Any], place: str = "$") -> None:
+    """Assert that a value has no key that none of the examples has."""
+    if isinstance(value, dict) and (objects := [one for one in examples if isinstance(one, dict)]):
+        assert not value.keys() - set().union(*objects), place
         for key, member in value.items():
-            has_only(member, example[key], f"{place}.{key}")
-    elif isinstance(value, list) and isinstance(example, list) and example:
+            has_only(member, [one[key] for one in objects if key in one], f"{place}.{key}")
+    elif isinstance(value, list):
+        members = [member for one in examples if isinstance(one, list) for member in one]
         for member in value:
-            has_only(member, example[0], f"{place}[]")
+            has_only(member, members, f"{place}[]")
+
+
+def names_in(media_type: str, text: str) -> set[str]:
+    """Return what a text says something about: the columns of a table, or a calendar's properties."""
+    if media_type == "text/csv":
+        return set(text.removeprefix("\ufeff").splitlines()[0].replace('"', "").split(","))
+    return {re.split("[;:]", line)[0] for line in text.splitlines() if line and not line.startswith(" ")}
 
 
 def json_of(response: dict[str, Any]) -> dict[str, Any]:
@@ -162,7 +190,7 @@ def test_an_example_fits_its_schema(case: Case, db: None) -> None:
     described = case.described
     assert described
     if "requestBody" in case.operation:
-        asked = json_of(case.operation["requestBody"])
+        (asked,) = case.operation["requestBody"]["content"].values()
         fits(case, asked["schema"], asked["example"])
     for status in (described.status, *described.also):
         answered = case.operation["responses"][str(status)]
@@ -193,7 +221,11 @@ class Real:
             return {key: self.put(member) for key, member in example.items()}
         if isinstance(example, list):
             return [self.put(member) for member in example]
-        return self.names.get(example, example) if isinstance(example, str) else example
+        if not isinstance(example, str):
+            return example
+        for name, real in self.names.items():
+            example = example.replace(name, real)
+        return example
 
 
 @pytest.fixture(scope="module")
@@ -258,23 +290,42 @@ def real_dojo(dojo: Dojo, world: World) -> Real:
             values.SESSION: ids["session"],
             values.ATTENDANCE: ids["attendance"],
             values.CODE: world.codes["student"],
+            values.DEVICE: ids["device"],
+            values.PAIRING_CODE: world.codes["pairing"],
+            values.FEED: world.codes["feed"],
+            values.EXTERNAL_ID: "mika-1",
         },
     )
 
 
-def send(case: Case, real: dict[str, Real], body: Any) -> Any:
+def send(
+    case: Case, real: dict[str, Real], body: Any, asked: dict[str, str] | None = None, **headers: str
+) -> Any:
     here, described = real[case.route.urlconf], case.described
     assert described
     path = "/" + case.route.path
     for name, example in described.at.items():
         path = path.replace(f"<uuid:{name}>", here.put(example))
-    return here.world.callers["admin"].request(case.method, path, here.put(body))
+    query = {name: schema["example"] for name, schema in described.query.items() if "example" in schema}
+    if query or asked:
+        path += "?" + urlencode({**here.put(query), **(asked or {})})
+    content = here.put(body)
+    if "multipart/form-data" in case.operation.get("requestBody", {}).get("content", {}):
+        files = {name: SimpleUploadedFile(f"{name}.csv", text.encode()) for name, text in content.items()}
+        content, headers = encode_multipart(BOUNDARY, files), {**headers, "Content_Type": MULTIPART_CONTENT}
+    return here.world.callers["admin"].request(case.method, path, content, **headers)
 
 
 def is_as_documented(case: Case, status: int, response: Any) -> None:
     """Assert that an answer has the documented status and shape."""
-    body = done(response, status)
     answered = case.operation["responses"][str(status)]
+    media_type = response.headers.get("Content-Type", "").partition(";")[0]
+    if case.described and media_type in case.described.written:
+        assert response.status_code == status
+        found = names_in(media_type, response.getvalue().decode())
+        assert found <= names_in(media_type, answered["content"][media_type]["example"])
+        return
+    body = done(response, status)
     if "content" not in answered:
         assert body is None
         return
@@ -282,7 +333,7 @@ def is_as_documented(case: Case, status: int, response: Any) -> None:
     if "results" in body:
         assert body["results"], "an empty list shows nothing"
     if case.route.name not in FREE_FORM:
-        has_only(body, json_of(answered)["example"])
+        has_only(body, [json_of(answered)["example"]])
 
 
 @pytest.fixture
@@ -312,3 +363,20 @@ def test_a_repeated_example_is_answered_as_documented(real: dict[str, Real], cas
     done(send(case, real, body), case.described.status)
     (status,) = case.described.also
     is_as_documented(case, status, send(case, real, body))
+
+
+@choosing_case
+def test_every_choice_is_answered_as_documented(
+    real: dict[str, Real], case: Case, asked: dict[str, str]
+) -> None:
+    body = done(send(case, real, None, asked))
+    assert body["results"], "an empty list shows nothing"
+    fits(case, json_of(case.operation["responses"]["200"])["schema"], body)
+
+
+@written_case
+def test_a_text_is_answered_as_documented(real: dict[str, Real], case: Case, media_type: str) -> None:
+    assert case.described
+    response = send(case, real, case.described.body, Accept=media_type)
+    assert response.headers["Content-Type"].startswith(media_type)
+    is_as_documented(case, case.described.status, response)

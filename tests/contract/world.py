@@ -56,7 +56,11 @@ def dojo_world(dojo: Dojo, password_hash: str) -> World:
     mine = things.student(dojo, guardians=[mother], external_id="mika-1")
     theirs = things.student(dojo, first_name="Ren", guardians=[{"name": "Jun Ito"}])
     third = things.student(dojo, first_name="Yui")
-    ids["student"], ids["student of somebody else"], ids["third student"] = mine["id"], theirs["id"], third["id"]
+    ids["student"], ids["student of somebody else"], ids["third student"] = (
+        mine["id"],
+        theirs["id"],
+        third["id"],
+    )
     things.speaks_for(dojo, dojo.student, mine)
 
     evening = things.training_class(dojo, discipline=ids["discipline"])

@@ -8,9 +8,12 @@ from typing import Final
 from config.openapi.accounts import ON_THE_PLATFORM, SIGN_IN
 from config.openapi.attendance import ATTENDANCE
 from config.openapi.classes import CLASSES
+from config.openapi.devices import DEVICES
 from config.openapi.dojo import DOJO
+from config.openapi.files import FILES
 from config.openapi.promotions import PROMOTIONS
 from config.openapi.ranks import RANKS
+from config.openapi.reports import REPORTS
 from config.openapi.students import STUDENTS
 from config.openapi.tenants import TENANTS
 from tatami.api.openapi import Descriptions
@@ -22,8 +25,11 @@ OPERATIONS: Final[Descriptions] = {
         **DOJO,
         **RANKS,
         **STUDENTS,
+        **FILES,
         **CLASSES,
         **ATTENDANCE,
+        **DEVICES,
+        **REPORTS,
         **PROMOTIONS,
     },
 }

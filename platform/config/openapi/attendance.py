@@ -11,7 +11,7 @@ from config.openapi.frequent import listed, made, silent
 from tatami.api.openapi import Described
 from tenant_apps.attendance.answers import ALERTS
 from tenant_apps.attendance.models import Attendance
-from tenant_apps.attendance.serializers import ManualAttendanceSerializer
+from tenant_apps.attendance.serializers import ManualAttendanceSerializer, SyncSerializer
 from tenant_apps.students.serializers import HeldRankSerializer
 
 
@@ -65,7 +65,22 @@ class CheckInSerializer(serializers.Serializer[Any]):
     alerts = AlertSerializer(many=True)
 
 
-_ATTENDANCE: Final = values.row(
+class SyncResultSerializer(serializers.Serializer[Any]):
+    """What became of one scan: `attendance` if it is recorded, `code` if it is refused; `retry` is not final."""
+
+    nonce = serializers.CharField()
+    status = serializers.ChoiceField(choices=["recorded", "already_recorded", "refused", "retry"])
+    attendance = AttendanceAnswerSerializer(required=False)
+    code = serializers.CharField(required=False)
+
+
+class SyncAnswerSerializer(serializers.Serializer[Any]):
+    """A result for each scan, in the order in which they were sent."""
+
+    results = SyncResultSerializer(many=True)
+
+
+ATTENDANCE_EXAMPLE: Final = values.row(
     values.ATTENDANCE,
     student=values.MIKA,
     class_session=values.THIS_EVENING,
@@ -78,7 +93,7 @@ _ATTENDANCE: Final = values.row(
 )
 _CHECK_IN: Final[dict[str, Any]] = {
     "status": "recorded",
-    "attendance": _ATTENDANCE,
+    "attendance": ATTENDANCE_EXAMPLE,
     "student": {
         **values.MIKA,
         "ranks": [{**values.FIFTH_KYU, "code": "5-kyu", "rank_system": values.GRADES, "since": "2026-01-10"}],
@@ -93,7 +108,7 @@ _CODE: Final = {
     "expires_at": "2026-06-15T16:40:30Z",
     "image": "data:image/svg+xml;base64,PHN2Zy8+",
 }
-_REFUSAL: Final = values.row(
+REFUSAL_EXAMPLE: Final = values.row(
     values.REFUSAL,
     code="session_full",
     student=values.MIKA,
@@ -102,8 +117,27 @@ _REFUSAL: Final = values.row(
     recorded_by=values.HANA,
     device=None,
 )
+_OFFLINE: Final = {
+    "sent_at": values.NOW,
+    "scans": [
+        {
+            "token": values.CODE,
+            "class_session": values.SESSION,
+            "nonce": "desk-1-000043",
+            "scanned_at": values.NOW,
+            "seq": 43,
+        },
+        {"token": "no code of ours", "nonce": "desk-1-000044", "scanned_at": values.NOW, "seq": 44},
+    ],
+}
+_SYNCED: Final = {
+    "results": [
+        {"nonce": "desk-1-000043", "status": "recorded", "attendance": ATTENDANCE_EXAMPLE},
+        {"nonce": "desk-1-000044", "status": "refused", "code": "qr_invalid"},
+    ]
+}
 _REASON: Final = {"reason": "It was entered twice."}
-_VOIDED: Final = {**_ATTENDANCE, "voided": True, "void_reason": _REASON["reason"]}
+_VOIDED: Final = {**ATTENDANCE_EXAMPLE, "voided": True, "void_reason": _REASON["reason"]}
 
 ATTENDANCE: Final = {
     "qr": {
@@ -129,7 +163,7 @@ ATTENDANCE: Final = {
         )
     },
     "attendance": {
-        "GET": listed(_ATTENDANCE, answer=AttendanceAnswerSerializer),
+        "GET": listed(ATTENDANCE_EXAMPLE, answer=AttendanceAnswerSerializer),
         "POST": made(
             {"student": values.NEW_STUDENT, "class_session": values.SESSION, "late": False},
             _CHECK_IN,
@@ -138,13 +172,23 @@ ATTENDANCE: Final = {
             also={200: _AGAIN},
         ),
     },
+    "attendance-entry": {
+        "GET": Described(
+            at={"id": values.ATTENDANCE}, answer=AttendanceAnswerSerializer, shown=ATTENDANCE_EXAMPLE
+        )
+    },
     "attendance-void": {
         "POST": Described(
             at={"id": values.ATTENDANCE}, body=_REASON, answer=AttendanceAnswerSerializer, shown=_VOIDED
         )
     },
     "student-attendance": {
-        "GET": listed(_ATTENDANCE, at={"student_id": values.STUDENT}, answer=AttendanceAnswerSerializer)
+        "GET": listed(
+            ATTENDANCE_EXAMPLE, at={"student_id": values.STUDENT}, answer=AttendanceAnswerSerializer
+        )
     },
-    "refusals": {"GET": listed(_REFUSAL)},
+    "refusals": {"GET": listed(REFUSAL_EXAMPLE)},
+    "sync": {
+        "POST": Described(takes=SyncSerializer, body=_OFFLINE, answer=SyncAnswerSerializer, shown=_SYNCED)
+    },
 }

@@ -59,6 +59,12 @@ class SessionWithRosterAnswerSerializer(SessionAnswerSerializer):
         shown_to_some = ("roster",)
 
 
+class FeedAddressSerializer(serializers.Serializer[Any]):
+    """The address for a calendar program: whoever has it may read the schedule, so it is a secret."""
+
+    url = serializers.URLField()
+
+
 _WINDOW: Final[dict[str, Any]] = {
     "opens_minutes_before": 30,
     "closes_minutes_after": None,
@@ -141,7 +147,29 @@ _CANCELLED: Final = {
     "status": "cancelled",
     "cancellation": {"reason": _REASON, "by": values.HANA, "at": values.NOW},
 }
-_ENROLMENT: Final = values.row(values.ENROLMENT, **{"class": values.EVENING}, student=values.MIKA)
+ENROLMENT_EXAMPLE: Final = values.row(values.ENROLMENT, **{"class": values.EVENING}, student=values.MIKA)
+_ICS: Final = """BEGIN:VCALENDAR
+PRODID:-//Tatami//Schedule//EN
+VERSION:2.0
+METHOD:PUBLISH
+X-WR-CALNAME:Seishin Dojo
+X-WR-TIMEZONE:Europe/Berlin
+REFRESH-INTERVAL;VALUE=DURATION:PT1H
+X-PUBLISHED-TTL:PT1H
+BEGIN:VEVENT
+UID:{session}@{tenant}.tatami
+DTSTAMP:20260615T164000Z
+LAST-MODIFIED:20260615T164000Z
+DTSTART:20260615T163000Z
+DTEND:20260615T180000Z
+SUMMARY:Evening class
+STATUS:CONFIRMED
+LOCATION:Mat 1
+DESCRIPTION:Hana Sato
+END:VEVENT
+END:VCALENDAR
+"""
+_CALENDAR: Final = _ICS.format(session=values.SESSION, tenant=values.TENANT).replace("\n", "\r\n")
 _OF: Final = {"class_id": values.CLASS}
 _AT: Final = {"id": values.SESSION}
 
@@ -149,13 +177,13 @@ CLASSES: Final = {
     "classes": {"GET": listed(_CLASS), "POST": made(_CLASS_BODY, _CLASS)},
     "class": resource({"id": values.CLASS}, _CLASS, {"capacity": 30}),
     "class-enrolments": {
-        "GET": listed(_ENROLMENT, at=_OF),
+        "GET": listed(ENROLMENT_EXAMPLE, at=_OF),
         "POST": made(
             {"student": values.NEW_STUDENT},
-            {**_ENROLMENT, "student": values.named(values.NEW_STUDENT, "Ren Ito")},
+            {**ENROLMENT_EXAMPLE, "student": values.named(values.NEW_STUDENT, "Ren Ito")},
             at=_OF,
             answer=EnrolmentSerializer,
-            also={200: _ENROLMENT},
+            also={200: ENROLMENT_EXAMPLE},
         ),
     },
     "class-enrolment": {"DELETE": silent(at={**_OF, "student_id": values.STUDENT})},
@@ -192,5 +220,22 @@ CLASSES: Final = {
             also={200: _CANCELLED},
         ),
         "DELETE": silent(at=_AT),
+    },
+    "my-calendar": {
+        "POST": made(
+            None,
+            {"url": f"http://seishin.localhost:8000/calendar.ics?token={values.FEED}"},
+            takes=None,
+            answer=FeedAddressSerializer,
+        ),
+        "DELETE": silent(),
+    },
+    "calendar": {
+        "GET": Described(
+            query={"token": {"type": "string", "example": values.FEED}},
+            answer={"type": "string"},
+            media_types=("text/calendar",),
+            written={"text/calendar": _CALENDAR},
+        )
     },
 }

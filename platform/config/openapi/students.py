@@ -32,7 +32,7 @@ _ABOUT: Final = {
     "external_id": "M-1024",
     "medical_notes": "Asthma: the spray is in the red bag.",
 }
-_MIKA: Final = values.row(
+MIKA_EXAMPLE: Final = values.row(
     values.STUDENT,
     **_ABOUT,
     name="Mika Sato",
@@ -44,9 +44,11 @@ _MIKA: Final = values.row(
 )
 _AT: Final = {"id": values.STUDENT}
 _OF: Final = {"student_id": values.STUDENT}
-_NOTE: Final = values.row(values.NOTE, text="Spares the left knee until the summer camp.", author=values.HANA)
+NOTE_EXAMPLE: Final = values.row(
+    values.NOTE, text="Spares the left knee until the summer camp.", author=values.HANA
+)
 _HOLD_BODY: Final = {"from": "2026-07-01", "until": "2026-08-31", "reason": "A broken arm"}
-_HOLD: Final = values.row(values.HOLD, **_HOLD_BODY)
+HOLD_EXAMPLE: Final = values.row(values.HOLD, **_HOLD_BODY)
 _FACT_BODY: Final = {
     "kind": "points",
     "rank_system": values.RANK_SYSTEM,
@@ -55,7 +57,7 @@ _FACT_BODY: Final = {
     "expires_on": None,
     "note": "Spring tournament",
 }
-_FACT: Final = values.row(
+FACT_EXAMPLE: Final = values.row(
     values.FACT,
     **{**_FACT_BODY, "rank_system": values.GRADES},
     recorded_by=values.HANA,
@@ -68,7 +70,7 @@ _EVENT_BODY: Final = {
     "effective_on": "2026-03-01",
     "note": "From the old index cards",
 }
-_EVENT: Final = values.row(
+EVENT_EXAMPLE: Final = values.row(
     values.RANK_EVENT,
     **{**_EVENT_BODY, "rank": values.FIFTH_KYU},
     student=values.MIKA,
@@ -87,24 +89,28 @@ def _void(id_: str, shown: dict[str, Any], answer: Any) -> Described:
 
 STUDENTS: Final = {
     "students": {
-        "GET": listed(_MIKA),
-        "POST": made({**_ABOUT, "guardians": [{**_GUARDIAN, "relation": "mother"}]}, {**_MIKA, "ranks": []}),
+        "GET": listed(MIKA_EXAMPLE),
+        "POST": made(
+            {**_ABOUT, "guardians": [{**_GUARDIAN, "relation": "mother"}]}, {**MIKA_EXAMPLE, "ranks": []}
+        ),
     },
-    "student": resource(_AT, _MIKA, {"phone": "030 5678"}),
+    "student": resource(_AT, MIKA_EXAMPLE, {"phone": "030 5678"}),
     "guardians": {"GET": listed(values.row(values.GUARDIAN, **_GUARDIAN))},
     "student-notes": {
-        "GET": listed(_NOTE, at=_OF),
-        "POST": made({"text": _NOTE["text"]}, _NOTE, at=_OF),
+        "GET": listed(NOTE_EXAMPLE, at=_OF),
+        "POST": made({"text": NOTE_EXAMPLE["text"]}, NOTE_EXAMPLE, at=_OF),
     },
-    "student-note": resource({**_OF, "id": values.NOTE}, _NOTE, {"text": "Both knees are well again."}),
-    "student-holds": {"GET": listed(_HOLD, at=_OF), "POST": made(_HOLD_BODY, _HOLD, at=_OF)},
-    "student-hold": resource({**_OF, "id": values.HOLD}, _HOLD, {"until": "2026-07-31"}),
-    "student-facts": {"GET": listed(_FACT, at=_OF), "POST": made(_FACT_BODY, _FACT, at=_OF)},
-    "fact-void": {"POST": _void(values.FACT, _FACT, FactSerializer)},
+    "student-note": resource(
+        {**_OF, "id": values.NOTE}, NOTE_EXAMPLE, {"text": "Both knees are well again."}
+    ),
+    "student-holds": {"GET": listed(HOLD_EXAMPLE, at=_OF), "POST": made(_HOLD_BODY, HOLD_EXAMPLE, at=_OF)},
+    "student-hold": resource({**_OF, "id": values.HOLD}, HOLD_EXAMPLE, {"until": "2026-07-31"}),
+    "student-facts": {"GET": listed(FACT_EXAMPLE, at=_OF), "POST": made(_FACT_BODY, FACT_EXAMPLE, at=_OF)},
+    "fact-void": {"POST": _void(values.FACT, FACT_EXAMPLE, FactSerializer)},
     "student-rank-events": {
-        "GET": listed(_EVENT, at=_OF, answer=RankEventAnswerSerializer),
-        "POST": made(_EVENT_BODY, _EVENT, at=_OF, answer=RankEventAnswerSerializer),
+        "GET": listed(EVENT_EXAMPLE, at=_OF, answer=RankEventAnswerSerializer),
+        "POST": made(_EVENT_BODY, EVENT_EXAMPLE, at=_OF, answer=RankEventAnswerSerializer),
     },
-    "rank-events": {"GET": listed(_EVENT, answer=RankEventAnswerSerializer)},
-    "rank-event-void": {"POST": _void(values.RANK_EVENT, _EVENT, RankEventAnswerSerializer)},
+    "rank-events": {"GET": listed(EVENT_EXAMPLE, answer=RankEventAnswerSerializer)},
+    "rank-event-void": {"POST": _void(values.RANK_EVENT, EVENT_EXAMPLE, RankEventAnswerSerializer)},
 }

@@ -30,6 +30,8 @@ ATTENDANCE: Final = _id(20)
 REFUSAL: Final = _id(21)
 AUDIT_ENTRY: Final = _id(22)
 SETTINGS: Final = _id(23)
+DEVICE: Final = _id(24)
+CARD: Final = _id(25)
 PLATFORM: Final = "00000000-0000-0000-0000-000000000000"
 
 EMAIL: Final = "hana@example.com"
@@ -39,6 +41,10 @@ ACCESS: Final = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMTk3In0.c2lnbmF0dXJl"
 REFRESH: Final = "rK5v0bS1nq0f8vYc2m3cZ1l5N7o9pQ4t"
 LINK: Final = "secret-of-a-mailed-link"
 DELETED_SLUG: Final = "old-dojo"
+PAIRING_CODE: Final = "7KQ2-M9XR"
+DEVICE_TOKEN: Final = "device_3xG0mN1s9dQ4vB7yT2kLwZ5cR8hP6jFa"  # noqa: S105
+FEED: Final = "x1Wc7mUO0kq5bT3yJ9hLr2ZsV8nDfGaE"
+EXTERNAL_ID: Final = "M-0815"
 CODE: Final = "AUlSYX3tNExFIGnd_8vle8wDkS6HQQ9tYbp-c_eMCMDebpSbJg"
 
 NOW: Final = "2026-06-15T16:40:00Z"

@@ -14,7 +14,7 @@ from rest_framework import status
 from rest_framework.response import Response
 
 from tatami.api.filters import read_uuid
-from tatami.api.request import ApiRequest
+from tatami.api.request import ApiRequest, caller_address
 from tatami.observability import current_request_id
 
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -40,7 +40,7 @@ def write_down(request: ApiRequest, response: HttpResponseBase) -> None:
         object=_object_id(request, response),
         fields=sorted(map(str, body))[:MOST_FIELDS],
         reason=next((str(body[name])[:500] for name in _REASONS if body.get(name)), ""),
-        address=str(request.META.get("REMOTE_ADDR") or "")[:64],
+        address=caller_address(request)[:64],
         request_id=current_request_id() or "",
         created_at=request.now,
     )

@@ -65,7 +65,7 @@ class Described:
     at: Mapping[str, str] = field(default_factory=dict)
     """What the example's path names: `{"id": "0197…"}`."""
     query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Query parameters that no filter tells of, and their schemas."""
+    """Query parameters that no filter tells of, and their schemas; an `example` in one is asked by the example."""
     takes: Any = _GUESSED
     """A serializer, or a schema; left out, the view's serializer; None: no body."""
     body: Any = None
@@ -77,6 +77,8 @@ class Described:
     """An example of the answer; of a list, one of its items."""
     also: Mapping[int, Any] = field(default_factory=dict)
     """Other successes: status → an example of the same schema."""
+    written: Mapping[str, str] = field(default_factory=dict)
+    """What is answered beside JSON, or instead of it: media type → an example, as text."""
     media_types: Sequence[str] = ()
     """Left out: those of the view's renderers."""
 
@@ -240,8 +242,12 @@ class Operation(AutoSchema):
         if not self.described:
             return
         for status, shown in {self.described.status: self.described.shown, **self.described.also}.items():
-            for content in bodies[str(status)].get("content", {}).values():
-                content["example"] = self._listed(shown)
+            for media_type, content in bodies[str(status)].get("content", {}).items():
+                if media_type in self.described.written:
+                    content["schema"] = {"type": "string"}
+                    content["example"] = self.described.written[media_type]
+                else:
+                    content["example"] = self._listed(shown)
 
     def _listed(self, shown: Any) -> Any:
         paginator = self._get_paginator() if self._is_list_view() else None  # type: ignore[no-untyped-call]

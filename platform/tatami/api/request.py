@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
+from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.request import Request
 
 from tatami.api.rules import Reach
@@ -47,3 +49,14 @@ def role_of(request: Request) -> str | None:
     """Return the caller's role, None for nobody."""
     role: str | None = getattr(request.user, "role", None)
     return role
+
+
+def caller_address(request: HttpRequest | Request) -> str:
+    """Return the network address that asked, or an empty string.
+
+    Behind a trusted proxy it is what that proxy added last to `X-Forwarded-For`; otherwise the header says nothing.
+    """
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
+    if settings.USE_X_FORWARDED_HOST and forwarded:
+        return str(forwarded)
+    return str(request.META.get("REMOTE_ADDR") or "")

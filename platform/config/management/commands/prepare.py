@@ -51,4 +51,4 @@ class Command(BaseCommand):
         except Invalid as fault:
             raise CommandError(f"TATAMI_SUPERADMIN_PASSWORD: {fault.details}") from None
         create_user(email=email, name="Superadmin", role=Role.ADMIN, password_hash=password_hash)
-        self.stdout.write(f"made the superadmin {email} with the password {password}")
+        self.stdout.write(f"made the superadmin {email}")

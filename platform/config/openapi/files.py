@@ -1,0 +1,96 @@
+"""What goes in and out as a file: imports, the roll, and all that is held about a person."""
+
+from typing import Any, Final
+
+from config.openapi import values
+from config.openapi.attendance import ATTENDANCE_EXAMPLE, REFUSAL_EXAMPLE
+from config.openapi.classes import ENROLMENT_EXAMPLE
+from config.openapi.frequent import silent
+from config.openapi.students import (
+    EVENT_EXAMPLE,
+    FACT_EXAMPLE,
+    HOLD_EXAMPLE,
+    MIKA_EXAMPLE,
+    NOTE_EXAMPLE,
+)
+from tatami.api.openapi import Described
+
+_OF: Final = {"student_id": values.STUDENT}
+
+_STUDENTS_CSV: Final = """external_id,first_name,last_name,birth_date,joined_on,guardian_1_name,rank_system,rank,rank_on
+M-2048,Ren,Ito,2014-05-02,2026-06-01,Jun Ito,Aikikai Hombu grades,5-kyu,2026-03-01
+,Mika,Sato,,,,,,
+M-2049,Aoi,Mori,2nd of May,,,,,
+"""
+_STUDENTS_IMPORTED: Final[dict[str, Any]] = {
+    "dry_run": False,
+    "created": 1,
+    "updated": 0,
+    "failed": 1,
+    "duplicates": 1,
+    "rows": [
+        {
+            "line": 2,
+            "outcome": "created",
+            "student": values.named(values.NEW_STUDENT, "Ren Ito"),
+            "errors": {},
+        },
+        {"line": 3, "outcome": "duplicate", "duplicate_of": values.MIKA, "errors": {}},
+        {
+            "line": 4,
+            "outcome": "failed",
+            "errors": {
+                "birth_date": ["Date has wrong format. Use one of these formats instead: YYYY-MM-DD."]
+            },
+        },
+    ],
+}
+_RANK_EVENTS_CSV: Final = f"""external_id,rank_system,rank,effective_on,note
+{values.EXTERNAL_ID},Aikikai Hombu grades,4-kyu,2026-03-01,From the old index cards
+{values.EXTERNAL_ID},Aikikai Hombu grades,11-kyu,2026-03-01,
+"""
+_RANK_EVENTS_IMPORTED: Final[dict[str, Any]] = {
+    "dry_run": False,
+    "created": 1,
+    "updated": 0,
+    "failed": 1,
+    "duplicates": 0,
+    "rows": [
+        {"line": 2, "outcome": "created", "student": values.MIKA, "errors": {}},
+        {
+            "line": 3,
+            "outcome": "failed",
+            "student": values.MIKA,
+            "errors": {"rank": ["There is no such rank."]},
+        },
+    ],
+}
+_ROLL: Final = (
+    "external_id,first_name,last_name,email,phone,birth_date,gender,status,joined_on,medical_notes,"
+    "guardian_1_name,guardian_1_email,guardian_1_phone,guardian_1_relation,"
+    "guardian_2_name,guardian_2_email,guardian_2_phone,guardian_2_relation,rank_system,rank,rank_on\r\n"
+    f'"{values.EXTERNAL_ID}","Mika","Sato","mika@example.com","","2012-03-01","","active","2025-09-01","",'
+    f'"Hana Sato","{values.EMAIL}","030 1234","mother","","","","",'
+    '"Aikikai Hombu grades","5-kyu","2026-01-10"\r\n'
+)
+_DOSSIER: Final = {
+    "exported_at": values.NOW,
+    "student": MIKA_EXAMPLE,
+    "users": [{**values.HANA, "email": values.EMAIL, "role": "student"}],
+    "notes": [NOTE_EXAMPLE],
+    "facts": [FACT_EXAMPLE],
+    "holds": [HOLD_EXAMPLE],
+    "rank_events": [EVENT_EXAMPLE],
+    "enrolments": [ENROLMENT_EXAMPLE],
+    "attendance": [ATTENDANCE_EXAMPLE],
+    "refusals": [REFUSAL_EXAMPLE],
+    "cards": [{"id": values.CARD, "created_at": values.NOW, "revoked_at": None, "used_at": values.NOW}],
+}
+
+FILES: Final = {
+    "students-import": {"POST": Described(body={"file": _STUDENTS_CSV}, shown=_STUDENTS_IMPORTED)},
+    "rank-events-import": {"POST": Described(body={"file": _RANK_EVENTS_CSV}, shown=_RANK_EVENTS_IMPORTED)},
+    "students-export": {"GET": Described(written={"text/csv": _ROLL})},
+    "student-export": {"GET": Described(at=_OF, shown=_DOSSIER)},
+    "student-erasure": {"POST": silent(at=_OF, body={"confirm": values.STUDENT})},
+}
