@@ -8,7 +8,7 @@ def test_me_shows_the_caller(dojo):
 def test_superadmin_lists_dojos(platform):
     answer = platform.superadmin().get("/tenants")
     assert answer.status_code == 200, answer.content
-    assert {one["slug"] for one in answer.json()["results"]} == {"aiki", "kendo"}
+    assert {one["slug"] for one in answer.json()["results"]} >= {"aiki", "kendo"}
 
 
 def test_a_patch_replaces_nested_objects_whole(dojo):

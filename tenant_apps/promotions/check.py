@@ -24,7 +24,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Check:
-    """A question about many students. Eight statements, whatever their number."""
+    """A question about many students. Nine statements at most, whatever their number."""
 
     students: Sequence[Student]
     as_of: date

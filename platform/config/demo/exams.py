@@ -87,7 +87,7 @@ def _passed(climbers: Sequence[Climber], school: School, day: date) -> Iterator[
     )
     for answer in check.answers() if due else ():
         climber = due[answer.student.pk]
-        is_next = answer.result.target_rank == climber.ahead[0].code
+        is_next = climber.ahead and answer.result.target_rank == climber.ahead[0].code
         if is_next and answer.result.status is Eligibility.ELIGIBLE:
             yield _event(climber, school, RankEvent.Kind.AWARD, day)
 
