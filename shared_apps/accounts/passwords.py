@@ -12,7 +12,13 @@ from django.db import transaction
 
 from shared_apps.accounts.models import PasswordLink, User
 from shared_apps.accounts.sessions import end_sessions
-from shared_apps.accounts.throttling import RESET_PER_ACCOUNT, RESET_PER_ADDRESS, count_attempt
+from shared_apps.accounts.throttling import (
+    OWN_PASSWORD,
+    RESET_PER_ACCOUNT,
+    RESET_PER_ADDRESS,
+    count_attempt,
+    forget_attempts,
+)
 from shared_apps.accounts.users import hashed_password
 from tatami.errors import Invalid, InvalidCredentials, Throttled, TokenInvalid
 from tatami.keys import secret_hash
@@ -25,8 +31,10 @@ LINK_LIVES: Final = timedelta(hours=72)
 def change_password(*, user: User, current: str, new: str, session_id: UUID, now: datetime) -> None:
     """Change the caller's own password and end his other sessions. Call it outside a transaction.
 
-    Raises `InvalidCredentials` if `current` is wrong, `Invalid` if `new` is easily guessed.
+    Raises `InvalidCredentials` if `current` is wrong, `Invalid` if `new` is easily guessed, `Throttled` after too many
+    attempts: whoever holds a stolen access token must not guess on.
     """
+    count_attempt(OWN_PASSWORD, str(user.pk), now=now)
     if not check_password(current, user.password):
         raise InvalidCredentials("The current password is wrong.")
     try:
@@ -36,6 +44,7 @@ def change_password(*, user: User, current: str, new: str, session_id: UUID, now
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(password=new_hash, updated_at=now)
         end_sessions(user.pk, now=now, keep=session_id)
+        forget_attempts(OWN_PASSWORD, str(user.pk))
 
 
 def request_link(*, email: str, address: str, now: datetime) -> None:

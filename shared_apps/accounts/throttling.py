@@ -28,6 +28,7 @@ class Limit:
 
 PER_ACCOUNT: Final = Limit("sign-in account", attempts=10, window=timedelta(minutes=15))
 PER_ADDRESS: Final = Limit("sign-in address", attempts=100, window=timedelta(minutes=15))
+OWN_PASSWORD: Final = Limit("own password", attempts=10, window=timedelta(minutes=15))
 RESET_PER_ACCOUNT: Final = Limit("reset account", attempts=3, window=timedelta(hours=1))
 RESET_PER_ADDRESS: Final = Limit("reset address", attempts=30, window=timedelta(hours=1))
 

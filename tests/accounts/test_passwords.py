@@ -256,3 +256,10 @@ def test_a_new_password_is_not_easily_guessed(dojo: Dojo, kim: User) -> None:
     assert error_of(answer) == (400, "validation_error")
     assert set(answer.json()["error"]["details"]) == {"new_password"}
     assert sign_in(dojo.host, PASSWORD).status_code == 200
+
+
+def test_guesses_at_ones_own_password_are_throttled(dojo: Dojo) -> None:
+    body = {"current_password": "not this one either", "new_password": "seven rolling waves"}
+    statuses = [dojo.instructor.post("/auth/password", body).status_code for _ in range(11)]
+    assert statuses == [401] * 10 + [429]
+    assert dojo.admin.post("/auth/password", body).status_code == 401

@@ -19,6 +19,7 @@ from tests.conftest import NOW
 POWERS = {
     "is a superuser": "ALTER ROLE {role} SUPERUSER",
     "bypasses row-level security": "ALTER ROLE {role} BYPASSRLS",
+    "may replicate, past row-level security": "ALTER ROLE {role} REPLICATION",
     "may create roles": "ALTER ROLE {role} CREATEROLE",
     "may create databases": "ALTER ROLE {role} CREATEDB",
     "may create schemas": "GRANT CREATE ON DATABASE {database} TO {role}",

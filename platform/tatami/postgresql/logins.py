@@ -10,7 +10,7 @@ MINIMUM_SERVER_VERSION: Final = 150000
 
 # One row of what the login could do beyond reading and writing rows it was granted.
 _POWERS: Final = """
-SELECT r.rolsuper, r.rolbypassrls, r.rolcreaterole, r.rolcreatedb,
+SELECT r.rolsuper, r.rolbypassrls, r.rolreplication, r.rolcreaterole, r.rolcreatedb,
        has_database_privilege(r.oid, current_database(), 'CREATE'),
        has_schema_privilege(r.oid, 'public', 'CREATE'),
        EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relowner = r.oid),
@@ -21,6 +21,7 @@ FROM pg_catalog.pg_roles r WHERE r.rolname = current_user
 _NAMES: Final = (
     "is a superuser",
     "bypasses row-level security",
+    "may replicate, past row-level security",
     "may create roles",
     "may create databases",
     "may create schemas",
