@@ -10,8 +10,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Count, Max
 
+from tatami.api.csv import guarded
 from tatami.tenancy.scope import TenantScope, tenant_scope
-from tenant_apps.students.cells import guarded
 from tenant_apps.students.imports.student_lines import (
     GUARDIAN,
     MOST_GUARDIANS,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenant_apps.students.cells import guarded, without_guard
+from tatami.api.csv import guarded, without_guard
 from tests.students.crowd import crowd
 from tests.students.uploads import faults, imported, outcomes, roll, upload
 
