@@ -7,7 +7,8 @@ Query strings, bodies and tokens are never logged; nor is what PostgreSQL tells 
 import logging.config
 import re
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,7 +17,7 @@ import structlog
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.status import is_server_error
-from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars, get_contextvars
+from structlog.contextvars import bind_contextvars, bound_contextvars, get_contextvars
 
 from tatami.ids import uuid7
 from tatami.tenancy.scope import TenantScope, current_scope
@@ -153,7 +154,12 @@ def current_request_id() -> str | None:
     return get_contextvars().get("requestId")
 
 
-def bind_task(task: str, task_id: str | None, tenant: UUID | None, request_id: str | None) -> None:
-    """Put the task's name and id, its dojo and the request that caused it on every line it logs."""
-    clear_contextvars()
-    bind_contextvars(task=task, taskId=task_id, tenant=str(tenant) if tenant else None, requestId=request_id)
+@contextmanager
+def bound_task(task: str, task_id: str | None, tenant: UUID | None, request_id: str | None) -> Iterator[None]:
+    """Put the task's name and id, its dojo and the request that caused it on every line logged within the block.
+
+    A worker's thread goes on to other work: nothing of a task may stand on the lines after it.
+    """
+    dojo = str(tenant) if tenant else None
+    with bound_contextvars(task=task, taskId=task_id, tenant=dojo, requestId=request_id, userId=None):
+        yield

@@ -11,7 +11,7 @@ from uuid import UUID
 from celery import Task
 from django.db import transaction
 
-from tatami.observability import bind_task, current_request_id
+from tatami.observability import bound_task, current_request_id
 from tatami.tenancy.directory import directory
 from tatami.tenancy.scope import NoScope, TenantScope, current_scope, platform_scope, tenant_scope
 
@@ -62,8 +62,8 @@ class TenantTask(_TracedTask):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         tenant = tenant_of_task(self._header(TENANT_HEADER))
-        bind_task(self.name, self.request.id, tenant.tenant_id, self._header(REQUEST_HEADER))
-        with tenant_scope(tenant):
+        told = bound_task(self.name, self.request.id, tenant.tenant_id, self._header(REQUEST_HEADER))
+        with told, tenant_scope(tenant):
             return super().__call__(*args, **kwargs)
 
 
@@ -73,8 +73,8 @@ class PlatformTask(_TracedTask):
     abstract = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        bind_task(self.name, self.request.id, None, self._header(REQUEST_HEADER))
-        with platform_scope():
+        told = bound_task(self.name, self.request.id, None, self._header(REQUEST_HEADER))
+        with told, platform_scope():
             return super().__call__(*args, **kwargs)
 
 

@@ -7,7 +7,7 @@ import pytest
 import structlog
 from django.test import Client
 
-from tatami.observability import bind_task, current_request_id, logging_configuration, withhold_row_values
+from tatami.observability import bound_task, current_request_id, logging_configuration, withhold_row_values
 from tatami.tenancy.scope import TenantScope, tenant_scope
 
 
@@ -71,13 +71,10 @@ def test_a_tasks_lines_name_the_task_its_dojo_and_the_request_that_caused_it(
     site: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     tenant = uuid4()
-    try:
-        bind_task("promotions.run", "t-1", tenant, "r-1")
-        with caplog.at_level(logging.INFO):
-            structlog.get_logger("tatami.test").info("working")
+    with bound_task("promotions.run", "t-1", tenant, "r-1"), caplog.at_level(logging.INFO):
+        structlog.get_logger("tatami.test").info("working")
         assert current_request_id() == "r-1"
-    finally:
-        structlog.contextvars.clear_contextvars()
+    assert "task" not in structlog.contextvars.get_contextvars()
     line = caplog.records[-1].msg
     assert (line["task"], line["taskId"], line["tenant"], line["requestId"]) == (
         "promotions.run",
