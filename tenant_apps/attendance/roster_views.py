@@ -18,7 +18,6 @@ from tenant_apps.classes.sessions import attach_instructors
 from tenant_apps.students.models import Student
 
 MOST_ENTRIES: Final = 500
-REFERENCE: Final = "{id, name}"
 
 
 class StudentShown(StrictSerializer):

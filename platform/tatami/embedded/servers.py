@@ -4,12 +4,11 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict
 
 from tatami.embedded.child import Child
-from tatami.embedded.data_folder import Claim, claimed
+from tatami.embedded.data_folder import Claim
 from tatami.embedded.errors import EmbeddedError
 from tatami.embedded.logins import create_logins, database_url
 from tatami.embedded.postgres import postgres
@@ -36,15 +35,6 @@ class Servers:
             "REDIS_URL": self.redis_url,
             "CELERY_BROKER_URL": self.broker_url,
         }
-
-
-@contextmanager
-def embedded_servers(
-    data: Path, *, durable: bool = True, environment: Mapping[str, str] = os.environ
-) -> Iterator[Servers]:
-    """Own the folder `data` and start in it what `environment` does not name; stop it at the end."""
-    with claimed(data) as claim, serving(claim, durable=durable, environment=environment) as servers:
-        yield servers
 
 
 @contextmanager

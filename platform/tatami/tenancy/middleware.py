@@ -15,7 +15,7 @@ from tatami.api.errors import error_response
 from tatami.errors import DomainError, TenantNotFound
 from tatami.tenancy.directory import directory
 from tatami.tenancy.hosts import HostResolver
-from tatami.tenancy.scope import Scope, TenantScope, platform_scope, tenant_scope
+from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 
 T = TypeVar("T")
 
@@ -73,8 +73,3 @@ def _in_this_context(parts: Iterable[T]) -> Iterator[T]:
             yield part
 
     return carried()
-
-
-def scope_of(request: HttpRequest) -> Scope | None:
-    """Return the scope of a request that has passed the middleware, else None."""
-    return getattr(request, "scope", None)

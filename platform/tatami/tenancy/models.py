@@ -39,10 +39,6 @@ class ArchivableQuerySet(models.QuerySet[M]):
         """Return those in use."""
         return self.filter(archived_at__isnull=True)
 
-    def archived(self) -> Self:
-        """Return those put away."""
-        return self.filter(archived_at__isnull=False)
-
 
 class Archivable(TenantModel):
     """A row whose DELETE archives it, so that history keeps its names."""
