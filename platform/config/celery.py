@@ -1,7 +1,8 @@
 """The Celery application: worker and beat."""
 
 import os
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -13,6 +14,9 @@ from django.conf import settings
 
 from tatami.postgresql.logins import refuse_to_start_unsafely
 from tatami.tenancy.scope import platform_scope
+
+SPREAD: Final = timedelta(minutes=30)
+"""Over how long a job for all dojos is spread, so that they do not all come at once."""
 
 
 class ScopedFixup(DjangoFixup):
@@ -31,12 +35,24 @@ def fixup(app: Celery) -> ScopedFixup:
     return support
 
 
+def in_every_dojo(job: str, schedule: crontab, *, at_local_hour: int | None = None) -> dict[str, Any]:
+    """Return a line of beat's schedule that has a job done in every dojo, spread over the half hour that follows."""
+    given = {"job": job, "spread_seconds": SPREAD.total_seconds(), "at_local_hour": at_local_hour}
+    return {"task": "tenants.request_for_all", "schedule": schedule, "kwargs": given}
+
+
 app = Celery("tatami", fixups=["config.celery:fixup"])
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
     broker_connection_retry_on_startup=True,
-    # PostgreSQL is the truth for work: what a killed worker held is found by a sweeper, or comes back after this.
-    broker_transport_options={"visibility_timeout": 300},
+    # PostgreSQL is the truth for work: what a killed worker held is given to another, or comes back after this.
+    broker_transport_options={
+        "visibility_timeout": 300,
+        # Away is away at once: requests do not wait for Valkey.
+        "socket_connect_timeout": 1,
+        "socket_timeout": 5,
+    },
+    task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_max": 0},
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
@@ -45,12 +61,18 @@ app.conf.update(
     task_default_queue="tatami",
     timezone="UTC",
     beat_schedule={
-        "materialise sessions": {"task": "classes.materialise_everywhere", "schedule": crontab(minute=17)},
-        "sweep check-in leftovers": {
-            "task": "attendance.sweep_everywhere",
-            "schedule": crontab(hour=2, minute=23),
+        "wake workers": {
+            "task": "tenants.wake",
+            "schedule": timedelta(seconds=2),
+            "options": {"expires": 2},
         },
-        "sweep sign-in leftovers": {"task": "accounts.sweep_everywhere", "schedule": crontab(minute=41)},
+        "materialise sessions": in_every_dojo("classes.materialise", crontab(minute=17)),
+        "sweep check-in leftovers": in_every_dojo("attendance.sweep", crontab(minute=23), at_local_hour=3),
+        "sweep sign-in leftovers": in_every_dojo("accounts.sweep", crontab(minute=41)),
+        "sweep the platform's sign-in leftovers": {
+            "task": "accounts.sweep_platform",
+            "schedule": crontab(minute=43),
+        },
         "clear abandoned dojos": {"task": "tenants.clear_abandoned", "schedule": crontab(minute="*/10")},
         "purge overdue dojos": {"task": "tenants.purge_overdue", "schedule": crontab(hour=3, minute=5)},
     },

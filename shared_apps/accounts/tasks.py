@@ -6,8 +6,8 @@ from celery import shared_task
 
 from shared_apps.accounts.models import AttemptCount, IdempotentAnswer, PasswordLink, Session
 from tatami import clock
-from tatami.tasks import PlatformTask, TenantTask
-from tatami.tenancy.directory import for_each_active_tenant
+from tatami.tasks import PlatformTask
+from tatami.work import DONE, Turn, job
 
 KEEP_ENDED_SESSIONS = timedelta(days=30)
 KEEP_ANSWERS = timedelta(hours=24)
@@ -23,14 +23,14 @@ def sweep_scope() -> None:
     IdempotentAnswer.objects.filter(created_at__lt=now - KEEP_ANSWERS).delete()
 
 
-@shared_task(base=TenantTask, name="accounts.sweep")
-def sweep() -> None:
+@job("accounts.sweep")
+def sweep(_: Turn) -> str | None:
     """Sweep one dojo."""
     sweep_scope()
+    return DONE
 
 
-@shared_task(base=PlatformTask, name="accounts.sweep_everywhere")
-def sweep_everywhere() -> None:
-    """Sweep the platform, and queue `sweep` for every dojo that serves."""
+@shared_task(base=PlatformTask, name="accounts.sweep_platform")
+def sweep_platform() -> None:
+    """Sweep the platform."""
     sweep_scope()
-    for_each_active_tenant(sweep.delay)

@@ -1,10 +1,11 @@
-"""What the host resolver and the tasks ask of the dojos' table: one statement each."""
+"""What the kernel asks of the dojos' tables: one statement each."""
 
 from datetime import datetime
 from uuid import UUID
 
-from shared_apps.tenants import lifecycle
+from shared_apps.tenants import lifecycle, tasks, turns
 from shared_apps.tenants.models import Domain, RoutingEpoch, Tenant
+from tatami import clock
 from tatami.tenancy.scope import TenantScope, platform_scope
 
 
@@ -23,10 +24,10 @@ def find_tenant_by_id(tenant_id: UUID) -> TenantScope | None:
     return tenant.scope if tenant else None
 
 
-def active_tenants() -> list[TenantScope]:
-    """Return every dojo that serves."""
-    with platform_scope():
-        return [tenant.scope for tenant in Tenant.objects.active().with_primary_domain()]
+def request_turn(tenant: TenantScope, job: str, *, request_id: str | None) -> None:
+    """Note that a dojo has work for a job, and wake a worker."""
+    turns.request_turn(tenant.tenant_id, job, now=clock.now(), request_id=request_id or "")
+    tasks.wake_workers()
 
 
 def read_epoch() -> int:

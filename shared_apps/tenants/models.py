@@ -1,4 +1,4 @@
-"""Tenant and Domain, on django-tenants' mixins, and the epoch that tells processes to look again."""
+"""Tenant and Domain, on django-tenants' mixins; the epoch that tells processes to look again; who waits for work."""
 
 import re
 from typing import Any, ClassVar, Final, Self
@@ -140,3 +140,25 @@ class RoutingEpoch(models.Model):
         """Make every process look hosts up again; commits with the change that calls it."""
         if not RoutingEpoch.objects.filter(pk=1).update(value=F("value") + 1):
             RoutingEpoch.objects.bulk_create([RoutingEpoch(value=1)], ignore_conflicts=True)
+
+
+class PendingJob(models.Model):
+    """A dojo waits for a turn of a job (`shared_apps.tenants.turns`). Its work itself is in rows of the dojo."""
+
+    pk = models.CompositePrimaryKey("tenant_id", "job")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
+    job = models.CharField(max_length=60)
+    next_at = models.DateTimeField()
+    """Its place in the queue; in the future while somebody is at it, or before it is due."""
+    marks = models.BigIntegerField()
+    """How often it was asked for: a mark that is made during a turn outlasts it."""
+    turns = models.BigIntegerField()
+    """How often its turn was taken: who took it last is the one to settle it."""
+    attempts = models.PositiveIntegerField()
+    """Turns taken since the last one that came to its end."""
+    cursor = models.CharField(max_length=200)
+    request_id = models.CharField(max_length=128)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["next_at"], name="pending_job_by_turn")]

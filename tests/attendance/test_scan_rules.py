@@ -8,6 +8,7 @@ from django.conf import settings
 
 from tatami import clock
 from tatami.tenancy.scope import tenant_scope
+from tatami.work import Turn
 from tenant_apps.attendance import tasks
 from tenant_apps.attendance.checkin import CARD_SHARED_WITHIN
 from tenant_apps.attendance.models import Attendance, Refusal, ScanAnswer
@@ -162,8 +163,7 @@ def test_what_is_old_is_swept(dojo: Dojo, mika: Any) -> None:
     scan(dojo.admin, things.code_of(dojo.admin, mika), nonce="n1")
     with tenant_scope(dojo.tenant):
         for days, left in ((6, (1, 1)), (8, (0, 1)), (179, (0, 1)), (181, (0, 0))):
-            with clock.fixed(NOW + timedelta(days=days)):
-                tasks.sweep_scope()
+            tasks.sweep(Turn(now=NOW + timedelta(days=days)))
             assert (ScanAnswer.objects.count(), Refusal.objects.count()) == left
         assert Attendance.objects.count() == 0
 

@@ -51,7 +51,8 @@ def erase_dojo(superuser: psycopg.Connection[Any], slug: str) -> None:
         "SELECT id, schema_name FROM public.tenants_tenant WHERE slug = %s", [slug]
     ).fetchall():
         superuser.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
-        superuser.execute("DELETE FROM public.tenants_domain WHERE tenant_id = %s", [tenant_id])
+        for table in ("domain", "pendingjob"):
+            superuser.execute(f"DELETE FROM public.tenants_{table} WHERE tenant_id = %s", [tenant_id])
         superuser.execute("DELETE FROM public.tenants_tenant WHERE id = %s", [tenant_id])
 
 
@@ -90,6 +91,7 @@ def without_transaction(
     # One string, and the users last: rows of the others point to them. (TRUNCATE takes ten times as long.)
     models = sorted(apps.get_app_config("accounts").get_models(), key=lambda model: model is User)
     tables = [sql.Identifier(schema, model._meta.db_table) for schema in schemas for model in models]
+    tables.append(sql.Identifier("public", "tenants_pendingjob"))
     statement = sql.SQL("; ").join(sql.SQL("DELETE FROM {}").format(table) for table in tables)
     superuser.execute(statement)
 

@@ -1,14 +1,13 @@
 """The dojos, for kernel and apps that may not know their table: whoever `settings.TATAMI_HOSTS` names answers."""
 
-from collections.abc import Callable
 from datetime import datetime
 from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 from uuid import UUID
 
 from django.conf import settings
 
-from tatami.tenancy.scope import TenantScope, tenant_scope
+from tatami.tenancy.scope import TenantScope
 
 
 class Directory(Protocol):
@@ -16,7 +15,7 @@ class Directory(Protocol):
 
     def find_tenant(self, host: str) -> TenantScope | None: ...
     def find_tenant_by_id(self, tenant_id: UUID) -> TenantScope | None: ...
-    def active_tenants(self) -> list[TenantScope]: ...
+    def request_turn(self, tenant: TenantScope, job: str, *, request_id: str | None) -> None: ...
     def read_epoch(self) -> int: ...
     def change_identity(
         self, tenant: TenantScope, *, now: datetime, name: str | None, timezone: str | None
@@ -26,12 +25,3 @@ class Directory(Protocol):
 def directory() -> Directory:
     """Return the module that knows the dojos."""
     return cast("Directory", import_module(settings.TATAMI_HOSTS))
-
-
-def for_each_active_tenant(call: Callable[[], Any]) -> int:
-    """Call once inside each serving dojo's scope; return how many there were."""
-    tenants = directory().active_tenants()
-    for tenant in tenants:
-        with tenant_scope(tenant):
-            call()
-    return len(tenants)

@@ -1,0 +1,146 @@
+"""Whose turn it is: which dojos wait for which jobs, and giving turns to those that have waited longest.
+
+One row for each dojo and job that has work (`PendingJob`). Its `next_at` is at once its place in the queue and its
+lease: whoever takes it moves it into the future, and back to now when a piece is done and more is left. A worker that
+is killed in between leaves the row there, and the turn is given again when that moment has come.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+
+from shared_apps.tenants.models import PendingJob, Tenant
+from tatami import clock
+from tatami.observability import bound_task
+from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
+from tatami.work import DONE, Turn, job_named
+
+LEASE: Final = timedelta(seconds=10)
+"""How long a piece may take before its turn is given to another worker."""
+
+PATIENT_ATTEMPTS: Final = 3
+"""So often a turn is given again after the lease; then each time after twice as long."""
+
+LONGEST_WAIT: Final = timedelta(minutes=5)
+
+_REQUEST: Final = """
+INSERT INTO tenants_pendingjob (tenant_id, job, next_at, marks, turns, attempts, cursor, request_id, created_at)
+VALUES (%(tenant)s, %(job)s, %(now)s, 1, 0, 0, '', %(request_id)s, %(now)s)
+ON CONFLICT (tenant_id, job) DO UPDATE
+SET marks = tenants_pendingjob.marks + 1,
+    next_at = LEAST(tenants_pendingjob.next_at, EXCLUDED.next_at),
+    request_id = EXCLUDED.request_id
+"""
+
+_REQUEST_FOR_ALL: Final = """
+INSERT INTO tenants_pendingjob (tenant_id, job, next_at, marks, turns, attempts, cursor, request_id, created_at)
+SELECT id, %(job)s, %(now)s + random() * %(spread)s::interval, 1, 0, 0, '', '', %(now)s
+FROM tenants_tenant
+WHERE status = 'active'
+  AND (%(hour)s::int IS NULL OR extract(hour FROM %(now)s AT TIME ZONE timezone) = %(hour)s)
+ON CONFLICT (tenant_id, job) DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A turn that was taken. `turns` and `marks` are the row's at that moment: what came later is not ours."""
+
+    tenant: TenantScope
+    job: str
+    turns: int
+    marks: int
+    turn: Turn
+    request_id: str
+
+
+def request_turn(tenant: UUID, job: str, *, now: datetime, request_id: str = "") -> None:
+    """Note that a dojo has work for a job; it takes its place behind those that wait. One statement."""
+    with platform_scope(), connection.cursor() as cursor:
+        cursor.execute(_REQUEST, {"tenant": tenant, "job": job, "now": now, "request_id": request_id})
+
+
+def request_for_all(job: str, *, now: datetime, spread: timedelta, at_local_hour: int | None = None) -> int:
+    """Note a job for every dojo that serves, at random moments within `spread`; return for how many. One statement.
+
+    With `at_local_hour`: for those where it is that hour (0 to 23) in their own time zone. A dojo that waits for this
+    job already keeps its place.
+    """
+    given: dict[str, Any] = {"job": job, "now": now, "spread": spread, "hour": at_local_hour}
+    with platform_scope(), connection.cursor() as cursor:
+        cursor.execute(_REQUEST_FOR_ALL, given)
+        return int(cursor.rowcount)
+
+
+def number_waiting(*, since: datetime) -> int:
+    """Return how many turns have been due since before an instant, in dojos that serve. One statement."""
+    with platform_scope():
+        return _waiting(since).count()
+
+
+def take_turns(*, seconds: float, task_id: str | None = None) -> bool:
+    """Give turns until nobody waits or `seconds` have passed; return whether somebody may be waiting still."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if not take_turn(now=clock.now(), task_id=task_id):
+            return False
+    return True
+
+
+def take_turn(*, now: datetime, task_id: str | None = None) -> bool:
+    """Give a turn to whoever has waited longest; return False when nobody waits.
+
+    What the job raises passes through: the row then waits until its lease is over, and is tried again.
+    """
+    claim = _claim(now)
+    if claim is None:
+        return False
+    told = bound_task(claim.job, task_id, claim.tenant.tenant_id, claim.request_id)
+    with told, tenant_scope(claim.tenant):
+        cursor = job_named(claim.job)(claim.turn)
+    _settle(claim, cursor, now=clock.now())
+    return True
+
+
+def _waiting(at: datetime) -> QuerySet[PendingJob]:
+    return PendingJob.objects.filter(next_at__lte=at, tenant__status=Tenant.Status.ACTIVE)
+
+
+def _claim(now: datetime) -> Claim | None:
+    """Take the turn of whoever has waited longest. Two at once take two."""
+    with platform_scope(), transaction.atomic():
+        waiting = _waiting(now).order_by("next_at").select_for_update(of=("self",), skip_locked=True)
+        row = waiting.first()
+        if row is None:
+            return None
+        row.turns += 1
+        row.attempts += 1
+        row.next_at = now + _lease(row.attempts)
+        row.save(update_fields=["turns", "attempts", "next_at"])
+        tenant = Tenant.objects.with_primary_domain().get(pk=row.tenant_id).scope
+        turn = Turn(now=now, attempt=row.attempts, cursor=row.cursor)
+        return Claim(tenant, row.job, row.turns, row.marks, turn, row.request_id)
+
+
+def _lease(attempt: int) -> timedelta:
+    lease = LEASE
+    for _ in range(PATIENT_ATTEMPTS, attempt):
+        lease = min(lease * 2, LONGEST_WAIT)
+    return lease
+
+
+def _settle(claim: Claim, cursor: str | None, *, now: datetime) -> None:
+    """Put the row back in the queue, or away if all is done and nothing was asked for meanwhile.
+
+    A row whose turn was given to another since is the other's to settle.
+    """
+    with platform_scope():
+        ours = PendingJob.objects.filter(tenant=claim.tenant.tenant_id, job=claim.job, turns=claim.turns)
+        if cursor is DONE and ours.filter(marks=claim.marks).delete()[0]:
+            return
+        ours.update(next_at=now, attempts=0, cursor=cursor or "")
