@@ -60,6 +60,7 @@ ACCESS: Final[Table] = {
     "students-import": {"POST": ADMIN},
     "students-export": {"GET": ADMIN},
     "rank-events-import": {"POST": ADMIN},
+    "facts-import": {"POST": ADMIN},
     "student-export": {"GET": ADMIN},
     "student-erasure": {"POST": ADMIN},
     "student-notes": {"GET": STAFF, "POST": TEACHERS},

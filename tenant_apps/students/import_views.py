@@ -15,7 +15,7 @@ from tatami.api.serializers import Reference, StrictSerializer
 from tatami.api.views import ApiView
 from tatami.errors import Invalid
 from tenant_apps.students.dates import dojo_today
-from tenant_apps.students.imports.importing import import_rank_events, import_students
+from tenant_apps.students.imports.importing import import_facts, import_rank_events, import_students
 from tenant_apps.students.imports.report import Outcome
 
 
@@ -122,4 +122,18 @@ class RankEventImport(Import):
     def post(self, request: ApiRequest) -> Response:
         return Response(
             import_rank_events(self.content(), by=request.user, dry_run=self.flag("dry_run"))  # type: ignore[arg-type]
+        )
+
+
+class FactImport(Import):
+    """Facts, one a line; the student by `external_id`, or by name and birth date.
+
+    Columns: `external_id` or `first_name, last_name, birth_date`; `kind, rank_system, value, category, on, expires_on,
+    note`. Only points may have a `category`; a fact without `rank_system` counts in all of them.
+    """
+
+    @extend_schema(parameters=[_DRY_RUN], responses={200: ImportedSerializer})
+    def post(self, request: ApiRequest) -> Response:
+        return Response(
+            import_facts(self.content(), by=request.user, dry_run=self.flag("dry_run"))  # type: ignore[arg-type]
         )

@@ -26,6 +26,7 @@ urlpatterns = [
     path("students/<uuid:student_id>/export", privacy_views.StudentDossier.as_view(), name="student-export"),
     path("students/<uuid:student_id>/erasure", privacy_views.Erasure.as_view(), name="student-erasure"),
     path("students/<uuid:student_id>/facts", history_views.Facts.as_view(), name="student-facts"),
+    path("facts/import", import_views.FactImport.as_view(), name="facts-import"),
     path("facts/<uuid:id>/void", history_views.VoidFact.as_view(), name="fact-void"),
     path(
         "students/<uuid:student_id>/rank-events",

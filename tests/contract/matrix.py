@@ -180,6 +180,9 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
             upload=Upload("external_id,rank_system,rank,effective_on\nmika-1,aikikai,4-kyu,2026-02-10\n"),
         )
     },
+    "/facts/import": {
+        "POST": Row(200, upload=Upload("external_id,kind,value,on\nmika-1,points,3,2026-02-10\n"))
+    },
     # disciplines, rank systems, presets: admins write, everybody reads
     "/disciplines": {"GET": everybody(200), "POST": admins(201, says(name="Iaido"))},
     "/disciplines/{}": {

@@ -65,6 +65,26 @@ _RANK_EVENTS_IMPORTED: Final[dict[str, Any]] = {
         },
     ],
 }
+_FACTS_CSV: Final = f"""external_id,kind,rank_system,value,category,on,expires_on,note
+{values.EXTERNAL_ID},points,Aikikai Hombu grades,3,kata,2026-03-01,,Spring tournament
+{values.EXTERNAL_ID},credential,,First aid,,2026-02-01,2025-02-01,
+"""
+_FACTS_IMPORTED: Final[dict[str, Any]] = {
+    "dry_run": False,
+    "created": 1,
+    "updated": 0,
+    "failed": 1,
+    "duplicates": 0,
+    "rows": [
+        {"line": 2, "outcome": "created", "student": values.MIKA, "errors": {}},
+        {
+            "line": 3,
+            "outcome": "failed",
+            "student": values.MIKA,
+            "errors": {"expires_on": ["This is before the fact's own date."]},
+        },
+    ],
+}
 _ROLL: Final = (
     "external_id,first_name,last_name,email,phone,birth_date,gender,status,joined_on,medical_notes,"
     "guardian_1_name,guardian_1_email,guardian_1_phone,guardian_1_relation,"
@@ -85,11 +105,15 @@ _DOSSIER: Final = {
     "attendance": [ATTENDANCE_EXAMPLE],
     "refusals": [REFUSAL_EXAMPLE],
     "cards": [{"id": values.CARD, "created_at": values.NOW, "revoked_at": None, "used_at": values.NOW}],
+    "decisions": [DECISION_EXAMPLE],
+    "batches": [KEPT_ITEM_EXAMPLE],
+    "eligibility": [SNAPSHOT_EXAMPLE],
 }
 
 FILES: Final = {
     "students-import": {"POST": Described(body={"file": _STUDENTS_CSV}, shown=_STUDENTS_IMPORTED)},
     "rank-events-import": {"POST": Described(body={"file": _RANK_EVENTS_CSV}, shown=_RANK_EVENTS_IMPORTED)},
+    "facts-import": {"POST": Described(body={"file": _FACTS_CSV}, shown=_FACTS_IMPORTED)},
     "students-export": {"GET": Described(written={"text/csv": _ROLL})},
     "student-export": {"GET": Described(at=_OF, shown=_DOSSIER)},
     "student-erasure": {"POST": silent(at=_OF, body={"confirm": values.STUDENT})},

@@ -1,4 +1,4 @@
-"""The two imports: students, and lines of rank histories."""
+"""The three imports: students, lines of rank histories, and facts."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -10,8 +10,10 @@ from shared_apps.accounts.models import User
 from tatami.tenancy.scope import current_tenant_id
 from tenant_apps.ranks.matching import RankBook
 from tenant_apps.students.errors import AlreadyRecorded, ExternalIdTaken
-from tenant_apps.students.imports import rank_event_lines, student_lines
+from tenant_apps.students.imports import fact_lines, rank_event_lines, student_lines
 from tenant_apps.students.imports.judging import judge
+from tenant_apps.students.imports.lines_of_students import refuse_nameless
+from tenant_apps.students.imports.rank_systems import SystemBook
 from tenant_apps.students.imports.report import report
 from tenant_apps.students.imports.table import read_table
 from tenant_apps.students.imports.writing import write
@@ -57,7 +59,7 @@ def import_rank_events(content: bytes, *, by: User, dry_run: bool) -> dict[str, 
         content, is_column=rank_event_lines.is_column, required=rank_event_lines.REQUIRED
     )
     reader = rank_event_lines.RankEventReader(RankBook.of_the_dojo())
-    rank_event_lines.refuse_nameless(columns)
+    refuse_nameless(columns)
     lines = [reader.read(row) for row in rows]
     rank_event_lines.judge(lines, by=by)
     if not dry_run:
@@ -70,6 +72,23 @@ def import_rank_events(content: bytes, *, by: User, dry_run: bool) -> dict[str, 
                     "Somebody entered one of these lines meanwhile: import again."
                 ) from None
             raise
+    return report(lines, dry_run=dry_run)
+
+
+@transaction.atomic
+def import_facts(content: bytes, *, by: User, dry_run: bool) -> dict[str, Any]:
+    """Read a file of facts, one a line; write the good ones down unless `dry_run`; say what became of each.
+
+    Twice: what stands already is reported as a duplicate. At once: imports take turns. Raises `Invalid`.
+    """
+    _take_turns(dry_run=dry_run)
+    columns, rows = read_table(content, is_column=fact_lines.is_column, required=fact_lines.REQUIRED)
+    refuse_nameless(columns)
+    reader = fact_lines.FactReader(SystemBook.of_the_dojo())
+    lines = [reader.read(row) for row in rows]
+    fact_lines.judge(lines)
+    if not dry_run:
+        fact_lines.write(lines, by=by)
     return report(lines, dry_run=dry_run)
 
 

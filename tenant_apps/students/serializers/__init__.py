@@ -1,6 +1,12 @@
 """The shape of students and what belongs to them."""
 
 from tenant_apps.students.serializers.dates import PlausibleDate
+from tenant_apps.students.serializers.fact_values import (
+    EXPIRES_EARLY,
+    MOST_VISITS,
+    PointsInCategory,
+    value_field,
+)
 from tenant_apps.students.serializers.hold import HoldSerializer
 from tenant_apps.students.serializers.people import (
     GuardianRowSerializer,
@@ -9,7 +15,6 @@ from tenant_apps.students.serializers.people import (
     StudentSerializer,
 )
 from tenant_apps.students.serializers.record import (
-    MOST_VISITS,
     FactSerializer,
     NoteSerializer,
     RankEventSerializer,
@@ -18,6 +23,7 @@ from tenant_apps.students.serializers.record import (
 from tenant_apps.students.serializers.users import DojoMeSerializer, DojoUserSerializer
 
 __all__ = [
+    "EXPIRES_EARLY",
     "MOST_VISITS",
     "DojoMeSerializer",
     "DojoUserSerializer",
@@ -28,7 +34,9 @@ __all__ = [
     "HoldSerializer",
     "NoteSerializer",
     "PlausibleDate",
+    "PointsInCategory",
     "RankEventSerializer",
     "ReasonSerializer",
     "StudentSerializer",
+    "value_field",
 ]

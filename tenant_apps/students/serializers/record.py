@@ -8,10 +8,7 @@ from tatami.api.serializers import Line, Reference, StrictModelSerializer, Stric
 from tenant_apps.ranks.models import Rank, RankSystem
 from tenant_apps.students.models import RankEvent, StudentFact, StudentNote
 from tenant_apps.students.serializers.dates import PlausibleDate
-
-MOST_VISITS = 100_000
-MOST_POINTS = 1_000_000
-LONGEST_NAME = 200
+from tenant_apps.students.serializers.fact_values import EXPIRES_EARLY, value_field
 
 
 class NoteSerializer(StrictModelSerializer):
@@ -24,7 +21,11 @@ class NoteSerializer(StrictModelSerializer):
 
 
 class FactSerializer(StrictModelSerializer):
-    """A fact that matters for promotion. What `value` is depends on the kind."""
+    """A fact that matters for promotion. What `value` is depends on the kind.
+
+    `opening_attendance`: a whole number of visits. `points`: a number, or `{"points": 3, "category": "kata"}`. All
+    others: a name. `expires_on` is the last day on which it counts.
+    """
 
     rank_system = Reference(queryset=RankSystem.objects.live(), required=False, allow_null=True)
     value = serializers.JSONField()
@@ -53,21 +54,12 @@ class FactSerializer(StrictModelSerializer):
         return fact.voided_at is not None
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        value, kind = attrs["value"], attrs["kind"]
-        if kind == StudentFact.Kind.OPENING_ATTENDANCE:
-            if type(value) is not int or not 0 <= value <= MOST_VISITS:
-                raise serializers.ValidationError(
-                    {"value": [f"A whole number from 0 to {MOST_VISITS} is needed."]}
-                )
-        elif kind == StudentFact.Kind.POINTS:
-            if type(value) not in {int, float} or not 0 <= value <= MOST_POINTS:
-                raise serializers.ValidationError({"value": [f"A number from 0 to {MOST_POINTS} is needed."]})
-        elif not isinstance(value, str) or not 1 <= len(value.strip()) <= LONGEST_NAME:
-            raise serializers.ValidationError(
-                {"value": [f"A name of 1 to {LONGEST_NAME} characters is needed."]}
-            )
+        try:
+            attrs["value"] = value_field(attrs["kind"]).run_validation(attrs["value"])
+        except serializers.ValidationError as error:
+            raise serializers.ValidationError({"value": error.detail}) from None
         if attrs.get("expires_on") and attrs["expires_on"] < attrs["on"]:
-            raise serializers.ValidationError({"expires_on": ["This is before the fact's own date."]})
+            raise serializers.ValidationError({"expires_on": [EXPIRES_EARLY]})
         return attrs
 
 
