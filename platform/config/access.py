@@ -98,4 +98,12 @@ ACCESS: Final[Table] = {
     "device-pairing": {"POST": PUBLIC},
     "check-in": {"GET": PUBLIC},
     "promotion-check": {"POST": STAFF_AND_OWN},
+    "promotion-snapshot": {"GET": STAFF},
+    "promotions": {"POST": TEACHERS},
+    "promotion-batches": {"GET": TEACHERS, "POST": TEACHERS},
+    "promotion-batch": {"GET": TEACHERS},
+    "promotion-batch-results": {"GET": TEACHERS},
+    "promotion-batch-cancel": {"POST": TEACHERS},
+    "promotion-batch-revert": {"POST": TEACHERS},
+    "rank-event-decision": {"GET": STAFF_AND_OWN},
 }

@@ -68,6 +68,9 @@ app.conf.update(
         },
         "materialise sessions": in_every_dojo("classes.materialise", crontab(minute=17)),
         "sweep check-in leftovers": in_every_dojo("attendance.sweep", crontab(minute=23), at_local_hour=3),
+        "check who is due": in_every_dojo("promotions.snapshot", crontab(minute=2), at_local_hour=4),
+        "sweep promotion leftovers": in_every_dojo("promotions.sweep", crontab(minute=29), at_local_hour=3),
+        "find batches that nobody noted": in_every_dojo("promotions.batches", crontab(minute=53)),
         "sweep sign-in leftovers": in_every_dojo("accounts.sweep", crontab(minute=41)),
         "sweep the platform's sign-in leftovers": {
             "task": "accounts.sweep_platform",

@@ -28,6 +28,7 @@ TATAMI_IDEMPOTENCY_MODEL = "accounts.IdempotentAnswer"
 TATAMI_DELETION_GRACE_DAYS: int = read("int", "TATAMI_DELETION_GRACE_DAYS", 30)
 TATAMI_SCAN_ANSWER_DAYS: int = read("int", "TATAMI_SCAN_ANSWER_DAYS", 7)
 TATAMI_REFUSAL_DAYS: int = read("int", "TATAMI_REFUSAL_DAYS", 180)
+TATAMI_CHECK_BATCH_DAYS: int = read("int", "TATAMI_CHECK_BATCH_DAYS", 90)
 
 SECRET_KEY = TATAMI_SECRETS[0]  # Django's own signing; tokens, codes and links derive theirs in tatami.keys
 DEBUG = False

@@ -1,7 +1,4 @@
-"""What the desk should know about a student who checks in.
-
-`promotion_due` waits for the nightly snapshot: whoever keeps one adds its fact to `Person`, and a line here.
-"""
+"""What the desk should know about a student who checks in."""
 
 from calendar import isleap
 from datetime import date, timedelta
@@ -37,6 +34,8 @@ def alerts_about(person: Person, session: ClassSession, facts: Facts) -> list[st
         found.append("medical")
     if person.last_visit is not None and session.starts_at - person.last_visit > LONG_ABSENCE:
         found.append("absent_for_long")
+    if person.is_promotion_due:
+        found.append("promotion_due")
     return found
 
 

@@ -41,6 +41,8 @@ class Person:
 
     student: Student
     has_medical_notes: bool
+    is_promotion_due: bool
+    """By last night's check of the rules."""
     last_visit: datetime | None
     holds: list[tuple[date, date]] = field(default_factory=list)
     """Breaks from training, local dates, both included."""

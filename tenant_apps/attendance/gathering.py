@@ -43,7 +43,9 @@ WITH subject AS (
 ), person AS (
     SELECT s.id, s.first_name, s.last_name, s.birth_date, s.status, s.archived_at, s.medical_notes <> '' AS medical,
            (SELECT max(v.checked_in_at) FROM attendance_attendance v
-            WHERE v.student_id = s.id AND v.voided_at IS NULL) AS last_visit
+            WHERE v.student_id = s.id AND v.voided_at IS NULL) AS last_visit,
+           EXISTS (SELECT FROM students_eligibilitysnapshot e
+                   WHERE e.student_id = s.id AND e.status = 'eligible') AS promotion_due
     FROM students_student s WHERE s.id IN (SELECT student FROM subject)
 ), standing AS (
     SELECT id, student_id, class_session_id, checked_in_at, method, late, uploaded_late, created_at, updated_at
@@ -135,6 +137,7 @@ def _person(row: dict[str, Any]) -> Person:
             archived_at=datetime.fromisoformat(row["archived_at"]) if row["archived_at"] else None,
         ),
         has_medical_notes=row["medical"],
+        is_promotion_due=row["promotion_due"],
         last_visit=datetime.fromisoformat(row["last_visit"]) if row["last_visit"] else None,
     )
 

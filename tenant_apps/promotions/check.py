@@ -1,4 +1,4 @@
-"""Who may be promoted, as of a date: the one answer for the API and for all that will ask later."""
+"""Who may be promoted, as of a date: the one answer for the API, batches, exams and the nightly snapshot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +21,11 @@ class Answer:
     rules: CurrentRules
     result: StepResult
 
+    @property
+    def target(self) -> Rank:
+        """The rank sought."""
+        return self.rules.ranks[self.result.target_rank]
+
 
 @dataclass(frozen=True)
 class Check:
@@ -33,19 +38,35 @@ class Check:
 
     def answers(self) -> list[Answer]:
         """Return one answer per student, rank system and promote step open from the rank held."""
-        facts = FactsOfStudents(self.students)
         target = self.target.code if self.target else None
-        found = []
-        for student in self.students:
-            for system in self._systems_of(student, facts):
-                rules = self._rules[system.pk]
-                steps = evaluate(rules.definition, facts.of(student, system), self.as_of, target=target)
-                found += [Answer(student, rules, step) for step in steps]
-        return found
+        return [
+            Answer(student, rules, step)
+            for student in self.students
+            for rules in self._rules_for(student)
+            for step in evaluate(
+                rules.definition, self._facts.of(student, rules.system), self.as_of, target=target
+            )
+        ]
 
-    def _systems_of(self, student: Student, facts: FactsOfStudents) -> list[RankSystem]:
-        systems = [rules.system for rules in self._rules.values()]
-        return systems if self.system else facts.concerned(student, systems)
+    def answer(self, student: Student, target: Rank) -> Answer:
+        """Return the answer for one of the students and a rank of hers, whatever type of step leads there."""
+        rules = self._rules[target.system_id]
+        facts = self._facts.of(student, rules.system)
+        (step,) = evaluate(rules.definition, facts, self.as_of, target=target.code)
+        return Answer(student, rules, step)
+
+    def _rules_for(self, student: Student) -> list[CurrentRules]:
+        every = list(self._rules.values())
+        if self.system:
+            return every
+        return [
+            self._rules[system.pk]
+            for system in self._facts.concerned(student, [rules.system for rules in every])
+        ]
+
+    @cached_property
+    def _facts(self) -> FactsOfStudents:
+        return FactsOfStudents(self.students)
 
     @cached_property
     def _rules(self) -> dict[UUID, CurrentRules]:

@@ -1,15 +1,34 @@
-"""The shape of a promotions check."""
+"""The shape of checks, awards and batches."""
 
-from typing import Any
+from typing import Any, Final
 
+from django.urls import reverse
 from rest_framework import serializers
 
-from tatami.api.serializers import Reference, StrictSerializer
-from tenant_apps.promotions.check import Answer
+from tatami.api.serializers import Line, Reference, StrictModelSerializer, StrictSerializer
+from tenant_apps.promotions.choosing import StudentFilterSerializer
 from tenant_apps.promotions.engine import Eligibility
+from tenant_apps.promotions.models import Batch, BatchItem, Decision
 from tenant_apps.ranks.models import Rank, RankSystem
-from tenant_apps.students.models import Student
-from tenant_apps.students.serializers import PlausibleDate
+from tenant_apps.students.models import EligibilitySnapshot, Student
+from tenant_apps.students.serializers import PlausibleDate, ReasonSerializer
+
+__all__ = [
+    "AwardSerializer",
+    "BatchItemSerializer",
+    "BatchSerializer",
+    "CheckSerializer",
+    "DecisionSerializer",
+    "NewBatchSerializer",
+    "ReasonSerializer",
+    "SnapshotSerializer",
+]
+
+MOST_STUDENTS: Final = 10_000
+
+STATUSES: Final = ("queued", "running", "paused", "done", "failed", "cancelled", "reverted")
+
+_RANKS = Rank.objects.select_related("system").filter(system__archived_at__isnull=True)
 
 
 def students_in_reach(request: Any) -> Any:
@@ -21,12 +40,9 @@ def students_in_reach(request: Any) -> Any:
 class CheckSerializer(StrictSerializer):
     """Who, for what, as of when. Without `students`: every active student."""
 
-    students = Reference(queryset=students_in_reach, many=True, required=False)
+    students = Reference(queryset=students_in_reach, many=True, required=False, most=MOST_STUDENTS)
     rank_system = Reference(queryset=RankSystem.objects.live(), required=False)
-    target_rank = Reference(
-        queryset=Rank.objects.select_related("system").filter(system__archived_at__isnull=True),
-        required=False,
-    )
+    target_rank = Reference(queryset=_RANKS, required=False)
     as_of = PlausibleDate(required=False)
     status = serializers.ChoiceField(choices=[choice.value for choice in Eligibility], required=False)
 
@@ -37,32 +53,117 @@ class CheckSerializer(StrictSerializer):
         return attrs
 
 
-def shown_answer(answer: Answer) -> dict[str, Any]:
-    """Return one answer as the contract shows it."""
-    result, rules = answer.result, answer.rules
+class AwardSerializer(StrictSerializer):
+    """A rank for one student, as of a day (default: today), past the rules with a reason."""
 
-    def rank(code: str | None) -> dict[str, Any] | None:
-        found = rules.ranks.get(code) if code else None
-        return {"id": found.pk, "name": found.name} if found else None
+    student = Reference(queryset=Student.objects.live())
+    target_rank = Reference(queryset=_RANKS)
+    effective_on = PlausibleDate(required=False)
+    override_reason = Line(max_length=500, required=False)
 
-    return {
-        "student": {"id": answer.student.pk, "name": answer.student.name},
-        "rank_system": {"id": rules.system.pk, "name": rules.system.name},
-        "current_rank": rank(result.current_rank),
-        "target_rank": rank(result.target_rank),
-        "status": result.status.value,
-        "path": result.path,
-        "earliest_on": result.earliest_on,
-        "rule_version": rules.version,
-        "criteria": [
+
+class DecisionSerializer(StrictModelSerializer):
+    """Why a rank was awarded: by which version of the rules, with which answers; past them for which reason."""
+
+    rank_event = serializers.UUIDField(source="event_id", read_only=True)
+    rule_version = serializers.IntegerField(source="rules.version", read_only=True)
+    decided_by = Reference(source="event.recorded_by", read_only=True)
+
+    class Meta:
+        model = Decision
+        fields = ("rank_event", "rule_version", "status", "path", "criteria", "override_reason", "decided_by")
+        read_only_fields = fields
+
+
+class NewBatchSerializer(StrictSerializer):
+    """Whom a batch is about (named, or by a filter; an empty filter means every active student), and what to do."""
+
+    students = Reference(
+        queryset=Student.objects.live(), many=True, required=False, allow_empty=False, most=MOST_STUDENTS
+    )
+    filter = StudentFilterSerializer(required=False)
+    rank_system = Reference(queryset=RankSystem.objects.live(), required=False)
+    target_ranks = Reference(queryset=_RANKS, many=True, required=False)
+    award = serializers.BooleanField()
+    as_of = PlausibleDate(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("students" in attrs) == ("filter" in attrs):
+            raise serializers.ValidationError({"students": ["Name students, or give a filter: one of both."]})
+        system = attrs.get("rank_system")
+        if system and any(rank.system_id != system.pk for rank in attrs.get("target_ranks", ())):
+            raise serializers.ValidationError(
+                {"target_ranks": ["These ranks are not all of this rank system."]}
+            )
+        return attrs
+
+
+class BatchSerializer(StrictModelSerializer):
+    """How far a batch is. Items are students: those done are checked, awarded, refused, failed, or left undone."""
+
+    status = serializers.ChoiceField(choices=STATUSES, read_only=True)
+    target_ranks = serializers.ListField(child=serializers.UUIDField(), read_only=True)
+    total = serializers.IntegerField(source="in_all", read_only=True)
+    done = serializers.SerializerMethodField()
+    checked = serializers.IntegerField(source="in_checked", read_only=True)
+    awarded = serializers.IntegerField(source="in_awarded", read_only=True)
+    refused = serializers.IntegerField(source="in_refused", read_only=True)
+    failed = serializers.IntegerField(source="in_failed", read_only=True)
+    cancelled = serializers.IntegerField(source="in_cancelled", read_only=True)
+    reverted = serializers.IntegerField(source="in_reverted", read_only=True)
+    rank_system = Reference(read_only=True)
+    requested_by = Reference(read_only=True)
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Batch
+        fields = (
+            "status", "total", "done", "url", "award", "as_of", "rank_system", "target_ranks", "checked", "awarded",
+            "refused", "failed", "cancelled", "reverted", "requested_by", "started_at", "finished_at",
+            "cancelled_at", "reverted_at", "revert_reason",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    def get_done(self, batch: Any) -> int:
+        """Every item that waits no more."""
+        return int(batch.in_all - batch.in_queued)
+
+    def get_url(self, batch: Batch) -> str:
+        return reverse("promotion-batch", kwargs={"id": batch.pk})
+
+
+class BatchItemSerializer(StrictModelSerializer):
+    """What became of one student of a batch; `results` are as in a check, `rank_events` what was awarded."""
+
+    student = Reference(read_only=True)
+    results = serializers.JSONField(source="answers", read_only=True)
+    error = serializers.JSONField(read_only=True)
+    rank_events = serializers.SerializerMethodField()
+
+    class Meta:
+        model = BatchItem
+        fields = ("id", "student", "state", "results", "error", "rank_events")
+        read_only_fields = fields
+
+    def get_rank_events(self, item: BatchItem) -> list[dict[str, Any]]:
+        return [
             {
-                "kind": criterion.kind,
-                "status": criterion.status.value,
-                "have": criterion.have,
-                "need": criterion.need,
-                "earliest_on": criterion.earliest_on,
-                "message": criterion.message,
+                "id": str(one.event_id),
+                "rank": {"id": str(one.event.rank_id), "name": one.event.rank.name},
+                "voided": one.event.voided_at is not None,
             }
-            for criterion in result.criteria
-        ],
-    }
+            for one in item.decisions.all()
+        ]
+
+
+class SnapshotSerializer(StrictModelSerializer):
+    """What last night's check said about one step of one student."""
+
+    student = Reference(read_only=True)
+    rank_system = Reference(source="system", read_only=True)
+    target_rank = Reference(source="target", read_only=True)
+
+    class Meta:
+        model = EligibilitySnapshot
+        fields = ("student", "rank_system", "target_rank", "status", "earliest_on", "as_of")
+        read_only_fields = fields

@@ -34,8 +34,9 @@ class NameTaken(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class CurrentRules:
-    """A rank system with its latest rules, and its ranks by code."""
+    """A rank system with its latest rules (the row's id and version), and its ranks by code."""
 
+    id: UUID
     system: RankSystem
     version: int
     definition: RankDefinition
@@ -53,7 +54,7 @@ def current_rules(*, only: RankSystem | None = None) -> list[CurrentRules]:
     for rank in Rank.objects.filter(system__in=ranks):
         ranks[rank.system_id][rank.code] = rank
     return [
-        CurrentRules(row.system, row.version, _definition(row), ranks[row.system_id])
+        CurrentRules(row.pk, row.system, row.version, _definition(row), ranks[row.system_id])
         for row in sorted(found, key=lambda row: (row.system.name, row.system_id))
     ]
 

@@ -1,13 +1,19 @@
-"""Lines of a student's history: added, and struck out with a reason; never changed."""
+"""Lines of a student's history: added, and struck out with a reason; never changed.
 
+A rank history is changed with the student's row locked, so that whoever decides about a rank decides on the history as
+it is. What last night's check said about the student goes with the change.
+"""
+
+from collections.abc import Collection
 from datetime import date, datetime
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
 from shared_apps.accounts.models import User
 from tenant_apps.ranks.models import Rank
 from tenant_apps.students.errors import AlreadyRecorded, AlreadyVoided, NotForOneself
-from tenant_apps.students.models import RankEvent, Student, StudentFact, StudentUser
+from tenant_apps.students.models import EligibilitySnapshot, RankEvent, Student, StudentFact, StudentUser
 
 
 @transaction.atomic
@@ -21,7 +27,7 @@ def record_rank_event(
     note: str = "",
 ) -> RankEvent:
     """Add a line to a student's rank history. Raises `NotForOneself`; `AlreadyRecorded` for the same line twice."""
-    _refuse_own(student, recorded_by)
+    _open_history(student.pk, recorded_by)
     event = RankEvent(
         student=student,
         system=rank.system,
@@ -38,14 +44,33 @@ def record_rank_event(
         if "rank_event_once" in str(violation):
             raise AlreadyRecorded from None
         raise
+    forget_snapshot([student.pk], [rank.system_id])
     return event
 
 
 @transaction.atomic
-def void(*, row: RankEvent | StudentFact, reason: str, by: User, now: datetime) -> None:
-    """Strike a line out, with a reason; it stays readable. Raises `AlreadyVoided`, `NotForOneself`."""
-    if isinstance(row, RankEvent):
-        _refuse_own(row.student, by)
+def void_rank_event(*, event: RankEvent, reason: str, by: User, now: datetime) -> None:
+    """Strike a line out, with a reason; it stays readable. Raises `AlreadyVoided`, `NotForOneself`.
+
+    Lines after it stand: who was awarded 3 kyu holds it, also when the 4 kyu before it turns out to be a mistake.
+    """
+    _open_history(event.student_id, by)
+    _void(event, reason=reason, by=by, now=now)
+    forget_snapshot([event.student_id], [event.system_id])
+
+
+@transaction.atomic
+def void_fact(*, fact: StudentFact, reason: str, by: User, now: datetime) -> None:
+    """Strike a fact out, with a reason; it stays readable. Raises `AlreadyVoided`."""
+    _void(fact, reason=reason, by=by, now=now)
+
+
+def forget_snapshot(students: Collection[UUID], systems: Collection[UUID]) -> None:
+    """Forget what last night's check said about students in rank systems: it is about another history."""
+    EligibilitySnapshot.objects.filter(student__in=students, system__in=systems).delete()
+
+
+def _void(row: RankEvent | StudentFact, *, reason: str, by: User, now: datetime) -> None:
     values = {"voided_at": now, "voided_by": by, "void_reason": reason, "updated_at": now}
     # Of two at once one finds the row standing.
     if not type(row).objects.filter(pk=row.pk, voided_at__isnull=True).update(**values):
@@ -53,6 +78,7 @@ def void(*, row: RankEvent | StudentFact, reason: str, by: User, now: datetime) 
     row.refresh_from_db()
 
 
-def _refuse_own(student: Student, user: User) -> None:
-    if StudentUser.objects.filter(student=student, user=user).exists():
+def _open_history(student: UUID, by: User) -> None:
+    list(Student.objects.filter(pk=student).locked().values_list("pk"))
+    if StudentUser.objects.filter(student=student, user=by).exists():
         raise NotForOneself

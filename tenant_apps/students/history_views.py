@@ -89,7 +89,7 @@ class VoidFact(ApiView):
 
     def post(self, request: Any, id: Any) -> Response:
         fact = found_or_404(Facts.queryset.all(), pk=id)
-        history.void(row=fact, reason=read_reason(request), by=request.user, now=request.now)
+        history.void_fact(fact=fact, reason=read_reason(request), by=request.user, now=request.now)
         return Response(FactSerializer(fact).data)
 
 
@@ -139,7 +139,7 @@ class VoidRankEvent(ApiView):
 
     def post(self, request: Any, id: Any) -> Response:
         event = found_or_404(RankEvents.queryset.all(), pk=id)
-        history.void(row=event, reason=read_reason(request), by=request.user, now=request.now)
+        history.void_rank_event(event=event, reason=read_reason(request), by=request.user, now=request.now)
         return Response(RankEventSerializer(event).data)
 
 

@@ -299,6 +299,31 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     "/reports/expected-attendance": {"GET": staff(200)},
     # promotions: everybody asks, students about themselves
     "/promotions/check": {"POST": staff_and_own(200, _check)},
+    # awards, rank events, batches: admins and instructors (not for themselves); why a rank was awarded is read like it
+    "/promotions": {
+        "POST": teachers(
+            201, names(student="third student", target_rank="rank", also={"override_reason": "Seminar"})
+        )
+    },
+    "/rank-events/{}/decision": {"GET": staff_and_own(200)},
+    "/promotions/batches": {
+        "GET": teachers(200),
+        "POST": teachers(
+            202,
+            lambda world, role: {
+                "students": [world.ids["third student"]],
+                "rank_system": world.ids["rank system"],
+                "target_ranks": [world.ids["rank"]],
+                "award": True,
+            },
+        ),
+    },
+    "/promotions/batches/{}": {"GET": teachers(200)},
+    "/promotions/batches/{}/results": {"GET": teachers(200)},
+    "/promotions/batches/{}/cancel": {"POST": teachers(200)},
+    "/promotions/batches/{}/revert": {"POST": teachers(200, REASON)},
+    # what last night's check said: all staff read
+    "/promotions/snapshot": {"GET": staff(200)},
 }
 
 TABLES: Final = {"config.urls_platform": PLATFORM, "config.urls_tenant": DOJO}
@@ -323,6 +348,11 @@ NAMED_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/students/{}/attendance": ("student",),
     "/facts/{}/void": ("fact",),
     "/rank-events/{}/void": ("rank event",),
+    "/rank-events/{}/decision": ("award",),
+    "/promotions/batches/{}": ("batch",),
+    "/promotions/batches/{}/results": ("batch",),
+    "/promotions/batches/{}/cancel": ("batch",),
+    "/promotions/batches/{}/revert": ("batch",),
     "/classes/{}": ("class",),
     "/classes/{}/enrolments": ("class",),
     "/classes/{}/enrolments/{}": ("class", "student"),

@@ -283,6 +283,8 @@ def real_dojo(dojo: Dojo, world: World) -> Real:
             values.FACT: ids["fact"],
             values.HOLD: hold["id"],
             values.RANK_EVENT: ids["rank event"],
+            values.AWARD: ids["award"],
+            values.BATCH: ids["batch"],
             values.DISCIPLINE: ids["discipline"],
             values.RANK_SYSTEM: ids["rank system"],
             values.RANK: ids["rank"],

@@ -71,6 +71,20 @@ def rank_event(
     return dojo.create(f"/students/{who['id']}/rank-events", body)
 
 
+def award(dojo: Dojo, who: dict[str, Any], rank_id: str, on: str) -> dict[str, Any]:
+    """Award a rank past the rules."""
+    body = {"student": who["id"], "target_rank": rank_id, "effective_on": on, "override_reason": "Seminar"}
+    return dojo.create("/promotions", body)
+
+
+def batch(dojo: Dojo, *students: dict[str, Any], award: bool = True, **fields: Any) -> dict[str, Any]:
+    """Queue a batch for students, or for a filter."""
+    named = {"students": [one["id"] for one in students]} if students else {}
+    answer = dojo.admin.post("/promotions/batches", {**named, "award": award, **fields})
+    assert answer.status_code == 202, answer.content
+    return dict(answer.json())
+
+
 def fact(dojo: Dojo, who: dict[str, Any], kind: str, value: Any, on: str, **fields: Any) -> dict[str, Any]:
     return dojo.create(f"/students/{who['id']}/facts", {"kind": kind, "value": value, "on": on, **fields})
 

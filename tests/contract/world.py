@@ -12,6 +12,8 @@ from tatami import clock
 from tatami.ids import uuid7
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
+from tatami.work import Turn
+from tenant_apps.promotions.snapshot import take_snapshot
 from tests.clients import Caller, Dojo, Platform
 from tests.contract import things
 
@@ -76,12 +78,16 @@ def dojo_world(dojo: Dojo, password_hash: str) -> World:
         admin.post(f"/classes/{evening['id']}/enrolments", {"student": who["id"]})
         ids[f"attendance{whose}"] = things.attendance(dojo, who, earlier)["id"]
         ids["rank event"] = things.rank_event(dojo, who, things.rank(system, "5-kyu"), "2026-01-10")["id"]
+        ids[f"award{whose}"] = things.award(dojo, who, things.rank(system, "4-kyu"), "2026-05-01")["id"]
         ids["fact"] = things.fact(dojo, who, "document", "article", "2026-03-01")["id"]
         ids[f"hold{whose}"] = things.hold(dojo, who, "2026-01-01", "2026-01-31")["id"]
         for role in ("admin", "instructor"):
             note = dojo.person(role).post(f"/students/{who['id']}/notes", {"text": "Left knee"})
             assert note.status_code == 201, note.content
             ids[f"note of {role}"] = ids["note"] = note.json()["id"]
+    ids["batch"] = things.batch(dojo, third)["id"]
+    with tenant_scope(dojo.tenant):
+        take_snapshot(Turn(now=clock.now()))
     world.callers[DEVICE], ids["device"] = things.device(dojo)
     session_code = things.code_of_session(admin, {"id": ids["session"]})["token"]
     world.codes = {

@@ -32,6 +32,11 @@ AUDIT_ENTRY: Final = _id(22)
 SETTINGS: Final = _id(23)
 DEVICE: Final = _id(24)
 CARD: Final = _id(25)
+AWARD: Final = _id(26)
+DECISION: Final = _id(27)
+BATCH: Final = _id(28)
+BATCH_ITEM: Final = _id(29)
+SNAPSHOT: Final = _id(30)
 PLATFORM: Final = "00000000-0000-0000-0000-000000000000"
 
 EMAIL: Final = "hana@example.com"

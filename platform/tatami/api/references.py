@@ -13,7 +13,7 @@ from tatami.api.filters import read_uuid
 
 Choice: TypeAlias = QuerySet[Any] | Callable[[Request], QuerySet[Any]]
 MAX_REFERENCES: Final = 500
-_OF_THE_LIST: Final = ("required", "allow_empty", "source", "default")
+_OF_THE_LIST: Final = ("required", "allow_empty", "source", "default", "most")
 
 
 class Reference(RelatedField[Any, Any, Any]):
@@ -21,7 +21,7 @@ class Reference(RelatedField[Any, Any, Any]):
 
     What is not among them does not exist for him: `validation_error` at the field's path, never 404. Reading
     needs the row's name, so a view that lists lets its queryset `select_related` every reference.
-    `many=True` reads all ids with one query.
+    `many=True` reads all ids with one query; `most` says how many it takes.
     """
 
     default_error_messages = {"unknown": "There is nothing with this id.", "not_an_id": "This is not an id."}
@@ -71,13 +71,17 @@ class References(ManyRelatedField):
 
     child_relation: Reference
 
+    def __init__(self, *, most: int = MAX_REFERENCES, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.most = most
+
     def to_internal_value(self, data: object) -> list[Any]:
         if not isinstance(data, list):
             self.fail("not_a_list", input_type=type(data).__name__)
         if not self.allow_empty and not data:
             self.fail("empty")
-        if len(data) > MAX_REFERENCES:
-            raise ValidationError(f"At most {MAX_REFERENCES} references are accepted.")
+        if len(data) > self.most:
+            raise ValidationError(f"At most {self.most} references are accepted.")
         ids = self._ids(data)
         found = self.child_relation.rows().in_bulk(set(ids))
         unknown = {

@@ -7,11 +7,12 @@ from typing import Any, Final
 from shared_apps.accounts.models import User
 from tenant_apps.ranks.matching import RankBook, UnknownRank
 from tenant_apps.ranks.models import Rank
+from tenant_apps.students.history import forget_snapshot
 from tenant_apps.students.imports.lines_of_students import PERSON, LineOfStudent, find_students, settle
 from tenant_apps.students.imports.reading import Reader, require
 from tenant_apps.students.imports.report import Outcome
 from tenant_apps.students.imports.table import Line
-from tenant_apps.students.models import RankEvent, StudentUser
+from tenant_apps.students.models import RankEvent, Student, StudentUser
 from tenant_apps.students.serializers import RankEventSerializer, StudentSerializer
 
 EVENT: Final = ("kind", "effective_on", "note")
@@ -64,21 +65,24 @@ class RankEventReader:
 
 
 def judge(lines: Sequence[RankEventLine], *, by: User) -> None:
-    """Find each line's student, and what stands in the histories already. Four statements, however many lines."""
+    """Find each line's student, and what stands in the histories already. Five statements, however many lines.
+
+    The students stay locked until the transaction ends: nobody decides about a rank of theirs meanwhile.
+    """
     find_students(lines)
     own = set(StudentUser.objects.filter(user=by).values_list("student_id", flat=True))
     for line in lines:
         if line.student and line.student.pk in own:
             line.faults.setdefault("rank", []).append("Nobody changes his own ranks.")
     sound = [line for line in lines if not line.faults]
-    standing = RankEvent.objects.standing().filter(
-        student__in={line.student.pk for line in sound if line.student}
-    )
+    students = {line.student.pk for line in sound if line.student}
+    list(Student.objects.filter(pk__in=students).locked().values_list("pk"))
+    standing = RankEvent.objects.standing().filter(student__in=students)
     settle(sound, set(standing.values_list("student_id", "rank_id", "kind", "effective_on")))
 
 
 def write(lines: Sequence[RankEventLine], *, by: User) -> None:
-    """Add the new lines to the histories. One statement. Call it in a transaction, with the lines judged."""
+    """Add the new lines to the histories. Two statements. Call it in a transaction, with the lines judged."""
     events = [
         RankEvent(
             student=line.student, rank=line.rank, system_id=line.rank.system_id, recorded_by=by, **line.event
@@ -87,3 +91,4 @@ def write(lines: Sequence[RankEventLine], *, by: User) -> None:
         if line.outcome is Outcome.CREATED and line.rank
     ]
     RankEvent.objects.bulk_create(events, batch_size=_BATCH)
+    forget_snapshot({event.student_id for event in events}, {event.system_id for event in events})

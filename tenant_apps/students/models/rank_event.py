@@ -63,6 +63,10 @@ class RankEvent(TenantModel):
     rank = models.ForeignKey(Rank, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=16, choices=Kind)
     effective_on = models.DateField()
+    follows = models.ForeignKey(
+        "self", null=True, on_delete=models.RESTRICT, related_name="+", db_index=False
+    )
+    """Of an award: the event whose rank it was awarded from. One step up is taken once, also after a demotion."""
     note = models.CharField(max_length=500, blank=True)
     recorded_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     voided_at = models.DateTimeField(null=True)
@@ -78,5 +82,11 @@ class RankEvent(TenantModel):
                 fields=["student", "rank", "kind", "effective_on"],
                 condition=Q(voided_at__isnull=True),
                 name="rank_event_once",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["student", "rank", "follows"],
+                condition=Q(voided_at__isnull=True, kind="award"),
+                nulls_distinct=False,
+                name="rank_award_once",
+            ),
         ]

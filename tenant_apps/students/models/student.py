@@ -22,6 +22,13 @@ class StudentQuerySet(ArchivableQuerySet["Student"]):
         """Return the students a user speaks for: himself, or his children."""
         return self.filter(links__user=user)
 
+    def locked(self) -> Self:
+        """Return them with their rows locked, in key order: whoever changes a rank history does this first.
+
+        What refers to them (an attendance) is still recorded meanwhile.
+        """
+        return self.order_by("pk").select_for_update(of=("self",), no_key=True)
+
     def with_status(self, on: date) -> Self:
         """Give each its `shown_status` on a local date: the stored one, or `on_hold` while a hold is in force."""
         return self.annotate(shown_status=status_on(on))

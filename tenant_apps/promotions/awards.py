@@ -1,0 +1,180 @@
+"""Awarding ranks: judged by the rules as of the day it takes effect, written down with the reasons, once.
+
+Everything that awards goes this way: one student by hand, a batch, an exam. The students are locked first, in key
+order, so that two who decide about one student decide one after the other, each on the history as it is then. What
+must never happen is a constraint (`rank_award_once`): one step up is taken once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from shared_apps.accounts.models import User
+from tatami.errors import DomainError, NotFound
+from tenant_apps.promotions.check import Answer, Check
+from tenant_apps.promotions.engine import Eligibility
+from tenant_apps.promotions.errors import AlreadyAwarded, NotEligible
+from tenant_apps.promotions.models import BatchItem, Decision
+from tenant_apps.promotions.showing import shown_answer
+from tenant_apps.ranks.definition import StepType
+from tenant_apps.ranks.models import Rank
+from tenant_apps.students.errors import NotForOneself
+from tenant_apps.students.history import forget_snapshot
+from tenant_apps.students.models import RankEvent, Student, StudentUser
+
+
+class Nomination(NamedTuple):
+    """A student is put forward for a rank; with a reason, past what the rules say."""
+
+    student: UUID
+    target: Rank
+    override_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the rules say about a nomination, and what stands in the way of the award, if anything."""
+
+    answer: Answer
+    override_reason: str
+    refusal: DomainError | None
+
+
+@transaction.atomic
+def award(*, nomination: Nomination, effective_on: date, by: User) -> RankEvent:
+    """Award a rank to one student. Raises `NotForOneself`, `AlreadyAwarded`, `NotEligible`.
+
+    `NotFound` where she was archived meanwhile.
+    """
+    students = lock_students([nomination.student])
+    if not students:
+        raise NotFound
+    (verdict,) = judge([nomination], students, effective_on=effective_on, by=by)
+    if verdict.refusal:
+        raise verdict.refusal
+    (event,) = record([verdict], effective_on=effective_on, by=by)
+    return event
+
+
+def lock_students(ids: Sequence[UUID]) -> dict[UUID, Student]:
+    """Return the students by id, locked until the transaction ends; whoever was erased or archived is left out."""
+    return {student.pk: student for student in Student.objects.live().filter(pk__in=ids).locked()}
+
+
+def judge(
+    nominations: Sequence[Nomination], students: Mapping[UUID, Student], *, effective_on: date, by: User
+) -> list[Verdict]:
+    """Return the verdict on each nomination of `students`, who are locked. A fixed number of statements."""
+    check = Check(students=list(students.values()), as_of=effective_on)
+    panel = Panel.of(students, effective_on=effective_on, by=by)
+    return [
+        panel.verdict(check.answer(students[one.student], one.target), override_reason=one.override_reason)
+        for one in nominations
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Decides on awards of one day. It knows what is asked beside the rules: who decides, and what was received."""
+
+    effective_on: date
+    own: frozenset[UUID]
+    received: dict[tuple[UUID, UUID], list[RankEvent]]
+    """Standing events by student and rank system, the latest last."""
+
+    @classmethod
+    def of(cls, students: Mapping[UUID, Student], *, effective_on: date, by: User | None) -> "Panel":
+        """Read what it must know about all students: two statements."""
+        received: dict[tuple[UUID, UUID], list[RankEvent]] = {}
+        for event in RankEvent.objects.standing().filter(student__in=students).latest_last():
+            received.setdefault((event.student_id, event.system_id), []).append(event)
+        own = StudentUser.objects.filter(user=by, student__in=students).values_list("student_id", flat=True)
+        return cls(effective_on, frozenset(own), received)
+
+    def verdict(self, answer: Answer, *, override_reason: str = "") -> Verdict:
+        """Return what stands in the way of this award: oneself, an award that was made, the rules."""
+        refusal: DomainError | None = None
+        if answer.student.pk in self.own:
+            refusal = NotForOneself()
+        elif self._has_received(answer):
+            refusal = AlreadyAwarded()
+        elif answer.result.status is not Eligibility.ELIGIBLE and not override_reason:
+            refusal = NotEligible(details=shown_answer(answer))
+        return Verdict(answer, override_reason, refusal)
+
+    def _has_received(self, answer: Answer) -> bool:
+        """Whether the rank was received before or after that day, with no demotion in between."""
+        events = self.received.get((answer.student.pk, answer.rules.system.pk), [])
+        demotions = [event.effective_on for event in events if event.kind == RankEvent.Kind.DEMOTE]
+        for event in events:
+            if event.rank_id == answer.target.pk and event.kind != RankEvent.Kind.DEMOTE:
+                first, last = sorted((event.effective_on, self.effective_on))
+                if not any(first <= demoted_on <= last for demoted_on in demotions):
+                    return True
+        return False
+
+
+def record(
+    verdicts: Sequence[Verdict],
+    *,
+    effective_on: date,
+    by: User | None,
+    items: Mapping[UUID, BatchItem] | None = None,
+) -> list[RankEvent]:
+    """Write awards and their reasons down, of verdicts without a refusal on students who are locked.
+
+    Four statements. A step that the rules call a conversion is recorded as one, for the clock of the rank depends on
+    it. Raises `AlreadyAwarded` where a writer that did not lock came first.
+    """
+    students = {verdict.answer.student.pk for verdict in verdicts}
+    held = {
+        (event.student_id, event.system_id): event
+        for event in RankEvent.objects.current(students=list(students), as_of=effective_on)
+    }
+    events = [_event(verdict, held, effective_on, by) for verdict in verdicts]
+    try:
+        with transaction.atomic():
+            RankEvent.objects.bulk_create(events)
+    except IntegrityError as violation:
+        if "rank_award_once" in str(violation) or "rank_event_once" in str(violation):
+            raise AlreadyAwarded from None
+        raise
+    Decision.objects.bulk_create(
+        _decision(verdict, event, (items or {}).get(event.student_id))
+        for verdict, event in zip(verdicts, events, strict=True)
+    )
+    forget_snapshot(students, {event.system_id for event in events})
+    return events
+
+
+def _event(
+    verdict: Verdict, held: dict[tuple[UUID, UUID], RankEvent], effective_on: date, by: User | None
+) -> RankEvent:
+    answer = verdict.answer
+    is_conversion = answer.result.step_type is StepType.CONVERT
+    return RankEvent(
+        student=answer.student,
+        system=answer.rules.system,
+        rank=answer.target,
+        kind=RankEvent.Kind.CONVERT if is_conversion else RankEvent.Kind.AWARD,
+        effective_on=effective_on,
+        recorded_by=by,
+        follows=held.get((answer.student.pk, answer.rules.system.pk)),
+    )
+
+
+def _decision(verdict: Verdict, event: RankEvent, item: BatchItem | None) -> Decision:
+    result = verdict.answer.result
+    return Decision(
+        event=event,
+        rules_id=verdict.answer.rules.id,
+        status=result.status.value,
+        path=result.path,
+        criteria=shown_answer(verdict.answer)["criteria"],
+        override_reason=verdict.override_reason,
+        batch_item=item,
+    )

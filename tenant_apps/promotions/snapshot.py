@@ -1,0 +1,49 @@
+"""The nightly check of every active student, kept for the desk and for whoever plans the next exam."""
+
+from typing import Final
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from tatami.work import DONE, Turn, job
+from tenant_apps.promotions.check import Check
+from tenant_apps.students.dates import dojo_today
+from tenant_apps.students.models import EligibilitySnapshot, Student
+
+PIECE: Final = 500
+"""Students of one piece: a second or two of work."""
+
+
+@job("promotions.snapshot")
+@transaction.atomic
+def take_snapshot(turn: Turn) -> str | None:
+    """Check the next students in key order, and put what the rules say in the place of what they said before."""
+    today = dojo_today(turn.now)
+    following = Student.objects.promotable(today).order_by("pk")
+    if turn.cursor:
+        following = following.filter(pk__gt=turn.cursor)
+    students = list(following[:PIECE])
+    is_last = len(students) < PIECE
+    _snapshots_between(turn.cursor, "" if is_last else str(students[-1].pk)).delete()
+    EligibilitySnapshot.objects.bulk_create(
+        EligibilitySnapshot(
+            student=answer.student,
+            system=answer.rules.system,
+            target=answer.target,
+            status=answer.result.status.value,
+            earliest_on=answer.result.earliest_on,
+            as_of=today,
+        )
+        for answer in (Check(students=students, as_of=today).answers() if students else ())
+    )
+    return DONE if is_last else str(students[-1].pk)
+
+
+def _snapshots_between(after: str, until: str) -> QuerySet[EligibilitySnapshot]:
+    """Those of the students of this piece, and of those between them who are not active any more."""
+    found = EligibilitySnapshot.objects.all()
+    if after:
+        found = found.filter(student__gt=after)
+    if until:
+        found = found.filter(student__lte=until)
+    return found
