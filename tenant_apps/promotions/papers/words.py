@@ -1,0 +1,107 @@
+"""The words of the papers, in the languages that a dojo may choose."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Final, Literal
+
+Language = Literal["en", "pt-br"]
+
+MONTHS: Final[Mapping[Language, tuple[str, ...]]] = {
+    "en": (
+        "January", "February", "March", "April", "May", "June",
+        "July", "August", "September", "October", "November", "December",
+    ),
+    "pt-br": (
+        "janeiro", "fevereiro", "março", "abril", "maio", "junho",
+        "julho", "agosto", "setembro", "outubro", "novembro", "dezembro",
+    ),
+}  # fmt: skip
+
+CERTIFICATE: Final[Mapping[Language, Mapping[str, str]]] = {
+    "en": {
+        "title": "Certificate of Rank",
+        "certify": "This is to certify that",
+        "awarded": "has been awarded the rank of",
+        "date": "Date",
+        "number": "Number",
+        "examiner": "Examiner",
+        "verify": "Is this certificate genuine?",
+    },
+    "pt-br": {
+        "title": "Certificado de Graduação",
+        "certify": "Certificamos que",
+        "awarded": "alcançou a graduação de",
+        "date": "Data",
+        "number": "Número",
+        "examiner": "Examinador(a)",
+        "verify": "Este certificado é autêntico?",
+    },
+}
+
+MOST_SIGNATURES: Final = 12
+"""On the papers of an exam; a certificate has room for six."""
+
+EXAM: Final[Mapping[Language, Mapping[str, str]]] = {
+    "en": {
+        "sheet": "Candidate’s sheet",
+        "list": "Examiners’ list",
+        "date": "Date",
+        "location": "Place",
+        "number": "No.",
+        "candidate": "Candidate",
+        "name": "Name",
+        "now": "Rank now",
+        "sought": "Rank sought",
+        "syllabus": "What is examined",
+        "no_syllabus": "No syllabus is written down for this rank.",
+        "mark": "Mark",
+        "result": "Result",
+        "passed": "Passed",
+        "failed": "Failed",
+        "absent": "Absent",
+        "remarks": "Remarks",
+        "examiners": "Examiners",
+        "candidates": "Candidates",
+        "signature": "Signature",
+        "page": "Page",
+        "of": "of",
+    },
+    "pt-br": {
+        "sheet": "Ficha do candidato",
+        "list": "Lista dos examinadores",
+        "date": "Data",
+        "location": "Local",
+        "number": "Nº",
+        "candidate": "Candidato(a)",
+        "name": "Nome",
+        "now": "Graduação atual",
+        "sought": "Graduação pretendida",
+        "syllabus": "O que é examinado",
+        "no_syllabus": "Não há programa registrado para esta graduação.",
+        "mark": "Nota",
+        "result": "Resultado",
+        "passed": "Aprovado(a)",
+        "failed": "Reprovado(a)",
+        "absent": "Ausente",
+        "remarks": "Observações",
+        "examiners": "Examinadores",
+        "candidates": "Candidatos",
+        "signature": "Assinatura",
+        "page": "Página",
+        "of": "de",
+    },
+}
+
+
+def written_date(day: date, language: Language) -> str:
+    """Return `day` as it is written out: "15 June 2026", "1º de junho de 2026"."""
+    month = MONTHS[language][day.month - 1]
+    if language == "pt-br":
+        return f"{'1º' if day.day == 1 else day.day} de {month} de {day.year}"
+    return f"{day.day} {month} {day.year}"
+
+
+def letters(language: Language) -> dict[str, str | None]:
+    """Return how Typst names the language, for hyphens and for readers of the file."""
+    tongue, _, region = language.partition("-")
+    return {"lang": tongue, "region": region or None}
