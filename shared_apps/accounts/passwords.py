@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.hashers import check_password
 from django.core.mail import send_mail
 from django.db import transaction
@@ -22,7 +21,7 @@ from shared_apps.accounts.throttling import (
 from shared_apps.accounts.users import hashed_password
 from tatami.errors import Invalid, InvalidCredentials, Throttled, TokenInvalid
 from tatami.keys import secret_hash
-from tatami.tenancy.scope import TenantScope, required_scope
+from tatami.tenancy.addresses import origin
 from tatami.text import email_key
 
 LINK_LIVES: Final = timedelta(hours=72)
@@ -91,15 +90,6 @@ def use_link(*, secret: str, new: str, now: datetime) -> None:
             raise TokenInvalid("This link is not valid, or not any more.")
         User.objects.filter(pk=link.user_id).update(password=new_hash, updated_at=now)
         end_sessions(link.user_id, now=now)
-
-
-def origin() -> str:
-    """Return scheme and authority of the scope in force: the dojo's own stored domain, never the request's header."""
-    scope = required_scope()
-    host = scope.primary_domain if isinstance(scope, TenantScope) else settings.TATAMI_BASE_DOMAIN
-    port = settings.TATAMI_PUBLIC_PORT
-    is_default = (settings.TATAMI_PUBLIC_SCHEME, port) in {("http", 80), ("https", 443)}
-    return f"{settings.TATAMI_PUBLIC_SCHEME}://{host}" + ("" if is_default else f":{port}")
 
 
 def _mail(address: str, url: str, secret: str) -> None:

@@ -7,9 +7,9 @@ from uuid import UUID
 from rest_framework.response import Response
 
 from shared_apps.accounts.models import Role
-from shared_apps.accounts.passwords import origin
 from tatami.api.views import ApiView, found_or_404
 from tatami.errors import PermissionDenied
+from tatami.tenancy.addresses import origin
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.attendance import services
 from tenant_apps.attendance.codes import URL_PATH, Kind, make_token, step_ends, step_of

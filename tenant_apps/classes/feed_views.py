@@ -8,10 +8,10 @@ from django.utils.cache import get_conditional_response
 from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
-from shared_apps.accounts.passwords import origin
 from tatami.api.renderers import JsonRenderer
 from tatami.api.views import ApiView
 from tatami.errors import NotFound
+from tatami.tenancy.addresses import origin
 from tenant_apps.classes import feed
 
 ICS: Final = "text/calendar"

@@ -7,8 +7,8 @@ from typing import Final
 from django.conf import settings
 
 from shared_apps.accounts.models import Role, User
-from shared_apps.accounts.passwords import origin
 from shared_apps.accounts.users import create_user, hashed_password
+from tatami.tenancy.addresses import origin
 from tatami.tenancy.scope import TenantScope, tenant_scope
 from tatami.text import email_key
 
