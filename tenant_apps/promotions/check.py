@@ -9,7 +9,7 @@ from uuid import UUID
 from tenant_apps.promotions.engine import StepResult, evaluate
 from tenant_apps.promotions.facts import FactsOfStudents
 from tenant_apps.ranks.models import Rank, RankSystem
-from tenant_apps.ranks.rules import CurrentRules, current_rules
+from tenant_apps.ranks.rules import CurrentRules, rules_in_force
 from tenant_apps.students.models import Student
 
 
@@ -25,6 +25,12 @@ class Answer:
     def target(self) -> Rank:
         """The rank sought."""
         return self.rules.ranks[self.result.target_rank]
+
+    @property
+    def current_rank_name(self) -> str:
+        """The name of the rank held; empty for none."""
+        held = self.rules.ranks.get(self.result.current_rank or "")
+        return held.name if held else ""
 
 
 @dataclass(frozen=True)
@@ -70,4 +76,4 @@ class Check:
 
     @cached_property
     def _rules(self) -> dict[UUID, CurrentRules]:
-        return {rules.system.pk: rules for rules in current_rules(only=self.system)}
+        return {rules.system.pk: rules for rules in rules_in_force(on=self.as_of, only=self.system)}

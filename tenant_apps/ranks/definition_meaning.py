@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Final
 
-from tenant_apps.ranks.criteria import KINDS, Criterion
+from tenant_apps.ranks.criteria import KINDS, Age, Criterion
 from tenant_apps.ranks.definition_places import Found, Place, items, mapping
 
 _NO_SUCH_RANK: Final = "is not the code of a rank of this system"
@@ -17,6 +17,7 @@ def faults_of_meaning(document: object) -> Found:
     ranks = [(place, mapping(rank)) for place, rank in enumerate(items(root.get("ranks")))]
     order: dict[str, int] = {}
     for place, rank in ranks:
+        yield from _rank_faults(place, rank)
         code = rank.get("code")
         if isinstance(code, str):
             if code in order:
@@ -37,6 +38,14 @@ def _date_faults(root: Mapping[str, Any]) -> Found:
             date.fromisoformat(effective_on)
         except ValueError:
             yield ("effective_on",), "must be a date that exists, YYYY-MM-DD"
+
+
+def _rank_faults(place: int, rank: Mapping[str, Any]) -> Found:
+    if place == 0 and rank.get("kind") == "sub_rank":
+        yield ("ranks", place, "kind"), "must not be sub_rank where no rank stands before it"
+    if isinstance(rank.get("holding_ages"), dict):
+        for bound, message in Age.faults(rank["holding_ages"]):
+            yield ("ranks", place, "holding_ages", bound), message
 
 
 def _step_faults(

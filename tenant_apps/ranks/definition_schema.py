@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from jsonschema import Draft202012Validator
 
-from tenant_apps.ranks.criteria import KINDS
+from tenant_apps.ranks.criteria import KINDS, Age
 from tenant_apps.ranks.criteria.schema import CODE, STOP, criterion_schema, text
 
 FORMAT: Final = 1
@@ -17,8 +17,11 @@ MOST_STEPS: Final = 1000
 MOST_PATHS: Final = 20
 MOST_CRITERIA: Final = 30
 MOST_COLOURS: Final = 4
-LONGEST_NAME: Final = 200
+LONGEST_NAME: Final = 100
+"""Of a system and of a rank, as in their tables."""
+LONGEST_LABEL: Final = 200
 LONGEST_NOTE: Final = 4000
+LONGEST_SYLLABUS: Final = 20_000
 
 _COLOUR = {
     "type": "string",
@@ -35,6 +38,8 @@ _RANK = {
         "kind": {"enum": ["rank", "sub_rank", "title"]},
         "track": CODE,
         "colours": {"type": "array", "maxItems": MOST_COLOURS, "items": _COLOUR},
+        "holding_ages": {"type": "object", "properties": Age.parameters, "additionalProperties": False},
+        "syllabus": text(LONGEST_SYLLABUS, lines=True),
     },
     "required": ["code", "name"],
     "additionalProperties": False,
@@ -45,7 +50,7 @@ def _path() -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {
-            "name": text(LONGEST_NAME),
+            "name": text(LONGEST_LABEL),
             "criteria": {"type": "array", "maxItems": MOST_CRITERIA, "items": criterion_schema(KINDS)},
         },
         "required": ["name", "criteria"],
@@ -75,16 +80,16 @@ def definition_schema() -> dict[str, Any]:
         "properties": {
             "format": {"type": "integer", "const": FORMAT},
             "name": text(LONGEST_NAME),
-            "art": text(LONGEST_NAME),
+            "art": text(LONGEST_LABEL),
             "source": text(LONGEST_NOTE),
             "confidence": {"enum": ["O", "S", "C", "M"]},
-            "edition": text(LONGEST_NAME),
+            "edition": text(LONGEST_LABEL),
             "effective_on": {
                 "type": "string",
                 "pattern": rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{STOP}",
                 "description": "a date, YYYY-MM-DD",
             },
-            "note": text(LONGEST_NOTE),
+            "note": text(LONGEST_NOTE, lines=True),
             "ranks": {"type": "array", "minItems": 1, "maxItems": MOST_RANKS, "items": _RANK},
             "steps": {"type": "array", "maxItems": MOST_STEPS, "items": step},
         },

@@ -56,21 +56,6 @@ class Offered:
     level: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class OpeningBalance:
-    """Visits made before the dojo recorded attendance here, known only as a number, as of a date.
-
-    They come on top of recorded attendance. `count` is in the unit of the criterion that reads it.
-    """
-
-    on: date
-    count: int
-
-    def __post_init__(self) -> None:
-        if self.count < 0:
-            raise ValueError("an opening balance cannot be negative")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lasting:
     """Something true from `on` to `expires_on` (None: without end), both included."""
@@ -82,6 +67,27 @@ class Lasting:
     def span(self) -> Span:
         """The same as day ordinals."""
         return self.on.toordinal(), END if self.expires_on is None else self.expires_on.toordinal()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpeningBalance(Lasting):
+    """Visits made before the dojo recorded attendance here, known only as a number, as of a date.
+
+    They come on top of recorded attendance. `count` is in the unit of the criterion that reads it.
+    """
+
+    count: int
+
+    def __post_init__(self) -> None:
+        if self.count < 0:
+            raise ValueError("an opening balance cannot be negative")
+
+    def changes(self) -> tuple[tuple[int, int], ...]:
+        """(day, by how much it changes what has been attended from that day on)."""
+        first, last = self.span
+        if last == END:
+            return ((first, self.count),)
+        return ((first, self.count), (last + 1, -self.count)) if first <= last else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

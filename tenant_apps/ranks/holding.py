@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 from typing import NamedTuple
 
 from tenant_apps.ranks.facts import RankEvent, RankEventKind
@@ -41,16 +42,20 @@ def holdings(events: Iterable[RankEvent], order: Mapping[str, int]) -> tuple[Hol
     a code that it lacks (a rank that the rules no longer have) sorts below all others and is still held.
     """
 
-    def key(event: RankEvent) -> tuple[int, bool, int, str, int]:
+    def key(event: RankEvent) -> tuple[bool, int, str, int]:
         place = order.get(event.rank, -1)
         down = event.kind is RankEventKind.DEMOTE
-        return event.on.toordinal(), down, -place if down else place, event.rank, _TIE[event.kind]
+        return down, -place if down else place, event.rank, _TIE[event.kind]
 
-    of_day = {event.on.toordinal(): event for event in sorted(events, key=key)}
-    days = [*of_day, END + 1]
+    of_day: dict[int, RankEvent] = {}
+    for event in events:
+        day = event.on.toordinal()
+        if day not in of_day or key(event) > key(of_day[day]):
+            of_day[day] = event
+    days = [*sorted(of_day), END + 1]
     found = [Holding(None, None, BEGINNING, days[0] - 1)]
-    for place, (since, event) in enumerate(of_day.items()):
-        found.append(Holding(event.rank, event.kind, since, days[place + 1] - 1))
+    for first, until in pairwise(days):
+        found.append(Holding(of_day[first].rank, of_day[first].kind, first, until - 1))
     return tuple(found)
 
 

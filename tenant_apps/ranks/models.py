@@ -1,5 +1,6 @@
 """Which ranks there are: disciplines, rank systems, their ranks and the versions of their rules."""
 
+from datetime import date
 from typing import ClassVar
 
 from django.db import models
@@ -59,13 +60,17 @@ class RankSystem(Archivable):
 
 
 class Rank(TenantModel):
-    """One rung: a belt, a kyu, a dan, a title. `position` grows with seniority, from 0."""
+    """One rung: a belt, a kyu, a dan, a title. `position` grows with seniority, from 0.
+
+    As the latest version of the rules describes it, whether or not that is in force yet.
+    """
 
     system = models.ForeignKey(RankSystem, on_delete=models.CASCADE, related_name="ranks")
     code = models.CharField(max_length=40)
     name = models.CharField(max_length=100)
     native_name = models.CharField(max_length=100, blank=True)
     kind = models.CharField(max_length=16)
+    track = models.CharField(max_length=40, blank=True, default="", db_default="")
     position = models.PositiveSmallIntegerField()
     colours = models.JSONField(default=list)
 
@@ -79,12 +84,26 @@ class Rank(TenantModel):
         return self.name
 
 
+class RankRulesQuerySet(models.QuerySet["RankRules"]):
+    def in_force(self, on: date) -> "RankRulesQuerySet":
+        """Return of each system the latest version that is effective by then; the first one where none is yet.
+
+        The first is in force until another one is: a system has rules at any time.
+        """
+        by_then = Q(effective_on__isnull=True) | Q(effective_on__lte=on)
+        return self.filter(by_then | Q(version=1)).order_by("system_id", "-version").distinct("system_id")
+
+
 class RankRules(TenantModel):
     """One version of a system's rules: a definition document that never changes once it is here."""
 
     system = models.ForeignKey(RankSystem, on_delete=models.CASCADE, related_name="rules")
     version = models.PositiveIntegerField()
     document = models.JSONField()
+    # As in the document, where PostgreSQL can compare it; null: in force whatever the date.
+    effective_on = models.DateField(null=True)
+
+    objects: ClassVar = RankRulesQuerySet.as_manager()
 
     class Meta:
         ordering = ("system_id", "-version")

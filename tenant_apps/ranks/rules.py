@@ -1,10 +1,11 @@
-"""The rules in force: the latest version of each rank system's definition, and how a new one is made.
+"""The rules in force on a date, of each rank system the version that is effective then; and how a new one is made.
 
 A version never changes once it is here: decisions name it. An equal document makes no new version.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -12,7 +13,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from tatami.errors import DomainError, Invalid
-from tenant_apps.ranks.definition import DefinitionError, RankDefinition, parse_definition
+from tenant_apps.ranks.definition import (
+    DefinitionError,
+    RankDefinition,
+    RankDescription,
+    accepted_definition,
+    parse_definition,
+)
 from tenant_apps.ranks.models import Discipline, Rank, RankRules, RankSystem
 from tenant_apps.ranks.presets import UnknownPresetError, preset
 
@@ -34,7 +41,7 @@ class NameTaken(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class CurrentRules:
-    """A rank system with its latest rules (the row's id and version), and its ranks by code."""
+    """A rank system with its rules as of a date (the row's id and version), and the ranks it has now, by code."""
 
     id: UUID
     system: RankSystem
@@ -43,20 +50,26 @@ class CurrentRules:
     ranks: Mapping[str, Rank]
 
 
-def current_rules(*, only: RankSystem | None = None) -> list[CurrentRules]:
-    """Return the rules in force of every rank system in use, or of one. Two statements."""
-    latest = (
-        RankRules.objects.order_by("system_id", "-version").distinct("system_id").select_related("system")
-    )
-    rows = latest.filter(system=only) if only else latest.filter(system__archived_at__isnull=True)
+def rules_in_force(*, on: date, only: RankSystem | None = None) -> list[CurrentRules]:
+    """Return the rules in force on a date, of every rank system in use or of one. Two statements.
+
+    An older version leads to ranks that there still are, in today's order of seniority.
+    """
+    versions = RankRules.objects.in_force(on).select_related("system")
+    rows = versions.filter(system=only) if only else versions.filter(system__archived_at__isnull=True)
     found = list(rows)
     ranks: dict[UUID, dict[str, Rank]] = {row.system_id: {} for row in found}
     for rank in Rank.objects.filter(system__in=ranks):
         ranks[rank.system_id][rank.code] = rank
     return [
-        CurrentRules(row.pk, row.system, row.version, _definition(row), ranks[row.system_id])
+        _current(row, ranks[row.system_id])
         for row in sorted(found, key=lambda row: (row.system.name, row.system_id))
     ]
+
+
+def _current(row: RankRules, ranks: Mapping[str, Rank]) -> CurrentRules:
+    definition = _definition(row).among({code: rank.position for code, rank in ranks.items()})
+    return CurrentRules(row.pk, row.system, row.version, definition, ranks)
 
 
 def read_definition(document: object) -> RankDefinition:
@@ -91,9 +104,10 @@ def create_rank_system(
 
 @transaction.atomic
 def replace_rules(*, system: RankSystem, definition: RankDefinition, version: int | None = None) -> RankRules:
-    """Put a definition in force and return its version; an equal one makes no new version.
+    """Write a definition down as the latest version and return it; an equal one makes no new version.
 
-    Ranks keep their identity by code. Raises `RulesChanged` if `version` is given and not the latest any more,
+    Ranks keep their identity by code. The system keeps a name that it was given since (PATCH), unless this
+    document changes the name. Raises `RulesChanged` if `version` is given and not the latest any more,
     `RankInUse` if a rank that is needed is left out, `NameTaken`.
     """
     # One writer at a time: the next version number is the last one plus one.
@@ -103,7 +117,8 @@ def replace_rules(*, system: RankSystem, definition: RankDefinition, version: in
         raise RulesChanged
     if latest.document == definition.as_document():
         return latest
-    change_named(system, {"name": definition.name})
+    if definition.name != latest.document["name"]:
+        change_named(system, {"name": definition.name})
     return _add_version(system, definition, version=latest.version + 1)
 
 
@@ -135,15 +150,21 @@ def _add_version(system: RankSystem, definition: RankDefinition, *, version: int
         Rank(system=system, position=position, **_described(description))
         for position, description in enumerate(definition.ranks)
     )
-    return RankRules.objects.create(system=system, version=version, document=definition.as_document())
+    return RankRules.objects.create(
+        system=system,
+        version=version,
+        document=definition.as_document(),
+        effective_on=definition.effective_on,
+    )
 
 
-def _described(description: Any) -> dict[str, Any]:
+def _described(description: RankDescription) -> dict[str, Any]:
     return {
         "code": description.code,
         "name": description.name,
         "native_name": description.native_name or "",
         "kind": description.kind.value,
+        "track": description.track or "",
         "colours": list(description.colours),
     }
 
@@ -160,7 +181,7 @@ def _write_ranks(rows: Iterable[Rank]) -> None:
         rows,
         update_conflicts=True,
         unique_fields=["system", "code"],
-        update_fields=["name", "native_name", "kind", "position", "colours", "updated_at"],
+        update_fields=["name", "native_name", "kind", "track", "position", "colours", "updated_at"],
     )
 
 
@@ -169,5 +190,5 @@ def _definition(row: RankRules) -> RankDefinition:
     if row.pk not in _PARSED:
         if len(_PARSED) >= _REMEMBERED:
             _PARSED.clear()
-        _PARSED[row.pk] = parse_definition(row.document)
+        _PARSED[row.pk] = accepted_definition(row.document)
     return _PARSED[row.pk]

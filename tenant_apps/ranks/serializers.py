@@ -19,7 +19,7 @@ class RankSerializer(StrictModelSerializer):
 
     class Meta:
         model = Rank
-        fields = ("id", "code", "name", "native_name", "order", "kind", "colours")
+        fields = ("id", "code", "name", "native_name", "order", "kind", "track", "colours")
 
 
 class RankSystemSerializer(StrictModelSerializer):

@@ -38,8 +38,8 @@ def demoted(rank: str, on: str) -> RankEvent:
     return RankEvent(rank, RankEventKind.DEMOTE, day(on))
 
 
-def balance(on: str, count: int) -> OpeningBalance:
-    return OpeningBalance(day(on), count)
+def balance(on: str, count: int, expires_on: str | None = None) -> OpeningBalance:
+    return OpeningBalance(on=day(on), count=count, expires_on=None if expires_on is None else day(expires_on))
 
 
 def handed_in(which: str, on: str, expires_on: str | None = None) -> NamedFact:

@@ -198,7 +198,7 @@ def test_the_number_of_faults_told_is_bounded() -> None:
 
 def test_no_message_repeats_a_value_of_the_author() -> None:
     told = faults(changed("name", "x" * 100_000))
-    assert told == {"name": ["must have at most 200 characters"]}
+    assert told == {"name": ["must have at most 100 characters"]}
 
 
 def test_a_document_survives_the_round_trip() -> None:

@@ -109,6 +109,39 @@ def test_an_opening_balance_is_added_from_its_date_on() -> None:
     assert answer(count(13), student, "2026-02-01").earliest_on == date(2026, 2, 3)
 
 
+@pytest.mark.parametrize("unit", ["day", "session", "hour"])
+def test_an_opening_balance_counts_until_it_expires(unit: str) -> None:
+    student = facts(
+        HELD,
+        attendance=trained(days_in_a_row("2026-02-01", 5)),
+        opening_balances=(balance("2026-01-10", 10, "2026-02-03"),),
+    )
+    have = [answer(count(99, unit), student, f"2026-02-0{on}").have for on in (2, 3, 4, 9)]
+    assert have == [12, 13, 4, 5]
+    early, late = (answer(count(12, unit), student, on) for on in ("2026-01-31", "2026-02-04"))
+    assert (early.status, early.earliest_on) == ("not_met", date(2026, 2, 2))
+    assert (late.status, late.earliest_on) == ("not_met", None)
+    assert answer(count(12, unit), student, "2026-02-03").status == "met"
+    assert answer(count(5, unit), student, "2026-02-04").earliest_on == date(2026, 2, 5)
+
+
+def test_a_balance_that_expires_between_visits_is_taken_off() -> None:
+    student = facts(
+        HELD,
+        attendance=trained([day("2026-03-01"), day("2026-03-02")]),
+        opening_balances=(balance("2026-01-10", 2, "2026-02-01"), balance("2026-01-11", 1)),
+    )
+    assert [answer(count(3), student, on).have for on in ("2026-02-01", "2026-02-02")] == [3, 1]
+    assert answer(count(3), student, "2026-02-02").earliest_on == date(2026, 3, 2)
+    assert answer(count(3), student, "2026-01-20").earliest_on == date(2026, 1, 11)
+
+
+def test_a_balance_that_has_expired_is_knowledge_still() -> None:
+    student = facts(imported("a", "2026-01-01"), opening_balances=(balance("2026-01-02", 9, "2026-02-01"),))
+    expired = answer(count(9), student, "2026-02-02")
+    assert (expired.status, expired.have, expired.earliest_on) == ("not_met", 0, None)
+
+
 def test_a_balance_of_the_day_of_an_import_came_along_but_that_of_an_award_is_used_up() -> None:
     balances = (balance("2026-01-01", 10),)
     came_along = facts(imported("a", "2026-01-01"), opening_balances=balances)
@@ -164,4 +197,4 @@ def test_an_unknown_attendance_beside_a_failing_age_is_not_eligible_and_both_are
 
 def test_a_negative_balance_is_refused() -> None:
     with pytest.raises(ValueError, match="negative"):
-        OpeningBalance(date(2026, 1, 1), -1)
+        OpeningBalance(on=date(2026, 1, 1), count=-1)

@@ -126,6 +126,24 @@ def test_events_per_year_count_for_twelve_months() -> None:
     assert later.message == "Seminar: 1 of 2 times in the last 12 months."
 
 
+@pytest.mark.parametrize("window", [{}, {"window_months": 12}])
+def test_an_event_counts_until_what_is_recorded_of_it_expires(window: dict[str, int]) -> None:
+    criterion = {"kind": "event_count", "event": "seminar", "n": 2, **window}
+    attended = (named("seminar", "2026-02-01", "2026-03-01"), named("seminar", "2026-02-10"))
+    on_it, after = (answer(criterion, on, achievements=attended) for on in ("2026-03-01", "2026-03-02"))
+    assert (on_it.status, on_it.earliest_on) == ("met", date(2026, 2, 10))
+    assert (after.status, after.have, after.earliest_on) == ("not_met", 1, None)
+
+
+def test_an_event_on_record_twice_counts_until_the_later_expires() -> None:
+    criterion = {"kind": "event_count", "event": "seminar", "n": 1}
+    twice = (named("seminar", "2026-02-01", "2026-03-01"), named("seminar", "2026-02-01", "2026-02-20"))
+    assert answer(criterion, "2026-03-01", achievements=twice).have == 1
+    assert answer(criterion, "2026-03-02", achievements=twice).have == 0
+    visited = trained([day("2026-02-01")], class_type="seminar")
+    assert answer(criterion, "2026-03-02", achievements=twice, attendance=visited).have == 1
+
+
 def test_good_standing_is_being_active_and_not_on_hold() -> None:
     criterion = {"kind": "standing"}
     hold = (Lasting(on=day("2026-05-01"), expires_on=day("2026-06-30")),)

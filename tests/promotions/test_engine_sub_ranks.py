@@ -3,7 +3,7 @@
 from datetime import date
 
 from tenant_apps.promotions.engine import Eligibility, NamedFact, evaluate, rank_held
-from tenant_apps.ranks.definition import parse_definition
+from tenant_apps.ranks.definition import accepted_definition, parse_definition
 from tests.promotions.engine_facts import ask, awarded, day, facts, imported
 
 RULES = parse_definition(
@@ -97,8 +97,8 @@ def test_what_is_won_with_a_stripe_is_won_at_the_belt() -> None:
     assert (result.status, result.path) == (Eligibility.ELIGIBLE, "champion")
 
 
-def test_a_first_rank_that_calls_itself_a_stripe_is_a_rank() -> None:
+def test_in_an_old_document_a_first_rank_that_calls_itself_a_stripe_is_a_rank() -> None:
     document = RULES.as_document()
     document["ranks"][0]["kind"] = "sub_rank"
-    rules = parse_definition(document)
+    rules = accepted_definition(document)
     assert rules.sub_ranks == {}

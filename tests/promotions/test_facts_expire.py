@@ -38,6 +38,7 @@ def answer(dojo: Dojo, who: dict[str, Any], as_of: str) -> dict[str, Any]:
         ("approval", {"kind": "approval", "which": "essay"}),
         ("skill", {"kind": "skills", "which": ["essay"]}),
         ("achievement", {"kind": "achievement", "which": "essay"}),
+        ("achievement", {"kind": "event_count", "event": "essay", "n": 1}),
     ],
 )
 def test_what_expires_counts_until_its_last_day(dojo: Dojo, kind: str, criterion: dict[str, Any]) -> None:
@@ -47,6 +48,14 @@ def test_what_expires_counts_until_its_last_day(dojo: Dojo, kind: str, criterion
     assert (on_it["status"], on_it["earliest_on"]) == ("eligible", "2026-02-01")
     after = answer(dojo, who, THE_DAY_AFTER)
     assert (after["status"], after["earliest_on"]) == ("not_eligible", None)
+
+
+def test_an_opening_balance_counts_until_its_last_day(dojo: Dojo) -> None:
+    who = pupil(dojo, {"kind": "attendance_count", "n": 30, "unit": "day"})
+    things.fact(dojo, who, "opening_attendance", 30, "2026-02-01", expires_on=LAST_DAY)
+    on_it, after = (answer(dojo, who, on) for on in (LAST_DAY, THE_DAY_AFTER))
+    assert (on_it["status"], on_it["earliest_on"]) == ("eligible", "2026-02-01")
+    assert (after["status"], after["earliest_on"], after["criteria"][0]["have"]) == ("not_eligible", None, 0)
 
 
 @pytest.mark.parametrize(("last_day", "status"), [("2026-01-31", "not_eligible"), ("2026-02-01", "eligible")])

@@ -52,15 +52,16 @@ def open_school(dojo: DemoDojo, *, admin: User, now: datetime) -> School:
     staff = {user.email_key: user for user in User.objects.staff()}
     first_class = TrainingClass.objects.order_by("created_at", "pk")[0]
     since = date.fromisoformat(first_class.recurrence["from"]) + SCHEDULED_BEFORE
+    today = clock.local_date(now, dojo.timezone)
     return School(
-        rules=rules.current_rules()[0],
+        rules=rules.rules_in_force(on=today)[0],
         admin=admin,
         instructor=staff[email_key(address(dojo.slug, "instructor"))],
         assistant=staff[email_key(address(dojo.slug, "assistant"))],
         slots=_slots(since, now),
         usual_months=dojo.usual_months,
         since=since,
-        today=clock.local_date(now, dojo.timezone),
+        today=today,
         now=now,
     )
 

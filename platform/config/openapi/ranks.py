@@ -46,7 +46,7 @@ _VERSION: Final = {"type": "integer", "minimum": 1}
 _VERSION_SEEN: Final = {
     "type": ["integer", "null"],
     "minimum": 1,
-    "description": "The version one has seen: another one in force is a 409.",
+    "description": "The version one has seen: a 409 where it is not the latest any more.",
 }
 _SHOWN_RULES: Final = _beside({"version": _VERSION}, ("version",))
 
@@ -56,7 +56,7 @@ _IAIDO: Final = {**_AIKIDO, "id": values.NEW_DISCIPLINE, "name": "Iaido"}
 
 def _rank(id_: str, code: str, name: str, native_name: str, order: int) -> dict[str, Any]:
     about = {"code": code, "name": name, "native_name": native_name, "order": order}
-    return {"id": id_, **about, "kind": "rank", "colours": ["#ffffff"]}
+    return {"id": id_, **about, "kind": "rank", "track": "", "colours": ["#ffffff"]}
 
 
 _SYSTEM: Final = values.row(

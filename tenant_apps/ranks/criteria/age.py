@@ -69,6 +69,10 @@ class Age(Criterion):
             need=self.max if too_old or self.min is None else self.min,
         )
 
+    def bounds(self) -> dict[str, Any]:
+        """The canonical form of what is an age by its place, and names no kind."""
+        return {name: value for name, value in self.as_document().items() if name != "kind"}
+
     def years(self, birth: date, on: date, leap_day: LeapDayBirthday) -> int:
         """The age on a date as this criterion counts it; negative before the birth."""
         by_year = self.basis is AgeBasis.BIRTH_YEAR

@@ -15,7 +15,7 @@ from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
 from tenant_apps.ranks.criteria.last_test import since_last_test
 from tenant_apps.ranks.criteria.schema import NAME, one_of, several, whole_number
 from tenant_apps.ranks.criteria.tally import Tally, tally
-from tenant_apps.ranks.facts import RankEventKind, Visits
+from tenant_apps.ranks.facts import OpeningBalance, RankEventKind, Visits
 from tenant_apps.ranks.spans import BEGINNING, NEVER, days_from
 
 MOST_COUNTED: Final = 100_000
@@ -33,7 +33,7 @@ class AttendanceCount(Criterion):
 
     An opening balance is added when it is dated after the day from which is counted, or on the very day of a
     rank that was imported (it came along; an award of that day has used it up). A balance says nothing about
-    class types, so a criterion that names some does not count it.
+    class types, so a criterion that names some does not count it. One that has expired is taken off again.
 
     Unknown (C6), rather than 0, for a rank imported or converted while no attendance is recorded up to that
     day and no balance counts: the training was done where we cannot see it. And where the day of joining is
@@ -94,11 +94,13 @@ class AttendanceCount(Criterion):
         known = (
             not candidacy.clock.brought_along
             or done > 0
-            or any(day <= candidacy.as_of for day, _ in balances)
+            or any(balance.span[0] <= candidacy.as_of for balance in balances)
             or any(day <= candidacy.as_of for series in in_scope for day in series.days)
         )
+        enough = self.n * self.unit.size
+        expires = any(balance.expires_on for balance in balances)
         return Finding(
-            days_from(total.day_of_reaching(self.n * self.unit.size)),
+            total.days_of_at_least(enough) if expires else days_from(total.day_of_reaching(enough)),
             known=known,
             have=in_units(done, self.unit) if known else None,
             need=self.n,
@@ -120,25 +122,31 @@ class AttendanceCount(Criterion):
             self.min_minutes is None or series.minutes >= self.min_minutes
         )
 
-    def _balances(self, candidacy: Candidacy, after: int) -> list[tuple[int, int]]:
-        """(day, count) of the opening balances that count."""
+    def _balances(self, candidacy: Candidacy, after: int) -> list[OpeningBalance]:
+        """The opening balances that count, each as long as it lasts."""
         if not candidacy.facts.opening_balances or self.class_types:
             return []
         came_along = candidacy.clock.kind is RankEventKind.IMPORT
         return [
-            (day, balance.count)
+            balance
             for balance in candidacy.facts.opening_balances
-            if (day := balance.on.toordinal()) > after or (day == after and came_along)
+            if (day := balance.span[0]) > after or (day == after and came_along)
         ]
 
-    def _tally(self, counted: list[Visits], after: int, balances: list[tuple[int, int]]) -> Tally:
+    def _tally(self, counted: list[Visits], after: int, balances: list[OpeningBalance]) -> Tally:
+        brought_along = [
+            (day, amount * self.unit.size) for balance in balances for day, amount in balance.changes()
+        ]
         if self.unit is AttendanceUnit.DAY:
             # The common rule, and the one that thousands of students are checked against at once.
             days = sorted(set().union(*(series.days for series in counted)))
             days = days[bisect_right(days, after) :]
-            if not balances:
-                return Tally(days, range(1, len(days) + 1))
+            before = tally(brought_along)
+            if not days or not before.days or before.days[-1] < days[0]:
+                brought = before.totals[-1] if before.totals else 0
+                visits = range(int(brought) + 1, int(brought) + len(days) + 1)
+                return Tally([*before.days, *days], [*before.totals, *visits])
             amounts = dict.fromkeys(days, 1)
         else:
             amounts = worth_of_days(counted, after, self.unit, self.max_per_day)
-        return tally([*amounts.items(), *((day, count * self.unit.size) for day, count in balances)])
+        return tally([*amounts.items(), *brought_along])

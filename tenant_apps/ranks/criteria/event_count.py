@@ -9,7 +9,7 @@ from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
 from tenant_apps.ranks.criteria.naming import called, folded
 from tenant_apps.ranks.criteria.schema import MONTHS, NAME, whole_number
 from tenant_apps.ranks.criteria.tally import tally_of_spans
-from tenant_apps.ranks.spans import END
+from tenant_apps.ranks.spans import END, Span
 
 MOST_EVENTS: Final = 1000
 
@@ -20,7 +20,7 @@ class EventCount(Criterion):
 
     An event is a session of a class type of that name, of any discipline, or an achievement recorded under
     it; what falls on one day is one. Per year: `window_months` 12; a day counts until the day before it is that
-    old.
+    old, and until all that is recorded of it has expired.
     """
 
     event: str
@@ -45,19 +45,23 @@ class EventCount(Criterion):
         )
 
     def finding(self, candidacy: Candidacy) -> Finding:
-        total = tally_of_spans(((day, self._last(day)), 1) for day in set(self._days(candidacy)))
+        lasting: dict[int, int] = {}
+        for day, expires in self._days(candidacy):
+            lasting[day] = max(expires, lasting.get(day, expires))
+        total = tally_of_spans(((day, min(self._last(day), until)), 1) for day, until in lasting.items())
         return Finding(
             total.days_of_at_least(self.n), known=True, have=total.total_on(candidacy.as_of), need=self.n
         )
 
-    def _days(self, candidacy: Candidacy) -> Iterator[int]:
+    def _days(self, candidacy: Candidacy) -> Iterator[Span]:
+        """The day of each event, and the last on which it counts."""
         name = folded(self.event)
         for series in candidacy.facts.attendance:
             if folded(series.class_type) == name:
-                yield from (day for day in series.days if self._counts(day, candidacy))
+                yield from ((day, END) for day in series.days if self._counts(day, candidacy))
         for fact in called(self.event, candidacy.facts.achievements):
             if self._counts(fact.span[0], candidacy):
-                yield fact.span[0]
+                yield fact.span
 
     def _counts(self, day: int, candidacy: Candidacy) -> bool:
         return self.window_months is not None or day > candidacy.clock.after

@@ -58,7 +58,7 @@ class RankHeldBefore(Criterion):
     def as_document(self) -> dict[str, Any]:
         document = super(RankHeldBefore, self).as_document()
         if self.registered_at_age is not None:
-            del document["registered_at_age"]["kind"]
+            document["registered_at_age"] = self.registered_at_age.bounds()
         return document
 
     def finding(self, candidacy: Candidacy) -> Finding:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-LONGEST_CODE: Final = 64
+LONGEST_CODE: Final = 40
 MOST_MONTHS: Final = 1200
 MOST_NAMED: Final = 50
 
@@ -21,9 +21,20 @@ CODE: Final = {
 MONTHS: Final[Mapping[str, object]] = {"type": "integer", "minimum": 1, "maximum": MOST_MONTHS}
 
 
-def text(longest: int) -> dict[str, object]:
-    """Of text that is more than blanks."""
-    return {"type": "string", "minLength": 1, "maxLength": longest, "pattern": r"\S"}
+_ONE_LINE: Final = {
+    "pattern": rf"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*{STOP}",
+    "description": "one line, without control characters",
+}
+_LINES: Final = {
+    "pattern": rf"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*{STOP}",
+    "description": "without control characters",
+}
+
+
+def text(longest: int, *, lines: bool = False) -> dict[str, object]:
+    """Of text that is more than blanks: one line, or with line breaks and tabs where `lines` are asked for."""
+    shape = _LINES if lines else _ONE_LINE
+    return {"type": "string", "minLength": 1, "maxLength": longest, "pattern": r"\S", "allOf": [shape]}
 
 
 NAME: Final[Mapping[str, object]] = text(100)

@@ -11,7 +11,8 @@ same `as_document()`. The document's fields:
     edition, effective_on (YYYY-MM-DD), note      optional
     ranks           lowest first; a rank's place in the list is its order
       code, name    the code is what steps and students' rank events refer to
-      native_name, track, colours (["#1a2b3c", …], for drawing the belt)      optional
+      native_name, track, colours (["#1a2b3c", …], for drawing the belt), syllabus      optional
+      holding_ages  {min, max, basis}: asked for by every path to the rank that has no `age` of its own
       kind          rank (default); sub_rank: a stripe on the rank before it in the list, which who wears it
                     still holds; title
     steps
@@ -26,7 +27,7 @@ same `as_document()`. The document's fields:
         criteria    all needed (AND); each {kind, …parameters}, see `tenant_apps.ranks.criteria`
 """
 
-from tenant_apps.ranks.definition.parsing import DefinitionError, parse_definition
+from tenant_apps.ranks.definition.parsing import DefinitionError, accepted_definition, parse_definition
 from tenant_apps.ranks.definition.rank_definition import Confidence, RankDefinition, RankDescription, RankKind
 from tenant_apps.ranks.definition.steps import Anchor, ClockSetting, Path, Step, StepType
 
@@ -41,5 +42,6 @@ __all__ = [
     "RankKind",
     "Step",
     "StepType",
+    "accepted_definition",
     "parse_definition",
 ]

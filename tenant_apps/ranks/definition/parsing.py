@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 
-from tenant_apps.ranks.criteria import KINDS
+from tenant_apps.ranks.criteria import KINDS, Age, Criterion
 from tenant_apps.ranks.definition.rank_definition import Confidence, RankDefinition, RankDescription, RankKind
 from tenant_apps.ranks.definition.steps import Anchor, ClockSetting, Path, Step, StepType
 from tenant_apps.ranks.definition_faults import Fault, definition_faults
@@ -33,7 +33,17 @@ def parse_definition(document: object) -> RankDefinition:
     faults = definition_faults(document)
     if faults or not isinstance(document, dict):
         raise DefinitionError(faults)
+    return accepted_definition(document)
+
+
+def accepted_definition(document: Mapping[str, Any]) -> RankDefinition:
+    """The definition in a document that was accepted once, and is not judged again.
+
+    A version never changes, so what is refused since it was written may stand in it.
+    """
     effective_on = document.get("effective_on")
+    ranks = tuple(map(_rank, document["ranks"]))
+    ages = {rank.code: rank.holding_ages for rank in ranks}
     return RankDefinition(
         name=document["name"],
         art=document["art"],
@@ -42,12 +52,13 @@ def parse_definition(document: object) -> RankDefinition:
         edition=document.get("edition"),
         effective_on=None if effective_on is None else date.fromisoformat(effective_on),
         note=document.get("note"),
-        ranks=tuple(map(_rank, document["ranks"])),
-        steps=tuple(map(_step, document["steps"])),
+        ranks=ranks,
+        steps=tuple(_step(step, ages.get(step["to"])) for step in document["steps"]),
     )
 
 
 def _rank(document: Mapping[str, Any]) -> RankDescription:
+    ages = document.get("holding_ages")
     return RankDescription(
         code=document["code"],
         name=document["name"],
@@ -55,10 +66,12 @@ def _rank(document: Mapping[str, Any]) -> RankDescription:
         kind=RankKind(document.get("kind", RankKind.RANK)),
         track=document.get("track"),
         colours=tuple(colour.lower() for colour in document.get("colours", ())),
+        holding_ages=None if ages is None else Age.from_document(ages),
+        syllabus=document.get("syllabus"),
     )
 
 
-def _step(document: Mapping[str, Any]) -> Step:
+def _step(document: Mapping[str, Any], ages: Age | None) -> Step:
     return Step(
         origin=document["from"],
         to=document["to"],
@@ -66,7 +79,11 @@ def _step(document: Mapping[str, Any]) -> Step:
         clock=ClockSetting(document.get("clock", ClockSetting.RESTARTS)),
         anchor=Anchor(document.get("anchor", Anchor.RANK)),
         paths=tuple(
-            Path(path["name"], tuple(KINDS[item["kind"]].from_document(item) for item in path["criteria"]))
+            Path(path["name"], tuple(map(_criterion, path["criteria"]))).to_be_held_at(ages)
             for path in document["paths"]
         ),
     )
+
+
+def _criterion(document: Mapping[str, Any]) -> Criterion:
+    return KINDS[document["kind"]].from_document(document)

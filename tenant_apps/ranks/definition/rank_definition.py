@@ -1,11 +1,12 @@
 """The rules of one rank system as one value."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
+from tenant_apps.ranks.criteria import Age
 from tenant_apps.ranks.definition.steps import Step
 from tenant_apps.ranks.definition_schema import FORMAT
 from tenant_apps.ranks.holding import SubRank
@@ -30,7 +31,11 @@ class RankKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RankDescription:
-    """One rank; its order is its place in the definition's list."""
+    """One rank; its order is its place in the definition's list.
+
+    `holding_ages`: of whom it is for. They take it from nobody; the paths that lead to it ask for them.
+    `syllabus`: what is examined for it.
+    """
 
     code: str
     name: str
@@ -38,6 +43,8 @@ class RankDescription:
     kind: RankKind = RankKind.RANK
     track: str | None = None
     colours: tuple[str, ...] = ()
+    holding_ages: Age | None = None
+    syllabus: str | None = None
 
     def as_document(self) -> dict[str, Any]:
         return _without_gaps(
@@ -47,6 +54,8 @@ class RankDescription:
             kind=self.kind.value,
             track=self.track,
             colours=list(self.colours) or None,
+            holding_ages=None if self.holding_ages is None else self.holding_ages.bounds(),
+            syllabus=self.syllabus,
         )
 
 
@@ -64,9 +73,10 @@ class RankDefinition:
     effective_on: date | None = None
     note: str | None = None
     order: Mapping[str, int] = field(init=False, repr=False, compare=False)
-    """Each code's place in the list of ranks, 0 the lowest."""
+    """Each code's place in the list of ranks, 0 the lowest; of an older version, in today's list (`among`)."""
     sub_ranks: Mapping[str, SubRank] = field(init=False, repr=False, compare=False)
     """Of which rank each sub-rank is which: the last one before it in the list that is none itself."""
+    _names: Mapping[str, str] = field(init=False, repr=False, compare=False)
     _open: Mapping[str | None, tuple[Step, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -75,7 +85,19 @@ class RankDefinition:
             leaving[step.origin] = (*leaving.get(step.origin, ()), step)
         object.__setattr__(self, "order", {rank.code: place for place, rank in enumerate(self.ranks)})
         object.__setattr__(self, "sub_ranks", _sub_ranks(self.ranks))
+        object.__setattr__(self, "_names", {rank.code: rank.name for rank in self.ranks})
         object.__setattr__(self, "_open", leaving)
+
+    def among(self, order: Mapping[str, int]) -> Self:
+        """These rules among the ranks that the system has now, each code with its place: of an older version.
+
+        Nothing leads to a rank that was left out since, and seniority is today's, as in the rows of ranks.
+        """
+        if order == self.order:
+            return self
+        found = replace(self, steps=tuple(step for step in self.steps if step.to in order))
+        object.__setattr__(found, "order", dict(order))
+        return found
 
     def steps_from(self, code: str | None) -> tuple[Step, ...]:
         """The steps of every type open to a holder of that rank (None: of none), in the document's order."""
@@ -92,8 +114,7 @@ class RankDefinition:
 
     def rank_name(self, code: str) -> str:
         """The name of a rank; the code itself for a rank that these rules do not have (any more)."""
-        place = self.order.get(code)
-        return code if place is None else self.ranks[place].name
+        return self._names.get(code, code)
 
     def as_document(self) -> dict[str, Any]:
         """The canonical JSON document, defaults left out; `parse_definition` makes an equal one of it."""

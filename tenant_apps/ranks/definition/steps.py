@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from tenant_apps.ranks.criteria import Criterion
+from tenant_apps.ranks.criteria import Age, Criterion
 
 
 class StepType(StrEnum):
@@ -31,13 +31,24 @@ class Anchor(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """One way to take a step: all of its criteria are needed; without any, the step is always open."""
+    """One way to take a step: all of its criteria are needed; without any, the step is always open.
+
+    `by_rank`: the last of them is not the path's own, but the holding ages of the rank that it leads to.
+    """
 
     name: str
     criteria: tuple[Criterion, ...]
+    by_rank: bool = False
 
     def as_document(self) -> dict[str, Any]:
-        return {"name": self.name, "criteria": [criterion.as_document() for criterion in self.criteria]}
+        own = self.criteria[:-1] if self.by_rank else self.criteria
+        return {"name": self.name, "criteria": [criterion.as_document() for criterion in own]}
+
+    def to_be_held_at(self, ages: Age | None) -> "Path":
+        """The same path to a rank with these holding ages, which it asks for unless it has an age of its own."""
+        if ages is None or any(isinstance(criterion, Age) for criterion in self.criteria):
+            return self
+        return Path(self.name, (*self.criteria, ages), by_rank=True)
 
 
 @dataclass(frozen=True, slots=True)
