@@ -1,11 +1,12 @@
 """The dojo's settings: one row, made when first changed. Name and time zone stand on the platform's Tenant."""
 
-from typing import Final
+from typing import Final, cast
 
 from django.db import models
 
 from tatami.tenancy.models import TenantModel
 from tatami.tenancy.scope import current_tenant_id
+from tenant_apps.dojo.words import Language as Tongue
 
 LONGEST_WINDOW_MINUTES: Final = 1440
 """No check-in window reaches further from a session's start, so a scan looks at two days of sessions."""
@@ -57,6 +58,11 @@ class DojoSettings(TenantModel):
     closes_minutes_after = models.PositiveSmallIntegerField(default=60)
     late_after_minutes = models.PositiveSmallIntegerField(default=10)
     terms = models.TextField(blank=True, max_length=20_000)
+
+    @property
+    def tongue(self) -> Tongue:
+        """The language, as `tenant_apps.dojo.words` names it."""
+        return cast("Tongue", self.language)
 
     @classmethod
     def current(cls) -> "DojoSettings":

@@ -8,23 +8,26 @@ must never happen is a constraint (`rank_award_once`): one step up is taken once
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
 from shared_apps.accounts.models import User
 from tatami.errors import DomainError, NotFound
+from tenant_apps.dojo.models import DojoSettings
+from tenant_apps.dojo.words import written_date
 from tenant_apps.promotions.check import Answer, Check
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.promotions.errors import AlreadyAwarded, NotEligible
-from tenant_apps.promotions.models import BatchItem, Decision
+from tenant_apps.promotions.models import BatchItem, Certificate, Decision
 from tenant_apps.promotions.showing import shown_answer
 from tenant_apps.ranks.definition import StepType
 from tenant_apps.ranks.models import Rank
 from tenant_apps.students.errors import NotForOneself
 from tenant_apps.students.history import forget_snapshot
 from tenant_apps.students.models import RankEvent, Student, StudentUser
+from tenant_apps.students.notices import Notice, give_notice
 
 
 class Nomination(NamedTuple):
@@ -42,6 +45,11 @@ class Verdict:
     answer: Answer
     override_reason: str
     refusal: DomainError | None
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What the rules say, as a check shows it."""
+        return shown_answer(self.answer)
 
 
 @transaction.atomic
@@ -127,8 +135,8 @@ def record(
 ) -> list[RankEvent]:
     """Write awards and their reasons down, of verdicts without a refusal on students who are locked.
 
-    Four statements. A step that the rules call a conversion is recorded as one, for the clock of the rank depends on
-    it. Raises `AlreadyAwarded` where a writer that did not lock came first.
+    A fixed number of statements. A step that the rules call a conversion is recorded as one, for the clock of the rank
+    depends on it. Raises `AlreadyAwarded` where a writer that did not lock came first.
     """
     students = {verdict.answer.student.pk for verdict in verdicts}
     held = {
@@ -147,8 +155,16 @@ def record(
         _decision(verdict, event, (items or {}).get(event.student_id))
         for verdict, event in zip(verdicts, events, strict=True)
     )
+    Certificate.objects.bulk_create(Certificate(event=event) for event in events)
     forget_snapshot(students, {event.system_id for event in events})
+    written = written_date(effective_on, DojoSettings.current().tongue)
+    give_notice("promotion", [_notice(event, written) for event in events])
     return events
+
+
+def _notice(event: RankEvent, awarded_on: str) -> Notice:
+    values = {"rank": event.rank.name, "rank_system": event.system.name, "awarded_on": awarded_on}
+    return Notice(student=event.student_id, values=values, certificate=event.pk)
 
 
 def _event(
@@ -174,7 +190,7 @@ def _decision(verdict: Verdict, event: RankEvent, item: BatchItem | None) -> Dec
         rules_id=verdict.answer.rules.id,
         status=result.status.value,
         path=result.path,
-        criteria=shown_answer(verdict.answer)["criteria"],
+        criteria=verdict.shown["criteria"],
         override_reason=verdict.override_reason,
         batch_item=item,
     )

@@ -37,3 +37,21 @@ class AlreadyReverted(DomainError):
     """This batch was reverted before."""
 
     code = "already_reverted"
+
+
+class ExamFinished(DomainError):
+    """This exam is finished: reopen it first."""
+
+    code = "exam_finished"
+
+
+class ExamNotFinished(DomainError):
+    """This exam is not finished."""
+
+    code = "exam_not_finished"
+
+
+class AlreadyCandidate(DomainError):
+    """Somebody is a candidate for another rank in this exam already."""
+
+    code = "already_candidate"

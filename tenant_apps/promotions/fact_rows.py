@@ -1,4 +1,8 @@
-"""Rank events, facts and enrolments, for all students at once: three statements."""
+"""Rank events, facts and enrolments, for all students at once: three statements.
+
+Rows are read one by one, and found under the caller's own keys: with thousands of students the garbage collector's
+passes over rows and keys that are held twice take longer than reading them.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -7,6 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 import orjson
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
 
 from tenant_apps.classes.models import Enrolment
@@ -22,10 +27,20 @@ UNION ALL
 SELECT h.student_id, 'hold', NULL, NULL, h.starts_on, h.until, NULL, NULL
 FROM students_studenthold h
 WHERE h.student_id = ANY(%s)
+UNION ALL
+SELECT c.student_id, 'failed_test', e.rank_system_id, NULL, e.date, NULL, NULL, NULL
+FROM promotions_candidate c
+JOIN promotions_exam e ON e.id = c.exam_id
+WHERE c.outcome = 'failed' AND e.finished_at IS NOT NULL AND c.student_id = ANY(%s)
 """
 
 HOLD: Final = "hold"
 """The kind under which breaks stand among the facts."""
+
+FAILED_TEST: Final = "failed_test"
+"""The kind under which exams that were failed stand among the facts."""
+
+_KINDS: Final = {kind.value: kind for kind in RankEventKind}
 
 Key = TypeVar("Key")
 Row = TypeVar("Row")
@@ -43,34 +58,61 @@ class FactRow(NamedTuple):
     role: str
 
 
-def rank_events(ids: Sequence[UUID]) -> dict[tuple[UUID, UUID], list[RankEvent]]:
-    """By student and rank system."""
-    rows = models.RankEvent.objects.standing().filter(student__in=ids).order_by()
-    return grouped(
-        ((student, system), RankEvent(rank=code, kind=RankEventKind(kind), on=on))
-        for student, system, code, kind, on in rows.values_list(
-            "student", "system", "rank__code", "kind", "effective_on"
+class RankHistory(NamedTuple):
+    """A student's events in a rank system, a column each: as events they are made when they are asked for.
+
+    All events of a dojo at once would be the most of what a check holds in memory.
+    """
+
+    ranks: list[str]
+    kinds: list[str]
+    dates: list[date]
+
+    def events(self) -> tuple[RankEvent, ...]:
+        return tuple(
+            RankEvent(rank, _KINDS[kind], on)
+            for rank, kind, on in zip(self.ranks, self.kinds, self.dates, strict=True)
         )
+
+
+def rank_events(ids: Sequence[UUID]) -> dict[UUID, dict[UUID, RankHistory]]:
+    """By student, then by rank system."""
+    found: dict[UUID, dict[UUID, RankHistory]] = {student: {} for student in ids}
+    histories = (
+        models.RankEvent.objects.standing()
+        .filter(student__in=ids)
+        .order_by()
+        .values_list("student", "system")
+        .annotate(ranks=ArrayAgg("rank__code"), kinds=ArrayAgg("kind"), dates=ArrayAgg("effective_on"))
     )
+    for student, system, *columns in histories.iterator():
+        found[student][system] = RankHistory(*columns)
+    return found
 
 
 def facts(ids: Sequence[UUID]) -> dict[UUID, list[FactRow]]:
-    """By student; holds are among them."""
+    """By student; holds and failed exams are among them."""
     with connection.cursor() as cursor:
-        cursor.execute(_FACTS, [list(ids), list(ids)])
+        cursor.execute(_FACTS, [list(ids)] * 3)
         return grouped(
             (
                 student,
                 FactRow(kind, system, value and orjson.loads(value), on, until, str(by or ""), role or ""),
             )
-            for student, kind, system, value, on, until, by, role in cursor.fetchall()
+            for student, kind, system, value, on, until, by, role in cursor
         )
 
 
 def enrolled_disciplines(ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
-    """By student."""
-    rows = Enrolment.objects.filter(student__in=ids, training_class__discipline__isnull=False).order_by()
-    return grouped(rows.values_list("student", "training_class__discipline"))
+    """By student, each once."""
+    found: dict[UUID, list[UUID]] = {student: [] for student in ids}
+    enrolments = Enrolment.objects.filter(
+        student__in=ids, training_class__discipline__isnull=False
+    ).order_by()
+    rows = enrolments.values_list("student", "training_class__discipline").distinct()
+    for student, discipline in rows.iterator():
+        found[student].append(discipline)
+    return found
 
 
 def grouped(rows: Iterable[tuple[Key, Row]]) -> dict[Key, list[Row]]:

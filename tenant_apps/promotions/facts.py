@@ -5,56 +5,55 @@ from typing import Any, Final
 from uuid import UUID
 
 from tenant_apps.dojo.models import DojoSettings
-from tenant_apps.promotions import fact_rows, visit_rows
+from tenant_apps.promotions import fact_rows
 from tenant_apps.promotions.engine import (
     Approval,
     Lasting,
     LeapDayBirthday,
     NamedFact,
-    Offered,
     OpeningBalance,
     Points,
     StudentFacts,
-    Visits,
 )
 from tenant_apps.promotions.fact_rows import FactRow
+from tenant_apps.promotions.visit_rows import Training, TrainingWithin
 from tenant_apps.ranks.models import RankSystem
 from tenant_apps.students.models import Student, StudentFact
 
 
 class FactsOfStudents:
-    """The facts about some students, fetched in six statements and read per student and rank system."""
+    """The facts about some students, fetched in five statements and read per student and rank system."""
 
     def __init__(self, students: Sequence[Student]) -> None:
         ids = [student.pk for student in students]
         self._leap_day = LeapDayBirthday(DojoSettings.current().leap_day_birthday)
         self._rank_events = fact_rows.rank_events(ids)
-        self._visits = visit_rows.visits(ids)
+        self._training = Training(ids)
         self._facts = fact_rows.facts(ids)
         self._enrolled = fact_rows.enrolled_disciplines(ids)
-        self._all_offered = visit_rows.offered()
-        self._offered: dict[UUID, tuple[Offered, ...]] = {}
+        self._training_within: dict[UUID, TrainingWithin] = {}
 
     def concerned(self, student: Student, systems: Sequence[RankSystem]) -> list[RankSystem]:
         """Return the systems in which a student has a rank or an enrolment; if there are none, all of them."""
-        enrolled = self._enrolled.get(student.pk, ())
+        enrolled, ranked = self._enrolled[student.pk], self._rank_events[student.pk]
         mine = [
             system
             for system in systems
-            if (student.pk, system.pk) in self._rank_events
-            or (system.discipline_id and system.discipline_id in enrolled)
+            if system.pk in ranked or (system.discipline_id and system.discipline_id in enrolled)
         ]
         return mine or list(systems)
 
     def of(self, student: Student, system: RankSystem) -> StudentFacts:
         """Return what the engine may ask about a student in a rank system."""
+        training = self._in(system)
+        history = self._rank_events[student.pk].get(system.pk)
         return StudentFacts(
             birth_date=student.birth_date,
             joined_on=student.joined_on,
             active=student.archived_at is None and student.status == Student.Status.ACTIVE,
-            rank_events=tuple(self._rank_events.get((student.pk, system.pk), ())),
-            attendance=self._attendance(student, system),
-            offered=self._offered_in(system),
+            rank_events=history.events() if history else (),
+            attendance=training.attendance(student.pk),
+            offered=training.offered,
             leap_day_birthday=self._leap_day,
             **_recorded(
                 row
@@ -63,26 +62,11 @@ class FactsOfStudents:
             ),
         )
 
-    def _attendance(self, student: Student, system: RankSystem) -> tuple[Visits, ...]:
-        return tuple(
-            Visits(
-                class_type=row.class_type,
-                # A system without a discipline counts every class: there is no other to tell it from.
-                in_discipline=system.discipline_id is None or row.discipline == system.discipline_id,
-                minutes=row.minutes,
-                days=row.days,
-                level=row.level.within(system.pk),
-            )
-            for row in self._visits.get(student.pk, ())
-        )
-
-    def _offered_in(self, system: RankSystem) -> tuple[Offered, ...]:
+    def _in(self, system: RankSystem) -> TrainingWithin:
         """The same for all students, hence made once."""
-        if system.pk not in self._offered:
-            self._offered[system.pk] = visit_rows.offered_in(
-                self._all_offered, discipline=system.discipline_id, system=system.pk
-            )
-        return self._offered[system.pk]
+        if system.pk not in self._training_within:
+            self._training_within[system.pk] = self._training.within(system.pk, system.discipline_id)
+        return self._training_within[system.pk]
 
 
 def _recorded(rows: Iterable[FactRow]) -> dict[str, Any]:
@@ -111,7 +95,10 @@ def _points(row: FactRow) -> Points:
 
 _Kind = StudentFact.Kind
 _READERS: Final[Mapping[str, tuple[str, Callable[[FactRow], object]]]] = {
-    _Kind.OPENING_ATTENDANCE: ("opening_balances", lambda row: OpeningBalance(on=row.on, count=row.value)),
+    _Kind.OPENING_ATTENDANCE: (
+        "opening_balances",
+        lambda row: OpeningBalance(on=row.on, expires_on=row.expires_on, count=row.value),
+    ),
     _Kind.POINTS: ("points", _points),
     _Kind.SKILL: ("skills", _named),
     _Kind.APPROVAL: (
@@ -123,5 +110,6 @@ _READERS: Final[Mapping[str, tuple[str, Callable[[FactRow], object]]]] = {
     _Kind.ACHIEVEMENT: ("achievements", _named),
     _Kind.MEMBERSHIP: ("memberships", _lasting),
     fact_rows.HOLD: ("holds", _lasting),
+    fact_rows.FAILED_TEST: ("failed_tests", lambda row: row.on),
 }
 """For each kind, the field of `StudentFacts` that it belongs to, and how a row of it is read."""

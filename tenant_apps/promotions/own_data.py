@@ -1,9 +1,11 @@
-"""What this app holds about a student: decisions, her lines of batches, what last night's check said."""
+"""What this app holds about a student: decisions, her lines of batches and exams, what last night's check said."""
 
 from datetime import datetime
 from typing import Any
 
-from tenant_apps.promotions.models import BatchItem, Decision
+from django.db.models import F
+
+from tenant_apps.promotions.models import BatchItem, Candidate, Decision
 from tenant_apps.promotions.serializers import DecisionSerializer, SnapshotSerializer
 from tenant_apps.students import personal_data
 from tenant_apps.students.models import EligibilitySnapshot, Student
@@ -18,6 +20,17 @@ def collect_decisions(student: Student) -> Any:
 def collect_batches(student: Student) -> Any:
     """Return what batches found out."""
     return personal_data.rows_of(BatchItem.objects.filter(student=student))
+
+
+def collect_exams(student: Student) -> Any:
+    """Return in which exams she was examined, for what, and how it went."""
+    rows = Candidate.objects.filter(student=student)
+    return list(
+        rows.values(
+            "id", "outcome", "override_reason", "event_id", exam_name=F("exam__name"), held_on=F("exam__date"),
+            target_rank=F("target__name"), certificate=F("event__certificate__code"),
+        )
+    )  # fmt: skip
 
 
 def collect_eligibility(student: Student) -> Any:
@@ -36,6 +49,11 @@ def erase_batches(student: Student, now: datetime) -> None:
     BatchItem.objects.filter(student=student).update(answers=[], error=None, updated_at=now)
 
 
+def erase_exams(student: Student, now: datetime) -> None:
+    """Forget why somebody was passed; the outcome stays, for the exam counts it."""
+    Candidate.objects.filter(student=student).update(override_reason="", updated_at=now)
+
+
 def erase_eligibility(student: Student, _now: datetime) -> None:
     """Forget what last night's check said."""
     EligibilitySnapshot.objects.filter(student=student).delete()
@@ -45,6 +63,7 @@ def register() -> None:
     """Register what this app holds."""
     personal_data.register("decisions", collect=collect_decisions, erase=erase_decisions)
     personal_data.register("batches", collect=collect_batches, erase=erase_batches, models=(BatchItem,))
+    personal_data.register("exams", collect=collect_exams, erase=erase_exams, models=(Candidate,))
     personal_data.register(
         "eligibility", collect=collect_eligibility, erase=erase_eligibility, models=(EligibilitySnapshot,)
     )

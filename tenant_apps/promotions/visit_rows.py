@@ -1,96 +1,120 @@
-"""Attendance and what was offered, for all students at once: two statements."""
+"""Attendance and what was offered, for all students at once: one statement."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection
 
-from tenant_apps.promotions.engine import Offered
-from tenant_apps.promotions.fact_rows import grouped
+from tenant_apps.promotions.engine import Offered, Visits
 
-# Alike in all but their date are one row, with the dates as an array: half a million visits are not as many
-# objects. A date is sent as its ordinal in Python's calendar.
-_ORDINALS: Final = "array_agg(s.local_date - DATE '0001-01-01' + 1 ORDER BY s.local_date)"
-
-_VISITS: Final = """
-SELECT v.student_id, v.discipline_id, v.class_type, v.minutes, r.system_id, r.position, v.days
-FROM (
-    SELECT a.student_id, s.discipline_id, s.class_type, s.min_rank_id,
+# Sessions are of a kind where they are alike in all but their date, and kinds are numbered, for this statement alone:
+# half a million visits are then grouped by a number, and are not as many objects. A date is sent as its ordinal in
+# Python's calendar. Lines without a student say what the kinds are, and when such sessions took place.
+_TRAINING: Final = """
+WITH session AS MATERIALIZED (
+    SELECT s.id, s.discipline_id, s.class_type, s.min_rank_id,
+           s.status = 'scheduled' AS scheduled,
+           s.local_date - DATE '0001-01-01' + 1 AS day,
            (extract(epoch FROM s.ends_at - s.starts_at) / 60)::int AS minutes,
-           array_agg(s.local_date - DATE '0001-01-01' + 1) AS days
-    FROM attendance_attendance a
-    JOIN classes_classsession s ON s.id = a.class_session_id
-    WHERE a.voided_at IS NULL AND s.counts_toward_promotion AND a.student_id = ANY(%s)
-    GROUP BY a.student_id, s.discipline_id, s.class_type, s.min_rank_id, minutes
-) v
-LEFT JOIN ranks_rank r ON r.id = v.min_rank_id
-"""
-
-_OFFERED: Final = f"""
-SELECT o.discipline_id, r.system_id, r.position, o.days
-FROM (
-    SELECT s.discipline_id, s.min_rank_id, {_ORDINALS} AS days
+           dense_rank() OVER (
+               ORDER BY s.discipline_id, s.class_type, s.min_rank_id, s.ends_at - s.starts_at
+           )::int AS kind
     FROM classes_classsession s
-    WHERE s.status = 'scheduled' AND s.counts_toward_promotion
-    GROUP BY s.discipline_id, s.min_rank_id
-) o
-LEFT JOIN ranks_rank r ON r.id = o.min_rank_id
-"""  # noqa: S608
+    WHERE s.counts_toward_promotion
+), kind AS (
+    SELECT s.kind, s.discipline_id, s.class_type, s.minutes, s.min_rank_id,
+           coalesce(array_agg(s.day ORDER BY s.day) FILTER (WHERE s.scheduled), '{}') AS days
+    FROM session s
+    GROUP BY s.kind, s.discipline_id, s.class_type, s.minutes, s.min_rank_id
+)
+SELECT NULL AS student_id, k.kind, k.days, k.discipline_id, k.class_type, k.minutes, r.system_id, r.position
+FROM kind k
+LEFT JOIN ranks_rank r ON r.id = k.min_rank_id
+UNION ALL
+SELECT a.student_id, s.kind, array_agg(s.day), NULL, NULL, NULL, NULL, NULL
+FROM attendance_attendance a
+JOIN session s ON s.id = a.class_session_id
+WHERE a.voided_at IS NULL AND a.student_id = ANY(%s)
+GROUP BY a.student_id, s.kind
+"""
 
 _OF_ANOTHER_LADDER: Final = 1_000_000
 """The level of sessions that ask for a rank of another system: for nobody's level in this one."""
 
 
-class Level(NamedTuple):
-    """The rank that a session asks for: its system and its place there; None for sessions open to all."""
+class SessionKind(NamedTuple):
+    """What sessions have in common that are alike in all but their date; the days of those that took place, in order.
 
+    `system` and `position` are those of the rank that they ask for; None where they are open to all.
+    """
+
+    offered: list[int]
+    discipline: UUID | None
+    class_type: str
+    minutes: int
     system: UUID | None
     position: int | None
 
-    def within(self, system: UUID) -> int:
-        """As a place in a rank system."""
+    def level_within(self, system: UUID) -> int:
+        """The rank asked for, as a place in a rank system."""
         if self.position is None:
             return 0
         return self.position if self.system == system else _OF_ANOTHER_LADDER
 
-
-class VisitRow(NamedTuple):
-    """A student's visits that are alike in all but their date."""
-
-    discipline: UUID | None
-    class_type: str
-    minutes: int
-    level: Level
-    days: list[int]
+    def is_of(self, discipline: UUID | None) -> bool:
+        """Whether they count in a discipline. Without one all do: there is no other to tell them from."""
+        return discipline is None or self.discipline == discipline
 
 
-def visits(ids: Sequence[UUID]) -> dict[UUID, list[VisitRow]]:
-    """By student."""
-    with connection.cursor() as cursor:
-        cursor.execute(_VISITS, [list(ids)])
-        return grouped(
-            (student, VisitRow(discipline, class_type, minutes, Level(system, position), days))
-            for student, discipline, class_type, minutes, system, position, days in cursor.fetchall()
+class Training:
+    """What some students took part in, and what was offered to everybody, read as a rank system sees it."""
+
+    def __init__(self, ids: Sequence[UUID]) -> None:
+        self._kinds: dict[int, SessionKind] = {}
+        # By student and kind.
+        self._visits: dict[UUID, dict[int, list[int]]] = {student: {} for student in ids}
+        with connection.cursor() as cursor:
+            cursor.execute(_TRAINING, [list(ids)])
+            self._read(cursor)
+
+    def _read(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        for student, kind, days, *alike in rows:
+            if student is None:
+                self._kinds[kind] = SessionKind(days, *alike)
+            else:
+                self._visits[student][kind] = days
+
+    def within(self, system: UUID, discipline: UUID | None) -> "TrainingWithin":
+        """As a rank system of this discipline (None: of all) sees it."""
+        return TrainingWithin(self._kinds, self._visits, system, discipline)
+
+
+class TrainingWithin:
+    """Training as one rank system sees it: its own discipline or not, and at which place of its ladder."""
+
+    def __init__(
+        self,
+        kinds: dict[int, SessionKind],
+        visits: dict[UUID, dict[int, list[int]]],
+        system: UUID,
+        discipline: UUID | None,
+    ) -> None:
+        self._visits = visits
+        self._seen = {
+            number: (kind.class_type, kind.is_of(discipline), kind.minutes, kind.level_within(system))
+            for number, kind in kinds.items()
+        }
+        self.offered = tuple(
+            Offered(days=kind.offered, level=kind.level_within(system))
+            for kind in kinds.values()
+            if kind.offered and kind.is_of(discipline)
         )
 
-
-def offered() -> list[tuple[UUID | None, Level, list[int]]]:
-    """The discipline, level and days, in order, of all sessions that count and were not cancelled."""
-    with connection.cursor() as cursor:
-        cursor.execute(_OFFERED)
-        return [
-            (discipline, Level(system, position), days)
-            for discipline, system, position, days in cursor.fetchall()
-        ]
-
-
-def offered_in(
-    rows: Iterable[tuple[UUID | None, Level, list[int]]], *, discipline: UUID | None, system: UUID
-) -> tuple[Offered, ...]:
-    """Those of a rank system's discipline; of all where it has none."""
-    return tuple(
-        Offered(days=days, level=level.within(system))
-        for found, level, days in rows
-        if discipline is None or found == discipline
-    )
+    def attendance(self, student: UUID) -> tuple[Visits, ...]:
+        """A student's visits."""
+        found = []
+        for number, days in self._visits[student].items():
+            class_type, in_discipline, minutes, level = self._seen[number]
+            found.append(Visits(class_type, in_discipline, minutes, days, level))
+        return tuple(found)

@@ -16,6 +16,7 @@ JSON: Final = "application/json"
 CSV: Final = "text/csv"
 ICS: Final = "text/calendar"
 PAGE: Final = "text/html"
+PDF: Final = "application/pdf"
 OWN: Final = "own"
 """Like an admin, but only for what belongs to him: other rows are 404, and not in his lists."""
 
@@ -322,6 +323,43 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     "/promotions/batches/{}/results": {"GET": teachers(200)},
     "/promotions/batches/{}/cancel": {"POST": teachers(200)},
     "/promotions/batches/{}/revert": {"POST": teachers(200, REASON)},
+    # exams, certificates: admins and instructors write, assistants read, students read their own
+    "/exams": {
+        "GET": staff_and_own(200),
+        "POST": teachers(
+            201, names(rank_system="rank system", also={"name": "Winter grading", "date": "2026-12-12"})
+        ),
+    },
+    "/exams/{}": {
+        "GET": staff_and_own(200),
+        "PATCH": teachers(200, says(location="Small hall")),
+        "DELETE": teachers(204),
+    },
+    "/exams/{}/candidates": {
+        "GET": staff_and_own(200),
+        "POST": teachers(
+            201,
+            lambda world, role: {
+                "candidates": [
+                    {"student": world.ids["third student"], "target_rank": world.ids["rank"]},
+                ]
+            },
+        ),
+    },
+    "/exams/{}/candidates/{}": {"DELETE": teachers(204)},
+    "/exams/{}/candidates/{}/sheet.pdf": {"GET": replace(staff_and_own(200), media=PDF)},
+    "/exams/{}/results": {
+        "POST": teachers(
+            200,
+            lambda world, role: {"results": [{"candidate": world.ids["candidate"], "outcome": "absent"}]},
+        )
+    },
+    "/exams/{}/finish": {"POST": teachers(200)},
+    "/exams/{}/reopening": {"POST": teachers(200, REASON)},
+    "/exams/{}/examiners-list.pdf": {"GET": replace(staff(200), media=PDF)},
+    "/exams/{}/certificates.pdf": {"GET": replace(staff(200), media=PDF)},
+    "/rank-events/{}/certificate.pdf": {"GET": replace(staff_and_own(200), media=PDF)},
+    "/certificates/{}": {"GET": public(200)},
     # what last night's check said: all staff read
     "/promotions/snapshot": {"GET": staff(200)},
 }
@@ -349,6 +387,17 @@ NAMED_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/facts/{}/void": ("fact",),
     "/rank-events/{}/void": ("rank event",),
     "/rank-events/{}/decision": ("award",),
+    "/rank-events/{}/certificate.pdf": ("award",),
+    "/certificates/{}": ("certificate",),
+    "/exams/{}": ("exam",),
+    "/exams/{}/candidates": ("exam",),
+    "/exams/{}/candidates/{}": ("exam", "candidate"),
+    "/exams/{}/candidates/{}/sheet.pdf": ("exam", "candidate"),
+    "/exams/{}/results": ("exam",),
+    "/exams/{}/finish": ("exam",),
+    "/exams/{}/reopening": ("finished exam",),
+    "/exams/{}/examiners-list.pdf": ("exam",),
+    "/exams/{}/certificates.pdf": ("finished exam",),
     "/promotions/batches/{}": ("batch",),
     "/promotions/batches/{}/results": ("batch",),
     "/promotions/batches/{}/cancel": ("batch",),

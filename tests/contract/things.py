@@ -71,10 +71,32 @@ def rank_event(
     return dojo.create(f"/students/{who['id']}/rank-events", body)
 
 
-def award(dojo: Dojo, who: dict[str, Any], rank_id: str, on: str) -> dict[str, Any]:
-    """Award a rank past the rules."""
-    body = {"student": who["id"], "target_rank": rank_id, "effective_on": on, "override_reason": "Seminar"}
-    return dojo.create("/promotions", body)
+def exam(dojo: Dojo, system: dict[str, Any], date: str = "2026-06-10", **fields: Any) -> dict[str, Any]:
+    return dojo.create("/exams", {"name": "Grading", "date": date, "rank_system": system["id"], **fields})
+
+
+def candidate(dojo: Dojo, exam: dict[str, Any], who: dict[str, Any], rank_id: str) -> dict[str, Any]:
+    """Invite a student to an exam."""
+    body = {"candidates": [{"student": who["id"], "target_rank": rank_id}]}
+    (invited,) = dojo.create(f"/exams/{exam['id']}/candidates", body)["results"]
+    return dict(invited)
+
+
+def finished_exam(
+    dojo: Dojo, system: dict[str, Any], who: dict[str, Any], rank_id: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return an exam that a student has passed, past the rules, and what was awarded."""
+    held = exam(dojo, system)
+    passed = {
+        "candidate": candidate(dojo, held, who, rank_id)["id"],
+        "outcome": "passed",
+        "override_reason": "Seminar",
+    }
+    path = f"/exams/{held['id']}"
+    for step, body in (("results", {"results": [passed]}), ("finish", {})):
+        answer = dojo.admin.post(f"{path}/{step}", body)
+        assert answer.status_code == 200, answer.content
+    return held, answer.json()["rank_events"][0]
 
 
 def batch(dojo: Dojo, *students: dict[str, Any], award: bool = True, **fields: Any) -> dict[str, Any]:

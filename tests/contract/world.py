@@ -13,6 +13,7 @@ from tatami.ids import uuid7
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tatami.work import Turn
+from tenant_apps.promotions.models import Certificate
 from tenant_apps.promotions.snapshot import take_snapshot
 from tests.clients import Caller, Dojo, Platform
 from tests.contract import things
@@ -78,7 +79,11 @@ def dojo_world(dojo: Dojo, password_hash: str) -> World:
         admin.post(f"/classes/{evening['id']}/enrolments", {"student": who["id"]})
         ids[f"attendance{whose}"] = things.attendance(dojo, who, earlier)["id"]
         ids["rank event"] = things.rank_event(dojo, who, things.rank(system, "5-kyu"), "2026-01-10")["id"]
-        ids[f"award{whose}"] = things.award(dojo, who, things.rank(system, "4-kyu"), "2026-05-01")["id"]
+        held, awarded = things.finished_exam(dojo, system, who, ids["rank"])
+        ids["finished exam"], ids[f"award{whose}"] = held["id"], awarded["id"]
+        exam = things.exam(dojo, system, "2026-07-01")
+        ids[f"exam{whose}"] = exam["id"]
+        ids[f"candidate{whose}"] = things.candidate(dojo, exam, who, ids["rank"])["id"]
         ids["fact"] = things.fact(dojo, who, "document", "article", "2026-03-01")["id"]
         ids[f"hold{whose}"] = things.hold(dojo, who, "2026-01-01", "2026-01-31")["id"]
         for role in ("admin", "instructor"):
@@ -88,6 +93,7 @@ def dojo_world(dojo: Dojo, password_hash: str) -> World:
     ids["batch"] = things.batch(dojo, third)["id"]
     with tenant_scope(dojo.tenant):
         take_snapshot(Turn(now=clock.now()))
+        certificate = Certificate.objects.get(event=ids["award"]).code
     world.callers[DEVICE], ids["device"] = things.device(dojo)
     session_code = things.code_of_session(admin, {"id": ids["session"]})["token"]
     world.codes = {
@@ -96,6 +102,7 @@ def dojo_world(dojo: Dojo, password_hash: str) -> World:
         "check-in": session_code,
         "pairing": things.unpaired_device(dojo, "Back door")["pairing_code"],
         "feed": things.feed_token(admin),
+        "certificate": certificate,
     }
     _add_accounts(world, password_hash)
     return world

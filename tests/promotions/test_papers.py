@@ -14,6 +14,7 @@ import zxingcpp
 from PIL import Image, ImageChops, PngImagePlugin
 from pypdf import PdfReader
 
+from tenant_apps.dojo.words import written_date
 from tenant_apps.promotions.papers import (
     MOST_IN_ONE_FILE,
     BadLogo,
@@ -29,7 +30,7 @@ from tenant_apps.promotions.papers import (
     read_logo,
 )
 from tenant_apps.promotions.papers.printable import line, paragraphs
-from tenant_apps.promotions.papers.words import CERTIFICATE, EXAM, written_date
+from tenant_apps.promotions.papers.words import CERTIFICATE, EXAM
 
 THREE_SCRIPTS = "Łukasz 田中 김민준"
 VERIFY_URL = "https://kita.example.org/certificates/7QK2M9XW4RT8PZ3VB6NH"

@@ -10,6 +10,7 @@ from config.openapi.attendance import ATTENDANCE
 from config.openapi.classes import CLASSES
 from config.openapi.devices import DEVICES
 from config.openapi.dojo import DOJO
+from config.openapi.exams import EXAMS
 from config.openapi.files import FILES
 from config.openapi.promotions import PROMOTIONS
 from config.openapi.ranks import RANKS
@@ -31,5 +32,6 @@ OPERATIONS: Final[Descriptions] = {
         **DEVICES,
         **REPORTS,
         **PROMOTIONS,
+        **EXAMS,
     },
 }

@@ -108,6 +108,18 @@ _DOSSIER: Final = {
     "cards": [{"id": values.CARD, "created_at": values.NOW, "revoked_at": None, "used_at": values.NOW}],
     "decisions": [DECISION_EXAMPLE],
     "batches": [KEPT_ITEM_EXAMPLE],
+    "exams": [
+        {
+            "id": values.CANDIDATE,
+            "exam_name": "Summer grading",
+            "held_on": "2026-06-27",
+            "target_rank": "4th kyu",
+            "outcome": "passed",
+            "override_reason": "",
+            "event_id": values.AWARD,
+            "certificate": values.CERTIFICATE,
+        }
+    ],
     "eligibility": [SNAPSHOT_EXAMPLE],
 }
 

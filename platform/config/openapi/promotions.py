@@ -75,7 +75,7 @@ _RESULT: Final = {
     ],
 }
 
-_KEPT_RESULT: Final = {name: value for name, value in _RESULT.items() if name != "student"}
+KEPT_RESULT_EXAMPLE: Final = {name: value for name, value in _RESULT.items() if name != "student"}
 DECISION_EXAMPLE: Final = values.row(
     values.DECISION,
     rank_event=values.AWARD,
@@ -113,7 +113,7 @@ _ITEM: Final = {
     "id": values.BATCH_ITEM,
     "student": values.MIKA,
     "state": "awarded",
-    "results": [{**_KEPT_RESULT, "status": "eligible"}],
+    "results": [{**KEPT_RESULT_EXAMPLE, "status": "eligible"}],
     "error": {
         "code": "ambiguous_target",
         "message": "More than one rank is open: name the one that is meant.",

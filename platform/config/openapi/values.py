@@ -37,6 +37,9 @@ DECISION: Final = _id(27)
 BATCH: Final = _id(28)
 BATCH_ITEM: Final = _id(29)
 SNAPSHOT: Final = _id(30)
+EXAM: Final = _id(41)
+CANDIDATE: Final = _id(42)
+FINISHED_EXAM: Final = _id(43)
 PLATFORM: Final = "00000000-0000-0000-0000-000000000000"
 
 EMAIL: Final = "hana@example.com"
@@ -50,6 +53,7 @@ PAIRING_CODE: Final = "7KQ2-M9XR"
 DEVICE_TOKEN: Final = "device_3xG0mN1s9dQ4vB7yT2kLwZ5cR8hP6jFa"  # noqa: S105
 FEED: Final = "x1Wc7mUO0kq5bT3yJ9hLr2ZsV8nDfGaE"
 EXTERNAL_ID: Final = "M-0815"
+CERTIFICATE: Final = "7KQ2-M9XR-4T1B-0ZVD"
 CODE: Final = "AUlSYX3tNExFIGnd_8vle8wDkS6HQQ9tYbp-c_eMCMDebpSbJg"
 
 NOW: Final = "2026-06-15T16:40:00Z"

@@ -4,6 +4,7 @@ Python says what is on a paper, the `.typ` file beside it how it looks. Everythi
 as data, never as markup.
 """
 
+from tenant_apps.dojo.words import Language
 from tenant_apps.promotions.papers.candidate_sheet import CandidateSheet, candidate_sheet_pdf
 from tenant_apps.promotions.papers.certificate import (
     MOST_IN_ONE_FILE,
@@ -14,7 +15,6 @@ from tenant_apps.promotions.papers.certificate import (
 )
 from tenant_apps.promotions.papers.examiners_list import Candidate, ExaminersList, examiners_list_pdf
 from tenant_apps.promotions.papers.logo import BadLogo, read_logo
-from tenant_apps.promotions.papers.words import Language
 
 __all__ = [
     "MOST_IN_ONE_FILE",

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from tenant_apps.dojo.words import Language, written_date
 from tenant_apps.promotions.papers.printable import line, paragraphs
 from tenant_apps.promotions.papers.typesetting import typeset
-from tenant_apps.promotions.papers.words import EXAM, MOST_SIGNATURES, Language, letters, written_date
+from tenant_apps.promotions.papers.words import EXAM, MOST_SIGNATURES, letters
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,11 +7,12 @@ from itertools import islice
 from typing import Any, Final
 
 from tatami.errors import DomainError
+from tenant_apps.dojo.words import Language, written_date
 from tenant_apps.promotions.papers.logo import printable_logo
 from tenant_apps.promotions.papers.printable import line
 from tenant_apps.promotions.papers.qr import symbol
 from tenant_apps.promotions.papers.typesetting import typeset
-from tenant_apps.promotions.papers.words import CERTIFICATE, Language, letters, written_date
+from tenant_apps.promotions.papers.words import CERTIFICATE, letters
 
 MOST_IN_ONE_FILE: Final = 500
 CHUNK: Final = 64 * 1024

@@ -1,0 +1,26 @@
+"""Dates as people write them, in the languages that a dojo may choose."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Final, Literal
+
+Language = Literal["en", "pt-br"]
+
+MONTHS: Final[Mapping[Language, tuple[str, ...]]] = {
+    "en": (
+        "January", "February", "March", "April", "May", "June",
+        "July", "August", "September", "October", "November", "December",
+    ),
+    "pt-br": (
+        "janeiro", "fevereiro", "março", "abril", "maio", "junho",
+        "julho", "agosto", "setembro", "outubro", "novembro", "dezembro",
+    ),
+}  # fmt: skip
+
+
+def written_date(day: date, language: Language) -> str:
+    """Return `day` as it is written out: "15 June 2026", "1º de junho de 2026"."""
+    month = MONTHS[language][day.month - 1]
+    if language == "pt-br":
+        return f"{'1º' if day.day == 1 else day.day} de {month} de {day.year}"
+    return f"{day.day} {month} {day.year}"

@@ -1,0 +1,175 @@
+"""The shape of exams, candidates and results."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from rest_framework import serializers
+
+from shared_apps.accounts.models import User
+from tatami.api.serializers import Line, Reference, StrictModelSerializer, StrictSerializer
+from tenant_apps.promotions.choosing import StudentFilterSerializer
+from tenant_apps.promotions.exams import Invitation, Result
+from tenant_apps.promotions.models import Candidate, Exam
+from tenant_apps.ranks.models import Rank, RankSystem
+from tenant_apps.students.models import Student
+from tenant_apps.students.serializers import PlausibleDate
+
+MOST_EXAMINERS: Final = 20
+MOST_CANDIDATES: Final = 500
+_UNKNOWN: Final = "There is nothing with this id."
+_TWICE: Final = "This is named twice."
+
+
+class ExamSerializer(StrictModelSerializer):
+    """A grading exam in one rank system, which stays what it was made for."""
+
+    name = Line(max_length=120)
+    date = PlausibleDate()
+    rank_system = Reference(queryset=RankSystem.objects.live())
+    location = Line(max_length=120, required=False, allow_blank=True)
+    examiners = Reference(
+        queryset=User.objects.active().staff(),
+        many=True,
+        required=False,
+        most=MOST_EXAMINERS,
+        source="examined_by",
+    )
+    guest_examiners = serializers.ListField(
+        child=Line(max_length=120), required=False, max_length=MOST_EXAMINERS
+    )
+    status = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Exam
+        fields = (
+            "name",
+            "date",
+            "rank_system",
+            "location",
+            "examiners",
+            "guest_examiners",
+            "status",
+            "finished_at",
+            "reopened_at",
+            "reopen_reason",
+        )
+        read_only_fields = ("finished_at", "reopened_at", "reopen_reason")
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        fields["rank_system"].read_only = self.partial
+        return fields
+
+    def get_status(self, exam: Exam) -> str:
+        return "finished" if exam.finished_at else "open"
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "examined_by" in attrs:
+            attrs["examiner_ids"] = [user.pk for user in attrs.pop("examined_by")]
+        return attrs
+
+
+class CandidateSerializer(StrictModelSerializer):
+    """Who is examined for which rank, and how it went. `eligibility` is what the rules say as of the exam's date."""
+
+    student = Reference(read_only=True)
+    target_rank = Reference(source="target", read_only=True)
+    outcome = serializers.SerializerMethodField()
+    rank_event = serializers.UUIDField(source="event_id", read_only=True, allow_null=True)
+    eligibility = serializers.JSONField(read_only=True)
+
+    class Meta:
+        model = Candidate
+        fields = ("student", "target_rank", "outcome", "override_reason", "rank_event", "eligibility")
+        read_only_fields = fields
+
+    def get_outcome(self, candidate: Candidate) -> str | None:
+        return candidate.outcome or None
+
+
+class NewCandidateSerializer(StrictSerializer):
+    student = serializers.UUIDField()
+    target_rank = serializers.UUIDField()
+
+
+class InvitationsSerializer(StrictSerializer):
+    """Candidates by name, or all who are eligible as of the exam's date among those whom a filter chooses."""
+
+    candidates = NewCandidateSerializer(
+        many=True, required=False, allow_empty=False, max_length=MOST_CANDIDATES
+    )  # type: ignore[call-arg]
+    filter = StudentFilterSerializer(required=False)
+    target_ranks = Reference(queryset=Rank.objects.all(), many=True, required=False)
+
+    def validate_candidates(self, entries: list[dict[str, Any]]) -> list[Invitation]:
+        """Return the invitations. Two statements, however many."""
+        exam: Exam = self.context["exam"]
+        students = set(
+            Student.objects.live()
+            .filter(pk__in=[entry["student"] for entry in entries])
+            .values_list("pk", flat=True)
+        )
+        ranks = {rank.pk: rank for rank in Rank.objects.filter(system=exam.rank_system_id)}
+        faults: list[dict[str, Any]] = [{} for _ in entries]
+        seen: set[UUID] = set()
+        for fault, entry in zip(faults, entries, strict=True):
+            if entry["student"] not in students:
+                fault["student"] = [_UNKNOWN]
+            elif entry["student"] in seen:
+                fault["student"] = [_TWICE]
+            if entry["target_rank"] not in ranks:
+                fault["target_rank"] = ["There is no such rank in the exam's rank system."]
+            seen.add(entry["student"])
+        if any(faults):
+            raise serializers.ValidationError(faults)
+        return [Invitation(entry["student"], ranks[entry["target_rank"]]) for entry in entries]
+
+    def validate_target_ranks(self, ranks: Sequence[Rank]) -> Sequence[Rank]:
+        exam: Exam = self.context["exam"]
+        if any(rank.system_id != exam.rank_system_id for rank in ranks):
+            raise serializers.ValidationError("These ranks are not all of the exam's rank system.")
+        return ranks
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("candidates" in attrs) == ("filter" in attrs):
+            message = "Name candidates, or give a filter: one of both."
+            raise serializers.ValidationError({"candidates": [message]})
+        if "candidates" in attrs and "target_ranks" in attrs:
+            raise serializers.ValidationError({"target_ranks": ["Each candidate names a rank already."]})
+        return attrs
+
+
+class ResultSerializer(StrictSerializer):
+    candidate = serializers.UUIDField()
+    outcome = serializers.ChoiceField(choices=Candidate.Outcome.choices)
+    override_reason = Line(max_length=500, required=False)
+
+    def validate(self, attrs: Mapping[str, Any]) -> Mapping[str, Any]:
+        if "override_reason" in attrs and attrs["outcome"] != Candidate.Outcome.PASSED:
+            raise serializers.ValidationError({"override_reason": ["Only who passed needs a reason."]})
+        return attrs
+
+
+class ResultsSerializer(StrictSerializer):
+    """How it went, for some candidates or all; said again, the last word counts."""
+
+    results = ResultSerializer(many=True, allow_empty=False, max_length=MOST_CANDIDATES)  # type: ignore[call-arg]
+
+    def validate_results(self, entries: list[dict[str, Any]]) -> list[Result]:
+        """Return the results. One statement, however many."""
+        known = set(Candidate.objects.filter(exam=self.context["exam"]).values_list("pk", flat=True))
+        faults: list[dict[str, Any]] = [{} for _ in entries]
+        seen: set[UUID] = set()
+        for fault, entry in zip(faults, entries, strict=True):
+            if entry["candidate"] not in known:
+                fault["candidate"] = [_UNKNOWN]
+            elif entry["candidate"] in seen:
+                fault["candidate"] = [_TWICE]
+            seen.add(entry["candidate"])
+        if any(faults):
+            raise serializers.ValidationError(faults)
+        return [
+            Result(entry["candidate"], entry["outcome"], entry.get("override_reason", ""))
+            for entry in entries
+        ]

@@ -1,0 +1,96 @@
+"""How many statements a check costs, its transaction's own included: counted at the driver, on a committed dojo."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import pytest
+
+from shared_apps.tenants import lifecycle, provisioning
+from shared_apps.tenants.models import Tenant
+from tatami import clock
+from tatami.tenancy.middleware import host_resolver
+from tatami.tenancy.scope import platform_scope
+from tests.clients import Dojo
+from tests.contract import things
+from tests.driver_statements import sent_statements
+
+MOST: Final = 12
+STUDENTS: Final = 40
+
+Asked = Callable[[dict[str, Any], list[str]], dict[str, Any]]
+"""(the rank system, the students' ids) → the body of a check."""
+
+
+@pytest.fixture(scope="module")
+def school(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[Dojo, dict[str, Any], list[str]]]:
+    """A committed dojo, so that a request's transaction is its own; its rank system and students. Purged in the end.
+
+    Everybody has a rank, an opening balance and a document; every class that they could visit counts.
+    """
+    with django_db_blocker.unblock():
+        with platform_scope():
+            first = provisioning.FirstAdmin(email="first@example.com", password_hash="!")
+            made, _ = provisioning.create_tenant(
+                name="Grading", slug="grading", timezone="Europe/Berlin", admin=first, now=clock.now()
+            )
+            scope = Tenant.objects.with_primary_domain().get(pk=made.pk).scope
+        dojo = Dojo(scope)
+        art = things.discipline(dojo)
+        system = things.rank_system(dojo, discipline=art["id"])
+        session = things.single_session(dojo, clock.now().isoformat(), discipline=art["id"])
+        yield dojo, system, [_student(dojo, system, session) for _ in range(STUDENTS)]
+        with platform_scope():
+            left = Tenant.objects.get(pk=made.pk)
+            lifecycle.purge(tenant=lifecycle.delete_tenant(tenant=left, now=clock.now()))
+        host_resolver.cache_clear()
+
+
+def _student(dojo: Dojo, system: dict[str, Any], session: dict[str, Any]) -> str:
+    who = things.student(dojo)
+    things.rank_event(dojo, who, things.rank(system, "5-kyu"), "2026-01-01")
+    things.fact(dojo, who, "opening_attendance", 10, "2026-01-02")
+    things.fact(dojo, who, "document", "article", "2026-01-02")
+    things.attendance(dojo, who, session)
+    return str(who["id"])
+
+
+def named(_: dict[str, Any], students: list[str]) -> dict[str, Any]:
+    return {"students": students}
+
+
+def of_a_system(system: dict[str, Any], students: list[str]) -> dict[str, Any]:
+    return {"students": students, "rank_system": system["id"]}
+
+
+def for_a_rank(system: dict[str, Any], students: list[str]) -> dict[str, Any]:
+    return {"students": students, "target_rank": things.rank(system, "4-kyu")}
+
+
+@pytest.mark.parametrize("asked", [named, of_a_system, for_a_rank])
+def test_forty_students_cost_as_many_statements_as_one_and_at_most_twelve(
+    school: tuple[Dojo, dict[str, Any], list[str]], asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dojo, system, students = school
+    one = counted(dojo, asked(system, students[:1]), 1, monkeypatch)
+    forty = counted(dojo, asked(system, students), STUDENTS, monkeypatch)
+    assert len(one) == len(forty) <= MOST, forty
+
+
+def test_a_check_of_everybody_costs_at_most_twelve_statements(
+    school: tuple[Dojo, dict[str, Any], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dojo, _, _ = school
+    assert len(counted(dojo, {}, STUDENTS, monkeypatch)) <= MOST
+
+
+def counted(dojo: Dojo, body: dict[str, Any], answers: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    dojo.admin.post("/promotions/check", body)  # hosts are known, rules are parsed
+    # Reading the routing epoch twice a second is the process's statement, not the check's.
+    monkeypatch.setattr(host_resolver(), "_monotonic", lambda: 0.0)
+    with sent_statements() as sent:
+        answer = dojo.admin.post("/promotions/check", body)
+    assert answer.status_code == 200, answer.content
+    assert len(answer.json()["results"]) == answers
+    assert sent[0].startswith("BEGIN; SET LOCAL"), sent
+    assert sent[-1] == "COMMIT", sent
+    return sent
