@@ -85,6 +85,10 @@ format: .venv/.dev ## write the code in the one style
 bench-import: .venv/.dev ## time the import of 5,000 students
 	@exec env $(WITH_TEST_SERVERS) $(PY) benchmarks/import_students.py
 
+.PHONY: bench-promotions
+bench-promotions: .venv/.dev ## time a check of 5,000 students with 500,000 attendances
+	@exec env $(WITH_TEST_SERVERS) $(PY) benchmarks/promotions.py
+
 .PHONY: demo-big
 demo-big: .venv/.run ## add a dojo of 5,000 students and 500,000 attendances
 	@exec $(WITH_SERVERS) $(PY) manage.py demo_big $(ARGS)
