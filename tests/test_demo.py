@@ -29,6 +29,7 @@ from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tenant_apps.attendance.models import Attendance
 from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
 from tenant_apps.promotions.check import Check
+from tenant_apps.promotions.models import Exam
 from tenant_apps.ranks.models import RankSystem
 from tenant_apps.ranks.rules import rules_in_force
 from tenant_apps.students.models import Guardian, RankEvent, Student, StudentFact, StudentNote
@@ -149,7 +150,7 @@ def test_it_is_told_where_the_dojos_are_and_how_to_sign_in(made: tuple[list[str]
 
 
 def test_a_dojo_takes_a_few_dozen_statements(made: tuple[list[str], int]) -> None:
-    assert made[1] < 150
+    assert made[1] < 200
 
 
 def test_each_has_eighty_students_and_an_art_of_its_own(seishin: TenantScope, tora: TenantScope) -> None:
@@ -248,6 +249,17 @@ def test_rank_histories_climb_one_rank_at_a_time(in_dojo: TenantScope) -> None:
         held[event.student_id] = event.rank.code, event.effective_on
     assert {event.kind for event in events} == {RankEvent.Kind.IMPORT, RankEvent.Kind.AWARD}
     assert len(held) >= 60
+
+
+def test_awards_come_from_exams_with_decisions_and_certificates(in_dojo: TenantScope) -> None:
+    examined = RankEvent.objects.filter(kind=RankEvent.Kind.AWARD, candidate__isnull=False)
+    assert examined.count() >= 3
+    assert not examined.filter(decision__isnull=True).exists()
+    assert not examined.filter(certificate__isnull=True).exists()
+    assert not examined.exclude(candidate__exam__date=F("effective_on")).exists()
+    planned = Exam.objects.get(finished_at__isnull=True)
+    assert planned.date > TODAY
+    assert planned.candidates.exists()
 
 
 def test_some_may_be_promoted_now_and_some_may_not(in_dojo: TenantScope) -> None:

@@ -132,11 +132,13 @@ def record(
     effective_on: date,
     by: User | None,
     items: Mapping[UUID, BatchItem] | None = None,
+    tell: bool = True,
 ) -> list[RankEvent]:
     """Write awards and their reasons down, of verdicts without a refusal on students who are locked.
 
     A fixed number of statements. A step that the rules call a conversion is recorded as one, for the clock of the rank
-    depends on it. Raises `AlreadyAwarded` where a writer that did not lock came first.
+    depends on it. The students are told unless `tell` is False: what is written down long after is no news. Raises
+    `AlreadyAwarded` where a writer that did not lock came first.
     """
     students = {verdict.answer.student.pk for verdict in verdicts}
     held = {
@@ -157,8 +159,9 @@ def record(
     )
     Certificate.objects.bulk_create(Certificate(event=event) for event in events)
     forget_snapshot(students, {event.system_id for event in events})
-    written = written_date(effective_on, DojoSettings.current().tongue)
-    give_notice("promotion", [_notice(event, written) for event in events])
+    if tell:
+        written = written_date(effective_on, DojoSettings.current().tongue)
+        give_notice("promotion", [_notice(event, written) for event in events])
     return events
 
 

@@ -7,16 +7,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from config.demo.habits import Habit
 from config.demo.ladder import Rung
 from config.demo.school import School
+from tenant_apps.promotions.awards import Verdict, record
 from tenant_apps.promotions.check import Check
 from tenant_apps.promotions.engine import Eligibility
+from tenant_apps.promotions.exams import eligible_for
+from tenant_apps.promotions.models import Candidate, Exam
 from tenant_apps.students.models import RankEvent, Student, StudentFact
 
 _BETWEEN_EXAMS: Final = timedelta(weeks=12)
+_NEXT_EXAM_IN: Final = timedelta(weeks=2)
+_MOST_CANDIDATES: Final = 12
 _NOT_SINCE: Final = timedelta(weeks=1)
 _SATURDAY: Final = 5
 _MOST_BROUGHT_ALONG: Final = 180
@@ -37,7 +42,8 @@ def write_histories(climbers: Sequence[Climber], school: School, rng: Random) ->
     RankEvent.objects.bulk_create(event for climber in climbers for event in _without_exam(climber, school))
     StudentFact.objects.bulk_create(_opening_balances(climbers, school, rng))
     for day in _exam_days(school):
-        RankEvent.objects.bulk_create(list(_passed(climbers, school, day)))
+        _hold_exam(climbers, school, day)
+    _plan_exam(climbers, school)
 
 
 def _without_exam(climber: Climber, school: School) -> Iterator[RankEvent]:
@@ -76,20 +82,56 @@ def _exam_days(school: School) -> Iterator[date]:
         day += _BETWEEN_EXAMS
 
 
-def _passed(climbers: Sequence[Climber], school: School, day: date) -> Iterator[RankEvent]:
+def _hold_exam(climbers: Sequence[Climber], school: School, day: date) -> None:
+    """Have those examined who would be ready by then, and award those whom the rules allow."""
     due = {
         climber.student.pk: climber
         for climber in climbers
         if climber.ahead and climber.ahead[0].on <= day and climber.habit.chance(day) > 0
     }
+    if not due:
+        return
     check = Check(
         students=[climber.student for climber in due.values()], as_of=day, system=school.rules.system
     )
-    for answer in check.answers() if due else ():
-        climber = due[answer.student.pk]
-        is_next = climber.ahead and answer.result.target_rank == climber.ahead[0].code
-        if is_next and answer.result.status is Eligibility.ELIGIBLE:
-            yield _event(climber, school, RankEvent.Kind.AWARD, day)
+    passed = [
+        Verdict(answer, "", None)
+        for answer in check.answers()
+        if answer.result.target_rank == due[answer.student.pk].ahead[0].code
+        and answer.result.status is Eligibility.ELIGIBLE
+    ]
+    events = record(passed, effective_on=day, by=school.instructor, tell=False)
+    exam = _exam(school, day, finished_at=school.now, finished_by=school.instructor)
+    Candidate.objects.bulk_create(
+        Candidate(
+            exam=exam, student=event.student, target=event.rank, outcome=Candidate.Outcome.PASSED, event=event
+        )
+        for event in events
+    )
+    for event in events:
+        climber = due[event.student_id]
+        climber.ahead.pop(0)
+        climber.held_since = day
+
+
+def _plan_exam(climbers: Sequence[Climber], school: School) -> None:
+    """Plan the next exam, with those as candidates who are eligible by then."""
+    day = school.today + _NEXT_EXAM_IN
+    exam = _exam(school, day + timedelta(days=(_SATURDAY - day.weekday()) % 7))
+    students = [climber.student for climber in climbers if climber.habit.chance(school.today) > 0]
+    Candidate.objects.bulk_create(
+        Candidate(exam=exam, student_id=one.student, target=one.target)
+        for one in eligible_for(exam, students)[:_MOST_CANDIDATES]
+    )
+
+
+def _exam(school: School, day: date, **more: Any) -> Exam:
+    """Return the exam of a day; the students of a large dojo come in several batches to the same."""
+    about = {"location": "Main mat", "examiner_ids": [school.instructor.pk], **more}
+    exam, _ = Exam.objects.get_or_create(
+        name="Grading", date=day, rank_system=school.rules.system, defaults=about
+    )
+    return exam
 
 
 def _event(climber: Climber, school: School, kind: str, on: date) -> RankEvent:
