@@ -65,6 +65,10 @@ run: .venv/.run ## serve web, worker and beat with a real PostgreSQL and Valkey;
 test: .venv/.dev ## run every test; ARGS="tests/students -k name" chooses
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest -n auto $(ARGS)
 
+.PHONY: test-chaos
+test-chaos: .venv/.dev ## kill workers, beat and Valkey while they award ranks (minutes); ARGS="--seed=7" repeats a run
+	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest tests/chaos -m chaos $(ARGS)
+
 .PHONY: lint
 # The settings refuse to load without a secret; nothing is signed with this one.
 lint: export JWT_SECRET := only-for-checks-that-sign-nothing-at-all

@@ -6,3 +6,7 @@ class CompositionConfig(AppConfig):
 
     name = "config"
     label = "config"
+
+    def ready(self) -> None:
+        """Have the web process and the commands call workers through our Celery, not through its default."""
+        import config.celery  # noqa: F401

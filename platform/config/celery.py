@@ -1,22 +1,28 @@
 """The Celery application: worker and beat."""
 
+import logging
 import os
+import warnings
 from datetime import timedelta
 from typing import Any, Final
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from celery import Celery
+from celery.exceptions import CPendingDeprecationWarning
 from celery.fixups.django import DjangoFixup
 from celery.schedules import crontab
-from celery.signals import setup_logging, worker_init
+from celery.signals import celeryd_after_setup, setup_logging, worker_init
 from django.conf import settings
 
+from tatami.broker import Wiring
 from tatami.postgresql.logins import refuse_to_start_unsafely
 from tatami.tenancy.scope import platform_scope
 
 SPREAD: Final = timedelta(minutes=30)
 """Over how long a job for all dojos is spread, so that they do not all come at once."""
+
+WAKE: Final = "tenants.wake"
 
 
 class ScopedFixup(DjangoFixup):
@@ -41,28 +47,33 @@ def in_every_dojo(job: str, schedule: crontab, *, at_local_hour: int | None = No
     return {"task": "tenants.request_for_all", "schedule": schedule, "kwargs": given}
 
 
-app = Celery("tatami", fixups=["config.celery:fixup"])
+app = Celery("tatami", fixups=["config.celery:fixup"], amqp=Wiring)
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
     broker_connection_retry_on_startup=True,
+    # However long Valkey is away: a worker that gives up is one that somebody has to start again.
+    broker_connection_max_retries=None,
     # PostgreSQL is the truth for work: what a killed worker held is given to another, or comes back after this.
     broker_transport_options={
         "visibility_timeout": 300,
-        # Away is away at once: requests do not wait for Valkey.
+        # Away is away at once: requests do not wait for Valkey, even if it hangs. (Longer than its BRPOP: 1.)
         "socket_connect_timeout": 1,
-        "socket_timeout": 5,
+        "socket_timeout": 1.5,
     },
-    task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_max": 0},
+    # Nor is a call repeated: who waits is called for by beat, and what beat could not send is sent later.
+    task_publish_retry_policy={"max_retries": 0},
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
-    worker_cancel_long_running_tasks_on_connection_loss=True,
+    # A piece that is being done is done as well without Valkey; cut off, it would wait for the end of its lease.
+    worker_cancel_long_running_tasks_on_connection_loss=False,
     task_ignore_result=True,
     task_default_queue="tatami",
     timezone="UTC",
+    beat_scheduler="tatami.broker:Beat",
     beat_schedule={
         "wake workers": {
-            "task": "tenants.wake",
+            "task": WAKE,
             "schedule": timedelta(seconds=2),
             "options": {"expires": 2},
         },
@@ -86,6 +97,20 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_our_logging(**_: object) -> None:
     """Keep the logging that Django's settings made; Celery's own would replace it."""
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).addFilter(is_worth_a_line)
+
+
+def is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Say whether a line of Celery's is to be written: beat calls every two seconds, which is no news."""
+    about = record.args if isinstance(record.args, dict) else {}
+    return record.levelno > logging.INFO or about.get("name") != WAKE
+
+
+@celeryd_after_setup.connect
+def keep_quiet_about_a_choice(**_: object) -> None:
+    """Let Celery not warn, at each loss of Valkey, that what is being done is not cut off: we chose that."""
+    warnings.filterwarnings("ignore", "\nIn Celery 5.1", CPendingDeprecationWarning)
 
 
 @worker_init.connect

@@ -16,7 +16,6 @@ transaction, and claim its rows with SKIP LOCKED.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from django.db import transaction
@@ -63,7 +62,11 @@ class Job:
         A process that is killed between the commit and the note leaves the rows without it: beat asks on behalf of
         every dojo once in a while. Raises `NoScope` outside a dojo's scope.
         """
-        ask = partial(directory().request_turn, current_tenant(), self.name, request_id=current_request_id())
+        tenant, request_id = current_tenant(), current_request_id()
+
+        def ask() -> None:  # no partial: Django names what failed by its `__qualname__`
+            directory().request_turn(tenant, self.name, request_id=request_id)
+
         transaction.on_commit(ask, robust=True)
 
 

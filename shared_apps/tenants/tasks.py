@@ -25,9 +25,6 @@ EXPIRES_AFTER_SECONDS: Final = 30
 MOST_CALLS: Final = 8
 """How many workers beat wakes at a time."""
 
-TOO_LONG: Final = timedelta(seconds=1)
-"""Whoever waits longer than this was not heard."""
-
 
 @shared_task(base=PlatformTask, name="tenants.take_turns", bind=True)
 def take_turns(self: Any) -> None:
@@ -39,8 +36,7 @@ def take_turns(self: Any) -> None:
 @shared_task(base=PlatformTask, name="tenants.wake")
 def wake() -> None:
     """Call workers for those who wait: their calls were lost with Valkey, or with a worker."""
-    waiting = turns.number_waiting(since=clock.now() - TOO_LONG)
-    wake_workers(min(waiting, MOST_CALLS))
+    wake_workers(min(turns.number_unheard(now=clock.now()), MOST_CALLS))
 
 
 @shared_task(base=PlatformTask, name="tenants.request_for_all")

@@ -12,7 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from shared_apps.tenants.models import PendingJob, Tenant
 from tatami import clock
@@ -27,6 +27,9 @@ PATIENT_ATTEMPTS: Final = 3
 """So often a turn is given again after the lease; then each time after twice as long."""
 
 LONGEST_WAIT: Final = timedelta(minutes=5)
+
+PATIENCE: Final = timedelta(seconds=1)
+"""Whoever waits longer than this for a first attempt was not heard."""
 
 _REQUEST: Final = """
 INSERT INTO tenants_pendingjob (tenant_id, job, next_at, marks, turns, attempts, cursor, request_id, created_at)
@@ -77,10 +80,10 @@ def request_for_all(job: str, *, now: datetime, spread: timedelta, at_local_hour
         return int(cursor.rowcount)
 
 
-def number_waiting(*, since: datetime) -> int:
-    """Return how many turns have been due since before an instant, in dojos that serve. One statement."""
+def number_unheard(*, now: datetime) -> int:
+    """Return how many turns nobody seems to take, in dojos that serve: due for a while, or cut off. One statement."""
     with platform_scope():
-        return _waiting(since).count()
+        return _waiting(now).filter(Q(next_at__lte=now - PATIENCE) | Q(attempts__gt=0)).count()
 
 
 def take_turns(*, seconds: float, task_id: str | None = None) -> bool:

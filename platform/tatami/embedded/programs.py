@@ -45,7 +45,8 @@ class Application:
         return self._celery(
             "worker",
             *("--pool", "prefork", "--concurrency", "2", "--prefetch-multiplier", "1"),
-            *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
+            # Nobody reads its events, and sending them would hold it up while Valkey is away.
+            *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"),
         )
 
     def beat(self) -> Program:
