@@ -50,7 +50,7 @@ class Beat(PersistentScheduler):
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
         """Send what is due, and what could not be sent before."""
-        if entry.options.get("expires", SELDOM) >= SELDOM:
+        if (entry.options or {}).get("expires", SELDOM) >= SELDOM:
             logger.info("due", entry=entry.name)
         self._unsent[entry.name] = entry
         for one in list(self._unsent.values()):
