@@ -82,6 +82,9 @@ app.conf.update(
         "check who is due": in_every_dojo("promotions.snapshot", crontab(minute=2), at_local_hour=4),
         "sweep promotion leftovers": in_every_dojo("promotions.sweep", crontab(minute=29), at_local_hour=3),
         "find batches that nobody noted": in_every_dojo("promotions.batches", crontab(minute=53)),
+        "find mail that nobody noted": in_every_dojo("notifications.outbox", crontab(minute="8-59/15")),
+        "write to absentees": in_every_dojo("notifications.absentees", crontab(minute=11), at_local_hour=9),
+        "forget old mail": in_every_dojo("notifications.sweep", crontab(minute=37), at_local_hour=3),
         "sweep sign-in leftovers": in_every_dojo("accounts.sweep", crontab(minute=41)),
         "sweep the platform's sign-in leftovers": {
             "task": "accounts.sweep_platform",

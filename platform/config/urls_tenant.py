@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("tenant_apps.classes.urls")),
     path("", include("tenant_apps.attendance.urls")),
     path("", include("tenant_apps.promotions.urls")),
+    path("", include("tenant_apps.notifications.urls")),
     path("", include("tatami.api.urls")),
 ]
 handler400 = "tatami.api.errors.bad_request"

@@ -1,16 +1,21 @@
 """Single sessions: made by hand, moved or changed for themselves, cancelled and uncancelled."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
 from shared_apps.accounts.models import User
 from tatami.errors import DomainError, NotFound
+from tatami.tenancy.scope import current_tenant
 from tenant_apps.classes.from_class import copied, local, teachers_of
-from tenant_apps.classes.models import ClassSession, TrainingClass
+from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
+from tenant_apps.dojo.models import DojoSettings
+from tenant_apps.dojo.words import written_date
+from tenant_apps.students.notices import Notice, give_notice
 
 
 class SessionExists(DomainError):
@@ -76,6 +81,8 @@ def cancel(*, session_id: UUID, reason: str, by: User, now: datetime) -> tuple[C
     session.status = ClassSession.Status.CANCELLED
     session.cancelled_at, session.cancelled_by, session.cancel_reason = now, by, reason
     session.save()
+    if session.starts_at > now:
+        _give_notice(session, on=local(now))
     return session, True
 
 
@@ -97,6 +104,20 @@ def attach_instructors(sessions: Iterable[ClassSession]) -> None:
     users = list(User.objects.filter(pk__in=wanted).order_by("name", "pk")) if wanted else []
     for row in rows:
         row.taught_by = [user for user in users if user.pk in row.instructor_ids]  # type: ignore[attr-defined]
+
+
+def _give_notice(session: ClassSession, *, on: date) -> None:
+    """Tell those who are expected that a session does not take place. Two statements, and what is made of it."""
+    enrolled = Enrolment.objects.expected(on=on).filter(training_class=session.training_class_id)
+    values = {
+        "class": session.name,
+        "date": written_date(session.local_date, DojoSettings.current().tongue),
+        "time": f"{session.starts_at.astimezone(ZoneInfo(current_tenant().timezone)):%H:%M}",
+        "reason": session.cancel_reason,
+    }
+    give_notice(
+        "class_cancelled", [Notice(one, values) for one in enrolled.values_list("student", flat=True)]
+    )
 
 
 def _locked(session_id: UUID) -> ClassSession:

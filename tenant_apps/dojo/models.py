@@ -11,6 +11,9 @@ from tenant_apps.dojo.words import Language as Tongue
 LONGEST_WINDOW_MINUTES: Final = 1440
 """No check-in window reaches further from a session's start, so a scan looks at two days of sessions."""
 
+LONGEST_ABSENCE_DAYS: Final = 365
+"""After more than a year nobody is missed."""
+
 
 class LeapDayBirthday(models.TextChoices):
     """On which day a child of 29 February comes of age in a common year (convention C3)."""
@@ -58,6 +61,15 @@ class DojoSettings(TenantModel):
     closes_minutes_after = models.PositiveSmallIntegerField(default=60)
     late_after_minutes = models.PositiveSmallIntegerField(default=10)
     terms = models.TextField(blank=True, max_length=20_000)
+    logo = models.CharField(max_length=200, blank=True)
+    """The file's name in the storage."""
+    notify_promotion = models.BooleanField(default=True)
+    notify_exam_invitation = models.BooleanField(default=True)
+    notify_class_cancelled = models.BooleanField(default=True)
+    absence_after_days = models.PositiveSmallIntegerField(null=True, blank=True)
+    """After so many days without a visit a student is written to; null: nobody is."""
+    reply_to = models.EmailField(max_length=254, blank=True)
+    """Where answers to mails go; empty: nowhere."""
 
     @property
     def tongue(self) -> Tongue:

@@ -1,8 +1,8 @@
 """The shape of the dojo's settings."""
 
-from tatami.api.serializers import Line, StrictModelSerializer, Text
+from tatami.api.serializers import Line, StrictModelSerializer, StrictSerializer, Text
 from tatami.timezones import known_timezone
-from tenant_apps.dojo.models import LONGEST_WINDOW_MINUTES, DojoSettings
+from tenant_apps.dojo.models import LONGEST_ABSENCE_DAYS, LONGEST_WINDOW_MINUTES, DojoSettings
 
 
 class DojoSettingsSerializer(StrictModelSerializer):
@@ -27,9 +27,21 @@ class DojoSettingsSerializer(StrictModelSerializer):
             "closes_minutes_after",
             "late_after_minutes",
             "terms",
+            "notify_promotion",
+            "notify_exam_invitation",
+            "notify_class_cancelled",
+            "absence_after_days",
+            "reply_to",
         )
         extra_kwargs = {
             "opens_minutes_before": {"max_value": LONGEST_WINDOW_MINUTES},
             "closes_minutes_after": {"max_value": LONGEST_WINDOW_MINUTES},
             "late_after_minutes": {"max_value": LONGEST_WINDOW_MINUTES},
+            "absence_after_days": {"min_value": 1, "max_value": LONGEST_ABSENCE_DAYS},
         }
+
+
+class LogoSerializer(StrictSerializer):
+    """The dojo's logo, PNG or JPEG, as a data URI."""
+
+    image = Line(max_length=4_000_000)

@@ -5,10 +5,12 @@ from typing import Any
 from rest_framework.response import Response
 
 from tatami.api.views import ApiView
+from tatami.errors import NotFound
 from tatami.tenancy.directory import directory
 from tatami.tenancy.scope import TenantScope, current_tenant
+from tenant_apps.dojo import logo_file
 from tenant_apps.dojo.models import DojoSettings
-from tenant_apps.dojo.serializers import DojoSettingsSerializer
+from tenant_apps.dojo.serializers import DojoSettingsSerializer, LogoSerializer
 from tenant_apps.dojo.services import change_settings, settings_row
 
 
@@ -33,6 +35,30 @@ class Settings(ApiView):
         if any(value is not None for value in known.values()):
             tenant = directory().change_identity(tenant, now=request.now, **known)
         return Response(shown_settings(settings, tenant))
+
+
+class Logo(ApiView):
+    """The dojo's logo, for its papers."""
+
+    serializer_class = LogoSerializer
+    max_body_bytes = 4 * 1024 * 1024
+
+    def get(self, request: Any) -> Response:
+        kept = logo_file.kept_logo(DojoSettings.current())
+        if kept is None:
+            raise NotFound("This dojo has no logo.")
+        return Response({"image": logo_file.data_uri(kept)})
+
+    def put(self, request: Any) -> Response:
+        serializer = LogoSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        picture = logo_file.logo_in(serializer.validated_data["image"])
+        logo_file.set_logo(picture)
+        return Response({"image": logo_file.data_uri(picture)})
+
+    def delete(self, request: Any) -> Response:
+        logo_file.set_logo(None)
+        return Response(status=204)
 
 
 def shown_settings(settings: DojoSettings, tenant: TenantScope) -> dict[str, Any]:

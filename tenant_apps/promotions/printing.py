@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from shared_apps.accounts.models import User
 from tatami.tenancy.addresses import origin
 from tatami.tenancy.scope import current_tenant
+from tenant_apps.dojo.logo_file import kept_logo
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.promotions import papers
 from tenant_apps.promotions.exams import answers_for, attach_examiners
@@ -35,11 +36,12 @@ def certificates_pdf(certificates: Sequence[Certificate]) -> Iterator[bytes]:
     Raises what `papers.certificates_pdf` raises, before the first chunk.
     """
     settings, dojo = DojoSettings.current(), current_tenant()
+    logo = kept_logo(settings)
     users = User.objects.in_bulk({user for one in certificates for user in _examiner_ids(one)})
     return papers.certificates_pdf(
         papers.Certificate(
             dojo_name=dojo.name,
-            logo=None,
+            logo=logo,
             student_name=one.event.student.name,
             rank_name=one.event.rank.name,
             rank_native_name=one.event.rank.native_name,

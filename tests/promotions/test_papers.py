@@ -14,10 +14,10 @@ import zxingcpp
 from PIL import Image, ImageChops, PngImagePlugin
 from pypdf import PdfReader
 
+from tenant_apps.dojo.logo import BadLogo, read_logo
 from tenant_apps.dojo.words import written_date
 from tenant_apps.promotions.papers import (
     MOST_IN_ONE_FILE,
-    BadLogo,
     Candidate,
     CandidateSheet,
     Certificate,
@@ -27,7 +27,6 @@ from tenant_apps.promotions.papers import (
     candidate_sheet_pdf,
     certificates_pdf,
     examiners_list_pdf,
-    read_logo,
 )
 from tenant_apps.promotions.papers.printable import line, paragraphs
 from tenant_apps.promotions.papers.words import CERTIFICATE, EXAM

@@ -12,6 +12,7 @@ from config.openapi.devices import DEVICES
 from config.openapi.dojo import DOJO
 from config.openapi.exams import EXAMS
 from config.openapi.files import FILES
+from config.openapi.notifications import NOTIFICATIONS
 from config.openapi.promotions import PROMOTIONS
 from config.openapi.ranks import RANKS
 from config.openapi.reports import REPORTS

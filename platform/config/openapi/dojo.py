@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from config.openapi import values
 from config.openapi.accounts import HOME, SIGNED_IN, me, users
+from config.openapi.frequent import silent
 from tatami.api.openapi import Described
 
 _SETTINGS: Final[dict[str, Any]] = values.row(
@@ -20,6 +21,11 @@ _SETTINGS: Final[dict[str, Any]] = values.row(
     closes_minutes_after=60,
     late_after_minutes=10,
     terms="",
+    notify_promotion=True,
+    notify_exam_invitation=True,
+    notify_class_cancelled=True,
+    absence_after_days=None,
+    reply_to="",
 )
 _CHANGES: Final = {"enrolment_policy": "enforce", "late_after_minutes": 5}
 _USER: Final = values.row(
@@ -42,6 +48,11 @@ DOJO: Final = {
     "settings": {
         "GET": Described(shown=_SETTINGS),
         "PATCH": Described(body=_CHANGES, shown={**_SETTINGS, **_CHANGES}),
+    },
+    "settings-logo": {
+        "GET": Described(shown={"image": values.LOGO}),
+        "PUT": Described(body={"image": values.LOGO}, shown={"image": values.LOGO}),
+        "DELETE": silent(),
     },
     "me": me({**SIGNED_IN, "tenant": HOME, "students": [values.MIKA]}),
     **users(_USER, _NEW),

@@ -6,6 +6,7 @@ from config.openapi import values
 from config.openapi.attendance import ATTENDANCE_EXAMPLE, REFUSAL_EXAMPLE
 from config.openapi.classes import ENROLMENT_EXAMPLE
 from config.openapi.frequent import silent
+from config.openapi.notifications import KEPT_MAIL_EXAMPLE
 from config.openapi.promotions import DECISION_EXAMPLE, KEPT_ITEM_EXAMPLE, SNAPSHOT_EXAMPLE
 from config.openapi.students import (
     EVENT_EXAMPLE,
@@ -121,6 +122,7 @@ _DOSSIER: Final = {
         }
     ],
     "eligibility": [SNAPSHOT_EXAMPLE],
+    "notifications": [KEPT_MAIL_EXAMPLE],
 }
 
 FILES: Final = {

@@ -14,11 +14,9 @@ from tenant_apps.promotions.papers.certificate import (
     certificates_pdf,
 )
 from tenant_apps.promotions.papers.examiners_list import Candidate, ExaminersList, examiners_list_pdf
-from tenant_apps.promotions.papers.logo import BadLogo, read_logo
 
 __all__ = [
     "MOST_IN_ONE_FILE",
-    "BadLogo",
     "Candidate",
     "CandidateSheet",
     "Certificate",
@@ -29,5 +27,4 @@ __all__ = [
     "candidate_sheet_pdf",
     "certificates_pdf",
     "examiners_list_pdf",
-    "read_logo",
 ]

@@ -1,4 +1,4 @@
-"""Dojos' logos: read carefully, and made fit for print."""
+"""Dojos' logos: read carefully, and made fit for print. Pure."""
 
 from io import BytesIO
 from typing import Final
