@@ -29,6 +29,8 @@ TATAMI_DELETION_GRACE_DAYS: int = read("int", "TATAMI_DELETION_GRACE_DAYS", 30)
 TATAMI_SCAN_ANSWER_DAYS: int = read("int", "TATAMI_SCAN_ANSWER_DAYS", 7)
 TATAMI_REFUSAL_DAYS: int = read("int", "TATAMI_REFUSAL_DAYS", 180)
 TATAMI_CHECK_BATCH_DAYS: int = read("int", "TATAMI_CHECK_BATCH_DAYS", 90)
+TATAMI_MAILS_PER_MINUTE: int = read("int", "TATAMI_MAILS_PER_MINUTE", 600)
+TATAMI_MAIL_BODY_DAYS: int = read("int", "TATAMI_MAIL_BODY_DAYS", 30)
 
 SECRET_KEY = TATAMI_SECRETS[0]  # Django's own signing; tokens, codes and links derive theirs in tatami.keys
 DEBUG = False
@@ -59,6 +61,7 @@ TENANT_APPS = [
     "tenant_apps.classes",
     "tenant_apps.attendance",
     "tenant_apps.promotions",
+    "tenant_apps.notifications",
 ]
 INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
 TENANT_MODEL = "tenants.Tenant"
@@ -113,6 +116,17 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
+
+# --- files: under each dojo's id -----------------------------------------------------------------------------------
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": DATA / "files"},
+    },
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
 # --- passwords -----------------------------------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS: list[

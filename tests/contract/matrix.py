@@ -164,6 +164,11 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     "/users/{}": {"GET": staff(200), "PATCH": admins(200, says(name="Renamed")), "DELETE": admins(204)},
     # settings: admins write, other staff read
     "/settings": {"GET": staff(200), "PATCH": admins(200, says(late_after_minutes=5))},
+    "/settings/logo": {
+        "GET": staff(200),
+        "PUT": admins(200, says(image=things.RED_PIXEL)),
+        "DELETE": admins(204),
+    },
     # devices: admins only; a device pairs itself, which nobody is logged in for
     "/devices": {"GET": admins(200), "POST": admins(201, says(name="Side door", location="Hall B"))},
     "/devices/{}": {"GET": admins(200), "DELETE": admins(204)},
@@ -362,6 +367,34 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     "/certificates/{}": {"GET": public(200)},
     # what last night's check said: all staff read
     "/promotions/snapshot": {"GET": staff(200)},
+    # notifications, templates: admins and instructors; whoever has the link in a mail may unsubscribe
+    "/notifications": {
+        "GET": teachers(200),
+        "POST": teachers(
+            202,
+            lambda world, role: {
+                "audience": {"students": [world.ids["third student"]]},
+                "subject": "News for {{ student }}",
+                "body": "Dear {{ recipient }}",
+            },
+        ),
+    },
+    "/notifications/{}": {"GET": teachers(200)},
+    "/notifications/{}/recipients": {"GET": teachers(200)},
+    "/notifications/{}/cancel": {"POST": teachers(200)},
+    "/notification-templates": {"GET": teachers(200)},
+    "/notification-templates/{}": {
+        "GET": teachers(200),
+        "PUT": teachers(200, says(subject="{{ rank }}", body="Well done!")),
+    },
+    "/notification-templates/{}/preview": {"POST": teachers(200, names(student="student"))},
+    "/notification-templates/{}/test": {"POST": teachers(202)},
+    "/unsubscribe/{}": {
+        "GET": replace(public(200), media=PAGE),
+        "POST": replace(public(200), media=PAGE),
+    },
+    # what last night's check said: all staff read
+    "/promotions/snapshot": {"GET": staff(200)},
 }
 
 TABLES: Final = {"config.urls_platform": PLATFORM, "config.urls_tenant": DOJO}
@@ -385,6 +418,13 @@ NAMED_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/students/{}/card": ("student",),
     "/students/{}/attendance": ("student",),
     "/facts/{}/void": ("fact",),
+    "/notifications/{}": ("notification",),
+    "/notifications/{}/recipients": ("notification",),
+    "/notifications/{}/cancel": ("notification",),
+    "/notification-templates/{}": ("template",),
+    "/notification-templates/{}/preview": ("template",),
+    "/notification-templates/{}/test": ("template",),
+    "/unsubscribe/{}": ("unsubscribe",),
     "/rank-events/{}/void": ("rank event",),
     "/rank-events/{}/decision": ("award",),
     "/rank-events/{}/certificate.pdf": ("award",),
@@ -414,3 +454,6 @@ NAMED_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/check-in/{}": ("check-in",),
 }
 """Which things of the world, ids or codes, the placeholders of a path stand for."""
+
+IN_EVERY_DOJO: Final = frozenset({"template"})
+"""Things that have the same name everywhere, so that another dojo's leads to one's own."""

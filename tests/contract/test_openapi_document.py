@@ -291,6 +291,9 @@ def real_dojo(dojo: Dojo, world: World) -> Real:
             values.FINISHED_EXAM: ids["finished exam"],
             values.CANDIDATE: ids["candidate"],
             values.CERTIFICATE: world.codes["certificate"],
+            values.NOTIFICATION: ids["notification"],
+            values.UNSUBSCRIBE: world.codes["unsubscribe"],
+            values.ME: dojo.admin.user.email if dojo.admin.user else "",
             values.DISCIPLINE: ids["discipline"],
             values.RANK_SYSTEM: ids["rank system"],
             values.RANK: ids["rank"],
@@ -314,9 +317,6 @@ def send(
     path = "/" + case.route.path
     for name, example in described.at.items():
         path = re.sub(f"<[a-z]+:{name}>", here.put(example), path)
-            values.NOTIFICATION: ids["notification"],
-            values.UNSUBSCRIBE: world.codes["unsubscribe"],
-            values.ME: dojo.admin.user.email if dojo.admin.user else "",
     query = {name: schema["example"] for name, schema in described.query.items() if "example" in schema}
     if query or asked:
         path += "?" + urlencode({**here.put(query), **(asked or {})})

@@ -14,6 +14,9 @@ SCHEDULE = {
 """Mondays at 18:30 in Berlin; at the tests' present (Monday 18:40) check-in is open."""
 
 
+RED_PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+
+
 def student(dojo: Dojo, **fields: Any) -> dict[str, Any]:
     return dojo.create("/students", {"first_name": "Mika", "last_name": "Sato", **fields})
 
@@ -69,6 +72,15 @@ def rank_event(
 ) -> dict[str, Any]:
     body = {"rank": rank_id, "kind": kind, "effective_on": on}
     return dojo.create(f"/students/{who['id']}/rank-events", body)
+
+
+def notification(dojo: Dojo, *students: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """Queue a letter to students."""
+    body = {"subject": "News for {{ student }}", "body": "Dear {{ recipient }}", **fields}
+    audience = {"students": [one["id"] for one in students]}
+    answer = dojo.admin.post("/notifications", {"audience": audience, **body})
+    assert answer.status_code == 202, answer.content
+    return dict(answer.json())
 
 
 def exam(dojo: Dojo, system: dict[str, Any], date: str = "2026-06-10", **fields: Any) -> dict[str, Any]:

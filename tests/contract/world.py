@@ -13,6 +13,8 @@ from tatami.ids import uuid7
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tatami.work import Turn
+from tenant_apps.notifications.addressing import address_hash
+from tenant_apps.notifications.unsubscribing import unsubscribe_url
 from tenant_apps.promotions.models import Certificate
 from tenant_apps.promotions.snapshot import take_snapshot
 from tests.clients import Caller, Dojo, Platform
@@ -91,9 +93,12 @@ def dojo_world(dojo: Dojo, password_hash: str) -> World:
             assert note.status_code == 201, note.content
             ids[f"note of {role}"] = ids["note"] = note.json()["id"]
     ids["batch"] = things.batch(dojo, third)["id"]
+    assert admin.put("/settings/logo", {"image": things.RED_PIXEL}).status_code == 200
+    ids["notification"] = things.notification(dojo, mine)["id"]
     with tenant_scope(dojo.tenant):
         take_snapshot(Turn(now=clock.now()))
         certificate = Certificate.objects.get(event=ids["award"]).code
+        unsubscribe = unsubscribe_url(address_hash("hana@example.com")).rpartition("/")[2]
     world.callers[DEVICE], ids["device"] = things.device(dojo)
     session_code = things.code_of_session(admin, {"id": ids["session"]})["token"]
     world.codes = {
@@ -103,6 +108,8 @@ def dojo_world(dojo: Dojo, password_hash: str) -> World:
         "pairing": things.unpaired_device(dojo, "Back door")["pairing_code"],
         "feed": things.feed_token(admin),
         "certificate": certificate,
+        "unsubscribe": unsubscribe,
+        "template": "promotion",
     }
     _add_accounts(world, password_hash)
     return world

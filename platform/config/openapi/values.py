@@ -40,6 +40,8 @@ SNAPSHOT: Final = _id(30)
 EXAM: Final = _id(41)
 CANDIDATE: Final = _id(42)
 FINISHED_EXAM: Final = _id(43)
+NOTIFICATION: Final = _id(51)
+DELIVERY: Final = _id(52)
 PLATFORM: Final = "00000000-0000-0000-0000-000000000000"
 
 EMAIL: Final = "hana@example.com"
@@ -53,8 +55,13 @@ PAIRING_CODE: Final = "7KQ2-M9XR"
 DEVICE_TOKEN: Final = "device_3xG0mN1s9dQ4vB7yT2kLwZ5cR8hP6jFa"  # noqa: S105
 FEED: Final = "x1Wc7mUO0kq5bT3yJ9hLr2ZsV8nDfGaE"
 EXTERNAL_ID: Final = "M-0815"
+LOGO: Final = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+"""One red pixel."""
 CERTIFICATE: Final = "7KQ2-M9XR-4T1B-0ZVD"
 CODE: Final = "AUlSYX3tNExFIGnd_8vle8wDkS6HQQ9tYbp-c_eMCMDebpSbJg"
+
+UNSUBSCRIBE: Final = "nYd0xJ3mTq7cVwLr5bH2sK9fGzP4aEuQ6iNoXtRvWyBlCjDhMkSgUpZe1A8I_-0F"
+ME: Final = "me@example.com"
 
 NOW: Final = "2026-06-15T16:40:00Z"
 STAMPS: Final[dict[str, Any]] = {"created_at": NOW, "updated_at": NOW}
