@@ -34,5 +34,6 @@ OPERATIONS: Final[Descriptions] = {
         **REPORTS,
         **PROMOTIONS,
         **EXAMS,
+        **NOTIFICATIONS,
     },
 }
