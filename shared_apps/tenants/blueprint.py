@@ -10,14 +10,22 @@ from dataclasses import dataclass
 from functools import cache
 
 from django.apps import apps
-from django.conf import settings
 from django.db import connections
-from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import StateApps
 from django.db.models import Model
 
+from shared_apps.tenants.fleet.versions import Key, history, tenant_labels
 from tatami.tenancy.models import TenantModel
+
+__all__ = [
+    "Blueprint",
+    "app_privileges",
+    "blueprint_at",
+    "tenant_blueprint",
+    "tenant_labels",
+    "tenant_tables",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,33 +35,39 @@ class Blueprint:
     statements: tuple[str, ...]
     tables: Mapping[str, str]
     """Each table and what the app login may do with its rows."""
-    migrations: tuple[tuple[str, str], ...]
+    migrations: tuple[Key, ...]
     version: str
 
 
-def tenant_labels() -> frozenset[str]:
-    """Return the labels of the apps that live in each dojo's schema."""
-    return frozenset(config.label for config in apps.get_app_configs() if config.name in settings.TENANT_APPS)
+def tenant_blueprint() -> Blueprint:
+    """Return the blueprint of the code that runs: what it needs, and what is to be taken away later."""
+    return blueprint_at(history().needed)
 
 
 @cache
-def tenant_blueprint() -> Blueprint:
-    """Return the blueprint of the code that runs. Collected once a process (some 30 ms); touches no database."""
-    labels = tenant_labels()
-    loader = MigrationLoader(None)
-    leaves = sorted(key for key in loader.graph.leaf_nodes() if key[0] in labels)
-    state_apps = loader.project_state(leaves).apps
-    models = [model for model in _in_dependency_order(state_apps) if model._meta.app_label in labels]
+def blueprint_at(applied: frozenset[Key]) -> Blueprint:
+    """Return the blueprint of a schema in which these migrations have run.
+
+    Collected once a process (some 30 ms); touches no database.
+    """
+    state_apps = history().state(applied).apps
+    models = _tenant_models(state_apps)
     with connections["owner"].schema_editor(collect_sql=True, atomic=False) as editor:
         editor.create_model(MigrationRecorder.Migration)
         for model in models:
             editor.create_model(model)
     return Blueprint(
         statements=tuple(statement.removesuffix(";") for statement in editor.collected_sql),
-        tables={model._meta.db_table: app_privileges(model._meta.db_table) for model in models},
-        migrations=tuple(sorted(key for key in loader.disk_migrations if key[0] in labels)),
-        version=",".join(f"{label}.{name}" for label, name in leaves),
+        tables=tenant_tables(state_apps),
+        migrations=tuple(sorted(applied)),
+        version=history().version(applied),
     )
+
+
+def tenant_tables(state_apps: StateApps) -> dict[str, str]:
+    """Return the tables of a dojo in this state, and what the app login may do with their rows."""
+    tables = (model._meta.db_table for model in _tenant_models(state_apps))
+    return {table: app_privileges(table) for table in tables}
 
 
 def app_privileges(table: str) -> str:
@@ -68,6 +82,9 @@ def _privileges() -> dict[str, str]:
     return {model._meta.db_table: model.APP_PRIVILEGES for model in models}
 
 
-def _in_dependency_order(state_apps: StateApps) -> list[type[Model]]:
+def _tenant_models(state_apps: StateApps) -> list[type[Model]]:
     # Foreign keys are added at the editor's exit, so any order builds; this one is stable.
-    return sorted(state_apps.get_models(include_auto_created=True), key=lambda model: model._meta.label_lower)
+    models = state_apps.get_models(include_auto_created=True)
+    labels = tenant_labels()
+    ours = (model for model in models if model._meta.app_label in labels)
+    return sorted(ours, key=lambda model: model._meta.label_lower)

@@ -5,24 +5,27 @@ transaction, the app adds the first admin and commits `active`. A dojo that is `
 behind by a killed process is cleared by `clear_abandoned`.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from django.apps import apps
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from shared_apps.accounts.models import Role, User
 from shared_apps.accounts.passwords import send_link
 from shared_apps.accounts.users import create_user
-from shared_apps.tenants import schemas
-from shared_apps.tenants.blueprint import tenant_blueprint
-from shared_apps.tenants.errors import SlugTaken
+from shared_apps.tenants import lifecycle, schemas
+from shared_apps.tenants.errors import MakingCutOff, SlugTaken
+from shared_apps.tenants.fleet.runner import Options, Outcome, migrate_fleet
 from shared_apps.tenants.models import Domain, RoutingEpoch, Tenant
+from tatami import clock
 from tatami.ids import uuid7
 from tatami.tenancy.scope import platform_scope, tenant_scope
+
+ABANDONED: Final = "abandoned"
+"""The version of a dojo that the sweeper is taking back: whoever was making it must not let it serve any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,8 @@ def create_tenant(
     return tenant, user
 
 
-def clear_abandoned() -> int:
-    """Take back dojos whose making was cut off; return how many.
+def clear_abandoned(*, dry_run: bool = False) -> int:
+    """Take back dojos whose making (or purge) was cut off, or only count them; return how many.
 
     One that is still being made is left alone: its maker holds a lock. Running this twice, or at once, is harmless.
     """
@@ -65,29 +68,18 @@ def clear_abandoned() -> int:
         unfinished = Tenant.objects.filter(status=Tenant.Status.PROVISIONING)
         for tenant_id in list(unfinished.order_by("pk").values_list("pk", flat=True)):
             with schemas.building(tenant_id, wait=False) as is_ours:
-                tenant = unfinished.filter(pk=tenant_id).first() if is_ours else None
-                if tenant is not None:
-                    _take_back(tenant)
+                ours = unfinished.filter(pk=tenant_id) if is_ours else unfinished.none()
+                if dry_run:
+                    cleared += ours.count()
+                elif ours.update(schema_version=ABANDONED):
                     cleared += 1
+                    _take_back(ours.get())
     return cleared
 
 
-def migrate_all() -> Iterator[tuple[str, bool]]:
-    """Bring `public` and every dojo up to the code's migrations; yield each slug and whether it was behind."""
-    schemas.migrate_public(sealed_tables=sealed_public_tables())
-    version = tenant_blueprint().version
-    with platform_scope():
-        for tenant in Tenant.objects.exclude(status=Tenant.Status.PROVISIONING).order_by("pk"):
-            is_behind = tenant.schema_version != version
-            if is_behind:
-                tenant.schema_version = schemas.migrate_schema(tenant.schema_name, tenant.pk)
-                tenant.save(update_fields=["schema_version", "updated_at"])
-            yield tenant.slug, is_behind
-
-
-def sealed_public_tables() -> list[str]:
-    """Return the tables of `public` that hold accounts, which are sealed there with the nil UUID."""
-    return [model._meta.db_table for model in apps.get_app_config("accounts").get_models()]
+def migrate_all() -> list[Outcome]:
+    """Bring `public` and every dojo up to the code's migrations; return those that could not be brought there."""
+    return migrate_fleet(Options(wait=True)).failed
 
 
 def _add_first_admin(tenant: Tenant, admin: FirstAdmin, now: datetime) -> User:
@@ -102,9 +94,14 @@ def _add_first_admin(tenant: Tenant, admin: FirstAdmin, now: datetime) -> User:
 
 @transaction.atomic
 def _activate(tenant: Tenant, version: str) -> None:
+    """Let a dojo serve. Raises `MakingCutOff` if the sweeper was quicker: our lock went with the owner's connection."""
     tenant.status = Tenant.Status.ACTIVE
     tenant.schema_version = version
-    tenant.save(update_fields=["status", "schema_version", "updated_at"])
+    tenant.updated_at = clock.now()
+    made = {"status": tenant.status, "schema_version": version, "updated_at": tenant.updated_at}
+    unfinished = Tenant.objects.filter(pk=tenant.pk, status=Tenant.Status.PROVISIONING)
+    if not unfinished.exclude(schema_version=ABANDONED).update(**made):
+        raise MakingCutOff
     RoutingEpoch.advance()
 
 
@@ -130,7 +127,4 @@ def _reserve(tenant_id: UUID, *, name: str, slug: str, timezone: str, now: datet
 
 
 def _take_back(tenant: Tenant) -> None:
-    schemas.drop_schema(tenant.schema_name)
-    with platform_scope(), transaction.atomic():
-        tenant.delete()
-        RoutingEpoch.advance()
+    lifecycle.erase(tenant)

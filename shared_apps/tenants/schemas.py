@@ -1,16 +1,19 @@
 """DDL on dojos' schemas, by the owner login: build, migrate, seal, verify, drop. The only place that uses it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections, transaction
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils.connection import ConnectionDoesNotExist
 
-from shared_apps.tenants.blueprint import app_privileges, tenant_blueprint
+from shared_apps.tenants.blueprint import Blueprint, app_privileges, tenant_blueprint
+from shared_apps.tenants.fleet.versions import Key, history, public_history
 from tatami.errors import ServiceUnavailable
 from tatami.tenancy.scope import PLATFORM_ID, PUBLIC_SCHEMA
 from tatami.tenancy.seal import (
@@ -82,11 +85,14 @@ def app_login() -> str:
     return str(settings.DATABASES["default"]["USER"])
 
 
-def build_schema(schema: str, tenant_id: UUID) -> str:
-    """Build and seal a new schema in one transaction; return its version. All or nothing."""
+def build_schema(schema: str, tenant_id: UUID, blueprint: Blueprint | None = None) -> str:
+    """Build and seal a new schema in one transaction; return its version. All or nothing.
+
+    Without another `blueprint` (`blueprint_at`, of an earlier version) it is the one of the code that runs.
+    """
+    blueprint = blueprint or tenant_blueprint()
     with owner_in(schema) as owner:
-        blueprint = tenant_blueprint()
-        _send(
+        send(
             owner,
             [
                 f"CREATE SCHEMA {quoted(schema)}",
@@ -96,33 +102,54 @@ def build_schema(schema: str, tenant_id: UUID) -> str:
             ],
         )
         with owner.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO django_migrations (app, name, applied) "
-                "SELECT app, name, now() FROM unnest(%s::text[], %s::text[]) AS m(app, name)",
-                [[app for app, _ in blueprint.migrations], [name for _, name in blueprint.migrations]],
-            )
+            note_migrations(cursor, blueprint.migrations)
             verify_seal(cursor, schema, tenant_id, app_login())
     return blueprint.version
 
 
 def migrate_schema(schema: str, tenant_id: UUID) -> str:
-    """Run the migrations a dojo's schema lacks, seal what they added, verify; return its version."""
+    """Run the migrations a dojo's schema lacks, seal what they added, verify; return its version.
+
+    Django's own way, a second for each dojo. Tests hold the two quick ones to it: `build_schema` and `fleet.replay`.
+    """
     call_command("migrate_schemas", schema_name=schema, verbosity=0, interactive=False)
     with owner_in(schema) as owner, owner.cursor() as cursor:
         fresh = unsealed(cursor, schema, tenant_id, app_login())
-        _send(owner, seal_statements(_with_privileges(fresh), tenant_id, app_login()))
+        send(owner, seal_statements(_with_privileges(fresh), tenant_id, app_login()))
         verify_seal(cursor, schema, tenant_id, app_login())
-    return tenant_blueprint().version
+    return history().version(history().whole)
 
 
-def migrate_public(sealed_tables: Iterable[str]) -> None:
-    """Migrate `public`, grant the app login its tables, and seal `sealed_tables` (accounts) with the nil UUID."""
-    call_command("migrate_schemas", shared=True, verbosity=0, interactive=False)
-    to_seal = frozenset(sealed_tables)
+def note_migrations(cursor: Any, migrations: Iterable[Key]) -> None:
+    """Write down in the schema's own record that these have run."""
+    ran = list(migrations)
+    cursor.execute(
+        "INSERT INTO django_migrations (app, name, applied) "
+        "SELECT app, name, now() FROM unnest(%s::text[], %s::text[]) AS m(app, name)",
+        [[app for app, _ in ran], [name for _, name in ran]],
+    )
+
+
+def migrate_public(*, contract: bool = False, settings: Sequence[str] = ()) -> None:
+    """Migrate `public`, grant the app login its tables, and seal those of accounts with the nil UUID.
+
+    Without `contract`, migrations that contract wait. `settings` are statements for the session that migrates.
+    """
+    for target in _targets_in_public(contract=contract):
+        owner = require_owner()
+        owner.set_schema_to_public()
+        with owner.cursor() as cursor:
+            for statement in settings:
+                cursor.execute(statement)
+        try:
+            call_command("migrate_schemas", *target, shared=True, verbosity=0, interactive=False)
+        finally:
+            owner.close()  # the settings end with the session
+    to_seal = {model._meta.db_table for model in apps.get_app_config("accounts").get_models()}
     with owner_in(PUBLIC_SCHEMA) as owner, owner.cursor() as cursor:
         broken = unsealed(cursor, PUBLIC_SCHEMA, PLATFORM_ID, app_login())
         open_tables = broken.keys() - to_seal
-        _send(
+        send(
             owner,
             [
                 *schema_grants(PUBLIC_SCHEMA, app_login()),
@@ -133,17 +160,44 @@ def migrate_public(sealed_tables: Iterable[str]) -> None:
         verify_seal(cursor, PUBLIC_SCHEMA, PLATFORM_ID, app_login(), ignore=open_tables | UNSEALED_TABLES)
 
 
+def missing_in_public(*, contract: bool) -> list[Key]:
+    """Return the migrations that `public` lacks, in order; without `contract`, those that contract are not missed."""
+    known, applied = public_history(), _applied_in_public()
+    return known.missing(applied, known.whole if contract else known.needed)
+
+
+def is_prepared() -> bool:
+    """Say whether `public` was ever migrated."""
+    return bool(_applied_in_public())
+
+
+def _targets_in_public(*, contract: bool) -> list[Key | tuple[()]]:
+    """Return what to name to Django's command: nothing for all of it, or the last migration of each app."""
+    known, applied = public_history(), _applied_in_public()
+    wanted = applied | (known.whole if contract else known.needed)
+    if wanted == applied:
+        return []
+    return [()] if wanted == known.whole else [*known.leaves(wanted)]
+
+
+def _applied_in_public() -> frozenset[Key]:
+    owner = require_owner()
+    owner.set_schema_to_public()
+    return public_history().whole.intersection(MigrationRecorder(owner).applied_migrations())
+
+
 def drop_schema(schema: str) -> None:
     """Drop a dojo's schema with all in it. Doing it twice changes nothing."""
     with owner_in(PUBLIC_SCHEMA) as owner:
-        _send(owner, [f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE"])
+        send(owner, [f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE"])
 
 
 def _with_privileges(tables: Iterable[str]) -> dict[str, str]:
     return {table: app_privileges(table) for table in tables}
 
 
-def _send(owner: Any, statements: Iterable[str]) -> None:
+def send(owner: Any, statements: Iterable[str]) -> None:
+    """Send statements in the transaction that is open, as they are: nothing is put in for `%`."""
     # One top-level statement each, as Citus asks, but without waiting for every answer.
     with owner.wrap_database_errors, owner.connection.pipeline():
         for statement in statements:

@@ -12,7 +12,7 @@ from typing import Final
 
 from django.http.request import split_domain_port
 
-from tatami.errors import DomainError, TenantNotFound, TenantSuspended
+from tatami.errors import DomainError, ServiceUnavailable, TenantNotFound, TenantSuspended
 from tatami.tenancy.scope import PLATFORM, Scope, TenantScope
 
 EPOCH_IS_FRESH_FOR: Final = 0.5
@@ -53,8 +53,9 @@ class HostResolver:
     def resolve(self, raw_host: str) -> Scope:
         """Return the scope of the host.
 
-        Raises `TenantNotFound` for an unknown host and for a dojo that is not serving yet or no more, and
-        `TenantSuspended`. Database errors pass through: not knowing is not the same as not found.
+        Raises `TenantNotFound` for an unknown host and for a dojo that is not serving yet or no more,
+        `TenantSuspended`, and `ServiceUnavailable` for one that is too far behind this code.
+        Database errors pass through: not knowing is not the same as not found.
         """
         host = normalised_host(raw_host)
         if host == self._base_domain:
@@ -93,8 +94,13 @@ class HostResolver:
 
 
 def serving(tenant: TenantScope | None) -> TenantScope:
-    """Return the dojo if it serves now. Raises `TenantNotFound` or `TenantSuspended`."""
+    """Return the dojo if it serves now.
+
+    Raises `TenantNotFound`, `TenantSuspended`, or `ServiceUnavailable` while it is too far behind this code.
+    """
     refusals: dict[str, type[DomainError]] = {"suspended": TenantSuspended}
     if tenant is None or tenant.status != "active":
         raise refusals.get(tenant.status if tenant else "", TenantNotFound)
+    if tenant.is_behind:
+        raise ServiceUnavailable("This dojo is being brought up to date. Try again shortly.")
     return tenant

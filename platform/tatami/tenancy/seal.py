@@ -22,13 +22,20 @@ _RULE_AS_STORED: Final = (
 # Tables that carry no tenant_id on purpose: Django's own record of migrations, which the app may not even read.
 UNSEALED_TABLES: Final = frozenset({"django_migrations"})
 
-# One row per table: does it have each part of the seal?
+# By what depends on the schema: PostgreSQL has no index from a schema to its tables, and would look at all dojos'.
+TABLES_OF_SCHEMA: Final = """\
+o.classid = 'pg_class'::regclass AND o.refclassid = 'pg_namespace'::regclass
+AND o.refobjid = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = %(schema)s)"""
+"""The condition under which a row `o` of pg_depend stands for a table (or sequence, or view) of a schema."""
+
+# One row per table: does it have each part of the seal? An aggregate where EXISTS would do: PostgreSQL may answer that
+# by a hash of the constraints of all dojos, and locks each of their tables to write its constraint down.
 _FACTS: Final = """
 SELECT c.relname,
        a.attnotnull AND format_type(a.atttypid, a.atttypmod) = 'uuid' AS column_ok,
        COALESCE(pg_get_expr(d.adbin, d.adrelid) = %(default)s, false) AS default_ok,
-       EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.convalidated
-               AND pg_get_constraintdef(k.oid) = %(check)s) AS check_ok,
+       (SELECT COALESCE(bool_or(pg_get_constraintdef(k.oid) = %(check)s), false) FROM pg_constraint k
+        WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.convalidated) AS check_ok,
        c.relrowsecurity AS rls_ok,
        (SELECT count(*) = 1 AND bool_and(p.polname = %(policy)s AND p.polpermissive AND p.polcmd = '*'
                AND pg_get_expr(p.polqual, p.polrelid) = %(rule)s
@@ -36,20 +43,19 @@ SELECT c.relname,
         FROM pg_policy p WHERE p.polrelid = c.oid) AS policy_ok,
        has_table_privilege(%(app)s, c.oid, 'SELECT') AND has_table_privilege(%(app)s, c.oid, 'INSERT')
        AND NOT has_table_privilege(%(app)s, c.oid, 'TRUNCATE') AS grants_ok
-FROM pg_class c
-JOIN pg_namespace n ON n.oid = c.relnamespace
+FROM pg_depend o JOIN pg_class c ON c.oid = o.objid
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')
+WHERE {tables} AND c.relkind IN ('r', 'p')
 ORDER BY c.relname
-"""
+""".replace("{tables}", TABLES_OF_SCHEMA)
 
 _FOREIGN_KEYS_LEAVING: Final = """
-SELECT k.conname FROM pg_constraint k
+SELECT k.conname FROM pg_depend o
+JOIN pg_constraint k ON k.conrelid = o.objid
 JOIN pg_class c ON c.oid = k.conrelid JOIN pg_class f ON f.oid = k.confrelid
-JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE k.contype = 'f' AND n.nspname = %(schema)s AND f.relnamespace <> c.relnamespace
-"""
+WHERE {tables} AND k.contype = 'f' AND f.relnamespace <> c.relnamespace
+""".replace("{tables}", TABLES_OF_SCHEMA)
 
 
 class SealBroken(RuntimeError):

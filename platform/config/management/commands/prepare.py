@@ -4,12 +4,13 @@ import os
 from typing import Any
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.demo import make_demo_dojos
 from shared_apps.accounts.models import Role, User
 from shared_apps.accounts.users import create_user, hashed_password
-from shared_apps.tenants.provisioning import clear_abandoned, migrate_all
+from shared_apps.tenants.provisioning import clear_abandoned
 from tatami import clock
 from tatami.errors import Invalid
 from tatami.text import email_key
@@ -32,9 +33,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "OWNER_DATABASE_URL is not set: nothing can be migrated without the owner login."
             )
-        for slug, was_behind in migrate_all():
-            if was_behind:
-                self.stdout.write(f"migrated {slug}")
+        call_command("migrate_fleet", wait=True, go_on=True, stdout=self.stdout)
         clear_abandoned()
         self._make_superadmin()
         if not options["no_demo"] and os.environ.get("TATAMI_DEMO", "1") != "0":

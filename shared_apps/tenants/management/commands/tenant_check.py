@@ -1,0 +1,63 @@
+"""`manage.py tenant_check`: is every dojo's schema what it should be?"""
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from shared_apps.tenants.fleet.checks import Checked, check_all
+from shared_apps.tenants.fleet.showing import progress
+from shared_apps.tenants.management.command import OnCallCommand, tenant_named
+from shared_apps.tenants.models import Tenant
+from tatami.errors import ServiceUnavailable
+from tatami.tenancy.scope import platform_scope
+
+
+class Command(OnCallCommand):
+    help = """\
+Check every dojo, or those that are named: the seal of each table (constant, CHECK, row-level security, grants), no
+foreign key that leaves the schema, the migrations against this code's and against the dojo's row, tables and indexes
+within their budget. Changes nothing. Exits with 1 if something is wrong."""
+    example = """\
+  manage.py tenant_check
+  manage.py tenant_check kita tora
+  manage.py tenant_check --json > checked.json
+"""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("dojos", nargs="*", metavar="DOJO", help="slug or id; all without one")
+        parser.add_argument("--workers", type=int, default=4, metavar="N", help="default: %(default)s")
+        self.add_json(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with platform_scope():
+            every = Tenant.objects.order_by("created_at", "pk")
+            dojos = [tenant_named(name) for name in options["dojos"]] or list(every)
+        out = self.stderr if options["json"] else self.stdout
+        checked: list[Checked] = []
+        try:
+            with progress(len(dojos), "dojos", out) as advance:
+                for one in check_all(dojos, workers=options["workers"]):
+                    checked.append(one)
+                    advance()
+        except ServiceUnavailable as away:
+            raise CommandError(str(away)) from None
+        broken = [one for one in checked if one.faults]
+        if options["json"]:
+            self.print_json({"checked": len(checked), "broken": len(broken), "dojos": [*map(_row, checked)]})
+        else:
+            for one in broken:
+                for fault in one.faults:
+                    self.stdout.write(f"{one.tenant.slug}: {fault}")
+            self.stdout.write(f"{len(checked):,} dojos checked, {len(broken):,} with faults")
+        if broken:
+            raise SystemExit(1)
+
+
+def _row(one: Checked) -> dict[str, Any]:
+    return {
+        "id": one.tenant.pk,
+        "slug": one.tenant.slug,
+        "tables": one.tables,
+        "indexes": one.indexes,
+        "faults": one.faults,
+    }

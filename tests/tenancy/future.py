@@ -1,0 +1,128 @@
+"""Migrations that are not there yet: what a later version of this code would bring, in a folder of its own.
+
+Processes that have the folder on their path, and its settings, are of that version (`environment`); so is this one
+within `in_the_future`.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module, invalidate_caches
+from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Final
+
+from django.conf import settings
+from django.db import connections
+from django.test import override_settings
+from psycopg.conninfo import make_conninfo
+
+from shared_apps.tenants.blueprint import blueprint_at
+from shared_apps.tenants.fleet import versions
+from tatami.embedded.logins import OWNER, create_database, database_url, drop_database
+
+APP: Final = "students"
+
+ADD_NICKNAME: Final = "migrations.AddField('student', 'nickname', models.CharField(max_length=40, null=True))"
+ADD_VISITS: Final = """\
+migrations.CreateModel('Visit', fields=[
+            ('id', models.UUIDField(primary_key=True, serialize=False)),
+            ('tenant_id', models.UUIDField()),
+            ('student', models.ForeignKey('students.student', on_delete=models.CASCADE, related_name='+')),
+        ])"""
+INDEX_NICKNAME: Final = """\
+migrations.AddIndex('student', models.Index(fields=['nickname'], name='student_by_nickname'))"""
+DROP_NICKNAME: Final = "migrations.RemoveField('student', 'nickname')"
+
+_MIGRATION: Final = """\
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [('{app}', '{before}')]
+    contracts = {contracts}
+    operations = [
+        {operation},
+    ]
+"""
+
+
+def write_future(folder: Path, migrations: Mapping[str, str]) -> None:
+    """Write a package of the present migrations of `students`, and these after them: name → operation.
+
+    A name that begins with `drop` is one that contracts.
+    """
+    package = folder / "future_students"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    present = sorted(module.name for module in iter_modules(_present().__path__))
+    for name in present:
+        again = f"Migration = import_module('{_present().__name__}.{name}').Migration\n"
+        (package / f"{name}.py").write_text(f"from importlib import import_module\n\n{again}")
+    before = present[-1]
+    for number, (name, operation) in enumerate(migrations.items(), 9001):
+        text = _MIGRATION.format(
+            app=APP, before=before, contracts=name.startswith("drop"), operation=operation
+        )
+        before = f"{number}_{name}"
+        (package / f"{before}.py").write_text(text)
+    (folder / "future_settings.py").write_text(
+        f"from config.settings import *\n\nMIGRATION_MODULES = {{'{APP}': 'future_students'}}\n"
+    )
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return the environment of a process of that version, in the database that this process uses."""
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    admin, urls = make_conninfo(os.environ["ADMIN_DATABASE_URL"]), {}
+    for alias, variable in (("default", "DATABASE_URL"), ("owner", "OWNER_DATABASE_URL")):
+        login = settings.DATABASES[alias]
+        given = {"user": login["USER"], "password": login["PASSWORD"], "database": login["NAME"]}
+        urls[variable] = database_url(admin, **given)
+    return {**os.environ, **urls, "PYTHONPATH": path, "DJANGO_SETTINGS_MODULE": "future_settings"}
+
+
+@contextmanager
+def database_of_its_own(name: str) -> Iterator[str]:
+    """Have both logins use a new database, empty and gone afterwards: a later version leaves its marks."""
+    admin, before = make_conninfo(os.environ["ADMIN_DATABASE_URL"]), settings.DATABASES["default"]["NAME"]
+    create_database(admin, name, OWNER, recreate=True)
+    _use(name)
+    try:
+        yield name
+    finally:
+        _use(before)
+        drop_database(admin, name)
+
+
+def _use(database: str) -> None:
+    connections.close_all()
+    for alias in ("default", "owner"):
+        settings.DATABASES[alias]["NAME"] = connections[alias].settings_dict["NAME"] = database
+
+
+@contextmanager
+def in_the_future(folder: Path) -> Iterator[versions.History]:
+    """Have this process know the migrations of that version."""
+    sys.path.insert(0, str(folder))
+    invalidate_caches()
+    try:
+        with override_settings(MIGRATION_MODULES={APP: "future_students"}):
+            _forget()
+            yield versions.history()
+    finally:
+        sys.path.remove(str(folder))
+        for name in [name for name in sys.modules if name.split(".")[0] == "future_students"]:
+            del sys.modules[name]
+        _forget()
+
+
+def _forget() -> None:
+    for cached in (versions.history, versions.public_history, versions.can_serve, blueprint_at):
+        cached.cache_clear()
+
+
+def _present() -> ModuleType:
+    return import_module(f"tenant_apps.{APP}.migrations")
