@@ -86,6 +86,34 @@ def database(name: str, engine: str, **options: Any) -> dict[str, Any] | None:
     }
 
 
+def storage(url: str | None, folder: Path) -> dict[str, Any]:
+    """Return Django's settings for the storage of files: a folder, or what TATAMI_STORAGE_URL names.
+
+    Takes `file:///folder` and `s3://key:secret@bucket?region=…&endpoint=https://…`, percent-encoded; without a key
+    boto3 looks for one in its usual places. Archives are read twice: a copy that is longer than memory likes is kept
+    on disk meanwhile.
+    """
+    parts = urlsplit(url or folder.as_uri())
+    if parts.scheme == "file" and parts.path.strip("/"):
+        location = {"location": unquote(parts.path)}
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": location}
+    query = dict(parse_qsl(parts.query))
+    if parts.scheme != "s3" or not parts.hostname or not query.keys() <= {"region", "endpoint"}:
+        raise ImproperlyConfigured(
+            "TATAMI_STORAGE_URL must be file:///folder or s3://key:secret@bucket?region=name&endpoint=https://host"
+        )
+    options = {
+        "bucket_name": parts.hostname,
+        "access_key": unquote(parts.username or "") or None,
+        "secret_key": unquote(parts.password or "") or None,
+        "region_name": query.get("region"),
+        "endpoint_url": query.get("endpoint"),
+        "file_overwrite": False,
+        "max_memory_size": 1024 * 1024,
+    }
+    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+
+
 def email(url: str) -> dict[str, Any]:
     """Return Django's e-mail settings for EMAIL_URL: `file:///folder`, `console:`, or `smtp[s]://user:pw@host:port`."""
     parts = urlsplit(url)

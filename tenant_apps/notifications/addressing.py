@@ -35,9 +35,9 @@ class Mail:
         return list(dict.fromkeys(UUID(one["id"]) for one in self.students if "id" in one))
 
 
-def address_hash(address: str) -> bytes:
-    """Return by what an address is known here: the same however it is spelled, and another at every dojo."""
-    return hashlib.sha256(current_tenant_id().bytes + email_key(address).encode()).digest()
+def address_hash(address: str, *, at: UUID | None = None) -> bytes:
+    """Return by what an address is known here (or at another dojo): the same however spelled, another at each dojo."""
+    return hashlib.sha256((at or current_tenant_id()).bytes + email_key(address).encode()).digest()
 
 
 def mails_for(notices: Sequence[Notice], *, settings: DojoSettings, on: date) -> list[Mail]:

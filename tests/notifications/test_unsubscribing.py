@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from tatami import clock
+from tatami.ids import uuid7
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.notifications.addressing import address_hash
 from tenant_apps.notifications.models import Address
+from tenant_apps.notifications.restoring import know_addresses_again
 from tests.clients import Dojo
 from tests.contract import things
 from tests.contract.answers import path_of, refusal
@@ -121,3 +124,17 @@ def test_a_link_with_another_letter_is_none(dojo: Dojo, link: str, change: int) 
 def test_what_is_no_code_is_not_found(dojo: Dojo, code: str) -> None:
     for ask in (dojo.anonymous.get, dojo.anonymous.post):
         assert ask(f"/unsubscribe/{code}").status_code == 404
+
+
+def test_a_dojo_that_was_restored_still_knows_who_unsubscribed(dojo: Dojo) -> None:
+    """It has another id, and an address another hash."""
+    student(dojo, "Aoi", email="Aoi@example.com")
+    before, now = uuid7(), clock.now()
+    with tenant_scope(dojo.tenant):
+        for address in ("aoi@example.com", "gone@example.com"):
+            Address.objects.create(key=address_hash(address, at=before), unsubscribed_at=now)
+        for _ in range(2):
+            know_addresses_again(previous_id=before, now=now)
+        known = Address.objects.get(key=address_hash("aoi@example.com"))
+        assert known.unsubscribed_at == now
+        assert Address.objects.count() == 2
