@@ -15,6 +15,7 @@ class Audit(Listing):
     pagination_class = CursorPages
     filters = {
         "actor": by_id("actor"),
+        "impersonated_by": by_id("impersonator"),
         "action": by_text("action"),
         "object": by_id("object"),
         "from": since("created_at"),

@@ -40,13 +40,17 @@ class UserQuerySet(ArchivableQuerySet["User"]):
         """Return the admins who may sign in."""
         return self.active().filter(role=Role.ADMIN)
 
-    def signed_in(self, *, user_id: UUID, session_id: UUID, now: datetime) -> "User | None":
+    def signed_in(
+        self, *, user_id: UUID, session_id: UUID, now: datetime, impersonator: UUID | None = None
+    ) -> "User | None":
         """Return the user whose session is still good, in one statement, or None.
 
-        Role and active flag are read here at every request, so a change acts on the next one.
+        Role and active flag are read here at every request, so a change acts on the next one. A session that a
+        superadmin opened as this user is good for that superadmin only, and no other is good for him.
         """
         return self.active().filter(
-            pk=user_id, sessions__pk=session_id, sessions__ended_at__isnull=True, sessions__expires_at__gt=now
+            pk=user_id, sessions__pk=session_id, sessions__impersonator=impersonator,
+            sessions__ended_at__isnull=True, sessions__expires_at__gt=now,
         ).first()  # fmt: skip
 
 
@@ -60,6 +64,8 @@ class User(Archivable, AbstractBaseUser):
     role = models.CharField(max_length=16, choices=Role)
     is_active = models.BooleanField(default=True)
     last_login = None  # the sessions know better
+    impersonator: "User | None" = None
+    """The superadmin who acts as this user in the request at hand."""
 
     objects: ClassVar[UserQuerySet] = UserQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -97,7 +103,10 @@ class User(Archivable, AbstractBaseUser):
 
 
 class Session(TenantModel):
-    """One sign-in: a family of refresh tokens, of which only the latest works. Holds hashes, never tokens."""
+    """One sign-in: a family of refresh tokens, of which only the latest works. Holds hashes, never tokens.
+
+    Two kinds have no refresh token: an impersonation, and a sign-in to the console, whose cookie it keeps the hash of.
+    """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
     token_hash = models.BinaryField(max_length=32)
@@ -105,6 +114,8 @@ class Session(TenantModel):
     rotated_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
+    impersonator = models.UUIDField(null=True)
+    """The superadmin who acts as this user; a row of `public`, so no foreign key leads there."""
 
     class Meta:
         indexes = [models.Index(fields=["expires_at"], name="session_expires")]
@@ -141,6 +152,9 @@ class AuditEntry(TenantModel):
 
     actor = models.UUIDField()
     actor_name = models.CharField(max_length=200)
+    impersonator = models.UUIDField(null=True)
+    """The superadmin who did it as the actor."""
+    impersonator_name = models.CharField(max_length=200, blank=True, db_default="")
     action = models.CharField(max_length=80)
     object = models.UUIDField(null=True)
     fields = models.JSONField(default=list)

@@ -1,6 +1,7 @@
 """The shape of sign-in and of users."""
 
 from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
@@ -107,6 +108,12 @@ class MeSerializer(StrictModelSerializer):
         """Return nobody: on the platform there are no students. A dojo's `/me` says more."""
         return []
 
+    def to_representation(self, user: User) -> dict[str, Any]:
+        """Say, too, which superadmin acts as this user, if one does."""
+        impersonator = user.impersonator
+        shown = {"impersonated_by": named(impersonator.pk, str(impersonator))} if impersonator else {}
+        return {**super().to_representation(user), **shown}
+
 
 class DeviceMeSerializer(StrictSerializer):
     """A device as the caller: it has no address and speaks for nobody. `location` is where it stands."""
@@ -133,6 +140,7 @@ class AuditSerializer(StrictModelSerializer):
     """One deed. `action` is the route and the method; `fields` are names, never values."""
 
     actor = serializers.SerializerMethodField()
+    impersonated_by = serializers.SerializerMethodField()
 
     class Meta:
         model = AuditEntry
@@ -141,6 +149,7 @@ class AuditSerializer(StrictModelSerializer):
             "tenant_id",
             "created_at",
             "actor",
+            "impersonated_by",
             "action",
             "object",
             "fields",
@@ -154,4 +163,13 @@ class AuditSerializer(StrictModelSerializer):
         return {**super().get_fields(), "fields": serializers.JSONField(read_only=True)}
 
     def get_actor(self, entry: AuditEntry) -> dict[str, Any]:
-        return {"id": entry.actor, "name": entry.actor_name}
+        return named(entry.actor, entry.actor_name)
+
+    def get_impersonated_by(self, entry: AuditEntry) -> dict[str, Any] | None:
+        """Return the superadmin who did it as the actor."""
+        return named(entry.impersonator, entry.impersonator_name) if entry.impersonator else None
+
+
+def named(id_: UUID, name: str) -> dict[str, Any]:
+    """Return somebody as answers refer to him."""
+    return {"id": id_, "name": name}

@@ -37,7 +37,13 @@ class Tokens:
 
 
 def sign_in(*, email: str, password: str, address: str, now: datetime) -> tuple[User, Tokens]:
-    """Open a session for the user of this host with that password.
+    """Open a session for the user of this host with that password. Raises what `prove` does."""
+    user = prove(email=email, password=password, address=address, now=now)
+    return user, open_session(user, now=now)
+
+
+def prove(*, email: str, password: str, address: str, now: datetime) -> User:
+    """Return the user of this host with that password.
 
     Raises `InvalidCredentials` alike, in answer and in work done, for an unknown address, a wrong password and an
     inactive user; `Throttled` after too many attempts on the account or from the network `address`.
@@ -51,7 +57,7 @@ def sign_in(*, email: str, password: str, address: str, now: datetime) -> tuple[
     if user is None or not matches or not user.is_active:
         raise InvalidCredentials
     forget_attempts(PER_ACCOUNT, key)
-    return user, open_session(user, now=now)
+    return user
 
 
 def open_session(user: User, *, now: datetime) -> Tokens:

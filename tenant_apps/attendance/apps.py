@@ -6,7 +6,10 @@ class AttendanceConfig(AppConfig):
     label = "attendance"
 
     def ready(self) -> None:
-        """Say what this app holds about a person."""
+        """Say what this app holds about a person, and how much of it a dojo has."""
+        from tatami import usage
         from tenant_apps.attendance import own_data
+        from tenant_apps.attendance.usage import count_attendances
 
         own_data.register()
+        usage.register(count_attendances)

@@ -1,18 +1,31 @@
 """Sweeping what check-in keeps for a while only. Runs twice, or at once, without harm."""
 
-from datetime import timedelta
+from datetime import datetime
 
-from django.conf import settings
+from django.db.models import QuerySet
 
+from tatami import retention
+from tatami.retention import kept_for
 from tatami.work import DONE, Turn, job
 from tenant_apps.attendance.models import Refusal, ScanAnswer
 
+SWEEP = "attendance.sweep"
 
-@job("attendance.sweep")
+
+@kept_for("TATAMI_SCAN_ANSWER_DAYS", job=SWEEP)
+def scan_answers(until: datetime) -> QuerySet[ScanAnswer]:
+    """Return the answers to scans from before a moment."""
+    return ScanAnswer.objects.filter(created_at__lt=until)
+
+
+@kept_for("TATAMI_REFUSAL_DAYS", job=SWEEP)
+def refusals(until: datetime) -> QuerySet[Refusal]:
+    """Return the refused scans from before a moment."""
+    return Refusal.objects.filter(scanned_at__lt=until)
+
+
+@job(SWEEP)
 def sweep(turn: Turn) -> str | None:
     """Delete what is too old in one dojo: two statements."""
-    answers_until = turn.now - timedelta(days=settings.TATAMI_SCAN_ANSWER_DAYS)
-    refusals_until = turn.now - timedelta(days=settings.TATAMI_REFUSAL_DAYS)
-    ScanAnswer.objects.filter(created_at__lt=answers_until).delete()
-    Refusal.objects.filter(scanned_at__lt=refusals_until).delete()
+    retention.sweep(SWEEP, now=turn.now)
     return DONE

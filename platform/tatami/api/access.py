@@ -42,4 +42,6 @@ class AccessTable(BasePermission):
         reach = found.reach_of(role_of(request))
         if reach is None:
             raise PermissionDenied
+        if found.in_person and getattr(request.user, "impersonator", None):
+            raise PermissionDenied("Only the user himself may do this, not somebody who acts as him.")
         return reach

@@ -4,6 +4,8 @@ The row commits with the deed. It names fields, never their values: what somebod
 so that an erasure need not rewrite history. The app login may only add and read rows.
 """
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -32,17 +34,42 @@ def write_down(request: ApiRequest, response: HttpResponseBase) -> None:
         return
     body: dict[str, Any] = request.data if isinstance(request.data, dict) else {}
     match = request.resolver_match
+    record(
+        actor=request.user,
+        action=f"{match.view_name if match else ''}.{request.method.lower()}",
+        object_id=_object_id(request, response),
+        fields=body,
+        reason=next((str(body[name]) for name in _REASONS if body.get(name)), ""),
+        address=caller_address(request),
+        now=request.now,
+    )
+
+
+def record(
+    *,
+    actor: Any,
+    action: str,
+    object_id: UUID | None,
+    now: datetime,
+    fields: Iterable[object] = (),
+    reason: str = "",
+    address: str = "",
+) -> None:
+    """Add one row to the audit of the scope in force: `actor` did it, or the superadmin who acts as him."""
+    impersonator = getattr(actor, "impersonator", None)
     rows: Any = apps.get_model(settings.TATAMI_AUDIT_MODEL)._default_manager
     rows.create(
-        actor=request.user.pk,
-        actor_name=str(request.user)[:200],
-        action=f"{match.view_name if match else ''}.{request.method.lower()}",
-        object=_object_id(request, response),
-        fields=sorted(map(str, body))[:MOST_FIELDS],
-        reason=next((str(body[name])[:500] for name in _REASONS if body.get(name)), ""),
-        address=caller_address(request)[:64],
+        actor=actor.pk,
+        actor_name=str(actor)[:200],
+        impersonator=impersonator.pk if impersonator else None,
+        impersonator_name=str(impersonator)[:200] if impersonator else "",
+        action=action,
+        object=object_id,
+        fields=sorted(map(str, fields))[:MOST_FIELDS],
+        reason=reason[:500],
+        address=address[:64],
         request_id=current_request_id() or "",
-        created_at=request.now,
+        created_at=now,
     )
 
 

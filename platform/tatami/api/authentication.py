@@ -44,21 +44,40 @@ class BearerAuthentication(BaseAuthentication):
         token = raw.strip().decode("ascii", "replace")
         if token.startswith(DEVICE_PREFIX):
             return self.device(token, request.now), None
-        return self.user(token, request.now)
+        return self.user(token, request)
 
-    def user(self, text: str, now: datetime) -> tuple[Any, AccessToken]:
-        """Return the user whose access token this is."""
+    def user(self, text: str, request: ApiRequest) -> tuple[Any, AccessToken]:
+        """Return the user whose access token this is, or as whom a superadmin acts by it."""
         try:
             token = AccessToken(text)
         except ExpiredTokenError:
             raise TokenExpired from None
         except TokenError:
             raise TokenInvalid from None
+        impersonator = self.impersonator(token, request)
         users: Any = get_user_model().objects
-        user = users.signed_in(user_id=token.user_id, session_id=token.session_id, now=now)
+        user = users.signed_in(
+            user_id=token.user_id,
+            session_id=token.session_id,
+            now=request.now,
+            impersonator=impersonator.pk if impersonator else None,
+        )
         if user is None:
             raise TokenInvalid
+        user.impersonator = impersonator
         return user, token
+
+    def impersonator(self, token: AccessToken, request: ApiRequest) -> Any:
+        """Return the superadmin who acts by this token, None where it is the user himself.
+
+        Raises `TokenInvalid` unless `tatami.api.impersonation` has found that he is still signed in.
+        """
+        if token.actor is None:
+            return None
+        found = getattr(request._request, "impersonator", None)
+        if found is None or found.pk != token.actor.user_id:
+            raise TokenInvalid
+        return found
 
     def device(self, token: str, now: datetime) -> Caller:
         """Return the device whose token this is."""

@@ -7,7 +7,7 @@ ACCESS: Table = {
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache
 from typing import Any, Final, TypeAlias
@@ -42,6 +42,8 @@ class Rule:
     public: bool = False
     """Nobody needs to log in; a token that is sent along is not even looked at."""
     any_role: bool = False
+    in_person: bool = False
+    """Closed to a superadmin who acts as somebody else: it makes or changes what would outlast that."""
 
     def reach_of(self, role: str | None) -> Reach | None:
         """Return how far `role` reaches, None where it may not. For `public`, ALL for anybody."""
@@ -53,6 +55,11 @@ class Rule:
 def rule(**by_role: Reach) -> Rule:
     """Return the rule for the roles named: `rule(admin=ALL, student=OWN)`."""
     return Rule(by_role=by_role)
+
+
+def in_person(allowed: Rule) -> Rule:
+    """Return the rule, closed to whoever only acts as somebody whom it allows."""
+    return replace(allowed, in_person=True)
 
 
 PUBLIC: Final = Rule(public=True)
