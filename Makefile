@@ -66,7 +66,7 @@ test: .venv/.dev ## run every test; ARGS="tests/students -k name" chooses
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest -n auto $(ARGS)
 
 .PHONY: test-chaos
-test-chaos: .venv/.dev ## kill workers, beat and Valkey while they award ranks (minutes); ARGS="--seed=7" repeats a run
+test-chaos: .venv/.dev ## kill web, workers, beat, Valkey and connections while they work (minutes); ARGS="--seed=7" repeats a run
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest tests/chaos -m chaos $(ARGS)
 
 .PHONY: lint
@@ -79,6 +79,7 @@ lint: .venv/.dev ## check style, types, the arrows between the apps, settings an
 	.venv/bin/lint-imports
 	$(PY) manage.py check
 	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) manage.py lint_migrations
 
 .PHONY: format
 format: .venv/.dev ## write the code in the one style
@@ -92,6 +93,14 @@ bench-import: .venv/.dev ## time the import of 5,000 students
 .PHONY: bench-promotions
 bench-promotions: .venv/.dev ## time a check of 5,000 students with 500,000 attendances
 	@exec env $(WITH_TEST_SERVERS) $(PY) benchmarks/promotions.py
+
+.PHONY: bench-export
+bench-export: .venv/.dev ## export and restore a dojo of 5,000 students and 500,000 attendances
+	@exec env $(WITH_TEST_SERVERS) $(PY) benchmarks/export.py
+
+.PHONY: bench-fleet
+bench-fleet: .venv/.dev ## time making and migrating dojos, at 10, 200 and 2,000 of them (minutes); ARGS="10 200"
+	@exec env $(WITH_TEST_SERVERS) $(PY) benchmarks/fleet.py $(ARGS)
 
 .PHONY: demo-big
 demo-big: .venv/.run ## add a dojo of 5,000 students and 500,000 attendances

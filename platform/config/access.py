@@ -6,7 +6,7 @@ superadmin; there is no other role there.
 
 from typing import Final
 
-from tatami.api.rules import ALL, AUTHENTICATED, OWN, PUBLIC, RECORDED, Rule, Table, rule
+from tatami.api.rules import ALL, AUTHENTICATED, OWN, PUBLIC, RECORDED, Rule, Table, in_person, rule
 
 ADMIN: Final = rule(admin=ALL)
 TEACHERS: Final = rule(admin=ALL, instructor=ALL)
@@ -18,11 +18,12 @@ STAFF_AND_DEVICES: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, device
 STAFF_OWN_AND_DEVICES: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=OWN, device=ALL)
 
 
-def _admins_write(read: Rule) -> dict[str, dict[str, Rule]]:
-    return {"many": {"GET": read, "POST": ADMIN}, "one": {"GET": read, "PATCH": ADMIN, "DELETE": ADMIN}}
+def _admins_write(read: Rule, write: Rule = ADMIN) -> dict[str, dict[str, Rule]]:
+    return {"many": {"GET": read, "POST": write}, "one": {"GET": read, "PATCH": write, "DELETE": write}}
 
 
-_users = _admins_write(STAFF)
+# What a superadmin who acts as somebody may not do: sign-ins, roles and addresses, and what keeps a secret for later.
+_users = _admins_write(STAFF, write=in_person(ADMIN))
 _disciplines = _admins_write(EVERYBODY)
 _rank_systems = _admins_write(EVERYBODY)
 
@@ -33,7 +34,7 @@ ACCESS: Final[Table] = {
     "login": {"POST": PUBLIC},
     "refresh": {"POST": PUBLIC},
     "logout": {"POST": PUBLIC},
-    "password": {"POST": EVERYBODY},
+    "password": {"POST": in_person(EVERYBODY)},
     "password-reset": {"POST": PUBLIC},
     "password-reset-confirm": {"POST": PUBLIC},
     "me": {"GET": AUTHENTICATED, "PATCH": EVERYBODY},
@@ -44,8 +45,17 @@ ACCESS: Final[Table] = {
     "tenants": {"GET": ADMIN, "POST": ADMIN},
     "tenant": {"GET": ADMIN, "PATCH": ADMIN, "DELETE": ADMIN},
     "tenant-purge": {"POST": ADMIN},
+    "tenant-exports": {"POST": ADMIN},
+    "tenant-export": {"GET": ADMIN},
+    "tenant-export-archive": {"GET": PUBLIC},
+    "tenant-domains": {"GET": ADMIN, "POST": ADMIN},
+    "tenant-domain": {"GET": ADMIN, "PATCH": ADMIN, "DELETE": ADMIN},
+    "tenant-domain-verification": {"POST": ADMIN},
+    "tenant-usage": {"GET": ADMIN},
+    "tenant-impersonations": {"POST": ADMIN},
     # a dojo's host
     "settings": {"GET": STAFF, "PATCH": ADMIN},
+    "settings-logo": {"GET": STAFF, "PUT": ADMIN, "DELETE": ADMIN},
     "disciplines": _disciplines["many"],
     "discipline": _disciplines["one"],
     "rank-system-presets": {"GET": EVERYBODY},
@@ -55,7 +65,6 @@ ACCESS: Final[Table] = {
     "students": {"GET": STAFF_AND_OWN, "POST": STAFF},
     "student": {"GET": STAFF_AND_OWN, "PATCH": STAFF, "DELETE": TEACHERS},
     "guardians": {"GET": STAFF_AND_OWN},
-    "settings-logo": {"GET": STAFF, "PUT": ADMIN, "DELETE": ADMIN},
     "student-holds": {"GET": STAFF_AND_OWN, "POST": STAFF},
     "student-hold": {"GET": STAFF_AND_OWN, "PATCH": STAFF, "DELETE": TEACHERS},
     "students-import": {"POST": ADMIN},
@@ -79,7 +88,7 @@ ACCESS: Final[Table] = {
     "class-session": {"GET": EVERYBODY_AND_DEVICES, "PATCH": TEACHERS},
     "class-session-cancellation": {"POST": TEACHERS, "DELETE": TEACHERS},
     "class-session-roster": {"PUT": rule(admin=ALL, instructor=ALL, assistant=RECORDED)},
-    "my-calendar": {"POST": EVERYBODY, "DELETE": EVERYBODY},
+    "my-calendar": {"POST": in_person(EVERYBODY), "DELETE": EVERYBODY},
     "calendar": {"GET": PUBLIC},
     "report-attendance": {"GET": STAFF},
     "report-absentees": {"GET": STAFF},
@@ -94,7 +103,7 @@ ACCESS: Final[Table] = {
     "attendance-void": {"POST": rule(admin=ALL, instructor=ALL, assistant=RECORDED)},
     "student-attendance": {"GET": STAFF_AND_OWN},
     "refusals": {"GET": STAFF},
-    "devices": {"GET": ADMIN, "POST": ADMIN},
+    "devices": {"GET": ADMIN, "POST": in_person(ADMIN)},
     "device": {"GET": ADMIN, "DELETE": ADMIN},
     "device-pairing": {"POST": PUBLIC},
     "check-in": {"GET": PUBLIC},
@@ -107,15 +116,6 @@ ACCESS: Final[Table] = {
     "promotion-batch-cancel": {"POST": TEACHERS},
     "promotion-batch-revert": {"POST": TEACHERS},
     "rank-event-decision": {"GET": STAFF_AND_OWN},
-    "rank-event-certificate": {"GET": STAFF_AND_OWN},
-    "certificate": {"GET": PUBLIC},
-    "exams": {"GET": STAFF_AND_OWN, "POST": TEACHERS},
-    "exam": {"GET": STAFF_AND_OWN, "PATCH": TEACHERS, "DELETE": TEACHERS},
-    "exam-candidates": {"GET": STAFF_AND_OWN, "POST": TEACHERS},
-    "exam-candidate": {"DELETE": TEACHERS},
-    "exam-candidate-sheet": {"GET": STAFF_AND_OWN},
-    "exam-results": {"POST": TEACHERS},
-    "exam-finish": {"POST": TEACHERS},
     "notifications": {"GET": TEACHERS, "POST": TEACHERS},
     "notification": {"GET": TEACHERS},
     "notification-recipients": {"GET": TEACHERS},
@@ -125,6 +125,15 @@ ACCESS: Final[Table] = {
     "notification-template-preview": {"POST": TEACHERS},
     "notification-template-test": {"POST": TEACHERS},
     "unsubscribe": {"GET": PUBLIC, "POST": PUBLIC},
+    "rank-event-certificate": {"GET": STAFF_AND_OWN},
+    "certificate": {"GET": PUBLIC},
+    "exams": {"GET": STAFF_AND_OWN, "POST": TEACHERS},
+    "exam": {"GET": STAFF_AND_OWN, "PATCH": TEACHERS, "DELETE": TEACHERS},
+    "exam-candidates": {"GET": STAFF_AND_OWN, "POST": TEACHERS},
+    "exam-candidate": {"DELETE": TEACHERS},
+    "exam-candidate-sheet": {"GET": STAFF_AND_OWN},
+    "exam-results": {"POST": TEACHERS},
+    "exam-finish": {"POST": TEACHERS},
     "exam-reopening": {"POST": TEACHERS},
     "exam-list": {"GET": STAFF},
     "exam-certificates": {"GET": STAFF},

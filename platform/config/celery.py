@@ -12,10 +12,11 @@ from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.fixups.django import DjangoFixup
 from celery.schedules import crontab
-from celery.signals import celeryd_after_setup, setup_logging, worker_init
+from celery.signals import celeryd_after_setup, setup_logging, worker_init, worker_process_init
 from django.conf import settings
 
 from tatami.broker import Wiring
+from tatami.metrics import serve_metrics
 from tatami.postgresql.logins import refuse_to_start_unsafely
 from tatami.tenancy.scope import platform_scope
 
@@ -81,17 +82,24 @@ app.conf.update(
         "sweep check-in leftovers": in_every_dojo("attendance.sweep", crontab(minute=23), at_local_hour=3),
         "check who is due": in_every_dojo("promotions.snapshot", crontab(minute=2), at_local_hour=4),
         "sweep promotion leftovers": in_every_dojo("promotions.sweep", crontab(minute=29), at_local_hour=3),
-        "find batches that nobody noted": in_every_dojo("promotions.batches", crontab(minute=53)),
         "find mail that nobody noted": in_every_dojo("notifications.outbox", crontab(minute="8-59/15")),
         "write to absentees": in_every_dojo("notifications.absentees", crontab(minute=11), at_local_hour=9),
         "forget old mail": in_every_dojo("notifications.sweep", crontab(minute=37), at_local_hour=3),
+        "find batches that nobody noted": in_every_dojo("promotions.batches", crontab(minute=53)),
         "sweep sign-in leftovers": in_every_dojo("accounts.sweep", crontab(minute=41)),
         "sweep the platform's sign-in leftovers": {
             "task": "accounts.sweep_platform",
             "schedule": crontab(minute=43),
         },
+        "count what dojos use": in_every_dojo("tenants.usage", crontab(minute=47), at_local_hour=2),
         "clear abandoned dojos": {"task": "tenants.clear_abandoned", "schedule": crontab(minute="*/10")},
         "purge overdue dojos": {"task": "tenants.purge_overdue", "schedule": crontab(hour=3, minute=5)},
+        "make exports that nobody was called for": {
+            "task": "tenants.make_exports",
+            "schedule": timedelta(minutes=1),
+            "options": {"expires": 50},
+        },
+        "sweep exports": {"task": "tenants.sweep_exports", "schedule": crontab(minute=47)},
     },
 )
 app.autodiscover_tasks()
@@ -120,3 +128,9 @@ def keep_quiet_about_a_choice(**_: object) -> None:
 def refuse_unsafe_login(**_: object) -> None:
     """Stop before any task runs if the app login can do more than it should."""
     refuse_to_start_unsafely()
+
+
+@worker_process_init.connect
+def tell_prometheus(**_: object) -> None:
+    """Serve the metrics from the processes that do the work: the one that forks them must have no threads."""
+    serve_metrics()

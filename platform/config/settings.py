@@ -20,12 +20,16 @@ TATAMI_PUBLIC_SCHEME: str = read("str", "TATAMI_PUBLIC_SCHEME", "http")
 TATAMI_PUBLIC_PORT: int = read("int", "PORT", 8000)
 TATAMI_SECRETS: list[str] = environment.signing_secrets().in_order
 TATAMI_HOSTS = "shared_apps.tenants.directory"
+TATAMI_RESOLVER = "shared_apps.tenants.domain_records.ask_dns"
 TATAMI_ACCESS = "config.access.ACCESS"
 TATAMI_OPENAPI = "config.openapi.OPERATIONS"
 TATAMI_DEVICES = "tenant_apps.attendance.devices.find_device"
 TATAMI_AUDIT_MODEL = "accounts.AuditEntry"
 TATAMI_IDEMPOTENCY_MODEL = "accounts.IdempotentAnswer"
 TATAMI_DELETION_GRACE_DAYS: int = read("int", "TATAMI_DELETION_GRACE_DAYS", 30)
+TATAMI_EXPORT_DAYS: int = read("int", "TATAMI_EXPORT_DAYS", 7)
+TATAMI_SESSION_DAYS: int = read("int", "TATAMI_SESSION_DAYS", 30)
+TATAMI_IDEMPOTENCY_DAYS: int = read("int", "TATAMI_IDEMPOTENCY_DAYS", 1)
 TATAMI_SCAN_ANSWER_DAYS: int = read("int", "TATAMI_SCAN_ANSWER_DAYS", 7)
 TATAMI_REFUSAL_DAYS: int = read("int", "TATAMI_REFUSAL_DAYS", 180)
 TATAMI_CHECK_BATCH_DAYS: int = read("int", "TATAMI_CHECK_BATCH_DAYS", 90)
@@ -43,6 +47,9 @@ if USE_X_FORWARDED_HOST:
 SHARED_APPS = [
     "django.contrib.contenttypes",  # django-tenants and simplejwt import these two; their tables stay in `public`
     "django.contrib.auth",
+    "django.contrib.messages",
+    "unfold.apps.BasicAppConfig",  # the console's looks; before django_tenants, which has templates for Django's own
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django_tenants",
     "shared_apps.tenants",
     "shared_apps.accounts",
@@ -64,6 +71,7 @@ TENANT_APPS = [
     "tenant_apps.notifications",
 ]
 INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
+MIGRATION_MODULES = {"admin": None}  # its log has no table: the audit is the log
 TENANT_MODEL = "tenants.Tenant"
 TENANT_DOMAIN_MODEL = "tenants.Domain"
 AUTH_USER_MODEL = "accounts.User"
@@ -96,6 +104,10 @@ DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
 REDIS_URL: str = read("str", "REDIS_URL", "redis://localhost:6379/0")
 CELERY_BROKER_URL: str = read("str", "CELERY_BROKER_URL", REDIS_URL)
 
+# --- Prometheus: never on a host that people reach -------------------------------------------------------------------
+TATAMI_METRICS_PORT: int = read("int", "TATAMI_METRICS_PORT", 0)
+TATAMI_METRICS_HOST: str = read("str", "TATAMI_METRICS_HOST", "127.0.0.1")
+
 # --- HTTP ----------------------------------------------------------------------------------------------------------
 ROOT_URLCONF = "config.urls_tenant"
 PUBLIC_SCHEMA_URLCONF = "config.urls_platform"
@@ -109,20 +121,53 @@ MIDDLEWARE = [
     "tatami.api.gate.InputGate",
     "django.middleware.security.SecurityMiddleware",
     "tatami.tenancy.middleware.TenantMiddleware",
+    "tatami.api.impersonation.Impersonation",
 ]
-TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 
+# --- the console, on the platform's host ----------------------------------------------------------------------------
+TATAMI_ACCESS_ELSEWHERE = ["admin"]  # shared_apps.accounts.console.site guards its pages itself
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TATAMI_PUBLIC_SCHEME == "https"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = "tatami_console_csrf"
+CSRF_COOKIE_PATH = "/console/"
+CSRF_FAILURE_VIEW = "shared_apps.accounts.console.site.csrf_failure"
+CSRF_TRUSTED_ORIGINS = [
+    # What a browser says behind a proxy that ends TLS.
+    f"{TATAMI_PUBLIC_SCHEME}://{TATAMI_BASE_DOMAIN}{port}"
+    for port in ("", f":{TATAMI_PUBLIC_PORT}")
+]
+UNFOLD = {
+    "SITE_TITLE": "Tatami",
+    "SITE_HEADER": "Tatami",
+    "SITE_URL": None,
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "ACCOUNT": {"navigation": [{"title": "API", "link": "/docs"}]},
+    "SIDEBAR": {"show_search": False, "show_all_applications": True},
+}
+
 # --- files: under each dojo's id -----------------------------------------------------------------------------------
 STORAGES = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": DATA / "files"},
-    },
+    "default": environment.storage(environment.secret("TATAMI_STORAGE_URL"), DATA / "files"),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 FILE_UPLOAD_PERMISSIONS = 0o600
@@ -133,9 +178,12 @@ AUTHENTICATION_BACKENDS: list[
     str
 ] = []  # shared_apps.accounts.sessions signs in; nothing calls authenticate()
 SILENCED_SYSTEM_CHECKS = [
-    "auth.E003",
+    "auth.E003",  # an address is unique among the users who are not archived
     "auth.W004",
-]  # an address is unique among the users who are not archived
+    "admin.E408",  # the console looks at cookies and messages for its own pages alone
+    "admin.E409",
+    "admin.E410",
+]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",

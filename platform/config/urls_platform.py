@@ -1,8 +1,15 @@
 """What the platform host answers."""
 
+from django.contrib.admin import autodiscover
 from django.urls import include, path
+from django.views.generic import RedirectView
 
+from shared_apps.accounts.console.site import console
+
+autodiscover()
 urlpatterns = [
+    path("console", RedirectView.as_view(url="/console/"), name="admin"),
+    path("console/", console.urls),
     path("", include("shared_apps.accounts.urls")),
     path("", include("shared_apps.tenants.urls")),
     path("", include("tatami.api.urls")),

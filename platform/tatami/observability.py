@@ -20,6 +20,7 @@ from rest_framework.status import is_server_error
 from structlog.contextvars import bind_contextvars, bound_contextvars, get_contextvars
 
 from tatami.ids import uuid7
+from tatami.metrics import observe_request
 from tatami.tenancy.scope import TenantScope, current_scope
 
 REQUEST_ID_HEADER: Final = "X-Request-ID"
@@ -125,7 +126,9 @@ class RequestContext:
         with bound_contextvars(requestId=request_id, userId=None):
             response = self.get_response(request)
             response[REQUEST_ID_HEADER] = request_id
-            elapsed = round((time.perf_counter() - started) * 1000, 1)
+            seconds = time.perf_counter() - started
+            observe_request(request, response.status_code, seconds)
+            elapsed = round(seconds * 1000, 1)
             write = logger.error if is_server_error(response.status_code) else logger.info
             write("request", **request_facts(request), status=response.status_code, durationMs=elapsed)
         return response
@@ -135,9 +138,11 @@ def request_facts(request: HttpRequest) -> dict[str, Any]:
     """Return what every line about a request says: whose it is and what it asked, never with which values."""
     scope = getattr(request, "scope", None)
     user_id = getattr(request, "user_id", None)
+    impersonator = getattr(request, "impersonator", None)
     return {
         "tenant": str(scope.tenant_id) if isinstance(scope, TenantScope) else None,
         "userId": str(user_id) if user_id else None,
+        **({"impersonatedBy": str(impersonator.pk)} if impersonator else {}),
         "path": request.path,
         "method": request.method,
     }

@@ -20,6 +20,7 @@ from typing import Final
 
 from django.db import transaction
 
+from tatami.metrics import observed_turn
 from tatami.observability import current_request_id
 from tatami.tenancy.directory import directory
 from tatami.tenancy.scope import current_tenant
@@ -54,7 +55,8 @@ class Job:
     work: Work = field(repr=False)
 
     def __call__(self, turn: Turn) -> str | None:
-        return self.work(turn)
+        with observed_turn(self.name):
+            return self.work(turn)
 
     def request(self) -> None:
         """Ask for turns for the dojo in force, when the transaction commits. Asking twice is asking once.

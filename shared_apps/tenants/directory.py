@@ -30,6 +30,11 @@ def request_turn(tenant: TenantScope, job: str, *, request_id: str | None) -> No
     tasks.wake_workers()
 
 
+def number_waiting() -> int:
+    """Return how many turns have waited for more than a moment, or were cut off, in dojos that serve."""
+    return turns.number_unheard(now=clock.now())
+
+
 def read_epoch() -> int:
     """Return the routing epoch; 0 before the first change."""
     with platform_scope():

@@ -5,10 +5,12 @@ from typing import Final
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from shared_apps.tenants import schemas
 from shared_apps.tenants.errors import WrongState
 from shared_apps.tenants.models import RoutingEpoch, Tenant
+from tatami import files
 from tatami.tenancy.scope import platform_scope
 
 _MAY_BECOME: Final = {
@@ -49,24 +51,62 @@ def delete_tenant(*, tenant: Tenant, now: datetime) -> Tenant:
     return change_tenant(tenant=tenant, now=now, status=Tenant.Status.DELETING)
 
 
-def purge(*, tenant: Tenant) -> None:
+def purge(*, tenant: Tenant, deleted_before: datetime | None = None) -> None:
     """Drop a deleted dojo with all its data, for good. Call it outside a transaction.
 
-    Raises `WrongState` unless it is `deleting`. Killed in the middle it can be called again: the row goes last.
+    Raises `WrongState` unless it is `deleting`; with `deleted_before` it is left alone if it was restored, or deleted
+    again since. One that is gone already is no error. Killed in the middle it can be called again, and the sweeper of
+    abandoned dojos finishes it.
     """
-    if tenant.status != Tenant.Status.DELETING:
-        raise WrongState("Only a dojo that is being deleted can be purged.")
+    with schemas.building(tenant.pk):
+        doomed = _give_up(tenant, deleted_before)
+        if doomed is not None:
+            erase(doomed)
+
+
+def erase(tenant: Tenant) -> None:
+    """Take away a dojo: it stops serving, then its schema goes, its files and, last, its row. Twice changes nothing."""
+    with platform_scope(), transaction.atomic():
+        Tenant.objects.filter(pk=tenant.pk).update(status=Tenant.Status.PROVISIONING)
+        RoutingEpoch.advance()
     schemas.drop_schema(tenant.schema_name)
+    files.remove_all(tenant.pk)
     with platform_scope(), transaction.atomic():
         tenant.delete()
         RoutingEpoch.advance()
 
 
-def purge_overdue(*, now: datetime) -> int:
-    """Purge the dojos whose grace period is over; return how many."""
-    grace = timedelta(days=settings.TATAMI_DELETION_GRACE_DAYS)
+def overdue(*, now: datetime) -> QuerySet[Tenant]:
+    """Return the deleted dojos whose grace period is over."""
+    return Tenant.objects.filter(status=Tenant.Status.DELETING, deleted_at__lt=_grace_ends(now))
+
+
+def purge_overdue(*, now: datetime, dry_run: bool = False) -> int:
+    """Purge the dojos whose grace period is over, or only count them; return how many."""
     with platform_scope():
-        overdue = list(Tenant.objects.filter(status=Tenant.Status.DELETING, deleted_at__lt=now - grace))
-        for tenant in overdue:
-            purge(tenant=tenant)
-    return len(overdue)
+        doomed = list(overdue(now=now))
+        for tenant in [] if dry_run else doomed:
+            purge(tenant=tenant, deleted_before=_grace_ends(now))
+    return len(doomed)
+
+
+def _grace_ends(now: datetime) -> datetime:
+    return now - timedelta(days=settings.TATAMI_DELETION_GRACE_DAYS)
+
+
+def _give_up(tenant: Tenant, deleted_before: datetime | None) -> Tenant | None:
+    """Mark the dojo as not whole, so that nobody restores what is being dropped; None if it is gone already."""
+    with platform_scope(), transaction.atomic():
+        present = Tenant.objects.select_for_update().filter(pk=tenant.pk).first()
+        if present is None:
+            return None
+        is_deleted = present.status == Tenant.Status.DELETING
+        deleted_at = present.deleted_at if is_deleted else None
+        if deleted_before and not (deleted_at and deleted_at < deleted_before):
+            return None
+        # Abandoned, if we have the lock that `building` gives: another purge was killed half way.
+        if not is_deleted and present.status != Tenant.Status.PROVISIONING:
+            raise WrongState("Only a dojo that is being deleted can be purged.")
+        present.status = Tenant.Status.PROVISIONING
+        present.save(update_fields=["status", "updated_at"])
+        return present

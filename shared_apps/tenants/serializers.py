@@ -19,8 +19,16 @@ class FirstAdminSerializer(StrictSerializer):
 class NewTenantSerializer(StrictSerializer):
     name = Line(max_length=200)
     slug = Line(max_length=40)
-    timezone = Line(max_length=64, default="UTC", validators=[known_timezone])
-    admin = FirstAdminSerializer()
+    timezone = Line(
+        max_length=64,
+        required=False,
+        validators=[known_timezone],
+        help_text="Left out: UTC, or that of the archive.",
+    )
+    admin = FirstAdminSerializer(required=False, help_text="Only with `archive` it may be left out.")
+    archive = serializers.UUIDField(
+        required=False, help_text="An export that is done: the new dojo is what that dojo was."
+    )
 
     def validate_slug(self, value: str) -> str:
         if not SLUG.fullmatch(value) or value.startswith("xn--"):
@@ -30,6 +38,11 @@ class NewTenantSerializer(StrictSerializer):
         if value in RESERVED_SLUGS:
             raise serializers.ValidationError("This slug is reserved.")
         return value
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "archive" not in attrs and "admin" not in attrs:
+            raise serializers.ValidationError({"admin": ["This field is required."]})
+        return attrs
 
 
 class ChangedTenantSerializer(StrictSerializer):

@@ -1,4 +1,4 @@
-"""Giving turns to jobs; looking after dojos that are half made or on their way out.
+"""Giving turns to jobs; making exports; looking after dojos that are half made or on their way out.
 
 The latter runs where an owner login is configured.
 """
@@ -10,11 +10,21 @@ import structlog
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
-from shared_apps.tenants import lifecycle, provisioning, turns
-from tatami import clock
+from shared_apps.tenants import leftovers, lifecycle, provisioning, turns
+from shared_apps.tenants.exports import making, queueing
+from shared_apps.tenants.usage import JOB as USAGE
+from shared_apps.tenants.usage import collect
+from tatami import clock, retention
+from tatami.retention import ON_THE_PLATFORM, swept_by
 from tatami.tasks import PlatformTask
+from tatami.work import DONE, Turn, job
+
+__all__ = ["leftovers"]
+"""Imported here so that every worker knows it."""
 
 logger = structlog.get_logger(__name__)
+
+SWEEP_EXPORTS: Final = "tenants.sweep_exports"
 
 AT_IT_FOR_SECONDS: Final = 5.0
 """How long one task gives turns before it queues up again behind the other tasks."""
@@ -65,3 +75,34 @@ def clear_abandoned() -> int:
 def purge_overdue() -> int:
     """Purge dojos whose grace period is over."""
     return lifecycle.purge_overdue(now=clock.now())
+
+
+@shared_task(base=PlatformTask, name="tenants.make_exports")
+def make_exports() -> None:
+    """Make the export that has waited longest, and queue up again if another waits."""
+    if making.make_next_export() and queueing.is_waiting(now=clock.now()):
+        call_exporter()
+
+
+def call_exporter() -> None:
+    """Wake a worker for an export. Without Valkey nothing is lost: beat calls once a minute."""
+    try:
+        make_exports.apply_async(expires=EXPIRES_AFTER_SECONDS)
+    except OperationalError as error:
+        logger.warning("nobody_woken", reason=str(error))
+
+
+@shared_task(base=PlatformTask, name=SWEEP_EXPORTS)
+def sweep_exports() -> None:
+    """Delete exports whose time is over, and those of dojos that were purged."""
+    retention.sweep(SWEEP_EXPORTS, now=clock.now())
+
+
+swept_by(queueing.sweep, "exports", keep="TATAMI_EXPORT_DAYS", job=SWEEP_EXPORTS, scopes=ON_THE_PLATFORM)
+
+
+@job(USAGE)
+def collect_usage(turn: Turn) -> str | None:
+    """Count what one dojo uses."""
+    collect(now=turn.now)
+    return DONE

@@ -28,6 +28,9 @@ PATIENT_ATTEMPTS: Final = 3
 
 LONGEST_WAIT: Final = timedelta(minutes=5)
 
+UNTIL_MIGRATED: Final = timedelta(seconds=30)
+"""After this it is asked again whether a dojo that was too far behind this code has been migrated."""
+
 PATIENCE: Final = timedelta(seconds=1)
 """Whoever waits longer than this for a first attempt was not heard."""
 
@@ -115,17 +118,21 @@ def _waiting(at: datetime) -> QuerySet[PendingJob]:
 
 
 def _claim(now: datetime) -> Claim | None:
-    """Take the turn of whoever has waited longest. Two at once take two."""
+    """Take the turn of whoever has waited longest. Two at once take two. Whom this code cannot serve waits longer."""
     with platform_scope(), transaction.atomic():
         waiting = _waiting(now).order_by("next_at").select_for_update(of=("self",), skip_locked=True)
-        row = waiting.first()
-        if row is None:
+        while (row := waiting.first()) is not None:
+            tenant = Tenant.objects.with_primary_domain().get(pk=row.tenant_id).scope
+            if not tenant.is_behind:
+                break
+            row.next_at = now + UNTIL_MIGRATED
+            row.save(update_fields=["next_at"])
+        else:
             return None
         row.turns += 1
         row.attempts += 1
         row.next_at = now + _lease(row.attempts)
         row.save(update_fields=["turns", "attempts", "next_at"])
-        tenant = Tenant.objects.with_primary_domain().get(pk=row.tenant_id).scope
         turn = Turn(now=now, attempt=row.attempts, cursor=row.cursor)
         return Claim(tenant, row.job, row.turns, row.marks, turn, row.request_id)
 

@@ -6,6 +6,7 @@ from rest_framework.response import Response
 
 from shared_apps.accounts.users import hashed_password
 from shared_apps.tenants import lifecycle, provisioning
+from shared_apps.tenants.exports.restoring import restore_export
 from shared_apps.tenants.models import Tenant
 from shared_apps.tenants.serializers import (
     ChangedTenantSerializer,
@@ -32,16 +33,27 @@ class TenantCollection(Listing):
         serializer = NewTenantSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         values = serializer.validated_data
-        admin = values.pop("admin")
-        password = admin.pop("password", None)
-        try:
-            password_hash = hashed_password(password) if password is not None else None
-        except Invalid as fault:
-            raise Invalid(details={"admin.password": (fault.details or {})["password"]}) from None
-        first_admin = provisioning.FirstAdmin(**admin, password_hash=password_hash)
-        tenant, user = provisioning.create_tenant(**values, admin=first_admin, now=request.now)
-        body = {**TenantSerializer(tenant).data, "admin": {"id": user.pk, "email": user.email}}
-        return created(body, "tenant", id=tenant.pk)
+        admin = _first_admin(values.pop("admin", None))
+        archive = values.pop("archive", None)
+        if archive is not None:
+            tenant, user = restore_export(archive, **values, admin=admin, now=request.now)
+        else:
+            assert admin is not None
+            values.setdefault("timezone", "UTC")
+            tenant, user = provisioning.create_tenant(**values, admin=admin, now=request.now)
+        shown = {"id": user.pk, "email": user.email} if user else None
+        return created({**TenantSerializer(tenant).data, "admin": shown}, "tenant", id=tenant.pk)
+
+
+def _first_admin(given: dict[str, Any] | None) -> provisioning.FirstAdmin | None:
+    if given is None:
+        return None
+    password = given.pop("password", None)
+    try:
+        password_hash = hashed_password(password) if password is not None else None
+    except Invalid as fault:
+        raise Invalid(details={"admin.password": (fault.details or {})["password"]}) from None
+    return provisioning.FirstAdmin(**given, password_hash=password_hash)
 
 
 class TenantResource(Resource):

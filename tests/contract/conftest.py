@@ -16,6 +16,12 @@ from tests.clients import Caller, Dojo, Platform
 from tests.conftest import NOW
 
 
+@pytest.fixture(autouse=True)
+def _own_dns(settings: Any) -> None:
+    """Ask nobody else's name servers."""
+    settings.TATAMI_RESOLVER = "tests.records.text_records"
+
+
 @pytest.fixture(scope="module")
 def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Let the module write for good, at the fixed present. What it makes, it takes away again."""

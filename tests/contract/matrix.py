@@ -17,6 +17,7 @@ CSV: Final = "text/csv"
 ICS: Final = "text/calendar"
 PAGE: Final = "text/html"
 PDF: Final = "application/pdf"
+ZIP: Final = "application/zip"
 OWN: Final = "own"
 """Like an admin, but only for what belongs to him: other rows are 404, and not in his lists."""
 
@@ -115,7 +116,25 @@ PLATFORM: Final[dict[str, dict[str, Row]]] = {
         "POST": admins(201, says(name="New Dojo", slug="new-dojo", admin={"email": "head@example.com"})),
     },
     "/tenants/{}": {"GET": admins(200), "PATCH": admins(200, says(name="Renamed")), "DELETE": admins(202)},
+    "/tenants/{}/usage": {"GET": admins(200)},
+    "/tenants/{}/impersonations": {"POST": admins(201, says(reason="Ticket 4711"))},
     "/tenants/{}/purge": {"POST": admins(204, says(confirm="spare-deleting"))},
+    # whole dojos: superadmins ask for them; whoever has the link of an archive may fetch it
+    "/tenants/{}/exports": {"POST": admins(202)},
+    "/tenants/{}/exports/{}": {"GET": admins(200)},
+    "/tenants/{}/exports/{}/archive": {
+        "GET": replace(public(200), query=lambda world: f"?token={world.codes['archive link']}", media=ZIP)
+    },
+    "/tenants/{}/domains": {
+        "GET": admins(200),
+        "POST": admins(201, says(domain="other.seishin-dojo.de")),
+    },
+    "/tenants/{}/domains/{}": {
+        "GET": admins(200),
+        "PATCH": admins(200, says(is_primary=True)),
+        "DELETE": admins(204),
+    },
+    "/tenants/{}/domains/{}/verification": {"POST": admins(200)},
 }
 
 
@@ -365,8 +384,6 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     "/exams/{}/certificates.pdf": {"GET": replace(staff(200), media=PDF)},
     "/rank-events/{}/certificate.pdf": {"GET": replace(staff_and_own(200), media=PDF)},
     "/certificates/{}": {"GET": public(200)},
-    # what last night's check said: all staff read
-    "/promotions/snapshot": {"GET": staff(200)},
     # notifications, templates: admins and instructors; whoever has the link in a mail may unsubscribe
     "/notifications": {
         "GET": teachers(200),
@@ -402,7 +419,15 @@ TABLES: Final = {"config.urls_platform": PLATFORM, "config.urls_tenant": DOJO}
 NAMED_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/users/{}": ("user",),
     "/tenants/{}": ("tenant",),
+    "/tenants/{}/usage": ("tenant",),
+    "/tenants/{}/impersonations": ("tenant that serves",),
     "/tenants/{}/purge": ("tenant that is deleted",),
+    "/tenants/{}/exports": ("tenant",),
+    "/tenants/{}/exports/{}": ("tenant", "export"),
+    "/tenants/{}/exports/{}/archive": ("tenant", "export"),
+    "/tenants/{}/domains": ("tenant",),
+    "/tenants/{}/domains/{}": ("tenant", "domain"),
+    "/tenants/{}/domains/{}/verification": ("tenant", "claimed domain"),
     "/disciplines/{}": ("discipline",),
     "/rank-systems/{}": ("rank system",),
     "/rank-systems/{}/rules": ("rank system",),
@@ -418,13 +443,6 @@ NAMED_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/students/{}/card": ("student",),
     "/students/{}/attendance": ("student",),
     "/facts/{}/void": ("fact",),
-    "/notifications/{}": ("notification",),
-    "/notifications/{}/recipients": ("notification",),
-    "/notifications/{}/cancel": ("notification",),
-    "/notification-templates/{}": ("template",),
-    "/notification-templates/{}/preview": ("template",),
-    "/notification-templates/{}/test": ("template",),
-    "/unsubscribe/{}": ("unsubscribe",),
     "/rank-events/{}/void": ("rank event",),
     "/rank-events/{}/decision": ("award",),
     "/rank-events/{}/certificate.pdf": ("award",),
@@ -452,6 +470,13 @@ NAMED_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/attendance/{}/void": ("attendance",),
     "/devices/{}": ("device",),
     "/check-in/{}": ("check-in",),
+    "/notifications/{}": ("notification",),
+    "/notifications/{}/recipients": ("notification",),
+    "/notifications/{}/cancel": ("notification",),
+    "/notification-templates/{}": ("template",),
+    "/notification-templates/{}/preview": ("template",),
+    "/notification-templates/{}/test": ("template",),
+    "/unsubscribe/{}": ("unsubscribe",),
 }
 """Which things of the world, ids or codes, the placeholders of a path stand for."""
 

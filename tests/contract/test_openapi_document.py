@@ -175,9 +175,11 @@ def has_only(value: Any, examples: list[Any], place: str = "$") -> None:
 
 
 def names_in(media_type: str, text: str) -> set[str]:
-    """Return what a text says something about: a table's columns, a calendar's properties, that it is a PDF."""
+    """Return what a text says something about: a table's columns, a calendar's properties, that it is a PDF or zip."""
     if media_type == "application/pdf":
         return {text[:5]}
+    if media_type == "application/zip":
+        return {text[:2]}
     if media_type == "text/csv":
         return set(text.removeprefix("\ufeff").splitlines()[0].replace('"', "").split(","))
     return {re.split("[;:]", line)[0] for line in text.splitlines() if line and not line.startswith(" ")}
@@ -265,7 +267,17 @@ def real_platform(world: World) -> Real:
         values.DELETED_TENANT: world.ids["tenant that is deleted"],
         values.DELETED_SLUG: "spare-deleting",
     }
-    return Real(world, {**signed_in(world), values.TENANT: world.ids["tenant"], **deleted})
+    return Real(
+        world,
+        {
+            **signed_in(world),
+            values.TENANT: world.ids["tenant"],
+            values.SERVING_TENANT: world.ids["tenant that serves"],
+            values.EXPORT: world.ids["export"],
+            values.ARCHIVE_LINK: world.codes["archive link"],
+            **deleted,
+        },
+    )
 
 
 def real_dojo(dojo: Dojo, world: World) -> Real:
@@ -291,9 +303,6 @@ def real_dojo(dojo: Dojo, world: World) -> Real:
             values.FINISHED_EXAM: ids["finished exam"],
             values.CANDIDATE: ids["candidate"],
             values.CERTIFICATE: world.codes["certificate"],
-            values.NOTIFICATION: ids["notification"],
-            values.UNSUBSCRIBE: world.codes["unsubscribe"],
-            values.ME: dojo.admin.user.email if dojo.admin.user else "",
             values.DISCIPLINE: ids["discipline"],
             values.RANK_SYSTEM: ids["rank system"],
             values.RANK: ids["rank"],
@@ -305,6 +314,9 @@ def real_dojo(dojo: Dojo, world: World) -> Real:
             values.PAIRING_CODE: world.codes["pairing"],
             values.FEED: world.codes["feed"],
             values.EXTERNAL_ID: "mika-1",
+            values.NOTIFICATION: ids["notification"],
+            values.UNSUBSCRIBE: world.codes["unsubscribe"],
+            values.ME: dojo.admin.user.email if dojo.admin.user else "",
         },
     )
 

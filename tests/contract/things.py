@@ -14,7 +14,10 @@ SCHEDULE = {
 """Mondays at 18:30 in Berlin; at the tests' present (Monday 18:40) check-in is open."""
 
 
-RED_PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+RED_PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAA"
+    "DUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+)
 
 
 def student(dojo: Dojo, **fields: Any) -> dict[str, Any]:

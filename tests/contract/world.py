@@ -1,13 +1,19 @@
 """Two dojos and the platform with one of everything in each, for the access matrix: ids, people, valid bodies."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 
+from config.openapi import values
 from shared_apps.accounts.models import PasswordLink, User
 from shared_apps.accounts.sessions import open_session
-from shared_apps.tenants.models import Domain, Tenant
+from shared_apps.tenants.domain_records import proof_record
+from shared_apps.tenants.exports.links import link_token
+from shared_apps.tenants.models import Domain, Tenant, TenantExport
 from tatami import clock
 from tatami.ids import uuid7
 from tatami.keys import secret_hash
@@ -19,6 +25,7 @@ from tenant_apps.promotions.models import Certificate
 from tenant_apps.promotions.snapshot import take_snapshot
 from tests.clients import Caller, Dojo, Platform
 from tests.contract import things
+from tests.records import RECORDS
 
 ROLES = ("admin", "instructor", "assistant", "student")
 DEVICE = "device"
@@ -97,12 +104,13 @@ def dojo_world(dojo: Dojo, password_hash: str) -> World:
     ids["notification"] = things.notification(dojo, mine)["id"]
     with tenant_scope(dojo.tenant):
         take_snapshot(Turn(now=clock.now()))
-        certificate = Certificate.objects.get(event=ids["award"]).code
         unsubscribe = unsubscribe_url(address_hash("hana@example.com")).rpartition("/")[2]
+        certificate = Certificate.objects.get(event=ids["award"]).code
     world.callers[DEVICE], ids["device"] = things.device(dojo)
     session_code = things.code_of_session(admin, {"id": ids["session"]})["token"]
     world.codes = {
         "student": things.code_of(admin, third),
+        "card": things.code_of(admin, third, kind="card"),
         "session": session_code,
         "check-in": session_code,
         "pairing": things.unpaired_device(dojo, "Back door")["pairing_code"],
@@ -132,8 +140,32 @@ def platform_world(platform: Platform, password_hash: str) -> World:
             domain = f"{slug}.localhost"
             Domain.objects.create(tenant=tenant, domain=domain, is_primary=True, verified_at=clock.now())
             world.ids[name] = str(tenant_id)
+        world.ids["tenant that serves"] = str(Tenant.objects.get(slug="kendo").pk)
+        _add_domains(world)
+        _add_export(world)
     _add_accounts(world, password_hash)
     return world
+
+
+def _add_export(world: World) -> None:
+    """Add an export that is done, with what stands for its archive."""
+    now, tenant = clock.now(), Tenant.objects.get(pk=world.ids["tenant"])
+    export = TenantExport(tenant=tenant, status="done", total=7, done=7, bytes=4, sha256="0" * 64, attempts=1)
+    export.lease_until = export.finished_at = now
+    export.expires_at = now + timedelta(days=7)
+    export.name = default_storage.save(f"{tenant.pk}/exports/{export.pk}-1.zip", ContentFile(b"PK\x05\x06"))
+    export.save()
+    world.ids["export"], world.codes["archive link"] = str(export.pk), link_token(export, now=now)
+
+
+def _add_domains(world: World) -> None:
+    """Add a domain that was verified, and one that was claimed and could be verified."""
+    tenant = Tenant.objects.get(pk=world.ids["tenant"])
+    world.codes |= {"domain": values.DOMAIN, "claimed domain": values.CLAIMED_DOMAIN}
+    for domain, verified_at in ((values.DOMAIN, clock.now()), (values.CLAIMED_DOMAIN, None)):
+        Domain.objects.create(tenant=tenant, domain=domain, is_primary=False, verified_at=verified_at)
+    record = proof_record(tenant.pk, values.CLAIMED_DOMAIN)
+    RECORDS[record.name] = [record.value]
 
 
 def _add_accounts(world: World, password_hash: str) -> None:

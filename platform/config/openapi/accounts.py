@@ -47,6 +47,8 @@ class MeAnswerSerializer(serializers.Serializer[Any]):
     role = serializers.ChoiceField(choices=Role.choices)
     tenant = MeTenantSerializer(allow_null=True)
     students = ReferenceSerializer(many=True)
+    impersonated_by = ReferenceSerializer(required=False)
+    """The superadmin who acts as this user; only there while one does."""
 
 
 class UserOrColleagueSerializer(serializers.Serializer[Any]):
@@ -68,6 +70,7 @@ class AuditEntrySerializer(AuditSerializer):
     """One deed. `action` is the route and the method; `fields` are names, never values."""
 
     actor = ReferenceSerializer()  # type: ignore[assignment]
+    impersonated_by = ReferenceSerializer(allow_null=True)  # type: ignore[assignment]
 
 
 SIGNED_IN: Final = {"id": values.USER, "email": values.EMAIL, "name": "Hana Sato", "role": "admin"}
@@ -89,6 +92,7 @@ ENTRY: Final = {
     "tenant_id": values.TENANT,
     "created_at": values.NOW,
     "actor": values.HANA,
+    "impersonated_by": None,
     "action": "student.patch",
     "object": values.STUDENT,
     "fields": ["phone"],

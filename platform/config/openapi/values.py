@@ -9,6 +9,7 @@ def _id(place: int) -> str:
 
 TENANT: Final = _id(1)
 DELETED_TENANT: Final = _id(2)
+SERVING_TENANT: Final = _id(71)
 USER: Final = _id(3)
 NEW_USER: Final = _id(4)
 STUDENT: Final = _id(5)
@@ -40,6 +41,7 @@ SNAPSHOT: Final = _id(30)
 EXAM: Final = _id(41)
 CANDIDATE: Final = _id(42)
 FINISHED_EXAM: Final = _id(43)
+EXPORT: Final = _id(61)
 NOTIFICATION: Final = _id(51)
 DELIVERY: Final = _id(52)
 PLATFORM: Final = "00000000-0000-0000-0000-000000000000"
@@ -51,11 +53,18 @@ ACCESS: Final = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMTk3In0.c2lnbmF0dXJl"
 REFRESH: Final = "rK5v0bS1nq0f8vYc2m3cZ1l5N7o9pQ4t"
 LINK: Final = "secret-of-a-mailed-link"
 DELETED_SLUG: Final = "old-dojo"
+DOMAIN: Final = "www.seishin-dojo.de"
+CLAIMED_DOMAIN: Final = "kids.seishin-dojo.de"
+RECORD: Final = "tatami-verification=u5cgdvfafz7jppgxo2x4kkn3hmqv7eyd"
 PAIRING_CODE: Final = "7KQ2-M9XR"
 DEVICE_TOKEN: Final = "device_3xG0mN1s9dQ4vB7yT2kLwZ5cR8hP6jFa"  # noqa: S105
 FEED: Final = "x1Wc7mUO0kq5bT3yJ9hLr2ZsV8nDfGaE"
+ARCHIVE_LINK: Final = "1781542500.6f1c0e9b2d7a4c5e8f3b1a0d9c8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e"
 EXTERNAL_ID: Final = "M-0815"
-LOGO: Final = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+LOGO: Final = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAA"
+    "DUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+)
 """One red pixel."""
 CERTIFICATE: Final = "7KQ2-M9XR-4T1B-0ZVD"
 CODE: Final = "AUlSYX3tNExFIGnd_8vle8wDkS6HQQ9tYbp-c_eMCMDebpSbJg"

@@ -1,5 +1,6 @@
 """The processes that serve Tatami, as command lines: the same ones that docker-compose.yml runs."""
 
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Application:
             *("--blocking-threads", self.environment.get("TATAMI_WEB_THREADS") or "8"),
             *("--workers-kill-timeout", "10", "--log-level", "error"),
             # Only here: a pool does not survive the fork of Celery's workers.
-            more={"TATAMI_POOL": "1"},
+            more={"TATAMI_POOL": "1", **self._metrics("web", 0)},
         )
 
     def worker(self) -> Program:
@@ -47,6 +48,7 @@ class Application:
             *("--pool", "prefork", "--concurrency", "2", "--prefetch-multiplier", "1"),
             # Nobody reads its events, and sending them would hold it up while Valkey is away.
             *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"),
+            more=self._metrics("worker", 1),
         )
 
     def beat(self) -> Program:
@@ -55,11 +57,20 @@ class Application:
         schedule = self.data / "beat" / "schedule"
         return self._celery("beat", "--schedule", str(schedule), "--pidfile=", "--loglevel", "INFO")
 
-    def _celery(self, name: str, *arguments: str) -> Program:
+    def _metrics(self, name: str, place: int) -> dict[str, str]:
+        """Return where a program tells Prometheus of itself: a port of its own, and a folder that starts empty."""
+        port = int(self.environment.get("TATAMI_METRICS_PORT") or 0)
+        if not port:
+            return {}
+        folder = self.data / "metrics" / name
+        shutil.rmtree(folder, ignore_errors=True)
+        return {"TATAMI_METRICS_PORT": str(port + place), "PROMETHEUS_MULTIPROC_DIR": str(folder)}
+
+    def _celery(self, name: str, *arguments: str, more: Mapping[str, str] | None = None) -> Program:
         # Its tasks are JSON by the settings, which is what the warning to root is about.
         quiet = ("-W", "ignore:You're running the worker with superuser privileges")
         command = (*quiet, "-m", "celery", "-A", "config.celery", "--quiet", name, *arguments)
-        return self._program(name, *command, log=self.data / "logs" / f"{name}.log")
+        return self._program(name, *command, log=self.data / "logs" / f"{name}.log", more=more)
 
     def _program(
         self, name: str, *arguments: str, log: Path | None = None, more: Mapping[str, str] | None = None

@@ -16,6 +16,8 @@ from tatami.embedded.signals import StopRequested, stop_signals
 from tatami.embedded.supervisor import Supervisor
 
 HIGHEST_PORT = 65_535
+METRICS_PORT = 9464
+"""Where Prometheus finds the web process unless TATAMI_METRICS_PORT says otherwise; the worker is one higher."""
 READY_WITHIN_SECONDS = 90.0
 PROBE_SECONDS = 2.0
 """Short: a connection made before Granian's workers listen may never be answered."""
@@ -24,18 +26,19 @@ PROBE_SECONDS = 2.0
 def run() -> int:
     """Serve until told to stop, and return 0; raise `EmbeddedError` when it cannot be done."""
     port = wanted_port(os.environ.get("PORT", ""))
+    metrics_port = wanted_port(os.environ.get("TATAMI_METRICS_PORT", ""), "TATAMI_METRICS_PORT", METRICS_PORT)
     with stop_signals() as settle:
         try:
             with claimed(data_folder()) as claim:
                 # Only now: the web process of a supervisor that was killed may have held it until here.
                 refuse_taken_port(port)
-                _serve(claim, port, settle)
+                _serve(claim, port, free_metrics_port(metrics_port), settle)
         except StopRequested:
             say("stopped")
     return 0
 
 
-def _serve(claim: Claim, port: int, settle: Callable[[], None]) -> None:
+def _serve(claim: Claim, port: int, metrics_port: int, settle: Callable[[], None]) -> None:
     supervisor = Supervisor(claim, say)
     with ExitStack() as stack:
         had_password = claim.has_secret("superadmin_password")
@@ -43,7 +46,8 @@ def _serve(claim: Claim, port: int, settle: Callable[[], None]) -> None:
         servers = stack.enter_context(serving(claim))
         for child in servers.children:
             supervisor.look_after(child)
-        variables = application_variables(claim, servers) | {"PORT": str(port)}
+        ports = {"PORT": str(port), "TATAMI_METRICS_PORT": str(metrics_port)}
+        variables = application_variables(claim, servers) | ports
         claim.publish(variables)
         application = Application(claim.path, merged(variables), port)
         supervisor.run_to_end(application.prepare())
@@ -63,17 +67,35 @@ def _serve(claim: Claim, port: int, settle: Callable[[], None]) -> None:
         supervisor.watch(lambda: False)
 
 
-def wanted_port(text: str) -> int:
-    """Return the port that PORT asks for, 8000 without one."""
+def wanted_port(text: str, variable: str = "PORT", default: int = 8000) -> int:
+    """Return the port that a variable asks for, `default` without one. Only the metrics can be off, by 0."""
     if not text:
-        return 8000
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= HIGHEST_PORT:
-        raise EmbeddedError(f"PORT={text!r} is not a port: give a number from 1 to 65535.")
+        return default
+    # The worker's metrics are one port higher.
+    lowest, highest = (1, HIGHEST_PORT) if variable == "PORT" else (0, HIGHEST_PORT - 1)
+    if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
+        raise EmbeddedError(f"{variable}={text!r} is not a port: give a number from {lowest} to {highest}.")
     return int(text)
 
 
-def refuse_taken_port(port: int) -> None:
-    """Raise `PortTaken` when the web process could not listen, before anything is started."""
+def free_metrics_port(port: int) -> int:
+    """Return the port of the web process's metrics, 0 for none; the worker's is one higher.
+
+    Raises `PortTaken` for one that somebody asked for. Nobody asked for the usual one: without it there are none.
+    """
+    try:
+        for each in (port, port + 1) if port else ():
+            refuse_taken_port(each, "TATAMI_METRICS_PORT")
+    except PortTaken as taken:
+        if os.environ.get("TATAMI_METRICS_PORT"):
+            raise
+        say(f"no metrics: {taken}")
+        return 0
+    return port
+
+
+def refuse_taken_port(port: int, variable: str = "PORT") -> None:
+    """Raise `PortTaken` when nobody of ours could listen there, before anything is started."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -81,12 +103,12 @@ def refuse_taken_port(port: int) -> None:
             listener.listen()
         except PermissionError as error:
             raise PortTaken(
-                f"Port {port} is not open to this account: choose one over 1023 with PORT."
+                f"Port {port} is not open to this account: choose one over 1023 with {variable}."
             ) from error
         except OSError as error:
             raise PortTaken(
                 f"Port {port} is taken: another program listens on it. Choose another, as in: "
-                f"make run PORT={port + 1}"
+                f"make run {variable}={port + (1 if variable == 'PORT' else 10)}"
             ) from error
 
 
@@ -110,10 +132,13 @@ def summary(application: Application, *, tell_password: bool) -> str:
     login = f"""curl -s {platform}/auth/login -H 'Content-Type: application/json' \\
       -d '{{"email": "{email}", "password": "{password}"}}'"""
     kept = "" if tell_password else f" (kept in {application.data / 'secrets.json'}, if it was made for you)"
+    metrics = application.environment.get("TATAMI_METRICS_PORT", "0")
+    told = f"http://{HOST}:{metrics}/metrics; the worker's: one port higher" if metrics != "0" else "off"
     return f"""it serves. Ctrl-C stops all of it.
 
     Platform  {platform}      API {platform}/docs
     Dojos     http://<slug>.localhost:{application.port}
+    Metrics   {told}
 
     Try       {login}
     Superadmin {email}{kept}

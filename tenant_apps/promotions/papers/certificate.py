@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Any, Final
 
 from tatami.errors import DomainError
-from tenant_apps.dojo.words import Language, written_date
 from tenant_apps.dojo.logo import printable_logo
+from tenant_apps.dojo.words import Language, written_date
 from tenant_apps.promotions.papers.printable import line
 from tenant_apps.promotions.papers.qr import symbol
 from tenant_apps.promotions.papers.typesetting import typeset
