@@ -32,7 +32,14 @@ from tenant_apps.promotions.check import Check
 from tenant_apps.promotions.models import Exam
 from tenant_apps.ranks.models import RankSystem
 from tenant_apps.ranks.rules import rules_in_force
-from tenant_apps.students.models import Guardian, RankEvent, Student, StudentFact, StudentNote
+from tenant_apps.students.models import (
+    EligibilitySnapshot,
+    Guardian,
+    RankEvent,
+    Student,
+    StudentFact,
+    StudentNote,
+)
 from tests.clients import Caller
 from tests.conftest import NOW
 
@@ -266,6 +273,7 @@ def test_some_may_be_promoted_now_and_some_may_not(in_dojo: TenantScope) -> None
     answers = Check(students=list(Student.objects.promotable()), as_of=TODAY).answers()
     statuses = Counter(answer.result.status.value for answer in answers)
     assert statuses["eligible"] >= 3
+    assert EligibilitySnapshot.objects.filter(status="eligible", as_of=TODAY).count() == statuses["eligible"]
     assert statuses["not_eligible"] >= 20
 
 

@@ -22,6 +22,8 @@ from shared_apps.tenants.errors import SlugTaken
 from shared_apps.tenants.models import Tenant
 from shared_apps.tenants.provisioning import FirstAdmin, create_tenant
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
+from tatami.work import DONE, Turn
+from tenant_apps.promotions.snapshot import take_snapshot
 from tenant_apps.students.models import Student, StudentFact, StudentNote
 
 DEMO_DOJOS: Final = (SEISHIN, TORA)
@@ -91,4 +93,12 @@ def _fill(dojo: DemoDojo, *, now: datetime) -> bool:
     StudentNote.objects.bulk_create(extras.notes(climbers, school, rng))
     extras.write_medical_notes(climbers, rng)
     extras.create_family_accounts(members, climbers, school, dojo.slug)
+    _check_who_is_due(now)
     return True
+
+
+def _check_who_is_due(now: datetime) -> None:
+    """Do what is done each night, so that nobody has to wait for one."""
+    cursor: str | None = ""
+    while cursor is not DONE:
+        cursor = take_snapshot(Turn(now=now, cursor=cursor))
