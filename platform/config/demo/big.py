@@ -86,6 +86,8 @@ def fill(wanted: BigDojo, tenant: TenantScope, *, now: datetime) -> Iterator[int
                     attendances=wanted.visits_before(there + size) - wanted.visits_before(there),
                 )
                 there += size
+        # Without counts the planner joins visits and sessions row by row, and each exam takes longer than the last.
+        analyze(tenant)
         yield there
 
 
