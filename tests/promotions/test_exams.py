@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from tatami.tenancy import hosts
 from tenant_apps.students.notices import notice_given
 from tests.clients import Dojo
 from tests.contract import things
@@ -294,11 +293,7 @@ def test_retest_rules_see_failed_results(grading: Grading) -> None:
     assert (after["status"], after["earliest_on"]) == ("not_eligible", "2026-09-15")
 
 
-def test_the_number_of_statements_does_not_depend_on_the_number_of_candidates(
-    grading: Grading, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Twice a second a process asks whether the hosts have changed: not here, whatever time it takes.
-    monkeypatch.setattr(hosts, "EPOCH_IS_FRESH_FOR", 3_600)
+def test_the_number_of_statements_does_not_depend_on_the_number_of_candidates(grading: Grading) -> None:
     assert grading.dojo.instructor.token
     counted: list[tuple[int, ...]] = []
     for size in (2, 12):
