@@ -1,7 +1,6 @@
 """Papers as PDF, and the question whether one is genuine."""
 
-from collections.abc import Iterable, Mapping
-from itertools import chain
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +9,10 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
-from tatami.api.renderers import JsonRenderer
+from tatami.api.answers import streamed
+from tatami.api.renderers import JsonRenderer, MadeByTheView
 from tatami.api.rules import Reach
 from tatami.api.schema import PageRenderer
 from tatami.api.views import ApiView, found_or_404
@@ -26,20 +25,12 @@ PDF = "application/pdf"
 _SCHEMA = extend_schema(responses={(200, PDF): OpenApiTypes.BINARY})
 
 
-class PdfRenderer(BaseRenderer):
-    """Says that a view answers with a PDF; the view makes it itself. Errors are JSON all the same."""
+class PdfRenderer(MadeByTheView):
+    """A paper."""
 
     media_type = PDF
     format = "pdf"
     charset = None
-
-    def render(
-        self,
-        data: Any,
-        accepted_media_type: str | None = None,
-        renderer_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        return data
 
 
 class CertificatePaper(ApiView):
@@ -126,10 +117,8 @@ def _paper(content: bytes, name: str) -> HttpResponse:
     return HttpResponse(content, content_type=PDF, headers=_named(name))
 
 
-def _streamed(chunks: Iterable[bytes], name: str) -> StreamingHttpResponse:
-    rest = iter(chunks)
-    first = next(rest)  # what goes wrong at once is still answered in JSON
-    return StreamingHttpResponse(chain([first], rest), content_type=PDF, headers=_named(name))
+def _streamed(chunks: Iterator[bytes], name: str) -> StreamingHttpResponse:
+    return streamed(chunks, content_type=PDF, headers=_named(name))
 
 
 def _named(name: str) -> dict[str, str]:

@@ -1,16 +1,14 @@
 """CSV out."""
 
-from collections.abc import Mapping
-from itertools import chain
 from typing import Any
 
-from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework.renderers import BaseRenderer
 
+from tatami.api.answers import streamed
 from tatami.api.filters import by_text, one_of
+from tatami.api.renderers import MadeByTheView
 from tatami.api.request import ApiRequest
 from tatami.api.views import Listing
 from tatami.tenancy.scope import current_tenant
@@ -20,19 +18,11 @@ from tenant_apps.students.roll import Roll
 from tenant_apps.students.serializers import StudentSerializer
 
 
-class CsvRenderer(BaseRenderer):
-    """Says that a view answers with CSV; the view makes it itself. Errors are JSON all the same."""
+class RollRenderer(MadeByTheView):
+    """A table."""
 
     media_type = "text/csv"
     format = "csv"
-
-    def render(
-        self,
-        data: Any,
-        accepted_media_type: str | None = None,
-        renderer_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        return data
 
 
 class StudentRoll(Listing):
@@ -40,7 +30,7 @@ class StudentRoll(Listing):
 
     queryset = Student.objects.all()
     serializer_class = StudentSerializer
-    renderer_classes = [CsvRenderer]
+    renderer_classes = [RollRenderer]
     pagination_class = None
     search_column = "search_name"
     filters = {"status": one_of("shown_status", Status), "external_id": by_text("external_id")}
@@ -58,10 +48,8 @@ class StudentRoll(Listing):
     def get(self, request: ApiRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
         ids = list(self.filter_queryset(self.get_queryset()).values_list("pk", flat=True))
         roll = Roll(ids, tenant=current_tenant(), as_of=dojo_today(request.now))
-        chunks = roll.chunks()
-        first = next(chunks)  # what goes wrong at once is still answered in JSON
-        return StreamingHttpResponse(
-            chain([first], chunks),
+        return streamed(
+            roll.chunks(),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": 'attachment; filename="students.csv"'},
         )

@@ -48,6 +48,19 @@ def json_bytes(data: Any) -> bytes:
     return orjson.dumps(data, default=_encode, option=orjson.OPT_PASSTHROUGH_DATETIME)
 
 
+class MadeByTheView(BaseRenderer):
+    """Says what a view answers with; the view makes it itself. Errors are JSON all the same."""
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return what the view made, as it is."""
+        return data
+
+
 class JsonRenderer(BaseRenderer):
     """What every view answers with unless it names other renderers."""
 

@@ -1,16 +1,15 @@
 """`/openapi.json` for this kind of host, and `/docs` to read and try it, with nothing from elsewhere."""
 
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from django.conf import settings
 from django.http import HttpResponse
 from django.templatetags.static import static
 from django.utils.html import format_html
-from rest_framework.renderers import BaseRenderer
 
 from tatami.api.frame import ApiView
-from tatami.api.renderers import JSON, json_bytes
+from tatami.api.renderers import JSON, MadeByTheView, json_bytes
 from tatami.api.request import ApiRequest
 
 CONTENT_SECURITY_POLICY: Final = (
@@ -66,14 +65,11 @@ class OpenApi(ApiView):
         return response
 
 
-class PageRenderer(BaseRenderer):
-    """Says that a view answers with a page; the view makes it itself."""
+class PageRenderer(MadeByTheView):
+    """A page."""
 
     media_type = "text/html"
     format = "html"
-
-    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> Any:
-        return data
 
 
 class Docs(ApiView):

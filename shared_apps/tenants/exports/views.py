@@ -8,7 +8,6 @@ from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
 from shared_apps.tenants import tasks
@@ -16,6 +15,7 @@ from shared_apps.tenants.exports.links import refuse_other_link
 from shared_apps.tenants.exports.queueing import request_export
 from shared_apps.tenants.exports.serializers import ExportProgressSerializer, ExportSerializer
 from shared_apps.tenants.models import Tenant, TenantExport
+from tatami.api.renderers import MadeByTheView
 from tatami.api.views import ApiView, accepted, found_or_404
 from tatami.errors import NotFound
 
@@ -45,15 +45,12 @@ class ExportResource(ApiView):
         return Response(ExportSerializer(export, context={"request": request}).data)
 
 
-class ZipRenderer(BaseRenderer):
-    """Says that a view answers with an archive; the view streams it itself."""
+class ZipRenderer(MadeByTheView):
+    """An archive."""
 
     media_type = ZIP
     format = "zip"
     charset = None
-
-    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> Any:
-        return data
 
 
 class ExportArchive(ApiView):
