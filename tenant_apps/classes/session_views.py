@@ -1,11 +1,11 @@
 """The sessions: the list by days, single ones, and what happens to them."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import QuerySet
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer
 
 from tatami.api.filters import Filter, by_id, by_text, one_of, read_uuid, since, until
 from tatami.api.request import role_of
@@ -39,12 +39,8 @@ class Sessions:
             return queryset
         return queryset.filter(local_date=local(self.request.now))
 
-    def get_serializer(self, *args: Any, **kwargs: Any) -> BaseSerializer[Any]:
-        shown = args[0] if args else None
-        if shown is not None:
-            sessions.attach_instructors(shown if kwargs.get("many") else [shown])
-        serializer: BaseSerializer[Any] = super().get_serializer(*args, **kwargs)  # type: ignore[misc]
-        return serializer
+    def attach(self, rows: Sequence[ClassSession]) -> None:
+        sessions.attach_instructors(rows)
 
 
 class SessionCollection(Sessions, Collection):

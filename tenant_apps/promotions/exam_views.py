@@ -1,5 +1,6 @@
 """Exams, their candidates and results."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -29,12 +30,8 @@ _CANDIDATES = Candidate.objects.filter(student__erased_at__isnull=True).select_r
 class WithExaminers:
     """Shows exams with the names of their examiners: one statement for all."""
 
-    def get_serializer(self, *args: Any, **kwargs: Any) -> BaseSerializer[Any]:
-        shown = args[0] if args else None
-        if shown is not None:
-            exams.attach_examiners(shown if kwargs.get("many") else [shown])
-        serializer: BaseSerializer[Any] = super().get_serializer(*args, **kwargs)  # type: ignore[misc]
-        return serializer
+    def attach(self, rows: Sequence[Exam]) -> None:
+        exams.attach_examiners(rows)
 
 
 class ExamCollection(WithExaminers, Collection):

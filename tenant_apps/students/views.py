@@ -1,5 +1,6 @@
 """Students and their guardians."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, cast
 
@@ -30,13 +31,8 @@ class WithRanks:
             return cast("QuerySet[Student]", rows)
         return services.with_details(rows, as_of=self.today)
 
-    def get_serializer(self, *args: Any, **kwargs: Any) -> BaseSerializer[Any]:
-        shown = args[0] if args else None
-        if shown is not None:
-            rows = shown if kwargs.get("many") else [shown]
-            services.attach_current_ranks(rows, as_of=self.today)
-        serializer: BaseSerializer[Any] = super().get_serializer(*args, **kwargs)  # type: ignore[misc]
-        return serializer
+    def attach(self, rows: Sequence[Student]) -> None:
+        services.attach_current_ranks(rows, as_of=self.today)
 
 
 class StudentCollection(WithRanks, Collection):

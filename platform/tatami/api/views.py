@@ -11,7 +11,7 @@ class Students(Collection):
 class StudentDetail(Resource): …
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.db import connection
@@ -59,6 +59,16 @@ class Rows(ApiView, GenericAPIView[Any]):
             case Reach.RECORDED:
                 queryset = queryset.recorded_by(self.request.user, self.request.now)  # type: ignore[attr-defined]
         return queryset
+
+    def attach(self, rows: Sequence[Any]) -> None:
+        """Give rows what the answer shows beside their columns, before they are shown: one statement for all."""
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> BaseSerializer[Any]:
+        """Return the serializer, of one row or (`many`) of a page, with what `attach` gives them."""
+        shown = args[0] if args else None
+        if shown is not None:
+            self.attach(shown if kwargs.get("many") else [shown])
+        return super().get_serializer(*args, **kwargs)
 
     def represent(self, instance: Any) -> Any:
         """Return what the API shows of one row, as the caller would read it."""
