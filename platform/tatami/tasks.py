@@ -5,12 +5,16 @@ Work for a dojo is no task of its own: see `tatami.work`.
 
 from typing import Any
 
+import structlog
 from celery import Task
+from kombu.exceptions import OperationalError
 
 from tatami.observability import bound_task, current_request_id
 from tatami.tenancy.scope import platform_scope
 
 REQUEST_HEADER = "tatami_request"
+
+logger = structlog.get_logger(__name__)
 
 
 class PlatformTask(Task):  # type: ignore[type-arg]
@@ -23,6 +27,18 @@ class PlatformTask(Task):  # type: ignore[type-arg]
     ) -> Any:
         headers = {REQUEST_HEADER: current_request_id(), **(options.pop("headers", None) or {})}
         return super().apply_async(args, kwargs, headers=headers, **options)
+
+    def call(self, *args: Any, **options: Any) -> bool:
+        """Have a worker do it, and say whether Valkey took the call; without Valkey a line is logged, nothing raised.
+
+        For what beat calls for again: what is to be done stands in PostgreSQL.
+        """
+        try:
+            self.apply_async(args, **options)
+        except OperationalError as error:
+            logger.warning("nobody_woken", called=self.name, reason=str(error))
+            return False
+        return True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         request = self.request

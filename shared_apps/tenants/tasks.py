@@ -6,9 +6,7 @@ The latter runs where an owner login is configured.
 from datetime import timedelta
 from typing import Any, Final
 
-import structlog
 from celery import shared_task
-from kombu.exceptions import OperationalError
 
 from shared_apps.tenants import leftovers, lifecycle, provisioning, turns
 from shared_apps.tenants.exports import making, queueing
@@ -22,7 +20,6 @@ from tatami.work import DONE, Turn, job
 __all__ = ["leftovers"]
 """Imported here so that every worker knows it."""
 
-logger = structlog.get_logger(__name__)
 
 SWEEP_EXPORTS: Final = "tenants.sweep_exports"
 
@@ -58,11 +55,9 @@ def request_for_all(job: str, spread_seconds: float, at_local_hour: int | None =
 
 def wake_workers(calls: int = 1) -> None:
     """Queue wake-up calls. Without Valkey nothing is queued and nothing is lost: beat calls when it is back."""
-    try:
-        for _ in range(calls):
-            take_turns.apply_async(expires=EXPIRES_AFTER_SECONDS)
-    except OperationalError as error:
-        logger.warning("nobody_woken", reason=str(error))
+    for _ in range(calls):
+        if not take_turns.call(expires=EXPIRES_AFTER_SECONDS):
+            break
 
 
 @shared_task(base=PlatformTask, name="tenants.clear_abandoned")
@@ -86,10 +81,7 @@ def make_exports() -> None:
 
 def call_exporter() -> None:
     """Wake a worker for an export. Without Valkey nothing is lost: beat calls once a minute."""
-    try:
-        make_exports.apply_async(expires=EXPIRES_AFTER_SECONDS)
-    except OperationalError as error:
-        logger.warning("nobody_woken", reason=str(error))
+    make_exports.call(expires=EXPIRES_AFTER_SECONDS)
 
 
 @shared_task(base=PlatformTask, name=SWEEP_EXPORTS)

@@ -7,9 +7,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-import structlog
 from celery import shared_task
-from kombu.exceptions import OperationalError
 
 from tatami.tasks import PlatformTask
 from tatami.tenancy.directory import directory
@@ -20,8 +18,6 @@ OUTBOX: Final = "notifications.outbox"
 SOONEST: Final = timedelta(seconds=1)
 LATEST: Final = timedelta(minutes=4)
 """Below the broker's visibility timeout, after which a call that still waits would be given to another worker, too."""
-
-logger = structlog.get_logger(__name__)
 
 
 @shared_task(base=PlatformTask, name="notifications.wake")
@@ -35,7 +31,4 @@ def wake(tenant_id: str) -> None:
 def call_again(*, after: timedelta) -> None:
     """Have the outbox of the dojo in force looked at again, about then, and in four minutes at the latest."""
     countdown = min(max(after, SOONEST), LATEST).total_seconds()
-    try:
-        wake.apply_async([str(current_tenant_id())], countdown=countdown)
-    except OperationalError as error:
-        logger.warning("nobody_called", reason=str(error))
+    wake.call(str(current_tenant_id()), countdown=countdown)
