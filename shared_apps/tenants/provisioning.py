@@ -47,13 +47,13 @@ def create_tenant(
     """
     tenant_id = uuid7()
     with schemas.building(tenant_id):
-        tenant = _reserve(tenant_id, name=name, slug=slug, timezone=timezone, now=now)
+        tenant = reserve(tenant_id, name=name, slug=slug, timezone=timezone, now=now)
         try:
             version = schemas.build_schema(tenant.schema_name, tenant.pk)
-            user = _add_first_admin(tenant, admin, now)
-            _activate(tenant, version)
+            user = add_first_admin(tenant, admin, now)
+            activate(tenant, version)
         except BaseException:
-            _take_back(tenant)
+            take_back(tenant)
             raise
     return tenant, user
 
@@ -73,7 +73,7 @@ def clear_abandoned(*, dry_run: bool = False) -> int:
                     cleared += ours.count()
                 elif ours.update(schema_version=ABANDONED):
                     cleared += 1
-                    _take_back(ours.get())
+                    take_back(ours.get())
     return cleared
 
 
@@ -82,7 +82,8 @@ def migrate_all() -> list[Outcome]:
     return migrate_fleet(Options(wait=True)).failed
 
 
-def _add_first_admin(tenant: Tenant, admin: FirstAdmin, now: datetime) -> User:
+def add_first_admin(tenant: Tenant, admin: FirstAdmin, now: datetime) -> User:
+    """Add a new dojo's admin; without a password the admin is mailed a link to set one."""
     with tenant_scope(tenant), transaction.atomic():
         user = create_user(
             email=admin.email, name=admin.name, role=Role.ADMIN, password_hash=admin.password_hash
@@ -93,7 +94,7 @@ def _add_first_admin(tenant: Tenant, admin: FirstAdmin, now: datetime) -> User:
 
 
 @transaction.atomic
-def _activate(tenant: Tenant, version: str) -> None:
+def activate(tenant: Tenant, version: str) -> None:
     """Let a dojo serve. Raises `MakingCutOff` if the sweeper was quicker: our lock went with the owner's connection."""
     tenant.status = Tenant.Status.ACTIVE
     tenant.schema_version = version
@@ -105,7 +106,8 @@ def _activate(tenant: Tenant, version: str) -> None:
     RoutingEpoch.advance()
 
 
-def _reserve(tenant_id: UUID, *, name: str, slug: str, timezone: str, now: datetime) -> Tenant:
+def reserve(tenant_id: UUID, *, name: str, slug: str, timezone: str, now: datetime) -> Tenant:
+    """Take the slug for a dojo in the making, which does not serve yet. Raises `SlugTaken`."""
     try:
         with transaction.atomic():
             tenant = Tenant.objects.create(
@@ -126,5 +128,6 @@ def _reserve(tenant_id: UUID, *, name: str, slug: str, timezone: str, now: datet
     return tenant
 
 
-def _take_back(tenant: Tenant) -> None:
+def take_back(tenant: Tenant) -> None:
+    """Undo the making of a dojo, however far it came."""
     lifecycle.erase(tenant)

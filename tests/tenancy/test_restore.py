@@ -228,7 +228,7 @@ def test_what_a_killed_restore_leaves_does_not_serve_and_is_cleared(
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-            patched.setattr("shared_apps.tenants.provisioning._take_back", lambda tenant: None)
+            patched.setattr("shared_apps.tenants.provisioning.take_back", lambda tenant: None)
             restored(archive, ticks=Ticks(nothing, die, nothing))
         assert [status for _, status in seen] == ["provisioning"]
         refusal(Caller(f"{COPY}.localhost").get("/me"), 404, "tenant_not_found")

@@ -49,16 +49,16 @@ def restore(
     tenant_id = uuid7()
     zone = timezone or archive.manifest.source.timezone
     with schemas.building(tenant_id):
-        tenant = provisioning._reserve(tenant_id, name=name, slug=slug, timezone=zone, now=now)
+        tenant = provisioning.reserve(tenant_id, name=name, slug=slug, timezone=zone, now=now)
         try:
             _store_files(archive, tenant_id)
             version = filled(archive, tenant, ticks)
             user = _admin_of(tenant, admin, now)
             with tenant_scope(tenant), transaction.atomic():
                 dojo_restored.send(sender=Tenant, previous_id=archive.manifest.source.id, now=now)
-            provisioning._activate(tenant, version)
+            provisioning.activate(tenant, version)
         except BaseException:
-            provisioning._take_back(tenant)
+            provisioning.take_back(tenant)
             raise
     return tenant, user
 
@@ -98,6 +98,6 @@ def _admin_of(tenant: Tenant, admin: FirstAdmin | None, now: datetime) -> User |
             return User.objects.active_admins().order_by("created_at", "pk").first()
         known = User.objects.live().filter(email_key=email_key(admin.email)).first()
         if known is None:
-            return provisioning._add_first_admin(tenant, admin, now)
+            return provisioning.add_first_admin(tenant, admin, now)
         changes = {"role": Role.ADMIN, "is_active": True}
         return change_user(user=known, changes=changes, now=now, password_hash=admin.password_hash)
