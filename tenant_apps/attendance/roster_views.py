@@ -1,12 +1,12 @@
 """One session with its roster, and the roster as one thing to save."""
 
 from typing import Any, Final
-from uuid import UUID
 
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from shared_apps.accounts.models import STAFF_ROLES
+from tatami.api.references import faults_of_names
 from tatami.api.rules import Reach
 from tatami.api.serializers import Line, StrictSerializer
 from tatami.api.views import ApiView, found_or_404
@@ -82,14 +82,7 @@ class RosterSerializer(StrictSerializer):
     def validate_entries(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         named = [entry["student"] for entry in entries]
         known = set(Student.objects.filter(pk__in=named).values_list("pk", flat=True))
-        faults: list[dict[str, Any]] = [{} for _ in entries]
-        seen: set[UUID] = set()
-        for fault, student in zip(faults, named, strict=True):
-            if student not in known:
-                fault["student"] = ["There is nothing with this id."]
-            elif student in seen:
-                fault["student"] = ["This student is named twice."]
-            seen.add(student)
+        faults = faults_of_names(entries, "student", known, twice="This student is named twice.")
         if any(faults):
             raise serializers.ValidationError(faults)
         return entries

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from uuid import UUID
 
 from rest_framework import serializers
 
 from shared_apps.accounts.models import User
+from tatami.api.references import faults_of_names
 from tatami.api.serializers import Line, Reference, StrictModelSerializer, StrictSerializer
 from tenant_apps.promotions.choosing import StudentFilterSerializer
 from tenant_apps.promotions.exams import Invitation, Result
@@ -17,7 +17,6 @@ from tenant_apps.students.serializers import PlausibleDate
 
 MOST_EXAMINERS: Final = 20
 MOST_CANDIDATES: Final = 500
-_UNKNOWN: Final = "There is nothing with this id."
 _TWICE: Final = "This is named twice."
 
 
@@ -111,16 +110,10 @@ class InvitationsSerializer(StrictSerializer):
             .values_list("pk", flat=True)
         )
         ranks = {rank.pk: rank for rank in Rank.objects.filter(system=exam.rank_system_id)}
-        faults: list[dict[str, Any]] = [{} for _ in entries]
-        seen: set[UUID] = set()
+        faults = faults_of_names(entries, "student", students, twice=_TWICE)
         for fault, entry in zip(faults, entries, strict=True):
-            if entry["student"] not in students:
-                fault["student"] = [_UNKNOWN]
-            elif entry["student"] in seen:
-                fault["student"] = [_TWICE]
             if entry["target_rank"] not in ranks:
                 fault["target_rank"] = ["There is no such rank in the exam's rank system."]
-            seen.add(entry["student"])
         if any(faults):
             raise serializers.ValidationError(faults)
         return [Invitation(entry["student"], ranks[entry["target_rank"]]) for entry in entries]
@@ -159,14 +152,7 @@ class ResultsSerializer(StrictSerializer):
     def validate_results(self, entries: list[dict[str, Any]]) -> list[Result]:
         """Return the results. One statement, however many."""
         known = set(Candidate.objects.filter(exam=self.context["exam"]).values_list("pk", flat=True))
-        faults: list[dict[str, Any]] = [{} for _ in entries]
-        seen: set[UUID] = set()
-        for fault, entry in zip(faults, entries, strict=True):
-            if entry["candidate"] not in known:
-                fault["candidate"] = [_UNKNOWN]
-            elif entry["candidate"] in seen:
-                fault["candidate"] = [_TWICE]
-            seen.add(entry["candidate"])
+        faults = faults_of_names(entries, "candidate", known, twice=_TWICE)
         if any(faults):
             raise serializers.ValidationError(faults)
         return [

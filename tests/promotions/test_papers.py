@@ -30,6 +30,7 @@ from tenant_apps.promotions.papers import (
 )
 from tenant_apps.promotions.papers.printable import line, paragraphs
 from tenant_apps.promotions.papers.words import CERTIFICATE, EXAM
+from tests.promotions.papers_read import text_of
 
 THREE_SCRIPTS = "Łukasz 田中 김민준"
 VERIFY_URL = "https://kita.example.org/certificates/7QK2M9XW4RT8PZ3VB6NH"
@@ -102,11 +103,6 @@ def printed(*certificates: Certificate) -> bytes:
     return b"".join(certificates_pdf(certificates))
 
 
-def texts(pdf: bytes) -> list[str]:
-    """The text of each page, its words one space apart."""
-    return [" ".join(page.extract_text().split()) for page in PdfReader(BytesIO(pdf)).pages]
-
-
 def pictures(pdf: bytes, *, dots_per_inch: int = 150) -> list[Image.Image]:
     return [
         page.render(scale=dots_per_inch / 72).to_pil().convert("RGB") for page in pypdfium2.PdfDocument(pdf)
@@ -135,7 +131,7 @@ def drawing(
 
 
 def test_a_certificate_says_who_was_awarded_what_when_and_by_whom():
-    (page,) = texts(printed(certificate()))
+    (page,) = text_of(printed(certificate()))
     for words in (
         "Kita Aikidō",
         "This is to certify that Mika Sato has been awarded the rank of 初段 1st dan Aikido · Aikikai",
@@ -149,7 +145,7 @@ def test_a_certificate_says_who_was_awarded_what_when_and_by_whom():
 
 
 def test_a_certificate_is_written_in_portuguese():
-    (page,) = texts(
+    (page,) = text_of(
         printed(certificate(language="pt-br", dojo_name="Associação São João", awarded_on=date(2026, 3, 1)))
     )
     for words in (
@@ -163,12 +159,12 @@ def test_a_certificate_is_written_in_portuguese():
 
 @pytest.mark.parametrize("native", ["初段", "四段 師範", "초단", "9단", "黒帯くろおびクロオビ"])
 def test_the_rank_is_in_the_arts_own_script(native):
-    assert native in texts(printed(certificate(rank_native_name=native)))[0]
+    assert native in text_of(printed(certificate(rank_native_name=native)))[0]
 
 
 def test_a_name_in_three_scripts_is_printed_fully():
     pdf = printed(certificate(student_name=THREE_SCRIPTS))
-    assert THREE_SCRIPTS in texts(pdf)[0]
+    assert THREE_SCRIPTS in text_of(pdf)[0]
     used = {
         font.get_object()["/BaseFont"]
         for font in PdfReader(BytesIO(pdf)).pages[0]["/Resources"]["/Font"].values()
@@ -204,24 +200,24 @@ def test_no_name_breaks_the_page(name):
             examiners=[name] * 9,
         )
     )
-    assert len(texts(pdf)) == 1
+    assert len(text_of(pdf)) == 1
     assert margins_are_white(picture(pdf))
     (read,) = zxingcpp.read_barcodes(picture(pdf))
     assert read.text == VERIFY_URL
 
 
 def test_markup_in_a_name_is_printed_as_it_is():
-    assert HOSTILE_NAMES["markup"] in texts(printed(certificate(student_name=HOSTILE_NAMES["markup"])))[0]
+    assert HOSTILE_NAMES["markup"] in text_of(printed(certificate(student_name=HOSTILE_NAMES["markup"])))[0]
 
 
 def test_a_long_name_is_printed_to_its_end():
     name = "Maximiliana Wolfeschlegelsteinhausen-Bergerdorff " * 5
-    (page,) = texts(printed(certificate(student_name=name, language="pt-br")))
+    (page,) = text_of(printed(certificate(student_name=name, language="pt-br")))
     assert name.replace(" ", "") in page.replace(" ", "")
 
 
 def test_a_word_wider_than_the_page_is_printed_to_its_end():
-    (page,) = texts(printed(certificate(student_name="W" * 300)))
+    (page,) = text_of(printed(certificate(student_name="W" * 300)))
     assert "W" * 300 in page.replace(" ", "")
 
 
@@ -256,7 +252,7 @@ def test_two_hundred_certificates_are_one_file_of_two_hundred_pages():
     assert psutil.Process().memory_info().rss - before < 150 * 1024 * 1024
     assert taken == 200
     assert max(map(len, chunks)) <= 64 * 1024
-    pages = texts(b"".join(chunks))
+    pages = text_of(b"".join(chunks))
     assert len(pages) == 200
     assert all(f"{THREE_SCRIPTS} {number} has been" in page for number, page in enumerate(pages))
 
@@ -283,7 +279,7 @@ def test_without_a_certificate_there_is_no_file():
 
 @pytest.mark.parametrize("day", [date(1, 1, 1), date(1964, 2, 29), date(9999, 12, 31)])
 def test_any_date_can_be_printed(day):
-    assert written_date(day, "en") in texts(printed(certificate(awarded_on=day)))[0]
+    assert written_date(day, "en") in text_of(printed(certificate(awarded_on=day)))[0]
 
 
 def test_printing_in_a_child_of_a_process_that_printed_fails_rather_than_hangs():
@@ -353,7 +349,7 @@ def test_a_broken_logo_is_refused_when_it_is_uploaded_and_left_out_in_print(brok
 
 
 def test_a_sheet_says_who_is_examined_in_what():
-    (page,) = texts(candidate_sheet_pdf(sheet()))
+    (page,) = text_of(candidate_sheet_pdf(sheet()))
     for words in (
         "Summer grading",
         THREE_SCRIPTS,
@@ -373,7 +369,7 @@ def test_a_sheet_says_who_is_examined_in_what():
 
 def test_a_long_syllabus_goes_on_over_the_pages():
     syllabus = "\n".join(f"- Technique {number}, omote and ura" for number in range(60))
-    pages = texts(candidate_sheet_pdf(sheet(syllabus=syllabus, language="pt-br")))
+    pages = text_of(candidate_sheet_pdf(sheet(syllabus=syllabus, language="pt-br")))
     assert len(pages) > 2
     for number, page in enumerate(pages, start=1):
         assert f"Página {number} de {len(pages)}" in page
@@ -383,7 +379,7 @@ def test_a_long_syllabus_goes_on_over_the_pages():
 
 
 def test_a_sheet_without_a_syllabus_says_so():
-    assert "No syllabus is written down" in texts(candidate_sheet_pdf(sheet(syllabus=" \n ")))[0]
+    assert "No syllabus is written down" in text_of(candidate_sheet_pdf(sheet(syllabus=" \n ")))[0]
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES.values(), ids=HOSTILE_NAMES)
@@ -410,7 +406,7 @@ def test_plain_text_has_paragraphs_and_lists():
 
 
 def test_sixty_candidates_stand_in_a_list_whose_head_is_on_each_page():
-    pages = texts(examiners_list_pdf(examiners_list(60)))
+    pages = text_of(examiners_list_pdf(examiners_list(60)))
     assert len(pages) > 2
     for number, page in enumerate(pages, start=1):
         assert "Rank now Rank sought Passed Failed Absent Remarks" in page

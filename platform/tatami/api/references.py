@@ -1,6 +1,6 @@
 """References to other resources: an id in a body, `{id, name}` in an answer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from tatami.api.filters import read_uuid
 
 Choice: TypeAlias = QuerySet[Any] | Callable[[Request], QuerySet[Any]]
 MAX_REFERENCES: Final = 500
+UNKNOWN: Final = "There is nothing with this id."
 _OF_THE_LIST: Final = ("required", "allow_empty", "source", "default", "most")
 
 
@@ -24,7 +25,7 @@ class Reference(RelatedField[Any, Any, Any]):
     `many=True` reads all ids with one query; `most` says how many it takes.
     """
 
-    default_error_messages = {"unknown": "There is nothing with this id.", "not_an_id": "This is not an id."}
+    default_error_messages = {"unknown": UNKNOWN, "not_an_id": "This is not an id."}
 
     def __init__(self, *, name: str = "name", **kwargs: Any) -> None:
         self.name = name
@@ -66,6 +67,19 @@ class Reference(RelatedField[Any, Any, Any]):
         return References(child_relation=cls(*args, **kwargs), **own)
 
 
+def faults_of_names(
+    entries: Sequence[Mapping[str, Any]], field: str, known: Collection[UUID], *, twice: str
+) -> list[dict[str, Any]]:
+    """Return for each entry what is wrong with the id in `field`: there is none such, or it was named before."""
+    seen: set[UUID] = set()
+    faults: list[dict[str, Any]] = []
+    for entry in entries:
+        fault = UNKNOWN if entry[field] not in known else twice if entry[field] in seen else None
+        faults.append({field: [fault]} if fault else {})
+        seen.add(entry[field])
+    return faults
+
+
 class References(ManyRelatedField):
     """Several references, each named once, all read with one query."""
 
@@ -84,11 +98,7 @@ class References(ManyRelatedField):
             raise ValidationError(f"At most {self.most} references are accepted.")
         ids = self._ids(data)
         found = self.child_relation.rows().in_bulk(set(ids))
-        unknown = {
-            str(place): ["There is nothing with this id."]
-            for place, id_ in enumerate(ids)
-            if id_ not in found
-        }
+        unknown = {str(place): [UNKNOWN] for place, id_ in enumerate(ids) if id_ not in found}
         if unknown:
             raise ValidationError(unknown)
         return [found[id_] for id_ in dict.fromkeys(ids)]
