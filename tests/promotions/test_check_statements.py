@@ -4,12 +4,16 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
+from django.db import connection
 
 from shared_apps.tenants import lifecycle, provisioning
 from shared_apps.tenants.models import Tenant
+from shared_apps.tenants.schemas import owner_in
 from tatami import clock
+from tatami.ids import uuid7
 from tatami.tenancy.middleware import host_resolver
-from tatami.tenancy.scope import platform_scope
+from tatami.tenancy.scope import platform_scope, tenant_scope
+from tenant_apps.promotions.visit_rows import TRAINING
 from tests.clients import Dojo
 from tests.contract import things
 from tests.driver_statements import sent_statements
@@ -94,3 +98,28 @@ def counted(dojo: Dojo, body: dict[str, Any], answers: int, monkeypatch: pytest.
     assert sent[0].startswith("BEGIN; SET LOCAL"), sent
     assert sent[-1] == "COMMIT", sent
     return sent
+
+
+def test_visits_are_never_compared_with_sessions_one_by_one(
+    school: tuple[Dojo, dict[str, Any], list[str]],
+) -> None:
+    """Whatever the planner believes: here, as right after a large import, that a student asked for has no visits."""
+    dojo, _, _ = school
+    with owner_in(dojo.tenant.schema_name) as owner, owner.cursor() as cursor:
+        cursor.execute("ANALYZE attendance_attendance, classes_classsession")
+    with tenant_scope(dojo.tenant), connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {TRAINING}", [[uuid7() for _ in range(5)]])
+        (plan,) = cursor.fetchone()
+    above = nodes_above("attendance_attendance", plan[0]["Plan"])
+    assert above, plan
+    assert "Nested Loop" not in above
+
+
+def nodes_above(table: str, node: dict[str, Any]) -> list[str]:
+    """Return the types of a plan's nodes from its top down to the one that reads the table; none if none does."""
+    if node.get("Relation Name") == table:
+        return [node["Node Type"]]
+    for child in node.get("Plans", []):
+        if below := nodes_above(table, child):
+            return [node["Node Type"], *below]
+    return []
