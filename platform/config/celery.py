@@ -43,9 +43,15 @@ def fixup(app: Celery) -> ScopedFixup:
 
 
 def in_every_dojo(job: str, schedule: crontab, *, at_local_hour: int | None = None) -> dict[str, Any]:
-    """Return a line of beat's schedule that has a job done in every dojo, spread over the half hour that follows."""
-    given = {"job": job, "spread_seconds": SPREAD.total_seconds(), "at_local_hour": at_local_hour}
-    return {"task": "tenants.request_for_all", "schedule": schedule, "kwargs": given}
+    """Return a line of beat's schedule that has a job done in every dojo, spread over the half hour that follows.
+
+    With `at_local_hour` it asks for the dojos whose hour has come: each has the job once a day.
+    """
+    given: dict[str, Any] = {"job": job, "spread_seconds": SPREAD.total_seconds()}
+    if at_local_hour is None:
+        return {"task": "tenants.request_for_all", "schedule": schedule, "kwargs": given}
+    given["at_local_hour"] = at_local_hour
+    return {"task": "tenants.request_daily", "schedule": schedule, "kwargs": given}
 
 
 app = Celery("tatami", fixups=["config.celery:fixup"], amqp=Wiring)

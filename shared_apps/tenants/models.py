@@ -184,6 +184,14 @@ class PendingJob(models.Model):
         indexes = [models.Index(fields=["next_at"], name="pending_job_by_turn")]
 
 
+class DailyJob(models.Model):
+    """A job that every dojo has once a day, and until when it was asked for (`shared_apps.tenants.rounds`)."""
+
+    job = models.CharField(primary_key=True, max_length=60)
+    asked_until = models.DateTimeField()
+    """Whoever's hour came by then was asked; whose comes after it is still to be."""
+
+
 class TenantMigration(models.Model):
     """How far a dojo is on its way to a version. What a killed run left is taken up (`shared_apps.tenants.fleet`)."""
 

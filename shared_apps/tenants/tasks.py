@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from celery import shared_task
 
-from shared_apps.tenants import leftovers, lifecycle, provisioning, turns
+from shared_apps.tenants import leftovers, lifecycle, provisioning, rounds, turns
 from shared_apps.tenants.exports import making, queueing
 from shared_apps.tenants.usage import JOB as USAGE
 from shared_apps.tenants.usage import collect
@@ -47,10 +47,16 @@ def wake() -> None:
 
 
 @shared_task(base=PlatformTask, name="tenants.request_for_all")
-def request_for_all(job: str, spread_seconds: float, at_local_hour: int | None = None) -> int:
+def request_for_all(job: str, spread_seconds: float) -> int:
     """Have a job done in every dojo that serves, within `spread_seconds` from now."""
+    return rounds.request_for_all(job, now=clock.now(), spread=timedelta(seconds=spread_seconds))
+
+
+@shared_task(base=PlatformTask, name="tenants.request_daily")
+def request_daily(job: str, spread_seconds: float, at_local_hour: int) -> int:
+    """Have a job done where it has become that hour, within `spread_seconds` from now."""
     spread = timedelta(seconds=spread_seconds)
-    return turns.request_for_all(job, now=clock.now(), spread=spread, at_local_hour=at_local_hour)
+    return rounds.request_daily(job, now=clock.now(), spread=spread, at_local_hour=at_local_hour)
 
 
 def wake_workers(calls: int = 1) -> None:

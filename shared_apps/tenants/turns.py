@@ -8,7 +8,7 @@ is killed in between leaves the row there, and the turn is given again when that
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -43,15 +43,6 @@ SET marks = tenants_pendingjob.marks + 1,
     request_id = EXCLUDED.request_id
 """
 
-_REQUEST_FOR_ALL: Final = """
-INSERT INTO tenants_pendingjob (tenant_id, job, next_at, marks, turns, attempts, cursor, request_id, created_at)
-SELECT id, %(job)s, %(now)s + random() * %(spread)s::interval, 1, 0, 0, '', '', %(now)s
-FROM tenants_tenant
-WHERE status = 'active'
-  AND (%(hour)s::int IS NULL OR extract(hour FROM %(now)s AT TIME ZONE timezone) = %(hour)s)
-ON CONFLICT (tenant_id, job) DO NOTHING
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -69,18 +60,6 @@ def request_turn(tenant: UUID, job: str, *, now: datetime, request_id: str = "")
     """Note that a dojo has work for a job; it takes its place behind those that wait. One statement."""
     with platform_scope(), connection.cursor() as cursor:
         cursor.execute(_REQUEST, {"tenant": tenant, "job": job, "now": now, "request_id": request_id})
-
-
-def request_for_all(job: str, *, now: datetime, spread: timedelta, at_local_hour: int | None = None) -> int:
-    """Note a job for every dojo that serves, at random moments within `spread`; return for how many. One statement.
-
-    With `at_local_hour`: for those where it is that hour (0 to 23) in their own time zone. A dojo that waits for this
-    job already keeps its place.
-    """
-    given: dict[str, Any] = {"job": job, "now": now, "spread": spread, "hour": at_local_hour}
-    with platform_scope(), connection.cursor() as cursor:
-        cursor.execute(_REQUEST_FOR_ALL, given)
-        return int(cursor.rowcount)
 
 
 def number_unheard(*, now: datetime) -> int:

@@ -293,37 +293,6 @@ def test_workers_at_once_take_different_turns(north: TenantScope, south: TenantS
             assert AttemptCount.objects.count() == 1
 
 
-# --- for all dojos --------------------------------------------------------------------------------------------
-
-
-def test_a_job_for_all_is_spread_over_time(tenant: TenantScope, other_tenant: TenantScope) -> None:
-    with platform_scope():
-        Tenant.objects.filter(pk=other_tenant.tenant_id).update(status="suspended")
-    spread = timedelta(minutes=30)
-    assert turns.request_for_all("tests.work", now=NOW, spread=spread) == 1
-    assert waiting() == {("aiki", "tests.work")}
-    with platform_scope():
-        assert NOW <= PendingJob.objects.get().next_at <= NOW + spread
-    assert turns.request_for_all("tests.work", now=NOW, spread=spread) == 0
-
-
-def test_a_nightly_job_comes_in_the_dojos_own_night(tenant: TenantScope, other_tenant: TenantScope) -> None:
-    with platform_scope():
-        Tenant.objects.filter(pk=other_tenant.tenant_id).update(timezone="Asia/Tokyo")
-    midnight = NOW.replace(hour=0, minute=17)
-    found: dict[int, set[tuple[str, str]]] = {}
-    for hour in range(24):
-        now = midnight + timedelta(hours=hour)
-        turns.request_for_all("tests.work", now=now, spread=timedelta(0), at_local_hour=3)
-        found[hour] = waiting()
-        with platform_scope():
-            PendingJob.objects.all().delete()
-    assert {hour: rows for hour, rows in found.items() if rows} == {
-        1: {("aiki", "tests.work")},
-        18: {("kendo", "tests.work")},
-    }
-
-
 # --- workers --------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from config.celery import app
 from shared_apps.tenants import usage
 from shared_apps.tenants.models import PendingJob, Tenant, TenantExport, TenantUsage
-from shared_apps.tenants.turns import request_for_all, take_turn
+from shared_apps.tenants.rounds import request_for_all
+from shared_apps.tenants.turns import take_turn
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tatami.work import DONE, Turn, job_named
 from tests.clients import Caller, Dojo, Platform
