@@ -11,9 +11,10 @@ def remove_all(tenant_id: UUID) -> None:
 
 
 def _remove(storage: Storage, folder: str) -> None:
-    if not storage.exists(folder):
+    try:
+        folders, names = storage.listdir(folder)
+    except FileNotFoundError:  # a bucket, which knows no folders, lists none instead
         return
-    folders, names = storage.listdir(folder)
     for name in names:
         storage.delete(f"{folder}/{name}")
     for inner in folders:
