@@ -13,6 +13,8 @@ from django.test.utils import CaptureQueriesContext
 
 from shared_apps.accounts.models import User
 from shared_apps.accounts.sessions import end_sessions, open_session
+from shared_apps.tenants.exports import queueing
+from shared_apps.tenants.exports.making import make_next_export
 from shared_apps.tenants.models import PendingJob, Tenant, TenantExport
 from shared_apps.tenants.usage import collect
 from tatami import clock
@@ -195,7 +197,14 @@ def test_a_session_ends_by_itself_and_with_the_account(browser: Browser, root: C
 
 # --- what is shown ---
 
-PAGES = [DOJOS, "/console/tenants/domain/", "/console/tenants/tenantusage/", "/console/accounts/auditentry/"]
+EXPORTS = "/console/tenants/tenantexport/"
+PAGES = [
+    DOJOS,
+    "/console/tenants/domain/",
+    "/console/tenants/tenantusage/",
+    EXPORTS,
+    "/console/accounts/auditentry/",
+]
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -220,6 +229,7 @@ def test_a_list_costs_as_much_with_twenty_dojos_as_with_two(
                 status="active",
             )
             made.domains.create(domain=f"spare-{number}.localhost", verified_at=NOW)
+            made.exports.create(lease_until=NOW, expires_at=NOW)
             done(root.patch("/me", {"name": f"Root {number}"}))
     assert cost() == few <= 12
 
@@ -298,6 +308,31 @@ def test_a_dojo_is_made(committing: tuple[Browser, Caller]) -> None:
     with tenant_scope(made.scope):
         assert User.objects.get().email == "ren@example.com"
     assert [row["object"] for row in audit(root, "tenants.post")] == [str(made.pk)]
+
+
+def test_an_archive_is_fetched_by_its_link(committing: tuple[Browser, Caller], north: TenantScope) -> None:
+    browser, _ = committing
+    browser.act("export", north)
+    with platform_scope():
+        export = TenantExport.objects.get(tenant=north.tenant_id)
+    try:
+        waiting = browser.get(EXPORTS).content.decode()
+        assert "queued" in waiting
+        assert "Download" not in waiting
+        assert make_next_export()
+        with platform_scope():
+            export.refresh_from_db()
+        for page in (EXPORTS, f"{EXPORTS}{export.pk}/change/"):
+            shown = browser.get(page).content.decode()
+            link = re.search(r'href="(/tenants/[^"]+/archive\?token=[^"]+)"', shown)
+            assert link
+            answer = browser.get(link.group(1))
+            assert answer.status_code == 200
+            assert len(b"".join(answer.streaming_content)) == export.bytes
+        assert export.sha256 in shown
+    finally:
+        with platform_scope():
+            queueing.delete(export)
 
 
 def test_a_slug_that_is_taken_is_refused(committing: tuple[Browser, Caller]) -> None:

@@ -8,6 +8,8 @@ import hmac
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from django.urls import reverse
+
 from shared_apps.tenants.models import TenantExport
 from tatami.errors import NotFound, TokenExpired
 from tatami.keys import tenant_keys
@@ -21,6 +23,14 @@ def link_token(export: TenantExport, *, now: datetime) -> str:
     """Return what the address of an export's archive ends in: when it ends, and a seal."""
     until = int((now + GOOD_FOR).timestamp())
     return f"{until}.{_seal(export, until, tenant_keys(_PURPOSE, export.tenant_id)[0])}"
+
+
+def archive_path(export: TenantExport, *, now: datetime) -> str | None:
+    """Return where an export's archive is fetched from now on, on the platform host; None until it is done."""
+    if export.status != TenantExport.Status.DONE:
+        return None
+    path = reverse("tenant-export-archive", kwargs={"id": export.tenant_id, "export_id": export.pk})
+    return f"{path}?token={link_token(export, now=now)}"
 
 
 def refuse_other_link(export: TenantExport, token: str, *, now: datetime) -> None:

@@ -1,11 +1,8 @@
 """The shape of an export."""
 
-from typing import Any
-
-from django.urls import reverse
 from rest_framework import serializers
 
-from shared_apps.tenants.exports.links import link_token
+from shared_apps.tenants.exports.links import archive_path
 from shared_apps.tenants.models import TenantExport
 from tatami.api.answers import location
 from tatami.api.serializers import StrictModelSerializer
@@ -50,8 +47,5 @@ class ExportSerializer(ExportProgressSerializer):
         )
 
     def get_download_url(self, export: TenantExport) -> str | None:
-        if export.status != TenantExport.Status.DONE:
-            return None
-        named: dict[str, Any] = {"id": export.tenant_id, "export_id": export.pk}
-        token = link_token(export, now=self.context["request"].now)
-        return self._absolute(f"{reverse('tenant-export-archive', kwargs=named)}?token={token}")
+        path = archive_path(export, now=self.context["request"].now)
+        return None if path is None else self._absolute(path)

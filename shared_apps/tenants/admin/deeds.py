@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from shared_apps.accounts.console.site import visit_of
 from shared_apps.tenants import lifecycle, provisioning, tasks, usage
-from shared_apps.tenants.admin_forms import NewTenantForm
+from shared_apps.tenants.admin.forms import NewTenantForm
 from shared_apps.tenants.exports.queueing import request_export
 from shared_apps.tenants.impersonation import Impersonation, impersonate
 from shared_apps.tenants.models import Tenant

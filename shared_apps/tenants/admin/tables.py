@@ -14,8 +14,8 @@ from unfold.decorators import action, display
 
 from shared_apps.accounts.console.pages import ShownRows, ShownTable
 from shared_apps.accounts.console.site import console
-from shared_apps.tenants import admin_deeds
-from shared_apps.tenants.admin_forms import DeletionForm, ImpersonationForm, NewTenantForm
+from shared_apps.tenants.admin import deeds
+from shared_apps.tenants.admin.forms import DeletionForm, ImpersonationForm, NewTenantForm
 from shared_apps.tenants.fleet.versions import history
 from shared_apps.tenants.models import Domain, Tenant, TenantUsage
 from tatami.api.views import found_or_404
@@ -94,29 +94,29 @@ class TenantTable(ShownTable):
     @admin.action(description="Suspend")
     def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
         """Have these dojos answer 403."""
-        _do(request, queryset, admin_deeds.suspend, "suspended")
+        _do(request, queryset, deeds.suspend, "suspended")
 
     @admin.action(description="Resume, or restore within the grace period")
     def resume(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
         """Have these dojos serve again."""
-        _do(request, queryset, admin_deeds.resume, "serving")
+        _do(request, queryset, deeds.resume, "serving")
 
     @admin.action(description="Export")
     def export(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
         """Have the archives of these dojos made."""
-        _do(request, queryset, admin_deeds.export, "queued for its export")
+        _do(request, queryset, deeds.export, "queued for its export")
 
     @admin.action(description="Count usage now")
     def count(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
         """Have the usage of these dojos counted soon."""
-        _do(request, queryset, admin_deeds.count, "queued to be counted")
+        _do(request, queryset, deeds.count, "queued to be counted")
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Make a dojo, which takes more than saving its row."""
         form = NewTenantForm(request.POST or None)
         if form.is_bound and form.is_valid():
             try:
-                tenant = admin_deeds.create(request, form)
+                tenant = deeds.create(request, form)
             except DomainError as refusal:
                 form.add_error(None, refusal.message)
             else:
@@ -132,7 +132,7 @@ class TenantTable(ShownTable):
         if form.is_bound and form.is_valid():
             given = form.cleaned_data
             try:
-                opened = admin_deeds.act_as(request, tenant, reason=given["reason"], user_id=given["user"])
+                opened = deeds.act_as(request, tenant, reason=given["reason"], user_id=given["user"])
             except DomainError as refusal:
                 form.add_faults(dict(refusal.details or {"": refusal.message}))
             else:
@@ -147,7 +147,7 @@ class TenantTable(ShownTable):
         tenant = found_or_404(Tenant.objects.all(), pk=object_id)
         form = DeletionForm(tenant.slug, request.POST or None)
         if form.is_bound and form.is_valid():
-            _do(request, [tenant], admin_deeds.delete, "deleted; it can be restored for a while")
+            _do(request, [tenant], deeds.delete, "deleted; it can be restored for a while")
             return _to(tenant)
         return self._page(request, "console/form.html", form, title=f"Delete {tenant.name}", deed="Delete it")
 
@@ -194,7 +194,7 @@ class UsageTable(ShownTable):
         return None if usage.bytes is None else filesizeformat(usage.bytes)
 
 
-def _do(request: HttpRequest, tenants: Any, deed: admin_deeds.Deed, outcome: str) -> None:
+def _do(request: HttpRequest, tenants: Any, deed: deeds.Deed, outcome: str) -> None:
     """Do it for each dojo, and say of each what became of it."""
     for tenant in tenants:
         try:
