@@ -101,8 +101,8 @@ TENANT_DB_ALIAS = "owner"
 DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
 
 # --- Valkey: a wake-up call, never the truth --------------------------------------------------------------------------
-REDIS_URL: str = read("str", "REDIS_URL", "redis://localhost:6379/0")
-CELERY_BROKER_URL: str = read("str", "CELERY_BROKER_URL", REDIS_URL)
+REDIS_URL: str = environment.secret("REDIS_URL") or "redis://localhost:6379/0"
+CELERY_BROKER_URL: str = environment.secret("CELERY_BROKER_URL") or REDIS_URL
 
 # --- Prometheus: never on a host that people reach -------------------------------------------------------------------
 TATAMI_METRICS_PORT: int = read("int", "TATAMI_METRICS_PORT", 0)
@@ -196,7 +196,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = "UTC"
-vars().update(environment.email(read("str", "EMAIL_URL", f"file://{DATA / 'mail'}")))
+vars().update(environment.email(environment.secret("EMAIL_URL") or f"file://{DATA / 'mail'}"))
 DEFAULT_FROM_EMAIL: str = read("str", "EMAIL_FROM", f"Tatami <no-reply@{TATAMI_BASE_DOMAIN}>")
 LOGGING_CONFIG = None
 LOGGING = logging_configuration(read("str", "LOG_FORMAT", "json"))
