@@ -8,7 +8,7 @@ from uuid import UUID
 from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connections, transaction
+from django.db import Error, connections, transaction
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils.connection import ConnectionDoesNotExist
 
@@ -59,9 +59,17 @@ def building(tenant_id: UUID, *, wait: bool = True) -> Iterator[bool]:
         yield is_ours
     finally:
         if is_ours and owner.connection is not None:
-            owner.set_schema(PUBLIC_SCHEMA)
-            with owner.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [lock_key(tenant_id)])
+            _give_back(owner, tenant_id)
+
+
+def _give_back(owner: Any, tenant_id: UUID) -> None:
+    """Release the lock. Where that cannot be done the session ends, and the lock with it: what was made stays made."""
+    try:
+        owner.set_schema(PUBLIC_SCHEMA)
+        with owner.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [lock_key(tenant_id)])
+    except Error:
+        owner.close()
 
 
 def require_owner() -> Any:

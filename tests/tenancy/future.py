@@ -75,13 +75,18 @@ def write_future(folder: Path, migrations: Mapping[str, str]) -> None:
 
 def environment(folder: Path) -> dict[str, str]:
     """Return the environment of a process of that version, in the database that this process uses."""
-    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
     admin, urls = make_conninfo(os.environ["ADMIN_DATABASE_URL"]), {}
     for alias, variable in (("default", "DATABASE_URL"), ("owner", "OWNER_DATABASE_URL")):
         login = settings.DATABASES[alias]
         given = {"user": login["USER"], "password": login["PASSWORD"], "database": login["NAME"]}
         urls[variable] = database_url(admin, **given)
-    return {**os.environ, **urls, "PYTHONPATH": path, "DJANGO_SETTINGS_MODULE": "future_settings"}
+    return {**os.environ, **urls, **variables(folder)}
+
+
+def variables(folder: Path) -> dict[str, str]:
+    """Return what in the environment of a process makes it one of that version."""
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    return {"PYTHONPATH": path, "DJANGO_SETTINGS_MODULE": "future_settings"}
 
 
 @contextmanager

@@ -9,9 +9,12 @@ import pytest
 from django.core.management import CommandError, call_command, load_command_class
 
 from shared_apps.accounts.models import User
+from shared_apps.tenants import provisioning
 from shared_apps.tenants.models import Tenant
+from shared_apps.tenants.provisioning import clear_abandoned
+from shared_apps.tenants.schemas import owner_in
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
-from tests.tenancy.world import erase_dojo
+from tests.tenancy.world import end_sessions_of_the_owner, erase_dojo
 
 COMMANDS = (
     "tenant_list",
@@ -136,3 +139,22 @@ def test_a_dojo_that_is_not_there_is_said_to_be_so(without_transaction: None) ->
     for name in ("tenant_shell", "tenant_check"):
         with pytest.raises(CommandError, match="There is no dojo nowhere"):
             typed(name, "nowhere")
+
+
+def test_a_database_that_goes_away_is_told_in_a_line(
+    north: TenantScope, superuser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a dojo is made: what was made is for the sweeper."""
+
+    def away(*_: Any) -> None:
+        end_sessions_of_the_owner(superuser)
+        with owner_in("public") as owner, owner.cursor() as cursor:
+            cursor.execute("SELECT 1")
+
+    monkeypatch.setattr(provisioning.schemas, "build_schema", away)
+    with pytest.raises(CommandError, match=r"The database went away \(.+\)\. Run this again\."):
+        typed("tenant_create", "fleeting", "--name", "F", "--admin", "head@example.com")
+    monkeypatch.undo()
+    with platform_scope():
+        clear_abandoned()
+        assert not Tenant.objects.filter(slug="fleeting").exists()

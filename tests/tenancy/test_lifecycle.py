@@ -23,7 +23,7 @@ from tests.clients import Caller, Dojo, Platform
 from tests.conftest import NOW
 from tests.contract.conftest import committed, purge, root
 from tests.contract.world import DEVICE, World, dojo_world, hashed
-from tests.tenancy.world import at_once, erase_dojo, make_dojo
+from tests.tenancy.world import at_once, end_sessions_of_the_owner, erase_dojo, make_dojo
 
 __all__ = ["committed", "root"]
 
@@ -288,11 +288,7 @@ def test_a_dojo_that_was_cleared_meanwhile_never_serves(
 
     def lose_the_lock(execute: Any, statement: str, *more: Any) -> Any:
         if statement.startswith('UPDATE "tenants_tenant"') and not cleared:
-            superuser.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE usename = %s AND datname = current_database()",
-                [connections["owner"].settings_dict["USER"]],
-            )
+            end_sessions_of_the_owner(superuser)
             cleared.extend(at_once([clear_abandoned]))
         return execute(statement, *more)
 

@@ -16,7 +16,7 @@ from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tests.clients import Caller, Platform
 from tests.conftest import NOW
-from tests.tenancy.world import at_once, erase_dojo
+from tests.tenancy.world import at_once, end_sessions_of_the_owner, erase_dojo
 
 SLUG = "twin"
 WITH_PASSWORD = FirstAdmin(email="head@example.com", password_hash="!")
@@ -160,6 +160,21 @@ def test_a_dojo_is_not_cleared_while_it_is_being_made(world: Any) -> None:
         make()
     assert cleared == [0]
     assert [status for status, _ in rows(world)] == ["active"]
+
+
+def test_a_dojo_that_serves_is_promised_although_the_lock_was_lost(world: Any) -> None:
+    """With the owner's session, which nothing needs any more when the dojo is active."""
+
+    def lose_the_lock(execute: Any, statement: str, *more: Any) -> Any:
+        if "pg_advisory_unlock" in statement:
+            end_sessions_of_the_owner(world)
+        return execute(statement, *more)
+
+    with connections["owner"].execute_wrapper(lose_the_lock):
+        make()
+    assert [status for status, _ in rows(world)] == ["active"]
+    assert clear_abandoned() == 0
+    assert knock() == (401, "not_authenticated")
 
 
 def test_dojos_that_serve_are_never_cleared(world: Any, north: TenantScope) -> None:

@@ -45,6 +45,15 @@ def superuser(django_db_setup: None, database_name: str) -> Iterator[psycopg.Con
         yield connection
 
 
+def end_sessions_of_the_owner(superuser: psycopg.Connection[Any]) -> None:
+    """Have PostgreSQL end what the owner's login has open in this database, and wait until it is."""
+    superuser.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+        "WHERE usename = %s AND datname = current_database()",
+        [connections["owner"].settings_dict["USER"]],
+    )
+
+
 def erase_dojo(superuser: psycopg.Connection[Any], slug: str) -> None:
     """Remove a dojo, whatever state it is in."""
     for tenant_id, schema in superuser.execute(

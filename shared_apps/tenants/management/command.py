@@ -8,8 +8,10 @@ from typing import Any, ClassVar, Final
 
 import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
 from django.db.models import Q
 
+from shared_apps.tenants.fleet.retries import transient
 from shared_apps.tenants.models import Tenant
 from tatami.tenancy.scope import platform_scope
 
@@ -17,7 +19,10 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class OnCallCommand(BaseCommand):
-    """A command whose `--help` keeps its paragraphs and ends with examples."""
+    """A command whose `--help` keeps its paragraphs and ends with examples.
+
+    Without its database it ends with one line: whatever it was at is done, or undone by the sweeper.
+    """
 
     example: ClassVar[str]
     requires_system_checks: list[str] = []
@@ -36,7 +41,12 @@ class OnCallCommand(BaseCommand):
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
                 handler.setStream(sys.stderr)
-        return super().execute(*args, **options)
+        try:
+            return super().execute(*args, **options)
+        except Error as error:
+            if (reason := transient(error)) is None:
+                raise
+            raise CommandError(f"The database went away ({reason}). Run this again.") from error
 
     def add_json(self, parser: CommandParser) -> None:
         """Let `--json` be asked for."""

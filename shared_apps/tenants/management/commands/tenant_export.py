@@ -1,6 +1,5 @@
 """`manage.py tenant_export`: a whole dojo as one file."""
 
-import os
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -10,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from shared_apps.tenants.errors import WrongState
 from shared_apps.tenants.exports.errors import ArchiveRefused, SchemaMoved
 from shared_apps.tenants.exports.making import make_now, measured
+from shared_apps.tenants.exports.output import whole_file
 from shared_apps.tenants.exports.queueing import request_export
 from shared_apps.tenants.exports.showing import Steps, showing
 from shared_apps.tenants.exports.writing import ArchiveWriter
@@ -24,7 +24,9 @@ class Command(OnCallCommand):
 Write everything that a dojo has into one archive, as it is at this moment; the dojo goes on serving meanwhile.
 
 Without --output the archive is kept in the storage like one that was asked for over HTTP (POST /tenants/{id}/exports),
-and deleted after TATAMI_EXPORT_DAYS. It holds personal data and password hashes: keep it as you keep a backup."""
+and deleted after TATAMI_EXPORT_DAYS. With it the file has its name only when it is whole: a run that is killed leaves
+FILE.part behind, which the next one begins anew. It holds personal data and password hashes: keep it as you keep a
+backup."""
     example = """\
   manage.py tenant_export kita
   manage.py tenant_export kita --output kita.zip
@@ -81,20 +83,15 @@ def _to_file(tenant: Tenant, output: Path, steps: Steps) -> dict[str, Any]:
     if tenant.status == Tenant.Status.PROVISIONING:
         raise WrongState("A dojo that is still being made cannot be exported.")
     try:
-        handle = os.open(output, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as fault:
-        raise CommandError(f"{output}: {fault.strerror}") from None
-    try:
-        with os.fdopen(handle, "w+b") as file:
+        with whole_file(output) as file:
             manifest = ArchiveWriter(tenant, now=clock.now()).write(
                 file,
                 expect=lambda rows: steps.expect("export", rows),
                 tick=lambda rows: steps.tick("export", rows),
             )
             length, sha256 = measured(file)
-    except BaseException:
-        output.unlink()
-        raise
+    except OSError as fault:
+        raise CommandError(f"{output}: {fault.strerror}") from None
     return {
         "export": None,
         "file": str(output),
