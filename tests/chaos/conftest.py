@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -22,6 +23,7 @@ from tatami.embedded.valkey import binary
 from tatami.tenancy.scope import platform_scope
 from tests.attendance.desk import Desk
 from tests.chaos.crew import Crew, crew_at_work, free_port
+from tests.chaos.installation import Installation, installed
 from tests.clients import Dojo
 from tests.live_server import live_server
 
@@ -98,6 +100,14 @@ def crew(
     say(f"the logs of worker, beat and Valkey: {tmp_path / 'logs'}")
     with crew_at_work(tmp_path, urls, valkey_port) as crew:
         yield crew
+
+
+@pytest.fixture
+def installation(tmp_path: Path, say: Callable[[str], None]) -> Iterator[Installation]:
+    """An installation of this test alone, with the two demo dojos."""
+    with installed(tmp_path) as installation:
+        say(f"its logs: {installation.folder / 'data' / 'logs'}")
+        yield installation
 
 
 class Api:
