@@ -4,12 +4,13 @@ Beat says when to ask; which dojos are asked is a matter of what was asked befor
 a dojo whose hour came meanwhile is asked when all is there again, and none is asked twice.
 """
 
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import connection, transaction
 
-from shared_apps.tenants.models import DailyJob
+from shared_apps.tenants.models import DailyJob, Tenant
 from tatami.tenancy.scope import platform_scope
 
 BEFORE_THE_FIRST: Final = timedelta(hours=1)
@@ -19,16 +20,9 @@ _REQUEST: Final = """
 INSERT INTO tenants_pendingjob (tenant_id, job, next_at, marks, turns, attempts, cursor, request_id, created_at)
 SELECT id, %(job)s, %(now)s + random() * %(spread)s::interval, 1, 0, 0, '', '', %(now)s
 FROM tenants_tenant
-WHERE status = 'active' AND {whose}
+WHERE status = 'active' AND (%(zones)s::text[] IS NULL OR timezone = ANY(%(zones)s))
 ON CONFLICT (tenant_id, job) DO NOTHING
 """
-
-# When it was that hour last in the dojo's own time zone: today's, or else yesterday's.
-_WHOSE_HOUR_CAME: Final = """\
-(SELECT max(day.hour AT TIME ZONE timezone)
-   FROM (SELECT date_trunc('day', %(now)s AT TIME ZONE timezone) + make_interval(days => d, hours => %(hour)s)
-           FROM (VALUES (0), (-1)) AS days (d)) AS day (hour)
-  WHERE day.hour AT TIME ZONE timezone <= %(now)s) > %(since)s"""
 
 
 def request_for_all(job: str, *, now: datetime, spread: timedelta) -> int:
@@ -37,7 +31,7 @@ def request_for_all(job: str, *, now: datetime, spread: timedelta) -> int:
     A dojo that waits for this job already keeps its place.
     """
     with platform_scope():
-        return _request("true", {"job": job, "now": now, "spread": spread})
+        return _request(job, now, spread)
 
 
 def request_daily(job: str, *, now: datetime, spread: timedelta, at_local_hour: int) -> int:
@@ -49,14 +43,26 @@ def request_daily(job: str, *, now: datetime, spread: timedelta, at_local_hour: 
     with platform_scope(), transaction.atomic():
         first = {"asked_until": now - BEFORE_THE_FIRST}
         asked, _ = DailyJob.objects.select_for_update().get_or_create(job=job, defaults=first)
-        given = {"job": job, "now": now, "spread": spread, "hour": at_local_hour, "since": asked.asked_until}
-        number = _request(_WHOSE_HOUR_CAME, given)
+        serving = Tenant.objects.filter(status=Tenant.Status.ACTIVE)
+        zones = serving.values_list("timezone", flat=True).distinct()
+        due = [zone for zone in zones if _hour_came(zone, at_local_hour, now) > asked.asked_until]
+        number = _request(job, now, spread, due)
         asked.asked_until = max(asked.asked_until, now)
         asked.save()
     return number
 
 
-def _request(whose: str, given: dict[str, Any]) -> int:
+def _hour_came(zone: str, hour: int, now: datetime) -> datetime:
+    """Return when it was that hour last in a time zone: today, or else yesterday. In one that is gone, by UTC."""
+    try:
+        place = ZoneInfo(zone)
+    except ZoneInfoNotFoundError:
+        place = ZoneInfo("UTC")
+    today = datetime.combine(now.astimezone(place).date(), time(hour), tzinfo=place)
+    return today if today <= now else today - timedelta(days=1)
+
+
+def _request(job: str, now: datetime, spread: timedelta, zones: list[str] | None = None) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(_REQUEST.replace("{whose}", whose), given)
+        cursor.execute(_REQUEST, {"job": job, "now": now, "spread": spread, "zones": zones})
         return int(cursor.rowcount)

@@ -127,6 +127,15 @@ def test_it_costs_the_same_for_any_number_of_dojos(tenant: TenantScope) -> None:
     assert len([s for s in statements.captured_queries if "SAVEPOINT" not in s["sql"]]) <= 4
 
 
+def test_a_time_zone_that_nobody_knows_stops_nobody_else(
+    tenant: TenantScope, other_tenant: TenantScope
+) -> None:
+    """It may have been known when it was chosen. PostgreSQL and Python know different ones, too."""
+    live_in(other_tenant, "Mars/Olympus_Mons")
+    assert ask_at(MIDNIGHT + timedelta(hours=1, minutes=17)) == {"aiki"}
+    assert ask_at(MIDNIGHT + timedelta(hours=3)) == {"kendo"}
+
+
 def test_two_who_ask_at_once_ask_each_dojo_once(
     without_transaction: None, superuser: Any, north: TenantScope, south: TenantScope
 ) -> None:
