@@ -34,6 +34,7 @@ migrations.CreateModel('Visit', fields=[
         ])"""
 INDEX_NICKNAME: Final = """\
 migrations.AddIndex('student', models.Index(fields=['nickname'], name='student_by_nickname'))"""
+DROP_FOREIGN_KEY: Final = "migrations.RemoveField('studentnote', 'student')"
 DROP_NICKNAME: Final = "migrations.RemoveField('student', 'nickname')"
 
 _MIGRATION: Final = """\
