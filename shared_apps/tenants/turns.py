@@ -39,8 +39,19 @@ INSERT INTO tenants_pendingjob (tenant_id, job, next_at, marks, turns, attempts,
 VALUES (%(tenant)s, %(job)s, %(now)s, 1, 0, 0, '', %(request_id)s, %(now)s)
 ON CONFLICT (tenant_id, job) DO UPDATE
 SET marks = tenants_pendingjob.marks + 1,
-    next_at = LEAST(tenants_pendingjob.next_at, EXCLUDED.next_at),
+    next_at = CASE WHEN tenants_pendingjob.attempts = 0
+                   THEN LEAST(tenants_pendingjob.next_at, EXCLUDED.next_at) ELSE tenants_pendingjob.next_at END,
     request_id = EXCLUDED.request_id
+"""
+
+
+_LET_WAIT: Final = """
+UPDATE tenants_pendingjob SET next_at = %(until)s
+WHERE (tenant_id, job) IN (
+    SELECT p.tenant_id, p.job FROM tenants_pendingjob p JOIN tenants_tenant t ON t.id = p.tenant_id
+    WHERE p.next_at <= %(now)s AND t.status = 'active' AND t.schema_version = %(version)s
+    FOR UPDATE OF p SKIP LOCKED
+)
 """
 
 
@@ -57,7 +68,10 @@ class Claim:
 
 
 def request_turn(tenant: UUID, job: str, *, now: datetime, request_id: str = "") -> None:
-    """Note that a dojo has work for a job; it takes its place behind those that wait. One statement."""
+    """Note that a dojo has work for a job; it takes its place behind those that wait. One statement.
+
+    A turn that is being taken, or waits after a failure, keeps its lease: what was asked for meanwhile comes after it.
+    """
     with platform_scope(), connection.cursor() as cursor:
         cursor.execute(_REQUEST, {"tenant": tenant, "job": job, "now": now, "request_id": request_id})
 
@@ -101,11 +115,11 @@ def _claim(now: datetime) -> Claim | None:
     with platform_scope(), transaction.atomic():
         waiting = _waiting(now).order_by("next_at").select_for_update(of=("self",), skip_locked=True)
         while (row := waiting.first()) is not None:
-            tenant = Tenant.objects.with_primary_domain().get(pk=row.tenant_id).scope
+            found = Tenant.objects.with_primary_domain().get(pk=row.tenant_id)
+            tenant = found.scope
             if not tenant.is_behind:
                 break
-            row.next_at = now + UNTIL_MIGRATED
-            row.save(update_fields=["next_at"])
+            _let_wait(found.schema_version, now)
         else:
             return None
         row.turns += 1
@@ -114,6 +128,13 @@ def _claim(now: datetime) -> Claim | None:
         row.save(update_fields=["turns", "attempts", "next_at"])
         turn = Turn(now=now, attempt=row.attempts, cursor=row.cursor)
         return Claim(tenant, row.job, row.turns, row.marks, turn, row.request_id)
+
+
+def _let_wait(version: str, now: datetime) -> None:
+    """Have all dojos of a version that this code cannot serve wait until they may have been migrated. One statement."""
+    given = {"version": version, "now": now, "until": now + UNTIL_MIGRATED}
+    with connection.cursor() as cursor:
+        cursor.execute(_LET_WAIT, given)
 
 
 def _lease(attempt: int) -> timedelta:

@@ -293,6 +293,35 @@ def test_workers_at_once_take_different_turns(north: TenantScope, south: TenantS
             assert AttemptCount.objects.count() == 1
 
 
+def test_asking_during_a_turn_does_not_give_it_to_another(tenant: TenantScope) -> None:
+    """Nor does it count as a turn that was cut off, by which jobs know what they must not try again."""
+    taken: list[bool] = []
+
+    def ask_and_look() -> str | None:
+        for _ in range(5):
+            ask(tenant)
+            taken.append(turn())
+        return DONE
+
+    ask(tenant)
+    answers[:] = [ask_and_look]
+    assert turn()
+    assert taken == [False] * 5
+    assert turn(), "what was asked for meanwhile comes after it"
+    assert [one.attempt for _, one in done] == [1, 1]
+    assert waiting() == set()
+
+
+def test_asking_again_does_not_shorten_the_wait_after_a_failure(tenant: TenantScope) -> None:
+    ask(tenant)
+    answers[:] = [fail]
+    with pytest.raises(LookupError):
+        turn()
+    ask(tenant)
+    assert not turn()
+    assert turn(seconds=turns.LEASE.total_seconds())
+
+
 # --- workers --------------------------------------------------------------------------------------------------
 
 
