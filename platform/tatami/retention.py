@@ -9,13 +9,17 @@ The job itself is `sweep("attendance.sweep", now=turn.now)`. What takes more tha
 is emptied) is a function of its own, declared by `swept_by`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
+import structlog
 from django.conf import settings
 from django.db.models import QuerySet
+
+logger = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 IN_DOJOS: Final = frozenset({"dojo"})
 ON_THE_PLATFORM: Final = frozenset({"platform"})
@@ -81,6 +85,20 @@ def swept_by(sweep: Sweep, name: str, *, keep: str | timedelta, job: str, scopes
 def kinds(scopes: frozenset[str]) -> list[Kept]:
     """Return what is kept for a while there, by name."""
     return sorted((one for one in _kept.values() if scopes <= one.scopes), key=lambda one: one.kind)
+
+
+def one_by_one(things: Iterable[T], remove: Callable[[T], bool]) -> int:
+    """Remove each by itself; return how many there were to remove. For what takes more than a DELETE.
+
+    One that cannot be removed is told of in the log and tried again the next time; it stops none behind it.
+    """
+    removed = 0
+    for thing in things:
+        try:
+            removed += remove(thing)
+        except Exception:
+            logger.exception("retention.not_removed", what=str(thing))
+    return removed
 
 
 def sweep(job: str, *, now: datetime) -> None:

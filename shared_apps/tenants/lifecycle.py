@@ -11,6 +11,7 @@ from shared_apps.tenants import schemas
 from shared_apps.tenants.errors import WrongState
 from shared_apps.tenants.models import RoutingEpoch, Tenant
 from tatami import files
+from tatami.retention import one_by_one
 from tatami.tenancy.scope import platform_scope
 
 _MAY_BECOME: Final = {
@@ -51,17 +52,19 @@ def delete_tenant(*, tenant: Tenant, now: datetime) -> Tenant:
     return change_tenant(tenant=tenant, now=now, status=Tenant.Status.DELETING)
 
 
-def purge(*, tenant: Tenant, deleted_before: datetime | None = None) -> None:
-    """Drop a deleted dojo with all its data, for good. Call it outside a transaction.
+def purge(*, tenant: Tenant, deleted_before: datetime | None = None, wait: bool = True) -> bool:
+    """Drop a deleted dojo with all its data, for good; return whether that was done. Call it outside a transaction.
 
     Raises `WrongState` unless it is `deleting`; with `deleted_before` it is left alone if it was restored, or deleted
-    again since. One that is gone already is no error. Killed in the middle it can be called again, and the sweeper of
-    abandoned dojos finishes it.
+    again since. One that is gone already is no error; without `wait`, nor is one that somebody else is at. Killed in
+    the middle, or given up because a backup reads its tables, it can be called again, and the sweeper of abandoned
+    dojos finishes it.
     """
-    with schemas.building(tenant.pk):
-        doomed = _give_up(tenant, deleted_before)
+    with schemas.building(tenant.pk, wait=wait) as is_ours:
+        doomed = _give_up(tenant, deleted_before) if is_ours else None
         if doomed is not None:
             erase(doomed)
+    return doomed is not None
 
 
 def erase(tenant: Tenant) -> None:
@@ -82,12 +85,14 @@ def overdue(*, now: datetime) -> QuerySet[Tenant]:
 
 
 def purge_overdue(*, now: datetime, dry_run: bool = False) -> int:
-    """Purge the dojos whose grace period is over, or only count them; return how many."""
+    """Purge the dojos whose grace period is over, or only count them; return how many. Twice at once is harmless."""
+
+    def purge_it(tenant: Tenant) -> bool:
+        return purge(tenant=tenant, deleted_before=_grace_ends(now), wait=False)
+
     with platform_scope():
         doomed = list(overdue(now=now))
-        for tenant in [] if dry_run else doomed:
-            purge(tenant=tenant, deleted_before=_grace_ends(now))
-    return len(doomed)
+        return len(doomed) if dry_run else one_by_one(doomed, purge_it)
 
 
 def _grace_ends(now: datetime) -> datetime:

@@ -22,6 +22,7 @@ from shared_apps.tenants.fleet.runner import Options, Outcome, migrate_fleet
 from shared_apps.tenants.models import Domain, RoutingEpoch, Tenant
 from tatami import clock
 from tatami.ids import uuid7
+from tatami.retention import one_by_one
 from tatami.tenancy.scope import platform_scope, tenant_scope
 
 ABANDONED: Final = "abandoned"
@@ -63,18 +64,20 @@ def clear_abandoned(*, dry_run: bool = False) -> int:
 
     One that is still being made is left alone: its maker holds a lock. Running this twice, or at once, is harmless.
     """
-    cleared = 0
+    unfinished = Tenant.objects.filter(status=Tenant.Status.PROVISIONING)
+
+    def clear(tenant_id: UUID) -> bool:
+        with schemas.building(tenant_id, wait=False) as is_ours:
+            ours = unfinished.filter(pk=tenant_id) if is_ours else unfinished.none()
+            if dry_run:
+                return ours.exists()
+            is_abandoned = ours.update(schema_version=ABANDONED) > 0
+            if is_abandoned:
+                take_back(ours.get())
+            return is_abandoned
+
     with platform_scope():
-        unfinished = Tenant.objects.filter(status=Tenant.Status.PROVISIONING)
-        for tenant_id in list(unfinished.order_by("pk").values_list("pk", flat=True)):
-            with schemas.building(tenant_id, wait=False) as is_ours:
-                ours = unfinished.filter(pk=tenant_id) if is_ours else unfinished.none()
-                if dry_run:
-                    cleared += ours.count()
-                elif ours.update(schema_version=ABANDONED):
-                    cleared += 1
-                    take_back(ours.get())
-    return cleared
+        return one_by_one(list(unfinished.order_by("pk").values_list("pk", flat=True)), clear)
 
 
 def migrate_all() -> list[Outcome]:

@@ -13,7 +13,6 @@ from shared_apps.tenants.exports import making, queueing
 from shared_apps.tenants.usage import JOB as USAGE
 from shared_apps.tenants.usage import collect
 from tatami import clock, retention
-from tatami.retention import ON_THE_PLATFORM, swept_by
 from tatami.tasks import PlatformTask
 from tatami.work import DONE, Turn, job
 
@@ -94,9 +93,6 @@ def call_exporter() -> None:
 def sweep_exports() -> None:
     """Delete exports whose time is over, and those of dojos that were purged."""
     retention.sweep(SWEEP_EXPORTS, now=clock.now())
-
-
-swept_by(queueing.sweep, "exports", keep="TATAMI_EXPORT_DAYS", job=SWEEP_EXPORTS, scopes=ON_THE_PLATFORM)
 
 
 @job(USAGE)

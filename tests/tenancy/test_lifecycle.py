@@ -10,8 +10,9 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection, connections
 from psycopg import sql
+from structlog.testing import capture_logs
 
-from shared_apps.tenants import directory, lifecycle
+from shared_apps.tenants import directory, lifecycle, schemas
 from shared_apps.tenants.errors import MakingCutOff, WrongState
 from shared_apps.tenants.models import RESERVED_SLUGS, SLUG, Tenant
 from shared_apps.tenants.provisioning import clear_abandoned
@@ -275,6 +276,46 @@ def test_files_go_with_their_dojo(doomed: Tenant, north: TenantScope) -> None:
         assert default_storage.exists(theirs)
     finally:
         default_storage.delete(theirs)
+
+
+def test_a_purge_does_not_wait_for_a_backup(
+    superuser: Any, doomed: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads the tables for long would have a worker wait, and then another; the sweeper comes again."""
+    monkeypatch.setattr(schemas, "LOCKS_WITHIN_MS", 50)
+    with superuser.transaction():
+        superuser.execute(f'LOCK TABLE "{doomed.schema_name}".students_student IN ACCESS SHARE MODE')
+        answer = Platform().superadmin().post(f"/tenants/{doomed.pk}/purge", {"confirm": "doomed"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "service_unavailable")
+        assert clear_abandoned() == 0
+    assert clear_abandoned() == 1
+    assert is_there(superuser, doomed) == (False, False)
+
+
+def test_one_that_cannot_be_removed_stops_none_behind_it(
+    superuser: Any, doomed: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files, for example: the storage refuses."""
+    scope = make_dojo("doomed-too")
+    with platform_scope():
+        other = Tenant.objects.get(pk=scope.tenant_id)
+        Tenant.objects.filter(pk__in=[doomed.pk, other.pk]).update(
+            status="deleting", deleted_at=NOW - timedelta(days=400)
+        )
+        first, second = lifecycle.overdue(now=NOW)
+
+    def refuse(tenant_id: Any) -> None:
+        if tenant_id == first.pk:
+            raise PermissionError("the storage refuses")
+
+    monkeypatch.setattr("tatami.files.remove_all", refuse)
+    with capture_logs() as logs:
+        assert lifecycle.purge_overdue(now=NOW) == 1
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["retention.not_removed"]
+    assert is_there(superuser, second) == (False, False)
+    assert is_there(superuser, first) == (True, False)
+    monkeypatch.undo()
+    assert clear_abandoned() == 1
 
 
 # --- made and cleared at once --------------------------------------------------------------------------------------

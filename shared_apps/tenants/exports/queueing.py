@@ -17,6 +17,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from shared_apps.tenants.errors import WrongState
 from shared_apps.tenants.exports.errors import ExportOvertaken
 from shared_apps.tenants.models import Tenant, TenantExport
+from tatami.retention import one_by_one
 from tatami.tenancy.scope import platform_scope
 
 LEASE: Final = timedelta(minutes=1)
@@ -121,16 +122,14 @@ def sweep(*, now: datetime, dry_run: bool = False) -> int:
     """
     with platform_scope():
         overdue = list(_overdue(now))
-        for export in [] if dry_run else overdue:
-            delete(export)
-    return len(overdue)
+        return len(overdue) if dry_run else one_by_one(overdue, delete)
 
 
-def delete(export: TenantExport) -> None:
-    """Delete an export with its file. Twice changes nothing."""
+def delete(export: TenantExport) -> bool:
+    """Delete an export with its file; return whether it was still there. Twice changes nothing."""
     for attempt in range(1, export.attempts + 1):
         default_storage.delete(file_name(export.tenant_id, export.pk, attempt))
-    export.delete()
+    return bool(export.delete()[0])
 
 
 def _overdue(now: datetime) -> QuerySet[TenantExport]:
