@@ -1,4 +1,4 @@
-"""DDL on dojos' schemas, by the owner login: build, migrate, seal, verify, drop. The only place that uses it."""
+"""DDL by the owner login: dojos' schemas are built, sealed, verified and dropped, `public` is migrated. Only here."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils.connection import ConnectionDoesNotExist
 
 from shared_apps.tenants.blueprint import Blueprint, app_privileges, tenant_blueprint
-from shared_apps.tenants.fleet.versions import Key, history, public_history
+from shared_apps.tenants.fleet.versions import Key, public_history
 from tatami.errors import ServiceUnavailable
 from tatami.tenancy.scope import PLATFORM_ID, PUBLIC_SCHEMA
 from tatami.tenancy.seal import (
@@ -27,6 +27,9 @@ from tatami.tenancy.seal import (
 )
 
 OWNER = "owner"
+
+LOCKS_WITHIN_MS = 2_000
+"""For a schema to be dropped: whoever waits longer would have others wait behind it."""
 
 
 @contextmanager
@@ -115,19 +118,6 @@ def build_schema(schema: str, tenant_id: UUID, blueprint: Blueprint | None = Non
     return blueprint.version
 
 
-def migrate_schema(schema: str, tenant_id: UUID) -> str:
-    """Run the migrations a dojo's schema lacks, seal what they added, verify; return its version.
-
-    Django's own way, a second for each dojo. Tests hold the two quick ones to it: `build_schema` and `fleet.replay`.
-    """
-    call_command("migrate_schemas", schema_name=schema, verbosity=0, interactive=False)
-    with owner_in(schema) as owner, owner.cursor() as cursor:
-        fresh = unsealed(cursor, schema, tenant_id, app_login())
-        send(owner, seal_statements(_with_privileges(fresh), tenant_id, app_login()))
-        verify_seal(cursor, schema, tenant_id, app_login())
-    return history().version(history().whole)
-
-
 def note_migrations(cursor: Any, migrations: Iterable[Key]) -> None:
     """Write down in the schema's own record that these have run."""
     ran = list(migrations)
@@ -195,9 +185,18 @@ def _applied_in_public() -> frozenset[Key]:
 
 
 def drop_schema(schema: str) -> None:
-    """Drop a dojo's schema with all in it. Doing it twice changes nothing."""
+    """Drop a dojo's schema with all in it. Doing it twice changes nothing.
+
+    Raises Django's `OperationalError` where somebody reads its tables all the while, as a backup does.
+    """
     with owner_in(PUBLIC_SCHEMA) as owner:
-        send(owner, [f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE"])
+        send(
+            owner,
+            [
+                f"SET LOCAL lock_timeout = {LOCKS_WITHIN_MS}",
+                f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE",
+            ],
+        )
 
 
 def _with_privileges(tables: Iterable[str]) -> dict[str, str]:

@@ -3,14 +3,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.core.management import call_command
 from django.db.migrations import RunPython, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
 from shared_apps.tenants import schemas
-from shared_apps.tenants.blueprint import tenant_blueprint, tenant_labels
+from shared_apps.tenants.blueprint import app_privileges, tenant_blueprint, tenant_labels
 from tatami.ids import uuid7
 from tatami.tenancy.scope import platform_scope
+from tatami.tenancy.seal import seal_statements, unsealed, verify_seal
 from tests.tenancy.catalogue import facts, tenant_tables
 
 
@@ -23,6 +25,16 @@ def two_schemas(without_transaction: None, superuser: Any) -> Iterator[dict[str,
         superuser.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
 
 
+def migrate_schema(schema: str, tenant_id: UUID) -> None:
+    """Run the migrations that a schema lacks, and seal what they added: in Django's own way, to which ours is held."""
+    call_command("migrate_schemas", schema_name=schema, verbosity=0, interactive=False)
+    login = schemas.app_login()
+    with schemas.owner_in(schema) as owner, owner.cursor() as cursor:
+        fresh = {table: app_privileges(table) for table in unsealed(cursor, schema, tenant_id, login)}
+        schemas.send(owner, seal_statements(fresh, tenant_id, login))
+        verify_seal(cursor, schema, tenant_id, login)
+
+
 @pytest.fixture
 def built_and_migrated(two_schemas: dict[str, UUID], superuser: Any) -> dict[str, dict[str, Any]]:
     """The facts of both."""
@@ -32,7 +44,7 @@ def built_and_migrated(two_schemas: dict[str, UUID], superuser: Any) -> dict[str
             cursor.execute("CREATE SCHEMA t_migrated")
             for statement in schemas.schema_grants("t_migrated", schemas.app_login()):
                 cursor.execute(statement)
-        schemas.migrate_schema("t_migrated", two_schemas["t_migrated"])
+        migrate_schema("t_migrated", two_schemas["t_migrated"])
     return {schema: facts(superuser, schema, tenant_id) for schema, tenant_id in two_schemas.items()}
 
 
@@ -60,9 +72,9 @@ def test_migrating_a_schema_that_was_built_changes_nothing(
     two_schemas: dict[str, UUID], superuser: Any
 ) -> None:
     with platform_scope():
-        version = schemas.build_schema("t_built", two_schemas["t_built"])
+        schemas.build_schema("t_built", two_schemas["t_built"])
         before = facts(superuser, "t_built", two_schemas["t_built"])
-        assert schemas.migrate_schema("t_built", two_schemas["t_built"]) == version
+        migrate_schema("t_built", two_schemas["t_built"])
     assert facts(superuser, "t_built", two_schemas["t_built"]) == before
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,16 @@ import orjson
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connections
+from django.test.utils import CaptureQueriesContext
 from psycopg import sql
 
 from shared_apps.tenants import schemas, turns
 from shared_apps.tenants.blueprint import blueprint_at
-from shared_apps.tenants.fleet import retries
+from shared_apps.tenants.fleet import retries, rows
 from shared_apps.tenants.fleet.replay import Patience
 from shared_apps.tenants.fleet.runner import AnotherRunner, Options, Report, migrate_fleet, only_runner
 from shared_apps.tenants.fleet.versions import history
-from shared_apps.tenants.models import PendingJob, Tenant, TenantMigration
+from shared_apps.tenants.models import PendingJob, RoutingEpoch, Tenant, TenantMigration
 from shared_apps.tenants.provisioning import migrate_all
 from tatami.ids import uuid7
 from tatami.tenancy.middleware import host_resolver
@@ -391,6 +393,43 @@ def test_a_dojo_too_far_behind_gets_no_turns(dojos: dict[str, TenantScope], late
     with platform_scope():
         assert PendingJob.objects.get().next_at == NOW + turns.UNTIL_MIGRATED
         assert PendingJob.objects.get().attempts == 0
+
+
+def test_all_that_are_too_far_behind_wait_by_one_statement(
+    dojos: dict[str, TenantScope], later: Any, superuser: Any
+) -> None:
+    """A worker of a later version must not go through the whole fleet, row by row, for each turn it looks for."""
+    for dojo in dojos.values():
+        turns.request_turn(dojo.tenant_id, "tests.nothing", now=NOW)
+    later(nickname=future.ADD_NICKNAME)
+    with CaptureQueriesContext(connections["default"]) as statements:
+        assert turns.take_turn(now=NOW) is False
+    assert len([s for s in statements if "tenants_pendingjob" in s["sql"]]) == 3
+    with platform_scope():
+        assert {row.next_at for row in PendingJob.objects.all()} == {NOW + turns.UNTIL_MIGRATED}
+
+
+def test_what_a_run_did_not_tell_the_processes_is_told_by_the_next(
+    dojos: dict[str, TenantScope], later: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was killed when it had only that left to do."""
+    later(nickname=future.ADD_NICKNAME)
+    with monkeypatch.context() as killed:
+        killed.setattr(rows, "let_processes_look_again", lambda: None)
+        assert run().is_good
+    with platform_scope():
+        before = RoutingEpoch.objects.get().value
+    assert run().behind == 0
+    with platform_scope():
+        assert RoutingEpoch.objects.get().value > before
+
+
+def test_a_foreign_key_is_taken_away(dojos: dict[str, TenantScope], later: Any, superuser: Any) -> None:
+    """Django drops one with two commands in a statement; a pipeline takes one at a time."""
+    later(drop_on=future.DROP_FOREIGN_KEY)
+    assert run(replace(QUICK, contract=True)).is_good
+    found = facts(superuser, dojos["ichi"].schema_name, dojos["ichi"].tenant_id)
+    assert not [row for row in found["columns"] if row[:2] == ("students_studentnote", "student_id")]
 
 
 def test_a_dojo_that_was_purged_meanwhile_is_no_failure(

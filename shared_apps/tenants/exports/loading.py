@@ -13,7 +13,9 @@ from shared_apps.tenants.exports.contents import SETTINGS, Tick, content_of
 from shared_apps.tenants.exports.errors import ArchiveRefused
 from shared_apps.tenants.exports.reading import Archive
 from shared_apps.tenants.exports.states import listed
-from shared_apps.tenants.fleet.versions import can_serve
+from shared_apps.tenants.fleet.replay import Patience, bring_up_to_date
+from shared_apps.tenants.fleet.scripts import Scripts
+from shared_apps.tenants.fleet.versions import history
 from shared_apps.tenants.models import Tenant
 from tatami.tenancy.seal import quoted, schema_grants, seal_statements, verify_seal
 
@@ -26,6 +28,9 @@ class Ticks:
     loading: Tick
     comparing: Tick
 
+
+AS_LONG_AS_IT_TAKES: Final = Patience(statement_timeout=0)
+"""For migrations of a dojo that serves nobody yet."""
 
 UNTOLD: Final = Ticks(checking=lambda _: None, loading=lambda _: None, comparing=lambda _: None)
 """Nobody looks on."""
@@ -58,7 +63,7 @@ def filled(archive: Archive, tenant: Tenant, ticks: Ticks) -> str:
             schemas.note_migrations(cursor, blueprint.migrations)
             verify_seal(cursor, schema, tenant.pk, login)
         _compare(archive, owner, ticks.comparing)
-    return state.version if can_serve(state.version) else schemas.migrate_schema(schema, tenant.pk)
+    return bring_up_to_date(tenant.scope, state.applied, Scripts(history().needed), AS_LONG_AS_IT_TAKES)
 
 
 @contextmanager

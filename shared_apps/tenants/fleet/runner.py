@@ -160,8 +160,12 @@ class _Run:
         )
         dojos = self._who_is_behind()
         self._watcher.begins(self._report.behind)
-        if dojos:
-            self._migrate(dojos)
+        try:
+            if dojos:
+                self._migrate(dojos)
+        finally:
+            # Also where nothing was left to do: a run before this one may have been killed before it told them.
+            rows.let_processes_look_again()
         self._report.seconds = time.monotonic() - began
         return self._report
 
@@ -185,7 +189,6 @@ class _Run:
                 self._go(team, rest)
                 # Dojos that an older process made meanwhile.
                 rest = self._who_is_behind()
-        rows.let_processes_look_again()
 
     def _canaries_first(self, team: Crew, dojos: list[Behind]) -> list[Behind]:
         """Migrate dojos until enough of them are well; return the others.
