@@ -13,6 +13,7 @@ from shared_apps.tenants.models import Tenant
 from tatami.api.audit import record
 from tatami.errors import Invalid, TenantSuspended
 from tatami.tenancy.addresses import origin
+from tatami.tenancy.hosts import serving
 from tatami.tenancy.scope import tenant_scope
 from tatami.tokens import Actor
 
@@ -41,14 +42,14 @@ def impersonate(
 
     Call it outside a transaction, on the platform, whose own audit row is the caller's to write. Raises
     `TenantSuspended`, `WrongState` where the dojo does not serve or has no active admin, and `Invalid` for a user who
-    is not an active one of this dojo.
+    is not an active one of this dojo; `ServiceUnavailable` while the dojo is too far behind this code.
     """
     tenant = Tenant.objects.with_primary_domain().get(pk=tenant_id)
     if tenant.status == Tenant.Status.SUSPENDED:
         raise TenantSuspended("A dojo that is suspended has nobody to act as. Resume it first.")
     if tenant.status != Tenant.Status.ACTIVE:
         raise WrongState(f"A dojo that is {tenant.status} has nobody to act as.")
-    with tenant_scope(tenant), transaction.atomic():
+    with tenant_scope(serving(tenant.scope)), transaction.atomic():
         user = _somebody(user_id)
         actor = Actor(user_id=superadmin.pk, session_id=session_id)
         token = open_impersonation(user=user, actor=actor, now=now)

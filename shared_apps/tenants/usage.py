@@ -13,20 +13,22 @@ from tatami import usage
 from tatami.observability import current_request_id
 from tatami.tenancy.directory import directory
 from tatami.tenancy.scope import current_tenant, platform_scope
+from tatami.tenancy.seal import TABLES_OF_SCHEMA
 
 JOB: Final = "tenants.usage"
 
 _SIZE: Final = """
-SELECT COALESCE(sum(pg_total_relation_size(oid)), 0)::bigint
-FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
-"""
+SELECT COALESCE(sum(pg_total_relation_size(c.oid)), 0)::bigint
+FROM pg_depend o JOIN pg_class c ON c.oid = o.objid
+WHERE {tables} AND c.relkind = 'r'
+""".replace("{tables}", TABLES_OF_SCHEMA)
 
 
 def collect(*, now: datetime) -> None:
     """Count what the dojo in force uses, then keep it in `public`. Twice is harmless: the last count stands."""
     dojo = current_tenant()
     with transaction.atomic():
-        found = {**usage.figures(now=now), **_own_figures()}
+        found = {**usage.figures(now=now), **_own_figures(dojo.schema_name)}
     with platform_scope():
         found["file_bytes"] = _file_bytes(dojo.tenant_id)
         TenantUsage.objects.bulk_create(
@@ -52,8 +54,8 @@ def _file_bytes(tenant_id: UUID) -> int:
     return int(kept.aggregate(size=Sum("bytes"))["size"] or 0)
 
 
-def _own_figures() -> dict[str, int]:
+def _own_figures(schema: str) -> dict[str, int]:
     with connection.cursor() as cursor:
-        cursor.execute(_SIZE)
+        cursor.execute(_SIZE, {"schema": schema})
         size = int(cursor.fetchone()[0])
     return {"users": User.objects.live().count(), "bytes": size}

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from psycopg import Error as PsycopgError
+
 from tatami.postgresql.logins import UnsafeLogin, refuse_unsafe_login
 from tatami.postgresql.scoped import ScopedWrapper
 from tatami.tenancy.scope import Scope, current_scope, required_scope
@@ -44,9 +46,16 @@ class DatabaseWrapper(ScopedWrapper):
         try:
             answer = execute(sql, params, many, context)
         except BaseException:
-            if self.connection is not None:
-                self.connection.rollback()
+            self._give_up()
             raise
         with self.wrap_database_errors:
             self.connection.commit()
         return answer
+
+    def _give_up(self) -> None:
+        """Roll back. Where that cannot be done the connection is lost, which the error before says better."""
+        try:
+            if self.connection is not None:
+                self.connection.rollback()
+        except PsycopgError:
+            self.close()
