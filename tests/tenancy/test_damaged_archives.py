@@ -152,6 +152,15 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "another logo": (members(lambda packed: packed.update({"files/logo-1": b"x" * len(LOGO)})), "logo"),
     "a bomb": (bomb, "far more"),
+    "a file in the place of exports": (
+        said(lambda words: words["files"][0].update(name="exports")), "not as it should be"
+    ),
+    "a row that names another dojo's file": (
+        lambda archive: consistent(
+            archive, "dojo_dojosettings", lambda rows: rows.replace(b"logo-1", b"../other/exports/1.zip")
+        ),
+        "name a file that is not in it",
+    ),
     # checksums that are right, of rows that no dojo has: the database finds out, and all of it is undone
     "a row twice": (
         lambda archive: consistent(archive, "students_studentnote", lambda rows: rows + rows), "not those of a dojo"

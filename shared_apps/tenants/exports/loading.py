@@ -106,7 +106,16 @@ def _load(archive: Archive, owner: Any, tick: Tick) -> None:
 
 
 def _name_files(archive: Archive, owner: Any, tenant_id: UUID) -> None:
-    columns = ((quoted(table), quoted(column)) for table, column in archive.state.file_columns)
+    """Put the new dojo's id before the names of its files. Raises `ArchiveRefused` for one that is not in the archive."""
+    columns = [(quoted(table), quoted(column)) for table, column in archive.state.file_columns]
+    names = [kept.name for kept in archive.manifest.files]
+    for table, c in columns:
+        strange = owner.connection.execute(
+            f"SELECT {c} FROM {table} WHERE {c} <> '' AND {c} <> ALL(%s) LIMIT 1",  # noqa: S608
+            [names],
+        )
+        if strange.fetchone():
+            raise ArchiveRefused("Its rows name a file that is not in it.")
     schemas.send(
         owner,
         (f"UPDATE {table} SET {c} = '{tenant_id}/' || {c} WHERE {c} <> ''" for table, c in columns),  # noqa: S608

@@ -53,7 +53,8 @@ SCHEMA: Final = _closed(
         "type": "array",
         "maxItems": 200,
         "items": _closed(
-            name={"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,149}$"},
+            # The folder of the dojo's own exports is beside them.
+            name={"type": "string", "pattern": "^(?!exports$)[A-Za-z0-9][A-Za-z0-9._-]{0,149}$"},
             bytes={"type": "integer", "minimum": 0, "maximum": MOST_FILE_BYTES},
             sha256=_SHA256,
         ),
