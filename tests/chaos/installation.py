@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from random import Random
-from signal import SIGKILL, SIGQUIT
+from signal import SIGKILL
 from typing import Any, Final
 
 import orjson
@@ -168,12 +168,11 @@ class Installation:
             self.postgres.process.wait()
             # Its backends in the same moment, as with a machine that loses its power; or they end when they notice.
             if rng.random() < 0.5:
-                end_those_in(self._cluster, SIGKILL)
+                end_those_in(Path(self.postgres.program.folder), SIGKILL)
 
     def revive(self) -> None:
         """Start again who is dead, and wait until requests are served."""
         if not self.postgres.is_alive():
-            end_those_in(self._cluster, SIGQUIT)
             self.postgres.start()
         if not self.web.is_alive():
             self.web.start()
@@ -181,10 +180,6 @@ class Installation:
         while (self.ask("GET", "localhost", "/readyz") or (0, None))[0] != 200:
             assert time.monotonic() < until, "it did not come back"
             time.sleep(0.05)
-
-    @property
-    def _cluster(self) -> Path:
-        return Path(self.postgres.program.folder)
 
 
 def ended(process: "subprocess.Popen[bytes]") -> Ended:
@@ -214,8 +209,6 @@ def installed(folder: Path) -> Iterator[Installation]:
             site.revive()
             yield site
         finally:
-            if not site.postgres.is_alive():
-                end_those_in(Path(site.postgres.program.folder), SIGQUIT)
             web.stop()
 
 

@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
 import stat
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,10 +15,12 @@ import pytest
 import redis
 
 from tatami.embedded.account import Account, is_reachable
+from tatami.embedded.data_folder import claimed
 from tatami.embedded.files import LONGEST_SOCKET_PATH
 from tatami.embedded.leftovers import Leftover
+from tatami.embedded.postgres import postgres
 from tatami.embedded.valkey import broker_url
-from tests.embedded.checkout import Checkout
+from tests.embedded.checkout import Checkout, eventually
 
 COUNT = """
 import os, psycopg, redis
@@ -142,3 +147,30 @@ def test_an_account_is_kept_out_by_one_closed_folder(tmp_path: Path) -> None:
     assert is_reachable(inner, stranger) == is_reachable(tmp_path, stranger)
     inner.parent.chmod(0o700)
     assert not is_reachable(inner, stranger)
+
+
+def test_postgresql_comes_back_although_a_backend_was_busy(tmp_path: Path) -> None:
+    """A backend at its work does not notice that its postmaster was killed, and keeps the next one from starting."""
+    with claimed(tmp_path / "data") as claim, postgres(claim, durable=False) as (child, conninfo):
+
+        def be_busy() -> None:
+            with suppress(psycopg.OperationalError), psycopg.connect(conninfo) as connection:
+                connection.execute("DO $$ BEGIN LOOP END LOOP; END $$")
+
+        busy = threading.Thread(target=be_busy)
+        busy.start()
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            at_work = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()"
+            assert eventually(lambda: connection.execute(at_work).fetchone() is not None)
+        child.process.send_signal(signal.SIGKILL)
+        child.process.wait()
+        child.start()
+
+        def answers() -> bool:
+            with suppress(psycopg.OperationalError), psycopg.connect(conninfo):
+                return True
+            return False
+
+        assert eventually(answers)
+        assert child.is_alive()
+        busy.join()

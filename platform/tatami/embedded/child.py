@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +35,8 @@ class Program:
     account: Account | None = None
     piped: bool = False
     """Whether its output comes to us through a pipe, for the supervisor to pass on."""
+    clear_away: Callable[[], None] | None = None
+    """Ends what an earlier life of it left running, before each start."""
 
 
 @dataclass(eq=False)
@@ -54,6 +56,8 @@ class Child:
 
         With the pid it names the process for good: pids are used again.
         """
+        if self.program.clear_away:
+            self.program.clear_away()
         with signals_held():
             self.process = _spawn(self.program)
             _living.add(self)

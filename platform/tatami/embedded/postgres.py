@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -46,8 +47,9 @@ def postgres(claim: Claim, *, durable: bool) -> Iterator[tuple[Child, str]]:
         password = claim.secret("postgres")
         if not cluster.data.exists():
             _initialise(claim, cluster, password)
-        end_those_in(cluster.data, signal.SIGQUIT)
-        child = Child(cluster.server())
+        # A killed postmaster's backends go on for a while, and a new one does not start beside them.
+        clear_away = partial(end_those_in, cluster.data, signal.SIGQUIT)
+        child = Child(replace(cluster.server(), clear_away=clear_away))
         claim.note_child(child)
         try:
             conninfo = make_conninfo(
