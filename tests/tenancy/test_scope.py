@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import DatabaseError, connection, connections, transaction
+from django.db import DatabaseError, OperationalError, connection, connections, transaction
 from django.http import StreamingHttpResponse
 from django.test import RequestFactory
 
@@ -276,6 +276,15 @@ def test_a_connection_that_died_answers_nothing(
             act()
         connection.close()
         act()
+
+
+def test_a_connection_that_dies_at_its_work_says_so_itself(north: TenantScope) -> None:
+    """Not the rollback that cannot be done then: whoever tries again goes by the first error's code."""
+    with tenant_scope(north):
+        with pytest.raises(OperationalError) as lost, connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        assert getattr(lost.value.__cause__, "sqlstate", None) == "57P01"
+        User.objects.count()
 
 
 # --- what a transaction leaves behind -----------------------------------------------------------------------
