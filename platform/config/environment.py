@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env, EnvError
+from environs import Env, EnvError, validate
 
 from tatami.keys import MINIMUM_SECRET_BYTES
 
@@ -33,6 +33,21 @@ def read(kind: str, name: str, default: Any = None, **rules: Any) -> Any:
         raise ImproperlyConfigured(str(fault)) from None
 
 
+def number(name: str, default: int, least: int, most: int) -> int:
+    """Return a whole number within these bounds, themselves included. Raises `ImproperlyConfigured`."""
+    return int(read("int", name, default, validate=validate.Range(least, most)))
+
+
+def days(name: str, default: int) -> int:
+    """Return for how many days something is kept: one to a hundred years of them. Raises `ImproperlyConfigured`."""
+    return number(name, default, 1, 36_500)
+
+
+def one_of(name: str, default: str, *others: str) -> str:
+    """Return one of these words. Raises `ImproperlyConfigured`."""
+    return str(read("str", name, default, validate=validate.OneOf([default, *others])))
+
+
 def secret(name: str) -> str | None:
     """Return a secret from `NAME`, or from the file that `NAME_FILE` names (compose secrets), or None."""
     path = read("str", f"{name}_FILE")
@@ -50,9 +65,9 @@ def signing_secrets() -> Secrets:
     present, previous = secret("JWT_SECRET"), secret("JWT_SECRET_PREVIOUS")
     if not present:
         raise ImproperlyConfigured("JWT_SECRET is not set; `make run` makes one")
-    for value in filter(None, (present, previous)):
-        if len(value.encode()) < MINIMUM_SECRET_BYTES:
-            raise ImproperlyConfigured(f"JWT_SECRET must have at least {MINIMUM_SECRET_BYTES} bytes")
+    for name, value in (("JWT_SECRET", present), ("JWT_SECRET_PREVIOUS", previous)):
+        if value and len(value.encode()) < MINIMUM_SECRET_BYTES:
+            raise ImproperlyConfigured(f"{name} must have at least {MINIMUM_SECRET_BYTES} bytes")
     return Secrets(present, previous or None)
 
 
@@ -66,10 +81,7 @@ def database(name: str, engine: str, **options: Any) -> dict[str, Any] | None:
         return None
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
-    try:
-        port = parts.port
-    except ValueError:
-        raise ImproperlyConfigured(f"{name}: the port is not a number") from None
+    port = _port(name, parts)
     if parts.scheme not in {"postgresql", "postgres"} or not parts.username or not parts.path.strip("/"):
         raise ImproperlyConfigured(f"{name} must look like postgresql://user:password@host:port/database")
     return {
@@ -84,6 +96,13 @@ def database(name: str, engine: str, **options: Any) -> dict[str, Any] | None:
         **options,
         "OPTIONS": {**query, **options.get("OPTIONS", {})},
     }
+
+
+def _port(name: str, parts: SplitResult) -> int | None:
+    try:
+        return parts.port
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}: the port is not a number from 0 to 65535") from None
 
 
 def storage(url: str | None, folder: Path) -> dict[str, Any]:
@@ -128,7 +147,7 @@ def email(url: str) -> dict[str, Any]:
         return {
             "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
             "EMAIL_HOST": parts.hostname,
-            "EMAIL_PORT": parts.port or (465 if parts.scheme == "smtps" else 25),
+            "EMAIL_PORT": _port("EMAIL_URL", parts) or (465 if parts.scheme == "smtps" else 25),
             "EMAIL_HOST_USER": unquote(parts.username or ""),
             "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
             "EMAIL_USE_SSL": parts.scheme == "smtps",

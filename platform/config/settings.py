@@ -16,8 +16,8 @@ DATA = Path(read("str", "TATAMI_DATA", str(ROOT / ".tatami"))).absolute()
 
 # --- who we are --------------------------------------------------------------------------------------------------
 TATAMI_BASE_DOMAIN: str = read("str", "TATAMI_BASE_DOMAIN", "localhost").lower()
-TATAMI_PUBLIC_SCHEME: str = read("str", "TATAMI_PUBLIC_SCHEME", "http")
-TATAMI_PUBLIC_PORT: int = read("int", "PORT", 8000)
+TATAMI_PUBLIC_SCHEME: str = environment.one_of("TATAMI_PUBLIC_SCHEME", "http", "https")
+TATAMI_PUBLIC_PORT: int = environment.number("PORT", 8000, 1, 65_535)
 TATAMI_SECRETS: list[str] = environment.signing_secrets().in_order
 TATAMI_HOSTS = "shared_apps.tenants.directory"
 TATAMI_RESOLVER = "shared_apps.tenants.domain_records.ask_dns"
@@ -26,15 +26,15 @@ TATAMI_OPENAPI = "config.openapi.OPERATIONS"
 TATAMI_DEVICES = "tenant_apps.attendance.devices.find_device"
 TATAMI_AUDIT_MODEL = "accounts.AuditEntry"
 TATAMI_IDEMPOTENCY_MODEL = "accounts.IdempotentAnswer"
-TATAMI_DELETION_GRACE_DAYS: int = read("int", "TATAMI_DELETION_GRACE_DAYS", 30)
-TATAMI_EXPORT_DAYS: int = read("int", "TATAMI_EXPORT_DAYS", 7)
-TATAMI_SESSION_DAYS: int = read("int", "TATAMI_SESSION_DAYS", 30)
-TATAMI_IDEMPOTENCY_DAYS: int = read("int", "TATAMI_IDEMPOTENCY_DAYS", 1)
-TATAMI_SCAN_ANSWER_DAYS: int = read("int", "TATAMI_SCAN_ANSWER_DAYS", 7)
-TATAMI_REFUSAL_DAYS: int = read("int", "TATAMI_REFUSAL_DAYS", 180)
-TATAMI_CHECK_BATCH_DAYS: int = read("int", "TATAMI_CHECK_BATCH_DAYS", 90)
-TATAMI_MAILS_PER_MINUTE: int = read("int", "TATAMI_MAILS_PER_MINUTE", 600)
-TATAMI_MAIL_BODY_DAYS: int = read("int", "TATAMI_MAIL_BODY_DAYS", 30)
+TATAMI_DELETION_GRACE_DAYS: int = environment.days("TATAMI_DELETION_GRACE_DAYS", 30)
+TATAMI_EXPORT_DAYS: int = environment.days("TATAMI_EXPORT_DAYS", 7)
+TATAMI_SESSION_DAYS: int = environment.days("TATAMI_SESSION_DAYS", 30)
+TATAMI_IDEMPOTENCY_DAYS: int = environment.days("TATAMI_IDEMPOTENCY_DAYS", 1)
+TATAMI_SCAN_ANSWER_DAYS: int = environment.days("TATAMI_SCAN_ANSWER_DAYS", 7)
+TATAMI_REFUSAL_DAYS: int = environment.days("TATAMI_REFUSAL_DAYS", 180)
+TATAMI_CHECK_BATCH_DAYS: int = environment.days("TATAMI_CHECK_BATCH_DAYS", 90)
+TATAMI_MAILS_PER_MINUTE: int = environment.number("TATAMI_MAILS_PER_MINUTE", 600, 1, 100_000)
+TATAMI_MAIL_BODY_DAYS: int = environment.days("TATAMI_MAIL_BODY_DAYS", 30)
 
 SECRET_KEY = TATAMI_SECRETS[0]  # Django's own signing; tokens, codes and links derive theirs in tatami.keys
 DEBUG = False
@@ -84,9 +84,9 @@ if read("bool", "TATAMI_POOL", default=False):
     # schemas keeps their catalogue in memory and never gives it back: hence the lifetime.
     _app_options["OPTIONS"] = {
         "pool": {
-            "min_size": read("int", "TATAMI_POOL_MIN", 2),
-            "max_size": read("int", "TATAMI_POOL_MAX", 16),
-            "max_lifetime": read("int", "TATAMI_POOL_MAX_LIFETIME", 600),
+            "min_size": environment.number("TATAMI_POOL_MIN", 2, 0, 1_000),
+            "max_size": environment.number("TATAMI_POOL_MAX", 16, 1, 1_000),
+            "max_lifetime": environment.number("TATAMI_POOL_MAX_LIFETIME", 600, 1, 86_400),
             "timeout": 5,
         }
     }
@@ -105,7 +105,7 @@ REDIS_URL: str = environment.secret("REDIS_URL") or "redis://localhost:6379/0"
 CELERY_BROKER_URL: str = environment.secret("CELERY_BROKER_URL") or REDIS_URL
 
 # --- Prometheus: never on a host that people reach -------------------------------------------------------------------
-TATAMI_METRICS_PORT: int = read("int", "TATAMI_METRICS_PORT", 0)
+TATAMI_METRICS_PORT: int = environment.number("TATAMI_METRICS_PORT", 0, 0, 65_534)
 TATAMI_METRICS_HOST: str = read("str", "TATAMI_METRICS_HOST", "127.0.0.1")
 
 # --- HTTP ----------------------------------------------------------------------------------------------------------
@@ -199,4 +199,4 @@ TIME_ZONE = "UTC"
 vars().update(environment.email(environment.secret("EMAIL_URL") or f"file://{DATA / 'mail'}"))
 DEFAULT_FROM_EMAIL: str = read("str", "EMAIL_FROM", f"Tatami <no-reply@{TATAMI_BASE_DOMAIN}>")
 LOGGING_CONFIG = None
-LOGGING = logging_configuration(read("str", "LOG_FORMAT", "json"))
+LOGGING = logging_configuration(environment.one_of("LOG_FORMAT", "json", "console"))

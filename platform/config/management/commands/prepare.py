@@ -1,6 +1,5 @@
 """`manage.py prepare`: bring a database to the point where the platform can serve."""
 
-import os
 from typing import Any
 
 from django.conf import settings
@@ -8,6 +7,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.demo import make_demo_dojos
+from config.environment import read, secret
 from shared_apps.accounts.models import Role, User
 from shared_apps.accounts.users import create_user, hashed_password
 from shared_apps.tenants.provisioning import clear_abandoned
@@ -36,13 +36,13 @@ class Command(BaseCommand):
         call_command("migrate_fleet", wait=True, go_on=True, stdout=self.stdout)
         clear_abandoned()
         self._make_superadmin()
-        if not options["no_demo"] and os.environ.get("TATAMI_DEMO", "1") != "0":
+        if not options["no_demo"] and read("bool", "TATAMI_DEMO", default=True):
             for line in make_demo_dojos(now=clock.now()):
                 self.stdout.write(line)
 
     def _make_superadmin(self) -> None:
-        email = os.environ.get("TATAMI_SUPERADMIN_EMAIL", "")
-        password = os.environ.get("TATAMI_SUPERADMIN_PASSWORD", "")
+        email = read("str", "TATAMI_SUPERADMIN_EMAIL", "")
+        password = secret("TATAMI_SUPERADMIN_PASSWORD") or ""
         if not email or User.objects.live().filter(email_key=email_key(email)).exists():
             return
         try:
