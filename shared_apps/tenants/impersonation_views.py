@@ -32,6 +32,7 @@ class Impersonations(ApiView):
 
     atomic = False
     idempotent = False
+    audits_reason = True
     serializer_class = NewImpersonationSerializer
     answer_class = ImpersonationSerializer
 

@@ -5,7 +5,7 @@ a dojo whose hour came meanwhile is asked when all is there again, and none is a
 """
 
 from datetime import datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import connection, transaction
@@ -63,6 +63,7 @@ def _hour_came(zone: str, hour: int, now: datetime) -> datetime:
 
 
 def _request(job: str, now: datetime, spread: timedelta, zones: list[str] | None = None) -> int:
+    given: dict[str, Any] = {"job": job, "now": now, "spread": spread, "zones": zones}
     with connection.cursor() as cursor:
-        cursor.execute(_REQUEST, {"job": job, "now": now, "spread": spread, "zones": zones})
+        cursor.execute(_REQUEST, given)
         return int(cursor.rowcount)

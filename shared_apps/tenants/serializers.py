@@ -45,6 +45,16 @@ class NewTenantSerializer(StrictSerializer):
         return attrs
 
 
+class RestoredTenantSerializer(NewTenantSerializer):
+    """What is said of a dojo that is made of an archive at hand."""
+
+    name = Line(max_length=200, required=False)
+    archive = None  # type: ignore[assignment]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return attrs
+
+
 class ChangedTenantSerializer(StrictSerializer):
     name = Line(max_length=200, required=False)
     timezone = Line(max_length=64, required=False, validators=[known_timezone])

@@ -8,7 +8,7 @@ is killed in between leaves the row there, and the turn is given again when that
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -132,7 +132,7 @@ def _claim(now: datetime) -> Claim | None:
 
 def _let_wait(version: str, now: datetime) -> None:
     """Have all dojos of a version that this code cannot serve wait until they may have been migrated. One statement."""
-    given = {"version": version, "now": now, "until": now + UNTIL_MIGRATED}
+    given: dict[str, Any] = {"version": version, "now": now, "until": now + UNTIL_MIGRATED}
     with connection.cursor() as cursor:
         cursor.execute(_LET_WAIT, given)
 

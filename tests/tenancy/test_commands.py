@@ -126,6 +126,21 @@ def test_nonsense_makes_no_dojo(without_transaction: None) -> None:
         typed("tenant_create", "fine", "--name", "A", "--admin", "nobody")
 
 
+@pytest.mark.parametrize(
+    ("name", "option", "values"),
+    [
+        ("tenant_check", "--workers", ("0", "-1", "many")),
+        ("migrate_fleet", "--workers", ("0",)),
+        ("migrate_fleet", "--lock-timeout", ("0", "-1", "nan", "inf", "soon")),
+        ("migrate_fleet", "--statement-timeout", ("0", "1e9")),
+    ],
+)
+def test_an_option_that_is_nonsense_is_named(name: str, option: str, values: tuple[str, ...]) -> None:
+    for value in values:
+        with pytest.raises(CommandError, match=option):
+            typed(name, f"{option}={value}")
+
+
 def test_the_shell_is_in_one_dojo(
     north: TenantScope, south: TenantScope, capsys: pytest.CaptureFixture[str]
 ) -> None:

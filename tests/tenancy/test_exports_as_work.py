@@ -266,9 +266,11 @@ def test_a_command_without_an_output_keeps_the_archive_in_the_storage(live: Tena
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ({"slug": "admin"}, "subdomain"),
+        ({"slug": "admin"}, "reserved"),
         ({"slug": "full"}, "slug"),
         ({"timezone": "Nowhere"}, "timezone"),
+        ({"name": "N" * 201}, "name"),
+        ({"admin_email": "nobody"}, "email"),
     ],
 )
 def test_a_restore_that_cannot_be_is_told(

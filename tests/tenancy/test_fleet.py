@@ -453,6 +453,18 @@ def test_a_dojo_that_was_purged_meanwhile_is_no_failure(
     assert (report.migrated, report.gone, report.is_good) == (3, 1, True)
 
 
+def test_a_dojo_that_is_purged_before_the_plan_is_written_is_left_out(
+    dojos: dict[str, TenantScope], later: Any, superuser: Any
+) -> None:
+    later(nickname=future.ADD_NICKNAME)
+    with platform_scope():
+        found = rows.behind(history().needed)
+        superuser.execute("DELETE FROM tenants_domain WHERE tenant_id = %s", [dojos["shi"].tenant_id])
+        superuser.execute("DELETE FROM tenants_tenant WHERE slug = 'shi'")
+        rows.plan(found, "a version")
+    assert states() == dict.fromkeys(["ichi", "ni", "san"], "pending")
+
+
 def test_a_plan_says_what_would_be_done_and_does_not_do_it(
     dojos: dict[str, TenantScope], later: Any, superuser: Any
 ) -> None:

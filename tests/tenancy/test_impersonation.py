@@ -62,6 +62,12 @@ def test_a_superadmin_acts_as_an_admin_for_fifteen_minutes(root: Caller, dojo: D
     assert me["impersonated_by"] == {"id": str(root.user.pk), "name": "Root"}
 
 
+def test_nobody_acts_in_a_dojo_that_is_too_far_behind(root: Caller, dojo: Dojo) -> None:
+    with platform_scope():
+        Tenant.objects.filter(pk=dojo.tenant.tenant_id).update(schema_version="")
+    refusal(impersonate(root, dojo.tenant), 503, "service_unavailable")
+
+
 def test_a_superadmin_acts_as_the_user_he_names_with_that_users_role(root: Caller, dojo: Dojo) -> None:
     instructor = dojo.instructor.user
     assert instructor is not None

@@ -43,7 +43,7 @@ def refused(dojo: Dojo) -> None:
     with tenant_scope(dojo.tenant):
         for days in (181, 179):
             at = NOW - timedelta(days=days)
-            Refusal.objects.create(scanned_at=at, code="qr_invalid")
+            Refusal.objects.create(scanned_at=at, created_at=at, code="qr_invalid")
 
 
 def found(rows: list[dict[str, Any]]) -> dict[tuple[str | None, str], int]:
@@ -80,6 +80,19 @@ def test_other_dojos_are_left_alone(
     assert found(sweep("--dojo", other_tenant.slug)) == {}
     with tenant_scope(tenant):
         assert Refusal.objects.count() == 2
+
+
+def test_dojos_without_nightly_jobs_are_passed_over(
+    sweep: Sweep, refused: None, tenant: TenantScope, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that is suspended, and one that is too far behind this code, which is named."""
+    with platform_scope():
+        Tenant.objects.filter(pk=tenant.tenant_id).update(status="suspended")
+    assert (tenant.slug, "attendance.refusals") not in found(sweep("--dry-run"))
+    with platform_scope():
+        Tenant.objects.filter(pk=tenant.tenant_id).update(status="active", schema_version="")
+    assert (tenant.slug, "attendance.refusals") not in found(sweep("--dry-run"))
+    assert f"{tenant.slug} is too far behind" in capsys.readouterr().err
 
 
 def test_sign_in_leftovers_are_swept_on_the_platform_as_well(sweep: Sweep, platform: Platform) -> None:

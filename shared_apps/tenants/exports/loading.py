@@ -106,7 +106,7 @@ def _load(archive: Archive, owner: Any, tick: Tick) -> None:
 
 
 def _name_files(archive: Archive, owner: Any, tenant_id: UUID) -> None:
-    """Put the new dojo's id before the names of its files. Raises `ArchiveRefused` for one that is not in the archive."""
+    """Put the new dojo's id before the names of files. Raises `ArchiveRefused` for one that is not in the archive."""
     columns = [(quoted(table), quoted(column)) for table, column in archive.state.file_columns]
     names = [kept.name for kept in archive.manifest.files]
     for table, c in columns:

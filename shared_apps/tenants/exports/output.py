@@ -21,15 +21,20 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
         _lock(file, part)
         try:
-            if path.exists():
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            _refuse_existing(path)
             file.truncate()
             yield file
             file.flush()
             os.fsync(file.fileno())
+            _refuse_existing(path)
             part.rename(path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
 
 def _lock(file: IO[bytes], part: Path) -> None:

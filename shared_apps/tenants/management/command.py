@@ -4,6 +4,7 @@ import argparse
 import logging
 import re
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 import orjson
@@ -15,6 +16,7 @@ from shared_apps.tenants.fleet.retries import transient
 from shared_apps.tenants.models import Tenant
 from tatami.tenancy.scope import platform_scope
 
+MOST_SECONDS: Final = 86_400
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -55,6 +57,31 @@ class OnCallCommand(BaseCommand):
     def print_json(self, document: Any) -> None:
         """Print a document for programs."""
         self.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+
+
+def in_words(details: Any) -> str:
+    """Return what is wrong with which value, in one line."""
+    if isinstance(details, Mapping):
+        return " ".join(f"{key}: {in_words(value)}" for key, value in details.items())
+    return " ".join(map(str, details))
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """Return what reads a whole number of an option, for argparse."""
+
+    def number(text: str) -> int:
+        if (value := int(text)) < least:
+            raise ValueError
+        return value
+
+    return number
+
+
+def some_seconds(text: str) -> float:
+    """Read a time of an option, for argparse: more than none, and an end to it."""
+    if not 0 < (value := float(text)) < MOST_SECONDS:
+        raise ValueError
+    return value
 
 
 def tenant_named(name: str) -> Tenant:

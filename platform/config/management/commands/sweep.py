@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.module_loading import autodiscover_modules
 
+from shared_apps.tenants.management.command import OnCallCommand
 from shared_apps.tenants.models import Tenant
 from tatami import clock
+from tatami.errors import ServiceUnavailable
 from tatami.retention import IN_DOJOS, ON_THE_PLATFORM, Kept, survey
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 
@@ -25,26 +26,37 @@ class Found:
     found: int
 
 
-class Command(BaseCommand):
-    help = (
-        "Remove what is kept no longer, in every dojo and on the platform, as the nightly jobs do; --dry-run only says "
-        "what they would remove. Example: manage.py sweep --dry-run --json"
-    )
+class Command(OnCallCommand):
+    help = """\
+Remove what is kept no longer, in every dojo that serves and on the platform, as the nightly jobs do.
+
+With --dry-run it only says what they would remove. A dojo that is too far behind this code is named and passed over."""
+    example = """\
+  manage.py sweep --dry-run
+  manage.py sweep --dojo kita --json
+"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
-        parser.add_argument("--json", action="store_true", help="one JSON document instead of lines")
         parser.add_argument("--dojo", metavar="SLUG", help="this dojo alone, and not the platform")
+        self.add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         autodiscover_modules("tasks")
         dry_run, now = options["dry_run"], clock.now()
+        dojos = _dojos(options["dojo"])
         found: list[Found] = []
-        if not options["dojo"]:
-            found += _here(None, ON_THE_PLATFORM, now, dry_run=dry_run)
-        found += _everywhere(_dojos(options["dojo"]), now, dry_run=dry_run)
+        try:
+            if not options["dojo"]:
+                found += _here(None, ON_THE_PLATFORM, now, dry_run=dry_run)
+            found += _everywhere([dojo for dojo in dojos if not dojo.is_behind], now, dry_run=dry_run)
+        except ServiceUnavailable as away:
+            raise CommandError(away.message) from None
+        for dojo in dojos:
+            if dojo.is_behind:
+                self.stderr.write(f"{dojo.slug} is too far behind this code: passed over")
         if options["json"]:
-            self.stdout.write(orjson.dumps([asdict(one) for one in found]).decode())
+            self.print_json([asdict(one) for one in found])
             return
         total = 0
         for one in found:
@@ -57,14 +69,12 @@ class Command(BaseCommand):
 
 
 def _dojos(slug: str | None) -> list[TenantScope]:
-    """Return the dojos that are whole and not being deleted. Raises `CommandError` where there is none of a slug."""
+    """Return the dojos that serve, as the nightly jobs do. Raises `CommandError` where there is none of a slug."""
     with platform_scope():
-        there = Tenant.objects.with_primary_domain().filter(
-            status__in=[Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED]
-        )
+        there = Tenant.objects.with_primary_domain().filter(status=Tenant.Status.ACTIVE)
         found = [one.scope for one in there.filter(**({"slug": slug} if slug else {})).order_by("slug")]
     if slug and not found:
-        raise CommandError(f"There is no dojo {slug}, or it is being deleted.")
+        raise CommandError(f"There is no dojo {slug} that serves.")
     return found
 
 

@@ -10,7 +10,7 @@ from shared_apps.tenants.fleet.replay import Patience
 from shared_apps.tenants.fleet.runner import AnotherRunner, Options, Outcome, Report, migrate_fleet
 from shared_apps.tenants.fleet.scripts import NotForTheFleet
 from shared_apps.tenants.fleet.showing import Advance, progress
-from shared_apps.tenants.management.command import OnCallCommand
+from shared_apps.tenants.management.command import OnCallCommand, at_least, some_seconds
 from tatami.errors import ServiceUnavailable
 
 DEFAULT = Options()
@@ -37,10 +37,10 @@ the version before is left. Exits with 0 only if every dojo is up to date."""
         add = parser.add_argument
         add("--plan", action="store_true", help="show what would be done, with its SQL, and change nothing")
         add("--contract", action="store_true", help="also take away what only the version before used")
-        add("--workers", type=_at_least(1), default=DEFAULT.workers, metavar="N", help="default: %(default)s")
+        add("--workers", type=at_least(1), default=DEFAULT.workers, metavar="N", help="default: %(default)s")
         add(
             "--canaries",
-            type=_at_least(0),
+            type=at_least(0),
             default=DEFAULT.canaries,
             metavar="N",
             help="so many dojos must be well before the others follow; as many failures first end the run "
@@ -48,21 +48,21 @@ the version before is left. Exits with 0 only if every dojo is up to date."""
         )
         add(
             "--lock-timeout",
-            type=float,
+            type=some_seconds,
             default=patience.lock_timeout,
             metavar="SECONDS",
             help="how long to wait for a lock before trying again later (default: %(default)s)",
         )
         add(
             "--statement-timeout",
-            type=float,
+            type=some_seconds,
             default=patience.statement_timeout,
             metavar="SECONDS",
             help="how long one statement may take (default: %(default)s)",
         )
         add(
             "--attempts",
-            type=_at_least(1),
+            type=at_least(1),
             default=patience.attempts,
             metavar="N",
             help="how often a dojo is tried when locks or connections fail (default: %(default)s)",
@@ -165,12 +165,3 @@ def _as_json(report: Report) -> dict[str, Any]:
         "stopped": report.stopped or None,
         "seconds": round(report.seconds, 3),
     }
-
-
-def _at_least(least: int) -> Any:
-    def number(text: str) -> int:
-        if (value := int(text)) < least:
-            raise ValueError
-        return value
-
-    return number

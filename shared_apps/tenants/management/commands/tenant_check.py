@@ -6,7 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from shared_apps.tenants.fleet.checks import Checked, check_all
 from shared_apps.tenants.fleet.showing import progress
-from shared_apps.tenants.management.command import OnCallCommand, tenant_named
+from shared_apps.tenants.management.command import OnCallCommand, at_least, tenant_named
 from shared_apps.tenants.models import Tenant
 from tatami.errors import ServiceUnavailable
 from tatami.tenancy.scope import platform_scope
@@ -25,7 +25,9 @@ within their budget. Changes nothing. Exits with 1 if something is wrong."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("dojos", nargs="*", metavar="DOJO", help="slug or id; all without one")
-        parser.add_argument("--workers", type=int, default=4, metavar="N", help="default: %(default)s")
+        parser.add_argument(
+            "--workers", type=at_least(1), default=4, metavar="N", help="default: %(default)s"
+        )
         self.add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:

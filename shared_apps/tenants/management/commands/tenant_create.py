@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from rest_framework.exceptions import ValidationError
 
 from shared_apps.accounts.users import hashed_password
-from shared_apps.tenants.management.command import OnCallCommand
+from shared_apps.tenants.management.command import OnCallCommand, in_words
 from shared_apps.tenants.provisioning import FirstAdmin, create_tenant
 from shared_apps.tenants.serializers import NewTenantSerializer
 from tatami import clock
@@ -55,9 +55,11 @@ so that it stands in no history and no list of processes."""
                     **values, admin=FirstAdmin(**admin, password_hash=password_hash), now=clock.now()
                 )
         except ValidationError as fault:
-            raise CommandError(f"Nothing was made: {_flat(fault.detail)}") from None
+            raise CommandError(f"Nothing was made: {in_words(fault.detail)}") from None
         except DomainError as fault:
-            raise CommandError(f"Nothing was made: {fault} {_flat(fault.details or {})}".rstrip()) from None
+            raise CommandError(
+                f"Nothing was made: {fault} {in_words(fault.details or {})}".rstrip()
+            ) from None
         host = tenant.scope.primary_domain
         if options["json"]:
             self.print_json(
@@ -71,10 +73,3 @@ so that it stands in no history and no list of processes."""
             )
             return
         self.stdout.write(f"{tenant.slug} ({tenant.pk}) serves at {host}; its admin is {user.email}.")
-
-
-def _flat(details: Any) -> str:
-    """Return what is wrong with which value, in one line."""
-    if isinstance(details, dict):
-        return " ".join(f"{key}: {_flat(value)}" for key, value in details.items())
-    return " ".join(map(str, details))

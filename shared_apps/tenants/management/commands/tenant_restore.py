@@ -5,20 +5,18 @@ from time import monotonic
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from rest_framework.serializers import ValidationError
 
 from shared_apps.tenants.errors import SlugTaken
 from shared_apps.tenants.exports.errors import ArchiveRefused
 from shared_apps.tenants.exports.reading import Archive
 from shared_apps.tenants.exports.restoring import restore
 from shared_apps.tenants.exports.showing import showing
-from shared_apps.tenants.management.command import OnCallCommand
-from shared_apps.tenants.models import RESERVED_SLUGS, SLUG
+from shared_apps.tenants.management.command import OnCallCommand, in_words
 from shared_apps.tenants.provisioning import FirstAdmin
+from shared_apps.tenants.serializers import RestoredTenantSerializer
 from tatami import clock
 from tatami.errors import ServiceUnavailable
 from tatami.tenancy.scope import platform_scope
-from tatami.timezones import known_timezone
 
 
 class Command(OnCallCommand):
@@ -43,34 +41,37 @@ that is stopped leaves none behind. Everybody signs in anew, with the password o
         self.add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        slug, began = options["slug"], monotonic()
-        if not SLUG.fullmatch(slug) or slug in RESERVED_SLUGS or slug.startswith("xn--"):
-            raise CommandError(f"--slug {slug}: this cannot be a dojo's subdomain.")
+        began = monotonic()
+        given = {key: options[key] for key in ("slug", "name", "timezone") if options[key] is not None}
+        if options["admin_email"] is not None:
+            given["admin"] = {"email": options["admin_email"]}
+        wished = RestoredTenantSerializer(data=given)
+        if not wished.is_valid():
+            raise CommandError(f"Nothing was made: {in_words(wished.errors)}")
         try:
-            if options["timezone"]:
-                known_timezone(options["timezone"])
-            with options["archive"].open("rb") as file, showing(self.stderr) as steps, platform_scope():
+            file = options["archive"].open("rb")
+        except OSError as fault:
+            raise CommandError(f"{options['archive']}: {fault.strerror}") from None
+        values = wished.validated_data
+        first = values.pop("admin", None)
+        try:
+            with file, showing(self.stderr) as steps, platform_scope():
                 archive = Archive(file)
+                values.setdefault("name", archive.manifest.source.name)
                 tenant, admin = restore(
                     archive,
-                    name=options["name"] or archive.manifest.source.name,
-                    slug=slug,
-                    timezone=options["timezone"],
-                    admin=FirstAdmin(email=options["admin_email"]) if options["admin_email"] else None,
+                    **values,
+                    admin=FirstAdmin(**first) if first else None,
                     now=clock.now(),
                     ticks=steps.restoring(archive.manifest.rows),
                 )
         except (ArchiveRefused, ServiceUnavailable, SlugTaken) as refusal:
             raise CommandError(refusal.message) from None
-        except ValidationError as fault:
-            raise CommandError(f"--timezone: {fault.detail[0]}") from None  # type: ignore[index]
-        except OSError as fault:
-            raise CommandError(f"{options['archive']}: {fault.strerror}") from None
         except KeyboardInterrupt:
             raise CommandError("Stopped: nothing is left of it.", returncode=130) from None
         seconds = round(monotonic() - began, 1)
         if options["json"]:
-            made = {"id": tenant.pk, "slug": slug, "schema_version": tenant.schema_version}
+            made = {"id": tenant.pk, "slug": tenant.slug, "schema_version": tenant.schema_version}
             more = {
                 "admin": admin.email if admin else None,
                 "rows": archive.manifest.rows,
@@ -78,6 +79,6 @@ that is stopped leaves none behind. Everybody signs in anew, with the password o
             }
             self.print_json({**made, **more})
             return
-        self.stdout.write(f"{slug} serves: {tenant.pk}, {archive.manifest.rows:,} rows in {seconds} s")
+        self.stdout.write(f"{tenant.slug} serves: {tenant.pk}, {archive.manifest.rows:,} rows in {seconds} s")
         if admin is None:
             self.stdout.write("It has no admin who can sign in: run this again with --admin-email.")
