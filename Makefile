@@ -66,7 +66,7 @@ test: .venv/.dev ## run every test; ARGS="tests/students -k name" chooses
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest -n auto $(ARGS)
 
 .PHONY: test-chaos
-test-chaos: .venv/.dev ## kill web, workers, beat, Valkey and connections while they work (minutes); ARGS="--seed=7" repeats a run
+test-chaos: .venv/.dev ## kill commands, web, workers, beat, Valkey, PostgreSQL at their work (half an hour); ARGS="--seed=7" repeats a run
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest tests/chaos -m chaos $(ARGS)
 
 .PHONY: lint
