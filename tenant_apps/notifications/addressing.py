@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,8 +14,9 @@ from django.core.validators import validate_email
 from tatami.tenancy.scope import current_tenant_id
 from tatami.text import email_key
 from tenant_apps.dojo.models import DojoSettings
+from tenant_apps.notifications.attachments import MOST_CERTIFICATES
 from tenant_apps.ranks.civil_dates import LeapDayBirthday, full_age
-from tenant_apps.students.models import Guardian, Student, StudentGuardian
+from tenant_apps.students.models import Guardian, Student, StudentGuardian, StudentQuerySet
 from tenant_apps.students.notices import Notice
 
 OF_AGE: Final = 18
@@ -34,6 +36,12 @@ class Mail:
         """Return the students it is about, each once; of a trial none, as she is made up."""
         return list(dict.fromkeys(UUID(one["id"]) for one in self.students if "id" in one))
 
+    def has_room_for(self, about: Mapping[str, Any]) -> bool:
+        """Say whether what comes along still fits into this mail."""
+        if "certificate" not in about:
+            return True
+        return sum("certificate" in one for one in self.students) < MOST_CERTIFICATES
+
 
 def address_hash(address: str, *, at: UUID | None = None) -> bytes:
     """Return by what an address is known here (or at another dojo): the same however spelled, another at each dojo."""
@@ -43,14 +51,16 @@ def address_hash(address: str, *, at: UUID | None = None) -> bytes:
 def mails_for(notices: Sequence[Notice], *, settings: DojoSettings, on: date) -> list[Mail]:
     """Return the mails for what students are told, in the order of the notices. Two statements.
 
+    Nobody of them is erased before the transaction ends: until then an erasure waits, and will find the mails.
+
     Students who were archived or erased are told nothing. A mail without an address stands for a student whom nobody
-    can be reached about.
+    can be reached about. An address gets one mail, and another when the certificates in it would be too many.
     """
     ids = {notice.student for notice in notices}
-    students = Student.objects.live().in_bulk(ids)
+    students = _held(Student.objects.live().filter(pk__in=ids)) if ids else {}
     guardians = _guardians(students)
     leap_day = LeapDayBirthday(settings.leap_day_birthday)
-    mails: dict[str, Mail] = {}
+    mails: dict[str, list[Mail]] = {}
     unreached: dict[UUID, Mail] = {}
     for notice in notices:
         student = students.get(notice.student)
@@ -59,10 +69,22 @@ def mails_for(notices: Sequence[Notice], *, settings: DojoSettings, on: date) ->
         about = _about(student, notice)
         people = list(_people(student, guardians.get(student.pk, ()), on, leap_day))
         for person in people:
-            mails.setdefault(email_key(person.address), person).students.append(about)
+            written = mails.setdefault(email_key(person.address), [person])
+            if not written[-1].has_room_for(about):
+                written.append(person)
+            written[-1].students.append(about)
         if not people:
             unreached.setdefault(student.pk, Mail(recipient=student.name)).students.append(about)
-    return [*mails.values(), *unreached.values()]
+    return [*chain.from_iterable(mails.values()), *unreached.values()]
+
+
+def _held(students: StudentQuerySet) -> dict[UUID, Student]:
+    """Return students, locked in key order; who was erased meanwhile is not there. One statement.
+
+    It is the weakest lock that an erasure waits for; Django does not know it. Promotions and visits go on meanwhile.
+    """
+    sql, params = students.order_by("pk").query.sql_with_params()
+    return {student.pk: student for student in Student.objects.raw(f"{sql} FOR KEY SHARE", params)}
 
 
 def _about(student: Student, notice: Notice) -> dict[str, Any]:

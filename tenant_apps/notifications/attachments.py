@@ -10,6 +10,13 @@ Attachment = tuple[str, bytes, str]
 
 PDF: Final = "application/pdf"
 
+LARGEST_CERTIFICATE: Final = 1792 * 1024
+"""Bytes: a logo of 1,000 by 360 pixels that does not compress at all, and the fonts."""
+LARGEST_TOTAL: Final = 7 * 1024 * 1024
+"""Bytes in one mail: encoded, a third more, what a server takes that nobody set up otherwise (Postfix: 10,240,000)."""
+MOST_CERTIFICATES: Final = LARGEST_TOTAL // LARGEST_CERTIFICATE
+"""In one mail. By their number, since they are printed when it is sent, and the same mail must be sent again then."""
+
 
 def attachments_for(delivery: Delivery) -> list[Attachment]:
     """Return a file for each award, as it stands when the mail is sent: one that was voided since has none.

@@ -70,6 +70,7 @@ def queue(
 
     The text is kept as it is now. Sent twice it is two notifications.
     """
+    # Before students are locked: it refers to its author, and an erasure locks users first, then a student.
     notification = Notification.objects.create(
         kind=kind,
         is_bulk=is_bulk,

@@ -17,12 +17,13 @@ from django.conf import settings
 from django.core.mail import get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
-from django.db.models import Exists, Min, OuterRef, QuerySet
+from django.db.models import Exists, Min, OuterRef, QuerySet, Subquery
 
 from tatami import clock
 from tatami.errors import DomainError
 from tatami.work import DONE, MORE, Turn, job
 from tenant_apps.dojo.models import DojoSettings
+from tenant_apps.notifications.bounces import forget_bounce, has_bounced, note_bounce
 from tenant_apps.notifications.mails import mail_of
 from tenant_apps.notifications.models import Address, Delivery, Notification
 from tenant_apps.notifications.outcomes import (
@@ -34,7 +35,6 @@ from tenant_apps.notifications.outcomes import (
     skipped,
     wait_after,
 )
-from tenant_apps.notifications.unsubscribing import note_bounce
 from tenant_apps.notifications.waking import OUTBOX, call_again
 from tenant_apps.notifications.writing import BrokenText
 
@@ -108,7 +108,7 @@ class Postman:
 
     def _outcome(self, delivery: Delivery, now: datetime) -> Outcome:
         notification = self._notification(delivery.notification_id)
-        if delivery.has_bounced:  # type: ignore[attr-defined]
+        if not notification.is_test and _has_bounced(delivery, now):
             return skipped(BOUNCED)
         if notification.is_bulk and delivery.is_unsubscribed:  # type: ignore[attr-defined]
             return skipped(UNSUBSCRIBED)
@@ -155,7 +155,7 @@ def _claimable(now: datetime) -> QuerySet[Delivery]:
         _due(now)
         .annotate(
             is_unsubscribed=Exists(said.filter(unsubscribed_at__isnull=False)),
-            has_bounced=Exists(said.filter(bounced_at__isnull=False)),
+            bounced_at=Subquery(said.values("bounced_at")),
         )
         .select_for_update(of=("self",), skip_locked=True, no_key=True)
     )
@@ -170,11 +170,24 @@ def _mark(delivery: Delivery, outcome: Outcome, now: datetime) -> None:
     if outcome.state == State.QUEUED:
         if delivery.attempts >= MOST_ATTEMPTS:
             delivery.state = State.FAILED
-        elif outcome.counts:
-            delivery.next_try_at = now + wait_after(delivery.attempts)
-    if outcome.has_bounced and delivery.address_key is not None:
-        note_bounce(address_key=bytes(delivery.address_key), now=now)
+        else:  # a mail with which the server went away waits behind the others, too
+            delivery.next_try_at = now + wait_after(delivery.attempts) if outcome.counts else now
+    _note_what_is_known(delivery, outcome, now)
     delivery.save(update_fields=["state", "reason", "attempts", "next_try_at", "sent_at", "updated_at"])
+
+
+def _note_what_is_known(delivery: Delivery, outcome: Outcome, now: datetime) -> None:
+    if delivery.address_key is None:
+        return
+    if outcome.has_bounced:
+        note_bounce(address_key=bytes(delivery.address_key), now=now)
+    elif outcome.state == State.SENT and delivery.bounced_at:  # type: ignore[attr-defined]
+        forget_bounce(address_key=bytes(delivery.address_key), now=now)
+
+
+def _has_bounced(delivery: Delivery, now: datetime) -> bool:
+    bounced_at: datetime | None = delivery.bounced_at  # type: ignore[attr-defined]
+    return has_bounced(bounced_at, students=delivery.student_ids, now=now)
 
 
 def _room(now: datetime) -> int:

@@ -3,17 +3,18 @@
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Exists, OuterRef
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Exists, OuterRef, Q
 
 from tatami import retention
 from tatami.work import DONE, Turn, job
 from tenant_apps.notifications.absentees import write_to_absentees
-from tenant_apps.notifications.models import Delivery, Notification
+from tenant_apps.notifications.models import Delivery, DeliveryQuerySet, Notification
 from tenant_apps.notifications.own_data import FORGOTTEN
 from tenant_apps.notifications.sending import send_outbox
 from tenant_apps.notifications.waking import wake
 from tenant_apps.students.guardians import delete_at_once
-from tenant_apps.students.models import Guardian
+from tenant_apps.students.models import Guardian, Student
 
 __all__ = ["send_outbox", "sweep", "wake", "write_to_absentees"]
 
@@ -28,8 +29,9 @@ SWEEP: Final = "notifications.sweep"
 def forget_old_mail(*, now: datetime, dry_run: bool = False) -> int:
     """Keep of old mail only who was written to, when, about what and with what outcome; of trials nothing.
 
-    What could not be sent for so long is not sent any more. The address of a guardian whom the dojo has forgotten
-    since goes as well. Returns how many mails still had their values. Eight statements.
+    What could not be sent for so long is not sent any more. Mails to guardians whom the dojo has forgotten since, and
+    about people who were all erased, are forgotten as well. Returns how many mails still had their values. Eight
+    statements.
     """
     until = now - retention.kept_time(KEEP)
     old = Delivery.objects.filter(created_at__lt=until)
@@ -44,13 +46,22 @@ def forget_old_mail(*, now: datetime, dry_run: bool = False) -> int:
     Notification.objects.filter(created_at__lt=until).exclude(body="").update(
         subject="", body="", audience=None, updated_at=now
     )
-    still_there = Guardian.objects.filter(pk=OuterRef("guardian_id"))
-    forgotten = Delivery.objects.filter(guardian_id__isnull=False).exclude(Exists(still_there))
+    forgotten = _of_nobody()
     forgotten.queued().update(state=Delivery.State.SKIPPED)
     forgotten.update(
         address="", address_key=None, guardian_id=None, values={}, reason=FORGOTTEN, updated_at=now
     )
     return found
+
+
+def _of_nobody() -> DeliveryQuerySet:
+    """Return the mails to guardians who are not there any more, and those about people who were all erased."""
+    guardian = Guardian.objects.filter(pk=OuterRef("guardian_id"))
+    erased = Student._base_manager.filter(erased_at__isnull=False).values("pk")
+    return Delivery.objects.exclude(reason=FORGOTTEN).filter(
+        Q(guardian_id__isnull=False) & ~Exists(guardian)
+        | Q(student_ids__0__in=erased, student_ids__contained_by=ArraySubquery(erased))
+    )
 
 
 retention.swept_by(forget_old_mail, "mail", keep=KEEP, job=SWEEP, scopes=retention.IN_DOJOS)

@@ -69,12 +69,6 @@ def unsubscribe(*, address_key: bytes, now: datetime) -> None:
     )
 
 
-def note_bounce(*, address_key: bytes, now: datetime) -> None:
-    """Remember that the mail server knows no such address; nothing more is sent there."""
-    Address.objects.bulk_create([Address(key=address_key)], ignore_conflicts=True)
-    Address.objects.filter(key=address_key, bounced_at__isnull=True).update(bounced_at=now, updated_at=now)
-
-
 def _code(address_key: bytes) -> str:
     secret = tenant_keys(_PURPOSE, current_tenant_id())[0]
     return base64.urlsafe_b64encode(address_key + _seal(address_key, secret)).decode("ascii")

@@ -15,6 +15,7 @@ from django.test import override_settings
 NO_SUCH_USER = "550 5.1.1 No such user here"
 GREYLISTED = "451 4.7.1 Greylisted, try again later"
 TOO_MUCH = "554 5.6.0 That is no mail"
+TOO_LARGE = "552 5.3.4 Message size exceeds fixed limit"
 
 
 @dataclass
@@ -26,6 +27,11 @@ class Sink:
     connections: int = 0
     refuses: dict[str, str] = field(default_factory=dict)
     """Address → what RCPT TO is answered."""
+    refuses_sender: list[str] = field(default_factory=list)
+    """What the next MAIL FROMs are answered, once each."""
+    largest: int = 0
+    """Bytes; of a larger mail the size that MAIL FROM tells is refused. 0: of none."""
+    refuses_size: str = TOO_LARGE
     refuses_data: str = ""
     hangs_up: bool = False
     """Takes a mail, and cuts the line before it says so: once."""
@@ -36,6 +42,17 @@ class Sink:
         self.connections += 1
         session.host_name = hostname
         return responses
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        sizes = [int(one.removeprefix("SIZE=")) for one in options if one.startswith("SIZE=")]
+        if self.largest and sizes[0] > self.largest:
+            return self.refuses_size
+        if self.refuses_sender:
+            return self.refuses_sender.pop(0)
+        envelope.mail_from = address
+        return "250 OK"
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any

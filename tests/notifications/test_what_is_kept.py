@@ -11,6 +11,7 @@ from tatami.tenancy.scope import tenant_scope
 from tatami.work import DONE, Turn
 from tenant_apps.notifications.models import Delivery, Notification
 from tenant_apps.notifications.tasks import sweep
+from tenant_apps.students.models import Student
 from tests.clients import Dojo
 from tests.conftest import NOW
 from tests.contract.answers import done
@@ -134,6 +135,27 @@ def test_a_guardian_who_is_forgotten_leaves_the_log_in_the_night(dojo: Dojo) -> 
     swept(dojo, 1)
     assert states(dojo) == [("", "sent", "forgotten"), ("", "skipped", "forgotten")]
     assert len(send_all(dojo)) == 1
+
+
+def test_mail_about_people_who_were_all_erased_leaves_the_log_in_the_night(dojo: Dojo) -> None:
+    """However it survived: of age or not, waiting or sent. Mail about a sibling who is there stays as it is."""
+    mika, ren, yui = (student(dojo, name, email=f"{name}@example.com") for name in ("Mika", "Ren", "Yui"))
+    written(dojo, mika, ren, yui)
+    with tenant_scope(dojo.tenant):
+        Delivery.objects.filter(address="Ren@example.com").update(student_ids=[ren["id"], mika["id"]])
+        Delivery.objects.filter(address="Yui@example.com").update(student_ids=[mika["id"], yui["id"]])
+        Student.objects.filter(pk__in=[mika["id"], ren["id"]]).update(erased_at=NOW)
+    done(dojo.instructor.post("/notification-templates/free/test"), 202)
+    for _ in range(2):
+        swept(dojo, 1)
+    assert states(dojo) == [
+        ("", "skipped", "forgotten"),
+        ("", "skipped", "forgotten"),
+        ("Yui@example.com", "queued", ""),
+        ("instructor@example.com", "queued", ""),
+    ]
+    with tenant_scope(dojo.tenant):
+        assert list(Delivery.objects.filter(reason="forgotten").values_list("values", flat=True)) == [{}, {}]
 
 
 def test_a_letter_to_many_keeps_its_words_when_one_of_them_is_forgotten(dojo: Dojo) -> None:
