@@ -10,7 +10,7 @@ from tatami.api.views import Listing
 class Audit(Listing):
     """Who changed what, why and from where; newest first."""
 
-    queryset = AuditEntry.objects.all()
+    queryset = AuditEntry.objects.with_actors()
     serializer_class = AuditSerializer
     pagination_class = CursorPages
     filters = {

@@ -6,11 +6,13 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError, models, transaction
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, NullIf
 
 from shared_apps.accounts.errors import EmailTaken
 from tatami.fields import SearchField
 from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
+from tatami.text import normalise
 
 
 class Role(models.TextChoices):
@@ -52,6 +54,20 @@ class UserQuerySet(ArchivableQuerySet["User"]):
             pk=user_id, sessions__pk=session_id, sessions__impersonator=impersonator,
             sessions__ended_at__isnull=True, sessions__expires_at__gt=now,
         ).first()  # fmt: skip
+
+    def held(self) -> Self:
+        """Return those who may sign in, held as they are until the transaction ends.
+
+        Not their keys: somebody who is just now recorded as having done something need not wait.
+        """
+        return self.active().select_for_update(no_key=True)
+
+    def called(self, text: str) -> Self:
+        """Return those whose name alone has every word of `text` in it: `search_name` holds the address, too."""
+        words = normalise(text).split()
+        names = [(pk, normalise(name)) for pk, name in self.values_list("pk", "name")] if words else []
+        found = [pk for pk, name in names if all(word in name for word in words)]
+        return self.filter(pk__in=found) if words else self
 
 
 class User(Archivable, AbstractBaseUser):
@@ -145,13 +161,29 @@ class AttemptCount(TenantModel):
         indexes = [models.Index(fields=["window_started_at"], name="attempt_window")]
 
 
+class AuditQuerySet(models.QuerySet["AuditEntry"]):
+    """The deeds in the scope in force."""
+
+    def with_actors(self) -> Self:
+        """Return them with `actor_called`: what the actor is called now, which for an erased user is no name."""
+        called = Coalesce(NullIf("name", Value("")), "email", output_field=models.CharField())
+        users = User.objects.filter(pk=OuterRef("actor")).values_list(called)
+        return self.annotate(actor_called=Coalesce(Subquery(users), "actor_name"))
+
+
 class AuditEntry(TenantModel):
-    """A write that somebody made, in which fields and why. Rows are added and read; nothing else is granted."""
+    """A write that somebody made, in which fields and why. Rows are added and read; nothing else is granted.
+
+    No row keeps the name of a user of this scope, so that an erasure need not rewrite history.
+    """
 
     APP_PRIVILEGES = "SELECT, INSERT"
 
     actor = models.UUIDField()
     actor_name = models.CharField(max_length=200)
+    """Of a device; blank for a user, who is asked for his name when the row is shown."""
+    actor_called: str
+    """Only there after `with_actors`."""
     impersonator = models.UUIDField(null=True)
     """The superadmin who did it as the actor."""
     impersonator_name = models.CharField(max_length=200, blank=True, db_default="")
@@ -161,6 +193,8 @@ class AuditEntry(TenantModel):
     reason = models.CharField(max_length=500, blank=True)
     address = models.CharField(max_length=64, blank=True)
     request_id = models.CharField(max_length=128, blank=True)
+
+    objects: ClassVar[AuditQuerySet] = AuditQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         ordering = ("-created_at", "-id")

@@ -17,8 +17,9 @@ from shared_apps.accounts.throttling import (
     RESET_PER_ADDRESS,
     count_attempt,
     forget_attempts,
+    forget_sign_ins,
 )
-from shared_apps.accounts.users import hashed_password
+from shared_apps.accounts.users import hashed_password, spend_links
 from tatami.errors import Invalid, InvalidCredentials, Throttled, TokenInvalid
 from tatami.keys import secret_hash
 from tatami.tenancy.addresses import origin
@@ -28,10 +29,10 @@ LINK_LIVES: Final = timedelta(hours=72)
 
 
 def change_password(*, user: User, current: str, new: str, session_id: UUID, now: datetime) -> None:
-    """Change the caller's own password and end his other sessions. Call it outside a transaction.
+    """Change the caller's own password and end his other sessions and his links. Call it outside a transaction.
 
-    Raises `InvalidCredentials` if `current` is wrong, `Invalid` if `new` is easily guessed, `Throttled` after too many
-    attempts: whoever holds a stolen access token must not guess on.
+    Raises `InvalidCredentials` if `current` is wrong, be it since a moment ago, `Invalid` if `new` is easily guessed,
+    `Throttled` after too many attempts: whoever holds a stolen access token must not guess on.
     """
     count_attempt(OWN_PASSWORD, str(user.pk), now=now)
     if not check_password(current, user.password):
@@ -41,8 +42,11 @@ def change_password(*, user: User, current: str, new: str, session_id: UUID, now
     except Invalid as fault:
         raise Invalid(details={"new_password": (fault.details or {})["password"]}) from None
     with transaction.atomic():
-        User.objects.filter(pk=user.pk).update(password=new_hash, updated_at=now)
+        proven = User.objects.active().filter(pk=user.pk, password=user.password)
+        if not proven.update(password=new_hash, updated_at=now):
+            raise InvalidCredentials("The current password is wrong.")
         end_sessions(user.pk, now=now, keep=session_id)
+        spend_links(user.pk, now=now)
         forget_attempts(OWN_PASSWORD, str(user.pk))
 
 
@@ -54,9 +58,11 @@ def request_link(*, email: str, address: str, now: datetime) -> None:
         count_attempt(RESET_PER_ACCOUNT, key, now=now)
     except Throttled:
         return
-    user = User.objects.active().filter(email_key=key).first()
-    if user:
-        send_link(user, now=now)
+    with transaction.atomic():
+        # Held, so that no link goes to an address that is just being replaced.
+        user = User.objects.held().filter(email_key=key).first()
+        if user:
+            send_link(user, now=now)
 
 
 def send_link(user: User, *, now: datetime) -> None:
@@ -67,10 +73,11 @@ def send_link(user: User, *, now: datetime) -> None:
     transaction.on_commit(lambda: _mail(address, url, secret), robust=True)
 
 
-def use_link(*, secret: str, new: str, now: datetime) -> None:
-    """Set the password by the link's secret and end all sessions. Call it outside a transaction.
+def use_link(*, secret: str, new: str, address: str, now: datetime) -> None:
+    """Set the password by the link's secret; end all sessions and links. Call it outside a transaction.
 
-    Raises `TokenInvalid` for a link that is unknown, used or too old; `Invalid` for an easily guessed password.
+    Whoever has the link may sign in from the network `address` at once, however often others guessed. Raises
+    `TokenInvalid` for a link that is unknown, used or too old; `Invalid` for an easily guessed password.
     """
     links = PasswordLink.objects.filter(
         secret_hash=secret_hash(secret), used_at__isnull=True, expires_at__gt=now
@@ -83,13 +90,15 @@ def use_link(*, secret: str, new: str, now: datetime) -> None:
     except Invalid as fault:
         raise Invalid(details={"new_password": (fault.details or {})["password"]}) from None
     with transaction.atomic():
-        # Of two uses at once one finds the row unused.
+        # The user first, like all that ends links. Of two uses at once one finds the link unused.
+        User.objects.filter(pk=link.user_id).update(password=new_hash, updated_at=now)
         if not PasswordLink.objects.filter(pk=link.pk, used_at__isnull=True).update(
             used_at=now, updated_at=now
         ):
             raise TokenInvalid("This link is not valid, or not any more.")
-        User.objects.filter(pk=link.user_id).update(password=new_hash, updated_at=now)
+        spend_links(link.user_id, now=now)
         end_sessions(link.user_id, now=now)
+    forget_sign_ins(link.user.email_key, address)
 
 
 def _mail(address: str, url: str, secret: str) -> None:

@@ -163,7 +163,7 @@ class AuditSerializer(StrictModelSerializer):
         return {**super().get_fields(), "fields": serializers.JSONField(read_only=True)}
 
     def get_actor(self, entry: AuditEntry) -> dict[str, Any]:
-        return named(entry.actor, entry.actor_name)
+        return named(entry.actor, entry.actor_called)
 
     def get_impersonated_by(self, entry: AuditEntry) -> dict[str, Any] | None:
         """Return the superadmin who did it as the actor."""

@@ -10,9 +10,10 @@ from typing import Final
 from uuid import UUID
 
 from django.contrib.auth.hashers import check_password
+from django.db import transaction
 
 from shared_apps.accounts.models import Session, User
-from shared_apps.accounts.throttling import PER_ACCOUNT, PER_ADDRESS, count_attempt, forget_attempts
+from shared_apps.accounts.throttling import count_sign_in, forget_sign_ins
 from tatami.errors import InvalidCredentials, TokenExpired, TokenInvalid
 from tatami.ids import uuid7
 from tatami.keys import secret_hash
@@ -38,25 +39,38 @@ class Tokens:
 
 def sign_in(*, email: str, password: str, address: str, now: datetime) -> tuple[User, Tokens]:
     """Open a session for the user of this host with that password. Raises what `prove` does."""
-    user = prove(email=email, password=password, address=address, now=now)
-    return user, open_session(user, now=now)
+    proven = prove(email=email, password=password, address=address, now=now)
+    with transaction.atomic():
+        user = hold(proven)
+        return user, open_session(user, now=now)
 
 
 def prove(*, email: str, password: str, address: str, now: datetime) -> User:
     """Return the user of this host with that password.
 
     Raises `InvalidCredentials` alike, in answer and in work done, for an unknown address, a wrong password and an
-    inactive user; `Throttled` after too many attempts on the account or from the network `address`.
+    inactive user; `Throttled` after too many attempts on the account or from the network `address`. Before a session
+    is opened he is to be held (`hold`): while the password was compared he may have been given another one.
     """
     key = email_key(email)
-    count_attempt(PER_ADDRESS, address, now=now)
-    count_attempt(PER_ACCOUNT, key, now=now)
+    count_sign_in(key, address, now=now)
     user = User.objects.live().filter(email_key=key).first()
     # Without a usable password Django hashes once all the same: the answer takes as long.
     matches = check_password(password, user.password if user else UNUSABLE)
     if user is None or not matches or not user.is_active:
         raise InvalidCredentials
-    forget_attempts(PER_ACCOUNT, key)
+    forget_sign_ins(key, address)
+    return user
+
+
+def hold(proven: User) -> User:
+    """Return the user whom `prove` returned as he is now, held until the transaction ends that opens his session.
+
+    Raises `InvalidCredentials` if he has left meanwhile, or has another password.
+    """
+    user = User.objects.held().filter(pk=proven.pk, password=proven.password).first()
+    if user is None:
+        raise InvalidCredentials
     return user
 
 

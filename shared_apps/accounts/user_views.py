@@ -1,16 +1,22 @@
 """The users of this host, for admins; what colleagues may see of them, for other staff."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final, cast
 
 from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from shared_apps.accounts import users
-from shared_apps.accounts.models import Role, User
+from shared_apps.accounts.models import Role, User, UserQuerySet
 from shared_apps.accounts.passwords import send_link
 from shared_apps.accounts.serializers import PublicUserSerializer, UserSerializer
 from tatami.api.filters import one_of, yes_or_no
 from tatami.api.views import Collection, Resource
+
+ORDERS: Final = {"name": "name", "email": "email_key", "created_at": "created_at"}
+ORDERS_OF_COLLEAGUES: Final = {name: ORDERS[name] for name in ("name", "created_at")}
 
 
 class ForAdminsOrColleagues:
@@ -32,14 +38,24 @@ class ForAdminsOrColleagues:
 
 
 class UserCollection(ForAdminsOrColleagues, Collection):
-    """The users, and the making of one. Without a password he is mailed a link to set one."""
+    """The users, and the making of one. Without a password he is mailed a link to set one.
+
+    Who may not read addresses cannot find or order anybody by them either.
+    """
 
     queryset = User.objects.all()
     serializer_class = UserSerializer
     detail_route = "user"
     search_column = "search_name"
     filters = {"role": one_of("role", Role), "is_active": yes_or_no("is_active")}
-    ordering_fields = {"name": "name", "email": "email_key", "created_at": "created_at"}
+
+    @property
+    def ordering_fields(self) -> Mapping[str, str]:  # type: ignore[override]
+        return ORDERS if self.is_admin else ORDERS_OF_COLLEAGUES
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        found = cast("UserQuerySet", super().filter_queryset(queryset))
+        return found if self.is_admin else found.called(self.request.query_params.get("search", ""))
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> User:
         values = dict(serializer.validated_data)
@@ -61,6 +77,19 @@ class UserResource(ForAdminsOrColleagues, Resource):
 
     queryset = User.objects.all()
     serializer_class = UserSerializer
+    password_hash: str | None = None
+
+    def patch(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        if "password" in request.data:
+            self.password_hash = self.hash_password()
+        return super().patch(request, *args, **kwargs)
+
+    def hash_password(self) -> str:
+        """Return the hash of the password in the body, before any row is locked: it is slow on purpose."""
+        user = get_object_or_404(self.get_queryset(), pk=self.kwargs["id"])
+        serializer = self.get_serializer(user, data=self.request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        return users.hashed_password(serializer.validated_data["password"], user)
 
     def get_object(self) -> Any:
         if self.request.method not in {"GET", "HEAD"}:
@@ -69,15 +98,13 @@ class UserResource(ForAdminsOrColleagues, Resource):
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> User:
         changes = dict(serializer.validated_data)
-        password = changes.pop("password", None)
+        changes.pop("password", None)
         assert isinstance(serializer.instance, User)
         return users.change_user(
             user=serializer.instance,
             changes=changes,
             now=self.request.now,
-            password_hash=users.hashed_password(password, serializer.instance)
-            if password is not None
-            else None,
+            password_hash=self.password_hash,
         )
 
     def perform_destroy(self, instance: User) -> None:

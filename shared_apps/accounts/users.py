@@ -1,4 +1,4 @@
-"""Making and changing users. Passwords come in as hashes made outside the transaction."""
+"""Making and changing users. Passwords come in as hashes, made before anything is locked."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from shared_apps.accounts.errors import LastAdmin
 from shared_apps.accounts.models import PasswordLink, Role, Session, User
 from shared_apps.accounts.sessions import end_sessions
-from tatami.errors import Invalid
+from tatami.errors import Invalid, TokenInvalid
 from tatami.text import email_key
 
 ERASED_NAME: Final = "Erased user"
@@ -52,8 +52,10 @@ def change_user(
 ) -> User:
     """Change `email`, `name`, `role`, `is_active` or the password; takes effect on the user's next request.
 
-    Raises `LastAdmin` and `EmailTaken`. A new password or a deactivation ends the user's sessions.
+    Raises `LastAdmin` and `EmailTaken`. A new password or a deactivation ends the user's sessions; these and a new
+    address end the links that he was mailed. Call it with the user's row locked.
     """
+    address = user.email
     stays_admin = changes.get("role", user.role) == Role.ADMIN and changes.get("is_active", user.is_active)
     if not stays_admin:
         _refuse_losing_the_last_admin(user)
@@ -65,15 +67,32 @@ def change_user(
     user.save_once()
     if password_hash or not user.is_active:
         end_sessions(user.pk, now=now)
+    if password_hash or not user.is_active or user.email != address:
+        spend_links(user.pk, now=now)
     return user
 
 
 @transaction.atomic
+def rename(*, user: User, name: str) -> None:
+    """Change what a user is called, and nothing that others changed since he was read.
+
+    Raises `TokenInvalid` if he has left meanwhile.
+    """
+    try:
+        user.refresh_from_db(from_queryset=User.objects.held())
+    except User.DoesNotExist:
+        raise TokenInvalid from None
+    user.name = name
+    user.save(update_fields=["name", "search_name", "updated_at"])
+
+
+@transaction.atomic
 def archive_user(*, user: User, now: datetime) -> None:
-    """Let a user go: sessions end, the name stays in history. Raises `LastAdmin`."""
+    """Let a user go: sessions and mailed links end, the name stays in history. Raises `LastAdmin`."""
     _refuse_losing_the_last_admin(user)
     user.archive(now=now)
     end_sessions(user.pk, now=now)
+    spend_links(user.pk, now=now)
 
 
 @transaction.atomic
@@ -96,13 +115,20 @@ def erase_users(users: QuerySet[User], *, now: datetime) -> list[UUID]:
     return ids
 
 
+def spend_links(user_id: UUID, *, now: datetime) -> None:
+    """Let no link that was mailed to this user so far set a password any more."""
+    unused = PasswordLink.objects.filter(user_id=user_id, used_at__isnull=True)
+    unused.update(used_at=now, updated_at=now)
+
+
 def lock_admins() -> list[UUID]:
     """Lock the active admins, in key order, and return their ids.
 
     Two admins who demote each other at once must not both succeed, nor wait for each other: whoever may change a
-    user locks these rows before that user's own.
+    user locks these rows before that user's own. Not their keys: an admin who is just now recorded as having done
+    something to somebody who is being erased need not wait.
     """
-    admins = User.objects.active_admins().order_by("pk").select_for_update()
+    admins = User.objects.active_admins().order_by("pk").select_for_update(no_key=True)
     return list(admins.values_list("pk", flat=True))
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework.response import Response
 
-from shared_apps.accounts import passwords, sessions
+from shared_apps.accounts import passwords, sessions, users
 from shared_apps.accounts.models import User
 from shared_apps.accounts.serializers import (
     DeviceMeSerializer,
@@ -102,7 +102,12 @@ class ConfirmPasswordReset(SignInView):
 
     def post(self, request: Any) -> Response:
         values = self.values()
-        passwords.use_link(secret=values["token"], new=values["new_password"], now=request.now)
+        passwords.use_link(
+            secret=values["token"],
+            new=values["new_password"],
+            address=caller_address(request),
+            now=request.now,
+        )
         return Response(status=204)
 
 
@@ -118,5 +123,6 @@ class Me(ApiView):
     def patch(self, request: Any) -> Response:
         serializer = self.serializer_class(request.user, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        serializer.save()
-        return Response(serializer.data)
+        if "name" in serializer.validated_data:
+            users.rename(user=request.user, name=serializer.validated_data["name"])
+        return Response(self.serializer_class(request.user).data)

@@ -105,6 +105,7 @@ class SessionDetail(Sessions, Detail):
 class Cancellation(ApiView):
     """A session that does not take place. Attendance recorded before is kept; DELETE takes the cancellation back."""
 
+    audits_reason = True  # taking the cancellation back forgets it
     serializer_class = CancellationSerializer
     answer_class = SessionSerializer
 

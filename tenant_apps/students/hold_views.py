@@ -5,18 +5,11 @@ from typing import Any
 from django.db.models import QuerySet
 from rest_framework.serializers import BaseSerializer
 
-from tatami.api.request import ApiRequest
 from tatami.api.views import Resource
 from tenant_apps.students import holds
 from tenant_apps.students.history_views import OfStudent, visible_student
 from tenant_apps.students.models import StudentHold
 from tenant_apps.students.serializers import HoldSerializer
-
-
-def keep_reason_private(request: ApiRequest) -> None:
-    """Let the audit name the field `reason`, not what it says: an illness must not outlive an erasure there."""
-    if isinstance(request.data, dict) and request.data.get("reason"):
-        request.data["reason"] = ""
 
 
 class Holds(OfStudent):
@@ -27,9 +20,7 @@ class Holds(OfStudent):
     detail_route = "student-hold"
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> StudentHold:
-        made = holds.add_hold(student=self.student(), **serializer.validated_data)
-        keep_reason_private(self.request)
-        return made
+        return holds.add_hold(student=self.student(), **serializer.validated_data)
 
 
 class Hold(Resource):
@@ -46,6 +37,4 @@ class Hold(Resource):
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> StudentHold:
         assert isinstance(serializer.instance, StudentHold)
-        changed = holds.change_hold(hold=serializer.instance, changes=serializer.validated_data)
-        keep_reason_private(self.request)
-        return changed
+        return holds.change_hold(hold=serializer.instance, changes=serializer.validated_data)

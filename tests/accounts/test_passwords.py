@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import make_password
+from django.db import transaction
 
 from shared_apps.accounts.models import PasswordLink, User
 from shared_apps.accounts.passwords import send_link
-from shared_apps.accounts.users import create_user
+from shared_apps.accounts.users import change_user, create_user, spend_links
 from tatami import clock
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, tenant_scope
+from tests.accounts.meanwhile import Meanwhile, while_hashing
 from tests.clients import Caller, Dojo
 from tests.conftest import NOW
 from tests.tenancy import world
@@ -161,6 +163,68 @@ def test_of_parallel_uses_of_a_link_one_succeeds(
     assert sign_in("north.localhost", winner).status_code == 200
 
 
+def change_own(dojo: Dojo, kim: User) -> Any:
+    here = sign_in(dojo.host, PASSWORD).json()["access"]
+    return change(dojo, here)
+
+
+def set_by_admin(dojo: Dojo, kim: User) -> Any:
+    return dojo.admin.patch(f"/users/{kim.pk}", {"password": NEW})
+
+
+def move(dojo: Dojo, kim: User) -> Any:
+    return dojo.admin.patch(f"/users/{kim.pk}", {"email": "moved@example.com"})
+
+
+def deactivate_for_a_while(dojo: Dojo, kim: User) -> Any:
+    dojo.admin.patch(f"/users/{kim.pk}", {"is_active": False})
+    return dojo.admin.patch(f"/users/{kim.pk}", {"is_active": True})
+
+
+def archive_for_a_while(dojo: Dojo, kim: User) -> Any:
+    dojo.admin.delete(f"/users/{kim.pk}")
+    return dojo.admin.patch(f"/users/{kim.pk}", {"archived": False})
+
+
+ENDINGS = [change_own, set_by_admin, move, deactivate_for_a_while, archive_for_a_while]
+
+
+@pytest.mark.parametrize("deed", ENDINGS)
+def test_what_changes_who_may_sign_in_ends_the_links(
+    dojo: Dojo, kim: User, secret: str, deed: Callable[[Dojo, User], Any]
+) -> None:
+    answer = deed(dojo, kim)
+    assert answer.status_code in {200, 204}, answer.content
+    assert error_of(confirm(dojo.host, secret, "one more horse still")) == REFUSED
+
+
+def test_the_use_of_a_link_ends_those_before_it(dojo: Dojo, kim: User, secret: str, mails: Any) -> None:
+    (mail,) = mails(lambda: ask(dojo.host))
+    assert confirm(dojo.host, secret_in(mail)).status_code == 204
+    assert error_of(confirm(dojo.host, secret, "one more horse still")) == REFUSED
+
+
+@pytest.mark.parametrize("changes", [{"name": "Kim Lee"}, {"role": "assistant"}, {"email": EMAIL}], ids=str)
+def test_other_changes_leave_a_link_alone(
+    dojo: Dojo, kim: User, secret: str, changes: dict[str, Any]
+) -> None:
+    assert dojo.admin.patch(f"/users/{kim.pk}", changes).status_code == 200
+    assert confirm(dojo.host, secret).status_code == 204
+
+
+def test_links_of_others_are_left_alone(dojo: Dojo, kim: User, secret: str) -> None:
+    dojo.admin.patch(f"/users/{dojo.student.user.pk}", {"password": NEW})  # type: ignore[union-attr]
+    assert confirm(dojo.host, secret).status_code == 204
+
+
+def test_a_link_that_is_ended_while_it_is_used_sets_no_password(
+    dojo: Dojo, kim: User, secret: str, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    while_hashing(monkeypatch, lambda: spend_links(kim.pk, now=now))
+    assert error_of(confirm(dojo.host, secret)) == REFUSED
+    assert sign_in(dojo.host, PASSWORD).status_code == 200
+
+
 # --- asking for one -----------------------------------------------------------------------------------------
 
 
@@ -199,6 +263,18 @@ def test_a_fourth_mail_within_an_hour_is_not_sent_and_not_told(dojo: Dojo, kim: 
     assert [answer.status_code for answer in answers] == [204] * 4
     with clock.fixed(NOW + timedelta(hours=1)):
         assert len(mails(lambda: ask(dojo.host))) == 1
+
+
+def test_no_link_goes_to_an_address_that_is_just_being_replaced(
+    north: TenantScope, now: datetime, superuser: Any, mailoutbox: list[Any]
+) -> None:
+    with tenant_scope(north), transaction.atomic():
+        kim = create_user(email=EMAIL, role="student")
+    with tenant_scope(north), transaction.atomic():
+        change_user(user=kim, changes={"email": "moved@example.com"}, now=now)
+        asking = Meanwhile(superuser, lambda: ask("north.localhost"))
+    assert asking.answer().status_code == 204
+    assert mailoutbox == []
 
 
 def test_no_mail_is_sent_before_the_commit(
@@ -248,6 +324,16 @@ def test_changing_ones_password_takes_the_present_one(dojo: Dojo, kim: User) -> 
     here = sign_in(dojo.host, PASSWORD).json()["access"]
     assert error_of(change(dojo, here, current="wrong")) == (401, "invalid_credentials")
     assert sign_in(dojo.host, PASSWORD).status_code == 200
+
+
+def test_a_password_that_was_replaced_while_it_was_compared_changes_nothing(
+    dojo: Dojo, kim: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = sign_in(dojo.host, PASSWORD).json()["access"]
+    by_admin = make_password("set by an admin")
+    while_hashing(monkeypatch, lambda: User.objects.filter(pk=kim.pk).update(password=by_admin))
+    assert error_of(change(dojo, here)) == (401, "invalid_credentials")
+    assert sign_in(dojo.host, "set by an admin").status_code == 200
 
 
 def test_a_new_password_is_not_easily_guessed(dojo: Dojo, kim: User) -> None:

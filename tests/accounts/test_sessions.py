@@ -4,14 +4,17 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import make_password
-from django.db import connection
+from django.db import connection, transaction
 
 from shared_apps.accounts import users
+from shared_apps.accounts.console.sign_in import sign_in as console_sign_in
 from shared_apps.accounts.models import Session, User
 from shared_apps.accounts.tasks import sweep_scope
 from tatami import clock
+from tatami.errors import InvalidCredentials
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
+from tests.accounts.meanwhile import Meanwhile, while_hashing
 from tests.clients import Caller, Dojo, Platform
 from tests.conftest import NOW
 from tests.tenancy import world
@@ -163,6 +166,51 @@ def test_no_password_is_hashed_inside_a_transaction(
     assert sign_in("north.localhost").status_code == 200
     assert error_of(sign_in("north.localhost", password="wrong")) == (401, "invalid_credentials")
     assert inside == [False, False]
+
+
+MEANWHILE = [{"password": "another"}, {"is_active": False}, {"archived_at": NOW}]
+"""What may become of somebody while the password that he gave is compared."""
+
+
+@pytest.mark.parametrize("changes", MEANWHILE, ids=str)
+def test_a_sign_in_that_began_before_a_change_opens_no_session_after_it(
+    dojo: Dojo, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    kim = add_user(dojo.tenant)
+    while_hashing(monkeypatch, lambda: User.objects.filter(pk=kim.pk).update(**changes))
+    assert error_of(sign_in(dojo.host)) == (401, "invalid_credentials")
+    with tenant_scope(dojo.tenant):
+        assert not Session.objects.filter(user=kim).exists()
+
+
+@pytest.mark.parametrize("changes", [*MEANWHILE, {"role": "student"}], ids=str)
+def test_nor_does_one_to_the_console(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    root = add_user(None, role="admin")
+    while_hashing(monkeypatch, lambda: User.objects.filter(pk=root.pk).update(**changes))
+    with platform_scope():
+        with pytest.raises(InvalidCredentials):
+            console_sign_in(email=EMAIL, password=PASSWORD, address="127.0.0.1", now=NOW)
+        assert not Session.objects.exists()
+
+
+def test_a_new_password_that_is_not_committed_yet_is_waited_for(
+    north: TenantScope, now: datetime, superuser: Any
+) -> None:
+    add_user(north)
+    with tenant_scope(north), transaction.atomic():
+        User.objects.filter(email=EMAIL).update(password="another")
+        signing_in = Meanwhile(superuser, lambda: sign_in("north.localhost"))
+    assert error_of(signing_in.answer()) == (401, "invalid_credentials")
+
+
+def test_who_signs_in_while_he_is_demoted_is_told_what_he_is_now(
+    dojo: Dojo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kim = add_user(dojo.tenant)
+    while_hashing(monkeypatch, lambda: User.objects.filter(pk=kim.pk).update(role="student"))
+    assert sign_in(dojo.host).json()["user"]["role"] == "student"
 
 
 # --- renewing -----------------------------------------------------------------------------------------------

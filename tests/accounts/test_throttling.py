@@ -5,15 +5,17 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import make_password
 
-from shared_apps.accounts.models import AttemptCount
+from shared_apps.accounts.models import AttemptCount, PasswordLink, User
 from shared_apps.accounts.tasks import sweep_scope
-from shared_apps.accounts.throttling import PER_ACCOUNT, PER_ADDRESS, count_attempt
+from shared_apps.accounts.throttling import PER_ACCOUNT, PER_ADDRESS, count_attempt, network_of
 from shared_apps.accounts.users import create_user
 from tatami import clock
 from tatami.errors import Throttled
+from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tests.clients import Caller, Dojo, Platform
 from tests.conftest import NOW
+from tests.contract.answers import counted
 from tests.tenancy import world
 
 committed_dojos, without_transaction = world.committed_dojos, world.without_transaction
@@ -37,8 +39,10 @@ def add_users(scope: TenantScope) -> None:
             create_user(email=f"{name}@example.com", role="student", password_hash=make_password(PASSWORD))
 
 
-def attempt(host: str, password: str = GUESS, name: str = "kim") -> Any:
-    return Caller(host).post("/auth/login", {"email": f"{name}@example.com", "password": password})
+def attempt(host: str, password: str = GUESS, name: str = "kim", *, address: str = "127.0.0.1") -> Any:
+    caller = Caller(host)
+    caller.client.defaults["REMOTE_ADDR"] = address
+    return caller.post("/auth/login", {"email": f"{name}@example.com", "password": password})
 
 
 def outcome(response: Any) -> tuple[int, str]:
@@ -160,10 +164,7 @@ def test_one_network_address_has_a_hundred_attempts_over_all_accounts(busy_addre
     assert PER_ADDRESS.attempts == 100
     answers = [outcome(attempt(busy_address, name=f"guess{number}")) for number in range(2)]
     assert answers == [WRONG, WAIT]
-    other = Caller(busy_address)
-    other.client.defaults["REMOTE_ADDR"] = "192.0.2.1"
-    body = {"email": "kim@example.com", "password": PASSWORD}
-    assert other.post("/auth/login", body).status_code == 200
+    assert attempt(busy_address, PASSWORD, address="192.0.2.1").status_code == 200
 
 
 def test_a_network_address_is_not_what_a_header_says(busy_address: str) -> None:
@@ -173,6 +174,99 @@ def test_a_network_address_is_not_what_a_header_says(busy_address: str) -> None:
         "/auth/login", body, X_Forwarded_For="192.0.2.1", X_Real_IP="192.0.2.1"
     )
     assert outcome(answer) == WAIT
+
+
+# --- an account, from one address and from all ---------------------------------------------------------------
+
+
+def test_who_guesses_locks_nobody_out_elsewhere(host: str) -> None:
+    assert [outcome(attempt(host)) for _ in range(30)][-1] == WAIT
+    assert attempt(host, PASSWORD, address="192.0.2.1").status_code == 200
+    assert outcome(attempt(host, PASSWORD)) == WAIT
+
+
+def count_elsewhere(dojo: Dojo, times: int, name: str = "kim") -> None:
+    """Count attempts on an account from as many addresses as it takes."""
+    with tenant_scope(dojo.tenant):
+        for _ in range(times):
+            count_attempt(PER_ACCOUNT, f"{name}@example.com", now=NOW)
+
+
+@pytest.mark.parametrize("name", ["kim", "nobody"])
+def test_an_account_has_a_hundred_attempts_over_all_addresses(host: str, dojo: Dojo, name: str) -> None:
+    count_elsewhere(dojo, 99, name)
+    assert outcome(attempt(host, name=name, address="192.0.2.1")) == WRONG
+    refused = attempt(host, PASSWORD, name, address="192.0.2.2")
+    assert outcome(refused) == WAIT
+    assert int(refused.headers["Retry-After"]) == 15 * 60 + 1
+
+
+def test_a_success_begins_anew_for_the_account_everywhere(host: str, dojo: Dojo) -> None:
+    count_elsewhere(dojo, 99)
+    assert attempt(host, PASSWORD).status_code == 200
+    count_elsewhere(dojo, 99)
+    assert attempt(host, PASSWORD, address="192.0.2.1").status_code == 200
+
+
+def test_a_mailed_link_lets_its_owner_in_from_where_he_is(host: str, dojo: Dojo) -> None:
+    count_elsewhere(dojo, 100)
+    for address in ("127.0.0.1", "192.0.2.1"):
+        for _ in range(11):
+            attempt(host, address=address)
+    with tenant_scope(dojo.tenant):
+        kim = User.objects.get(email="kim@example.com")
+        PasswordLink.objects.create(
+            user=kim, secret_hash=secret_hash("mailed"), expires_at=NOW + timedelta(hours=1)
+        )
+    body = {"token": "mailed", "new_password": "quite another horse"}
+    assert Caller(host).post("/auth/password/reset/confirm", body).status_code == 204
+    assert attempt(host, body["new_password"]).status_code == 200
+    assert outcome(attempt(host, body["new_password"], address="192.0.2.1")) == WAIT
+
+
+def test_known_and_unknown_accounts_cost_the_same_statements(host: str) -> None:
+    assert counted(lambda: attempt(host)) == counted(lambda: attempt(host, name="nobody"))
+
+
+# --- what one network address is ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:0DB8:0001:0002::", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("::1", "::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("192.0.2.1:5000", "192.0.2.1:5000"),
+        ("kim@example.com", "kim@example.com"),
+        ("", ""),
+    ],
+)
+def test_what_is_counted_as_one_network_address(address: str, network: str) -> None:
+    assert network_of(address) == network
+
+
+def test_a_household_with_ipv6_has_one_address(host: str) -> None:
+    for number in range(10):
+        attempt(host, address=f"2001:db8:1:2::{number:x}")
+    assert outcome(attempt(host, PASSWORD, address="2001:db8:1:2:ffff::1")) == WAIT
+    assert attempt(host, PASSWORD, address="2001:db8:1:3::1").status_code == 200
+
+
+def test_every_limit_of_an_address_takes_it_so(dojo: Dojo) -> None:
+    answers = []
+    for number in range(21):
+        caller = Caller(dojo.host)
+        caller.client.defaults["REMOTE_ADDR"] = f"2001:db8:1:2::{number:x}"
+        answers.append(outcome(caller.post("/devices/pairing", {"code": "no-such-code"})))
+    assert answers == [(400, "pairing_code_invalid")] * 20 + [WAIT]
+
+
+# --- many at once -------------------------------------------------------------------------------------------
 
 
 def test_of_thirty_attempts_at_once_ten_are_checked(
@@ -190,7 +284,8 @@ def test_a_count_outlives_the_request_it_refused(north: TenantScope, now: dateti
     for _ in range(11):
         attempt("north.localhost")
     with tenant_scope(north):
-        assert sorted(AttemptCount.objects.values_list("count", flat=True)) == [11, 11]
+        # The last one counts for the address and for the account from there, not for the account everywhere.
+        assert sorted(AttemptCount.objects.values_list("count", flat=True)) == [10, 11, 11]
 
 
 def test_what_is_counted_is_not_stored_in_clear(host: str, dojo: Dojo) -> None:

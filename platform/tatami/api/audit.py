@@ -1,7 +1,9 @@
 """Who changed what, why and from where: one row for every write that succeeded, made by the frame of all views.
 
-The row commits with the deed. It names fields, never their values: what somebody was called before stays out of it,
-so that an erasure need not rewrite history. The app login may only add and read rows.
+The row commits with the deed. It names fields, never their values, and a user by his id, so that an erasure need not
+rewrite history: the app login may only add and read rows. Of what people typed a `reason` is kept, and that only for
+views that ask for it (`audits_reason`), because nothing else would keep it. What is said about a person stands in rows
+of her own, which an erasure reaches.
 """
 
 from collections.abc import Iterable
@@ -11,6 +13,7 @@ from uuid import UUID
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.http.response import HttpResponseBase
 from rest_framework import status
 from rest_framework.response import Response
@@ -20,12 +23,11 @@ from tatami.api.request import ApiRequest, caller_address
 from tatami.observability import current_request_id
 
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_REASONS: Final = ("reason", "override_reason")
 MOST_FIELDS: Final = 50
 
 
-def write_down(request: ApiRequest, response: HttpResponseBase) -> None:
-    """Add the audit row of a request that changed something; of any other nothing."""
+def write_down(request: ApiRequest, response: HttpResponseBase, *, with_reason: bool) -> None:
+    """Add the audit row of a request that changed something, `with_reason` as it was given; of any other nothing."""
     if (
         request.method not in _WRITES
         or not status.is_success(response.status_code)
@@ -39,7 +41,7 @@ def write_down(request: ApiRequest, response: HttpResponseBase) -> None:
         action=f"{match.view_name if match else ''}.{request.method.lower()}",
         object_id=_object_id(request, response),
         fields=body,
-        reason=next((str(body[name]) for name in _REASONS if body.get(name)), ""),
+        reason=str(body.get("reason") or "") if with_reason else "",
         address=caller_address(request),
         now=request.now,
     )
@@ -55,12 +57,15 @@ def record(
     reason: str = "",
     address: str = "",
 ) -> None:
-    """Add one row to the audit of the scope in force: `actor` did it, or the superadmin who acts as him."""
+    """Add one row to the audit of the scope in force: `actor` did it, or the superadmin who acts as him.
+
+    The name is kept of whom no row here could tell it later: a device, and the superadmin.
+    """
     impersonator = getattr(actor, "impersonator", None)
     rows: Any = apps.get_model(settings.TATAMI_AUDIT_MODEL)._default_manager
     rows.create(
         actor=actor.pk,
-        actor_name=str(actor)[:200],
+        actor_name="" if isinstance(actor, get_user_model()) else str(actor)[:200],
         impersonator=impersonator.pk if impersonator else None,
         impersonator_name=str(impersonator)[:200] if impersonator else "",
         action=action,

@@ -37,6 +37,8 @@ class ApiView(APIView):
     """False: `Idempotency-Key` is ignored, because the answer is a secret or a nonce is the key."""
     audited: ClassVar[bool] = True
     """False: a write that needs no audit row, because it changes nothing or its own row says who and when."""
+    audits_reason: ClassVar[bool] = False
+    """True: the audit keeps the `reason` of the body, because nothing else does. Not where it is about a person."""
     max_body_bytes: ClassVar[int] = MAX_BODY_BYTES
     accepts_array: ClassVar[bool] = False
 
@@ -128,7 +130,7 @@ class ApiView(APIView):
         response = handler(request, *self.args, **self.kwargs)
         response = self.finalize_response(request, response, *self.args, **self.kwargs)
         if self.audited:
-            write_down(request, response)
+            write_down(request, response, with_reason=self.audits_reason)
         if attempt:
             with self.own_transaction():
                 attempt.remember(response, now)

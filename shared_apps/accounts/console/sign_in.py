@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from django.db import transaction
+
 from shared_apps.accounts.models import Role, Session, User
-from shared_apps.accounts.sessions import end_sessions, prove
+from shared_apps.accounts.sessions import end_sessions, hold, prove
 from tatami.errors import InvalidCredentials
 from tatami.ids import uuid7
 from tatami.keys import secret_hash
@@ -33,13 +35,15 @@ def sign_in(*, email: str, password: str, address: str, now: datetime) -> str:
 
     Raises `InvalidCredentials` and `Throttled` as `/auth/login` does.
     """
-    user = prove(email=email, password=password, address=address, now=now)
-    if user.role != Role.ADMIN:
-        raise InvalidCredentials
+    proven = prove(email=email, password=password, address=address, now=now)
     secret = secrets.token_urlsafe(32)
-    session = Session.objects.create(
-        id=uuid7(), user=user, token_hash=_hash(secret), rotated_at=now, expires_at=now + LIVES
-    )
+    with transaction.atomic():
+        user = hold(proven)
+        if user.role != Role.ADMIN:
+            raise InvalidCredentials
+        session = Session.objects.create(
+            id=uuid7(), user=user, token_hash=_hash(secret), rotated_at=now, expires_at=now + LIVES
+        )
     return f"{session.pk}.{secret}"
 
 
