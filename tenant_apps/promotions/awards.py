@@ -5,7 +5,7 @@ order, so that two who decide about one student decide one after the other, each
 must never happen is a constraint (`rank_award_once`): one step up is taken once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.dojo.words import written_date
 from tenant_apps.promotions.check import Answer, Check
 from tenant_apps.promotions.engine import Eligibility
-from tenant_apps.promotions.errors import AlreadyAwarded, NotEligible
+from tenant_apps.promotions.errors import AlreadyAwarded, DemotedThatDay, NotEligible
 from tenant_apps.promotions.models import BatchItem, Certificate, Decision
 from tenant_apps.promotions.showing import shown_answer
 from tenant_apps.ranks.definition import StepType
@@ -28,6 +28,8 @@ from tenant_apps.students.errors import NotForOneself
 from tenant_apps.students.history import forget_snapshot
 from tenant_apps.students.models import RankEvent, Student, StudentUser
 from tenant_apps.students.notices import Notice, give_notice
+
+Kind = RankEvent.Kind
 
 
 class Nomination(NamedTuple):
@@ -54,7 +56,7 @@ class Verdict:
 
 @transaction.atomic
 def award(*, nomination: Nomination, effective_on: date, by: User) -> RankEvent:
-    """Award a rank to one student. Raises `NotForOneself`, `AlreadyAwarded`, `NotEligible`.
+    """Award a rank to one student. Raises `NotForOneself`, `AlreadyAwarded`, `DemotedThatDay`, `NotEligible`.
 
     `NotFound` where she was archived meanwhile.
     """
@@ -73,11 +75,21 @@ def lock_students(ids: Sequence[UUID]) -> dict[UUID, Student]:
     return {student.pk: student for student in Student.objects.live().filter(pk__in=ids).locked()}
 
 
+def refuse_own(students: Collection[UUID], by: User) -> None:
+    """Raise `NotForOneself` if a user speaks for one of the students whose ranks are taken back."""
+    if StudentUser.objects.filter(user=by, student__in=students).exists():
+        raise NotForOneself
+
+
 def judge(
     nominations: Sequence[Nomination], students: Mapping[UUID, Student], *, effective_on: date, by: User
 ) -> list[Verdict]:
-    """Return the verdict on each nomination of `students`, who are locked. A fixed number of statements."""
-    check = Check(students=list(students.values()), as_of=effective_on)
+    """Return the verdict on each nomination of `students`, who are locked. A fixed number of statements.
+
+    By the rules of a rank's system though it was archived since.
+    """
+    named = {one.target.pk for one in nominations}
+    check = Check(students=list(students.values()), as_of=effective_on, named=named)
     panel = Panel.of(students, effective_on=effective_on, by=by)
     return [
         panel.verdict(check.answer(students[one.student], one.target), override_reason=one.override_reason)
@@ -104,26 +116,44 @@ class Panel:
         return cls(effective_on, frozenset(own), received)
 
     def verdict(self, answer: Answer, *, override_reason: str = "") -> Verdict:
-        """Return what stands in the way of this award: oneself, an award that was made, the rules."""
+        """Return what stands in the way of this award: oneself, what was received or taken away, the rules."""
         refusal: DomainError | None = None
         if answer.student.pk in self.own:
             refusal = NotForOneself()
         elif self._has_received(answer):
             refusal = AlreadyAwarded()
+        elif self._is_demoted_that_day(answer):
+            refusal = DemotedThatDay()
         elif answer.result.status is not Eligibility.ELIGIBLE and not override_reason:
             refusal = NotEligible(details=shown_answer(answer))
         return Verdict(answer, override_reason, refusal)
 
     def _has_received(self, answer: Answer) -> bool:
-        """Whether the rank was received before or after that day, with no demotion in between."""
-        events = self.received.get((answer.student.pk, answer.rules.system.pk), [])
-        demotions = [event.effective_on for event in events if event.kind == RankEvent.Kind.DEMOTE]
+        """Whether the rank was received before or after that day, with no demotion in between.
+
+        Or was awarded from the event whose rank is held on that day, which is the constraint `rank_award_once`.
+        """
+        events = self._history(answer)
+        held = next((event for event in reversed(events) if event.effective_on <= self.effective_on), None)
+        demotions = [event.effective_on for event in events if event.kind == Kind.DEMOTE]
         for event in events:
-            if event.rank_id == answer.target.pk and event.kind != RankEvent.Kind.DEMOTE:
+            if event.rank_id == answer.target.pk and event.kind != Kind.DEMOTE:
                 first, last = sorted((event.effective_on, self.effective_on))
                 if not any(first <= demoted_on <= last for demoted_on in demotions):
                     return True
+                if event.kind == Kind.AWARD and event.follows_id == (held.pk if held else None):
+                    return True
         return False
+
+    def _is_demoted_that_day(self, answer: Answer) -> bool:
+        """Whether an award would come before a demotion of its own day: the rank would never be held."""
+        return any(
+            event.kind == Kind.DEMOTE and event.effective_on == self.effective_on
+            for event in self._history(answer)
+        )
+
+    def _history(self, answer: Answer) -> list[RankEvent]:
+        return self.received.get((answer.student.pk, answer.rules.system.pk), [])
 
 
 def record(
@@ -179,7 +209,7 @@ def _event(
         student=answer.student,
         system=answer.rules.system,
         rank=answer.target,
-        kind=RankEvent.Kind.CONVERT if is_conversion else RankEvent.Kind.AWARD,
+        kind=Kind.CONVERT if is_conversion else Kind.AWARD,
         effective_on=effective_on,
         recorded_by=by,
         follows=held.get((answer.student.pk, answer.rules.system.pk)),

@@ -1,6 +1,6 @@
 """Who may be promoted, as of a date: the one answer for the API, batches, exams and the nightly snapshot."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -15,7 +15,7 @@ from tenant_apps.students.models import Student
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One step of one student: the engine's result, and what it is about."""
+    """One rank that a student may seek: the engine's result, and what it is about."""
 
     student: Student
     rules: CurrentRules
@@ -35,15 +35,20 @@ class Answer:
 
 @dataclass(frozen=True)
 class Check:
-    """A question about many students. Nine statements at most, whatever their number."""
+    """A question about many students. Nine statements at most, whatever their number.
+
+    It is about rank systems in use, about the one `system`, and about those of `named` ranks, though they were archived
+    since: what was begun in a rank system is finished in it.
+    """
 
     students: Sequence[Student]
     as_of: date
     system: RankSystem | None = None
     target: Rank | None = None
+    named: Collection[UUID] = ()
 
     def answers(self) -> list[Answer]:
-        """Return one answer per student, rank system and promote step open from the rank held."""
+        """Return one answer per student, rank system and rank to which promote steps lead from the one held."""
         target = self.target.code if self.target else None
         return [
             Answer(student, rules, step)
@@ -55,7 +60,10 @@ class Check:
         ]
 
     def answer(self, student: Student, target: Rank) -> Answer:
-        """Return the answer for one of the students and a rank of hers, whatever type of step leads there."""
+        """Return the answer for one of the students and a rank, `named` or of a system in use.
+
+        Whatever type of step leads there.
+        """
         rules = self._rules[target.system_id]
         facts = self._facts.of(student, rules.system)
         (step,) = evaluate(rules.definition, facts, self.as_of, target=target.code)
@@ -76,4 +84,5 @@ class Check:
 
     @cached_property
     def _rules(self) -> dict[UUID, CurrentRules]:
-        return {rules.system.pk: rules for rules in rules_in_force(on=self.as_of, only=self.system)}
+        found = rules_in_force(on=self.as_of, only=self.system, named=self.named)
+        return {rules.system.pk: rules for rules in found}

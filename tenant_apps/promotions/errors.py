@@ -15,6 +15,12 @@ class AlreadyAwarded(DomainError):
     code = "already_awarded"
 
 
+class DemotedThatDay(DomainError):
+    """The student was demoted on that day, and a demotion comes last: no rank can be awarded on it."""
+
+    code = "demoted_that_day"
+
+
 class AmbiguousTarget(DomainError):
     """More than one rank is open to the student: name the one that is meant."""
 
@@ -49,6 +55,12 @@ class ExamNotFinished(DomainError):
     """This exam is not finished."""
 
     code = "exam_not_finished"
+
+
+class ExamNotHeld(DomainError):
+    """The day of this exam has not come yet."""
+
+    code = "exam_not_held"
 
 
 class AlreadyCandidate(DomainError):

@@ -14,12 +14,19 @@ from django.db import transaction
 from shared_apps.accounts.models import User
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.dojo.words import written_date
-from tenant_apps.promotions.awards import Nomination, judge, lock_students, record
+from tenant_apps.promotions.awards import Nomination, judge, lock_students, record, refuse_own
 from tenant_apps.promotions.check import Answer, Check
 from tenant_apps.promotions.engine import Eligibility
-from tenant_apps.promotions.errors import AlreadyCandidate, ExamFinished, ExamNotFinished, NotEligible
+from tenant_apps.promotions.errors import (
+    AlreadyCandidate,
+    ExamFinished,
+    ExamNotFinished,
+    ExamNotHeld,
+    NotEligible,
+)
 from tenant_apps.promotions.models import Candidate, Exam
 from tenant_apps.ranks.models import Rank
+from tenant_apps.students.dates import dojo_today
 from tenant_apps.students.history import forget_snapshot
 from tenant_apps.students.models import RankEvent, Student
 from tenant_apps.students.notices import Notice, give_notice
@@ -110,10 +117,12 @@ def record_results(*, exam: Exam, results: Sequence[Result], now: datetime) -> N
 def finish(*, exam: Exam, by: User, now: datetime) -> list[RankEvent]:
     """Award what was passed, all of it or nothing; return the rank events.
 
-    Candidates without a result get nothing. Raises `ExamFinished`; `NotEligible`, which lists everybody whom something
-    stands in the way of, each with its own code and criteria.
+    Candidates without a result get nothing. Raises `ExamFinished`; `ExamNotHeld` before its day; `NotEligible`, which
+    lists everybody whom something stands in the way of, each with its own code and criteria.
     """
     exam = _open(exam)
+    if exam.date > dojo_today(now):
+        raise ExamNotHeld
     passed = list(
         Candidate.objects.filter(exam=exam, outcome=Candidate.Outcome.PASSED).select_related("target")
     )
@@ -141,12 +150,16 @@ def finish(*, exam: Exam, by: User, now: datetime) -> list[RankEvent]:
 
 @transaction.atomic
 def reopen(*, exam: Exam, reason: str, by: User, now: datetime) -> None:
-    """Void what an exam awarded and take results again. Ranks awarded on top since stand. Raises `ExamNotFinished`."""
+    """Void what an exam awarded and take results again. Ranks awarded on top since stand.
+
+    Raises `ExamNotFinished`; `NotForOneself` where he speaks for a candidate.
+    """
     exam = _locked(exam)
     if exam.finished_at is None:
         raise ExamNotFinished
     students = Student.objects.filter(pk__in=Candidate.objects.filter(exam=exam).values("student"))
     ids = [student for (student,) in students.locked().values_list("pk")]
+    refuse_own(ids, by)
     events = RankEvent.objects.standing().filter(candidate__exam=exam)
     events.update(voided_at=now, voided_by=by, void_reason=reason, updated_at=now)
     Candidate.objects.filter(exam=exam).update(event=None, updated_at=now)

@@ -1,5 +1,6 @@
 """The shape of checks, awards and batches."""
 
+from datetime import date
 from typing import Any, Final
 
 from django.urls import reverse
@@ -10,6 +11,7 @@ from tenant_apps.promotions.choosing import StudentFilterSerializer
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.promotions.models import Batch, BatchItem, Decision
 from tenant_apps.ranks.models import Rank, RankSystem
+from tenant_apps.students.dates import dojo_today
 from tenant_apps.students.models import EligibilitySnapshot, Student
 from tenant_apps.students.serializers import PlausibleDate, ReasonSerializer
 
@@ -37,6 +39,12 @@ def students_in_reach(request: Any) -> Any:
     return students.belonging_to(request.user) if request.user.role == "student" else students
 
 
+def refuse_day_to_come(field: str, day: date, request: Any) -> None:
+    """Raise a `ValidationError` of a field for an award on a local date after today, with a reason or without."""
+    if day > dojo_today(request.now):
+        raise serializers.ValidationError({field: ["No rank is awarded before its day has come."]})
+
+
 class CheckSerializer(StrictSerializer):
     """Who, for what, as of when. Without `students`: every active student."""
 
@@ -54,12 +62,17 @@ class CheckSerializer(StrictSerializer):
 
 
 class AwardSerializer(StrictSerializer):
-    """A rank for one student, as of a day (default: today), past the rules with a reason."""
+    """A rank for one student, as of a day (default: today) that has come, past the rules with a reason."""
 
     student = Reference(queryset=Student.objects.live())
     target_rank = Reference(queryset=_RANKS)
     effective_on = PlausibleDate(required=False)
     override_reason = Line(max_length=500, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "effective_on" in attrs:
+            refuse_day_to_come("effective_on", attrs["effective_on"], self.context["request"])
+        return attrs
 
 
 class DecisionSerializer(StrictModelSerializer):
@@ -76,7 +89,10 @@ class DecisionSerializer(StrictModelSerializer):
 
 
 class NewBatchSerializer(StrictSerializer):
-    """Whom a batch is about (named, or by a filter; an empty filter means every active student), and what to do."""
+    """Whom a batch is about (named, or by a filter; an empty filter means every active student), and what to do.
+
+    Awards are as of a day that has come; a check may look ahead.
+    """
 
     students = Reference(
         queryset=Student.objects.live(), many=True, required=False, allow_empty=False, most=MOST_STUDENTS
@@ -95,6 +111,8 @@ class NewBatchSerializer(StrictSerializer):
             raise serializers.ValidationError(
                 {"target_ranks": ["These ranks are not all of this rank system."]}
             )
+        if attrs["award"] and "as_of" in attrs:
+            refuse_day_to_come("as_of", attrs["as_of"], self.context["request"])
         return attrs
 
 
@@ -103,14 +121,14 @@ class BatchSerializer(StrictModelSerializer):
 
     status = serializers.ChoiceField(choices=STATUSES, read_only=True)
     target_ranks = serializers.ListField(child=serializers.UUIDField(), read_only=True)
-    total = serializers.IntegerField(source="in_all", read_only=True)
+    total = serializers.IntegerField(read_only=True)
     done = serializers.SerializerMethodField()
-    checked = serializers.IntegerField(source="in_checked", read_only=True)
-    awarded = serializers.IntegerField(source="in_awarded", read_only=True)
-    refused = serializers.IntegerField(source="in_refused", read_only=True)
-    failed = serializers.IntegerField(source="in_failed", read_only=True)
-    cancelled = serializers.IntegerField(source="in_cancelled", read_only=True)
-    reverted = serializers.IntegerField(source="in_reverted", read_only=True)
+    checked = serializers.IntegerField(source="counts.checked", read_only=True)
+    awarded = serializers.IntegerField(source="counts.awarded", read_only=True)
+    refused = serializers.IntegerField(source="counts.refused", read_only=True)
+    failed = serializers.IntegerField(source="counts.failed", read_only=True)
+    cancelled = serializers.IntegerField(source="counts.cancelled", read_only=True)
+    reverted = serializers.IntegerField(source="counts.reverted", read_only=True)
     rank_system = Reference(read_only=True)
     requested_by = Reference(read_only=True)
     url = serializers.SerializerMethodField()
@@ -124,9 +142,9 @@ class BatchSerializer(StrictModelSerializer):
         )  # fmt: skip
         read_only_fields = fields
 
-    def get_done(self, batch: Any) -> int:
+    def get_done(self, batch: Batch) -> int:
         """Every item that waits no more."""
-        return int(batch.in_all - batch.in_queued)
+        return batch.total - batch.counts[BatchItem.State.QUEUED]
 
     def get_url(self, batch: Batch) -> str:
         return reverse("promotion-batch", kwargs={"id": batch.pk})

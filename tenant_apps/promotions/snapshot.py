@@ -17,9 +17,12 @@ PIECE: Final = 500
 @job("promotions.snapshot")
 @transaction.atomic
 def take_snapshot(turn: Turn) -> str | None:
-    """Check the next students in key order, and put what the rules say in the place of what they said before."""
+    """Check the next students in key order, and put what the rules say in the place of what they said before.
+
+    They are locked: whoever changes a history meanwhile comes before, and is seen, or after, and forgets what is said.
+    """
     today = dojo_today(turn.now)
-    following = Student.objects.promotable(today).order_by("pk")
+    following = Student.objects.promotable(today).locked()
     if turn.cursor:
         following = following.filter(pk__gt=turn.cursor)
     students = list(following[:PIECE])

@@ -6,11 +6,9 @@ from django.db.models import QuerySet
 from rest_framework.response import Response
 
 from shared_apps.accounts.models import User
-from tatami import clock
 from tatami.api.filters import by_id, on_or_after, on_or_before, one_of
 from tatami.api.rules import Reach
 from tatami.api.views import ApiView, Listing, created, found_or_404
-from tatami.tenancy.scope import current_tenant
 from tenant_apps.promotions import awards
 from tenant_apps.promotions.check import Check
 from tenant_apps.promotions.models import Decision
@@ -40,7 +38,7 @@ class CheckPromotions(ApiView):
         target = asked.get("target_rank")
         check = Check(
             students=asked["students"] if "students" in asked else self.everybody(),
-            as_of=asked.get("as_of", clock.local_date(request.now, current_tenant().timezone)),
+            as_of=asked.get("as_of", dojo_today(request.now)),
             system=asked.get("rank_system") or (target.system if target else None),
             target=target,
         )

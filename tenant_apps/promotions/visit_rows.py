@@ -68,10 +68,10 @@ class SessionKind(NamedTuple):
     position: int | None
 
     def level_within(self, system: UUID) -> int:
-        """The rank asked for, as a place in a rank system."""
+        """The rank asked for, as a level of a rank system: 1 is the lowest, 0 is open to all."""
         if self.position is None:
             return 0
-        return self.position if self.system == system else _OF_ANOTHER_LADDER
+        return self.position + 1 if self.system == system else _OF_ANOTHER_LADDER
 
     def is_of(self, discipline: UUID | None) -> bool:
         """Whether they count in a discipline. Without one all do: there is no other to tell them from."""

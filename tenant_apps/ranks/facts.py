@@ -36,8 +36,8 @@ class RankEvent:
 class Visits:
     """A student's attendances that are alike in all but their date: one ordinal (`date.toordinal()`) for each.
 
-    `minutes`: how long those sessions lasted. `level`: the place, in the rank system, of the rank they ask
-    for; 0 for sessions open to all. `in_discipline`: they belong to the rank system's discipline. The days are
+    `minutes`: how long those sessions lasted. `level`: which rank of the system they ask for, 1 for the lowest;
+    0 for sessions open to all. `in_discipline`: they belong to the rank system's discipline. The days are
     in any order, and an array of numbers, since 500,000 small objects would cost more than all else.
     """
 

@@ -3,28 +3,25 @@
 A version never changes once it is here: decisions name it. An equal document makes no new version.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError
+from django.db.models import ProtectedError, Q
 
 from tatami.errors import DomainError, Invalid
 from tenant_apps.ranks.definition import (
     DefinitionError,
     RankDefinition,
     RankDescription,
-    accepted_definition,
     parse_definition,
 )
 from tenant_apps.ranks.models import Discipline, Rank, RankRules, RankSystem
+from tenant_apps.ranks.parsed import parsed_definition
 from tenant_apps.ranks.presets import UnknownPresetError, preset
-
-_REMEMBERED: Final = 1_000
-_PARSED: Final[dict[UUID, RankDefinition]] = {}
 
 
 class RankInUse(DomainError):
@@ -50,14 +47,16 @@ class CurrentRules:
     ranks: Mapping[str, Rank]
 
 
-def rules_in_force(*, on: date, only: RankSystem | None = None) -> list[CurrentRules]:
+def rules_in_force(
+    *, on: date, only: RankSystem | None = None, named: Collection[UUID] = ()
+) -> list[CurrentRules]:
     """Return the rules in force on a date, of every rank system in use or of one. Two statements.
 
-    An older version leads to ranks that there still are, in today's order of seniority.
+    Those of which a rank is among `named` count as in use. An older version leads to ranks that there still are, in
+    today's order of seniority.
     """
     versions = RankRules.objects.in_force(on).select_related("system")
-    rows = versions.filter(system=only) if only else versions.filter(system__archived_at__isnull=True)
-    found = list(rows)
+    found = list(versions.filter(system=only) if only else versions.filter(_in_use(named)))
     ranks: dict[UUID, dict[str, Rank]] = {row.system_id: {} for row in found}
     for rank in Rank.objects.filter(system__in=ranks):
         ranks[rank.system_id][rank.code] = rank
@@ -67,8 +66,13 @@ def rules_in_force(*, on: date, only: RankSystem | None = None) -> list[CurrentR
     ]
 
 
+def _in_use(named: Collection[UUID]) -> Q:
+    in_use = Q(system__archived_at__isnull=True)
+    return in_use | Q(system__in=Rank.objects.filter(pk__in=named).values("system")) if named else in_use
+
+
 def _current(row: RankRules, ranks: Mapping[str, Rank]) -> CurrentRules:
-    definition = _definition(row).among({code: rank.position for code, rank in ranks.items()})
+    definition = parsed_definition(row).among({code: rank.position for code, rank in ranks.items()})
     return CurrentRules(row.pk, row.system, row.version, definition, ranks)
 
 
@@ -77,10 +81,7 @@ def read_definition(document: object) -> RankDefinition:
     try:
         return parse_definition(document)
     except DefinitionError as fault:
-        details: dict[str, list[str]] = {}
-        for place, message in fault.faults:
-            details.setdefault(place, []).append(message)
-        raise Invalid(details=details) from None
+        raise Invalid(details=fault.by_place()) from None
 
 
 def read_preset(key: str) -> RankDefinition:
@@ -183,12 +184,3 @@ def _write_ranks(rows: Iterable[Rank]) -> None:
         unique_fields=["system", "code"],
         update_fields=["name", "native_name", "kind", "track", "position", "colours", "updated_at"],
     )
-
-
-def _definition(row: RankRules) -> RankDefinition:
-    # A version never changes and its id is nobody else's, so parsing it once is enough for a process.
-    if row.pk not in _PARSED:
-        if len(_PARSED) >= _REMEMBERED:
-            _PARSED.clear()
-        _PARSED[row.pk] = accepted_definition(row.document)
-    return _PARSED[row.pk]

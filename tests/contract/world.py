@@ -90,7 +90,7 @@ def dojo_world(dojo: Dojo, password_hash: str) -> World:
         ids["rank event"] = things.rank_event(dojo, who, things.rank(system, "5-kyu"), "2026-01-10")["id"]
         held, awarded = things.finished_exam(dojo, system, who, ids["rank"])
         ids["finished exam"], ids[f"award{whose}"] = held["id"], awarded["id"]
-        exam = things.exam(dojo, system, "2026-07-01")
+        exam = things.exam(dojo, system, "2026-06-15")
         ids[f"exam{whose}"] = exam["id"]
         ids[f"candidate{whose}"] = things.candidate(dojo, exam, who, ids["rank"])["id"]
         ids["fact"] = things.fact(dojo, who, "document", "article", "2026-03-01")["id"]

@@ -4,15 +4,18 @@ In a dojo that is really committed, each caller with a connection of its own.
 """
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from datetime import date
 from functools import partial
 from random import Random
 from typing import Any, Final
 
+import psycopg
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
 from shared_apps.tenants import lifecycle, provisioning
 from shared_apps.tenants.models import Tenant
@@ -20,9 +23,12 @@ from tatami import clock
 from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import platform_scope, tenant_scope
 from tatami.work import DONE, Turn
+from tenant_apps.promotions import awards
 from tenant_apps.promotions.batches import run_batches
 from tenant_apps.promotions.models import BatchItem, Decision
-from tenant_apps.students.models import RankEvent, Student
+from tenant_apps.promotions.snapshot import take_snapshot
+from tenant_apps.ranks.models import Rank
+from tenant_apps.students.models import EligibilitySnapshot, RankEvent, Student
 from tests.attendance.desk import Desk
 from tests.clients import Caller, Dojo
 from tests.conftest import NOW
@@ -289,9 +295,74 @@ def test_an_award_during_a_demotion_comes_before_it_or_is_refused(
     raise_first(answers)
     awarded, demoted = map(outcome, answers if attempt % 2 else answers[::-1])
     assert demoted == 201
-    assert awarded in {201, (409, "not_eligible")}
+    assert awarded in {201, (409, "demoted_that_day")}
     codes = [event.rank.code for event in history(who)]
     assert codes == ["white", "yellow", *(["green"] if awarded == 201 else []), "white"]
+
+
+# --- whoever holds the student comes first -----------------------------------------------------------------------
+
+
+def until_it_waits_or_ends(superuser: psycopg.Connection[Any], worker: threading.Thread) -> None:
+    """Wait until a thread waits for a lock, or has come to its end without."""
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    until = time.monotonic() + PATIENCE
+    while worker.is_alive() and superuser.execute(waits).fetchone() == (0,):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def in_background(call: Call) -> tuple[threading.Thread, list[Any]]:
+    """Start a call in a thread of its own, whose answer is there when it has ended."""
+    answers: list[Any] = []
+    worker = threading.Thread(target=copy_context().run, args=(lambda: answers.extend(at_once([call])),))
+    worker.start()
+    return worker, answers
+
+
+@pytest.mark.parametrize("gives", [True, False])
+def test_a_worker_and_an_erasure_do_not_wait_in_a_circle(
+    desk: Desk, belts: dict[str, str], database_name: str, gives: bool
+) -> None:
+    """An erasure takes the student and then her lines of batches; so does a worker."""
+    (who,) = desk.students(1)
+    body = {"students": [str(who.pk)], "target_ranks": [belts["white"]], "award": gives}
+    batch = by(desk).post("/promotions/batches", body).json()
+    with superuser_of(database_name) as superuser:
+        with transaction.atomic():
+            list(Student.objects.filter(pk=who.pk).select_for_update())
+            worker, answers = in_background(partial(work_off, desk))
+            until_it_waits_or_ends(superuser, worker)
+            BatchItem.objects.filter(student=who).update(answers=[])
+        worker.join(PATIENCE)
+    raise_first(answers)
+    assert BatchItem.objects.get(batch=batch["id"]).state == (State.AWARDED if gives else State.CHECKED)
+
+
+def test_last_nights_check_does_not_say_what_an_award_has_just_undone(
+    desk: Desk, belts: dict[str, str], database_name: str
+) -> None:
+    who = held(desk, belts, "white")
+    rank = Rank.objects.select_related("system").get(pk=belts["yellow"])
+    person = desk.dojo.person("instructor").user
+    assert person is not None
+    with superuser_of(database_name) as superuser:
+        with transaction.atomic():
+            awards.award(nomination=awards.Nomination(who.pk, rank), effective_on=TODAY, by=person)
+            worker, answers = in_background(partial(night, desk))
+            until_it_waits_or_ends(superuser, worker)
+        worker.join(PATIENCE)
+    raise_first(answers)
+    said = EligibilitySnapshot.objects.filter(student=who).values_list("target__code", flat=True)
+    assert list(said) == ["green"]
+
+
+def night(desk: Desk) -> None:
+    """Take a whole snapshot."""
+    cursor: str | None = ""
+    with tenant_scope(desk.dojo.tenant):
+        while cursor is not DONE:
+            cursor = take_snapshot(Turn(now=clock.now(), cursor=cursor))
 
 
 @pytest.mark.parametrize("rank_before", [(), ("white",)], ids=["the first rank", "a step up"])

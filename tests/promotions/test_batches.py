@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from shared_apps.tenants import turns
 from shared_apps.tenants.models import PendingJob, Tenant
@@ -226,12 +229,20 @@ def test_awards_go_to_those_who_are_eligible(school: School) -> None:
 
 
 def test_a_batch_is_of_its_own_day(school: School) -> None:
-    school.batch(filter={}, as_of="2026-06-16")
+    school.pupil("Sooner", "2026-03-01")
+    school.batch(filter={}, as_of="2026-06-14")
     school.work_off()
-    assert school.held(school.early) == "white", "not before that day has come"
-    events = done(school.dojo.admin.get("/rank-events?kind=award"))["results"]
-    assert {event["effective_on"] for event in events} == {"2026-06-16"}
-    assert len(events) == 2
+    assert school.held(school.ready) == "white", "the day before she has waited long enough"
+    (event,) = done(school.dojo.admin.get("/rank-events?kind=award"))["results"]
+    assert (event["student"]["name"].split()[0], event["effective_on"]) == ("Sooner", "2026-06-14")
+
+
+def test_a_batch_awards_nothing_before_its_day_and_checks_what_will_be(school: School) -> None:
+    body = {"filter": {}, "as_of": "2026-06-16"}
+    invalid(school.dojo.admin.post("/promotions/batches", {**body, "award": True}), "as_of")
+    batch = school.batch(award=False, **body)
+    school.work_off()
+    assert school.results(batch)["Early"]["results"][0]["status"] == "eligible"
 
 
 def test_one_step_at_a_time(school: School) -> None:
@@ -324,6 +335,19 @@ def test_looking_at_batches_takes_the_same_number_of_statements_whatever_their_s
     ]
 
 
+def test_the_items_of_the_batches_shown_are_counted_and_no_others(school: School) -> None:
+    batches = [school.batch(filter={}) for _ in range(3)]
+    school.work_off()
+    path = "/promotions/batches?page_size=1"
+    shown = done(school.dojo.admin.get(path))["results"]
+    assert [(one["id"], one["total"], one["done"]) for one in shown] == [(batches[-1]["id"], 2, 2)]
+    with CaptureQueriesContext(connection) as captured:
+        school.dojo.admin.get(path)
+    (counting,) = [one["sql"] for one in captured if "promotions_batchitem" in one["sql"]]
+    ids = [UUID(one["id"]).hex for one in batches]
+    assert [one for one in ids if one in counting] == ids[-1:]
+
+
 # --- ending ---------------------------------------------------------------------------------------------------
 
 
@@ -364,6 +388,16 @@ def test_a_batch_is_reverted_with_a_reason(school: School) -> None:
     assert school.results(batch)["Ready"]["rank_events"][0]["voided"]
     again = school.dojo.admin.post(f"{batch['url']}/revert", {"reason": "Twice"})
     refusal(again, 409, "already_reverted")
+
+
+def test_nobody_takes_back_his_own_ranks_with_a_batch(school: School) -> None:
+    batch = school.batch(filter={})
+    school.work_off()
+    things.speaks_for(school.dojo, school.dojo.instructor, school.ready)
+    revert = {"reason": "My child was on the wrong list"}
+    refusal(school.dojo.instructor.post(f"{batch['url']}/revert", revert), 403, "permission_denied")
+    assert (school.seen(batch)["status"], school.held(school.ready)) == ("done", "yellow")
+    done(school.dojo.admin.post(f"{batch['url']}/revert", revert))
 
 
 def test_after_it_was_reverted_they_may_be_awarded_again(school: School) -> None:
@@ -417,7 +451,7 @@ def test_a_dojo_that_is_suspended_pauses_and_goes_on(
     with platform_scope():
         suspended = Tenant.objects.with_primary_domain().get(pk=school.dojo.tenant.tenant_id).scope
     with tenant_scope(suspended):
-        assert Batch.objects.with_counts().get().status == "paused"
+        assert Batch.objects.get().status == "paused"
     becomes("active")
     while turns.take_turn(now=NOW):
         pass

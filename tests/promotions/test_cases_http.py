@@ -163,8 +163,9 @@ def test_a_share_of_the_classes_for_ones_level_is_counted_from_the_schedule(dojo
     daily = {"weekdays": EVERY_DAY, "start_time": "18:30", "duration_minutes": 60}
     later = {**daily, "from": "2026-02-07", "until": "2026-02-11"}
     things.training_class(dojo, recurrence=later, discipline=pupil.art["id"])
-    higher = {"recurrence": later, "discipline": pupil.art["id"], "min_rank": things.rank(pupil.system, "p2")}
-    things.training_class(dojo, **higher)
+    for rank in ("p1", "p2"):
+        higher = {"recurrence": later, "discipline": pupil.art["id"]}
+        things.training_class(dojo, **higher, min_rank=things.rank(pupil.system, rank))
     things.training_class(dojo, recurrence=later, discipline=pupil.art["id"], counts_toward_promotion=False)
     assert pupil.misses("p1", "2026-05-31") == {"attendance_rate": (54, 60)}
     session = things.sessions(dojo, **{"from": "2026-02-08", "to": "2026-02-08"})[0]

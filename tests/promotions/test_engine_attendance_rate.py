@@ -55,8 +55,21 @@ def test_a_share_falls_as_sessions_pass_and_the_run_of_days_ends() -> None:
 
 
 def test_sessions_for_a_higher_rank_are_neither_offered_nor_counted() -> None:
-    higher = (Offered(days=TEN), Offered(days=TEN, level=1))
-    assert answer(rate(), offered=higher, attendance=came(5) + came(5, level=1)).have == 50
+    higher = (Offered(days=TEN), Offered(days=TEN, level=2))
+    assert answer(rate(), offered=higher, attendance=came(5) + came(5, level=2)).have == 50
+
+
+def test_sessions_for_the_lowest_rank_are_offered_to_those_who_hold_it() -> None:
+    both = (Offered(days=TEN), Offered(days=TEN, level=1))
+    assert answer(rate(), offered=both, attendance=came(5) + came(5, level=1)).have == 50
+    assert answer(rate(), offered=both, attendance=came(5)).have == 25
+
+
+def test_sessions_for_the_lowest_rank_are_not_offered_to_beginners() -> None:
+    rules = preset("kmg-scotland")
+    lowest = (Offered(days=TEN), Offered(days=TEN, level=1))
+    beginner = facts(joined="2026-01-10", offered=lowest, attendance=came(6))
+    assert ask(rules, beginner, "2026-05-31", "p1").criteria[1].have == 60
 
 
 def test_another_discipline_does_not_count() -> None:

@@ -278,6 +278,36 @@ def test_reopening_voids_what_was_awarded(grading: Grading) -> None:
     assert (grading.held(grading.ready), grading.held(grading.second)) == ("yellow", "white")
 
 
+def test_nobody_reopens_an_exam_that_promoted_himself(grading: Grading) -> None:
+    things.speaks_for(grading.dojo, grading.dojo.instructor, grading.ready)
+    grading.invite(grading.ready)
+    done(grading.result(Ready="passed"))
+    done(grading.dojo.admin.post(f"{grading.path}/finish"))
+    reopening = f"{grading.path}/reopening", {"reason": "I was examined too strictly"}
+    refusal(grading.dojo.instructor.post(*reopening), 403, "permission_denied")
+    assert grading.held(grading.ready) == "yellow"
+    done(grading.dojo.admin.post(*reopening))
+
+
+def test_an_exam_is_not_finished_before_its_day(grading: Grading) -> None:
+    done(grading.dojo.admin.patch(grading.path, {"date": "2026-06-16"}))
+    grading.invite(grading.ready)
+    done(grading.result(Ready=("passed", "She is as good as through.")))
+    refusal(grading.finish(), 409, "exam_not_held")
+    assert grading.held(grading.ready) == "white"
+    done(grading.dojo.admin.patch(grading.path, {"date": DAY}))
+    done(grading.finish())
+
+
+def test_an_exam_names_who_was_demoted_on_its_day(grading: Grading) -> None:
+    things.rank_event(grading.dojo, grading.ready, grading.rank("white"), DAY, "demote")
+    grading.invite(grading.ready, grading.second)
+    done(grading.result(Ready=("passed", "All is forgiven."), Second="passed"))
+    (named,) = refusal(grading.finish(), 409, "not_eligible")["candidates"]
+    assert (named["candidate"], named["code"]) == (grading.candidates()["Ready"]["id"], "demoted_that_day")
+    assert grading.held(grading.second) == "white"
+
+
 def test_retest_rules_see_failed_results(grading: Grading) -> None:
     path = f"/rank-systems/{grading.system['id']}/rules"
     rules = done(grading.dojo.admin.get(path))

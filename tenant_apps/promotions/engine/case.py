@@ -1,5 +1,6 @@
-"""One step of one student as of one date."""
+"""One rank sought by one student as of one date."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -23,7 +24,9 @@ from tenant_apps.ranks.spans import (
 
 
 class _PathAnswer(NamedTuple):
+    step: Step
     path: Path
+    candidacy: Candidacy
     findings: list[tuple[Criterion, Finding, Status]]
     spans: Spans
     failing: int
@@ -40,28 +43,30 @@ class _PathAnswer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Everything that an answer about one step depends on; `held` is the rank held as of the date."""
+    """Everything that an answer about one rank sought depends on; `held` is the rank held as of the date.
+
+    `steps` are those that lead there from it. Any path of any of them will do: who wears a stripe may take its steps
+    and those of the rank that it is on.
+    """
 
     rules: RankDefinition
     facts: StudentFacts
     as_of_date: date
     history: History
-    step: Step
+    steps: tuple[Step, ...]
     held: str | None
     phrases: Phrases
 
     def answer(self) -> StepResult:
-        as_of, step = self.as_of_date.toordinal(), self.step
-        place = place_at(self.history.left_by(step), as_of)
-        candidacy = self._candidacy(place)
-        answers = [self._path(path, candidacy) for path in step.paths]
+        as_of = self.as_of_date.toordinal()
+        answers = [answer for step in self.steps for answer in self._paths(step, self._place(step))]
         # min() keeps the first of equals, which is the order of the rules.
         best = min(answers, key=lambda answer: answer.preference(as_of))
         open_days = union(*(answer.spans for answer in answers)) if len(answers) > 1 else best.spans
         run = span_at(open_days, as_of)
         earliest: int | None
         if run is not None:
-            status, earliest = Eligibility.ELIGIBLE, self._open_since(place, run[0])
+            status, earliest = Eligibility.ELIGIBLE, self._open_since(run[0])
         elif best.unknown:
             status = Eligibility.UNKNOWN if best.unknown == best.failing else Eligibility.NOT_ELIGIBLE
             earliest = None
@@ -69,17 +74,24 @@ class Case:
             status, earliest = Eligibility.NOT_ELIGIBLE, first_start_after(open_days, as_of)
         return StepResult(
             current_rank=self.held,
-            target_rank=step.to,
-            step_type=step.type,
+            target_rank=best.step.to,
+            step_type=best.step.type,
             status=status,
             path=best.path.name,
             earliest_on=as_date(earliest),
             # Sentences for the path that is named: the others' would be thrown away.
-            criteria=tuple(self._result(candidacy, *found) for found in best.findings),
+            criteria=tuple(self._result(best.candidacy, *found) for found in best.findings),
         )
 
-    def _candidacy(self, place: int) -> Candidacy:
-        ranks = self.history.left_by(self.step)
+    def _place(self, step: Step) -> int:
+        return place_at(self.history.left_by(step), self.as_of_date.toordinal())
+
+    def _paths(self, step: Step, place: int) -> list[_PathAnswer]:
+        candidacy = self._candidacy(step, place)
+        return [self._path(step, path, candidacy) for path in step.paths]
+
+    def _candidacy(self, step: Step, place: int) -> Candidacy:
+        ranks = self.history.left_by(step)
         return Candidacy(
             facts=self.facts,
             holding=ranks[place],
@@ -91,12 +103,12 @@ class Case:
             sub_ranks=self.rules.sub_ranks,
         )
 
-    def _path(self, path: Path, candidacy: Candidacy) -> _PathAnswer:
+    def _path(self, step: Step, path: Path, candidacy: Candidacy) -> _PathAnswer:
         spans = days_between(candidacy.holding.since, candidacy.holding.until)
         findings = []
         failing = unknown = 0
         for criterion in path.criteria:
-            finding = self._finding(criterion, candidacy)
+            finding = self._finding(step, criterion, candidacy)
             if span_at(finding.spans, candidacy.as_of) is not None:
                 status = Status.MET
             else:
@@ -105,10 +117,10 @@ class Case:
                 status = Status.NOT_MET if finding.known else Status.UNKNOWN
             findings.append((criterion, finding, status))
             spans = intersection(spans, finding.spans)
-        return _PathAnswer(path, findings, spans, failing, unknown)
+        return _PathAnswer(step, path, candidacy, findings, spans, failing, unknown)
 
-    def _finding(self, criterion: Criterion, candidacy: Candidacy) -> Finding:
-        if self.step.anchor is Anchor.LAST_TEST:
+    def _finding(self, step: Step, criterion: Criterion, candidacy: Candidacy) -> Finding:
+        if step.anchor is Anchor.LAST_TEST:
             return since_last_test(criterion.finding, candidacy)
         return criterion.finding(candidacy)
 
@@ -127,20 +139,24 @@ class Case:
         message = self.phrases[criterion.kind, status](criterion, reading)
         return CriterionResult(criterion.kind, status, finding.have, finding.need, earliest, message)
 
-    def _open_since(self, place: int, first: int) -> int:
-        """The first day of a run of days on which the step is open, `first` being it under the rank held now.
+    def _open_since(self, first: int) -> int:
+        """The first day of a run of days on which the rank is open, `first` being it under the rank held now.
 
-        A rank may be recorded twice in a row (imported, and imported again with a better date). The step is
+        A rank may be recorded twice in a row (imported, and imported again with a better date). The steps are
         then the same before and after, so a run that begins with the later record may have begun under the
         earlier.
         """
-        ranks = self.history.left_by(self.step)
-        while first == ranks[place].since and place > 0 and ranks[place - 1].rank == self.step.origin:
+        repeated = [(step, place) for step in self.steps for place in self._places_before(step)]
+        if not repeated:
+            return first
+        places = [*((step, self._place(step)) for step in self.steps), *repeated]
+        found = union(*(answer.spans for step, place in places for answer in self._paths(step, place)))
+        run = span_at(found, first)
+        return first if run is None else run[0]
+
+    def _places_before(self, step: Step) -> Iterator[int]:
+        """The places of earlier records of the rank held now, that follow one another up to it."""
+        ranks, place = self.history.left_by(step), self._place(step)
+        while place > 0 and ranks[place - 1].rank == step.origin:
             place -= 1
-            candidacy = self._candidacy(place)
-            before = union(*(self._path(path, candidacy).spans for path in self.step.paths))
-            run = span_at(before, first - 1)
-            if run is None:
-                break
-            first = run[0]
-        return first
+            yield place

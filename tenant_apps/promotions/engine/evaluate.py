@@ -1,5 +1,6 @@
 """May this student be promoted, as of a date, and if not, what is missing and from when on?"""
 
+from collections.abc import Iterable
 from datetime import date
 
 from tenant_apps.promotions.engine.case import Case
@@ -19,22 +20,24 @@ def evaluate(
     target: str | None = None,
     phrases: Phrases = ENGLISH,
 ) -> tuple[StepResult, ...]:
-    """One result per promote step open from the rank held as of a date, in the order of the rules.
+    """One result per rank to which promote steps lead from the rank held as of a date, in the order of the rules.
 
-    `as_of` is a civil date of the dojo (C1). With `target`, a rank's code: exactly one result, for the step
-    of any type that leads there; where there is none, it is not eligible by the one criterion of kind
+    `as_of` is a civil date of the dojo (C1). With `target`, a rank's code: exactly one result, for the steps
+    of any type that lead there; where there is none, it is not eligible by the one criterion of kind
     "step". Pure: the same arguments give the same answer, whatever the order of the facts.
     """
     history = History.of(rules, facts)
     held = history.rank_on(as_of.toordinal())
     steps = steps_from(rules, held)
-    if target is not None:
-        steps = tuple(step for step in steps if step.to == target)[:1]
+    if target is None:
+        steps = tuple(step for step in steps if step.type is StepType.PROMOTE)
+    else:
+        steps = tuple(step for step in steps if step.to == target)
         if not steps:
             return (_no_step(rules, held, target, phrases),)
-    else:
-        steps = tuple(step for step in steps if step.type is StepType.PROMOTE)
-    return tuple(Case(rules, facts, as_of, history, step, held, phrases).answer() for step in steps)
+    return tuple(
+        Case(rules, facts, as_of, history, leading, held, phrases).answer() for leading in _by_target(steps)
+    )
 
 
 def rank_held(rules: RankDefinition, facts: StudentFacts, as_of: date) -> str | None:
@@ -51,6 +54,14 @@ def steps_from(rules: RankDefinition, held: str | None) -> tuple[Step, ...]:
         return steps
     onwards = (step for step in rules.steps_from(sub_rank.of) if not rules.is_to_a_sub_rank(step))
     return (*steps, *onwards)
+
+
+def _by_target(steps: Iterable[Step]) -> Iterable[tuple[Step, ...]]:
+    """The steps that lead to one rank together: one, or that from a stripe and that from the rank it is on."""
+    found: dict[str, tuple[Step, ...]] = {}
+    for step in steps:
+        found[step.to] = (*found.get(step.to, ()), step)
+    return found.values()
 
 
 def _no_step(rules: RankDefinition, held: str | None, target: str, phrases: Phrases) -> StepResult:

@@ -16,7 +16,7 @@ class Status(StrEnum):
 
 
 class Eligibility(StrEnum):
-    """A step's answer. UNKNOWN is not eligible: no known fact speaks against it, but one is missing (C6)."""
+    """The answer about a rank. UNKNOWN is not eligible: no known fact speaks against it, but one is missing (C6)."""
 
     ELIGIBLE = "eligible"
     NOT_ELIGIBLE = "not_eligible"
@@ -41,12 +41,12 @@ class CriterionResult:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """May the student take this step as of the date asked, by which path, and what is missing (C7).
+    """May the student take a step to this rank as of the date asked, by which path, and what is missing (C7).
 
-    `earliest_on` is the first date of a run of dates on which this step is (eligible: the run of the date
+    `earliest_on` is the first date of a run of dates on which the rank is (eligible: the run of the date
     asked; else the next one) open to this student in this rank, if no fact changes: eligible on it, not on
     the day before. None where there is no such date (or, if eligible, where it has always been so), or
-    where a fact is missing on the path. `step_type` is None where there is no such step.
+    where a fact is missing on the path. `step_type` is that of the path's step; None where no step leads there.
     """
 
     current_rank: str | None

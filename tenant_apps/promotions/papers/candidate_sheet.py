@@ -7,7 +7,7 @@ from datetime import date
 from tenant_apps.dojo.words import Language, written_date
 from tenant_apps.promotions.papers.printable import line, paragraphs
 from tenant_apps.promotions.papers.typesetting import typeset
-from tenant_apps.promotions.papers.words import EXAM, MOST_SIGNATURES, letters
+from tenant_apps.promotions.papers.words import EXAM, SIGNATURES_ON_EXAM_PAPERS, letters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,6 @@ def candidate_sheet_pdf(sheet: CandidateSheet) -> bytes:
         "sought": line(sheet.rank_sought),
         "native": line(sheet.rank_sought_native_name),
         "syllabus": paragraphs(sheet.syllabus),
-        "examiners": [line(name) for name in sheet.examiners[:MOST_SIGNATURES]],
+        "examiners": [line(name) for name in sheet.examiners[:SIGNATURES_ON_EXAM_PAPERS]],
     }
     return typeset("candidate_sheet.typ", data, dated=sheet.held_on)

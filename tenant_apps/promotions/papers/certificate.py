@@ -17,7 +17,8 @@ from tenant_apps.promotions.papers.words import CERTIFICATE, letters
 MOST_IN_ONE_FILE: Final = 500
 CHUNK: Final = 64 * 1024
 """Bytes."""
-MOST_SIGNATURES: Final = 6
+SIGNATURES_ON_CERTIFICATE: Final = 6
+"""The most that there is room for."""
 
 
 class TooManyCertificates(DomainError):
@@ -87,7 +88,7 @@ def _page(certificate: Certificate) -> dict[str, Any]:
         "art": line(certificate.discipline_or_system_name),
         "date": written_date(certificate.awarded_on, certificate.language),
         "number": line(certificate.number),
-        "examiners": [line(name) for name in certificate.examiners[:MOST_SIGNATURES]],
+        "examiners": [line(name) for name in certificate.examiners[:SIGNATURES_ON_CERTIFICATE]],
         "address": line(certificate.verify_url.partition("://")[2] or certificate.verify_url),
         "qr": list(symbol(certificate.verify_url)),
     }

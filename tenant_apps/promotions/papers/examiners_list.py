@@ -7,7 +7,7 @@ from datetime import date
 from tenant_apps.dojo.words import Language, written_date
 from tenant_apps.promotions.papers.printable import line
 from tenant_apps.promotions.papers.typesetting import typeset
-from tenant_apps.promotions.papers.words import EXAM, MOST_SIGNATURES, letters
+from tenant_apps.promotions.papers.words import EXAM, SIGNATURES_ON_EXAM_PAPERS, letters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ def examiners_list_pdf(paper: ExaminersList) -> bytes:
         "exam": line(paper.exam_name),
         "date": written_date(paper.held_on, paper.language),
         "location": line(paper.location),
-        "examiners": [line(name) for name in paper.examiners[:MOST_SIGNATURES]],
+        "examiners": [line(name) for name in paper.examiners[:SIGNATURES_ON_EXAM_PAPERS]],
         "candidates": [
             {
                 "number": str(candidate.number),

@@ -26,8 +26,8 @@ CERTIFICATE: Final[Mapping[Language, Mapping[str, str]]] = {
     },
 }
 
-MOST_SIGNATURES: Final = 12
-"""On the papers of an exam; a certificate has room for six."""
+SIGNATURES_ON_EXAM_PAPERS: Final = 12
+"""The most that there is room for."""
 
 EXAM: Final[Mapping[Language, Mapping[str, str]]] = {
     "en": {

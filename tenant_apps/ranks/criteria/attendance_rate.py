@@ -46,7 +46,8 @@ class AttendanceRate(Criterion):
         after = self._after(candidacy)
         if after is None:
             return Finding(NEVER, known=False, have=None, need=self.percent)
-        level = candidacy.order.get(candidacy.holding.rank or "", 0)
+        # Who holds none of the system's ranks is below the lowest: what is offered then is open to all.
+        level = candidacy.order.get(candidacy.holding.rank or "", -1) + 1
         visits = [s.days for s in candidacy.facts.attendance if s.in_discipline and s.level <= level]
         came = self._counted(visits, after)
         there = self._counted([s.days for s in candidacy.facts.offered if s.level <= level], after)
