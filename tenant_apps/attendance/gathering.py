@@ -1,4 +1,8 @@
-"""Fetching the facts about scans: one statement, whatever their number."""
+"""Fetching the facts about scans: one statement, whatever their number.
+
+It locks the students against erasure until commit, so that no answer and no refusal outlives one. Attendance is
+recorded and ranks are awarded meanwhile.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -17,9 +21,10 @@ from tenant_apps.students.models import Student
 
 MOST_SPOKEN_FOR: Final = 50
 
-# Each column is one kind of fact, as a JSON array; the rows are of this dojo only, as everywhere.
+# Each column is one kind of fact, as a JSON array; the rows are of this dojo only, as everywhere. Who was erased while
+# `person` waited for her row is nobody's subject: a row is looked at anew once it is locked.
 _GATHER: Final = """
-WITH subject AS (
+WITH asked AS (
     SELECT encode(check_in_id, 'hex') AS code, id AS student, NULL::uuid AS card, false AS is_revoked
     FROM students_student WHERE check_in_id = ANY(%(check_in_ids)s)
     UNION ALL
@@ -31,6 +36,16 @@ WITH subject AS (
     (SELECT 'speaks for', l.student_id, NULL, false FROM students_studentuser l
      JOIN students_student s ON s.id = l.student_id AND s.archived_at IS NULL
      WHERE l.user_id = %(speaker)s ORDER BY l.student_id LIMIT %(most)s)
+), person AS (
+    SELECT s.id, s.first_name, s.last_name, s.birth_date, s.status, s.archived_at, s.medical_notes <> '' AS medical,
+           (SELECT max(v.checked_in_at) FROM attendance_attendance v
+            WHERE v.student_id = s.id AND v.voided_at IS NULL) AS last_visit,
+           EXISTS (SELECT FROM students_eligibilitysnapshot e
+                   WHERE e.student_id = s.id AND e.status = 'eligible') AS promotion_due
+    FROM students_student s WHERE s.id IN (SELECT student FROM asked) AND s.erased_at IS NULL
+    ORDER BY s.id FOR KEY SHARE OF s
+), subject AS (
+    SELECT asked.* FROM asked JOIN person ON person.id = asked.student
 ), session AS (
     SELECT id, training_class_id, name, starts_at, ends_at, local_date, status, location, capacity, min_rank_id,
            opens_minutes_before, closes_minutes_after, late_after_minutes
@@ -40,13 +55,6 @@ WITH subject AS (
     SELECT leap_day_birthday, card_policy, enrolment_policy, rank_policy, capacity_policy,
            opens_minutes_before, closes_minutes_after, late_after_minutes
     FROM dojo_dojosettings LIMIT 1
-), person AS (
-    SELECT s.id, s.first_name, s.last_name, s.birth_date, s.status, s.archived_at, s.medical_notes <> '' AS medical,
-           (SELECT max(v.checked_in_at) FROM attendance_attendance v
-            WHERE v.student_id = s.id AND v.voided_at IS NULL) AS last_visit,
-           EXISTS (SELECT FROM students_eligibilitysnapshot e
-                   WHERE e.student_id = s.id AND e.status = 'eligible') AS promotion_due
-    FROM students_student s WHERE s.id IN (SELECT student FROM subject)
 ), standing AS (
     SELECT id, student_id, class_session_id, checked_in_at, method, late, uploaded_late, created_at, updated_at
     FROM attendance_attendance
@@ -78,7 +86,10 @@ SELECT json_build_object(
 
 
 def gather(wanted: Wanted) -> Facts:
-    """Return the facts about what is `wanted`. One statement, whatever the number."""
+    """Return the facts about what is `wanted`, with the students held against erasure until commit.
+
+    One statement, whatever the number.
+    """
     reach = timedelta(minutes=LONGEST_WINDOW_MINUTES)
     params: dict[str, Any] = {
         "check_in_ids": list(wanted.check_in_ids),

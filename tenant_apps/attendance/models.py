@@ -93,7 +93,10 @@ class Card(TenantModel):
 
 
 class Refusal(TenantModel):
-    """A well-formed scan that was not recorded, and why. `card_shared` is a note beside one that was."""
+    """A well-formed scan that was not recorded, and why. `card_shared` is a note beside one that was.
+
+    Listed and swept by `created_at`, when it reached us: a clock that is wrong would hide it, or keep it for ever.
+    """
 
     code = models.CharField(max_length=40)
     student = models.ForeignKey(Student, null=True, on_delete=models.CASCADE, related_name="refusals")
@@ -101,17 +104,21 @@ class Refusal(TenantModel):
         ClassSession, null=True, on_delete=models.CASCADE, related_name="refusals"
     )
     scanned_at = models.DateTimeField()
+    """When the device claims that it was taken."""
     recorded_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     device = models.ForeignKey(Device, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
 
     class Meta:
-        ordering = ("-scanned_at", "-id")
+        ordering = ("-created_at", "-id")
         constraints = [
             models.CheckConstraint(
                 condition=Q(recorded_by__isnull=True) | Q(device__isnull=True), name="refusal_one_recorder"
             )
         ]
-        indexes = [models.Index(fields=["-scanned_at", "-id"], name="refusal_by_time")]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="refusal_by_arrival"),
+            models.Index(fields=["-scanned_at", "-id"], name="refusal_by_time"),  # of the version before
+        ]
 
 
 class ScanAnswer(TenantModel):

@@ -14,6 +14,7 @@ from tatami.api.filters import start_of_day
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.attendance.errors import NotYours
 from tenant_apps.attendance.models import Attendance
+from tenant_apps.attendance.refusals import SessionCancelled
 from tenant_apps.classes.from_class import local
 from tenant_apps.classes.models import ClassSession, Enrolment
 from tenant_apps.students.models import Student
@@ -77,11 +78,15 @@ def save_roster(
     Absent voids with `reason`; the row stays and no longer counts. Ignores window, capacity, enrolment and rank, as
     recording by hand does. Saving the same again changes nothing. Two at once, or one beside scans: the session is
     locked, and the constraint `attendance_once` lets one attendance stand, which then takes the state said here.
-    Five statements at most, whatever their number. Raises `NotYours` where the caller may void only what he recorded
-    himself today, and somebody else's attendance would be voided: then nothing is saved.
+    Five statements at most, whatever their number, one more where it is cancelled. Raises `NotYours` where the caller
+    may void only what he recorded himself today, and somebody else's attendance would be voided; `SessionCancelled`
+    where somebody would be added to a cancelled session, whose roster may still be corrected: then nothing is saved.
+    Call it with the students locked.
     """
-    ClassSession.objects.select_for_update(no_key=True, of=("self",)).get(pk=session.pk)
+    locked = ClassSession.objects.select_for_update(no_key=True, of=("self",)).get(pk=session.pk)
     here = sorted(key for key, state in states.items() if state != ABSENT)
+    if locked.is_cancelled:
+        _refuse_more(session, here)
     late = [key for key in here if states[key] == LATE]
     gone = [key for key, state in states.items() if state == ABSENT]
     if gone:
@@ -97,6 +102,14 @@ def save_roster(
     Attendance.objects.bulk_create(rows, ignore_conflicts=True)
     _set_late(session, late, is_late=True, now=now)
     _set_late(session, [key for key in here if states[key] == PRESENT], is_late=False, now=now)
+
+
+def _refuse_more(session: ClassSession, students: list[UUID]) -> None:
+    """Raise `SessionCancelled`, naming those of `students` who have no attendance there."""
+    standing = Attendance.objects.standing().filter(class_session=session, student__in=students)
+    more = set(students) - set(standing.values_list("student", flat=True))
+    if more:
+        raise SessionCancelled(details={"students": sorted(map(str, more))})
 
 
 def _set_late(session: ClassSession, students: list[UUID], *, is_late: bool, now: datetime) -> None:

@@ -15,6 +15,7 @@ from tenant_apps.classes.models import ClassSession
 from tenant_apps.classes.serializers import SessionSerializer
 from tenant_apps.classes.session_views import SESSIONS, SessionDetail
 from tenant_apps.classes.sessions import attach_instructors
+from tenant_apps.students.locking import lock_students
 from tenant_apps.students.models import Student
 
 MOST_ENTRIES: Final = 500
@@ -80,9 +81,11 @@ class RosterSerializer(StrictSerializer):
     reason = Line(max_length=500, required=False, allow_blank=True)
 
     def validate_entries(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Refuse who is unknown or named twice; the others are locked, so that none is erased meanwhile."""
         named = [entry["student"] for entry in entries]
-        known = set(Student.objects.filter(pk__in=named).values_list("pk", flat=True))
-        faults = faults_of_names(entries, "student", known, twice="This student is named twice.")
+        faults = faults_of_names(
+            entries, "student", lock_students(named), twice="This student is named twice."
+        )
         if any(faults):
             raise serializers.ValidationError(faults)
         return entries

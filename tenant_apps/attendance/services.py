@@ -7,6 +7,7 @@ from django.db import transaction
 
 from shared_apps.accounts.models import User
 from tatami import clock
+from tatami.errors import NotFound
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.attendance.alerts import alerts_about
 from tenant_apps.attendance.answers import Answer, answer_of
@@ -16,9 +17,11 @@ from tenant_apps.attendance.facts import Wanted
 from tenant_apps.attendance.gathering import gather
 from tenant_apps.attendance.models import Attendance, Card
 from tenant_apps.attendance.recording import Visit, record
+from tenant_apps.attendance.refusals import SessionCancelled
 from tenant_apps.attendance.scans import Scan, Verdict
 from tenant_apps.attendance.selection import window_of
 from tenant_apps.classes.models import ClassSession
+from tenant_apps.students.locking import lock_student
 from tenant_apps.students.models import Student
 from tenant_apps.students.services import AlreadyVoided
 
@@ -36,10 +39,15 @@ def record_by_hand(
     """Record an attendance whatever window, capacity, enrolment and rank say; answer like a scan.
 
     Without `checked_in_at`: the start of a session that is over, else now. Twice, or at once, gives the first one.
+    Raises `SessionCancelled`; `NotFound` if the student was erased meanwhile.
     """
+    if session.is_cancelled:
+        raise SessionCancelled
     moment = checked_in_at or (session.starts_at if session.ends_at <= now else now)
     facts = gather(Wanted(students=[student.pk], sessions=[session.pk]))
-    person = facts.people[student.pk]
+    person = facts.people.get(student.pk)
+    if person is None:
+        raise NotFound
     visit = Visit(
         student=student.pk,
         session=session.pk,
@@ -59,12 +67,14 @@ def record_by_hand(
 def void(*, attendance: Attendance, reason: str, by: User, only_own: bool, now: datetime) -> None:
     """Strike an attendance out, with a reason; the row stays and no longer counts.
 
-    Raises `AlreadyVoided`; `NotYours` where the caller may void only what he recorded himself today.
+    Raises `AlreadyVoided`; `NotYours` where the caller may void only what he recorded himself today; `NotFound` if the
+    student was erased: what she has left is counted, and nothing is written beside it.
     """
     zone = current_tenant().timezone
     is_of_today = clock.local_date(attendance.created_at, zone) == clock.local_date(now, zone)
     if only_own and not (attendance.recorded_by_id == by.pk and is_of_today):
         raise NotYours
+    lock_student(attendance.student_id)
     values = {"voided_at": now, "voided_by": by, "void_reason": reason, "updated_at": now}
     if not Attendance.objects.standing().filter(pk=attendance.pk).update(**values):
         raise AlreadyVoided
@@ -74,16 +84,19 @@ def void(*, attendance: Attendance, reason: str, by: User, only_own: bool, now: 
 
 @transaction.atomic
 def valid_card(*, student: Student) -> Card:
-    """Return a student's card, which is made when it is first asked for. Two at once get the same."""
-    Student.objects.select_for_update().get(pk=student.pk)
+    """Return a student's card, which is made when it is first asked for. Two at once get the same.
+
+    Raises `NotFound` if she was erased meanwhile.
+    """
+    lock_student(student.pk)
     card = Card.objects.filter(student=student, revoked_at__isnull=True).first()
     return card or Card.objects.create(student=student, code=secrets.token_bytes(16))
 
 
 @transaction.atomic
 def reissue_card(*, student: Student, now: datetime) -> Card:
-    """Revoke a student's card and return a new one."""
-    Student.objects.select_for_update().get(pk=student.pk)
+    """Revoke a student's card and return a new one. Raises `NotFound` if she was erased meanwhile."""
+    lock_student(student.pk)
     revoke_card(student=student, now=now)
     return Card.objects.create(student=student, code=secrets.token_bytes(16))
 

@@ -20,8 +20,8 @@ def scan_answers(until: datetime) -> QuerySet[ScanAnswer]:
 
 @kept_for("TATAMI_REFUSAL_DAYS", job=SWEEP)
 def refusals(until: datetime) -> QuerySet[Refusal]:
-    """Return the refused scans from before a moment."""
-    return Refusal.objects.filter(scanned_at__lt=until)
+    """Return the refused scans that reached us before a moment, whatever their devices say."""
+    return Refusal.objects.filter(created_at__lt=until)
 
 
 @job(SWEEP)

@@ -142,16 +142,18 @@ class VoidAttendance(ApiView):
 
 
 class Refusals(Listing):
-    """The scans that were refused, newest first; and, as `card_shared`, those that look odd."""
+    """The scans that were refused, by when they reached us, newest first; and, as `card_shared`, those that look odd.
+
+    `scanned_at` is what the device's clock says, which may be wrong.
+    """
 
     queryset = Refusal.objects.select_related("student", "class_session", "device", "recorded_by")
     serializer_class = RefusalSerializer
     pagination_class = CursorPages
-    cursor_column = "scanned_at"
     filters = {
         "student": by_id("student"),
         "class_session": by_id("class_session"),
         "code": by_text("code"),
-        "from": since("scanned_at"),
-        "to": until("scanned_at"),
+        "from": since("created_at"),
+        "to": until("created_at"),
     }

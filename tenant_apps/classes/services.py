@@ -11,6 +11,7 @@ from tatami.errors import Invalid
 from tenant_apps.classes.from_class import local
 from tenant_apps.classes.materialise import horizon, materialise, remake
 from tenant_apps.classes.models import ClassInstructor, ClassSession, Enrolment, TrainingClass
+from tenant_apps.students.locking import lock_student
 from tenant_apps.students.models import Student
 
 FURTHEST: Final = timedelta(days=400)
@@ -72,8 +73,13 @@ def ensure_sessions_until(last: date, *, now: datetime) -> None:
     materialise(until=max(last, local(now)), now=now)
 
 
+@transaction.atomic
 def enrol(*, training_class: TrainingClass, student: Student) -> tuple[Enrolment, bool]:
-    """Expect a student at a class; say whether that is new. Twice, or at once, changes nothing."""
+    """Expect a student at a class; say whether that is new. Twice, or at once, changes nothing.
+
+    Raises `NotFound` if she was erased meanwhile.
+    """
+    lock_student(student.pk)
     return Enrolment.objects.get_or_create(training_class=training_class, student=student)
 
 

@@ -1,11 +1,12 @@
-"""Lines of a student's history: added, and struck out with a reason; never changed.
+"""Notes, and lines of a student's history: added, and struck out with a reason; never changed.
 
-A rank history is changed with the student's row locked, so that whoever decides about a rank decides on the history as
-it is. What last night's check said about the student goes with the change.
+All are added with the student's row locked, so that nothing outlives her erasure, and whoever decides about a rank
+decides on the history as it is. What last night's check said about the student goes with a change of her ranks.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -13,7 +14,31 @@ from django.db import IntegrityError, transaction
 from shared_apps.accounts.models import User
 from tenant_apps.ranks.models import Rank
 from tenant_apps.students.errors import AlreadyRecorded, AlreadyVoided, NotForOneself
-from tenant_apps.students.models import EligibilitySnapshot, RankEvent, Student, StudentFact, StudentUser
+from tenant_apps.students.locking import lock_student
+from tenant_apps.students.models import (
+    EligibilitySnapshot,
+    RankEvent,
+    Student,
+    StudentFact,
+    StudentNote,
+    StudentUser,
+)
+
+_BATCH: Final = 5_000
+
+
+@transaction.atomic
+def add_note(*, student: Student, author: User, text: str) -> StudentNote:
+    """Write something down about a student. Raises `NotFound` if she was erased meanwhile."""
+    lock_student(student.pk)
+    return StudentNote.objects.create(student=student, author=author, text=text)
+
+
+@transaction.atomic
+def record_fact(*, student: Student, recorded_by: User, values: Mapping[str, Any]) -> StudentFact:
+    """Write a fact down. Raises `NotFound` if the student was erased meanwhile."""
+    lock_student(student.pk)
+    return StudentFact.objects.create(student=student, recorded_by=recorded_by, **values)
 
 
 @transaction.atomic
@@ -26,7 +51,10 @@ def record_rank_event(
     recorded_by: User,
     note: str = "",
 ) -> RankEvent:
-    """Add a line to a student's rank history. Raises `NotForOneself`; `AlreadyRecorded` for the same line twice."""
+    """Add a line to a student's rank history.
+
+    Raises `NotForOneself`; `AlreadyRecorded` for the same line twice; `NotFound` if she was erased meanwhile.
+    """
     _open_history(student.pk, recorded_by)
     event = RankEvent(
         student=student,
@@ -39,18 +67,27 @@ def record_rank_event(
     )
     try:
         with transaction.atomic():
-            event.save()
+            add_rank_events([event])
     except IntegrityError as violation:
         if "rank_event_once" in str(violation):
             raise AlreadyRecorded from None
         raise
-    forget_snapshot([student.pk], [rank.system_id])
     return event
+
+
+def add_rank_events(events: Sequence[RankEvent]) -> None:
+    """Add lines to rank histories; what last night's check said is forgotten. Two statements, none for no lines.
+
+    Call it in a transaction, with the students locked.
+    """
+    if events:
+        RankEvent.objects.bulk_create(events, batch_size=_BATCH)
+        forget_snapshot({event.student_id for event in events}, {event.system_id for event in events})
 
 
 @transaction.atomic
 def void_rank_event(*, event: RankEvent, reason: str, by: User, now: datetime) -> None:
-    """Strike a line out, with a reason; it stays readable. Raises `AlreadyVoided`, `NotForOneself`.
+    """Strike a line out, with a reason; it stays readable. Raises `AlreadyVoided`, `NotForOneself`, `NotFound`.
 
     Lines after it stand: who was awarded 3 kyu holds it, also when the 4 kyu before it turns out to be a mistake.
     """
@@ -79,6 +116,6 @@ def _void(row: RankEvent | StudentFact, *, reason: str, by: User, now: datetime)
 
 
 def _open_history(student: UUID, by: User) -> None:
-    list(Student.objects.filter(pk=student).locked().values_list("pk"))
+    lock_student(student)
     if StudentUser.objects.filter(student=student, user=by).exists():
         raise NotForOneself

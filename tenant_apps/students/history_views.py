@@ -49,8 +49,8 @@ class Notes(OfStudent):
     detail_route = "student-note"
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> StudentNote:
-        row: StudentNote = serializer.save(student=self.student(), author=self.request.user)
-        return row
+        author = cast("User", self.request.user)
+        return history.add_note(student=self.student(), author=author, text=serializer.validated_data["text"])
 
 
 class Note(Resource):
@@ -65,7 +65,8 @@ class Note(Resource):
     def get_object(self) -> StudentNote:
         note: StudentNote = super().get_object()
         caller = cast("User", self.request.user)
-        if self.request.method != "GET" and caller.role != Role.ADMIN and note.author_id != caller.pk:
+        is_read = self.request.method in {"GET", "HEAD"}
+        if not is_read and caller.role != Role.ADMIN and note.author_id != caller.pk:
             raise PermissionDenied("Only its author or an admin changes a note.")
         return note
 
@@ -78,8 +79,10 @@ class Facts(OfStudent):
     def post(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        serializer.save(student=self.student(), recorded_by=request.user)
-        return created(serializer.data, "student-facts", student_id=self.kwargs["student_id"])
+        fact = history.record_fact(
+            student=self.student(), recorded_by=request.user, values=serializer.validated_data
+        )
+        return created(FactSerializer(fact).data, "student-facts", student_id=self.kwargs["student_id"])
 
 
 class VoidFact(ApiView):

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db import transaction
 
-from tatami.errors import NotFound
 from tenant_apps.students.errors import HoldOverlaps
+from tenant_apps.students.locking import lock_student
 from tenant_apps.students.models import Student, StudentHold
 
 
@@ -26,7 +26,7 @@ def add_hold(
 
 @transaction.atomic
 def change_hold(*, hold: StudentHold, changes: Mapping[str, Any]) -> StudentHold:
-    """Change the days or the reason of a hold; ending it early is an `until`. Raises `HoldOverlaps`."""
+    """Change the days or the reason of a hold; ending it early is an `until`. Raises `HoldOverlaps`, `NotFound`."""
     for field, value in changes.items():
         setattr(hold, field, value)
     _refuse_overlap(hold)
@@ -36,8 +36,7 @@ def change_hold(*, hold: StudentHold, changes: Mapping[str, Any]) -> StudentHold
 
 def _refuse_overlap(hold: StudentHold) -> None:
     """Hold the student's row, then ask: the next statement sees what the one before us committed."""
-    if not Student.objects.filter(pk=hold.student_id).select_for_update().exists():
-        raise NotFound
+    lock_student(hold.student_id)
     others = StudentHold.objects.filter(student=hold.student_id).exclude(pk=hold.pk)
     taken = others.overlapping(hold.starts_on, hold.until).order_by("starts_on")
     shared = [{"id": one.pk, "from": one.starts_on, "until": one.until} for one in taken]

@@ -10,8 +10,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import Prefetch
 
 from shared_apps.accounts.models import User
+from tatami.errors import NotFound
 from tenant_apps.students.errors import AlreadyVoided, ExternalIdTaken
 from tenant_apps.students.guardians import set_guardians
+from tenant_apps.students.locking import lock_students
 from tenant_apps.students.models import RankEvent, Student, StudentGuardian, StudentQuerySet, StudentUser
 
 __all__ = [
@@ -71,9 +73,12 @@ def change_student(*, student: Student, changes: Mapping[str, Any]) -> Student:
 
 @transaction.atomic
 def link_user(*, user: User, students: Iterable[Student]) -> None:
-    """Let a user speak for exactly these students."""
+    """Let a user speak for exactly these students. Raises `NotFound` if one of them was erased meanwhile."""
+    wanted = {student.pk for student in students}
+    if lock_students(wanted) != wanted:
+        raise NotFound
     StudentUser.objects.filter(user=user).delete()
-    StudentUser.objects.bulk_create([StudentUser(user=user, student=student) for student in students])
+    StudentUser.objects.bulk_create([StudentUser(user=user, student_id=student) for student in wanted])
 
 
 def _apart(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]] | None]:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.classes.schedules import MONDAYS, a_class, a_student, attend, cost, enrol, session_on
 from tests.clients import Dojo
+from tests.contract.answers import done, refusal
 
 TODAY, LAST_WEEK = "2026-06-15", "2026-06-08"
 
@@ -178,6 +179,31 @@ def test_the_other_dojos_session_and_students_are_not_there(
     assert save(dojo, session_on(other_dojo, TODAY), (people[0], "present")).status_code == 404
     answer = save(dojo, session_on(dojo, TODAY), (theirs, "present"))
     assert set(answer.json()["error"]["details"]) == {"entries.0.student"}
+
+
+@pytest.mark.parametrize("state", ["present", "late"])
+def test_nobody_is_added_at_a_cancelled_session(dojo: Dojo, people: list, state: str) -> None:
+    a_class(dojo)
+    session = session_on(dojo, LAST_WEEK)
+    attend(dojo, people[0], session)
+    done(dojo.admin.post(f"{path_of(session)}/cancellation"), 201)
+    before = rows(dojo, session)
+    refused = save(dojo, session, (people[0], "absent"), (people[1], state))
+    assert refusal(refused, 409, "session_cancelled") == {"students": [people[1]["id"]]}
+    assert rows(dojo, session) == before, "nothing is saved"
+
+
+def test_the_roster_of_a_cancelled_session_may_be_corrected(dojo: Dojo, people: list) -> None:
+    a_class(dojo)
+    session = session_on(dojo, LAST_WEEK)
+    for who in people[:3]:
+        attend(dojo, who, session)
+    done(dojo.admin.post(f"{path_of(session)}/cancellation"), 201)
+    entries = zip(people, ("absent", "present", "late", "absent"), strict=True)
+    assert save(dojo, session, *entries).status_code == 200
+    assert states(dojo, session) == {"Ben": "present", "Cem": "late"}
+    done(dojo.admin.delete(f"{path_of(session)}/cancellation"), 204)
+    assert save(dojo, session, (people[0], "present")).status_code == 200
 
 
 @pytest.mark.parametrize("size", [1, 12])

@@ -159,6 +159,18 @@ def test_by_hand_answers_like_a_scan(dojo: Dojo) -> None:
     assert (again["status"], again["attendance"]) == ("already_recorded", first["attendance"])
 
 
+def test_by_hand_nobody_is_recorded_at_a_cancelled_session(dojo: Dojo, mika: Any) -> None:
+    session = things.single_session(dojo)
+    body = {"student": mika["id"], "class_session": session["id"]}
+    path = f"/class-sessions/{session['id']}/cancellation"
+    done(dojo.admin.post(path), 201)
+    refusal(dojo.admin.post("/attendance", body), 409, "session_cancelled")
+    with tenant_scope(dojo.tenant):
+        assert Attendance.objects.count() == 0
+    done(dojo.admin.delete(path), 204)
+    done(dojo.admin.post("/attendance", body), 201)
+
+
 def test_what_is_old_is_swept(dojo: Dojo, mika: Any) -> None:
     scan(dojo.admin, things.code_of(dojo.admin, mika), nonce="n1")
     with tenant_scope(dojo.tenant):

@@ -8,6 +8,8 @@ import pytest
 
 from tatami import clock
 from tatami.tenancy.scope import tenant_scope
+from tatami.work import Turn
+from tenant_apps.attendance import tasks
 from tenant_apps.attendance.models import Attendance, Device, Refusal
 from tests.attendance.desk import Desk
 from tests.clients import Caller, Dojo
@@ -148,6 +150,25 @@ def test_a_clock_that_cannot_be_trusted_is_refused_for_good(
     assert results(sync(device, {**one, "scanned_at": at(NOW)})) == [("refused", "clock_unreliable")]
     (kept,) = done(dojo.admin.get("/attendance/refusals"))["results"]
     assert (kept["code"], kept["student"]["name"]) == ("clock_unreliable", "Ai Sato")
+
+
+@pytest.mark.parametrize("wrong", [timedelta(days=-400), timedelta(days=400)], ids=["behind", "ahead"])
+def test_a_refusal_is_listed_and_kept_by_when_it_reached_us(
+    dojo: Dojo, device: Caller, evening: Any, cards: Any, wrong: timedelta
+) -> None:
+    """The battery of a kiosk is empty: whatever its clock says, the desk sees today what it refused today."""
+    odd = item(cards[0], NOW + wrong)
+    assert results(sync(device, odd)) == [("refused", "clock_unreliable")]
+    with clock.fixed(NOW + timedelta(minutes=1)):
+        results(sync(device, item(cards[1], class_session=str(uuid4()))))
+    today = done(dojo.admin.get("/attendance/refusals?from=2026-06-15&to=2026-06-15"))["results"]
+    assert [row["code"] for row in today] == ["class_session_not_found", "clock_unreliable"]
+    assert (today[1]["scanned_at"], today[1]["created_at"]) == (odd["scanned_at"], at(NOW))
+    assert done(dojo.admin.get("/attendance/refusals?page_size=1"))["results"] == today[:1]
+    with tenant_scope(dojo.tenant):
+        for days, left in ((179, 2), (181, 0)):
+            tasks.sweep(Turn(now=NOW + timedelta(days=days)))
+            assert Refusal.objects.count() == left
 
 
 def test_a_rotating_code_is_judged_by_when_it_was_scanned(dojo: Dojo, device: Caller, evening: Any) -> None:

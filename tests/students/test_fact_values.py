@@ -1,7 +1,12 @@
 """What a fact's value may be: points of a category, and nothing that only looks like it."""
 
 import pytest
+from django.db import DataError, transaction
 
+from tatami.api.translation import translate
+from tatami.errors import Invalid
+from tatami.tenancy.scope import tenant_scope
+from tenant_apps.students.models import StudentFact
 from tests.contract import things
 from tests.contract.answers import done, invalid
 
@@ -62,6 +67,21 @@ def test_what_is_no_number_is_refused(dojo, number):
     body = f'{{"kind": "points", "value": {{"points": {number}, "category": "kata"}}, "on": "2026-01-01"}}'
     answer = dojo.admin.post(facts(dojo), body.encode())
     assert answer.status_code == 400, answer.content
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_number_as_text_is_refused_too(dojo, number):
+    path = facts(dojo)
+    invalid(dojo.admin.post(path, points(number)), "value")
+    invalid(dojo.admin.post(path, points({"points": number, "category": "kata"})), "value.points")
+
+
+def test_what_no_serializer_foresaw_is_a_value_that_is_not_accepted(dojo):
+    who = things.student(dojo)
+    said = {"kind": "points", "value": float("nan"), "on": "2026-01-01"}
+    with tenant_scope(dojo.tenant), pytest.raises(DataError) as refused, transaction.atomic():
+        StudentFact.objects.create(student_id=who["id"], **said)
+    assert isinstance(translate(refused.value), Invalid)
 
 
 @pytest.mark.parametrize("kind", ["opening_attendance", "document"])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tatami.tenancy.scope import tenant_scope
-from tenant_apps.students.models import Guardian, Student
+from tenant_apps.students.models import EligibilitySnapshot, Guardian, Student
 from tests.students.uploads import imported, outcomes, upload
 
 
@@ -123,6 +123,21 @@ def test_ranks_and_visits_made_elsewhere_come_along_once(dojo, kendo, written):
     imported(dojo.admin, content.replace(",55", ",60"))
     facts = dojo.admin.get(f"/students/{student['id']}/facts").json()["results"]
     assert sorted((fact["value"], fact["voided"]) for fact in facts) == [(55, True), (60, False)]
+
+
+def test_a_rank_that_comes_along_later_makes_last_nights_check_void(dojo, kendo):
+    imported(dojo.admin, "external_id,first_name,last_name\n1,Mika,Sato\n2,Ren,Ito\n")
+    people = {name: found(dojo.admin, name)["id"] for name in ("mika", "ren")}
+    target = {"system_id": kendo["id"], "target_id": kendo["ranks"][1]["id"], "as_of": "2026-06-15"}
+    with tenant_scope(dojo.tenant):
+        for student in people.values():
+            EligibilitySnapshot.objects.create(student_id=student, status="eligible", **target)
+    rank = f"{kendo['name']},{kendo['ranks'][0]['code']},2024-09-01"
+    content = f"external_id,first_name,last_name,rank_system,rank,rank_on\n1,Mika,Sato,{rank}\n"
+    assert imported(dojo.admin, content)["updated"] == 1
+    with tenant_scope(dojo.tenant):
+        left = EligibilitySnapshot.objects.values_list("student_id", flat=True)
+        assert [str(student) for student in left] == [people["ren"]]
 
 
 def test_nobody_imports_his_own_rank(dojo, kendo):

@@ -1,10 +1,13 @@
 """What counts as a table, and how a fault is named by its line, as an editor counts."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tatami.api.csv import guarded, without_guard
+from tenant_apps.students.imports.table import LONGEST_CELL, MOST_COLUMNS
 from tests.students.crowd import crowd
 from tests.students.uploads import faults, imported, outcomes, roll, upload
 
@@ -141,6 +144,48 @@ def test_five_thousand_lines_two_hundred_of_them_faulty(dojo, django_assert_max_
     with django_assert_max_num_queries(28):
         imported(dojo.admin, content.replace("Hana", "Hanako").replace("Jun", "June"))
     assert {row["name"].split()[0] for row in dojo.admin.get("/guardians").json()["results"]} == {"Hanako"}
+
+
+def test_a_header_of_a_million_columns_is_refused_before_anybody_looks_at_them(dojo):
+    for header in ("a," * 1_000_000 + "a", HEAD.strip() + ",email" * (MOST_COLUMNS - 1)):
+        assert faults(upload(dojo.admin, header + "\n")) == [f"More than {MOST_COLUMNS} columns."]
+
+
+def test_columns_that_were_emptied_at_the_end_are_none(dojo):
+    content = f"first_name,last_name{',' * 16_382}\nA,B{',' * 16_382}\n"
+    assert outcomes(imported(dojo.admin, content)) == ["created"]
+
+
+def test_a_line_of_a_million_cells_is_a_fault(dojo):
+    body = imported(dojo.admin, HEAD + "A,B" + ",=" * 1_000_000 + "\nC,D\n")
+    assert outcomes(body) == ["failed", "created"]
+    assert body["rows"][0]["errors"] == {"line": ["This line has 1000002 cells, the header 2."]}
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\t ", "\n", '"" '])
+def test_a_cell_of_a_hundred_thousand_blanks_is_too_long(dojo, blank):
+    notes = "x," + blank * (100_000 // len(blank)) + "y"
+    body = imported(dojo.admin, f'first_name,last_name,medical_notes\nA,B,"{notes}"\nC,D,\n')
+    assert outcomes(body) == ["failed", "created"]
+    assert body["rows"][0]["errors"] == {"line": [f"A cell has more than {LONGEST_CELL} characters."]}
+
+
+@pytest.mark.parametrize("run", [" ", "\t", "\t ", '"', ' "', "'", ",", ", "])
+def test_a_long_run_of_anything_is_guarded_and_read(run):
+    text = "," + run * 100_000 + "x"
+    assert without_guard(text) == text
+    assert without_guard(guarded(text)) == text
+
+
+_PLAINLY = r"(^|[,;\t\r\n]\s*\"*\s*)"
+_ACTIVE = "(?='*[=+\\-@＝＋－＠\t\r\n])"
+
+
+@given(st.text(alphabet="=+'\"a, \t\n\u00a0", max_size=14))
+def test_guards_stand_where_the_plain_rule_puts_them(text):
+    """The rule as one would write it down; it is not for long cells."""
+    assert guarded(text) == re.sub(_PLAINLY + _ACTIVE, r"\1'", text)
+    assert without_guard(text) == re.sub(f"{_PLAINLY}'{_ACTIVE}", r"\1", text)
 
 
 @given(st.text(alphabet="=+-@'\"a,; \t\r\n＝", max_size=12))

@@ -20,9 +20,11 @@ from tatami.api.renderers import instant, json_bytes
 
 CSV: Final = "text/csv"
 _ACTIVE: Final = "=+\\-@＝＋－＠\t\r\n"
-_START: Final = r"(^|[,;\t\r\n]\s*\"*\s*)"
-_UNGUARDED: Final = re.compile(rf"{_START}(?='*[{_ACTIVE}])")
-_GUARDED: Final = re.compile(rf"{_START}'(?='*[{_ACTIVE}])")
+_BLANK: Final = r"[^\S\t\r\n]"
+# Where a cell begins, with blanks and quotes before it. No two parts match the same blanks; and a guard, which is not
+# active itself, is looked for from the last separator before it only. So a long run of blanks costs no more than text.
+_UNGUARDED: Final = re.compile(rf"(^|[,;\t\r\n](?:\s*\"+)?\s*)(?='*[{_ACTIVE}])")
+_GUARDED: Final = re.compile(rf"(^|[,;\t\r\n](?:{_BLANK}*\"+)?{_BLANK}*)'(?='*[{_ACTIVE}])")
 
 
 def guarded(text: str) -> str:

@@ -33,8 +33,8 @@ EXPECTED: Final = (
 
 _CONFLICTS: Final = {"23001", "23503", "23505", "23P01"}
 """Restricted, foreign key, unique, exclusion. A CHECK or NOT NULL that is violated is a fault of ours."""
-_OUT_OF_RANGE: Final = {"22001", "22003", "22007", "22008", "22021"}
-"""Too long, too large, no such date, no such character: values that no serializer foresaw."""
+_OUT_OF_RANGE: Final = {"22001", "22003", "22007", "22008", "22021", "22P02"}
+"""Too long, too large, no such date, no such character, no JSON (NaN): values that no serializer foresaw."""
 
 
 class RowRefused(errors.PermissionDenied):

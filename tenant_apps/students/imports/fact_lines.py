@@ -12,7 +12,13 @@ from shared_apps.accounts.models import User
 from tenant_apps.ranks.matching import UnknownRank
 from tenant_apps.ranks.models import RankSystem
 from tenant_apps.students.imports.inserting import insert_rows
-from tenant_apps.students.imports.lines_of_students import PERSON, LineOfStudent, find_students, settle
+from tenant_apps.students.imports.lines_of_students import (
+    PERSON,
+    LineOfStudent,
+    find_students,
+    lock_students_of,
+    settle,
+)
 from tenant_apps.students.imports.rank_systems import SystemBook
 from tenant_apps.students.imports.reading import Reader, require
 from tenant_apps.students.imports.report import Outcome
@@ -105,12 +111,14 @@ class FactReader:
 
 
 def judge(lines: Sequence[FactLine]) -> None:
-    """Find each line's student, and what is written down already. Three statements, however many lines."""
+    """Find each line's student, and what is written down already. Four statements, however many lines.
+
+    The students stay locked until the transaction ends: nobody of them is erased meanwhile.
+    """
     find_students(lines)
-    sound = [line for line in lines if not line.faults]
-    standing = StudentFact.objects.filter(
-        student__in={line.student.pk for line in sound if line.student}, voided_at__isnull=True
-    ).order_by()
+    sound = lock_students_of(lines)
+    students = {line.student for line in sound}
+    standing = StudentFact.objects.filter(student__in=students, voided_at__isnull=True).order_by()
     rows = standing.values_list("student_id", "kind", "rank_system_id", "value", "on")
     settle(sound, {_place(*row) for row in rows})
 

@@ -10,9 +10,11 @@ from tatami.errors import Invalid
 from tatami.text import normalise
 from tenant_apps.students.imports.reading import Faults
 from tenant_apps.students.imports.report import Outcome
+from tenant_apps.students.locking import lock_students
 from tenant_apps.students.models import Student
 
 PERSON: Final = ("external_id", "first_name", "last_name", "birth_date")
+_NOBODY: Final = "There is no such student."
 
 
 def refuse_nameless(columns: Sequence[str]) -> None:
@@ -55,9 +57,21 @@ def find_students(lines: Sequence[LineOfStudent]) -> None:
         if len(candidates) == 1:
             line.student = candidates[0]
             continue
-        several = "Several students are called so: give the id."
-        message = several if candidates else "There is no such student."
-        line.faults.setdefault("external_id" if given else "first_name", []).append(message)
+        _refuse(line, "Several students are called so: give the id." if candidates else _NOBODY)
+
+
+def lock_students_of(lines: Sequence[LineOfStudent]) -> list[LineOfStudent]:
+    """Lock the students of sound lines until commit, and return these lines. One statement, however many lines.
+
+    A line about one who was erased since she was found is faulty: she is not here.
+    """
+    sound = [line for line in lines if not line.faults]
+    here = lock_students({line.student.pk for line in sound if line.student})
+    for line in sound:
+        if line.student and line.student.pk not in here:
+            line.student = None
+            _refuse(line, _NOBODY)
+    return [line for line in sound if line.student]
 
 
 def settle(lines: Sequence[LineOfStudent], there: set[Hashable]) -> None:
@@ -70,6 +84,11 @@ def settle(lines: Sequence[LineOfStudent], there: set[Hashable]) -> None:
         seen.setdefault(line.place, line.number)
         is_there = line.duplicate_of or line.duplicate_of_line
         line.outcome = Outcome.DUPLICATE if is_there else Outcome.CREATED
+
+
+def _refuse(line: LineOfStudent, message: str) -> None:
+    column = "external_id" if line.person.get("external_id") else "first_name"
+    line.faults.setdefault(column, []).append(message)
 
 
 def _by_external_id(lines: Sequence[LineOfStudent]) -> dict[str, list[Student]]:

@@ -7,17 +7,22 @@ from typing import Any, Final
 from shared_apps.accounts.models import User
 from tenant_apps.ranks.matching import RankBook, UnknownRank
 from tenant_apps.ranks.models import Rank
-from tenant_apps.students.history import forget_snapshot
-from tenant_apps.students.imports.lines_of_students import PERSON, LineOfStudent, find_students, settle
+from tenant_apps.students.history import add_rank_events
+from tenant_apps.students.imports.lines_of_students import (
+    PERSON,
+    LineOfStudent,
+    find_students,
+    lock_students_of,
+    settle,
+)
 from tenant_apps.students.imports.reading import Reader, require
 from tenant_apps.students.imports.report import Outcome
 from tenant_apps.students.imports.table import Line
-from tenant_apps.students.models import RankEvent, Student, StudentUser
+from tenant_apps.students.models import RankEvent, StudentUser
 from tenant_apps.students.serializers import RankEventSerializer, StudentSerializer
 
 EVENT: Final = ("kind", "effective_on", "note")
 REQUIRED: Final = ("rank", "effective_on")
-_BATCH: Final = 5_000
 
 
 def is_column(name: str) -> bool:
@@ -74,10 +79,8 @@ def judge(lines: Sequence[RankEventLine], *, by: User) -> None:
     for line in lines:
         if line.student and line.student.pk in own:
             line.faults.setdefault("rank", []).append("Nobody changes his own ranks.")
-    sound = [line for line in lines if not line.faults]
-    students = {line.student.pk for line in sound if line.student}
-    list(Student.objects.filter(pk__in=students).locked().values_list("pk"))
-    standing = RankEvent.objects.standing().filter(student__in=students)
+    sound = lock_students_of(lines)
+    standing = RankEvent.objects.standing().filter(student__in={line.student for line in sound})
     settle(sound, set(standing.values_list("student_id", "rank_id", "kind", "effective_on")))
 
 
@@ -90,5 +93,4 @@ def write(lines: Sequence[RankEventLine], *, by: User) -> None:
         for line in lines
         if line.outcome is Outcome.CREATED and line.rank
     ]
-    RankEvent.objects.bulk_create(events, batch_size=_BATCH)
-    forget_snapshot({event.student_id for event in events}, {event.system_id for event in events})
+    add_rank_events(events)

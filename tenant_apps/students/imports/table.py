@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -37,13 +38,11 @@ def read_table(
     header = text.partition("\n")[0]
     delimiter = max(DELIMITERS, key=lambda one: (_known(header, one, is_column), header.count(one)))
     records = _records(text, delimiter)
-    columns = [_column_name(cell) for cell in next(records, (1, []))[1]]
-    while columns and not columns[-1]:  # what a spreadsheet leaves of a column that was emptied
-        columns.pop()
+    columns = _columns(next(records, (1, []))[1])
     _refuse_header(columns, is_column, required)
     lines = []
     for number, cells in records:
-        if any(cells):
+        if _says_something(cells):
             lines.append(_line(number, columns, cells))
         if len(lines) > MOST_LINES:
             raise Invalid.field("file", f"More than {MOST_LINES} lines: split the file.")
@@ -66,7 +65,7 @@ def _decoded(content: bytes) -> str:
 
 
 def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record with the number of its first line: a quoted cell may hold several."""
+    """Yield each record, as it is written, with the number of its first line: a quoted cell may hold several."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     first = 1
     while True:
@@ -76,12 +75,23 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             raise Invalid.field("file", f"Line {first}: {error}.") from None
         if cells is None:
             return
-        yield first, [without_guard(cell.strip()) for cell in cells]
+        yield first, cells
         first = reader.line_num + 1
 
 
 def _known(header: str, delimiter: str, is_column: Callable[[str], bool]) -> int:
-    return sum(is_column(_column_name(cell.strip().strip('"'))) for cell in header.split(delimiter))
+    """Return how many of the first cells are columns of ours."""
+    cells = header.split(delimiter, MOST_COLUMNS)[:MOST_COLUMNS]
+    return sum(is_column(_column_name(cell.strip().strip('"'))) for cell in cells)
+
+
+def _columns(cells: list[str]) -> list[str]:
+    """Return the names in the header. Raises `Invalid` for more than any table of ours has."""
+    while cells and not cells[-1].strip():  # what a spreadsheet leaves of a column that was emptied
+        cells.pop()
+    if len(cells) > MOST_COLUMNS:
+        raise Invalid.field("file", f"More than {MOST_COLUMNS} columns.")
+    return [_column_name(without_guard(cell.strip())) for cell in cells]
 
 
 def _column_name(cell: str) -> str:
@@ -92,18 +102,22 @@ def _refuse_header(columns: Sequence[str], is_column: Callable[[str], bool], req
     faults = [f"There is no column {name[:60]!r}." for name in dict.fromkeys(columns) if not is_column(name)]
     faults += [
         f"The column {name!r} is there twice."
-        for name in sorted({n for n in columns if columns.count(n) > 1})
+        for name, times in sorted(Counter(columns).items())
+        if times > 1
     ]
     faults += [f"The column {name!r} is missing." for name in required if name not in columns]
     if faults:
-        raise Invalid(details={"file": faults[:MOST_COLUMNS]})
+        raise Invalid(details={"file": faults})
 
 
 def _line(number: int, columns: Sequence[str], cells: Sequence[str]) -> Line:
-    extra = cells[len(columns) :]
-    fault = ""
-    if any(extra) or len(cells) < len(columns):
-        fault = f"This line has {len(cells)} cells, the header {len(columns)}."
-    elif any(len(cell) > LONGEST_CELL for cell in cells):
-        fault = f"A cell has more than {LONGEST_CELL} characters."
-    return Line(number, dict(zip(columns, cells, strict=False)), fault)
+    said = [cell.strip() for cell in cells[: len(columns)]]
+    if _says_something(cells[len(columns) :]) or len(said) < len(columns):
+        return Line(number, {}, f"This line has {len(cells)} cells, the header {len(columns)}.")
+    if any(len(cell) > LONGEST_CELL for cell in said):
+        return Line(number, {}, f"A cell has more than {LONGEST_CELL} characters.")
+    return Line(number, dict(zip(columns, map(without_guard, said), strict=True)))
+
+
+def _says_something(cells: Sequence[str]) -> bool:
+    return any(not cell.isspace() for cell in cells if cell)

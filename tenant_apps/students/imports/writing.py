@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from shared_apps.accounts.models import User
+from tenant_apps.students.history import add_rank_events
 from tenant_apps.students.imports.guardian_links import write_guardians
 from tenant_apps.students.imports.inserting import insert_rows
 from tenant_apps.students.imports.report import Outcome
@@ -56,15 +57,21 @@ def _write_ranks(lines: Sequence[StudentLine], *, by: User) -> None:
     ids = [line.student.pk for line in lines if line.student and line.outcome is Outcome.UPDATED]
     standing = RankEvent.objects.standing().filter(student__in=ids)
     there = set(standing.values_list("student_id", "rank_id", "effective_on")) if ids else set()
+    kind = RankEvent.Kind.IMPORT
     events = [
-        (line.student.pk, rank.system_id, rank.pk, "import", on, by.pk)
+        RankEvent(
+            student=line.student,
+            rank=rank,
+            system_id=rank.system_id,
+            kind=kind,
+            effective_on=on,
+            recorded_by=by,
+        )
         for line in lines
         for rank, on in line.ranks
         if line.student and (line.student.pk, rank.pk, on) not in there
     ]
-    insert_rows(
-        RankEvent, ("student_id", "system_id", "rank_id", "kind", "effective_on", "recorded_by_id"), events
-    )
+    add_rank_events(events)
 
 
 def _write_openings(lines: Sequence[StudentLine], *, by: User, today: date, now: datetime) -> None:

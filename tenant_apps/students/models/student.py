@@ -23,9 +23,9 @@ class StudentQuerySet(ArchivableQuerySet["Student"]):
         return self.filter(links__user=user)
 
     def locked(self) -> Self:
-        """Return them with their rows locked, in key order: whoever changes a rank history does this first.
+        """Return them with their rows locked, in key order: whoever writes something down about them does this first.
 
-        What refers to them (an attendance) is still recorded meanwhile.
+        What only refers to them (an attendance) is still recorded meanwhile. See `tenant_apps.students.locking`.
         """
         return self.order_by("pk").select_for_update(of=("self",), no_key=True)
 
