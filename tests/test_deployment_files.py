@@ -21,7 +21,9 @@ from tatami.embedded.programs import Application
 ROOT = Path(__file__).resolve().parents[1]
 OURS = {"init", "web", "worker", "beat"}
 READ_FROM_FILE = re.compile(r'(?:secret|database)\(\s*"([A-Z_]+)"')
-READ_AS_IT_IS = re.compile(r'(?:read\("\w+",|number\(|days\(|one_of\(|environ\.get\(|environment\.get\()\s*"([A-Z_]+)"')
+READ_AS_IT_IS = re.compile(
+    r'(?:read\("\w+",|number\(|days\(|one_of\(|environ\.get\(|environment\.get\()\s*"([A-Z_]+)"'
+)
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ from tenant_apps.promotions.errors import (
 )
 from tenant_apps.promotions.models import Candidate, Exam
 from tenant_apps.ranks.models import Rank
+from tenant_apps.students import locking
 from tenant_apps.students.dates import dojo_today
 from tenant_apps.students.history import forget_snapshot
 from tenant_apps.students.models import RankEvent, Student
@@ -67,14 +68,16 @@ def delete_exam(*, exam: Exam) -> None:
 def invite(*, exam: Exam, invitations: Sequence[Invitation]) -> None:
     """Make students candidates and tell those who are new. Inviting somebody again for the same rank changes nothing.
 
-    Raises `ExamFinished`; `AlreadyCandidate` for another rank, and then invites nobody.
+    Whoever was archived or erased meanwhile is left out. Raises `ExamFinished`; `AlreadyCandidate` for another rank,
+    and then invites nobody.
     """
     exam = _open(exam)
     there = dict(Candidate.objects.filter(exam=exam).values_list("student", "target"))
     others = [one for one in invitations if there.get(one.student, one.target.pk) != one.target.pk]
     if others:
         raise AlreadyCandidate(details={"students": [str(one.student) for one in others]})
-    new = [one for one in invitations if one.student not in there]
+    here = lock_students([one.student for one in invitations if one.student not in there])
+    new = [one for one in invitations if one.student in here]
     Candidate.objects.bulk_create(
         Candidate(exam=exam, student_id=one.student, target=one.target) for one in new
     )
@@ -102,10 +105,12 @@ def withdraw(*, exam: Exam, candidate: Candidate) -> None:
 
 @transaction.atomic
 def record_results(*, exam: Exam, results: Sequence[Result], now: datetime) -> None:
-    """Write down how it went; said again, the last word counts. Raises `ExamFinished`."""
+    """Write down how it went, but for whoever was erased; said again, the last word counts. Raises `ExamFinished`."""
     exam = _open(exam)
     by_id = {result.candidate: result for result in results}
-    candidates = list(Candidate.objects.filter(exam=exam, pk__in=by_id))
+    named = Candidate.objects.filter(exam=exam, pk__in=by_id)
+    here = locking.lock_students(named.values_list("student", flat=True))
+    candidates = list(named.filter(student__in=here))
     for candidate in candidates:
         result = by_id[candidate.pk]
         candidate.outcome, candidate.override_reason = result.outcome, result.override_reason
