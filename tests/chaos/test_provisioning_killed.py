@@ -17,7 +17,7 @@ from tests.tenancy.catalogue import facts
 
 ROUNDS: Final = 20
 MAKERS: Final = 3
-LATEST_BLOW_SECONDS: Final = {"web process": 2.5, "owner's sessions": 0.8, "PostgreSQL": 0.8}
+LATEST_BLOW_SECONDS: Final = {"web process": 1.5, "owner's sessions": 0.8, "PostgreSQL": 0.8}
 """A web process that was started just now takes longer for its first dojos."""
 
 Say = Callable[[str], None]
