@@ -60,7 +60,7 @@ def award(*, nomination: Nomination, effective_on: date, by: User) -> RankEvent:
 
     `NotFound` where she was archived meanwhile.
     """
-    students = lock_students([nomination.student])
+    students = lock_live_students([nomination.student])
     if not students:
         raise NotFound
     (verdict,) = judge([nomination], students, effective_on=effective_on, by=by)
@@ -70,7 +70,7 @@ def award(*, nomination: Nomination, effective_on: date, by: User) -> RankEvent:
     return event
 
 
-def lock_students(ids: Sequence[UUID]) -> dict[UUID, Student]:
+def lock_live_students(ids: Sequence[UUID]) -> dict[UUID, Student]:
     """Return the students by id, locked until the transaction ends; whoever was erased or archived is left out."""
     return {student.pk: student for student in Student.objects.live().filter(pk__in=ids).locked()}
 

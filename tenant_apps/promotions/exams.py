@@ -14,7 +14,7 @@ from django.db import transaction
 from shared_apps.accounts.models import User
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.dojo.words import written_date
-from tenant_apps.promotions.awards import Nomination, judge, lock_students, record, refuse_own
+from tenant_apps.promotions.awards import Nomination, judge, lock_live_students, record, refuse_own
 from tenant_apps.promotions.check import Answer, Check
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.promotions.errors import (
@@ -76,7 +76,7 @@ def invite(*, exam: Exam, invitations: Sequence[Invitation]) -> None:
     others = [one for one in invitations if there.get(one.student, one.target.pk) != one.target.pk]
     if others:
         raise AlreadyCandidate(details={"students": [str(one.student) for one in others]})
-    here = lock_students([one.student for one in invitations if one.student not in there])
+    here = lock_live_students([one.student for one in invitations if one.student not in there])
     new = [one for one in invitations if one.student in here]
     Candidate.objects.bulk_create(
         Candidate(exam=exam, student_id=one.student, target=one.target) for one in new
@@ -131,7 +131,7 @@ def finish(*, exam: Exam, by: User, now: datetime) -> list[RankEvent]:
     passed = list(
         Candidate.objects.filter(exam=exam, outcome=Candidate.Outcome.PASSED).select_related("target")
     )
-    students = lock_students([candidate.student_id for candidate in passed])
+    students = lock_live_students([candidate.student_id for candidate in passed])
     present = [candidate for candidate in passed if candidate.student_id in students]
     nominations = [Nomination(one.student_id, one.target, one.override_reason) for one in present]
     verdicts = judge(nominations, students, effective_on=exam.date, by=by)
