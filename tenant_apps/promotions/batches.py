@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from django.db import DataError, IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from shared_apps.accounts.models import User
@@ -21,12 +21,12 @@ from tenant_apps.promotions.awards import Panel, Verdict, record, refuse_own
 from tenant_apps.promotions.check import Answer, Check
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.promotions.errors import (
-    AlreadyAwarded,
     AlreadyReverted,
     AmbiguousTarget,
     BatchEnded,
     NothingToRevert,
 )
+from tenant_apps.promotions.halving import WRONG_WITH_A_RECORD, by_halves
 from tenant_apps.promotions.models import Batch, BatchItem
 from tenant_apps.promotions.showing import shown_answer
 from tenant_apps.ranks.models import Rank, RankSystem
@@ -43,11 +43,6 @@ TRIED_TOGETHER: Final = 3
 
 TRIED_ALONE: Final = 7
 """…and after so many the student is given up."""
-
-WRONG_WITH_A_RECORD: Final = (
-    AlreadyAwarded, ArithmeticError, AttributeError, DataError, IntegrityError, LookupError, TypeError, ValueError,
-)  # fmt: skip
-"""What does not pass by itself, as a database that is away, a deadlock or a timeout does."""
 
 State = BatchItem.State
 
@@ -193,18 +188,10 @@ def _do(batch: Batch, items: Mapping[UUID, BatchItem]) -> None:
 
 
 def _do_by_halves(batch: Batch, items: Mapping[UUID, BatchItem]) -> None:
-    """Do a piece but for those with whom it fails, who are found by halving it."""
-    try:
-        with transaction.atomic():
-            _do(batch, items)
-    except WRONG_WITH_A_RECORD as fault:
-        several = list(items.items())
-        if len(several) > 1:
-            middle = len(several) // 2
-            _do_by_halves(batch, dict(several[:middle]))
-            _do_by_halves(batch, dict(several[middle:]))
-        else:
-            _give_up(several[0][1], fault)
+    def do(several: Sequence[BatchItem]) -> None:
+        _do(batch, {item.student_id: item for item in several})
+
+    by_halves(list(items.values()), do, _give_up)
 
 
 def _give_up(item: BatchItem, fault: Exception) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
+from structlog.testing import capture_logs
 
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.promotions.batches import PIECE
@@ -13,6 +14,7 @@ from tests.clients import Dojo
 from tests.contract import things
 from tests.driver_statements import sent_statements
 from tests.promotions.test_batches import School, adds_up
+from tests.promotions.test_snapshot import listed, night
 
 
 @pytest.fixture
@@ -49,6 +51,17 @@ def test_one_broken_record_holds_nobody_up(school: School, award: bool) -> None:
     assert (lost["error"]["code"], lost["results"]) == ("server_error", [])
     school.work_off()
     assert school.seen(batch)["status"] == "done"
+
+
+def test_last_nights_check_passes_over_a_broken_record_and_names_it(school: School) -> None:
+    night(school)
+    assert {row[0] for row in listed(school)} == {"Ready", "Early"}
+    break_record(school, school.early["id"])
+    with capture_logs() as logs:
+        night(school, days=1)
+    assert [row[0] for row in listed(school)] == ["Ready"]
+    (told,) = [line for line in logs if line["log_level"] == "error"]
+    assert (told["event"], told["student"]) == ("promotions.student_not_checked", school.early["id"])
 
 
 def test_the_rest_of_a_large_piece_is_done_in_the_same_turn(school: School) -> None:
