@@ -8,6 +8,7 @@ from rest_framework.serializers import BaseSerializer
 from tatami.api.views import Resource
 from tenant_apps.students import holds
 from tenant_apps.students.history_views import OfStudent, visible_student
+from tenant_apps.students.locking import lock_student
 from tenant_apps.students.models import StudentHold
 from tenant_apps.students.serializers import HoldSerializer
 
@@ -33,6 +34,8 @@ class Hold(Resource):
         if getattr(self, "swagger_fake_view", False):
             return StudentHold.objects.none()
         student = visible_student(self.request, self.kwargs["student_id"])
+        if self.request.method not in {"GET", "HEAD"}:
+            lock_student(student.pk)  # before the hold, as an erasure does
         return StudentHold.objects.filter(student=student)
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> StudentHold:

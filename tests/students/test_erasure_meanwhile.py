@@ -39,6 +39,15 @@ DEEDS = {
 }
 
 
+def test_a_hold_that_is_changed_does_not_wait_in_a_circle(desk: Desk, mika: Student) -> None:
+    """Whoever changes it takes her row before the hold's, as the erasure does, and finds nobody then."""
+    hold = desk.dojo.create(f"/students/{mika.pk}/holds", {"from": "2026-06-01", "reason": "Her wrist"})
+    path = f"/students/{mika.pk}/holds/{hold['id']}"
+    with tenant_scope(desk.dojo.tenant):
+        answer = erased_meanwhile(mika, lambda: desk.dojo.admin.patch(path, {"reason": "Her knee"}))
+    assert answer.status_code == 404, answer.content
+
+
 @pytest.fixture(scope="module")
 def rank(desk: Desk) -> Rank:
     """A rank of the dojo."""
