@@ -33,7 +33,7 @@ TATAMI_IDEMPOTENCY_DAYS: int = environment.days("TATAMI_IDEMPOTENCY_DAYS", 1)
 TATAMI_SCAN_ANSWER_DAYS: int = environment.days("TATAMI_SCAN_ANSWER_DAYS", 7)
 TATAMI_REFUSAL_DAYS: int = environment.days("TATAMI_REFUSAL_DAYS", 180)
 TATAMI_CHECK_BATCH_DAYS: int = environment.days("TATAMI_CHECK_BATCH_DAYS", 90)
-TATAMI_MAILS_PER_MINUTE: int = environment.number("TATAMI_MAILS_PER_MINUTE", 600, 1, 10_000_000)
+TATAMI_MAILS_PER_MINUTE: int = environment.number("TATAMI_MAILS_PER_MINUTE", 600, 0, 100_000)
 TATAMI_MAIL_BODY_DAYS: int = environment.days("TATAMI_MAIL_BODY_DAYS", 30)
 
 SECRET_KEY = TATAMI_SECRETS[0]  # Django's own signing; tokens, codes and links derive theirs in tatami.keys
