@@ -39,8 +39,8 @@ INSERT INTO tenants_pendingjob (tenant_id, job, next_at, marks, turns, attempts,
 VALUES (%(tenant)s, %(job)s, %(now)s, 1, 0, 0, '', %(request_id)s, %(now)s)
 ON CONFLICT (tenant_id, job) DO UPDATE
 SET marks = tenants_pendingjob.marks + 1,
-    next_at = CASE WHEN tenants_pendingjob.attempts = 0
-                   THEN LEAST(tenants_pendingjob.next_at, EXCLUDED.next_at) ELSE tenants_pendingjob.next_at END,
+    next_at = LEAST(tenants_pendingjob.next_at, EXCLUDED.next_at
+                    + CASE WHEN tenants_pendingjob.attempts = 0 THEN '0' ELSE %(lease)s::interval END),
     request_id = EXCLUDED.request_id
 """
 
@@ -70,10 +70,18 @@ class Claim:
 def request_turn(tenant: UUID, job: str, *, now: datetime, request_id: str = "") -> None:
     """Note that a dojo has work for a job; it takes its place behind those that wait. One statement.
 
-    A turn that is being taken, or waits after a failure, keeps its lease: what was asked for meanwhile comes after it.
+    A turn that is being taken, or was cut off, keeps its lease: what was asked for meanwhile comes after it. But it
+    need not wait for the longer leases of a turn that was cut off again and again.
     """
+    given: dict[str, Any] = {
+        "tenant": tenant,
+        "job": job,
+        "now": now,
+        "request_id": request_id,
+        "lease": LEASE,
+    }
     with platform_scope(), connection.cursor() as cursor:
-        cursor.execute(_REQUEST, {"tenant": tenant, "job": job, "now": now, "request_id": request_id})
+        cursor.execute(_REQUEST, given)
 
 
 def number_unheard(*, now: datetime) -> int:

@@ -322,6 +322,22 @@ def test_asking_again_does_not_shorten_the_wait_after_a_failure(tenant: TenantSc
     assert turn(seconds=turns.LEASE.total_seconds())
 
 
+def test_new_work_does_not_wait_for_the_long_leases_of_old_failures(tenant: TenantScope) -> None:
+    ask(tenant)
+    seconds = 0.0
+    for _ in range(5):
+        answers[:] = [fail]
+        with pytest.raises(LookupError):
+            turn(seconds=seconds)
+        with platform_scope():
+            seconds = (PendingJob.objects.get().next_at - NOW).total_seconds()
+    asked_at = seconds - 35
+    turns.request_turn(tenant.tenant_id, "tests.work", now=NOW + timedelta(seconds=asked_at))
+    lease = turns.LEASE.total_seconds()
+    assert not turn(seconds=asked_at + lease - 1)
+    assert turn(seconds=asked_at + lease)
+
+
 # --- workers --------------------------------------------------------------------------------------------------
 
 
