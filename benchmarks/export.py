@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 from uuid import uuid4
 
+from benchmarks.telling import say, verdict
+
 STUDENTS: Final = 5_000
 ATTENDANCES: Final = 500_000
 MOST_MEGABYTES: Final = 200
@@ -126,15 +128,6 @@ def run(*arguments: str) -> Run:
 def manifest_of(archive: Path) -> Any:
     with zipfile.ZipFile(archive) as packed:
         return json.loads(packed.read("manifest.json"))
-
-
-def verdict(met: bool) -> str:
-    return "(met)" if met else "(MISSED)"
-
-
-def say(text: str) -> None:
-    """Print beside the log, whose lines go to stdout."""
-    sys.stderr.write(text + "\n")
 
 
 if __name__ == "__main__":

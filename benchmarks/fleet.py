@@ -20,6 +20,8 @@ from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from benchmarks.telling import say
+
 SIZES: Final = (10, 200, 2_000)
 SAMPLES: Final = 25
 """How many dojos are made, and replayed, for the figures of a size."""
@@ -301,11 +303,6 @@ def milliseconds(call: Callable[[], Any]) -> float:
     started = time.perf_counter()
     call()
     return (time.perf_counter() - started) * 1000
-
-
-def say(line: str) -> None:
-    """Print beside the log, whose lines go to stdout."""
-    sys.stderr.write(line + "\n")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import time
 from typing import Any
 from uuid import uuid4
 
+from benchmarks.telling import say
+
 LIMIT_SECONDS = 5.0
 
 
@@ -62,11 +64,6 @@ def measure(dojo: Any) -> int:
     size = sum(map(len, dojo.admin.get("/students/export").streaming_content))
     say(f"export   {time.perf_counter() - started:5.2f} s: {size:,} bytes")
     return int(confirm > LIMIT_SECONDS)
-
-
-def say(line: str) -> None:
-    """Print beside the log, whose lines go to stdout."""
-    sys.stderr.write(line + "\n")
 
 
 if __name__ == "__main__":

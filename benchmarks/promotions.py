@@ -14,6 +14,8 @@ from statistics import median
 from typing import Any, Final
 from uuid import uuid4
 
+from benchmarks.telling import say, verdict
+
 STUDENTS: Final = 5_000
 ATTENDANCES: Final = 500_000
 RUNS: Final = 9
@@ -194,15 +196,6 @@ def line(what: str, seconds: float, more: str) -> None:
 
 def spans(runs: Sequence[float]) -> str:
     return f"from {min(runs):.3f} to {max(runs):.3f} s"
-
-
-def verdict(met: bool) -> str:
-    return "(met)" if met else "(MISSED)"
-
-
-def say(text: str) -> None:
-    """Print beside the log, whose lines go to stdout."""
-    sys.stderr.write(text + "\n")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from django.conf import settings
 from psycopg.conninfo import make_conninfo
 
 from tatami.embedded.logins import database_url
+from tests.ports import free_port
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 READY_WITHIN_SECONDS: Final = 30
@@ -47,6 +48,20 @@ def request(host: str, path: str, body: Any, token: str | None = None) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + content
 
 
+def ask(port: int, method: str, host: str, path: str, body: Any = None, token: str = "") -> tuple[int, Any]:
+    """Return status and JSON of a request on a connection of its own. Raises `OSError`, `HTTPException`."""
+    link = HTTPConnection("127.0.0.1", port, timeout=60)
+    headers = {"Host": host, "Content-Type": "application/json"}
+    headers |= {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        link.request(method, path, None if body is None else orjson.dumps(body), headers)
+        answer = link.getresponse()
+        content = answer.read()
+        return answer.status, orjson.loads(content) if content else None
+    finally:
+        link.close()
+
+
 def answer_on(link: socket.socket) -> tuple[int, Any]:
     """Return status and JSON of the answer that arrives."""
     response = HTTPResponse(link)
@@ -64,9 +79,7 @@ def cut(link: socket.socket) -> None:
 @contextmanager
 def live_server(database: str) -> Iterator[LiveServer]:
     """Serve until the block is left."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     login = settings.DATABASES["default"]
     admin = make_conninfo(os.environ["ADMIN_DATABASE_URL"])
     url = database_url(admin, user=login["USER"], password=login["PASSWORD"], database=database)

@@ -91,10 +91,8 @@ class UserResource(ForAdminsOrColleagues, Resource):
         serializer.is_valid(raise_exception=True)
         return users.hashed_password(serializer.validated_data["password"], user)
 
-    def get_object(self) -> Any:
-        if self.request.method not in {"GET", "HEAD"}:
-            users.lock_admins()
-        return super().get_object()
+    def lock_first(self) -> None:
+        users.lock_admins()
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> User:
         changes = dict(serializer.validated_data)

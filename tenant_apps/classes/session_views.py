@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from rest_framework.response import Response
 
 from tatami.api.filters import Filter, by_id, by_text, one_of, read_uuid, since, until
-from tatami.api.request import role_of
+from tatami.api.request import READS, role_of
 from tatami.api.views import ApiView, Collection, Detail, created
 from tatami.errors import Invalid
 from tenant_apps.classes import services, sessions
@@ -68,7 +68,7 @@ class SessionCollection(Sessions, Collection):
     def get_queryset(self) -> QuerySet[ClassSession]:
         queryset: QuerySet[ClassSession] = super().get_queryset()
         query = self.request.query_params
-        if self.request.method not in {"GET", "HEAD"} or {"from", "to"} & query.keys():
+        if self.request.method not in READS or {"from", "to"} & query.keys():
             return queryset
         today = local(self.request.now)
         return queryset.between(today, today + timedelta(days=DEFAULT_DAYS - 1))  # type: ignore[attr-defined,no-any-return]

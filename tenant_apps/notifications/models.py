@@ -6,10 +6,11 @@ from typing import ClassVar, Self
 from django.contrib.postgres.fields import ArrayField
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import Count, Q
+from django.db.models import Q
 
 from shared_apps.accounts.models import User
 from tatami import clock
+from tatami.counts import numbers_by_state
 from tatami.tenancy.models import TenantModel
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.dojo.models import Language
@@ -132,9 +133,7 @@ class Address(TenantModel):
 
 def count_mails(notifications: Iterable[Notification]) -> None:
     """Give each the numbers of its mails: counted, so that they always add up. One statement."""
-    rows = {row.pk: row for row in notifications}
-    for row in rows.values():
-        row.mails = dict.fromkeys(Delivery.State.values, 0)
-    counted = Delivery.objects.filter(notification__in=list(rows)).order_by().values("notification", "state")
-    for one in counted.annotate(number=Count("pk")):
-        rows[one["notification"]].mails[one["state"]] = one["number"]
+    rows = list(notifications)
+    numbers = numbers_by_state(Delivery.objects.all(), "notification", rows, Delivery.State)
+    for row in rows:
+        row.mails = numbers[row.pk]

@@ -9,6 +9,7 @@ from rest_framework.serializers import BaseSerializer
 
 from shared_apps.accounts.models import Role, User
 from tatami.api.filters import by_id, on_or_after, on_or_before, one_of
+from tatami.api.request import READS
 from tatami.api.rules import Reach
 from tatami.api.views import ApiView, Collection, Listing, Resource, created, found_or_404
 from tatami.errors import PermissionDenied
@@ -65,7 +66,7 @@ class Note(Resource):
     def get_object(self) -> StudentNote:
         note: StudentNote = super().get_object()
         caller = cast("User", self.request.user)
-        is_read = self.request.method in {"GET", "HEAD"}
+        is_read = self.request.method in READS
         if not is_read and caller.role != Role.ADMIN and note.author_id != caller.pk:
             raise PermissionDenied("Only its author or an admin changes a note.")
         return note

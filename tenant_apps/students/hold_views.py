@@ -34,9 +34,10 @@ class Hold(Resource):
         if getattr(self, "swagger_fake_view", False):
             return StudentHold.objects.none()
         student = visible_student(self.request, self.kwargs["student_id"])
-        if self.request.method not in {"GET", "HEAD"}:
-            lock_student(student.pk)  # before the hold, as an erasure does
         return StudentHold.objects.filter(student=student)
+
+    def lock_first(self) -> None:
+        lock_student(self.kwargs["student_id"])  # as an erasure does
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> StudentHold:
         assert isinstance(serializer.instance, StudentHold)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from shared_apps.accounts.users import create_user, hashed_password
 from shared_apps.tenants import lifecycle
 from shared_apps.tenants.models import Tenant
 from tatami.tenancy.scope import platform_scope
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SUPERADMIN = {"email": "walker@example.com", "password": "one thousand cranes"}
@@ -53,12 +53,6 @@ class Browser:
 def with_database(url: str, name: str) -> str:
     """Return the URL with the name of another database in it."""
     return urlsplit(url)._replace(path=f"/{name}").geturl()
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

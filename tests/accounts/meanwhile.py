@@ -1,20 +1,13 @@
-"""What others do in the middle of a request: after one of its statements, while it hashes, or before they commit."""
+"""What others do in the middle of a request: after one of its statements, or while it hashes."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import copy_context
-from time import monotonic, sleep
-from typing import Any, Final
+from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from tests.tenancy import world
-
-_WAITING: Final = """
-SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-"""
 
 
 @contextmanager
@@ -43,28 +36,3 @@ def while_hashing(monkeypatch: pytest.MonkeyPatch, deed: Callable[[], Any]) -> N
         return plain(self, password, salt)
 
     monkeypatch.setattr(world.CountingHasher, "encode", encode)
-
-
-class Meanwhile:
-    """A deed on another connection. Once this is made, the deed waits for a lock, or is done."""
-
-    def __init__(self, superuser: Any, deed: Callable[[], Any]) -> None:
-        self._deed, self._answers = deed, list[Any]()
-        self._thread = threading.Thread(target=copy_context().run, args=(self._do,))
-        self._thread.start()
-        until = monotonic() + world.PATIENCE
-        while self._thread.is_alive() and not superuser.execute(_WAITING).fetchone():
-            assert monotonic() < until
-            sleep(0.01)
-
-    def answer(self) -> Any:
-        """Wait for the deed, and return what it answered."""
-        self._thread.join(world.PATIENCE)
-        (answer,) = self._answers
-        return answer
-
-    def _do(self) -> None:
-        try:
-            self._answers.append(self._deed())
-        finally:
-            connections.close_all()

@@ -10,9 +10,10 @@ from django.db import transaction
 from shared_apps.accounts import users
 from shared_apps.accounts.models import User
 from tatami.tenancy.scope import TenantScope, tenant_scope
-from tests.accounts.meanwhile import Meanwhile, after
+from tests.accounts.meanwhile import after
 from tests.clients import Dojo
 from tests.contract.answers import done, refusal
+from tests.meanwhile import Meanwhile
 from tests.tenancy import world
 
 committed_dojos, without_transaction = world.committed_dojos, world.without_transaction
@@ -61,7 +62,7 @@ def test_who_is_erased_meanwhile_stays_erased(north: TenantScope, now: datetime,
     mine = User.objects.filter(pk=caller.user.pk)  # type: ignore[union-attr]
     with tenant_scope(north), transaction.atomic():
         users.erase_users(mine, now=now)
-        renaming = Meanwhile(superuser, lambda: caller.patch("/me", {"name": "Yui"}))
+        renaming = Meanwhile(lambda: caller.patch("/me", {"name": "Yui"}))
     refusal(renaming.answer(), 401, "token_invalid")
     with tenant_scope(north):
         gone = mine.get()
@@ -80,7 +81,7 @@ def test_a_demotion_that_is_not_committed_yet_is_waited_for(
     caller = dojo.person("instructor")
     with tenant_scope(north), transaction.atomic():
         User.objects.filter(email="instructor@example.com").update(role="student")
-        renaming = Meanwhile(superuser, lambda: caller.patch("/me", {"name": "Yui"}))
+        renaming = Meanwhile(lambda: caller.patch("/me", {"name": "Yui"}))
     assert done(renaming.answer())["role"] == "student"
     with tenant_scope(north):
         assert User.objects.get(email="instructor@example.com").role == "student"

@@ -14,9 +14,10 @@ from tatami import clock
 from tatami.errors import InvalidCredentials
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
-from tests.accounts.meanwhile import Meanwhile, while_hashing
+from tests.accounts.meanwhile import while_hashing
 from tests.clients import Caller, Dojo, Platform
 from tests.conftest import NOW
+from tests.meanwhile import Meanwhile
 from tests.tenancy import world
 
 committed_dojos, without_transaction = world.committed_dojos, world.without_transaction
@@ -201,7 +202,7 @@ def test_a_new_password_that_is_not_committed_yet_is_waited_for(
     add_user(north)
     with tenant_scope(north), transaction.atomic():
         User.objects.filter(email=EMAIL).update(password="another")
-        signing_in = Meanwhile(superuser, lambda: sign_in("north.localhost"))
+        signing_in = Meanwhile(lambda: sign_in("north.localhost"))
     assert error_of(signing_in.answer()) == (401, "invalid_credentials")
 
 

@@ -14,15 +14,9 @@ from tatami.tenancy.scope import TenantScope, tenant_scope
 from tatami.work import DONE, Job, Turn
 from tests.clients import Caller, Dojo, Platform
 from tests.conftest import NOW
+from tests.ports import free_port
 
 SAMPLE = re.compile(r"^(?P<name>\w+)(?:\{(?P<labels>[^}]*)\})? (?P<value>\S+)$", re.MULTILINE)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture

@@ -6,30 +6,26 @@ from typing import Any
 
 import pytest
 
-from shared_apps.tenants import lifecycle, provisioning
-from shared_apps.tenants.models import Tenant
-from tatami import clock
-from tatami.tenancy.middleware import host_resolver
-from tatami.tenancy.scope import platform_scope
+from tatami.tenancy.scope import tenant_scope
+from tenant_apps.classes.models import ClassSession
 from tests.attendance.desk import Desk
-from tests.clients import Dojo
+from tests.committed import committed_dojo
 
 
 @pytest.fixture(scope="module")
 def desk(django_db_setup: None, django_db_blocker: Any) -> Iterator[Desk]:
     """A committed dojo at the real present; purged in the end."""
-    with django_db_blocker.unblock():
-        with platform_scope():
-            first = provisioning.FirstAdmin(email="first@example.com", password_hash="!")
-            tenant, _ = provisioning.create_tenant(
-                name="Front Desk", slug="front-desk", timezone="Europe/Berlin", admin=first, now=clock.now()
-            )
-            scope = Tenant.objects.with_primary_domain().get(pk=tenant.pk).scope
-        yield Desk(Dojo(scope))
-        with platform_scope():
-            left = Tenant.objects.get(pk=tenant.pk)
-            lifecycle.purge(tenant=lifecycle.delete_tenant(tenant=left, now=clock.now()))
-        host_resolver.cache_clear()
+    with django_db_blocker.unblock(), committed_dojo("front-desk", "Front Desk") as dojo:
+        yield Desk(dojo)
+
+
+@pytest.fixture
+def session(desk: Desk) -> Iterator[Any]:
+    """A session that is open now; cancelled afterwards, so that it is nobody else's."""
+    made = desk.session()
+    yield made
+    with tenant_scope(desk.dojo.tenant):
+        ClassSession.objects.filter(pk=made.pk).update(status="cancelled")
 
 
 def shortly_before(now: datetime) -> datetime:

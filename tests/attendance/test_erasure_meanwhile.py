@@ -23,14 +23,6 @@ from tests.tenancy.world import at_once, raise_first
 
 
 @pytest.fixture
-def session(desk: Desk) -> Any:
-    made = desk.session()
-    yield made
-    with tenant_scope(desk.dojo.tenant):
-        ClassSession.objects.filter(pk=made.pk).update(status="cancelled")
-
-
-@pytest.fixture
 def mika(desk: Desk) -> Student:
     (student,) = desk.students(1)
     return student

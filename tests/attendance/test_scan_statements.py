@@ -33,14 +33,6 @@ def caller(request: Any, desk: Desk) -> Caller:
     return device
 
 
-@pytest.fixture
-def session(desk: Desk) -> Any:
-    made = desk.session()
-    yield made
-    with tenant_scope(desk.dojo.tenant):
-        ClassSession.objects.filter(pk=made.pk).update(status="cancelled")
-
-
 def counted(caller: Caller, status: int, body: dict[str, Any]) -> list[str]:
     with sent_statements() as sent:
         answer = caller.post("/attendance/scan", body)

@@ -7,12 +7,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
 from pathlib import Path
 from random import Random
 from typing import Any
 
-import orjson
 import pytest
 from django.conf import settings
 from psycopg.conninfo import make_conninfo
@@ -22,10 +20,11 @@ from tatami.embedded.logins import database_url
 from tatami.embedded.valkey import binary
 from tatami.tenancy.scope import platform_scope
 from tests.attendance.desk import Desk
-from tests.chaos.crew import Crew, crew_at_work, free_port
+from tests.chaos.crew import Crew, crew_at_work
 from tests.chaos.installation import Installation, installed
 from tests.clients import Dojo
-from tests.live_server import live_server
+from tests.live_server import ask, live_server
+from tests.ports import free_port
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -120,15 +119,7 @@ class Api:
 
     def ask(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> tuple[int, Any]:
         """Return status and JSON."""
-        link = HTTPConnection("127.0.0.1", self.port, timeout=30)
-        headers = {"Host": self.host, "Authorization": f"Bearer {token or self.token}"}
-        headers |= {"Content-Type": "application/json"} if body is not None else {}
-        try:
-            link.request(method, path, orjson.dumps(body) if body is not None else None, headers)
-            answer = link.getresponse()
-            return answer.status, orjson.loads(answer.read())
-        finally:
-            link.close()
+        return ask(self.port, method, self.host, path, body, token or self.token or "")
 
     def batch(self, **body: Any) -> dict[str, Any]:
         """Ask for awards; return the batch."""

@@ -141,11 +141,3 @@ def _valkey(folder: Path, port: int) -> Program:
         folder=folder / "valkey",
         log=folder / "logs" / "valkey.log",
     )
-
-
-def free_port() -> int:
-    """Return a port of this machine that nobody has, now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

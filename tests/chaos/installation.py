@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from pathlib import Path
 from random import Random
 from signal import SIGKILL
@@ -28,7 +28,10 @@ from tatami.embedded.environment import ROOT, application_variables, merged
 from tatami.embedded.leftovers import end_those_in
 from tatami.embedded.programs import Application
 from tatami.embedded.servers import serving
-from tests.chaos.crew import free_port
+from tests.live_server import ask
+from tests.ports import free_port
+from tests.tenancy.catalogue import strange_schemas
+from tests.tenancy.world import end_sessions_of_the_owner
 
 READY_WITHIN_SECONDS: Final = 60.0
 CLEARED_WITHIN_SECONDS: Final = 30.0
@@ -74,18 +77,10 @@ class Installation:
 
     def ask(self, method: str, host: str, path: str, body: Any = None, token: str = "") -> Any:
         """Return status and JSON; None if nobody answered."""
-        link = HTTPConnection("127.0.0.1", self.port, timeout=60)
-        headers = {"Host": host, "Content-Type": "application/json"}
-        headers |= {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            link.request(method, path, None if body is None else orjson.dumps(body), headers)
-            answer = link.getresponse()
-            content = answer.read()
-            return answer.status, orjson.loads(content) if content else None
+            return ask(self.port, method, host, path, body, token)
         except (OSError, HTTPException):
             return None
-        finally:
-            link.close()
 
     def token(self) -> str:
         """Sign the superadmin in."""
@@ -145,10 +140,8 @@ class Installation:
 
     def strange_schemas(self) -> list[tuple[Any, ...]]:
         """Return schemas of no dojo."""
-        return self.rows(
-            "SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%%' "
-            "AND nspname NOT IN (SELECT schema_name FROM tenants_tenant)"
-        )
+        with self.superuser() as superuser:
+            return strange_schemas(superuser)
 
     # --- killing it
 
@@ -158,10 +151,8 @@ class Installation:
             self.web.end_group()
             self.web.process.wait()
         elif victim == "owner's sessions":
-            self.rows(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'tatami_owner' "
-                "AND datname = current_database()"
-            )
+            with self.superuser() as superuser:
+                end_sessions_of_the_owner(superuser)
         else:
             assert victim == "PostgreSQL"
             self.postgres.process.send_signal(SIGKILL)

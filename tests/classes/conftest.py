@@ -3,37 +3,23 @@
 import contextvars
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from threading import Barrier
 from typing import Any
 
 import pytest
 from django.db import connections
 
-from shared_apps.tenants import lifecycle, provisioning
-from shared_apps.tenants.models import Tenant
 from tatami import clock
-from tatami.tenancy.middleware import host_resolver
-from tatami.tenancy.scope import platform_scope
 from tests.clients import Caller, Dojo
+from tests.committed import committed_dojo
 from tests.conftest import NOW
 
 
 @pytest.fixture(scope="module")
 def real_dojo(django_db_setup: None, django_db_blocker: Any) -> Iterator[Dojo]:
     """A dojo whose rows last until the module's end, at the tests' present."""
-    with django_db_blocker.unblock(), clock.fixed(NOW):
-        with platform_scope():
-            first = provisioning.FirstAdmin(email="first@example.com", password_hash="!")
-            tenant, _ = provisioning.create_tenant(
-                name="Schedule", slug="schedule", timezone="Europe/Berlin", admin=first, now=NOW
-            )
-            scope = replace(tenant.scope, status="active")
-        yield Dojo(scope)
-        with platform_scope():
-            made = Tenant.objects.get(slug="schedule")
-            lifecycle.purge(tenant=lifecycle.delete_tenant(tenant=made, now=clock.now()))
-        host_resolver.cache_clear()
+    with django_db_blocker.unblock(), clock.fixed(NOW), committed_dojo("schedule", "Schedule") as dojo:
+        yield dojo
 
 
 @pytest.fixture

@@ -1,18 +1,15 @@
 """A dojo that is really committed, for what a test's own transaction cannot show: two at once, and two logins."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from shared_apps.accounts.models import Session, User
-from shared_apps.tenants import lifecycle, provisioning
-from shared_apps.tenants.models import Tenant
 from tatami import clock
-from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import platform_scope
 from tests.clients import Caller, Dojo, Platform
+from tests.committed import committed_dojo
 from tests.conftest import NOW
 
 
@@ -44,20 +41,5 @@ def root(committed: None) -> Iterator[Caller]:
 @pytest.fixture(scope="module")
 def real_dojo(committed: None) -> Iterator[Dojo]:
     """A dojo that is really there, purged in the end."""
-    with platform_scope():
-        first = provisioning.FirstAdmin(email="first@example.com", password_hash="!")
-        tenant, _ = provisioning.create_tenant(
-            name="Real", slug="real", timezone="Europe/Berlin", admin=first, now=NOW
-        )
-        scope = replace(tenant.scope, status="active")
-    yield Dojo(scope)
-    purge("real")
-
-
-def purge(slug: str) -> None:
-    """Drop a dojo and its schema, if it is there."""
-    with platform_scope():
-        tenant = Tenant.objects.filter(slug=slug).first()
-        if tenant is not None:
-            lifecycle.purge(tenant=lifecycle.delete_tenant(tenant=tenant, now=clock.now()))
-    host_resolver.cache_clear()
+    with committed_dojo("real", "Real") as dojo:
+        yield dojo

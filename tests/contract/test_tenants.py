@@ -9,8 +9,8 @@ from django.db import connection
 from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import platform_scope
 from tests.clients import Caller
+from tests.committed import purge
 from tests.contract.answers import done, invalid, made, refusal
-from tests.contract.conftest import purge
 
 NEW: dict[str, Any] = {
     "name": "New Dojo",

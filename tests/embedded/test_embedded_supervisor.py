@@ -10,7 +10,8 @@ import pytest
 
 from tatami.embedded.errors import EmbeddedError
 from tatami.embedded.run import wanted_port
-from tests.embedded.checkout import Checkout, eventually, free_port
+from tests.embedded.checkout import Checkout, eventually
+from tests.ports import free_port
 
 
 def wait_for_summary(process: "subprocess.Popen[str]") -> str:

@@ -17,11 +17,8 @@ import psycopg
 import pytest
 from django.db import IntegrityError, transaction
 
-from shared_apps.tenants import lifecycle, provisioning
-from shared_apps.tenants.models import Tenant
 from tatami import clock
-from tatami.tenancy.middleware import host_resolver
-from tatami.tenancy.scope import platform_scope, tenant_scope
+from tatami.tenancy.scope import tenant_scope
 from tatami.work import DONE, Turn
 from tenant_apps.promotions import awards
 from tenant_apps.promotions.batches import run_batches
@@ -30,7 +27,8 @@ from tenant_apps.promotions.snapshot import take_snapshot
 from tenant_apps.ranks.models import Rank
 from tenant_apps.students.models import EligibilitySnapshot, RankEvent, Student
 from tests.attendance.desk import Desk
-from tests.clients import Caller, Dojo
+from tests.clients import Caller
+from tests.committed import committed_dojo
 from tests.conftest import NOW
 from tests.tenancy.world import PATIENCE, at_once, raise_first, superuser_of
 
@@ -67,18 +65,8 @@ BELTS: Final[dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def desk(django_db_setup: None, django_db_blocker: Any) -> Iterator[Desk]:
     """A committed dojo; purged in the end."""
-    with django_db_blocker.unblock(), clock.fixed(NOW):
-        with platform_scope():
-            first = provisioning.FirstAdmin(email="first@example.com", password_hash="!")
-            tenant, _ = provisioning.create_tenant(
-                name="At Once", slug="at-once", timezone="Europe/Berlin", admin=first, now=NOW
-            )
-            scope = Tenant.objects.with_primary_domain().get(pk=tenant.pk).scope
-        yield Desk(Dojo(scope))
-        with platform_scope():
-            left = Tenant.objects.get(pk=tenant.pk)
-            lifecycle.purge(tenant=lifecycle.delete_tenant(tenant=left, now=NOW))
-        host_resolver.cache_clear()
+    with django_db_blocker.unblock(), clock.fixed(NOW), committed_dojo("at-once", "At Once") as dojo:
+        yield Desk(dojo)
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,14 @@ from typing import Any, Final
 import pytest
 from django.db import connection
 
-from shared_apps.tenants import lifecycle, provisioning
-from shared_apps.tenants.models import Tenant
 from shared_apps.tenants.schemas import owner_in
 from tatami import clock
 from tatami.ids import uuid7
 from tatami.tenancy.middleware import host_resolver
-from tatami.tenancy.scope import platform_scope, tenant_scope
+from tatami.tenancy.scope import tenant_scope
 from tenant_apps.promotions.visit_rows import TRAINING
 from tests.clients import Dojo
+from tests.committed import committed_dojo
 from tests.contract import things
 from tests.driver_statements import sent_statements
 
@@ -31,22 +30,11 @@ def school(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[Dojo
 
     Everybody has a rank, an opening balance and a document; every class that they could visit counts.
     """
-    with django_db_blocker.unblock():
-        with platform_scope():
-            first = provisioning.FirstAdmin(email="first@example.com", password_hash="!")
-            made, _ = provisioning.create_tenant(
-                name="Grading", slug="grading", timezone="Europe/Berlin", admin=first, now=clock.now()
-            )
-            scope = Tenant.objects.with_primary_domain().get(pk=made.pk).scope
-        dojo = Dojo(scope)
+    with django_db_blocker.unblock(), committed_dojo("grading", "Grading") as dojo:
         art = things.discipline(dojo)
         system = things.rank_system(dojo, discipline=art["id"])
         session = things.single_session(dojo, clock.now().isoformat(), discipline=art["id"])
         yield dojo, system, [_student(dojo, system, session) for _ in range(STUDENTS)]
-        with platform_scope():
-            left = Tenant.objects.get(pk=made.pk)
-            lifecycle.purge(tenant=lifecycle.delete_tenant(tenant=left, now=clock.now()))
-        host_resolver.cache_clear()
 
 
 def _student(dojo: Dojo, system: dict[str, Any], session: dict[str, Any]) -> str:

@@ -65,6 +65,15 @@ def facts(superuser: Any, schema: str, tenant_id: UUID) -> dict[str, set[tuple[A
     }
 
 
+def strange_schemas(superuser: Any) -> list[tuple[Any, ...]]:
+    """Return the dojos' schemas that no row knows."""
+    found: list[tuple[Any, ...]] = superuser.execute(
+        "SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%' "
+        "AND nspname NOT IN (SELECT schema_name FROM public.tenants_tenant)"
+    ).fetchall()
+    return found
+
+
 def rows(superuser: Any, query: str, schema: str) -> list[tuple[Any, ...]]:
     """Return what `query` finds in `schema`."""
     found: list[tuple[Any, ...]] = superuser.execute(query, {"schema": schema}).fetchall()

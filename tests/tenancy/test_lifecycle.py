@@ -21,8 +21,9 @@ from tatami.tenancy.hosts import EPOCH_IS_FRESH_FOR, HostResolver
 from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import TenantScope, platform_scope
 from tests.clients import Caller, Dojo, Platform
+from tests.committed import purge
 from tests.conftest import NOW
-from tests.contract.conftest import committed, purge, root
+from tests.contract.conftest import committed, root
 from tests.contract.world import DEVICE, World, dojo_world, hashed
 from tests.tenancy.world import at_once, end_sessions_of_the_owner, erase_dojo, make_dojo
 

@@ -16,6 +16,7 @@ from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tests.clients import Caller, Platform
 from tests.conftest import NOW
+from tests.tenancy.catalogue import strange_schemas
 from tests.tenancy.world import at_once, end_sessions_of_the_owner, erase_dojo
 
 SLUG = "twin"
@@ -38,15 +39,6 @@ def make(admin: FirstAdmin = WITH_PASSWORD) -> tuple[Tenant, User]:
 def rows(world: Any) -> list[Any]:
     found: list[Any] = world.execute(
         "SELECT status, schema_name FROM public.tenants_tenant WHERE slug = %s", [SLUG]
-    ).fetchall()
-    return found
-
-
-def strange_schemas(world: Any) -> list[Any]:
-    """Return the dojos' schemas that no row knows."""
-    found: list[Any] = world.execute(
-        "SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%' "
-        "AND nspname NOT IN (SELECT schema_name FROM public.tenants_tenant)"
     ).fetchall()
     return found
 

@@ -19,17 +19,16 @@ from rest_framework import status
 from rest_framework.response import Response
 
 from tatami.api.filters import read_uuid
-from tatami.api.request import ApiRequest, caller_address
+from tatami.api.request import WRITES, ApiRequest, caller_address
 from tatami.observability import current_request_id
 
-_WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 MOST_FIELDS: Final = 50
 
 
 def write_down(request: ApiRequest, response: HttpResponseBase, *, with_reason: bool) -> None:
     """Add the audit row of a request that changed something, `with_reason` as it was given; of any other nothing."""
     if (
-        request.method not in _WRITES
+        request.method not in WRITES
         or not status.is_success(response.status_code)
         or not request.user.is_authenticated
     ):

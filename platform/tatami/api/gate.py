@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from tatami.api.errors import NON_FIELD, error_response
+from tatami.api.request import READS
 from tatami.api.strict_json import UNSTORABLE
 from tatami.errors import DomainError, Invalid, NotFound, PayloadTooLarge, UnsupportedMediaType
 
@@ -91,7 +92,7 @@ def _check_length(request: HttpRequest) -> None:
 def _read_unannounced(request: HttpRequest) -> None:
     """Take in a body without a length (chunked, or HTTP/2), which Django would treat as empty."""
     chunked = "chunked" in str(request.META.get("HTTP_TRANSFER_ENCODING", "")).lower()
-    if request.method in {"GET", "HEAD"} and not chunked:
+    if request.method in READS and not chunked:
         return
     if not request.META.get("wsgi.input_terminated"):
         if chunked:

@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 
 from tatami.api.errors import error_response
 from tatami.api.renderers import JSON, json_bytes
+from tatami.api.request import READS
 from tatami.errors import MethodNotAllowed, ServiceUnavailable
 from tatami.tenancy.scope import platform_scope
 
@@ -33,7 +34,7 @@ class Health:
         """Answer, or pass the request on."""
         if request.path_info not in {"/healthz", "/readyz"}:
             return self.get_response(request)
-        if request.method not in {"GET", "HEAD"}:
+        if request.method not in READS:
             response = error_response(MethodNotAllowed(), request)
             response["Allow"] = "GET, HEAD"
             return response

@@ -20,7 +20,7 @@ from django.http.response import HttpResponseBase
 from django.utils.http import urlencode
 from rest_framework.status import is_success
 
-from tatami.api.request import ApiRequest
+from tatami.api.request import WRITES, ApiRequest
 from tatami.errors import DomainError, Invalid
 from tatami.tenancy.scope import current_tenant_id
 
@@ -28,7 +28,6 @@ HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
 KEPT_FOR: Final = timedelta(hours=24)
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
-_WRITES: Final = {"POST", "PUT", "PATCH", "DELETE"}
 _KEPT_HEADERS: Final = ("Content-Type", "Location")
 
 
@@ -58,7 +57,7 @@ class Attempt:
     def of(cls, request: ApiRequest) -> "Attempt | None":
         """Return the attempt that a request makes, None without a key. Raises `Invalid` for a bad key."""
         key = request.headers.get(HEADER)
-        if key is None or request.method not in _WRITES or not request.user.is_authenticated:
+        if key is None or request.method not in WRITES or not request.user.is_authenticated:
             return None
         if not _KEY.fullmatch(key):
             raise Invalid.field(HEADER, "This must be 1 to 255 visible ASCII characters.")

@@ -23,6 +23,7 @@ from rest_framework.serializers import ModelSerializer
 
 from tatami.api.frame import ApiView
 from tatami.api.idempotency import HEADER
+from tatami.api.request import WRITES
 from tatami.api.routes import routes
 from tatami.api.rules import Rule, rule_of
 from tatami.api.views import Listing
@@ -53,7 +54,6 @@ MEANINGS: Final = {
     "404": "`not_found`: there is nothing here, or nothing that you may see.",
     "409": "`conflict`, or the name of the rule that is in the way.",
 }
-_WRITES: Final = {"POST", "PUT", "PATCH", "DELETE"}
 _GUESSED: Final = object()
 _EMPTY_PAGE: Final = {"count": 1, "next": None, "previous": None}
 
@@ -164,7 +164,7 @@ class Operation(AutoSchema):
             parameters += [
                 OpenApiParameter(name, dict(schema), OpenApiParameter.QUERY) for name, schema in query
             ]
-        if isinstance(self.view, ApiView) and self.method in _WRITES and self._takes_key(self.view):
+        if isinstance(self.view, ApiView) and self.method in WRITES and self._takes_key(self.view):
             parameters.append(
                 OpenApiParameter(
                     HEADER,
@@ -229,7 +229,7 @@ class Operation(AutoSchema):
         rule = self._rule()
         open_to_all = rule is not None and rule.public
         codes = ["400", *([] if open_to_all else ["401", "403"]), *(["404"] if "{" in self.path else [])]
-        codes += ["409"] if self.method in _WRITES and not open_to_all else []
+        codes += ["409"] if self.method in WRITES and not open_to_all else []
         for code in codes:
             bodies.setdefault(code, {"content": content, "description": MEANINGS[code]})
         bodies.setdefault(

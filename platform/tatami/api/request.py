@@ -1,7 +1,7 @@
 """The request as views see it, and who asks."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -9,6 +9,9 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 from tatami.api.rules import Reach
+
+READS: Final = frozenset({"GET", "HEAD"})
+WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class Caller(Protocol):

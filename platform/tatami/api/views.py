@@ -25,7 +25,7 @@ from tatami.api.answers import accepted, created, found_or_404, location
 from tatami.api.filters import Filter
 from tatami.api.frame import ApiView
 from tatami.api.narrowing import archived, ordered, searched
-from tatami.api.request import ApiRequest, role_of
+from tatami.api.request import READS, ApiRequest, role_of
 from tatami.api.rules import Reach, rule_of
 from tatami.errors import Invalid, PermissionDenied
 
@@ -136,11 +136,17 @@ class Detail(Rows):
 
     def get_object(self) -> Any:
         """Return the row. A write locks it, so that two PATCHes of different fields both last."""
+        is_write = self.request.method not in READS
+        if is_write:
+            self.lock_first()
         queryset = self.get_queryset()
-        if self.request.method not in {"GET", "HEAD"} and connection.in_atomic_block:
+        if is_write and connection.in_atomic_block:
             queryset = queryset.select_for_update(of=("self",))
         key = self.lookup_url_kwarg or self.lookup_field
         return get_object_or_404(queryset, **{self.lookup_field: self.kwargs[key]})
+
+    def lock_first(self) -> None:
+        """Lock what everybody who locks both locks before the row. Called before a write."""
 
     def get(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:
         return Response(self.get_serializer(self.get_object()).data)

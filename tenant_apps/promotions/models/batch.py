@@ -5,9 +5,10 @@ from typing import ClassVar, Self
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import Count, Q
+from django.db.models import Q
 
 from shared_apps.accounts.models import User
+from tatami.counts import numbers_by_state
 from tatami.tenancy.models import TenantModel
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.ranks.models import RankSystem
@@ -100,9 +101,7 @@ class BatchItem(TenantModel):
 
 def count_items(batches: Iterable[Batch]) -> None:
     """Give each the numbers of its items: counted, so that they always add up. One statement."""
-    rows = {row.pk: row for row in batches}
-    for row in rows.values():
-        row.counts = dict.fromkeys(BatchItem.State.values, 0)
-    counted = BatchItem.objects.filter(batch__in=list(rows)).order_by().values("batch", "state")
-    for one in counted.annotate(number=Count("pk")):
-        rows[one["batch"]].counts[one["state"]] = one["number"]
+    rows = list(batches)
+    numbers = numbers_by_state(BatchItem.objects.all(), "batch", rows, BatchItem.State)
+    for row in rows:
+        row.counts = numbers[row.pk]
