@@ -22,7 +22,6 @@ TATAMI_SECRETS: list[str] = environment.signing_secrets().in_order
 TATAMI_HOSTS = "shared_apps.tenants.directory"
 TATAMI_RESOLVER = "shared_apps.tenants.domain_records.ask_dns"
 TATAMI_ACCESS = "config.access.ACCESS"
-TATAMI_OPENAPI = "config.openapi.OPERATIONS"
 TATAMI_DEVICES = "tenant_apps.attendance.devices.find_device"
 TATAMI_AUDIT_MODEL = "accounts.AuditEntry"
 TATAMI_IDEMPOTENCY_MODEL = "accounts.IdempotentAnswer"

@@ -4,6 +4,7 @@ from django.contrib.admin import autodiscover
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from config.openapi import PLATFORM_OPERATIONS
 from shared_apps.accounts.console.site import console
 
 autodiscover()
@@ -18,3 +19,4 @@ handler400 = "tatami.api.errors.bad_request"
 handler403 = "tatami.api.errors.permission_denied"
 handler404 = "tatami.api.errors.not_found"
 handler500 = "tatami.api.errors.server_error"
+operations = PLATFORM_OPERATIONS

@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from config.openapi import TENANT_OPERATIONS
 from shared_apps.accounts.urls import audit_patterns, sign_in_patterns
 
 urlpatterns = [
@@ -20,3 +21,4 @@ handler400 = "tatami.api.errors.bad_request"
 handler403 = "tatami.api.errors.permission_denied"
 handler404 = "tatami.api.errors.not_found"
 handler500 = "tatami.api.errors.server_error"
+operations = TENANT_OPERATIONS

@@ -14,7 +14,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tatami.api.openapi import BearerScheme
+from tatami.api.openapi.document import BearerScheme
 from tatami.api.request import ApiRequest
 from tatami.api.rules import ALL, AUTHENTICATED, OWN, PUBLIC, RECORDED, Table, rule
 from tatami.api.serializers import Line, StrictSerializer, Text

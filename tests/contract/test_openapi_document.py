@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,11 +20,12 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
 
-from config.openapi import OPERATIONS, values
 from shared_apps.tenants import schemas
 from shared_apps.tenants.models import Tenant
 from tatami import clock
-from tatami.api.openapi import Described, Document
+from tatami.api.openapi import examples
+from tatami.api.openapi.document import Document
+from tatami.api.openapi.spec import OperationSpec, operation_spec
 from tatami.api.routes import Route, routes, urlconfs
 from tatami.tenancy.scope import platform_scope
 from tests.clients import Caller, Dojo, Platform
@@ -48,8 +50,8 @@ class Case:
         return f"{'platform' if 'platform' in self.route.urlconf else 'dojo'}-{self.method}-{self.route.name}"
 
     @property
-    def described(self) -> Described | None:
-        return OPERATIONS.get(self.route.urlconf, {}).get(self.route.name, {}).get(self.method)
+    def described(self) -> OperationSpec | None:
+        return operation_spec(self.route.urlconf, self.route.name, self.route.view, self.method)
 
     @property
     def operation(self) -> dict[str, Any]:
@@ -81,7 +83,7 @@ def document(urlconf: str) -> Any:
 every_case = pytest.mark.parametrize("case", cases(), ids=str)
 described_case = pytest.mark.parametrize("case", [one for one in cases() if one.described], ids=str)
 repeated_case = pytest.mark.parametrize(
-    "case", [one for one in cases() if one.described and one.described.also], ids=str
+    "case", [one for one in cases() if one.described and one.described.other_statuses], ids=str
 )
 choosing_case = pytest.mark.parametrize(
     ("case", "asked"),
@@ -96,7 +98,7 @@ choosing_case = pytest.mark.parametrize(
 )
 written_case = pytest.mark.parametrize(
     ("case", "media_type"),
-    [(one, media_type) for one in cases() if one.described for media_type in one.described.written],
+    [(one, media_type) for one in cases() if one.described for media_type in one.described.text_examples],
     ids=str,
 )
 every_urlconf = pytest.mark.parametrize("urlconf", list(HOSTS))
@@ -108,11 +110,11 @@ every_urlconf = pytest.mark.parametrize("urlconf", list(HOSTS))
 @every_case
 def test_every_route_has_an_example(case: Case, db: None) -> None:
     described = case.described
-    assert described is not None, f"describe {case.method} {case.route.name} in platform/config/openapi"
-    assert set(described.at) == {
+    assert described is not None, f"{case.method} {case.route.name} has no `operations` on its view"
+    assert set(described.path) == {
         one["name"] for one in case.operation.get("parameters", []) if one["in"] == "path"
     }
-    for status in (described.status, *described.also):
+    for status in (described.status, *described.other_statuses):
         for content in case.operation["responses"][str(status)].get("content", {}).values():
             assert content["example"] is not None
     for content in case.operation.get("requestBody", {}).get("content", {}).values():
@@ -122,7 +124,9 @@ def test_every_route_has_an_example(case: Case, db: None) -> None:
 @every_urlconf
 def test_no_example_is_of_a_route_that_is_gone(urlconf: str) -> None:
     present = {(route.name, method) for route in routes(urlconf) for method in route.methods}
-    described = {(name, method) for name, methods in OPERATIONS[urlconf].items() for method in methods}
+    described = {
+        (name, method) for name, methods in import_module(urlconf).operations.items() for method in methods
+    }
     assert described <= present
 
 
@@ -196,7 +200,7 @@ def test_an_example_fits_its_schema(case: Case, db: None) -> None:
     if "requestBody" in case.operation:
         (asked,) = case.operation["requestBody"]["content"].values()
         fits(case, asked["schema"], asked["example"])
-    for status in (described.status, *described.also):
+    for status in (described.status, *described.other_statuses):
         answered = case.operation["responses"][str(status)]
         if "application/json" in answered.get("content", {}):
             fits(case, json_of(answered)["schema"], json_of(answered)["example"])
@@ -254,27 +258,27 @@ def real(all_real: dict[str, Real], now: Any) -> Iterator[dict[str, Real]]:
 
 def signed_in(world: World) -> dict[str, str]:
     return {
-        values.USER: world.ids["user"],
-        values.EMAIL: "c@example.com",
-        values.REFRESH: world.refresh,
-        values.LINK: LINK,
+        examples.USER: world.ids["user"],
+        examples.EMAIL: "c@example.com",
+        examples.REFRESH: world.refresh,
+        examples.LINK: LINK,
     }
 
 
 def real_platform(world: World) -> Real:
     done(world.callers["admin"].patch("/me", {"name": "Root"}))  # the first deed to be listed
     deleted = {
-        values.DELETED_TENANT: world.ids["tenant that is deleted"],
-        values.DELETED_SLUG: "spare-deleting",
+        examples.DELETED_TENANT: world.ids["tenant that is deleted"],
+        examples.DELETED_SLUG: "spare-deleting",
     }
     return Real(
         world,
         {
             **signed_in(world),
-            values.TENANT: world.ids["tenant"],
-            values.SERVING_TENANT: world.ids["tenant that serves"],
-            values.EXPORT: world.ids["export"],
-            values.ARCHIVE_LINK: world.codes["archive link"],
+            examples.TENANT: world.ids["tenant"],
+            examples.SERVING_TENANT: world.ids["tenant that serves"],
+            examples.EXPORT: world.ids["export"],
+            examples.ARCHIVE_LINK: world.codes["archive link"],
             **deleted,
         },
     )
@@ -291,32 +295,32 @@ def real_dojo(dojo: Dojo, world: World) -> Real:
         world,
         {
             **signed_in(world),
-            values.STUDENT: ids["student"],
-            values.NEW_STUDENT: ids["third student"],
-            values.NOTE: ids["note"],
-            values.FACT: ids["fact"],
-            values.HOLD: hold["id"],
-            values.RANK_EVENT: ids["rank event"],
-            values.AWARD: ids["award"],
-            values.BATCH: ids["batch"],
-            values.EXAM: ids["exam"],
-            values.FINISHED_EXAM: ids["finished exam"],
-            values.CANDIDATE: ids["candidate"],
-            values.CERTIFICATE: world.codes["certificate"],
-            values.DISCIPLINE: ids["discipline"],
-            values.RANK_SYSTEM: ids["rank system"],
-            values.RANK: ids["rank"],
-            values.CLASS: ids["class"],
-            values.SESSION: ids["session"],
-            values.ATTENDANCE: ids["attendance"],
-            values.CODE: world.codes["student"],
-            values.DEVICE: ids["device"],
-            values.PAIRING_CODE: world.codes["pairing"],
-            values.FEED: world.codes["feed"],
-            values.EXTERNAL_ID: "mika-1",
-            values.NOTIFICATION: ids["notification"],
-            values.UNSUBSCRIBE: world.codes["unsubscribe"],
-            values.ME: dojo.admin.user.email if dojo.admin.user else "",
+            examples.STUDENT: ids["student"],
+            examples.NEW_STUDENT: ids["third student"],
+            examples.NOTE: ids["note"],
+            examples.FACT: ids["fact"],
+            examples.HOLD: hold["id"],
+            examples.RANK_EVENT: ids["rank event"],
+            examples.AWARD: ids["award"],
+            examples.BATCH: ids["batch"],
+            examples.EXAM: ids["exam"],
+            examples.FINISHED_EXAM: ids["finished exam"],
+            examples.CANDIDATE: ids["candidate"],
+            examples.CERTIFICATE: world.codes["certificate"],
+            examples.DISCIPLINE: ids["discipline"],
+            examples.RANK_SYSTEM: ids["rank system"],
+            examples.RANK: ids["rank"],
+            examples.CLASS: ids["class"],
+            examples.SESSION: ids["session"],
+            examples.ATTENDANCE: ids["attendance"],
+            examples.CODE: world.codes["student"],
+            examples.DEVICE: ids["device"],
+            examples.PAIRING_CODE: world.codes["pairing"],
+            examples.FEED: world.codes["feed"],
+            examples.EXTERNAL_ID: "mika-1",
+            examples.NOTIFICATION: ids["notification"],
+            examples.UNSUBSCRIBE: world.codes["unsubscribe"],
+            examples.ME: dojo.admin.user.email if dojo.admin.user else "",
         },
     )
 
@@ -327,7 +331,7 @@ def send(
     here, described = real[case.route.urlconf], case.described
     assert described
     path = "/" + case.route.path
-    for name, example in described.at.items():
+    for name, example in described.path.items():
         path = re.sub(f"<[a-z]+:{name}>", here.put(example), path)
     query = {name: schema["example"] for name, schema in described.query.items() if "example" in schema}
     if query or asked:
@@ -343,7 +347,7 @@ def is_as_documented(case: Case, status: int, response: Any) -> None:
     """Assert that an answer has the documented status and shape."""
     answered = case.operation["responses"][str(status)]
     media_type = response.headers.get("Content-Type", "").partition(";")[0]
-    if case.described and media_type in case.described.written:
+    if case.described and media_type in case.described.text_examples:
         assert response.status_code == status
         found = names_in(media_type, response.getvalue().decode(errors="replace"))
         assert found <= names_in(media_type, answered["content"][media_type]["example"])
@@ -373,7 +377,7 @@ def test_an_example_is_answered_as_documented(
     dropped_later: list[str], real: dict[str, Real], case: Case
 ) -> None:
     assert case.described
-    response = send(case, real, case.described.body)
+    response = send(case, real, case.described.request_example)
     if case.route.name == "tenants" and case.method == "POST":
         dropped_later.append(response.json()["schema_name"])
     is_as_documented(case, case.described.status, response)
@@ -382,9 +386,11 @@ def test_an_example_is_answered_as_documented(
 @repeated_case
 def test_a_repeated_example_is_answered_as_documented(real: dict[str, Real], case: Case) -> None:
     assert case.described
-    body = {name: value for name, value in case.described.body.items() if name != "nonce"}  # which replays
+    body = {
+        name: value for name, value in case.described.request_example.items() if name != "nonce"
+    }  # which replays
     done(send(case, real, body), case.described.status)
-    (status,) = case.described.also
+    (status,) = case.described.other_statuses
     is_as_documented(case, status, send(case, real, body))
 
 
@@ -400,6 +406,6 @@ def test_every_choice_is_answered_as_documented(
 @written_case
 def test_a_text_is_answered_as_documented(real: dict[str, Real], case: Case, media_type: str) -> None:
     assert case.described
-    response = send(case, real, case.described.body, Accept=media_type)
+    response = send(case, real, case.described.request_example, Accept=media_type)
     assert response.headers["Content-Type"].startswith(media_type)
     is_as_documented(case, case.described.status, response)

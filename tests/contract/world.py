@@ -8,13 +8,13 @@ from django.contrib.auth.hashers import make_password
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from config.openapi import values
 from shared_apps.accounts.models import PasswordLink, User
 from shared_apps.accounts.sessions import open_session
 from shared_apps.tenants.domain_records import proof_record
 from shared_apps.tenants.exports.links import link_token
 from shared_apps.tenants.models import Domain, Tenant, TenantExport
 from tatami import clock
+from tatami.api.openapi import examples
 from tatami.ids import uuid7
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
@@ -161,10 +161,10 @@ def _add_export(world: World) -> None:
 def _add_domains(world: World) -> None:
     """Add a domain that was verified, and one that was claimed and could be verified."""
     tenant = Tenant.objects.get(pk=world.ids["tenant"])
-    world.codes |= {"domain": values.DOMAIN, "claimed domain": values.CLAIMED_DOMAIN}
-    for domain, verified_at in ((values.DOMAIN, clock.now()), (values.CLAIMED_DOMAIN, None)):
+    world.codes |= {"domain": examples.DOMAIN, "claimed domain": examples.CLAIMED_DOMAIN}
+    for domain, verified_at in ((examples.DOMAIN, clock.now()), (examples.CLAIMED_DOMAIN, None)):
         Domain.objects.create(tenant=tenant, domain=domain, is_primary=False, verified_at=verified_at)
-    record = proof_record(tenant.pk, values.CLAIMED_DOMAIN)
+    record = proof_record(tenant.pk, examples.CLAIMED_DOMAIN)
     RECORDS[record.name] = [record.value]
 
 

@@ -18,22 +18,19 @@ from config.openapi.ranks import RANKS
 from config.openapi.reports import REPORTS
 from config.openapi.students import STUDENTS
 from config.openapi.tenants import TENANTS
-from tatami.api.openapi import Descriptions
 
-OPERATIONS: Final[Descriptions] = {
-    "config.urls_platform": {**SIGN_IN, **ON_THE_PLATFORM, **TENANTS},
-    "config.urls_tenant": {
-        **SIGN_IN,
-        **DOJO,
-        **RANKS,
-        **STUDENTS,
-        **FILES,
-        **CLASSES,
-        **ATTENDANCE,
-        **DEVICES,
-        **REPORTS,
-        **PROMOTIONS,
-        **EXAMS,
-        **NOTIFICATIONS,
-    },
+PLATFORM_OPERATIONS: Final = {**SIGN_IN, **ON_THE_PLATFORM, **TENANTS}
+TENANT_OPERATIONS: Final = {
+    **SIGN_IN,
+    **DOJO,
+    **RANKS,
+    **STUDENTS,
+    **FILES,
+    **CLASSES,
+    **ATTENDANCE,
+    **DEVICES,
+    **REPORTS,
+    **PROMOTIONS,
+    **EXAMS,
+    **NOTIFICATIONS,
 }

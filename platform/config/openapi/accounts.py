@@ -4,15 +4,14 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from config.openapi import values
-from config.openapi.frequent import listed, made, resource, silent
 from shared_apps.accounts.models import Role
 from shared_apps.accounts.serializers import (
     AuditSerializer,
     MeTenantSerializer,
     SignedInUserSerializer,
 )
-from tatami.api.openapi import Described
+from tatami.api.openapi import examples
+from tatami.api.openapi.spec import OperationSpec, create_spec, list_spec, no_content_spec, resource_specs
 
 
 class ReferenceSerializer(serializers.Serializer[Any]):
@@ -73,28 +72,28 @@ class AuditEntrySerializer(AuditSerializer):
     impersonated_by = ReferenceSerializer(allow_null=True)  # type: ignore[assignment]
 
 
-SIGNED_IN: Final = {"id": values.USER, "email": values.EMAIL, "name": "Hana Sato", "role": "admin"}
+SIGNED_IN: Final = {"id": examples.USER, "email": examples.EMAIL, "name": "Hana Sato", "role": "admin"}
 TOKENS: Final = {
-    "access": values.ACCESS,
-    "refresh": values.REFRESH,
+    "access": examples.ACCESS,
+    "refresh": examples.REFRESH,
     "token_type": "Bearer",
     "expires_in": 300,
     "refresh_expires_in": 2_592_000,
 }
 HOME: Final = {
-    "id": values.TENANT,
+    "id": examples.TENANT,
     "slug": "seishin",
     "name": "Seishin Dojo",
     "timezone": "Europe/Berlin",
 }
 ENTRY: Final = {
-    "id": values.AUDIT_ENTRY,
-    "tenant_id": values.TENANT,
-    "created_at": values.NOW,
-    "actor": values.HANA,
+    "id": examples.AUDIT_ENTRY,
+    "tenant_id": examples.TENANT,
+    "created_at": examples.NOW,
+    "actor": examples.HANA,
     "impersonated_by": None,
     "action": "student.patch",
-    "object": values.STUDENT,
+    "object": examples.STUDENT,
     "fields": ["phone"],
     "reason": "",
     "address": "203.0.113.7",
@@ -103,57 +102,69 @@ ENTRY: Final = {
 
 SIGN_IN: Final = {
     "login": {
-        "POST": Described(
-            body={"email": values.EMAIL, "password": values.PASSWORD},
-            answer=SignInSerializer,
-            shown={**TOKENS, "user": SIGNED_IN},
+        "POST": OperationSpec(
+            request_example={"email": examples.EMAIL, "password": examples.PASSWORD},
+            response=SignInSerializer,
+            response_example={**TOKENS, "user": SIGNED_IN},
         )
     },
-    "refresh": {"POST": Described(body={"refresh": values.REFRESH}, answer=TokensSerializer, shown=TOKENS)},
-    "logout": {"POST": silent(body={"refresh": values.REFRESH})},
+    "refresh": {
+        "POST": OperationSpec(
+            request_example={"refresh": examples.REFRESH}, response=TokensSerializer, response_example=TOKENS
+        )
+    },
+    "logout": {"POST": no_content_spec(request_example={"refresh": examples.REFRESH})},
     "password": {
-        "POST": silent(body={"current_password": values.PASSWORD, "new_password": values.NEW_PASSWORD})
+        "POST": no_content_spec(
+            request_example={"current_password": examples.PASSWORD, "new_password": examples.NEW_PASSWORD}
+        )
     },
-    "password-reset": {"POST": silent(body={"email": values.EMAIL})},
+    "password-reset": {"POST": no_content_spec(request_example={"email": examples.EMAIL})},
     "password-reset-confirm": {
-        "POST": silent(body={"token": values.LINK, "new_password": values.NEW_PASSWORD})
+        "POST": no_content_spec(
+            request_example={"token": examples.LINK, "new_password": examples.NEW_PASSWORD}
+        )
     },
-    "audit": {"GET": listed(ENTRY, answer=AuditEntrySerializer)},
+    "audit": {"GET": list_spec(ENTRY, response=AuditEntrySerializer)},
 }
 
 
-def me(shown: dict[str, Any]) -> dict[str, Described]:
+def me(shown: dict[str, Any]) -> dict[str, OperationSpec]:
     """Return the descriptions of `/me` on a kind of host."""
     renamed = {**shown, "name": "Hana Mori"}
     return {
-        "GET": Described(answer=MeAnswerSerializer, shown=shown),
-        "PATCH": Described(answer=MeAnswerSerializer, body={"name": "Hana Mori"}, shown=renamed),
+        "GET": OperationSpec(response=MeAnswerSerializer, response_example=shown),
+        "PATCH": OperationSpec(
+            response=MeAnswerSerializer, request_example={"name": "Hana Mori"}, response_example=renamed
+        ),
     }
 
 
-def users(user: dict[str, Any], new: dict[str, Any]) -> dict[str, dict[str, Described]]:
+def users(user: dict[str, Any], new: dict[str, Any]) -> dict[str, dict[str, OperationSpec]]:
     """Return the descriptions of the users of a kind of host: one of them, and what makes another."""
-    one = resource({"id": user["id"]}, user, {"name": "Hana Mori"})
-    one["GET"] = Described(at={"id": user["id"]}, answer=UserOrColleagueSerializer, shown=user)
+    one = resource_specs({"id": user["id"]}, user, {"name": "Hana Mori"})
+    one["GET"] = OperationSpec(
+        path={"id": user["id"]}, response=UserOrColleagueSerializer, response_example=user
+    )
     shown = {name: value for name, value in new.items() if name != "students"}
     return {
         "users": {
-            "GET": listed(user, answer=UserOrColleagueSerializer),
-            "POST": made(new, {**user, **shown, "id": values.NEW_USER}),
+            "GET": list_spec(user, response=UserOrColleagueSerializer),
+            "POST": create_spec(new, {**user, **shown, "id": examples.NEW_USER}),
         },
         "user": one,
     }
 
 
 _ROOT: Final = {
-    "id": values.USER,
-    "tenant_id": values.PLATFORM,
-    "email": values.EMAIL,
+    "id": examples.USER,
+    "tenant_id": examples.PLATFORM,
+    "email": examples.EMAIL,
     "name": "Hana Sato",
     "role": "admin",
     "is_active": True,
     "archived": False,
-    **values.STAMPS,
+    **examples.STAMPS,
 }
 
 ON_THE_PLATFORM: Final = {

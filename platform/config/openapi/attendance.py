@@ -5,10 +5,9 @@ from typing import Any, Final
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from config.openapi import values
 from config.openapi.accounts import ReferenceSerializer
-from config.openapi.frequent import listed, made, silent
-from tatami.api.openapi import Described
+from tatami.api.openapi import examples
+from tatami.api.openapi.spec import OperationSpec, create_spec, list_spec, no_content_spec
 from tenant_apps.attendance.answers import ALERTS
 from tenant_apps.attendance.models import Attendance
 from tenant_apps.attendance.serializers import ManualAttendanceSerializer, SyncSerializer
@@ -80,11 +79,11 @@ class SyncAnswerSerializer(serializers.Serializer[Any]):
     results = SyncResultSerializer(many=True)
 
 
-ATTENDANCE_EXAMPLE: Final = values.row(
-    values.ATTENDANCE,
-    student=values.MIKA,
-    class_session=values.THIS_EVENING,
-    checked_in_at=values.NOW,
+ATTENDANCE_EXAMPLE: Final = examples.row(
+    examples.ATTENDANCE,
+    student=examples.MIKA,
+    class_session=examples.THIS_EVENING,
+    checked_in_at=examples.NOW,
     method="qr_rotating",
     late=False,
     uploaded_late=False,
@@ -95,39 +94,41 @@ _CHECK_IN: Final[dict[str, Any]] = {
     "status": "recorded",
     "attendance": ATTENDANCE_EXAMPLE,
     "student": {
-        **values.MIKA,
-        "ranks": [{**values.FIFTH_KYU, "code": "5-kyu", "rank_system": values.GRADES, "since": "2026-01-10"}],
+        **examples.MIKA,
+        "ranks": [
+            {**examples.FIFTH_KYU, "code": "5-kyu", "rank_system": examples.GRADES, "since": "2026-01-10"}
+        ],
     },
     "alerts": [{"code": "birthday", "message": ALERTS["birthday"]}],
 }
 _AGAIN: Final = {**_CHECK_IN, "status": "already_recorded"}
 _CODE: Final = {
-    "token": values.CODE,
-    "url": f"http://seishin.localhost:8000/check-in/{values.CODE}",
+    "token": examples.CODE,
+    "url": f"http://seishin.localhost:8000/check-in/{examples.CODE}",
     "kind": "rotating",
     "expires_at": "2026-06-15T16:40:30Z",
     "image": "data:image/svg+xml;base64,PHN2Zy8+",
 }
-REFUSAL_EXAMPLE: Final = values.row(
-    values.REFUSAL,
+REFUSAL_EXAMPLE: Final = examples.row(
+    examples.REFUSAL,
     code="session_full",
-    student=values.MIKA,
-    class_session=values.THIS_EVENING,
-    scanned_at=values.NOW,
-    recorded_by=values.HANA,
+    student=examples.MIKA,
+    class_session=examples.THIS_EVENING,
+    scanned_at=examples.NOW,
+    recorded_by=examples.HANA,
     device=None,
 )
 _OFFLINE: Final = {
-    "sent_at": values.NOW,
+    "sent_at": examples.NOW,
     "scans": [
         {
-            "token": values.CODE,
-            "class_session": values.SESSION,
+            "token": examples.CODE,
+            "class_session": examples.SESSION,
             "nonce": "desk-1-000043",
-            "scanned_at": values.NOW,
+            "scanned_at": examples.NOW,
             "seq": 43,
         },
-        {"token": "no code of ours", "nonce": "desk-1-000044", "scanned_at": values.NOW, "seq": 44},
+        {"token": "no code of ours", "nonce": "desk-1-000044", "scanned_at": examples.NOW, "seq": 44},
     ],
 }
 _SYNCED: Final = {
@@ -141,54 +142,64 @@ _VOIDED: Final = {**ATTENDANCE_EXAMPLE, "voided": True, "void_reason": _REASON["
 
 ATTENDANCE: Final = {
     "qr": {
-        "POST": made(
-            {"student": values.STUDENT, "kind": "rotating", "format": "svg"}, _CODE, answer=CodeSerializer
+        "POST": create_spec(
+            {"student": examples.STUDENT, "kind": "rotating", "format": "svg"}, _CODE, response=CodeSerializer
         )
     },
     "student-card": {
-        "POST": made(
+        "POST": create_spec(
             {"format": "png"},
             {**_CODE, "kind": "card", "expires_at": None, "image": "data:image/png;base64,iVBORw0KGgo="},
-            at={"id": values.STUDENT},
-            answer=CodeSerializer,
+            path={"id": examples.STUDENT},
+            response=CodeSerializer,
         ),
-        "DELETE": silent(at={"id": values.STUDENT}),
+        "DELETE": no_content_spec(path={"id": examples.STUDENT}),
     },
     "scan": {
-        "POST": made(
-            {"token": values.CODE, "class_session": values.SESSION, "nonce": "desk-1-000042"},
+        "POST": create_spec(
+            {"token": examples.CODE, "class_session": examples.SESSION, "nonce": "desk-1-000042"},
             _CHECK_IN,
-            answer=CheckInSerializer,
-            also={200: _AGAIN},
+            response=CheckInSerializer,
+            other_statuses={200: _AGAIN},
         )
     },
     "attendance": {
-        "GET": listed(ATTENDANCE_EXAMPLE, answer=AttendanceAnswerSerializer),
-        "POST": made(
-            {"student": values.NEW_STUDENT, "class_session": values.SESSION, "late": False},
+        "GET": list_spec(ATTENDANCE_EXAMPLE, response=AttendanceAnswerSerializer),
+        "POST": create_spec(
+            {"student": examples.NEW_STUDENT, "class_session": examples.SESSION, "late": False},
             _CHECK_IN,
-            takes=ManualAttendanceSerializer,
-            answer=CheckInSerializer,
-            also={200: _AGAIN},
+            request=ManualAttendanceSerializer,
+            response=CheckInSerializer,
+            other_statuses={200: _AGAIN},
         ),
     },
     "attendance-entry": {
-        "GET": Described(
-            at={"id": values.ATTENDANCE}, answer=AttendanceAnswerSerializer, shown=ATTENDANCE_EXAMPLE
+        "GET": OperationSpec(
+            path={"id": examples.ATTENDANCE},
+            response=AttendanceAnswerSerializer,
+            response_example=ATTENDANCE_EXAMPLE,
         )
     },
     "attendance-void": {
-        "POST": Described(
-            at={"id": values.ATTENDANCE}, body=_REASON, answer=AttendanceAnswerSerializer, shown=_VOIDED
+        "POST": OperationSpec(
+            path={"id": examples.ATTENDANCE},
+            request_example=_REASON,
+            response=AttendanceAnswerSerializer,
+            response_example=_VOIDED,
         )
     },
     "student-attendance": {
-        "GET": listed(
-            ATTENDANCE_EXAMPLE, at={"student_id": values.STUDENT}, answer=AttendanceAnswerSerializer
+        "GET": list_spec(
+            ATTENDANCE_EXAMPLE, path={"student_id": examples.STUDENT}, response=AttendanceAnswerSerializer
         )
     },
-    "refusals": {"GET": listed(REFUSAL_EXAMPLE)},
+    "refusals": {"GET": list_spec(REFUSAL_EXAMPLE)},
     "sync": {
-        "POST": Described(takes=SyncSerializer, body=_OFFLINE, answer=SyncAnswerSerializer, shown=_SYNCED)
+        "POST": OperationSpec(
+            request=SyncSerializer,
+            request_example=_OFFLINE,
+            response=SyncAnswerSerializer,
+            response_example=_SYNCED,
+        )
     },
 }

@@ -5,10 +5,9 @@ from typing import Any, Final
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from config.openapi import values
 from config.openapi.accounts import ReferenceSerializer
-from config.openapi.frequent import listed, made, resource, silent
-from tatami.api.openapi import Described
+from tatami.api.openapi import examples
+from tatami.api.openapi.spec import OperationSpec, create_spec, list_spec, no_content_spec, resource_specs
 from tenant_apps.attendance.models import Attendance
 from tenant_apps.attendance.roster import ABSENT, EXPECTED, LATE, PRESENT
 from tenant_apps.attendance.roster_views import RosterSerializer
@@ -73,9 +72,9 @@ _WINDOW: Final[dict[str, Any]] = {
 _CLASS_BODY: Final[dict[str, Any]] = {
     "name": "Evening class",
     "class_type": "regular",
-    "discipline": values.DISCIPLINE,
+    "discipline": examples.DISCIPLINE,
     "location": "Mat 1",
-    "instructors": [values.USER],
+    "instructors": [examples.USER],
     "recurrence": {
         "weekdays": ["mo", "th"],
         "start_time": "18:30",
@@ -85,20 +84,20 @@ _CLASS_BODY: Final[dict[str, Any]] = {
         "more_times": [{"weekdays": ["sa"], "start_time": "10:00", "duration_minutes": 120}],
     },
     "capacity": 24,
-    "min_rank": values.RANK,
+    "min_rank": examples.RANK,
     "counts_toward_promotion": True,
     "expected_attendance": {"per_week": 2, "rate": 0.7},
     "check_in_window": _WINDOW,
 }
-_SHOWN: Final[dict[str, Any]] = {"discipline": values.AIKIDO, "min_rank": values.FIFTH_KYU}
-_CLASS: Final = values.row(
-    values.CLASS,
-    **{**_CLASS_BODY, **_SHOWN, "instructors": [values.HANA]},
+_SHOWN: Final[dict[str, Any]] = {"discipline": examples.AIKIDO, "min_rank": examples.FIFTH_KYU}
+_CLASS: Final = examples.row(
+    examples.CLASS,
+    **{**_CLASS_BODY, **_SHOWN, "instructors": [examples.HANA]},
     archived=False,
 )
-_SESSION: Final = values.row(
-    values.SESSION,
-    **{"class": values.EVENING},
+_SESSION: Final = examples.row(
+    examples.SESSION,
+    **{"class": examples.EVENING},
     name="Evening class",
     starts_at="2026-06-15T16:30:00Z",
     ends_at="2026-06-15T18:00:00Z",
@@ -107,7 +106,7 @@ _SESSION: Final = values.row(
     status="scheduled",
     cancellation=None,
     class_type="regular",
-    instructors=[values.HANA],
+    instructors=[examples.HANA],
     location="Mat 1",
     note="",
     capacity=24,
@@ -116,7 +115,7 @@ _SESSION: Final = values.row(
     **_SHOWN,
 )
 _SESSION_BODY: Final[dict[str, Any]] = {
-    "class": values.CLASS,
+    "class": examples.CLASS,
     "starts_at": "2026-06-20T08:00:00Z",
     "duration_minutes": 120,
     "location": "Mat 2",
@@ -132,12 +131,12 @@ _EXTRA: Final = {
     "note": "Bring a jo.",
 }
 _LINE: Final = {
-    "student": values.MIKA,
+    "student": examples.MIKA,
     "state": "present",
     "enrolled": True,
     "trial": False,
-    "attendance": values.ATTENDANCE,
-    "checked_in_at": values.NOW,
+    "attendance": examples.ATTENDANCE,
+    "checked_in_at": examples.NOW,
     "method": "manual",
 }
 _WITH_ROSTER: Final = {**_SESSION, "roster": [_LINE]}
@@ -145,9 +144,11 @@ _REASON: Final = "The hall is flooded."
 _CANCELLED: Final = {
     **_SESSION,
     "status": "cancelled",
-    "cancellation": {"reason": _REASON, "by": values.HANA, "at": values.NOW},
+    "cancellation": {"reason": _REASON, "by": examples.HANA, "at": examples.NOW},
 }
-ENROLMENT_EXAMPLE: Final = values.row(values.ENROLMENT, **{"class": values.EVENING}, student=values.MIKA)
+ENROLMENT_EXAMPLE: Final = examples.row(
+    examples.ENROLMENT, **{"class": examples.EVENING}, student=examples.MIKA
+)
 _ICS: Final = """BEGIN:VCALENDAR
 PRODID:-//Tatami//Schedule//EN
 VERSION:2.0
@@ -169,73 +170,77 @@ DESCRIPTION:Hana Sato
 END:VEVENT
 END:VCALENDAR
 """
-_CALENDAR: Final = _ICS.format(session=values.SESSION, tenant=values.TENANT).replace("\n", "\r\n")
-_OF: Final = {"class_id": values.CLASS}
-_AT: Final = {"id": values.SESSION}
+_CALENDAR: Final = _ICS.format(session=examples.SESSION, tenant=examples.TENANT).replace("\n", "\r\n")
+_OF: Final = {"class_id": examples.CLASS}
+_AT: Final = {"id": examples.SESSION}
 
 CLASSES: Final = {
-    "classes": {"GET": listed(_CLASS), "POST": made(_CLASS_BODY, _CLASS)},
-    "class": resource({"id": values.CLASS}, _CLASS, {"capacity": 30}),
+    "classes": {"GET": list_spec(_CLASS), "POST": create_spec(_CLASS_BODY, _CLASS)},
+    "class": resource_specs({"id": examples.CLASS}, _CLASS, {"capacity": 30}),
     "class-enrolments": {
-        "GET": listed(ENROLMENT_EXAMPLE, at=_OF),
-        "POST": made(
-            {"student": values.NEW_STUDENT},
-            {**ENROLMENT_EXAMPLE, "student": values.named(values.NEW_STUDENT, "Ren Ito")},
-            at=_OF,
-            answer=EnrolmentSerializer,
-            also={200: ENROLMENT_EXAMPLE},
+        "GET": list_spec(ENROLMENT_EXAMPLE, path=_OF),
+        "POST": create_spec(
+            {"student": examples.NEW_STUDENT},
+            {**ENROLMENT_EXAMPLE, "student": examples.reference(examples.NEW_STUDENT, "Ren Ito")},
+            path=_OF,
+            response=EnrolmentSerializer,
+            other_statuses={200: ENROLMENT_EXAMPLE},
         ),
     },
-    "class-enrolment": {"DELETE": silent(at={**_OF, "student_id": values.STUDENT})},
+    "class-enrolment": {"DELETE": no_content_spec(path={**_OF, "student_id": examples.STUDENT})},
     "class-sessions": {
-        "GET": listed(_SESSION, answer=SessionAnswerSerializer),
-        "POST": made(_SESSION_BODY, _EXTRA, takes=NewSessionSerializer, answer=SessionAnswerSerializer),
+        "GET": list_spec(_SESSION, response=SessionAnswerSerializer),
+        "POST": create_spec(
+            _SESSION_BODY, _EXTRA, request=NewSessionSerializer, response=SessionAnswerSerializer
+        ),
     },
     "class-session": {
-        "GET": Described(at=_AT, answer=SessionWithRosterAnswerSerializer, shown=_WITH_ROSTER),
-        "PATCH": Described(
-            at=_AT,
-            takes=SessionChangesSerializer,
-            body={"location": "Mat 2"},
-            answer=SessionWithRosterAnswerSerializer,
-            shown={**_WITH_ROSTER, "location": "Mat 2"},
+        "GET": OperationSpec(
+            path=_AT, response=SessionWithRosterAnswerSerializer, response_example=_WITH_ROSTER
+        ),
+        "PATCH": OperationSpec(
+            path=_AT,
+            request=SessionChangesSerializer,
+            request_example={"location": "Mat 2"},
+            response=SessionWithRosterAnswerSerializer,
+            response_example={**_WITH_ROSTER, "location": "Mat 2"},
         ),
     },
     "class-session-roster": {
-        "PUT": Described(
-            at=_AT,
-            takes=RosterSerializer,
-            body={"entries": [{"student": values.STUDENT, "state": "present"}]},
-            answer=SessionWithRosterAnswerSerializer,
-            shown=_WITH_ROSTER,
+        "PUT": OperationSpec(
+            path=_AT,
+            request=RosterSerializer,
+            request_example={"entries": [{"student": examples.STUDENT, "state": "present"}]},
+            response=SessionWithRosterAnswerSerializer,
+            response_example=_WITH_ROSTER,
         )
     },
     "class-session-cancellation": {
-        "POST": made(
+        "POST": create_spec(
             {"reason": _REASON},
             _CANCELLED,
-            at=_AT,
-            takes=CancellationSerializer,
-            answer=SessionAnswerSerializer,
-            also={200: _CANCELLED},
+            path=_AT,
+            request=CancellationSerializer,
+            response=SessionAnswerSerializer,
+            other_statuses={200: _CANCELLED},
         ),
-        "DELETE": silent(at=_AT),
+        "DELETE": no_content_spec(path=_AT),
     },
     "my-calendar": {
-        "POST": made(
+        "POST": create_spec(
             None,
-            {"url": f"http://seishin.localhost:8000/calendar.ics?token={values.FEED}"},
-            takes=None,
-            answer=FeedAddressSerializer,
+            {"url": f"http://seishin.localhost:8000/calendar.ics?token={examples.FEED}"},
+            request=None,
+            response=FeedAddressSerializer,
         ),
-        "DELETE": silent(),
+        "DELETE": no_content_spec(),
     },
     "calendar": {
-        "GET": Described(
-            query={"token": {"type": "string", "example": values.FEED}},
-            answer={"type": "string"},
+        "GET": OperationSpec(
+            query={"token": {"type": "string", "example": examples.FEED}},
+            response={"type": "string"},
             media_types=("text/calendar",),
-            written={"text/calendar": _CALENDAR},
+            text_examples={"text/calendar": _CALENDAR},
         )
     },
 }

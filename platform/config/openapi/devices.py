@@ -5,9 +5,8 @@ from typing import Any, Final
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from config.openapi import values
-from config.openapi.frequent import listed, made, silent
-from tatami.api.openapi import Described
+from tatami.api.openapi import examples
+from tatami.api.openapi.spec import OperationSpec, create_spec, list_spec, no_content_spec
 from tenant_apps.attendance.device_serializers import (
     DeviceSerializer,
     NewDeviceSerializer,
@@ -32,38 +31,42 @@ class NewDeviceAnswerSerializer(serializers.Serializer[Any]):
 
 
 _DEVICE_BODY: Final = {"name": "Front door", "location": "Mat 1"}
-_DEVICE: Final = values.row(
-    values.DEVICE,
+_DEVICE: Final = examples.row(
+    examples.DEVICE,
     **_DEVICE_BODY,
-    last_seen=values.NOW,
+    last_seen=examples.NOW,
     last_seq=42,
     paired=True,
     paired_at="2026-06-01T15:00:00Z",
     revoked=False,
     revoked_at=None,
 )
-_AT: Final = {"id": values.DEVICE}
+_AT: Final = {"id": examples.DEVICE}
 
 DEVICES: Final = {
     "devices": {
-        "GET": listed(_DEVICE, answer=DeviceAnswerSerializer),
-        "POST": made(
+        "GET": list_spec(_DEVICE, response=DeviceAnswerSerializer),
+        "POST": create_spec(
             _DEVICE_BODY,
-            {"id": values.DEVICE, "pairing_code": values.PAIRING_CODE, "expires_at": "2026-06-15T16:50:00Z"},
-            takes=NewDeviceSerializer,
-            answer=NewDeviceAnswerSerializer,
+            {
+                "id": examples.DEVICE,
+                "pairing_code": examples.PAIRING_CODE,
+                "expires_at": "2026-06-15T16:50:00Z",
+            },
+            request=NewDeviceSerializer,
+            response=NewDeviceAnswerSerializer,
         ),
     },
     "device": {
-        "GET": Described(at=_AT, answer=DeviceAnswerSerializer, shown=_DEVICE),
-        "DELETE": silent(at=_AT),
+        "GET": OperationSpec(path=_AT, response=DeviceAnswerSerializer, response_example=_DEVICE),
+        "DELETE": no_content_spec(path=_AT),
     },
     "device-pairing": {
-        "POST": made(
-            {"code": values.PAIRING_CODE},
-            {"device": {"id": values.DEVICE, **_DEVICE_BODY}, "access": values.DEVICE_TOKEN},
-            takes=PairingSerializer,
-            answer=PairedSerializer,
+        "POST": create_spec(
+            {"code": examples.PAIRING_CODE},
+            {"device": {"id": examples.DEVICE, **_DEVICE_BODY}, "access": examples.DEVICE_TOKEN},
+            request=PairingSerializer,
+            response=PairedSerializer,
         )
     },
 }

@@ -2,13 +2,12 @@
 
 from typing import Any, Final
 
-from config.openapi import values
 from config.openapi.accounts import HOME, SIGNED_IN, me, users
-from config.openapi.frequent import silent
-from tatami.api.openapi import Described
+from tatami.api.openapi import examples
+from tatami.api.openapi.spec import OperationSpec, no_content_spec
 
-_SETTINGS: Final[dict[str, Any]] = values.row(
-    values.SETTINGS,
+_SETTINGS: Final[dict[str, Any]] = examples.row(
+    examples.SETTINGS,
     name="Seishin Dojo",
     timezone="Europe/Berlin",
     language="en",
@@ -28,32 +27,34 @@ _SETTINGS: Final[dict[str, Any]] = values.row(
     reply_to="",
 )
 _CHANGES: Final = {"enrolment_policy": "enforce", "late_after_minutes": 5}
-_USER: Final = values.row(
-    values.USER,
-    email=values.EMAIL,
+_USER: Final = examples.row(
+    examples.USER,
+    email=examples.EMAIL,
     name="Hana Sato",
     role="admin",
     is_active=True,
     archived=False,
-    students=[values.MIKA],
+    students=[examples.MIKA],
 )
 _NEW: Final = {
     "email": "ren@example.com",
     "name": "Ren Ito",
     "role": "student",
-    "students": [values.STUDENT],
+    "students": [examples.STUDENT],
 }
 
 DOJO: Final = {
     "settings": {
-        "GET": Described(shown=_SETTINGS),
-        "PATCH": Described(body=_CHANGES, shown={**_SETTINGS, **_CHANGES}),
+        "GET": OperationSpec(response_example=_SETTINGS),
+        "PATCH": OperationSpec(request_example=_CHANGES, response_example={**_SETTINGS, **_CHANGES}),
     },
     "settings-logo": {
-        "GET": Described(shown={"image": values.LOGO}),
-        "PUT": Described(body={"image": values.LOGO}, shown={"image": values.LOGO}),
-        "DELETE": silent(),
+        "GET": OperationSpec(response_example={"image": examples.LOGO}),
+        "PUT": OperationSpec(
+            request_example={"image": examples.LOGO}, response_example={"image": examples.LOGO}
+        ),
+        "DELETE": no_content_spec(),
     },
-    "me": me({**SIGNED_IN, "tenant": HOME, "students": [values.MIKA]}),
+    "me": me({**SIGNED_IN, "tenant": HOME, "students": [examples.MIKA]}),
     **users(_USER, _NEW),
 }

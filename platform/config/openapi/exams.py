@@ -4,42 +4,41 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from config.openapi import values
-from config.openapi.frequent import listed, made, silent
 from config.openapi.promotions import KEPT_RESULT_EXAMPLE, KeptResultSerializer
 from config.openapi.students import EVENT_EXAMPLE, RankEventAnswerSerializer
-from tatami.api.openapi import Described
+from tatami.api.openapi import examples
+from tatami.api.openapi.spec import OperationSpec, create_spec, list_spec, no_content_spec
 from tenant_apps.promotions.exam_serializers import CandidateSerializer, ExamSerializer
 
 _PDF: Final = {"application/pdf": "%PDF-1.7 …"}
 _BODY: Final = {
     "name": "Summer grading",
     "date": "2026-06-27",
-    "rank_system": values.RANK_SYSTEM,
+    "rank_system": examples.RANK_SYSTEM,
     "location": "Main hall",
-    "examiners": [values.USER],
+    "examiners": [examples.USER],
     "guest_examiners": ["Kenji Mori Shihan"],
 }
-_EXAM: Final = values.row(
-    values.EXAM,
-    **{**_BODY, "rank_system": values.GRADES, "examiners": [values.HANA]},
+_EXAM: Final = examples.row(
+    examples.EXAM,
+    **{**_BODY, "rank_system": examples.GRADES, "examiners": [examples.HANA]},
     status="open",
     finished_at=None,
     reopened_at=None,
     reopen_reason="",
 )
-_CANDIDATE: Final = values.row(
-    values.CANDIDATE,
-    student=values.MIKA,
-    target_rank=values.FOURTH_KYU,
+_CANDIDATE: Final = examples.row(
+    examples.CANDIDATE,
+    student=examples.MIKA,
+    target_rank=examples.FOURTH_KYU,
     outcome="passed",
     override_reason="",
-    rank_event=values.AWARD,
+    rank_event=examples.AWARD,
     eligibility=KEPT_RESULT_EXAMPLE,
 )
-_AT: Final = {"id": values.EXAM}
-_OF: Final = {"exam_id": values.EXAM}
-_ONE: Final = {"exam_id": values.EXAM, "id": values.CANDIDATE}
+_AT: Final = {"id": examples.EXAM}
+_OF: Final = {"exam_id": examples.EXAM}
+_ONE: Final = {"exam_id": examples.EXAM, "id": examples.CANDIDATE}
 
 
 class CandidateAnswerSerializer(CandidateSerializer):
@@ -75,71 +74,77 @@ class CertificateCheckSerializer(serializers.Serializer[Any]):
 
 
 EXAMS: Final = {
-    "exams": {"GET": listed(_EXAM), "POST": made(_BODY, _EXAM)},
+    "exams": {"GET": list_spec(_EXAM), "POST": create_spec(_BODY, _EXAM)},
     "exam": {
-        "GET": Described(at=_AT, shown=_EXAM),
-        "PATCH": Described(
-            at=_AT, body={"location": "Small hall"}, shown={**_EXAM, "location": "Small hall"}
+        "GET": OperationSpec(path=_AT, response_example=_EXAM),
+        "PATCH": OperationSpec(
+            path=_AT,
+            request_example={"location": "Small hall"},
+            response_example={**_EXAM, "location": "Small hall"},
         ),
-        "DELETE": silent(at=_AT),
+        "DELETE": no_content_spec(path=_AT),
     },
     "exam-candidates": {
-        "GET": listed(_CANDIDATE, at=_OF, answer=CandidateAnswerSerializer),
-        "POST": made(
-            {"candidates": [{"student": values.NEW_STUDENT, "target_rank": values.RANK}]},
+        "GET": list_spec(_CANDIDATE, path=_OF, response=CandidateAnswerSerializer),
+        "POST": create_spec(
+            {"candidates": [{"student": examples.NEW_STUDENT, "target_rank": examples.RANK}]},
             {"results": [{**_CANDIDATE, "outcome": None, "rank_event": None}]},
-            at=_OF,
-            answer=CandidatesSerializer,
+            path=_OF,
+            response=CandidatesSerializer,
         ),
     },
-    "exam-candidate": {"DELETE": silent(at=_ONE)},
+    "exam-candidate": {"DELETE": no_content_spec(path=_ONE)},
     "exam-results": {
-        "POST": Described(
-            at=_OF,
-            body={
+        "POST": OperationSpec(
+            path=_OF,
+            request_example={
                 "results": [
                     {
-                        "candidate": values.CANDIDATE,
+                        "candidate": examples.CANDIDATE,
                         "outcome": "passed",
                         "override_reason": "Two sessions short after an injury; excellent all the same.",
                     }
                 ]
             },
-            answer=CandidatesSerializer,
-            shown={"results": [_CANDIDATE]},
+            response=CandidatesSerializer,
+            response_example={"results": [_CANDIDATE]},
         )
     },
     "exam-finish": {
-        "POST": Described(
-            at=_OF,
-            takes=None,
-            answer=FinishedExamSerializer,
-            shown={
+        "POST": OperationSpec(
+            path=_OF,
+            request=None,
+            response=FinishedExamSerializer,
+            response_example={
                 **_EXAM,
                 "status": "finished",
-                "finished_at": values.NOW,
+                "finished_at": examples.NOW,
                 "rank_events": [{**EVENT_EXAMPLE, "kind": "award"}],
             },
         )
     },
     "exam-reopening": {
-        "POST": Described(
-            at={"exam_id": values.FINISHED_EXAM},
-            body={"reason": "The results of two candidates were mixed up."},
-            answer=ExamSerializer,
-            shown={**_EXAM, "reopened_at": values.NOW, "reopen_reason": "The results were mixed up."},
+        "POST": OperationSpec(
+            path={"exam_id": examples.FINISHED_EXAM},
+            request_example={"reason": "The results of two candidates were mixed up."},
+            response=ExamSerializer,
+            response_example={
+                **_EXAM,
+                "reopened_at": examples.NOW,
+                "reopen_reason": "The results were mixed up.",
+            },
         )
     },
-    "exam-list": {"GET": Described(at=_OF, written=_PDF)},
-    "exam-certificates": {"GET": Described(at={"exam_id": values.FINISHED_EXAM}, written=_PDF)},
-    "exam-candidate-sheet": {"GET": Described(at=_ONE, written=_PDF)},
-    "rank-event-certificate": {"GET": Described(at={"id": values.AWARD}, written=_PDF)},
+    "exam-list": {"GET": OperationSpec(path=_OF, text_examples=_PDF)},
+    "exam-certificates": {"GET": OperationSpec(path={"exam_id": examples.FINISHED_EXAM}, text_examples=_PDF)},
+    "exam-candidate-sheet": {"GET": OperationSpec(path=_ONE, text_examples=_PDF)},
+    "rank-event-certificate": {"GET": OperationSpec(path={"id": examples.AWARD}, text_examples=_PDF)},
     "certificate": {
-        "GET": Described(
-            at={"code": values.CERTIFICATE},
-            answer=CertificateCheckSerializer,
-            shown={
-                "code": values.CERTIFICATE,
+        "GET": OperationSpec(
+            path={"code": examples.CERTIFICATE},
+            response=CertificateCheckSerializer,
+            response_example={
+                "code": examples.CERTIFICATE,
                 "dojo": "Seishin Dojo",
                 "status": "genuine",
                 "rank": "4th kyu",

@@ -4,10 +4,9 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from config.openapi import values
 from config.openapi.accounts import ReferenceSerializer
-from config.openapi.frequent import listed
-from tatami.api.openapi import Described
+from tatami.api.openapi import examples
+from tatami.api.openapi.spec import OperationSpec, list_spec
 from tenant_apps.dojo.models import Language
 from tenant_apps.notifications.kinds import Kind, variables_of
 from tenant_apps.notifications.serializers import (
@@ -53,47 +52,47 @@ class NotificationAnswerSerializer(NotificationSerializer):
         fields = (*NotificationSerializer.Meta.fields, "recipients")  # type: ignore[assignment]
 
 
-_NOTIFICATION: Final = values.row(
-    values.NOTIFICATION,
+_NOTIFICATION: Final = examples.row(
+    examples.NOTIFICATION,
     status="queued",
     total=1,
     done=0,
-    url=f"/notifications/{values.NOTIFICATION}",
+    url=f"/notifications/{examples.NOTIFICATION}",
     kind="free",
     language="en",
     subject="Summer school for {{ student }}",
     body="Dear {{ recipient }},\n\nregistration is open.\n\n{{ dojo }}\n",
-    audience={"students": [values.STUDENT]},
+    audience={"students": [examples.STUDENT]},
     test=False,
     queued=1,
     sent=0,
     failed=0,
     skipped=0,
-    requested_by=values.HANA,
+    requested_by=examples.HANA,
     cancelled_at=None,
 )
 _RECIPIENT: Final = {
-    "id": values.DELIVERY,
+    "id": examples.DELIVERY,
     "recipient": "Hana Sato",
     "address": "parent@example.com",
-    "students": [values.MIKA],
+    "students": [examples.MIKA],
     "state": "queued",
     "reason": "",
     "attempts": 0,
-    "next_try_at": values.NOW,
+    "next_try_at": examples.NOW,
     "sent_at": None,
 }
 KEPT_MAIL_EXAMPLE: Final = {
-    "id": values.DELIVERY,
+    "id": examples.DELIVERY,
     "kind": "promotion",
     "address": "parent@example.com",
     "state": "sent",
     "reason": "",
-    "created_at": values.NOW,
-    "sent_at": values.NOW,
+    "created_at": examples.NOW,
+    "sent_at": examples.NOW,
 }
 _NEW: Final = {
-    "audience": {"class": values.CLASS},
+    "audience": {"class": examples.CLASS},
     "subject": _NOTIFICATION["subject"],
     "body": _NOTIFICATION["body"],
 }
@@ -139,63 +138,69 @@ _PAGE_DONE: Final = """<!doctype html>
 </body>
 </html>
 """
-_AT: Final = {"id": values.NOTIFICATION}
+_AT: Final = {"id": examples.NOTIFICATION}
 _NAMED: Final = {"name": "promotion"}
 _TEST_OF: Final = {"kind": "promotion", "audience": None, "test": True, **_LETTER}
 
 
-def _page(shown: str) -> Described:
-    return Described(
-        at={"code": values.UNSUBSCRIBE},
-        takes=None,
-        answer={"type": "string"},
+def _page(shown: str) -> OperationSpec:
+    return OperationSpec(
+        path={"code": examples.UNSUBSCRIBE},
+        request=None,
+        response={"type": "string"},
         media_types=("text/html",),
-        written={"text/html": shown},
+        text_examples={"text/html": shown},
     )
 
 
 NOTIFICATIONS: Final = {
     "notifications": {
-        "GET": listed(_NOTIFICATION, answer=NotificationSerializer),
-        "POST": Described(
-            takes=NewNotificationSerializer,
-            body=_NEW,
+        "GET": list_spec(_NOTIFICATION, response=NotificationSerializer),
+        "POST": OperationSpec(
+            request=NewNotificationSerializer,
+            request_example=_NEW,
             status=202,
-            answer=NotificationSerializer,
-            shown={**_NOTIFICATION, "audience": _NEW["audience"]},
+            response=NotificationSerializer,
+            response_example={**_NOTIFICATION, "audience": _NEW["audience"]},
         ),
     },
     "notification": {
-        "GET": Described(
-            at=_AT,
-            answer=NotificationAnswerSerializer,
-            shown={**_NOTIFICATION, "recipients": [_RECIPIENT]},
+        "GET": OperationSpec(
+            path=_AT,
+            response=NotificationAnswerSerializer,
+            response_example={**_NOTIFICATION, "recipients": [_RECIPIENT]},
         )
     },
     "notification-recipients": {
-        "GET": listed(_RECIPIENT, at=_AT, answer=RecipientAnswerSerializer),
+        "GET": list_spec(_RECIPIENT, path=_AT, response=RecipientAnswerSerializer),
     },
     "notification-cancel": {
-        "POST": Described(
-            at=_AT,
-            takes=None,
-            answer=NotificationSerializer,
-            shown={**_NOTIFICATION, "status": "cancelled", "cancelled_at": values.NOW},
+        "POST": OperationSpec(
+            path=_AT,
+            request=None,
+            response=NotificationSerializer,
+            response_example={**_NOTIFICATION, "status": "cancelled", "cancelled_at": examples.NOW},
         )
     },
     "notification-templates": {
-        "GET": Described(query={"language": _LANGUAGE}, answer=TextSerializer(many=True), shown=[_TEXT])
+        "GET": OperationSpec(
+            query={"language": _LANGUAGE}, response=TextSerializer(many=True), response_example=[_TEXT]
+        )
     },
     "notification-template": {
-        "GET": Described(at=_NAMED, query={"language": _LANGUAGE}, answer=TextSerializer, shown=_TEXT),
-        "PUT": Described(at=_NAMED, body=_LETTER, answer=TextSerializer, shown=_TEXT),
+        "GET": OperationSpec(
+            path=_NAMED, query={"language": _LANGUAGE}, response=TextSerializer, response_example=_TEXT
+        ),
+        "PUT": OperationSpec(
+            path=_NAMED, request_example=_LETTER, response=TextSerializer, response_example=_TEXT
+        ),
     },
     "notification-template-preview": {
-        "POST": Described(
-            at=_NAMED,
-            body={**_LETTER, "language": "en", "student": values.STUDENT},
-            answer=PreviewSerializer,
-            shown={
+        "POST": OperationSpec(
+            path=_NAMED,
+            request_example={**_LETTER, "language": "en", "student": examples.STUDENT},
+            response=PreviewSerializer,
+            response_example={
                 "subject": "Mika Sato: 4th kyu",
                 "body": "Dear Hana Sato,\n\ncongratulations!\n\nSeishin Dojo\n",
                 "language": "en",
@@ -203,12 +208,12 @@ NOTIFICATIONS: Final = {
         )
     },
     "notification-template-test": {
-        "POST": Described(
-            at=_NAMED,
-            body={"email": values.ME},
+        "POST": OperationSpec(
+            path=_NAMED,
+            request_example={"email": examples.ME},
             status=202,
-            answer=NotificationSerializer,
-            shown={**_NOTIFICATION, **_TEST_OF},
+            response=NotificationSerializer,
+            response_example={**_NOTIFICATION, **_TEST_OF},
         )
     },
     "unsubscribe": {"GET": _page(_PAGE), "POST": _page(_PAGE_DONE)},

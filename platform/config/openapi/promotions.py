@@ -4,11 +4,10 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from config.openapi import values
 from config.openapi.accounts import ReferenceSerializer
-from config.openapi.frequent import listed, made
 from config.openapi.students import EVENT_EXAMPLE, RankEventAnswerSerializer
-from tatami.api.openapi import Described
+from tatami.api.openapi import examples
+from tatami.api.openapi.spec import OperationSpec, create_spec, list_spec
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.promotions.engine.results import Status
 from tenant_apps.promotions.serializers import (
@@ -55,10 +54,10 @@ class CheckAnswerSerializer(serializers.Serializer[Any]):
 
 
 _RESULT: Final = {
-    "student": values.MIKA,
-    "rank_system": values.GRADES,
-    "current_rank": values.FIFTH_KYU,
-    "target_rank": values.FOURTH_KYU,
+    "student": examples.MIKA,
+    "rank_system": examples.GRADES,
+    "current_rank": examples.FIFTH_KYU,
+    "target_rank": examples.FOURTH_KYU,
     "status": "not_eligible",
     "path": "regular",
     "earliest_on": None,
@@ -76,69 +75,69 @@ _RESULT: Final = {
 }
 
 KEPT_RESULT_EXAMPLE: Final = {name: value for name, value in _RESULT.items() if name != "student"}
-DECISION_EXAMPLE: Final = values.row(
-    values.DECISION,
-    rank_event=values.AWARD,
+DECISION_EXAMPLE: Final = examples.row(
+    examples.DECISION,
+    rank_event=examples.AWARD,
     rule_version=1,
     status="not_eligible",
     path="regular",
     criteria=_RESULT["criteria"],
     override_reason="Graded at the summer school by a visiting teacher.",
-    decided_by=values.HANA,
+    decided_by=examples.HANA,
 )
-_BATCH: Final = values.row(
-    values.BATCH,
+_BATCH: Final = examples.row(
+    examples.BATCH,
     status="running",
     total=80,
     done=20,
-    url=f"/promotions/batches/{values.BATCH}",
+    url=f"/promotions/batches/{examples.BATCH}",
     award=True,
     as_of="2026-06-15",
-    rank_system=values.GRADES,
-    target_ranks=[values.RANK],
+    rank_system=examples.GRADES,
+    target_ranks=[examples.RANK],
     checked=0,
     awarded=14,
     refused=6,
     failed=0,
     cancelled=0,
     reverted=0,
-    requested_by=values.HANA,
-    started_at=values.NOW,
+    requested_by=examples.HANA,
+    started_at=examples.NOW,
     finished_at=None,
     cancelled_at=None,
     reverted_at=None,
     revert_reason="",
 )
 _ITEM: Final = {
-    "id": values.BATCH_ITEM,
-    "student": values.MIKA,
+    "id": examples.BATCH_ITEM,
+    "student": examples.MIKA,
     "state": "awarded",
     "results": [{**KEPT_RESULT_EXAMPLE, "status": "eligible"}],
     "error": {
         "code": "ambiguous_target",
         "message": "More than one rank is open: name the one that is meant.",
     },
-    "rank_events": [{"id": values.AWARD, "rank": values.FOURTH_KYU, "voided": False}],
+    "rank_events": [{"id": examples.AWARD, "rank": examples.FOURTH_KYU, "voided": False}],
 }
-SNAPSHOT_EXAMPLE: Final = values.row(
-    values.SNAPSHOT,
-    student=values.MIKA,
-    rank_system=values.GRADES,
-    target_rank=values.FOURTH_KYU,
+SNAPSHOT_EXAMPLE: Final = examples.row(
+    examples.SNAPSHOT,
+    student=examples.MIKA,
+    rank_system=examples.GRADES,
+    target_rank=examples.FOURTH_KYU,
     status="eligible",
     earliest_on="2026-06-01",
     as_of="2026-06-15",
 )
 KEPT_ITEM_EXAMPLE: Final = {
-    "id": values.BATCH_ITEM,
-    "batch_id": values.BATCH,
-    "student_id": values.STUDENT,
+    "id": examples.BATCH_ITEM,
+    "batch_id": examples.BATCH,
+    "student_id": examples.STUDENT,
     "state": "awarded",
     "answers": _ITEM["results"],
     "error": None,
-    **values.STAMPS,
+    **examples.STAMPS,
 }
-_BATCH_AT: Final = {"id": values.BATCH}
+_BATCH_AT: Final = {"id": examples.BATCH}
 
 
 class KeptResultSerializer(CheckResultSerializer):
@@ -178,57 +177,68 @@ class DecisionAnswerSerializer(DecisionSerializer):
 
 PROMOTIONS: Final = {
     "promotions": {
-        "POST": made(
+        "POST": create_spec(
             {
-                "student": values.NEW_STUDENT,
-                "target_rank": values.RANK,
+                "student": examples.NEW_STUDENT,
+                "target_rank": examples.RANK,
                 "effective_on": "2026-06-14",
                 "override_reason": "Graded at the summer school by a visiting teacher.",
             },
             {**EVENT_EXAMPLE, "kind": "award"},
-            answer=RankEventAnswerSerializer,
+            response=RankEventAnswerSerializer,
         )
     },
     "rank-event-decision": {
-        "GET": Described(at={"id": values.AWARD}, answer=DecisionAnswerSerializer, shown=DECISION_EXAMPLE)
+        "GET": OperationSpec(
+            path={"id": examples.AWARD}, response=DecisionAnswerSerializer, response_example=DECISION_EXAMPLE
+        )
     },
-    "promotion-snapshot": {"GET": listed(SNAPSHOT_EXAMPLE)},
+    "promotion-snapshot": {"GET": list_spec(SNAPSHOT_EXAMPLE)},
     "promotion-batches": {
-        "GET": listed(_BATCH, answer=BatchSerializer),
-        "POST": Described(
-            takes=NewBatchSerializer,
-            body={
-                "filter": {"class": values.CLASS, "rank_system": values.RANK_SYSTEM},
-                "rank_system": values.RANK_SYSTEM,
-                "target_ranks": [values.RANK],
+        "GET": list_spec(_BATCH, response=BatchSerializer),
+        "POST": OperationSpec(
+            request=NewBatchSerializer,
+            request_example={
+                "filter": {"class": examples.CLASS, "rank_system": examples.RANK_SYSTEM},
+                "rank_system": examples.RANK_SYSTEM,
+                "target_ranks": [examples.RANK],
                 "award": True,
                 "as_of": "2026-06-15",
             },
             status=202,
-            answer=BatchSerializer,
-            shown={**_BATCH, "status": "queued"},
+            response=BatchSerializer,
+            response_example={**_BATCH, "status": "queued"},
         ),
     },
-    "promotion-batch": {"GET": Described(at=_BATCH_AT, answer=BatchSerializer, shown=_BATCH)},
-    "promotion-batch-results": {"GET": listed(_ITEM, at=_BATCH_AT, answer=BatchItemAnswerSerializer)},
+    "promotion-batch": {
+        "GET": OperationSpec(path=_BATCH_AT, response=BatchSerializer, response_example=_BATCH)
+    },
+    "promotion-batch-results": {"GET": list_spec(_ITEM, path=_BATCH_AT, response=BatchItemAnswerSerializer)},
     "promotion-batch-cancel": {
-        "POST": Described(
-            at=_BATCH_AT, takes=None, answer=BatchSerializer, shown={**_BATCH, "status": "cancelled"}
+        "POST": OperationSpec(
+            path=_BATCH_AT,
+            request=None,
+            response=BatchSerializer,
+            response_example={**_BATCH, "status": "cancelled"},
         )
     },
     "promotion-batch-revert": {
-        "POST": Described(
-            at=_BATCH_AT,
-            body={"reason": "The wrong list was taken."},
-            answer=BatchSerializer,
-            shown={**_BATCH, "status": "reverted"},
+        "POST": OperationSpec(
+            path=_BATCH_AT,
+            request_example={"reason": "The wrong list was taken."},
+            response=BatchSerializer,
+            response_example={**_BATCH, "status": "reverted"},
         )
     },
     "promotion-check": {
-        "POST": Described(
-            body={"students": [values.STUDENT], "rank_system": values.RANK_SYSTEM, "as_of": "2026-06-15"},
-            answer=CheckAnswerSerializer,
-            shown={"as_of": "2026-06-15", "results": [_RESULT]},
+        "POST": OperationSpec(
+            request_example={
+                "students": [examples.STUDENT],
+                "rank_system": examples.RANK_SYSTEM,
+                "as_of": "2026-06-15",
+            },
+            response=CheckAnswerSerializer,
+            response_example={"as_of": "2026-06-15", "results": [_RESULT]},
         )
     },
 }

@@ -4,9 +4,8 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from config.openapi import values
-from config.openapi.frequent import listed, made, resource
-from tatami.api.openapi import Described
+from tatami.api.openapi import examples
+from tatami.api.openapi.spec import OperationSpec, create_spec, list_spec, resource_specs
 from tenant_apps.ranks.definition_schema import definition_schema
 from tenant_apps.ranks.models import RankSystem
 
@@ -50,8 +49,8 @@ _VERSION_SEEN: Final = {
 }
 _SHOWN_RULES: Final = _beside({"version": _VERSION}, ("version",))
 
-_AIKIDO: Final = values.row(values.DISCIPLINE, name="Aikido", archived=False)
-_IAIDO: Final = {**_AIKIDO, "id": values.NEW_DISCIPLINE, "name": "Iaido"}
+_AIKIDO: Final = examples.row(examples.DISCIPLINE, name="Aikido", archived=False)
+_IAIDO: Final = {**_AIKIDO, "id": examples.NEW_DISCIPLINE, "name": "Iaido"}
 
 
 def _rank(id_: str, code: str, name: str, native_name: str, order: int) -> dict[str, Any]:
@@ -59,14 +58,14 @@ def _rank(id_: str, code: str, name: str, native_name: str, order: int) -> dict[
     return {"id": id_, **about, "kind": "rank", "track": "", "colours": ["#ffffff"]}
 
 
-_SYSTEM: Final = values.row(
-    values.RANK_SYSTEM,
+_SYSTEM: Final = examples.row(
+    examples.RANK_SYSTEM,
     name="Aikikai Hombu grades",
-    discipline=values.AIKIDO,
+    discipline=examples.AIKIDO,
     preset="aikikai",
     ranks=[
-        _rank(values.RANK, "5-kyu", "5th kyu", "五級", 0),
-        _rank(values.NEXT_RANK, "4-kyu", "4th kyu", "四級", 1),
+        _rank(examples.RANK, "5-kyu", "5th kyu", "五級", 0),
+        _rank(examples.NEXT_RANK, "4-kyu", "4th kyu", "四級", 1),
     ],
     archived=False,
 )
@@ -102,19 +101,19 @@ _OURS_MADE: Final = {
     "name": "Our own grades",
     "preset": "",
     "ranks": [
-        _rank(values.RANK, "5-kyu", "5th kyu", "", 0),
-        _rank(values.NEXT_RANK, "4-kyu", "4th kyu", "四級", 1),
+        _rank(examples.RANK, "5-kyu", "5th kyu", "", 0),
+        _rank(examples.NEXT_RANK, "4-kyu", "4th kyu", "四級", 1),
     ],
 }
-_AT: Final = {"id": values.RANK_SYSTEM}
+_AT: Final = {"id": examples.RANK_SYSTEM}
 
 RANKS: Final = {
-    "disciplines": {"GET": listed(_AIKIDO), "POST": made({"name": "Iaido"}, _IAIDO)},
-    "discipline": resource({"id": values.DISCIPLINE}, _AIKIDO, {"name": "Aikido and weapons"}),
+    "disciplines": {"GET": list_spec(_AIKIDO), "POST": create_spec({"name": "Iaido"}, _IAIDO)},
+    "discipline": resource_specs({"id": examples.DISCIPLINE}, _AIKIDO, {"name": "Aikido and weapons"}),
     "rank-system-presets": {
-        "GET": Described(
-            answer=PresetSerializer(many=True),
-            shown=[
+        "GET": OperationSpec(
+            response=PresetSerializer(many=True),
+            response_example=[
                 {
                     "key": "aikikai",
                     "name": "Aikikai Hombu grades",
@@ -126,27 +125,27 @@ RANKS: Final = {
         )
     },
     "rank-systems": {
-        "GET": listed(_SYSTEM),
-        "POST": made(
-            {"discipline": values.DISCIPLINE, **_OURS},
+        "GET": list_spec(_SYSTEM),
+        "POST": create_spec(
+            {"discipline": examples.DISCIPLINE, **_OURS},
             _OURS_MADE,
-            takes={"anyOf": [_BY_PRESET, _beside({"discipline": _DISCIPLINE_TAKEN})]},
+            request={"anyOf": [_BY_PRESET, _beside({"discipline": _DISCIPLINE_TAKEN})]},
         ),
     },
-    "rank-system": resource(_AT, _SYSTEM, {"name": "Our grades"}),
+    "rank-system": resource_specs(_AT, _SYSTEM, {"name": "Our grades"}),
     "rank-system-rules": {
-        "GET": Described(
-            at=_AT,
+        "GET": OperationSpec(
+            path=_AT,
             query={"version": _VERSION},
-            answer=_SHOWN_RULES,
-            shown={"version": 1, **_OURS},
+            response=_SHOWN_RULES,
+            response_example={"version": 1, **_OURS},
         ),
-        "PUT": Described(
-            at=_AT,
-            takes=_beside({"version": _VERSION_SEEN}),
-            body={"version": 1, **_OURS},
-            answer=_SHOWN_RULES,
-            shown={"version": 2, **_OURS},
+        "PUT": OperationSpec(
+            path=_AT,
+            request=_beside({"version": _VERSION_SEEN}),
+            request_example={"version": 1, **_OURS},
+            response=_SHOWN_RULES,
+            response_example={"version": 2, **_OURS},
         ),
     },
 }

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from config.openapi import values
-from tatami.api.openapi import Described
+from tatami.api.openapi import examples
+from tatami.api.openapi.spec import OperationSpec
 from tenant_apps.attendance.report_views import DEFAULT_ABSENCE, LONGEST_ABSENCE
 from tenant_apps.attendance.reports import GROUPS
 
@@ -96,77 +96,77 @@ _EXPECTED: Final = _things(
 
 REPORTS: Final = {
     "report-attendance": {
-        "GET": Described(
+        "GET": OperationSpec(
             query={**_IN, "group_by": _GROUP_BY},
-            answer=_reported(_VISITS, **_PERIOD, group_by={"type": "string", "enum": list(GROUPS)}),
-            shown={
+            response=_reported(_VISITS, **_PERIOD, group_by={"type": "string", "enum": list(GROUPS)}),
+            response_example={
                 **_PERIOD_SHOWN,
                 "group_by": "class",
                 "results": [
-                    {"class": values.EVENING, "attendances": 31, "late": 2, "students": 12, "trial": 1}
+                    {"class": examples.EVENING, "attendances": 31, "late": 2, "students": 12, "trial": 1}
                 ],
             },
-            written={
+            text_examples={
                 "text/csv": "class_id,class,attendances,late,students,trial\r\n"
-                f"{values.CLASS},Evening class,31,2,12,1\r\n"
+                f"{examples.CLASS},Evening class,31,2,12,1\r\n"
             },
         )
     },
     "report-absentees": {
-        "GET": Described(
+        "GET": OperationSpec(
             query={"days": _DAYS},
-            answer=_reported(_ABSENTEE, days={"type": "integer"}, as_of=_DAY),
-            shown={
+            response=_reported(_ABSENTEE, days={"type": "integer"}, as_of=_DAY),
+            response_example={
                 "days": DEFAULT_ABSENCE,
                 "as_of": "2026-06-15",
                 "results": [
                     {
-                        "student": values.MIKA,
+                        "student": examples.MIKA,
                         "last_visit": "2026-05-28",
                         "days": 18,
                         "joined_on": "2025-09-01",
                         "phone": "",
                         "email": "mika@example.com",
-                        "guardians": [{"name": "Hana Sato", "phone": "030 1234", "email": values.EMAIL}],
+                        "guardians": [{"name": "Hana Sato", "phone": "030 1234", "email": examples.EMAIL}],
                     }
                 ],
             },
-            written={
+            text_examples={
                 "text/csv": "student_id,student,last_visit,days,joined_on,phone,email,guardians\r\n"
-                f"{values.STUDENT},Mika Sato,2026-05-28,18,2025-09-01,,mika@example.com,[]\r\n"
+                f"{examples.STUDENT},Mika Sato,2026-05-28,18,2025-09-01,,mika@example.com,[]\r\n"
             },
         )
     },
     "report-ranks": {
-        "GET": Described(
-            answer=_reported(_HOLDERS, as_of=_DAY),
-            shown={
+        "GET": OperationSpec(
+            response=_reported(_HOLDERS, as_of=_DAY),
+            response_example={
                 "as_of": "2026-06-15",
                 "results": [
                     {
-                        "rank_system": values.GRADES,
-                        "rank": values.FIFTH_KYU,
+                        "rank_system": examples.GRADES,
+                        "rank": examples.FIFTH_KYU,
                         "code": "5-kyu",
                         "students": 7,
                         "trial": 0,
                     }
                 ],
             },
-            written={
+            text_examples={
                 "text/csv": "rank_system_id,rank_system,rank_id,rank,code,students,trial\r\n"
-                f"{values.RANK_SYSTEM},Aikikai Hombu grades,{values.RANK},5th kyu,5-kyu,7,0\r\n"
+                f"{examples.RANK_SYSTEM},Aikikai Hombu grades,{examples.RANK},5th kyu,5-kyu,7,0\r\n"
             },
         )
     },
     "report-expected-attendance": {
-        "GET": Described(
+        "GET": OperationSpec(
             query=_IN,
-            answer=_reported(_EXPECTED, **_PERIOD),
-            shown={
+            response=_reported(_EXPECTED, **_PERIOD),
+            response_example={
                 **_PERIOD_SHOWN,
                 "results": [
                     {
-                        "class": values.EVENING,
+                        "class": examples.EVENING,
                         "enrolled": 10,
                         "sessions": 4,
                         "weeks": 2.14,
@@ -178,9 +178,9 @@ REPORTS: Final = {
                     }
                 ],
             },
-            written={
+            text_examples={
                 "text/csv": "class_id,class,enrolled,sessions,weeks,basis,expected,actual,share,trial\r\n"
-                f"{values.CLASS},Evening class,10,4,2.14,per_week,42.9,31,0.723,1\r\n"
+                f"{examples.CLASS},Evening class,10,4,2.14,per_week,42.9,31,0.723,1\r\n"
             },
         )
     },

@@ -9,4 +9,4 @@ class ApiConfig(AppConfig):
 
     def ready(self) -> None:
         """Register what registers itself when imported."""
-        from tatami.api import checks, openapi  # noqa: F401
+        from tatami.api.openapi import document  # noqa: F401

@@ -46,7 +46,7 @@ SwaggerUIBundle({
 @cache
 def document(urlconf: str) -> bytes:
     """Return the OpenAPI document of `urlconf`, made once per process."""
-    from tatami.api.openapi import Document  # loads every view
+    from tatami.api.openapi.document import Document  # loads every view
 
     generator = Document(urlconf=urlconf)  # type: ignore[no-untyped-call]
     return json_bytes(generator.get_schema(request=None, public=True))  # type: ignore[no-untyped-call]

@@ -1,19 +1,13 @@
-"""The OpenAPI document: what the frame knows about a view, so that no view has to say it again.
+"""The OpenAPI document of one kind of host, generated from its routes.
 
-What it cannot know (how a plain view answers, an example of it) stands in one table, which
-`settings.TATAMI_OPENAPI` names: urlconf → route name → method → `Described`.
+The generator derives what the base view knows: roles, filters, errors, the idempotency key. Views declare the rest in
+`operations` (see `tatami.api.openapi.spec`).
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from django.conf import settings
-from django.core.signals import setting_changed
-from django.dispatch import receiver
-from django.utils.module_loading import import_string
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
@@ -23,6 +17,7 @@ from rest_framework.serializers import ModelSerializer
 
 from tatami.api.frame import ApiView
 from tatami.api.idempotency import HEADER
+from tatami.api.openapi.spec import GUESSED, OperationSpec, operation_spec
 from tatami.api.request import WRITES
 from tatami.api.routes import routes
 from tatami.api.rules import Rule, rule_of
@@ -54,50 +49,7 @@ MEANINGS: Final = {
     "404": "`not_found`: there is nothing here, or nothing that you may see.",
     "409": "`conflict`, or the name of the rule that is in the way.",
 }
-_GUESSED: Final = object()
 _EMPTY_PAGE: Final = {"count": 1, "next": None, "previous": None}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
-    """What one route answers to one method, where the frame cannot know it, and an example of both."""
-
-    at: Mapping[str, str] = field(default_factory=dict)
-    """What the example's path names: `{"id": "0197…"}`."""
-    query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Query parameters that no filter tells of, and their schemas; an `example` in one is asked by the example."""
-    takes: Any = _GUESSED
-    """A serializer, or a schema; left out, the view's serializer; None: no body."""
-    body: Any = None
-    """An example of what is sent."""
-    status: int = 200
-    answer: Any = _GUESSED
-    """A serializer, or a schema; left out, the view's serializer; None: there is nothing to say."""
-    shown: Any = None
-    """An example of the answer; of a list, one of its items."""
-    also: Mapping[int, Any] = field(default_factory=dict)
-    """Other successes: status → an example of the same schema."""
-    written: Mapping[str, str] = field(default_factory=dict)
-    """What is answered beside JSON, or instead of it: media type → an example, as text."""
-    media_types: Sequence[str] = ()
-    """Left out: those of the view's renderers."""
-
-
-Descriptions: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Described]]]
-
-
-@cache
-def descriptions() -> Descriptions:
-    """Return the table that `settings.TATAMI_OPENAPI` names, an empty one without."""
-    named: str | None = getattr(settings, "TATAMI_OPENAPI", None)
-    table: Descriptions = import_string(named) if named else {}
-    return table
-
-
-@receiver(setting_changed)
-def _forget(*, setting: str, **_: Any) -> None:
-    if setting == "TATAMI_OPENAPI":
-        descriptions.cache_clear()
 
 
 def plain(result: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -129,7 +81,7 @@ class Document(SchemaGenerator):
         urlconf = self.urlconf or settings.ROOT_URLCONF
         names = {route.callback: route.name for route in routes(urlconf)}
         view.route_name = names.get(callback, "")
-        view.described = descriptions().get(urlconf, {}).get(view.route_name, {}).get(method.upper())
+        view.described = operation_spec(urlconf, view.route_name, type(view), method.upper())
         return view
 
 
@@ -180,17 +132,20 @@ class Operation(AutoSchema):
         return view.idempotent and not (rule is not None and rule.public)
 
     def get_request_serializer(self) -> Any:
-        takes = self.described.takes if self.described else _GUESSED
+        takes = self.described.request if self.described else GUESSED
         if isinstance(takes, dict):
             return dict.fromkeys(self.map_parsers(), takes)
-        return super().get_request_serializer() if takes is _GUESSED else takes
+        return super().get_request_serializer() if takes is GUESSED else takes
 
     def get_response_serializers(self) -> Any:
         """Return what is described, else what can be guessed: that a DELETE answers nothing, for instance."""
         if self.described:
-            answer = self.described.answer
-            answer = super().get_response_serializers() if answer is _GUESSED else answer
-            return {self._code(status): answer for status in (self.described.status, *self.described.also)}
+            answer = self.described.response
+            answer = super().get_response_serializers() if answer is GUESSED else answer
+            return {
+                self._code(status): answer
+                for status in (self.described.status, *self.described.other_statuses)
+            }
         silent = self.method == "DELETE" and not hasattr(self.view, "serializer_class")
         return None if silent else super().get_response_serializers()
 
@@ -200,7 +155,7 @@ class Operation(AutoSchema):
         return (str(status), *types) if types else str(status)
 
     @property
-    def described(self) -> Described | None:
+    def described(self) -> OperationSpec | None:
         """Return what the table says about this route and method."""
         return getattr(self.view, "described", None)
 
@@ -241,11 +196,14 @@ class Operation(AutoSchema):
         """Add the examples of the answers."""
         if not self.described:
             return
-        for status, shown in {self.described.status: self.described.shown, **self.described.also}.items():
+        for status, shown in {
+            self.described.status: self.described.response_example,
+            **self.described.other_statuses,
+        }.items():
             for media_type, content in bodies[str(status)].get("content", {}).items():
-                if media_type in self.described.written:
+                if media_type in self.described.text_examples:
                     content["schema"] = {"type": "string"}
-                    content["example"] = self.described.written[media_type]
+                    content["example"] = self.described.text_examples[media_type]
                 else:
                     content["example"] = self._listed(shown)
 
@@ -260,12 +218,12 @@ class Operation(AutoSchema):
         body = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         if body and self.described:
             for content in body["content"].values():
-                content["example"] = self.described.body
+                content["example"] = self.described.request_example
         return body
 
     def _resolve_path_parameters(self, variables: Any) -> Any:
         parameters = super()._resolve_path_parameters(variables)  # type: ignore[no-untyped-call]
-        named = self.described.at if self.described else {}
+        named = self.described.path if self.described else {}
         return [{**one, "example": named[one["name"]]} if one["name"] in named else one for one in parameters]
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:

@@ -81,16 +81,16 @@ def row(id_: str, **fields: Any) -> dict[str, Any]:
     return {"id": id_, "tenant_id": TENANT, **fields, **STAMPS}
 
 
-def named(id_: str, name: str) -> dict[str, str]:
+def reference(id_: str, name: str) -> dict[str, str]:
     """Return a reference as answers show it."""
     return {"id": id_, "name": name}
 
 
-MIKA: Final = named(STUDENT, "Mika Sato")
-HANA: Final = named(USER, "Hana Sato")
-AIKIDO: Final = named(DISCIPLINE, "Aikido")
-GRADES: Final = named(RANK_SYSTEM, "Aikikai Hombu grades")
-FIFTH_KYU: Final = named(RANK, "5th kyu")
-FOURTH_KYU: Final = named(NEXT_RANK, "4th kyu")
-EVENING: Final = named(CLASS, "Evening class")
-THIS_EVENING: Final = named(SESSION, "Evening class")
+MIKA: Final = reference(STUDENT, "Mika Sato")
+HANA: Final = reference(USER, "Hana Sato")
+AIKIDO: Final = reference(DISCIPLINE, "Aikido")
+GRADES: Final = reference(RANK_SYSTEM, "Aikikai Hombu grades")
+FIFTH_KYU: Final = reference(RANK, "5th kyu")
+FOURTH_KYU: Final = reference(NEXT_RANK, "4th kyu")
+EVENING: Final = reference(CLASS, "Evening class")
+THIS_EVENING: Final = reference(SESSION, "Evening class")
