@@ -101,7 +101,7 @@ def main() -> int:
 def measured(size: int, folder: Path) -> Figures:
     """Let the fleet grow to `size`, and measure it there."""
     from shared_apps.tenants.models import Tenant
-    from tests.clients import Platform
+    from tests.support.clients import Platform
 
     figures = Figures(size)
     superadmin = Platform().superadmin(f"root{size}@example.com")
@@ -180,7 +180,7 @@ def ask_all(figures: Figures) -> None:
     from tatami import clock
     from tatami.tenancy.middleware import host_resolver
     from tatami.tenancy.scope import platform_scope, tenant_scope
-    from tests.clients import Caller
+    from tests.support.clients import Caller
 
     callers = []
     for tenant in Tenant.objects.with_primary_domain():
@@ -222,7 +222,7 @@ def one_column(size: int, folder: Path, figures: Figures) -> None:
 
     from shared_apps.tenants import schemas
     from shared_apps.tenants.models import Tenant
-    from tests.tenancy import future
+    from tests.tenants import future
 
     here = folder / str(size)
     here.mkdir()

@@ -25,7 +25,7 @@ def main() -> int:
     from shared_apps.tenants.provisioning import FirstAdmin, create_tenant, migrate_all
     from tatami import clock
     from tatami.tenancy.scope import platform_scope
-    from tests.clients import Dojo
+    from tests.support.clients import Dojo
 
     slug, nobody = f"bench-{uuid4().hex[:8]}", "!"
     with platform_scope():

@@ -39,7 +39,7 @@ def main() -> int:
     from shared_apps.tenants.models import Tenant
     from shared_apps.tenants.provisioning import migrate_all
     from tatami.tenancy.scope import platform_scope
-    from tests.clients import Dojo
+    from tests.support.clients import Dojo
 
     slug = f"bench-{uuid4().hex[:8]}"
     try:
@@ -145,7 +145,7 @@ def checked(dojo: Any, body: dict[str, Any]) -> Any:
 
 def statements_sent(dojo: Any) -> int:
     """Count at the driver what one check sends, BEGIN and COMMIT included."""
-    from tests.driver_statements import sent_statements
+    from tests.support.statements import sent_statements
 
     dojo.admin.get("/me")  # hosts are looked up again twice a second: by this one, not by the check
     with sent_statements() as sent:

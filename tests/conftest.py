@@ -7,7 +7,7 @@ the same code as `make run`'s, migrated by the owner, queried as the app.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -16,15 +16,26 @@ from django.conf import settings
 from django.db import connections
 from psycopg.conninfo import make_conninfo
 
+from shared_apps.accounts.models import Session, User
 from shared_apps.tenants.models import Tenant
 from shared_apps.tenants.provisioning import FirstAdmin, create_tenant, migrate_all
 from tatami import clock
 from tatami.embedded.logins import OWNER, create_database, drop_database
 from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import TenantScope, platform_scope
-from tests.clients import Dojo, Platform
+from tests.support.clients import Caller, Dojo, Platform
+from tests.support.committed import committed_dojo
+from tests.support.committed_dojos import (
+    committed_dojos,
+    hashings,
+    north,
+    south,
+    superuser,
+    without_transaction,
+)
+from tests.support.now import NOW
 
-NOW = datetime(2026, 6, 15, 16, 40, tzinfo=UTC)  # a Monday, 18:40 in Berlin
+__all__ = ["committed_dojos", "hashings", "north", "south", "superuser", "without_transaction"]
 
 
 def _admin_conninfo() -> str:
@@ -72,6 +83,12 @@ def _fresh_routing() -> Iterator[None]:
     host_resolver.cache_clear()
     yield
     host_resolver.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _own_dns(settings: Any) -> None:
+    """Ask nobody else's name servers."""
+    settings.TATAMI_RESOLVER = "tests.support.dns.text_records"
 
 
 @pytest.fixture
@@ -142,3 +159,29 @@ def as_owner(django_db_setup: None, database_name: str) -> Iterator[psycopg.Conn
     """A bare connection with the owner login."""
     with _psycopg("owner", database_name) as connection:
         yield connection
+
+
+@pytest.fixture(scope="module")
+def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Let the module write for good, at the fixed present. What it makes, it takes away again."""
+    with django_db_blocker.unblock(), clock.fixed(NOW):
+        yield
+
+
+@pytest.fixture(scope="module")
+def root(committed: None) -> Iterator[Caller]:
+    """A superadmin who is really there."""
+    caller = Platform().superadmin("committed-root@example.com")
+    yield caller
+    with platform_scope():
+        # Not `delete`: it would follow the users' relations into tables that only dojos have.
+        mine = User.objects.filter(email="committed-root@example.com")
+        Session.objects.filter(user__in=mine)._raw_delete("default")
+        mine._raw_delete("default")
+
+
+@pytest.fixture(scope="module")
+def real_dojo(committed: None) -> Iterator[Dojo]:
+    """A dojo that is really there, purged in the end."""
+    with committed_dojo("real", "Real") as dojo:
+        yield dojo

@@ -1,7 +1,7 @@
 """The statements that build a dojo's schema, taken from the migrations' own state.
 
 No snapshot file that could drift: Django's schema editor collects the SQL of every TENANT_APPS model over the
-project state at the leaf migrations. The price, kept by `tests/tenancy/test_blueprint.py`: tenant migrations hold
+project state at the leaf migrations. The price, kept by `tests/tenants/test_blueprint.py`: tenant migrations hold
 no RunSQL/RunPython DDL and no seed data, and renames rename their indexes too.
 """
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from tests.tenancy import world
+from tests.support import committed_dojos
 
 
 @contextmanager
@@ -28,11 +28,11 @@ def after(words: str, deed: Callable[[], Any]) -> Iterator[None]:
 
 def while_hashing(monkeypatch: pytest.MonkeyPatch, deed: Callable[[], Any]) -> None:
     """Do something once, when the next password is hashed (by the quick hasher of the tests)."""
-    plain, left = world.CountingHasher.encode, [deed]
+    plain, left = committed_dojos.CountingHasher.encode, [deed]
 
     def encode(self: Any, password: str, salt: str) -> str:
         if left:
             left.pop()()
         return plain(self, password, salt)
 
-    monkeypatch.setattr(world.CountingHasher, "encode", encode)
+    monkeypatch.setattr(committed_dojos.CountingHasher, "encode", encode)

@@ -11,13 +11,9 @@ from shared_apps.accounts import users
 from shared_apps.accounts.models import User
 from tatami.tenancy.scope import TenantScope, tenant_scope
 from tests.accounts.meanwhile import after
-from tests.clients import Dojo
-from tests.contract.answers import done, refusal
-from tests.meanwhile import Meanwhile
-from tests.tenancy import world
-
-committed_dojos, without_transaction = world.committed_dojos, world.without_transaction
-north, superuser, hashings = world.north, world.superuser, world.hashings
+from tests.support.clients import Dojo
+from tests.support.races import Meanwhile
+from tests.support.responses import done, refusal
 
 AUTHENTICATION = "accounts_session"
 """What only the statement that finds the caller has in it."""

@@ -15,13 +15,10 @@ from tatami import clock
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, tenant_scope
 from tests.accounts.meanwhile import while_hashing
-from tests.clients import Caller, Dojo
-from tests.conftest import NOW
-from tests.meanwhile import Meanwhile
-from tests.tenancy import world
-
-committed_dojos, without_transaction = world.committed_dojos, world.without_transaction
-north, superuser, hashings = world.north, world.superuser, world.hashings
+from tests.support import committed_dojos
+from tests.support.clients import Caller, Dojo
+from tests.support.now import NOW
+from tests.support.races import Meanwhile
 
 EMAIL = "kim@example.com"
 PASSWORD = "correct horse battery"
@@ -157,8 +154,10 @@ def test_of_parallel_uses_of_a_link_one_succeeds(
     ask("north.localhost")
     secret = secret_in(mailoutbox[0])
     passwords = [f"horse number {number} of eight" for number in range(8)]
-    answers = world.at_once([lambda new=new: confirm("north.localhost", secret, new) for new in passwords])
-    world.raise_first(answers)
+    answers = committed_dojos.at_once(
+        [lambda new=new: confirm("north.localhost", secret, new) for new in passwords]
+    )
+    committed_dojos.raise_first(answers)
     assert sorted(answer.status_code for answer in answers) == [204] + [401] * 7
     (winner,) = [new for new, answer in zip(passwords, answers, strict=True) if answer.status_code == 204]
     assert sign_in("north.localhost", winner).status_code == 200

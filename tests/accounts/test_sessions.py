@@ -15,13 +15,10 @@ from tatami.errors import InvalidCredentials
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tests.accounts.meanwhile import while_hashing
-from tests.clients import Caller, Dojo, Platform
-from tests.conftest import NOW
-from tests.meanwhile import Meanwhile
-from tests.tenancy import world
-
-committed_dojos, without_transaction = world.committed_dojos, world.without_transaction
-north, superuser, hashings = world.north, world.superuser, world.hashings
+from tests.support import committed_dojos
+from tests.support.clients import Caller, Dojo, Platform
+from tests.support.now import NOW
+from tests.support.races import Meanwhile
 
 PASSWORD = "correct horse battery"
 EMAIL = "kim@example.com"
@@ -157,13 +154,13 @@ def test_no_password_is_hashed_inside_a_transaction(
 ) -> None:
     add_user(north)
     inside: list[bool] = []
-    plain = world.CountingHasher.encode
+    plain = committed_dojos.CountingHasher.encode
 
     def encode(self: Any, password: str, salt: str) -> str:
         inside.append(connection.in_atomic_block)
         return plain(self, password, salt)
 
-    monkeypatch.setattr(world.CountingHasher, "encode", encode)
+    monkeypatch.setattr(committed_dojos.CountingHasher, "encode", encode)
     assert sign_in("north.localhost").status_code == 200
     assert error_of(sign_in("north.localhost", password="wrong")) == (401, "invalid_credentials")
     assert inside == [False, False]
@@ -275,8 +272,8 @@ def test_of_parallel_renewals_with_one_token_one_succeeds(
 ) -> None:
     add_user(north)
     tokens = sign_in("north.localhost").json()
-    answers = world.at_once([lambda: renew("north.localhost", tokens["refresh"])] * 12)
-    world.raise_first(answers)
+    answers = committed_dojos.at_once([lambda: renew("north.localhost", tokens["refresh"])] * 12)
+    committed_dojos.raise_first(answers)
     assert sorted(answer.status_code for answer in answers) == [200] + [401] * 11
     (winner,) = [answer.json() for answer in answers if answer.status_code == 200]
     # They came within ten seconds: tabs of one browser, not a thief. The family lives.

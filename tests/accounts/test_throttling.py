@@ -13,13 +13,10 @@ from tatami import clock
 from tatami.errors import Throttled
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
-from tests.clients import Caller, Dojo, Platform
-from tests.conftest import NOW
-from tests.contract.answers import counted
-from tests.tenancy import world
-
-committed_dojos, without_transaction = world.committed_dojos, world.without_transaction
-north, superuser, hashings = world.north, world.superuser, world.hashings
+from tests.support import committed_dojos
+from tests.support.clients import Caller, Dojo, Platform
+from tests.support.now import NOW
+from tests.support.responses import counted
 
 PASSWORD = "correct horse battery"
 GUESS = "wrong"
@@ -274,8 +271,8 @@ def test_of_thirty_attempts_at_once_ten_are_checked(
 ) -> None:
     add_users(north)
     hashings()
-    answers = world.at_once([lambda: attempt("north.localhost")] * 30)
-    world.raise_first(answers)
+    answers = committed_dojos.at_once([lambda: attempt("north.localhost")] * 30)
+    committed_dojos.raise_first(answers)
     assert sorted(map(outcome, answers)) == [WRONG] * 10 + [WAIT] * 20
     assert hashings() == 10
 

@@ -17,8 +17,8 @@ from tatami.keys import key_id
 from tatami.tenancy import hosts
 from tatami.tenancy.scope import NoScope, TenantScope, platform_scope, tenant_scope
 from tatami.tokens import AccessToken, RefreshToken, TokenError, issue
-from tests.clients import Caller, Dojo, Platform
-from tests.conftest import NOW
+from tests.support.clients import Caller, Dojo, Platform
+from tests.support.now import NOW
 
 SECONDS = int(NOW.timestamp())
 

@@ -9,7 +9,7 @@ import pytest
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.classes.models import ClassSession
 from tests.attendance.desk import Desk
-from tests.committed import committed_dojo
+from tests.support.committed import committed_dojo
 
 
 @pytest.fixture(scope="module")

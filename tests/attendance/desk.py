@@ -12,7 +12,7 @@ from tenant_apps.attendance.models import Attendance, Card, Device
 from tenant_apps.attendance.pairing import add_device, pair
 from tenant_apps.classes.models import ClassSession
 from tenant_apps.students.models import Student
-from tests.clients import Caller, Dojo
+from tests.support.clients import Caller, Dojo
 
 
 @dataclass

@@ -11,7 +11,7 @@ import pytest
 from tatami import clock
 from tatami.ids import uuid7
 from tests.attendance.desk import Desk
-from tests.live_server import LiveServer, answer_on, cut, live_server, request
+from tests.support.live_server import LiveServer, answer_on, cut, live_server, request
 
 ROUNDS, AT_ONCE = 50, 32
 STUDENTS, SESSIONS, BATCH = 250, 40, 500

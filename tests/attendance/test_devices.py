@@ -13,10 +13,10 @@ from tatami.tenancy.scope import tenant_scope
 from tenant_apps.attendance import pairing
 from tenant_apps.attendance.models import Attendance, Device, Refusal
 from tests.attendance.desk import Desk
-from tests.clients import Caller, Dojo
-from tests.conftest import NOW
-from tests.contract import things
-from tests.contract.answers import done, invalid, made, refusal
+from tests.support import factories
+from tests.support.clients import Caller, Dojo
+from tests.support.now import NOW
+from tests.support.responses import done, invalid, made, refusal
 
 
 def paired(dojo: Dojo, **fields: str) -> tuple[str, Caller]:
@@ -102,33 +102,33 @@ def test_what_a_device_may_not(dojo: Dojo, method: str, path: str) -> None:
 
 def test_a_device_sees_todays_sessions_only(dojo: Dojo) -> None:
     _, device = paired(dojo)
-    evening = things.training_class(dojo)
-    today = things.session_today(dojo, evening)
+    evening = factories.training_class(dojo)
+    today = factories.session_today(dojo, evening)
     for query in ("", "?from=2026-06-01&to=2026-07-30", "?from=2026-06-22"):
         found = done(device.get(f"/class-sessions{query}"))["results"]
         assert [one["id"] for one in found] == ([] if query.endswith("22") else [today["id"]])
         assert not any("roster" in one for one in found)
     assert not done(device.get(f"/class-sessions/{today['id']}")).get("roster")
-    later = things.sessions(dojo, **{"class": evening["id"], "from": "2026-06-22", "to": "2026-06-22"})[0]
+    later = factories.sessions(dojo, **{"class": evening["id"], "from": "2026-06-22", "to": "2026-06-22"})[0]
     refusal(device.get(f"/class-sessions/{later['id']}"), 404, "not_found")
 
 
 def test_a_device_shows_codes_of_todays_sessions_and_of_nobody(dojo: Dojo) -> None:
     _, device = paired(dojo)
-    evening = things.training_class(dojo)
-    things.code_of_session(device, things.session_today(dojo, evening))
-    later = things.sessions(dojo, **{"class": evening["id"], "from": "2026-06-22", "to": "2026-06-22"})[0]
+    evening = factories.training_class(dojo)
+    factories.code_of_session(device, factories.session_today(dojo, evening))
+    later = factories.sessions(dojo, **{"class": evening["id"], "from": "2026-06-22", "to": "2026-06-22"})[0]
     invalid(device.post("/qr", {"class_session": later["id"]}), "class_session")
-    refusal(device.post("/qr", {"student": things.student(dojo)["id"]}), 403, "permission_denied")
+    refusal(device.post("/qr", {"student": factories.student(dojo)["id"]}), 403, "permission_denied")
 
 
 def test_a_scan_names_the_device_and_no_user(dojo: Dojo) -> None:
     device_id, device = paired(dojo)
-    things.session_today(dojo, things.training_class(dojo))
-    mika = things.student(dojo, birth_date="2015-06-15", medical_notes="Asthma")
-    body = done(device.post("/attendance/scan", {"token": things.code_of(dojo.admin, mika)}), 201)
+    factories.session_today(dojo, factories.training_class(dojo))
+    mika = factories.student(dojo, birth_date="2015-06-15", medical_notes="Asthma")
+    body = done(device.post("/attendance/scan", {"token": factories.code_of(dojo.admin, mika)}), 201)
     assert [one["code"] for one in body["alerts"]] == ["birthday"]
-    nowhere = {"token": things.code_of(dojo.admin, mika), "class_session": things.nobody()}
+    nowhere = {"token": factories.code_of(dojo.admin, mika), "class_session": factories.nobody()}
     refusal(device.post("/attendance/scan", nowhere), 404, "class_session_not_found")
     with tenant_scope(dojo.tenant):
         for row in (Attendance.objects.get(), Refusal.objects.get()):
@@ -139,8 +139,8 @@ def test_a_scan_names_the_device_and_no_user(dojo: Dojo) -> None:
 
 def test_a_sessions_code_is_not_for_a_kiosk(dojo: Dojo) -> None:
     _, device = paired(dojo)
-    session = things.session_today(dojo, things.training_class(dojo))
-    token = things.code_of_session(dojo.admin, session)["token"]
+    session = factories.session_today(dojo, factories.training_class(dojo))
+    token = factories.code_of_session(dojo.admin, session)["token"]
     refusal(device.post("/attendance/scan", {"token": token}), 400, "qr_invalid")
 
 

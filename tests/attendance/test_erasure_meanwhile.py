@@ -17,9 +17,9 @@ from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
 from tenant_apps.classes.services import enrol
 from tenant_apps.students.models import Student
 from tests.attendance.desk import Desk
-from tests.contract.answers import done, invalid, refusal
 from tests.students.erasures import erased_meanwhile
-from tests.tenancy.world import at_once, raise_first
+from tests.support.committed_dojos import at_once, raise_first
+from tests.support.responses import done, invalid, refusal
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from django.contrib.staticfiles import finders
 
-from tests.clients import Dojo
-from tests.contract import things
-from tests.contract.answers import done, path_of, refusal
+from tests.support import factories
+from tests.support.clients import Dojo
+from tests.support.responses import done, path_of, refusal
 
 
 def page(dojo: Dojo, url: str) -> Any:
@@ -23,8 +23,8 @@ def page(dojo: Dojo, url: str) -> Any:
 
 @pytest.mark.parametrize("kind", ["card", "rotating"])
 def test_a_sessions_code_opens_a_page_to_check_in(dojo: Dojo, kind: str) -> None:
-    session = things.single_session(dojo, name="Open <mat>")
-    code = things.code_of_session(dojo.admin, session, kind=kind)
+    session = factories.single_session(dojo, name="Open <mat>")
+    code = factories.code_of_session(dojo.admin, session, kind=kind)
     text = page(dojo, code["url"])
     for wanted in (
         "Seishin Dojo",
@@ -41,7 +41,7 @@ def test_a_sessions_code_opens_a_page_to_check_in(dojo: Dojo, kind: str) -> None
 
 @pytest.mark.parametrize("kind", ["card", "rotating"])
 def test_a_persons_code_tells_nothing_about_the_person(dojo: Dojo, kind: str) -> None:
-    mika = things.student(dojo)
+    mika = factories.student(dojo)
     code = done(dojo.admin.post("/qr", {"student": mika["id"], "kind": kind}), 201)
     text = page(dojo, code["url"])
     assert "Seishin Dojo" in text
@@ -50,6 +50,6 @@ def test_a_persons_code_tells_nothing_about_the_person(dojo: Dojo, kind: str) ->
 
 
 def test_what_is_no_code_of_this_dojo_is_not_found(dojo: Dojo, other_dojo: Dojo) -> None:
-    theirs = things.code_of_session(other_dojo.admin, things.single_session(other_dojo))["token"]
+    theirs = factories.code_of_session(other_dojo.admin, factories.single_session(other_dojo))["token"]
     for token in ("garbage", theirs, theirs[:-1], "ü" * 50):
         refusal(dojo.anonymous.get(f"/check-in/{token}"), 404, "not_found")

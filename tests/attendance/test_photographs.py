@@ -10,9 +10,9 @@ import pytest
 import zxingcpp
 from PIL import Image, ImageDraw, ImageFilter
 
-from tests.clients import Dojo
-from tests.contract import things
-from tests.contract.answers import done
+from tests.support import factories
+from tests.support.clients import Dojo
+from tests.support.responses import done
 
 PHOTOGRAPH = 300
 """Pixels across: the phone's screen fills most of it."""
@@ -56,7 +56,7 @@ def photographed(symbol: Image.Image, seed: int) -> Image.Image:
 def test_every_image_is_read_from_a_photograph(
     dojo: Dojo, of: str, holds: str, kind: str, image_format: str
 ) -> None:
-    subject = things.student(dojo) if of == "student" else things.single_session(dojo)
+    subject = factories.student(dojo) if of == "student" else factories.single_session(dojo)
     code = done(dojo.admin.post("/qr", {of: subject["id"], "kind": kind, "format": image_format}), 201)
     symbol = drawn(code["image"])
     for seed in range(10):
@@ -74,7 +74,7 @@ def version(symbol: Image.Image) -> int:
 
 
 def test_a_card_is_shown_again_as_it_was(dojo: Dojo) -> None:
-    mika = things.student(dojo)
+    mika = factories.student(dojo)
     first, second = (
         done(dojo.admin.post("/qr", {"student": mika["id"], "kind": "card"}), 201) for _ in range(2)
     )
@@ -82,8 +82,8 @@ def test_a_card_is_shown_again_as_it_was(dojo: Dojo) -> None:
 
 
 def test_what_a_photograph_says_is_scanned(dojo: Dojo) -> None:
-    mika: Any = things.student(dojo)
-    things.single_session(dojo)
+    mika: Any = factories.student(dojo)
+    factories.single_session(dojo)
     image = done(dojo.admin.post("/qr", {"student": mika["id"], "format": "png"}), 201)["image"]
     (read,) = zxingcpp.read_barcodes(photographed(drawn(image), seed=1))
     assert done(dojo.admin.post("/attendance/scan", {"token": read.text}), 201)["student"]["id"] == mika["id"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.classes.schedules import MONDAYS, a_class, a_student, attend, enrol, session_on, sessions
-from tests.clients import Dojo
+from tests.support.clients import Dojo
 
 JUNE = "from=2026-06-01&to=2026-06-15"
 

@@ -1,7 +1,7 @@
 """A report is one statement beside finding the caller, whatever the size of the dojo."""
 
 from tests.classes.schedules import a_class, a_student, attend, cost, enrol, sessions
-from tests.clients import Dojo
+from tests.support.clients import Dojo
 
 REPORTS = [
     *(f"attendance?from=2026-06-01&to=2026-06-15&group_by={key}"

@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 
 from tests.classes.schedules import MONDAYS, a_class, a_student, attend, cost, enrol, session_on
-from tests.clients import Dojo
-from tests.contract.answers import done, refusal
+from tests.support.clients import Dojo
+from tests.support.responses import done, refusal
 
 TODAY, LAST_WEEK = "2026-06-15", "2026-06-08"
 

@@ -11,8 +11,8 @@ from tenant_apps.attendance.models import Refusal
 from tenant_apps.classes.models import ClassSession
 from tenant_apps.dojo.models import DojoSettings
 from tests.attendance.desk import Desk
-from tests.clients import Caller
-from tests.driver_statements import sent_statements
+from tests.support.clients import Caller
+from tests.support.statements import sent_statements
 
 MOST = 8
 
@@ -90,7 +90,7 @@ def test_with_every_policy_enforced_and_shared_cards_flagged(
 
 
 def test_a_users_own_phone(desk: Desk, session: Any) -> None:
-    from tests.clients import _signed_in  # the person is made here, with children
+    from tests.support.clients import _signed_in  # the person is made here, with children
 
     with tenant_scope(desk.dojo.tenant):
         from tenant_apps.attendance.codes import Kind

@@ -12,11 +12,11 @@ from tatami.work import Turn
 from tenant_apps.attendance import tasks
 from tenant_apps.attendance.models import Attendance, Device, Refusal
 from tests.attendance.desk import Desk
-from tests.clients import Caller, Dojo
-from tests.conftest import NOW
-from tests.contract import things
-from tests.contract.answers import done, invalid, refusal
-from tests.driver_statements import sent_statements
+from tests.support import factories
+from tests.support.clients import Caller, Dojo
+from tests.support.now import NOW
+from tests.support.responses import done, invalid, refusal
+from tests.support.statements import sent_statements
 
 
 def at(moment: datetime) -> str:
@@ -45,13 +45,13 @@ def device(dojo: Dojo) -> Caller:
 
 @pytest.fixture
 def evening(dojo: Dojo) -> Any:
-    return things.session_today(dojo, things.training_class(dojo))
+    return factories.session_today(dojo, factories.training_class(dojo))
 
 
 @pytest.fixture
 def cards(dojo: Dojo) -> list[str]:
-    students = [things.student(dojo, first_name=name) for name in ("Ai", "Bo", "Cy")]
-    return [things.code_of(dojo.admin, student, kind="card") for student in students]
+    students = [factories.student(dojo, first_name=name) for name in ("Ai", "Bo", "Cy")]
+    return [factories.code_of(dojo.admin, student, kind="card") for student in students]
 
 
 def test_each_item_is_answered_and_a_bad_one_spoils_none(
@@ -73,7 +73,7 @@ def test_each_item_is_answered_and_a_bad_one_spoils_none(
     assert [one["nonce"] for one in found] == [one["nonce"] for one in items]
     assert found[3]["attendance"]["id"] == found[0]["attendance"]["id"]
     assert done(sync(device, *items)) == answer.json(), "sent again, nothing changes"
-    things.single_session(dojo)
+    factories.single_session(dojo)
     assert done(sync(device, *reversed(items)))["results"] == found[::-1]
     with tenant_scope(dojo.tenant):
         assert Attendance.objects.count() == 2
@@ -104,7 +104,7 @@ def test_scans_are_taken_in_the_order_of_their_numbers(
     dojo: Dojo, device: Caller, evening: Any, cards: Any
 ) -> None:
     done(dojo.admin.patch("/settings", {"capacity_policy": "enforce"}))
-    small = things.single_session(dojo, "2026-06-15T16:39:00Z", capacity=2)
+    small = factories.single_session(dojo, "2026-06-15T16:39:00Z", capacity=2)
     items = [
         item(card, class_session=small["id"], seq=seq) for card, seq in zip(cards, (9, 2, 7), strict=True)
     ]
@@ -172,8 +172,8 @@ def test_a_refusal_is_listed_and_kept_by_when_it_reached_us(
 
 
 def test_a_rotating_code_is_judged_by_when_it_was_scanned(dojo: Dojo, device: Caller, evening: Any) -> None:
-    mika = things.student(dojo)
-    token = things.code_of(dojo.admin, mika)
+    mika = factories.student(dojo)
+    token = factories.code_of(dojo.admin, mika)
     with clock.fixed(NOW + timedelta(hours=5)) as now:
         stale = item(token, NOW + timedelta(minutes=2))
         good = item(token, NOW + timedelta(seconds=20))

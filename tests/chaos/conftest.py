@@ -22,9 +22,9 @@ from tatami.tenancy.scope import platform_scope
 from tests.attendance.desk import Desk
 from tests.chaos.crew import Crew, crew_at_work
 from tests.chaos.installation import Installation, installed
-from tests.clients import Dojo
-from tests.live_server import ask, live_server
-from tests.ports import free_port
+from tests.support.clients import Dojo
+from tests.support.live_server import ask, live_server
+from tests.support.ports import free_port
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -28,10 +28,10 @@ from tatami.embedded.environment import ROOT, application_variables, merged
 from tatami.embedded.leftovers import end_those_in
 from tatami.embedded.programs import Application
 from tatami.embedded.servers import serving
-from tests.live_server import ask
-from tests.ports import free_port
-from tests.tenancy.catalogue import strange_schemas
-from tests.tenancy.world import end_sessions_of_the_owner
+from tests.support.catalogue import strange_schemas
+from tests.support.committed_dojos import end_sessions_of_the_owner
+from tests.support.live_server import ask
+from tests.support.ports import free_port
 
 READY_WITHIN_SECONDS: Final = 60.0
 CLEARED_WITHIN_SECONDS: Final = 30.0

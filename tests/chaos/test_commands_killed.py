@@ -14,8 +14,8 @@ import pytest
 
 from shared_apps.tenants.exports.reading import Archive
 from tests.chaos.installation import SERVES, Ended, Installation, Visitor, ended
-from tests.tenancy import future
-from tests.tenancy.catalogue import facts
+from tests.support.catalogue import facts
+from tests.tenants import future
 
 ROUNDS: Final = 20
 DOJOS: Final = 40

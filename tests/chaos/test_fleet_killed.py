@@ -23,8 +23,8 @@ from shared_apps.tenants.provisioning import migrate_all
 from tatami.embedded.environment import ROOT
 from tatami.ids import uuid7
 from tatami.tenancy.scope import platform_scope
-from tests.tenancy import future
-from tests.tenancy.world import superuser_of
+from tests.support.committed_dojos import superuser_of
+from tests.tenants import future
 
 DOJOS: Final = int(os.environ.get("FLEET_DOJOS", "120"))
 POISONED: Final = 3

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 
 from tests.chaos.installation import Installation, Visitor
-from tests.tenancy.catalogue import facts
+from tests.support.catalogue import facts
 
 ROUNDS: Final = 20
 MAKERS: Final = 3

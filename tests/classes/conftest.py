@@ -10,9 +10,9 @@ import pytest
 from django.db import connections
 
 from tatami import clock
-from tests.clients import Caller, Dojo
-from tests.committed import committed_dojo
-from tests.conftest import NOW
+from tests.support.clients import Caller, Dojo
+from tests.support.committed import committed_dojo
+from tests.support.now import NOW
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.clients import Caller, Dojo
+from tests.support.clients import Caller, Dojo
 
 MONDAYS = {"weekdays": ["mo"], "start_time": "18:30", "duration_minutes": 90, "from": "2026-06-01"}
 

@@ -10,7 +10,7 @@ from tatami.tenancy.scope import tenant_scope
 from tenant_apps.classes.feed import close_feeds_of_leavers
 from tenant_apps.classes.models import CalendarFeed
 from tests.classes.schedules import MONDAYS, a_class, a_student, cost, enrol, session_on
-from tests.clients import Caller, Dojo
+from tests.support.clients import Caller, Dojo
 
 
 def address(caller: Caller) -> str:

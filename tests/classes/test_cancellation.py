@@ -1,7 +1,7 @@
 """A session that does not take place, by whom and why; and its reversal."""
 
 from tests.classes.schedules import a_class, a_student, attend, session_on
-from tests.clients import Dojo
+from tests.support.clients import Dojo
 
 
 def test_who_cancelled_and_why_is_kept_and_twice_the_first_stands(dojo: Dojo) -> None:

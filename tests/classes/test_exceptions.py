@@ -8,8 +8,8 @@ from tatami import clock
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.classes.materialise import materialise_ahead
 from tests.classes.schedules import MONDAYS, a_class, a_student, attend, session_on, sessions
-from tests.clients import Dojo
-from tests.conftest import NOW
+from tests.support.clients import Dojo
+from tests.support.now import NOW
 
 
 def patch(dojo: Dojo, session: dict[str, Any], **body: Any) -> dict[str, Any]:

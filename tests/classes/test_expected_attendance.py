@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tests.classes.schedules import MONDAYS, a_class
-from tests.clients import Dojo
-from tests.contract.answers import invalid
+from tests.support.clients import Dojo
+from tests.support.responses import invalid
 
 
 @pytest.mark.parametrize("said", [{"per_week": 2, "rate": 0.8}, {"per_week": 1.5}, {"rate": 1}, {}])

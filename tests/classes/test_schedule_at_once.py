@@ -11,8 +11,8 @@ from tatami.tenancy.scope import tenant_scope
 from tenant_apps.classes.materialise import materialise
 from tenant_apps.classes.models import CalendarFeed, ClassSession, TrainingClass
 from tests.classes.schedules import MONDAYS, a_class, a_student, session_on, sessions
-from tests.clients import Dojo
-from tests.conftest import NOW
+from tests.support.clients import Dojo
+from tests.support.now import NOW
 
 pytestmark = pytest.mark.usefixtures("real_dojo")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.classes.schedules import MONDAYS, a_class, a_student, cost, enrol, session_on
-from tests.clients import Dojo
+from tests.support.clients import Dojo
 
 EVERY_DAY = {**MONDAYS, "weekdays": ["mo", "tu", "we", "th", "fr", "sa", "su"]}
 LIST = "/class-sessions?page_size=200&from=2026-06-01&to=2026-07-31"

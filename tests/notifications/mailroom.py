@@ -9,8 +9,8 @@ from tatami.tenancy.scope import tenant_scope
 from tatami.work import DONE, Turn
 from tenant_apps.notifications.models import Delivery
 from tenant_apps.notifications.sending import send_outbox
-from tests.clients import Dojo
-from tests.contract.answers import done
+from tests.support.clients import Dojo
+from tests.support.responses import done
 
 OF_AGE = "1998-04-02"
 A_CHILD = "2016-04-02"

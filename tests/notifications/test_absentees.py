@@ -10,13 +10,13 @@ from tatami import clock
 from tatami.tenancy.scope import tenant_scope
 from tatami.work import DONE, Turn
 from tenant_apps.notifications.absentees import write_to_absentees
-from tests.clients import Caller, Dojo
-from tests.conftest import NOW
-from tests.contract import things
-from tests.contract.answers import done
-from tests.driver_statements import sent_statements
 from tests.notifications.mailroom import A_CHILD, guardian, send_all, student, written
 from tests.notifications.test_sending import people
+from tests.support import factories
+from tests.support.clients import Caller, Dojo
+from tests.support.now import NOW
+from tests.support.responses import done
+from tests.support.statements import sent_statements
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +33,8 @@ def night(dojo: Dojo, days: int = 0) -> list[Any]:
 
 
 def visit(dojo: Dojo, who: dict[str, Any], day: str) -> None:
-    session = things.single_session(dojo, f"{day}T16:30:00Z", name=f"Training of {day}")
-    things.attendance(dojo, who, session)
+    session = factories.single_session(dojo, f"{day}T16:30:00Z", name=f"Training of {day}")
+    factories.attendance(dojo, who, session)
 
 
 def test_an_absence_is_noticed_on_its_day_and_once(dojo: Dojo) -> None:
@@ -92,7 +92,7 @@ def test_siblings_who_stay_away_are_one_mail(dojo: Dojo) -> None:
 def test_nobody_on_hold_on_trial_or_gone_is_missed(dojo: Dojo) -> None:
     for name, status in (("Trial", "trial"), ("Gone", "inactive"), ("Resting", "active")):
         who = student(dojo, name, email=f"{name}@example.com", status=status, joined_on="2026-06-01")
-    things.put_on_hold(dojo, who)
+    factories.put_on_hold(dojo, who)
     assert night(dojo) == []
 
 

@@ -9,11 +9,11 @@ from tatami import clock
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.notifications.bounces import STANDS_FOR
 from tenant_apps.notifications.models import Address
-from tests.clients import Dojo
-from tests.conftest import NOW
-from tests.contract.answers import done
 from tests.notifications.mailroom import A_CHILD, guardian, states, student, turn, written
 from tests.notifications.sink import NO_SUCH_USER, Sink
+from tests.support.clients import Dojo
+from tests.support.now import NOW
+from tests.support.responses import done
 
 MIKA = "mika@example.com"
 HANA = "hana@example.com"

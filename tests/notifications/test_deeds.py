@@ -14,11 +14,11 @@ from tatami.tenancy.scope import tenant_scope
 from tenant_apps.notifications.models import Delivery, Notification
 from tenant_apps.students.notices import Notice, give_notice
 from tests.classes.schedules import a_class, enrol, session_on
-from tests.clients import Dojo
-from tests.contract import things
-from tests.contract.answers import done
 from tests.notifications.mailroom import A_CHILD, awarded, guardian, send_all, student
 from tests.notifications.sink import Sink
+from tests.support import factories
+from tests.support.clients import Dojo
+from tests.support.responses import done
 
 HANA = guardian("Hana Sato", "hana@example.com")
 
@@ -41,8 +41,8 @@ def notifications(dojo: Dojo) -> list[dict[str, Any]]:
 
 def test_a_promotion_is_told_to_a_childs_guardians(dojo: Dojo) -> None:
     mika = student(dojo, "Mika", born=A_CHILD, guardians=[HANA])
-    system = things.rank_system(dojo)
-    event = awarded(dojo, mika, things.rank(system, "5-kyu"))
+    system = factories.rank_system(dojo)
+    event = awarded(dojo, mika, factories.rank(system, "5-kyu"))
     (note,) = notifications(dojo)
     assert (note["kind"], note["total"], note["audience"], note["requested_by"]) == (
         "promotion",
@@ -65,7 +65,7 @@ def text_of(pdf: bytes) -> str:
 
 def test_her_certificate_comes_along(dojo: Dojo, smtp: Sink) -> None:
     mika = student(dojo, "Mika", email="mika@example.com")
-    awarded(dojo, mika, things.rank(things.rank_system(dojo), "5-kyu"))
+    awarded(dojo, mika, factories.rank(factories.rank_system(dojo), "5-kyu"))
     send_all(dojo)
     (sent,) = smtp.taken
     (certificate,) = sent.iter_attachments()
@@ -77,7 +77,7 @@ def test_her_certificate_comes_along(dojo: Dojo, smtp: Sink) -> None:
 
 def test_an_award_that_was_voided_meanwhile_has_no_certificate(dojo: Dojo) -> None:
     mika = student(dojo, "Mika", email="mika@example.com")
-    event = awarded(dojo, mika, things.rank(things.rank_system(dojo), "5-kyu"))
+    event = awarded(dojo, mika, factories.rank(factories.rank_system(dojo), "5-kyu"))
     done(dojo.admin.post(f"/rank-events/{event['id']}/void", {"reason": "A mistake."}))
     (sent,) = send_all(dojo)
     assert sent.attachments == []
@@ -101,9 +101,9 @@ def test_siblings_who_are_promoted_together_are_one_mail(dojo: Dojo) -> None:
 
 def test_an_invitation_to_an_exam_says_when_where_and_for_what(dojo: Dojo) -> None:
     mika = student(dojo, "Mika", email="mika@example.com")
-    system = things.rank_system(dojo)
-    exam = things.exam(dojo, system, "2026-07-01", name="Summer grading", location="Main hall")
-    things.candidate(dojo, exam, mika, things.rank(system, "5-kyu"))
+    system = factories.rank_system(dojo)
+    exam = factories.exam(dojo, system, "2026-07-01", name="Summer grading", location="Main hall")
+    factories.candidate(dojo, exam, mika, factories.rank(system, "5-kyu"))
     (sent,) = send_all(dojo)
     assert sent.subject == "Invitation: Summer grading, 1 July 2026"
     assert '"Summer grading" on 1 July 2026 (Main hall):\n\nMika Sato, for 5th kyu\n' in sent.body
@@ -114,7 +114,7 @@ def test_a_cancelled_class_is_told_to_those_who_are_expected(dojo: Dojo) -> None
     resting = student(dojo, "Ren", email="ren@example.com")
     enrol(dojo, a_class(dojo), mika, resting)
     student(dojo, "Yui", email="yui@example.com")
-    things.put_on_hold(dojo, resting)
+    factories.put_on_hold(dojo, resting)
     cancelled(dojo)
     (sent,) = send_all(dojo)
     assert (sent.to, sent.subject) == (["mika@example.com"], "Cancelled: Evening, 22 June 2026, 18:30")
@@ -147,11 +147,13 @@ def test_cancelled_twice_it_is_told_once(dojo: Dojo) -> None:
 def test_a_dojo_may_send_no_word_of_a_kind_of_deed(dojo: Dojo, policy: str) -> None:
     done(dojo.admin.patch("/settings", {policy: False}))
     mika = student(dojo, "Mika", email="mika@example.com")
-    system = things.rank_system(dojo)
-    things.candidate(dojo, things.exam(dojo, system, "2026-07-01"), mika, things.rank(system, "5-kyu"))
+    system = factories.rank_system(dojo)
+    factories.candidate(
+        dojo, factories.exam(dojo, system, "2026-07-01"), mika, factories.rank(system, "5-kyu")
+    )
     enrol(dojo, a_class(dojo), mika)
     cancelled(dojo)
-    awarded(dojo, mika, things.rank(system, "5-kyu"))
+    awarded(dojo, mika, factories.rank(system, "5-kyu"))
     kinds = {"notify_promotion", "notify_exam_invitation", "notify_class_cancelled"} - {policy}
     assert {f"notify_{one['kind']}" for one in notifications(dojo)} == kinds
 

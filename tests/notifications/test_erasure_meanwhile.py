@@ -18,12 +18,12 @@ from tenant_apps.notifications.outbox import queue
 from tenant_apps.students import personal_data
 from tenant_apps.students.models import Student
 from tenant_apps.students.notices import Notice
-from tests.clients import Dojo
-from tests.committed import committed_dojo
-from tests.conftest import NOW
-from tests.contract.answers import done
-from tests.meanwhile import Meanwhile
 from tests.notifications.mailroom import states, student, written
+from tests.support.clients import Dojo
+from tests.support.committed import committed_dojo
+from tests.support.now import NOW
+from tests.support.races import Meanwhile
+from tests.support.responses import done
 
 
 @pytest.fixture(scope="module")

@@ -18,13 +18,13 @@ from tenant_apps.notifications import sending
 from tenant_apps.notifications.models import Address, Delivery, Notification, count_mails
 from tenant_apps.notifications.outcomes import MOST_ATTEMPTS
 from tenant_apps.notifications.waking import wake
-from tests.clients import Dojo
-from tests.conftest import NOW
-from tests.contract import things
-from tests.contract.answers import counted, done, refusal, statements
-from tests.driver_statements import sent_statements
 from tests.notifications.mailroom import looked_at, send_all, states, student, turn, written
 from tests.notifications.sink import GREYLISTED, NO_SUCH_USER, TOO_MUCH, Sink, to_port
+from tests.support import factories
+from tests.support.clients import Dojo
+from tests.support.now import NOW
+from tests.support.responses import counted, done, refusal, statements
+from tests.support.statements import sent_statements
 
 
 def people(dojo: Dojo, size: int) -> list[dict[str, Any]]:
@@ -309,7 +309,7 @@ def test_ten_mails_do_not_wait_for_thousands(
 
 def test_a_call_for_later_asks_for_a_turn(dojo: Dojo) -> None:
     wake.apply(args=[str(dojo.tenant.tenant_id)])
-    wake.apply(args=[things.nobody()])
+    wake.apply(args=[factories.nobody()])
     with platform_scope():
         assert set(PendingJob.objects.values_list("tenant", "job")) == {
             (dojo.tenant.tenant_id, "notifications.outbox")

@@ -11,9 +11,9 @@ from tenant_apps.dojo.models import Language
 from tenant_apps.notifications.kinds import Kind
 from tenant_apps.notifications.letters import default_letter, refuse_broken
 from tenant_apps.notifications.models import Notification, NotificationTemplate
-from tests.clients import Dojo
-from tests.contract.answers import done, invalid, refusal
 from tests.notifications.mailroom import A_CHILD, guardian, send_all, student
+from tests.support.clients import Dojo
+from tests.support.responses import done, invalid, refusal
 
 PROMOTION = "/notification-templates/promotion"
 

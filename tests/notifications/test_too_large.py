@@ -19,12 +19,12 @@ from tenant_apps.notifications.attachments import LARGEST_CERTIFICATE, MOST_CERT
 from tenant_apps.notifications.models import Delivery
 from tenant_apps.notifications.outcomes import MOST_ATTEMPTS
 from tenant_apps.students.notices import Notice, give_notice
-from tests.clients import Dojo
-from tests.conftest import NOW
-from tests.contract import things
-from tests.contract.answers import done
 from tests.notifications.mailroom import A_CHILD, awarded, guardian, looked_at, states, student, turn, written
 from tests.notifications.sink import TOO_LARGE, Sink
+from tests.support import factories
+from tests.support.clients import Dojo
+from tests.support.now import NOW
+from tests.support.responses import done
 
 POSTFIX_TAKES = 10_240_000
 """Bytes, where nobody has set it up otherwise."""
@@ -124,7 +124,10 @@ def largest_logo(dojo: Dojo, settings: Any, tmp_path: Path) -> None:
 def siblings(dojo: Dojo) -> list[tuple[str, str]]:
     """One more than a mail has room for, each with the event of her award, of which nobody was told."""
     done(dojo.admin.patch("/settings", {"notify_promotion": False}))
-    hana, rank = guardian("Hana Sato", "hana@example.com"), things.rank(things.rank_system(dojo), "5-kyu")
+    hana, rank = (
+        guardian("Hana Sato", "hana@example.com"),
+        factories.rank(factories.rank_system(dojo), "5-kyu"),
+    )
     family = [student(dojo, f"N{n}", born=A_CHILD, guardians=[hana]) for n in range(MOST_CERTIFICATES + 1)]
     events = [awarded(dojo, one, rank)["id"] for one in family]
     done(dojo.admin.patch("/settings", {"notify_promotion": True}))

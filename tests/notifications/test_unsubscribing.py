@@ -11,10 +11,10 @@ from tatami.tenancy.scope import tenant_scope
 from tenant_apps.notifications.addressing import address_hash
 from tenant_apps.notifications.models import Address
 from tenant_apps.notifications.restoring import know_addresses_again
-from tests.clients import Dojo
-from tests.contract import things
-from tests.contract.answers import path_of, refusal
 from tests.notifications.mailroom import awarded, send_all, states, student, written
+from tests.support import factories
+from tests.support.clients import Dojo
+from tests.support.responses import path_of, refusal
 
 ONE_CLICK = "application/x-www-form-urlencoded"
 
@@ -99,7 +99,7 @@ def test_another_spelling_is_the_same_address_and_another_address_is_not(dojo: D
 
 def test_word_of_deeds_still_arrives(dojo: Dojo, mika: dict[str, Any], link: str) -> None:
     dojo.anonymous.post(link)
-    awarded(dojo, mika, things.rank(things.rank_system(dojo), "5-kyu"))
+    awarded(dojo, mika, factories.rank(factories.rank_system(dojo), "5-kyu"))
     assert send_all(dojo)[-1].subject == "Mika Sato: 5th kyu"
 
 

@@ -12,12 +12,12 @@ from tatami.work import DONE, Turn
 from tenant_apps.notifications.models import Delivery, Notification
 from tenant_apps.notifications.tasks import sweep
 from tenant_apps.students.models import Student
-from tests.clients import Dojo
-from tests.conftest import NOW
-from tests.contract.answers import done
-from tests.driver_statements import sent_statements
 from tests.notifications.mailroom import A_CHILD, guardian, looked_at, send_all, states, student, written
 from tests.students.test_erasure import traces
+from tests.support.clients import Dojo
+from tests.support.now import NOW
+from tests.support.responses import done
+from tests.support.statements import sent_statements
 
 HANA = guardian("Hana Sato", "hana@example.com")
 

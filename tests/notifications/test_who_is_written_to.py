@@ -11,10 +11,10 @@ from tenant_apps.dojo.models import DojoSettings, LeapDayBirthday
 from tenant_apps.notifications.addressing import mails_for
 from tenant_apps.students.models import Student
 from tenant_apps.students.notices import Notice
-from tests.clients import Dojo
-from tests.conftest import NOW
-from tests.contract.answers import done
 from tests.notifications.mailroom import A_CHILD, guardian, looked_at, send_all, student, written
+from tests.support.clients import Dojo
+from tests.support.now import NOW
+from tests.support.responses import done
 
 
 def test_a_student_of_age_is_written_to_herself(dojo: Dojo) -> None:

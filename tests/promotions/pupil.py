@@ -3,9 +3,9 @@
 from datetime import date, timedelta
 from typing import Any
 
-from tests.clients import Dojo
-from tests.contract import things
-from tests.contract.answers import done
+from tests.support import factories
+from tests.support.clients import Dojo
+from tests.support.responses import done
 
 EVERY_DAY = ["mo", "tu", "we", "th", "fr", "sa", "su"]
 
@@ -15,15 +15,15 @@ class Pupil:
 
     def __init__(self, dojo: Dojo, preset: str, **student: Any) -> None:
         self.dojo = dojo
-        self.art = things.discipline(dojo, preset)
-        self.system = things.rank_system(dojo, preset, discipline=self.art["id"])
-        self.who = things.student(dojo, **student)
+        self.art = factories.discipline(dojo, preset)
+        self.system = factories.rank_system(dojo, preset, discipline=self.art["id"])
+        self.who = factories.student(dojo, **student)
 
     def holds(self, code: str, since: str, kind: str = "import") -> None:
-        things.rank_event(self.dojo, self.who, things.rank(self.system, code), since, kind)
+        factories.rank_event(self.dojo, self.who, factories.rank(self.system, code), since, kind)
 
     def has(self, kind: str, value: Any, on: str, **fields: Any) -> dict[str, Any]:
-        return things.fact(self.dojo, self.who, kind, value, on, rank_system=self.system["id"], **fields)
+        return factories.fact(self.dojo, self.who, kind, value, on, rank_system=self.system["id"], **fields)
 
     def trains(self, first: str, days: int, start_time: str = "18:30") -> None:
         """On so many days in a row."""
@@ -35,13 +35,17 @@ class Pupil:
             "from": first,
             "until": last,
         }
-        group = things.training_class(self.dojo, recurrence=daily, discipline=self.art["id"])
+        group = factories.training_class(self.dojo, recurrence=daily, discipline=self.art["id"])
         query = {"class": group["id"], "from": first, "to": last, "page_size": "200"}
-        for session in things.sessions(self.dojo, **query):
-            things.attendance(self.dojo, self.who, session)
+        for session in factories.sessions(self.dojo, **query):
+            factories.attendance(self.dojo, self.who, session)
 
     def ask(self, target: str, as_of: str) -> dict[str, Any]:
-        body = {"students": [self.who["id"]], "target_rank": things.rank(self.system, target), "as_of": as_of}
+        body = {
+            "students": [self.who["id"]],
+            "target_rank": factories.rank(self.system, target),
+            "as_of": as_of,
+        }
         (answer,) = done(self.dojo.admin.post("/promotions/check", body))["results"]
         return dict(answer)
 

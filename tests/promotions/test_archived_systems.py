@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from tests.clients import Dojo
-from tests.contract import things
-from tests.contract.answers import done, invalid
 from tests.promotions.test_batches import School
 from tests.promotions.test_exams import Grading
+from tests.support import factories
+from tests.support.clients import Dojo
+from tests.support.responses import done, invalid
 
 
 @pytest.fixture
@@ -57,4 +57,4 @@ def test_nothing_new_is_begun_in_it(grading: Grading) -> None:
     )
     body = {"name": "Late", "date": "2026-06-15", "rank_system": grading.system["id"]}
     invalid(post("/exams", body), "rank_system")
-    assert things.student(grading.dojo)["ranks"] == []
+    assert factories.student(grading.dojo)["ranks"] == []

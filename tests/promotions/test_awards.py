@@ -7,11 +7,11 @@ import pytest
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.promotions.models import Decision
 from tenant_apps.students.models import RankEvent
-from tests.clients import Caller, Dojo
-from tests.contract import things
-from tests.contract.answers import done, invalid, refusal
-from tests.driver_statements import sent_statements
 from tests.promotions.pupil import Pupil
+from tests.support import factories
+from tests.support.clients import Caller, Dojo
+from tests.support.responses import done, invalid, refusal
+from tests.support.statements import sent_statements
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def pupil(dojo: Dojo) -> Pupil:
 
 
 def award(pupil: Pupil, target: str, by: Caller | None = None, **more: Any) -> Any:
-    body = {"student": pupil.who["id"], "target_rank": things.rank(pupil.system, target), **more}
+    body = {"student": pupil.who["id"], "target_rank": factories.rank(pupil.system, target), **more}
     return (by or pupil.dojo.instructor).post("/promotions", body)
 
 
@@ -149,14 +149,14 @@ def test_no_reason_awards_a_rank_before_its_day(pupil: Pupil) -> None:
 def test_a_rank_of_another_dojo_is_not_awarded(pupil: Pupil, other_dojo: Dojo) -> None:
     there = Pupil(other_dojo, "ibjjf-adult")
     invalid(award(pupil, "purple", student=there.who["id"]), "student")
-    invalid(award(pupil, "purple", target_rank=things.rank(there.system, "purple")), "target_rank")
+    invalid(award(pupil, "purple", target_rank=factories.rank(there.system, "purple")), "target_rank")
 
 
 # --- by whom --------------------------------------------------------------------------------------------------
 
 
 def test_nobody_awards_himself_or_his_child(pupil: Pupil) -> None:
-    things.speaks_for(pupil.dojo, pupil.dojo.instructor, pupil.who)
+    factories.speaks_for(pupil.dojo, pupil.dojo.instructor, pupil.who)
     for more in ({}, {"override_reason": "I deserve it."}):
         refusal(award(pupil, "purple", **more), 403, "permission_denied")
     assert rank_held(pupil) == "blue"
@@ -166,7 +166,7 @@ def test_nobody_awards_himself_or_his_child(pupil: Pupil) -> None:
 def test_parents_read_why_their_child_was_promoted(pupil: Pupil) -> None:
     event = done(award(pupil, "purple"), 201)
     refusal(pupil.dojo.student.get(f"/rank-events/{event['id']}/decision"), 404, "not_found")
-    things.speaks_for(pupil.dojo, pupil.dojo.student, pupil.who)
+    factories.speaks_for(pupil.dojo, pupil.dojo.student, pupil.who)
     assert decision(event, pupil.dojo.student)["status"] == "eligible"
 
 
@@ -220,9 +220,9 @@ def test_no_rank_is_awarded_on_the_day_of_a_demotion(pupil: Pupil) -> None:
 
 
 def test_a_demotion_in_another_system_is_no_hindrance(pupil: Pupil) -> None:
-    other = things.rank_system(pupil.dojo)
+    other = factories.rank_system(pupil.dojo)
     for code, kind in (("4-kyu", "import"), ("5-kyu", "demote")):
-        things.rank_event(pupil.dojo, pupil.who, things.rank(other, code), "2026-06-15", kind)
+        factories.rank_event(pupil.dojo, pupil.who, factories.rank(other, code), "2026-06-15", kind)
     done(award(pupil, "purple", effective_on="2026-06-15"), 201)
 
 
@@ -235,7 +235,7 @@ def test_one_step_up_is_taken_once_though_a_demotion_was_entered_later(pupil: Pu
 
 
 def test_the_same_key_awards_once_and_answers_twice(pupil: Pupil) -> None:
-    body = {"student": pupil.who["id"], "target_rank": things.rank(pupil.system, "purple")}
+    body = {"student": pupil.who["id"], "target_rank": factories.rank(pupil.system, "purple")}
     first, second = (
         pupil.dojo.instructor.post("/promotions", body, Idempotency_Key="award-1") for _ in range(2)
     )
@@ -305,14 +305,14 @@ def test_a_rank_voided_below_a_later_one_leaves_the_later_one(pupil: Pupil) -> N
 
 def test_a_hold_in_the_middle_of_the_wait_does_not_stop_the_clock(pupil: Pupil) -> None:
     """The federations count calendar time; a rule that counts active time says so (`active_only`)."""
-    things.hold(pupil.dojo, pupil.who, "2025-01-01", "2025-06-30")
+    factories.hold(pupil.dojo, pupil.who, "2025-01-01", "2025-06-30")
     done(award(pupil, "purple", effective_on="2026-03-15"), 201)
 
 
 def test_a_demotion_that_is_voided_never_was(pupil: Pupil) -> None:
     done(award(pupil, "purple", effective_on="2026-03-15"), 201)
-    demotion = things.rank_event(
-        pupil.dojo, pupil.who, things.rank(pupil.system, "blue"), "2026-05-01", "demote"
+    demotion = factories.rank_event(
+        pupil.dojo, pupil.who, factories.rank(pupil.system, "blue"), "2026-05-01", "demote"
     )
     assert rank_held(pupil) == "blue"
     done(pupil.dojo.admin.post(f"/rank-events/{demotion['id']}/void", {"reason": "On appeal"}))

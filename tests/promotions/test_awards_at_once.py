@@ -27,10 +27,10 @@ from tenant_apps.promotions.snapshot import take_snapshot
 from tenant_apps.ranks.models import Rank
 from tenant_apps.students.models import EligibilitySnapshot, RankEvent, Student
 from tests.attendance.desk import Desk
-from tests.clients import Caller
-from tests.committed import committed_dojo
-from tests.conftest import NOW
-from tests.tenancy.world import PATIENCE, at_once, raise_first, superuser_of
+from tests.support.clients import Caller
+from tests.support.committed import committed_dojo
+from tests.support.committed_dojos import PATIENCE, at_once, raise_first, superuser_of
+from tests.support.now import NOW
 
 TODAY: Final = NOW.date()
 ROUNDS: Final = 24

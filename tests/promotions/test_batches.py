@@ -19,11 +19,11 @@ from tenant_apps.promotions.batches import PIECE, run_batches
 from tenant_apps.promotions.models import Batch, BatchItem
 from tenant_apps.students.models import RankEvent, Student
 from tenant_apps.students.services import new_check_in_id
-from tests.clients import Dojo
-from tests.conftest import NOW
-from tests.contract import things
-from tests.contract.answers import done, invalid, refusal, statements
-from tests.driver_statements import sent_statements
+from tests.support import factories
+from tests.support.clients import Dojo
+from tests.support.now import NOW
+from tests.support.responses import done, invalid, refusal, statements
+from tests.support.statements import sent_statements
 
 OUR_GRADES: dict[str, Any] = {
     "format": 1,
@@ -59,8 +59,8 @@ class School:
         self.early = self.pupil("Early", "2026-03-16")
 
     def pupil(self, name: str, white_since: str, **fields: Any) -> dict[str, Any]:
-        who = things.student(self.dojo, first_name=name, **fields)
-        things.rank_event(self.dojo, who, self.rank("white"), white_since)
+        who = factories.student(self.dojo, first_name=name, **fields)
+        factories.rank_event(self.dojo, who, self.rank("white"), white_since)
         return who
 
     def crowd(self, size: int) -> None:
@@ -79,10 +79,10 @@ class School:
             )
 
     def rank(self, code: str) -> str:
-        return things.rank(self.system, code)
+        return factories.rank(self.system, code)
 
     def batch(self, *students: dict[str, Any], **fields: Any) -> dict[str, Any]:
-        return things.batch(self.dojo, *students, **fields)
+        return factories.batch(self.dojo, *students, **fields)
 
     def turn(self, **more: Any) -> str | None:
         with tenant_scope(self.dojo.tenant):
@@ -165,7 +165,7 @@ def test_students_are_named_or_chosen_not_both(school: School) -> None:
 
 
 def test_the_ranks_sought_are_of_the_system_it_is_about(school: School) -> None:
-    other = things.rank_system(school.dojo)
+    other = factories.rank_system(school.dojo)
     body = {"filter": {}, "award": True, "rank_system": other["id"], "target_ranks": [school.rank("yellow")]}
     invalid(school.dojo.admin.post("/promotions/batches", body), "target_ranks")
 
@@ -173,16 +173,16 @@ def test_the_ranks_sought_are_of_the_system_it_is_about(school: School) -> None:
 def test_students_on_trial_on_hold_and_gone_are_left_out(school: School) -> None:
     trial = school.pupil("Trial", "2026-01-01", status="trial")
     school.pupil("Gone", "2026-01-01", status="inactive")
-    things.put_on_hold(school.dojo, school.early)
+    factories.put_on_hold(school.dojo, school.early)
     assert school.batch(filter={})["total"] == 1
     assert school.batch(school.ready, trial)["total"] == 1
 
 
 def test_students_are_chosen_by_class_discipline_and_rank(school: School) -> None:
-    art = things.discipline(school.dojo)
-    group = things.training_class(school.dojo, discipline=art["id"])
+    art = factories.discipline(school.dojo)
+    group = factories.training_class(school.dojo, discipline=art["id"])
     school.dojo.admin.post(f"/classes/{group['id']}/enrolments", {"student": school.early["id"]})
-    things.student(school.dojo, first_name="New")
+    factories.student(school.dojo, first_name="New")
     for by, chosen in (
         ({}, 3),
         ({"class": group["id"]}, 1),
@@ -277,7 +277,7 @@ def test_two_batches_award_once(school: School) -> None:
 
 
 def test_nobody_awards_himself_in_a_crowd_either(school: School) -> None:
-    things.speaks_for(school.dojo, school.dojo.instructor, school.ready)
+    factories.speaks_for(school.dojo, school.dojo.instructor, school.ready)
     body = {"filter": {}, "award": True}
     batch = done(school.dojo.instructor.post("/promotions/batches", body), 202)
     school.work_off()
@@ -393,7 +393,7 @@ def test_a_batch_is_reverted_with_a_reason(school: School) -> None:
 def test_nobody_takes_back_his_own_ranks_with_a_batch(school: School) -> None:
     batch = school.batch(filter={})
     school.work_off()
-    things.speaks_for(school.dojo, school.dojo.instructor, school.ready)
+    factories.speaks_for(school.dojo, school.dojo.instructor, school.ready)
     revert = {"reason": "My child was on the wrong list"}
     refusal(school.dojo.instructor.post(f"{batch['url']}/revert", revert), 403, "permission_denied")
     assert (school.seen(batch)["status"], school.held(school.ready)) == ("done", "yellow")

@@ -10,11 +10,11 @@ from tatami.tenancy.scope import tenant_scope
 from tenant_apps.promotions.batches import PIECE
 from tenant_apps.promotions.models import BatchItem
 from tenant_apps.students.models import RankEvent, Student, StudentFact
-from tests.clients import Dojo
-from tests.contract import things
-from tests.driver_statements import sent_statements
 from tests.promotions.test_batches import School, adds_up
 from tests.promotions.test_snapshot import listed, night
+from tests.support import factories
+from tests.support.clients import Dojo
+from tests.support.statements import sent_statements
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_an_award_that_the_constraint_knows_names_the_student(school: School) ->
 
 def test_a_batch_names_who_was_demoted_on_its_day(school: School) -> None:
     for code, kind, on in (("green", "import", "2026-03-20"), ("yellow", "demote", "2026-06-15")):
-        things.rank_event(school.dojo, school.early, school.rank(code), on, kind)
+        factories.rank_event(school.dojo, school.early, school.rank(code), on, kind)
     batch = school.batch(school.early, target_ranks=[school.rank("blue")])
     school.work_off()
     found = school.results(batch)["Early"]

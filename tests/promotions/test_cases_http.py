@@ -3,11 +3,11 @@
 import pytest
 
 from tatami.tenancy.middleware import host_resolver
-from tests.clients import Dojo
-from tests.contract import things
-from tests.contract.answers import done
-from tests.driver_statements import sent_statements
 from tests.promotions.pupil import EVERY_DAY, Pupil
+from tests.support import factories
+from tests.support.clients import Dojo
+from tests.support.responses import done
+from tests.support.statements import sent_statements
 
 MOST_STATEMENTS = 12
 
@@ -162,14 +162,16 @@ def test_a_share_of_the_classes_for_ones_level_is_counted_from_the_schedule(dojo
     assert pupil.may_be("p1", "2026-05-31")
     daily = {"weekdays": EVERY_DAY, "start_time": "18:30", "duration_minutes": 60}
     later = {**daily, "from": "2026-02-07", "until": "2026-02-11"}
-    things.training_class(dojo, recurrence=later, discipline=pupil.art["id"])
+    factories.training_class(dojo, recurrence=later, discipline=pupil.art["id"])
     for rank in ("p1", "p2"):
         higher = {"recurrence": later, "discipline": pupil.art["id"]}
-        things.training_class(dojo, **higher, min_rank=things.rank(pupil.system, rank))
-    things.training_class(dojo, recurrence=later, discipline=pupil.art["id"], counts_toward_promotion=False)
+        factories.training_class(dojo, **higher, min_rank=factories.rank(pupil.system, rank))
+    factories.training_class(
+        dojo, recurrence=later, discipline=pupil.art["id"], counts_toward_promotion=False
+    )
     assert pupil.misses("p1", "2026-05-31") == {"attendance_rate": (54, 60)}
-    session = things.sessions(dojo, **{"from": "2026-02-08", "to": "2026-02-08"})[0]
-    things.attendance(dojo, pupil.who, session)
+    session = factories.sessions(dojo, **{"from": "2026-02-08", "to": "2026-02-08"})[0]
+    factories.attendance(dojo, pupil.who, session)
     assert pupil.may_be("p1", "2026-05-31")
 
 
@@ -196,9 +198,9 @@ def test_approvals_know_who_gave_them(dojo: Dojo) -> None:
         "ranks": [{"code": "white", "name": "White"}],
         "steps": [{"from": None, "to": "white", "paths": [{"name": "regular", "criteria": asked}]}],
     })  # fmt: skip
-    who = things.student(dojo)
-    things.fact(dojo, who, "approval", "Exam", "2026-06-01")
-    things.fact(dojo, who, "skill", "Ukemi", "2026-06-01")
+    who = factories.student(dojo)
+    factories.fact(dojo, who, "approval", "Exam", "2026-06-01")
+    factories.fact(dojo, who, "skill", "Ukemi", "2026-06-01")
     body = {"students": [who["id"]], "rank_system": system["id"]}
 
     def status() -> list[str]:
@@ -219,12 +221,12 @@ def test_a_check_sends_at_most_twelve_statements_whatever_their_number(
     dojo: Dojo, students: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The transaction's own included: within a test's transaction they are SAVEPOINT and RELEASE."""
-    art = things.discipline(dojo)
-    system = things.rank_system(dojo, discipline=art["id"])
+    art = factories.discipline(dojo)
+    system = factories.rank_system(dojo, discipline=art["id"])
     for _ in range(students):
-        who = things.student(dojo)
-        things.rank_event(dojo, who, things.rank(system, "5-kyu"), "2026-01-01")
-        things.fact(dojo, who, "opening_attendance", 10, "2026-06-01")
+        who = factories.student(dojo)
+        factories.rank_event(dojo, who, factories.rank(system, "5-kyu"), "2026-01-01")
+        factories.fact(dojo, who, "opening_attendance", 10, "2026-06-01")
     dojo.admin.post("/promotions/check", {})
     # Reading the routing epoch twice a second is the process's statement, not the check's.
     monkeypatch.setattr(host_resolver(), "_monotonic", lambda: 0.0)

@@ -12,10 +12,10 @@ from tatami.ids import uuid7
 from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.promotions.visit_rows import TRAINING
-from tests.clients import Dojo
-from tests.committed import committed_dojo
-from tests.contract import things
-from tests.driver_statements import sent_statements
+from tests.support import factories
+from tests.support.clients import Dojo
+from tests.support.committed import committed_dojo
+from tests.support.statements import sent_statements
 
 MOST: Final = 12
 STUDENTS: Final = 40
@@ -31,18 +31,18 @@ def school(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[Dojo
     Everybody has a rank, an opening balance and a document; every class that they could visit counts.
     """
     with django_db_blocker.unblock(), committed_dojo("grading", "Grading") as dojo:
-        art = things.discipline(dojo)
-        system = things.rank_system(dojo, discipline=art["id"])
-        session = things.single_session(dojo, clock.now().isoformat(), discipline=art["id"])
+        art = factories.discipline(dojo)
+        system = factories.rank_system(dojo, discipline=art["id"])
+        session = factories.single_session(dojo, clock.now().isoformat(), discipline=art["id"])
         yield dojo, system, [_student(dojo, system, session) for _ in range(STUDENTS)]
 
 
 def _student(dojo: Dojo, system: dict[str, Any], session: dict[str, Any]) -> str:
-    who = things.student(dojo)
-    things.rank_event(dojo, who, things.rank(system, "5-kyu"), "2026-01-01")
-    things.fact(dojo, who, "opening_attendance", 10, "2026-01-02")
-    things.fact(dojo, who, "document", "article", "2026-01-02")
-    things.attendance(dojo, who, session)
+    who = factories.student(dojo)
+    factories.rank_event(dojo, who, factories.rank(system, "5-kyu"), "2026-01-01")
+    factories.fact(dojo, who, "opening_attendance", 10, "2026-01-02")
+    factories.fact(dojo, who, "document", "article", "2026-01-02")
+    factories.attendance(dojo, who, session)
     return str(who["id"])
 
 
@@ -55,7 +55,7 @@ def of_a_system(system: dict[str, Any], students: list[str]) -> dict[str, Any]:
 
 
 def for_a_rank(system: dict[str, Any], students: list[str]) -> dict[str, Any]:
-    return {"students": students, "target_rank": things.rank(system, "4-kyu")}
+    return {"students": students, "target_rank": factories.rank(system, "4-kyu")}
 
 
 @pytest.mark.parametrize("asked", [named, of_a_system, for_a_rank])

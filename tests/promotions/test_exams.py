@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from tenant_apps.students.notices import notice_given
-from tests.clients import Dojo
-from tests.contract import things
-from tests.contract.answers import done, invalid, path_of, refusal, statements
-from tests.driver_statements import sent_statements
 from tests.promotions.papers_read import codes_on, text_of
 from tests.promotions.test_batches import School
+from tests.support import factories
+from tests.support.clients import Dojo
+from tests.support.responses import done, invalid, path_of, refusal, statements
+from tests.support.statements import sent_statements
 
 DAY = "2026-06-15"
 
@@ -21,7 +21,7 @@ class Grading(School):
     def __init__(self, dojo: Dojo) -> None:
         super().__init__(dojo)
         self.second = self.pupil("Second", "2026-01-01")
-        self.exam = things.exam(dojo, self.system, DAY, location="Main hall")
+        self.exam = factories.exam(dojo, self.system, DAY, location="Main hall")
         self.path = f"/exams/{self.exam['id']}"
 
     def invite(self, *students: dict[str, Any], to: str = "yellow") -> list[dict[str, Any]]:
@@ -89,7 +89,7 @@ def test_a_bad_exam_is_refused_by_its_field(grading: Grading, field: str, value:
 
 
 def test_an_exam_stays_in_its_rank_system(grading: Grading) -> None:
-    other = things.rank_system(grading.dojo)
+    other = factories.rank_system(grading.dojo)
     invalid(grading.dojo.admin.patch(grading.path, {"rank_system": other["id"]}), "rank_system")
 
 
@@ -116,7 +116,7 @@ def test_candidates_are_shown_with_what_the_rules_say_as_of_the_exam(grading: Gr
 
 def test_all_who_are_eligible_are_invited_by_a_filter(grading: Grading) -> None:
     yellow = grading.pupil("Yellow", "2025-01-01")
-    things.rank_event(grading.dojo, yellow, grading.rank("yellow"), "2026-01-01")
+    factories.rank_event(grading.dojo, yellow, grading.rank("yellow"), "2026-01-01")
     body = {"filter": {"rank_system": grading.system["id"]}}
     invited = done(grading.dojo.admin.post(f"{grading.path}/candidates", body), 201)["results"]
     # Yellow could choose between two ranks; Early is early.
@@ -153,14 +153,14 @@ def test_a_student_is_examined_for_one_rank(grading: Grading) -> None:
 
 
 def test_bad_invitations_are_refused_by_their_place(grading: Grading) -> None:
-    other = things.rank_system(grading.dojo)
+    other = factories.rank_system(grading.dojo)
     good = {"student": grading.ready["id"], "target_rank": grading.rank("yellow")}
     post = grading.dojo.admin.post
     for candidates, field in (
         ([], "candidates"),
         ([good, good], "candidates.1.student"),
-        ([good, {**good, "student": things.nobody()}], "candidates.1.student"),
-        ([{**good, "target_rank": things.rank(other, "4-kyu")}], "candidates.0.target_rank"),
+        ([good, {**good, "student": factories.nobody()}], "candidates.1.student"),
+        ([{**good, "target_rank": factories.rank(other, "4-kyu")}], "candidates.0.target_rank"),
         ([{**good, "outcome": "passed"}], "candidates.0.outcome"),
     ):
         invalid(post(f"{grading.path}/candidates", {"candidates": candidates}), field)
@@ -193,7 +193,7 @@ def test_bad_results_are_refused_by_their_place(grading: Grading) -> None:
     for results, field in (
         ([], "results"),
         ([{**good, "outcome": "brilliant"}], "results.0.outcome"),
-        ([{**good, "candidate": things.nobody()}], "results.0.candidate"),
+        ([{**good, "candidate": factories.nobody()}], "results.0.candidate"),
         ([good, good], "results.1.candidate"),
         ([{**good, "outcome": "failed", "override_reason": "?"}], "results.0.override_reason"),
     ):
@@ -236,7 +236,7 @@ def test_all_are_awarded_or_none(grading: Grading) -> None:
 
 
 def test_nobody_finishes_an_exam_that_promotes_himself(grading: Grading) -> None:
-    things.speaks_for(grading.dojo, grading.dojo.instructor, grading.ready)
+    factories.speaks_for(grading.dojo, grading.dojo.instructor, grading.ready)
     grading.invite(grading.ready)
     done(grading.result(Ready="passed"))
     details = refusal(grading.finish(), 409, "not_eligible")
@@ -279,7 +279,7 @@ def test_reopening_voids_what_was_awarded(grading: Grading) -> None:
 
 
 def test_nobody_reopens_an_exam_that_promoted_himself(grading: Grading) -> None:
-    things.speaks_for(grading.dojo, grading.dojo.instructor, grading.ready)
+    factories.speaks_for(grading.dojo, grading.dojo.instructor, grading.ready)
     grading.invite(grading.ready)
     done(grading.result(Ready="passed"))
     done(grading.dojo.admin.post(f"{grading.path}/finish"))
@@ -300,7 +300,7 @@ def test_an_exam_is_not_finished_before_its_day(grading: Grading) -> None:
 
 
 def test_an_exam_names_who_was_demoted_on_its_day(grading: Grading) -> None:
-    things.rank_event(grading.dojo, grading.ready, grading.rank("white"), DAY, "demote")
+    factories.rank_event(grading.dojo, grading.ready, grading.rank("white"), DAY, "demote")
     grading.invite(grading.ready, grading.second)
     done(grading.result(Ready=("passed", "All is forgiven."), Second="passed"))
     (named,) = refusal(grading.finish(), 409, "not_eligible")["candidates"]
@@ -327,7 +327,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_candidates(gr
     assert grading.dojo.instructor.token
     counted: list[tuple[int, ...]] = []
     for size in (2, 12):
-        grading.exam = things.exam(grading.dojo, grading.system, DAY)
+        grading.exam = factories.exam(grading.dojo, grading.system, DAY)
         grading.path = f"/exams/{grading.exam['id']}"
         many = [grading.pupil(f"N{size}-{n}", "2026-01-01") for n in range(size)]
         costs = []
@@ -357,11 +357,11 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_candidates(gr
 
 def test_families_see_their_own_candidates_only(grading: Grading) -> None:
     grading.invite(grading.ready, grading.early)
-    things.speaks_for(grading.dojo, grading.dojo.student, grading.ready)
+    factories.speaks_for(grading.dojo, grading.dojo.student, grading.ready)
     rows = done(grading.dojo.student.get(f"{grading.path}/candidates"))["results"]
     assert [one["student"]["id"] for one in rows] == [grading.ready["id"]]
     assert [one["id"] for one in done(grading.dojo.student.get("/exams"))["results"]] == [grading.exam["id"]]
-    other = things.exam(grading.dojo, grading.system)
+    other = factories.exam(grading.dojo, grading.system)
     refusal(grading.dojo.student.get(f"/exams/{other['id']}"), 404, "not_found")
     early = grading.candidates()["Early"]["id"]
     refusal(grading.dojo.student.get(f"{grading.path}/candidates/{early}/sheet.pdf"), 404, "not_found")

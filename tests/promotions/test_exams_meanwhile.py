@@ -9,23 +9,23 @@ from tenant_apps.promotions.exams import Invitation, invite
 from tenant_apps.promotions.models import Candidate, Exam
 from tenant_apps.ranks.models import Rank
 from tests.attendance.desk import Desk
-from tests.contract import things
 from tests.students.conftest import desk
 from tests.students.erasures import erased_meanwhile
+from tests.support import factories
 
 __all__ = ["desk"]
 
 
 @pytest.fixture(scope="module")
 def system(desk: Desk) -> Any:
-    return things.rank_system(desk.dojo)
+    return factories.rank_system(desk.dojo)
 
 
 def test_nobody_is_invited_who_is_being_erased(desk: Desk, system: Any) -> None:
     mika, ken = desk.students(2)
-    exam = things.exam(desk.dojo, system, "2026-06-15")
+    exam = factories.exam(desk.dojo, system, "2026-06-15")
     with tenant_scope(desk.dojo.tenant):
-        rank = Rank.objects.get(pk=things.rank(system, "5-kyu"))
+        rank = Rank.objects.get(pk=factories.rank(system, "5-kyu"))
         invitations = [Invitation(mika.pk, rank), Invitation(ken.pk, rank)]
         held = Exam.objects.get(pk=exam["id"])
         erased_meanwhile(mika, lambda: invite(exam=held, invitations=invitations))

@@ -10,12 +10,12 @@ from tatami.work import DONE, Turn
 from tenant_apps.promotions import snapshot
 from tenant_apps.promotions.snapshot import take_snapshot
 from tenant_apps.students.models import EligibilitySnapshot
-from tests.clients import Dojo
-from tests.conftest import NOW
-from tests.contract import things
-from tests.contract.answers import done, statements
-from tests.driver_statements import sent_statements
 from tests.promotions.test_batches import School
+from tests.support import factories
+from tests.support.clients import Dojo
+from tests.support.now import NOW
+from tests.support.responses import done, statements
+from tests.support.statements import sent_statements
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_another_night_says_it_anew(school: School) -> None:
     night(school)
     night(school, days=1)
     assert {row[2] for row in listed(school)} == {"eligible"}
-    things.put_on_hold(school.dojo, school.ready)
+    factories.put_on_hold(school.dojo, school.ready)
     night(school, days=1)
     assert [row[0] for row in listed(school)] == ["Early"]
 
@@ -95,7 +95,7 @@ def test_a_piece_takes_the_same_number_of_statements_whatever_its_size(school: S
 
 def test_the_desk_hears_that_somebody_is_due(school: School) -> None:
     night(school)
-    session = things.single_session(school.dojo)
+    session = factories.single_session(school.dojo)
     for who, alerts in ((school.ready, ["promotion_due"]), (school.early, [])):
         body = {"student": who["id"], "class_session": session["id"]}
         answer = done(school.dojo.assistant.post("/attendance", body), 201)
@@ -117,7 +117,7 @@ def test_what_changes_the_history_takes_the_reminder_away(school: School, change
     if change == "award":
         done(award(school), 201)
     elif change == "demote":
-        things.rank_event(school.dojo, school.ready, school.rank("white"), "2026-06-01", "demote")
+        factories.rank_event(school.dojo, school.ready, school.rank("white"), "2026-06-01", "demote")
     elif change == "void":
         done(school.dojo.admin.post(f"/rank-events/{event['id']}/void", {"reason": "A mistake"}))
     else:

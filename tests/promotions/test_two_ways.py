@@ -13,10 +13,10 @@ from tenant_apps.promotions.engine import Eligibility, evaluate
 from tenant_apps.promotions.snapshot import take_snapshot
 from tenant_apps.ranks.definition import parse_definition
 from tenant_apps.students.models import EligibilitySnapshot
-from tests.clients import Dojo
-from tests.contract import things
-from tests.contract.answers import done
 from tests.promotions.engine_facts import ask, awarded, day, facts, imported
+from tests.support import factories
+from tests.support.clients import Dojo
+from tests.support.responses import done
 
 
 def step(origin: str, to: str, months: int, **more: Any) -> dict[str, Any]:
@@ -114,12 +114,12 @@ class Striped:
     def __init__(self, dojo: Dojo, way: str) -> None:
         self.dojo = dojo
         self.system = dojo.create("/rank-systems", BELTS)
-        self.who = things.student(dojo)
+        self.who = factories.student(dojo)
         for code, since in zip(("blue", "blue-4"), OPEN[way], strict=True):
-            things.rank_event(dojo, self.who, self.rank(code), since)
+            factories.rank_event(dojo, self.who, self.rank(code), since)
 
     def rank(self, code: str) -> str:
-        return things.rank(self.system, code)
+        return factories.rank(self.system, code)
 
     def check(self, **more: Any) -> list[dict[str, Any]]:
         body = {"students": [self.who["id"]], **more}
@@ -150,7 +150,7 @@ def test_the_nightly_check_says_it_once(striped: Striped) -> None:
 
 
 def test_a_batch_finds_one_rank_to_award(striped: Striped) -> None:
-    things.batch(striped.dojo, striped.who)
+    factories.batch(striped.dojo, striped.who)
     with tenant_scope(striped.dojo.tenant):
         while run_batches(Turn(now=clock.now())) is not DONE:
             pass
@@ -166,7 +166,7 @@ def test_an_award_goes_by_the_way_that_is_open(striped: Striped) -> None:
 
 
 def test_an_exam_passes_whom_a_check_finds_eligible(striped: Striped) -> None:
-    exam = things.exam(striped.dojo, striped.system, "2026-06-15")
+    exam = factories.exam(striped.dojo, striped.system, "2026-06-15")
     (one,) = striped.dojo.create(f"/exams/{exam['id']}/candidates", {"filter": {}})["results"]
     body = {"results": [{"candidate": one["id"], "outcome": "passed"}]}
     done(striped.dojo.admin.post(f"/exams/{exam['id']}/results", body))

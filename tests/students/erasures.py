@@ -9,7 +9,7 @@ from tatami import clock
 from tatami.errors import DomainError
 from tenant_apps.students import personal_data
 from tenant_apps.students.models import Student
-from tests.meanwhile import Meanwhile
+from tests.support.races import Meanwhile
 
 
 def erased_meanwhile(student: Student, deed: Callable[[], Any]) -> Any:

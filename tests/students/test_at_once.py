@@ -17,7 +17,8 @@ from tenant_apps.students.holds import add_hold
 from tenant_apps.students.imports.importing import import_students
 from tenant_apps.students.models import Guardian, Student, StudentGuardian, StudentHold
 from tenant_apps.students.services import create_student
-from tests.conftest import NOW, _tenant
+from tests.conftest import _tenant
+from tests.support.now import NOW
 
 TODAY = NOW.date()
 

@@ -10,7 +10,7 @@ from tatami.ids import uuid7
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.students import personal_data
 from tenant_apps.students.models import Guardian, Student
-from tests.clients import Caller
+from tests.support.clients import Caller
 
 TRACES = ("Mika", "mika", "Sato", "sato", "Hana", "1999-02-03", "asthma", "wrist", "Okinawa", "M-77")
 

@@ -22,8 +22,8 @@ from tenant_apps.students.models import (
 )
 from tenant_apps.students.services import link_user
 from tests.attendance.desk import Desk
-from tests.conftest import NOW
 from tests.students.erasures import erased_meanwhile
+from tests.support.now import NOW
 
 TODAY = NOW.date()
 DEEDS = {

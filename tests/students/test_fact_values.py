@@ -7,12 +7,12 @@ from tatami.api.translation import translate
 from tatami.errors import Invalid
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.students.models import StudentFact
-from tests.contract import things
-from tests.contract.answers import done, invalid
+from tests.support import factories
+from tests.support.responses import done, invalid
 
 
 def facts(dojo):
-    return f"/students/{things.student(dojo)['id']}/facts"
+    return f"/students/{factories.student(dojo)['id']}/facts"
 
 
 def points(value):
@@ -77,7 +77,7 @@ def test_what_is_no_number_as_text_is_refused_too(dojo, number):
 
 
 def test_what_no_serializer_foresaw_is_a_value_that_is_not_accepted(dojo):
-    who = things.student(dojo)
+    who = factories.student(dojo)
     said = {"kind": "points", "value": float("nan"), "on": "2026-01-01"}
     with tenant_scope(dojo.tenant), pytest.raises(DataError) as refused, transaction.atomic():
         StudentFact.objects.create(student_id=who["id"], **said)
@@ -104,9 +104,9 @@ def test_points_of_a_category_count_where_it_is_asked_for(dojo):
         "ranks": [{"code": "white", "name": "White"}],
         "steps": [{"from": None, "to": "white", "paths": [{"name": "regular", "criteria": asked}]}],
     })  # fmt: skip
-    who = things.student(dojo)
+    who = factories.student(dojo)
     for value in ({"points": 2.5, "category": "Kata"}, {"points": 9, "category": "Kumite"}, 3):
-        things.fact(dojo, who, "points", value, "2026-01-01")
+        factories.fact(dojo, who, "points", value, "2026-01-01")
     body = {"students": [who["id"]], "rank_system": system["id"]}
     (answer,) = done(dojo.admin.post("/promotions/check", body))["results"]
     assert [criterion["have"] for criterion in answer["criteria"]] == [2.5, 14.5]

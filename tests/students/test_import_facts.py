@@ -5,9 +5,9 @@ import pytest
 from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.students.models import StudentFact
-from tests.clients import Caller
-from tests.driver_statements import sent_statements
 from tests.students.uploads import faults, imported, outcomes, upload
+from tests.support.clients import Caller
+from tests.support.statements import sent_statements
 
 FACTS = "/facts/import"
 HEAD = "external_id,kind,rank_system,value,category,on,expires_on,note\n"

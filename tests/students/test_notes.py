@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.contract import things
-from tests.contract.answers import done, refusal
+from tests.support import factories
+from tests.support.responses import done, refusal
 
 
 @pytest.fixture
 def note(dojo):
-    made = dojo.instructor.post(f"/students/{things.student(dojo)['id']}/notes", {"text": "Her wrist"})
+    made = dojo.instructor.post(f"/students/{factories.student(dojo)['id']}/notes", {"text": "Her wrist"})
     return done(made, 201), made.headers["Location"]
 
 

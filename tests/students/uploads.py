@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from tests.clients import Caller
+from tests.support.clients import Caller
 
 STUDENTS = "/students/import"
 RANK_EVENTS = "/rank-events/import"

@@ -1,6 +1,6 @@
 """What the OpenAPI document says about each route of each kind of host beyond what the frame knows.
 
-A route without an example here fails tests/contract/test_openapi_document.py; the examples are sent there, too.
+A route without an example here fails tests/http/test_openapi_document.py; the examples are sent there, too.
 """
 
 from typing import Final

@@ -1,0 +1,214 @@
+"""Signing in, renewing, signing out, and passwords."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.hashers import make_password
+from django.core import mail
+
+from shared_apps.accounts.models import User
+from shared_apps.accounts.sessions import open_session
+from tatami import clock
+from tatami.tenancy.scope import tenant_scope
+from tests.support.clients import Caller, Dojo, Platform
+from tests.support.now import NOW
+from tests.support.responses import done, invalid, refusal
+
+PASSWORD = "the old bamboo sword"
+TOKENS = {"access", "refresh", "token_type", "expires_in", "refresh_expires_in"}
+
+
+@pytest.fixture(scope="module")
+def password_hash() -> str:
+    """The hash of everybody's password: one, because it is slow on purpose."""
+    return make_password(PASSWORD)
+
+
+@pytest.fixture
+def una(dojo: Dojo, password_hash: str) -> User:
+    with tenant_scope(dojo.tenant):
+        return User.objects.create(
+            email="Una@example.com",
+            email_key="una@example.com",
+            name="Una",
+            role="assistant",
+            password=password_hash,
+        )
+
+
+def login(dojo: Dojo, email: str = "una@example.com", password: str = PASSWORD) -> Any:
+    return dojo.anonymous.post("/auth/login", {"email": email, "password": password})
+
+
+def refresh(dojo: Dojo, token: str) -> Any:
+    return dojo.anonymous.post("/auth/refresh", {"refresh": token})
+
+
+def session_of(dojo: Dojo, user: User) -> Any:
+    with tenant_scope(dojo.tenant):
+        return open_session(user, now=clock.now())
+
+
+def test_one_signs_in_by_address_and_password(dojo: Dojo, una: User) -> None:
+    body = done(login(dojo, "UNA@Example.com"))
+    assert set(body) == TOKENS | {"user"}
+    assert body["token_type"] == "Bearer"
+    assert 0 < body["expires_in"] < body["refresh_expires_in"]
+    assert body["user"] == {"id": str(una.pk), "email": "Una@example.com", "name": "Una", "role": "assistant"}
+    assert done(Caller(dojo.host, token=body["access"]).get("/me"))["id"] == str(una.pk)
+
+
+def test_whatever_is_wrong_the_answer_is_the_same(dojo: Dojo, other_dojo: Dojo, una: User) -> None:
+    wrong = login(dojo, password="something else")
+    refusal(wrong, 401, "invalid_credentials")
+    unknown = login(dojo, "nobody@example.com")
+    elsewhere = login(other_dojo)
+    with tenant_scope(dojo.tenant):
+        User.objects.filter(pk=una.pk).update(is_active=False)
+    inactive = login(dojo)
+    assert unknown.content == elsewhere.content == inactive.content == wrong.content
+
+
+def test_guesses_are_throttled(dojo: Dojo, una: User, monkeypatch: Any) -> None:
+    with tenant_scope(dojo.tenant):
+        User.objects.filter(pk=una.pk).update(password="!")
+    answers = [login(dojo, password="a guess") for _ in range(11)]
+    assert [answer.status_code for answer in answers[:5]] == [401] * 5
+    refusal(answers[-1], 429, "throttled")
+    assert int(answers[-1].headers["Retry-After"]) > 0
+
+
+def test_a_token_expires(dojo: Dojo, una: User) -> None:
+    tokens = session_of(dojo, una)
+    with clock.fixed(NOW + timedelta(seconds=tokens.expires_in + 1)):
+        refusal(Caller(dojo.host, token=tokens.access).get("/me"), 401, "token_expired")
+        done(refresh(dojo, tokens.refresh))
+
+
+@pytest.mark.parametrize("token", ["x", "a.b.c", "Bearer", "eyJhbGciOiJub25lIn0.e30."])
+def test_what_is_no_token_is_not_valid(dojo: Dojo, token: str) -> None:
+    refusal(Caller(dojo.host, token=token).get("/me"), 401, "token_invalid")
+
+
+def test_another_scheme_is_not_a_login(dojo: Dojo) -> None:
+    answer = dojo.anonymous.get("/me", Authorization="Basic YTpi")
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_refresh_token_is_no_access_token(dojo: Dojo, una: User) -> None:
+    tokens = session_of(dojo, una)
+    refusal(Caller(dojo.host, token=tokens.refresh).get("/me"), 401, "token_invalid")
+    refusal(refresh(dojo, tokens.access), 401, "token_invalid")
+
+
+def test_a_refresh_token_is_of_its_own_dojo(
+    dojo: Dojo, other_dojo: Dojo, platform: Platform, una: User
+) -> None:
+    token = session_of(dojo, una).refresh
+    refusal(refresh(other_dojo, token), 401, "token_invalid")
+    refusal(platform.anonymous.post("/auth/refresh", {"refresh": token}), 401, "token_invalid")
+    body = done(refresh(dojo, token))
+    assert set(body) == TOKENS
+
+
+def test_a_refresh_token_works_once_and_its_replay_ends_the_family(dojo: Dojo, una: User) -> None:
+    first = session_of(dojo, una).refresh
+    second = done(refresh(dojo, first))
+    with clock.fixed(NOW + timedelta(seconds=11)):
+        refusal(refresh(dojo, first), 401, "token_invalid")
+        refusal(refresh(dojo, second["refresh"]), 401, "token_invalid")
+        refusal(Caller(dojo.host, token=second["access"]).get("/me"), 401, "token_invalid")
+
+
+def test_a_second_tab_does_not_end_the_family(dojo: Dojo, una: User) -> None:
+    first = session_of(dojo, una).refresh
+    second = done(refresh(dojo, first))
+    with clock.fixed(NOW + timedelta(seconds=9)):
+        refusal(refresh(dojo, first), 401, "token_invalid")
+        done(refresh(dojo, second["refresh"]))
+
+
+def test_signing_out_ends_the_session(dojo: Dojo, una: User) -> None:
+    tokens = session_of(dojo, una)
+    done(dojo.anonymous.post("/auth/logout", {"refresh": tokens.refresh}), 204)
+    refusal(Caller(dojo.host, token=tokens.access).get("/me"), 401, "token_invalid")
+    refusal(refresh(dojo, tokens.refresh), 401, "token_invalid")
+
+
+def test_a_new_password_ends_the_other_sessions(dojo: Dojo, una: User) -> None:
+    here, elsewhere = session_of(dojo, una), session_of(dojo, una)
+    caller = Caller(dojo.host, token=here.access)
+    body = {"current_password": PASSWORD, "new_password": "a much newer bokken"}
+    done(caller.post("/auth/password", body), 204)
+    done(caller.get("/me"))
+    refusal(Caller(dojo.host, token=elsewhere.access).get("/me"), 401, "token_invalid")
+    done(login(dojo, password="a much newer bokken"))
+
+
+def test_the_present_password_is_asked_for(dojo: Dojo, una: User) -> None:
+    caller = Caller(dojo.host, token=session_of(dojo, una).access)
+    wrong = {"current_password": "not this one", "new_password": "a much newer bokken"}
+    refusal(caller.post("/auth/password", wrong), 401, "invalid_credentials")
+    weak = {"current_password": PASSWORD, "new_password": "short"}
+    invalid(caller.post("/auth/password", weak), "new_password")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"email": "a@b.de"},
+        {"email": "a@b.de", "password": "x", "role": "admin"},
+        {"email": 1, "password": 2},
+    ],
+)
+def test_a_login_with_a_bad_body_is_refused(dojo: Dojo, body: dict[str, Any]) -> None:
+    refusal(dojo.anonymous.post("/auth/login", body), 400, "validation_error")
+
+
+def test_a_link_is_mailed_to_whoever_is_known_and_nobody_can_tell(
+    dojo: Dojo, una: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        known = dojo.anonymous.post("/auth/password/reset", {"email": "una@example.com"})
+        unknown = dojo.anonymous.post("/auth/password/reset", {"email": "nobody@example.com"})
+    assert (known.status_code, known.content) == (unknown.status_code, unknown.content) == (204, b"")
+    assert [message.to for message in mail.outbox] == [["Una@example.com"]]
+
+
+def test_the_link_names_the_dojos_own_domain_and_works_once(
+    dojo: Dojo, una: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    tokens = session_of(dojo, una)
+    with django_capture_on_commit_callbacks(execute=True):
+        caller = Caller("AIKI.localhost:9999")
+        done(
+            caller.post(
+                "/auth/password/reset", {"email": "una@example.com"}, X_Forwarded_Host="evil.example.com"
+            ),
+            204,
+        )
+    (message,) = mail.outbox
+    assert "http://aiki.localhost" in message.body
+    assert "evil" not in message.body
+    assert "9999" not in message.body
+    secret = next(line for line in message.body.splitlines() if "#" in line).partition("#")[2]
+    body = {"token": secret, "new_password": "a much newer bokken"}
+    invalid(
+        dojo.anonymous.post("/auth/password/reset/confirm", {**body, "new_password": "short"}), "new_password"
+    )
+    done(dojo.anonymous.post("/auth/password/reset/confirm", body), 204)
+    refusal(dojo.anonymous.post("/auth/password/reset/confirm", body), 401, "token_invalid")
+    refusal(Caller(dojo.host, token=tokens.access).get("/me"), 401, "token_invalid")
+    done(login(dojo, password="a much newer bokken"))
+
+
+def test_who_was_made_without_a_password_is_mailed_a_link(
+    dojo: Dojo, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        dojo.create("/users", {"email": "new@example.com", "role": "assistant"})
+    assert [message.to for message in mail.outbox] == [["new@example.com"]]
+    assert "http://aiki.localhost" in mail.outbox[0].body

@@ -1,0 +1,124 @@
+"""What staff who are no admins learn of the users: names and roles, and by no way around them an address."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from shared_apps.accounts.models import User
+from tatami.tenancy.scope import tenant_scope
+from tests.support import committed_dojos
+from tests.support.clients import Dojo
+from tests.support.responses import done, invalid, statements
+
+
+@pytest.fixture
+def una(dojo: Dojo) -> dict[str, Any]:
+    body = {"email": "secret.una@private.example", "name": "Úna Müller", "role": "assistant"}
+    return dojo.create("/users", body)
+
+
+def found(caller: Any, search: str) -> list[str]:
+    return [row["name"] for row in done(caller.get(f"/users?search={search}"))["results"]]
+
+
+@pytest.mark.parametrize("search", ["una", "MULLER", "muller+una", "%C3%9ana"])
+@pytest.mark.parametrize("role", ["admin", "instructor", "assistant"])
+def test_colleagues_find_one_another_by_name(dojo: Dojo, una: Any, role: str, search: str) -> None:
+    assert found(dojo.person(role), search) == ["Úna Müller"]
+
+
+@pytest.mark.parametrize(
+    "search", ["secret", "private.example", "muller+private", "una@", "%40", "secret.una"]
+)
+def test_only_admins_find_by_address(dojo: Dojo, una: Any, search: str) -> None:
+    assert "Úna Müller" in found(dojo.admin, search)
+    assert found(dojo.instructor, search) == found(dojo.assistant, search) == []
+
+
+def test_an_address_with_a_blank_in_it_is_not_found_by_a_part_either(dojo: Dojo) -> None:
+    dojo.create("/users", {"email": '"top\\ secret"@x.example', "name": "Bo", "role": "assistant"})
+    assert found(dojo.admin, "top") == ["Bo"]
+    assert found(dojo.instructor, "top") == []
+
+
+def test_without_words_everybody_is_found(dojo: Dojo, una: Any) -> None:
+    assert set(found(dojo.instructor, "+")) >= {"Úna Müller", "Instructor"}
+
+
+@pytest.mark.parametrize("order", ["email", "-email", "name,email", "email_key"])
+def test_only_admins_order_by_address(dojo: Dojo, una: Any, order: str) -> None:
+    message = invalid(dojo.instructor.get(f"/users?ordering={order}"), "ordering")["ordering"][0]
+    assert message.endswith("this list is ordered by: created_at, name.")
+    assert done(dojo.instructor.get("/users?ordering=-name"))["count"] > 1
+
+
+def test_admins_order_by_address(dojo: Dojo, una: Any) -> None:
+    rows = done(dojo.admin.get("/users?ordering=-email"))["results"]
+    assert rows[0]["email"] == "secret.una@private.example"
+
+
+def test_a_search_costs_the_same_for_two_and_for_twelve(dojo: Dojo) -> None:
+    costs = []
+    for wanted in (2, 12):
+        with tenant_scope(dojo.tenant):
+            for number in range(User.objects.filter(name__startswith="Bo").count(), wanted):
+                email = f"bo{number}@example.com"
+                User.objects.create(email=email, email_key=email, name=f"Bo {number}", role="assistant")
+        assert len(found(dojo.instructor, "bo")) == wanted
+        costs.append(statements(dojo.instructor, "/users?search=bo"))
+    assert costs[0] == costs[1]
+
+
+# --- a password that an admin sets --------------------------------------------------------------------------
+
+
+def test_a_password_is_hashed_before_anything_is_locked(
+    dojo: Dojo, una: Any, hashings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done_so_far: list[str] = []
+    plain = committed_dojos.CountingHasher.encode
+
+    def encode(self: Any, password: str, salt: str) -> str:
+        done_so_far.append("hash")
+        return plain(self, password, salt)
+
+    def hook(execute: Any, sql: Any, *rest: Any) -> Any:
+        done_so_far.extend(["lock"] if "FOR UPDATE" in str(sql) else [])
+        return execute(sql, *rest)
+
+    _ = dojo.admin
+    monkeypatch.setattr(committed_dojos.CountingHasher, "encode", encode)
+    with connection.execute_wrapper(hook):
+        done(dojo.admin.patch(f"/users/{una['id']}", {"password": "seven rolling waves"}))
+    assert done_so_far[0] == "hash"
+    assert set(done_so_far[1:]) == {"lock"}
+
+
+def test_a_password_and_other_fields_are_changed_together_or_not_at_all(
+    dojo: Dojo, una: Any, hashings: Any
+) -> None:
+    path = f"/users/{una['id']}"
+    invalid(dojo.admin.patch(path, {"password": "short", "name": "Una"}), "password")
+    invalid(dojo.admin.patch(path, {"password": "Úna Müller", "name": "Una"}), "password")
+    invalid(dojo.admin.patch(path, {"password": None}), "password")
+    invalid(dojo.admin.patch(path, {"password": "seven rolling waves", "role": "boss"}), "role")
+    assert done(dojo.admin.get(path))["name"] == "Úna Müller"
+    assert hashings() == 0
+    done(dojo.admin.patch(path, {"password": "seven rolling waves", "name": "Una"}))
+    assert (done(dojo.admin.get(path))["name"], hashings()) == ("Una", 1)
+    login = {"email": una["email"], "password": "seven rolling waves"}
+    assert done(dojo.anonymous.post("/auth/login", login))["user"]["name"] == "Una"
+
+
+def test_a_password_of_nobody_is_not_found(dojo: Dojo, other_dojo: Dojo, una: Any, hashings: Any) -> None:
+    answer = other_dojo.admin.patch(f"/users/{una['id']}", {"password": "seven rolling waves"})
+    assert (answer.status_code, hashings()) == (404, 0)
+
+
+def test_the_same_key_sets_a_password_once(dojo: Dojo, una: Any, hashings: Any) -> None:
+    body = {"password": "seven rolling waves"}
+    answers = [dojo.admin.patch(f"/users/{una['id']}", body, Idempotency_Key="once") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[1].headers["Idempotency-Replayed"] == "true"
+    assert hashings() == 1

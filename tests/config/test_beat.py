@@ -1,0 +1,46 @@
+"""Beat while Valkey is away."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery.schedules import crontab
+from celery.signals import after_task_publish
+from structlog.testing import capture_logs
+
+from config.celery import WAKE, app
+from tatami.broker import Beat
+from tatami.ids import uuid7
+from tests.support.broker import valkey_away
+
+
+@pytest.fixture
+def sent() -> Iterator[list[Any]]:
+    """The names of the tasks that Valkey took."""
+    names: list[Any] = []
+
+    def note(sender: str, **_: Any) -> None:
+        names.append(sender)
+
+    after_task_publish.connect(note)
+    yield names
+    after_task_publish.disconnect(note)
+
+
+def test_what_is_due_while_valkey_is_away_is_sent_when_it_is_back(tmp_path: Path, sent: list[Any]) -> None:
+    beat = Beat(app=app, schedule_filename=str(tmp_path / "schedule"), lazy=True)
+    queue = {"queue": f"test-{uuid7()}"}
+    wake, purge = (
+        beat.Entry(app=app, name=task, task=task, schedule=crontab(), options=queue.copy())
+        for task in (WAKE, "tenants.purge_overdue")
+    )
+    with capture_logs() as logs, valkey_away():
+        for entry in (wake, purge, wake):
+            beat.apply_entry(entry)
+    assert sent == []
+    assert all("exc_info" not in line for line in logs)
+    beat.apply_entry(wake)
+    assert sorted(sent) == ["tenants.purge_overdue", WAKE]
+    beat.apply_entry(wake)
+    assert sorted(sent) == ["tenants.purge_overdue", WAKE, WAKE]

@@ -1,0 +1,370 @@
+"""The demo dojos: two that `make run` makes, and the big one of `make demo-big`.
+
+They are made once for this file, outside any transaction since provisioning needs two logins, and purged at its end.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, timedelta
+from io import StringIO
+from typing import Any
+
+import psycopg
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connection
+from django.db.models import Count, F, Max, Min
+from django.test.utils import CaptureQueriesContext
+
+from config.demo import DEMO_DOJOS, big, make_demo_dojos
+from config.demo.accounts import DEMO_PASSWORD, address
+from config.demo.dojos import BIG, SEISHIN, TORA
+from shared_apps.accounts.models import Role, User
+from shared_apps.tenants.lifecycle import purge
+from shared_apps.tenants.models import Tenant
+from shared_apps.tenants.provisioning import FirstAdmin, create_tenant
+from tatami import clock
+from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
+from tenant_apps.attendance.models import Attendance
+from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
+from tenant_apps.promotions.check import Check
+from tenant_apps.promotions.models import Exam
+from tenant_apps.ranks.models import RankSystem
+from tenant_apps.ranks.rules import rules_in_force
+from tenant_apps.students.models import (
+    EligibilitySnapshot,
+    Guardian,
+    RankEvent,
+    Student,
+    StudentFact,
+    StudentNote,
+)
+from tests.support.clients import Caller
+from tests.support.now import NOW
+
+STUDENTS, ATTENDANCES, CHUNK = 50, 1_000, 20
+TODAY = NOW.date()
+pytestmark = pytest.mark.django_db
+
+
+def _purge(slug: str) -> None:
+    with platform_scope():
+        tenant = Tenant.objects.get(slug=slug)
+        tenant.status = Tenant.Status.DELETING
+        tenant.save()
+        purge(tenant=tenant)
+
+
+@pytest.fixture(scope="module")
+def made(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[list[str], int]]:
+    """What was printed about the dojos, and how many statements the first took.
+
+    The second one was cut off in the making: there is an empty dojo, whose admin has another password.
+    """
+    with django_db_blocker.unblock():
+        with platform_scope():
+            admin = FirstAdmin(email=address(TORA.slug, "admin"), password_hash="!")
+            create_tenant(name=TORA.name, slug=TORA.slug, timezone=TORA.timezone, admin=admin, now=NOW)
+        making = make_demo_dojos(now=NOW)
+        with CaptureQueriesContext(connection) as statements:
+            first = next(making)
+        lines = [first, *making]
+    yield lines, len(statements)
+    with django_db_blocker.unblock():
+        for dojo in DEMO_DOJOS:
+            _purge(dojo.slug)
+
+
+@pytest.fixture(scope="module")
+def made_big(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
+    """What the second run printed: the first one was killed after a chunk."""
+    with (
+        django_db_blocker.unblock(),
+        clock.fixed(NOW),
+        platform_scope(),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(big, "CHUNK", CHUNK)
+        wanted = big.BigDojo(BIG, students=STUDENTS, attendances=ATTENDANCES)
+        tenant, there = big.find_or_make(wanted, now=NOW)
+        assert there == 0
+        assert next(big.fill(wanted, tenant, now=NOW)) == CHUNK
+        printed = demo_big()
+    yield printed
+    with django_db_blocker.unblock():
+        _purge(BIG.slug)
+
+
+@pytest.fixture
+def seishin(made: object) -> TenantScope:
+    return _scope(SEISHIN.slug)
+
+
+@pytest.fixture
+def tora(made: object) -> TenantScope:
+    return _scope(TORA.slug)
+
+
+@pytest.fixture(params=[SEISHIN.slug, TORA.slug])
+def in_dojo(made: object, request: pytest.FixtureRequest) -> Iterator[TenantScope]:
+    """Each of the two, its scope in force."""
+    with tenant_scope(_scope(request.param)) as scope:
+        yield scope
+
+
+@pytest.fixture
+def in_big(made_big: object) -> Iterator[TenantScope]:
+    """The big one, its scope in force."""
+    with tenant_scope(_scope(BIG.slug)) as scope:
+        yield scope
+
+
+def _scope(slug: str) -> TenantScope:
+    with platform_scope():
+        return Tenant.objects.with_primary_domain().get(slug=slug).scope
+
+
+def demo_big(*args: str) -> str:
+    """Run the command for a small big dojo and return what it printed."""
+    out = StringIO()
+    given = [f"--students={STUDENTS}", f"--attendances={ATTENDANCES}", *args]
+    with clock.fixed(NOW), platform_scope():
+        call_command("demo_big", *given, stdout=out)
+    return out.getvalue()
+
+
+def _counts() -> dict[str, int]:
+    models = (
+        User,
+        Student,
+        Guardian,
+        Enrolment,
+        ClassSession,
+        Attendance,
+        RankEvent,
+        StudentFact,
+        StudentNote,
+    )
+    return {model.__name__: model.objects.count() for model in models}
+
+
+def test_it_is_told_where_the_dojos_are_and_how_to_sign_in(made: tuple[list[str], int]) -> None:
+    lines, _ = made
+    assert len(lines) == 4
+    assert lines[0] == f"dojo  http://seishin.localhost:8000  admin admin@seishin.example / {DEMO_PASSWORD}"
+    assert lines[2].startswith("dojo  http://tora.localhost:8000  admin admin@tora.example / ")
+
+
+def test_a_dojo_takes_a_few_dozen_statements(made: tuple[list[str], int]) -> None:
+    assert made[1] < 200
+
+
+def test_each_has_eighty_students_and_an_art_of_its_own(seishin: TenantScope, tora: TenantScope) -> None:
+    presets = []
+    for tenant in (seishin, tora):
+        with tenant_scope(tenant):
+            assert Student.objects.count() == 80
+            presets.append(RankSystem.objects.get().preset)
+    assert presets == ["aikikai", "ibjjf-adult"]
+
+
+def test_names_are_equal_and_ids_are_not(seishin: TenantScope, tora: TenantScope) -> None:
+    names, ids = [], []
+    for tenant in (seishin, tora):
+        with tenant_scope(tenant):
+            names.append(sorted(Student.objects.values_list("first_name", "last_name", "email")))
+            ids.append(set(Student.objects.values_list("pk", flat=True)))
+    assert names[0] == names[1]
+    assert not ids[0] & ids[1]
+
+
+def test_people_are_of_all_ages(in_dojo: TenantScope) -> None:
+    ages = [
+        (TODAY - birth_date).days // 365.25
+        for birth_date in Student.objects.values_list("birth_date", flat=True)
+    ]
+    by_decade = Counter(age // 10 * 10 for age in ages)
+    assert set(by_decade) == {0, 10, 20, 30, 40, 50, 60, 70}
+    assert min(ages) >= 5
+
+
+def test_minors_have_guardians_and_siblings_share_them(in_dojo: TenantScope) -> None:
+    youngest_adult = TODAY - timedelta(days=round(18 * 365.25))
+    minors = Student.objects.filter(birth_date__gt=youngest_adult)
+    assert minors.count() > 20
+    assert not minors.filter(guardian_links__isnull=True).exists()
+    shared = Guardian.objects.annotate(children=Count("student_links")).filter(children__gte=2)
+    assert shared.count() >= 4
+
+
+def test_three_classes_a_week_reach_from_seven_months_ago_to_eight_weeks_ahead(in_dojo: TenantScope) -> None:
+    assert sorted(TrainingClass.objects.values_list("class_type", flat=True)) == ["adults", "kids", "mixed"]
+    weeks = Counter(
+        day.isocalendar()[:2] for day in ClassSession.objects.values_list("local_date", flat=True)
+    )
+    assert set(list(weeks.values())[1:-1]) == {3}
+    dates = ClassSession.objects.aggregate(first=Min("local_date"), last=Max("local_date"))
+    assert dates["first"] <= TODAY - timedelta(weeks=29)
+    assert dates["last"] >= TODAY + timedelta(weeks=7)
+
+
+def test_six_months_of_attendance_are_plausible(in_dojo: TenantScope) -> None:
+    rows = Attendance.objects.select_related("student", "class_session")
+    enrolled = set(Enrolment.objects.values_list("student", "training_class"))
+    assert 1_500 < len(rows) < 4_000
+    for row in rows:
+        session, student = row.class_session, row.student
+        assert session.ends_at <= NOW
+        assert (
+            session.starts_at - timedelta(minutes=30)
+            <= row.checked_in_at
+            <= session.starts_at + timedelta(hours=1)
+        )
+        assert row.late == (row.checked_in_at >= session.starts_at + timedelta(minutes=10))
+        assert session.local_date >= student.joined_on
+        assert (student.pk, session.training_class_id) in enrolled
+        is_child = (session.local_date - student.birth_date).days < 13 * 365
+        assert not (session.class_type == "adults" and is_child)
+    days = [row.class_session.local_date for row in rows]
+    assert TODAY - timedelta(weeks=27) < min(days) < TODAY - timedelta(weeks=25)
+    assert max(days) > TODAY - timedelta(weeks=1)
+
+
+def test_some_are_regulars_some_have_gone_and_some_have_just_begun(in_dojo: TenantScope) -> None:
+    students = Student.objects.annotate(
+        visits=Count("attendances"), last=Max("attendances__class_session__local_date")
+    )
+    assert students.filter(visits__gte=40).count() >= 10
+    gone = students.filter(status=Student.Status.INACTIVE)
+    assert gone.count() >= 5
+    assert all(student.last is None or student.last < TODAY - timedelta(days=30) for student in gone)
+    assert students.filter(joined_on__gt=TODAY - timedelta(weeks=16), visits__gt=0).count() >= 5
+    assert students.filter(status=Student.Status.TRIAL).exists()
+
+
+def test_rank_histories_climb_one_rank_at_a_time(in_dojo: TenantScope) -> None:
+    events = RankEvent.objects.select_related("rank", "student").order_by(
+        "student", "effective_on", "rank__position"
+    )
+    (rules,) = rules_in_force(on=TODAY)
+    held: dict[Any, tuple[str | None, date]] = {}
+    for event in events:
+        code, since = held.get(event.student_id, (None, event.student.birth_date))
+        assert rules.definition.step(code, event.rank.code) is not None
+        assert since < event.effective_on <= TODAY
+        held[event.student_id] = event.rank.code, event.effective_on
+    assert {event.kind for event in events} == {RankEvent.Kind.IMPORT, RankEvent.Kind.AWARD}
+    assert len(held) >= 60
+
+
+def test_awards_come_from_exams_with_decisions_and_certificates(in_dojo: TenantScope) -> None:
+    examined = RankEvent.objects.filter(kind=RankEvent.Kind.AWARD, candidate__isnull=False)
+    assert examined.count() >= 3
+    assert not examined.filter(decision__isnull=True).exists()
+    assert not examined.filter(certificate__isnull=True).exists()
+    assert not examined.exclude(candidate__exam__date=F("effective_on")).exists()
+    planned = Exam.objects.get(finished_at__isnull=True)
+    assert planned.date > TODAY
+    assert planned.candidates.exists()
+
+
+def test_some_may_be_promoted_now_and_some_may_not(in_dojo: TenantScope) -> None:
+    answers = Check(students=list(Student.objects.promotable()), as_of=TODAY).answers()
+    statuses = Counter(answer.result.status.value for answer in answers)
+    assert statuses["eligible"] >= 3
+    assert EligibilitySnapshot.objects.filter(status="eligible", as_of=TODAY).count() == statuses["eligible"]
+    assert statuses["not_eligible"] >= 20
+
+
+def test_there_are_balances_documents_and_notes(in_dojo: TenantScope) -> None:
+    kinds = Counter(StudentFact.objects.values_list("kind", flat=True))
+    assert kinds["opening_attendance"] >= 20
+    assert kinds["document"] >= 5
+    assert StudentNote.objects.count() >= 5
+    assert Student.objects.exclude(medical_notes="").count() == 3
+
+
+@pytest.mark.parametrize("dojo", [SEISHIN, TORA], ids=lambda dojo: dojo.slug)
+def test_everybody_signs_in_with_the_one_password(made: object, dojo: Any, now: object) -> None:
+    roles = {}
+    for who in ("admin", "instructor", "assistant", "student", "parent"):
+        caller = Caller(host=f"{dojo.slug}.localhost")
+        answer = caller.post("/auth/login", {"email": address(dojo.slug, who), "password": DEMO_PASSWORD})
+        assert answer.status_code == 200, answer.content
+        caller.token = answer.json()["access"]
+        me = caller.get("/me").json()
+        roles[who] = me["role"], len(me["students"])
+    assert roles == {
+        "admin": (Role.ADMIN, 0),
+        "instructor": (Role.INSTRUCTOR, 0),
+        "assistant": (Role.ASSISTANT, 0),
+        "student": (Role.STUDENT, 1),
+        "parent": (Role.STUDENT, 2),
+    }
+
+
+def test_making_them_twice_changes_nothing(in_dojo: TenantScope) -> None:
+    before = _counts()
+    lines = list(make_demo_dojos(now=NOW + timedelta(days=40)))
+    assert [line.split()[0] for line in lines] == ["dojo", "dojo"]
+    assert _counts() == before
+
+
+def test_a_dojo_that_is_somebodys_own_is_left_alone(seishin: TenantScope) -> None:
+    with tenant_scope(seishin):
+        User.objects.filter(role=Role.ADMIN).update(email="me@mine.org", email_key="me@mine.org")
+        Attendance.objects.all().delete()
+    lines = list(make_demo_dojos(now=NOW))
+    assert "not a demo" in lines[0]
+    with tenant_scope(seishin):
+        assert not Attendance.objects.exists()
+
+
+def test_the_big_dojo_has_exactly_as_many_as_were_asked_for(in_big: TenantScope) -> None:
+    assert Student.objects.count() == STUDENTS
+    assert Attendance.objects.count() == ATTENDANCES
+    assert Attendance.objects.values("student", "class_session").distinct().count() == ATTENDANCES
+    assert not Attendance.objects.filter(class_session__local_date__lt=F("student__joined_on")).exists()
+    assert not Attendance.objects.filter(class_session__ends_at__gt=NOW).exists()
+
+
+def test_the_big_dojo_has_years_of_classes_and_of_ranks(in_big: TenantScope) -> None:
+    first = Attendance.objects.aggregate(first=Min("class_session__local_date"))["first"]
+    assert first < TODAY - timedelta(days=1_000)
+    a_tuesday = ClassSession.objects.filter(local_date=TODAY - timedelta(days=6))
+    assert a_tuesday.count() >= 5
+    assert RankEvent.objects.filter(kind=RankEvent.Kind.AWARD).exists()
+
+
+def test_a_run_that_was_killed_is_continued(made_big: str) -> None:
+    assert f"50 of {STUDENTS} students" in made_big
+    assert made_big.splitlines()[-1].startswith("50 students, 1,000 attendances in ")
+
+
+def test_the_planner_knows_the_big_tables(in_big: TenantScope, as_owner: psycopg.Connection[Any]) -> None:
+    table = f"{in_big.schema_name}.attendance_attendance"
+    row = as_owner.execute("SELECT reltuples::int FROM pg_class WHERE oid = %s::regclass", [table]).fetchone()
+    assert row == (ATTENDANCES,)
+
+
+def test_running_it_again_says_so_and_changes_nothing(in_big: TenantScope) -> None:
+    before = _counts()
+    assert "already; nothing was changed" in demo_big()
+    assert _counts() == before
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("--slug=aiki", "is not a demo"),
+        ("--slug=seishin", "one of the small demo dojos"),
+        ("--slug=www", "cannot be a dojo's subdomain"),
+        ("--slug=Not valid", "cannot be a dojo's subdomain"),
+        ("--students=0", "from 1 to"),
+        ("--attendances=100000", "from 0 to 150 times"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(given: str, why: str) -> None:
+    with pytest.raises(CommandError, match=why):
+        demo_big(given)

@@ -1,0 +1,328 @@
+"""The numbered cases of `rank-rules.md` through the HTTP API, and two properties of the answer."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support import factories
+from tests.support.clients import Dojo
+from tests.support.responses import done
+
+DAILY = {
+    "weekdays": ["mo", "tu", "we", "th", "fr", "sa", "su"],
+    "start_time": "18:30",
+    "duration_minutes": 90,
+}
+
+
+class Case:
+    """One student in one rank system, and what is asked about her."""
+
+    def __init__(self, dojo: Dojo, preset: str, **student: Any) -> None:
+        self.dojo = dojo
+        self.art = factories.discipline(dojo, preset)
+        self.system = factories.rank_system(dojo, preset, discipline=self.art["id"])
+        self.who = factories.student(dojo, **student)
+
+    def holds(self, code: str, since: str) -> None:
+        factories.rank_event(self.dojo, self.who, factories.rank(self.system, code), since)
+
+    def has(self, kind: str, value: Any, on: str) -> None:
+        factories.fact(self.dojo, self.who, kind, value, on, rank_system=self.system["id"])
+
+    def came(self, first: str, days: int, times: int = 1) -> None:
+        """Record attendance on `days` days from `first` on, at `times` sessions of each."""
+        last = (date.fromisoformat(first) + timedelta(days=days - 1)).isoformat()
+        for nth in range(times):
+            recurrence = {**DAILY, "start_time": f"{18 + nth}:30", "from": first, "until": last}
+            group = factories.training_class(self.dojo, recurrence=recurrence, discipline=self.art["id"])
+            query = {"class": group["id"], "from": first, "to": last, "page_size": "200"}
+            sessions = factories.sessions(self.dojo, **query)
+            assert len(sessions) == days
+            for session in sessions:
+                factories.attendance(self.dojo, self.who, session)
+
+    def ask(self, target: str, as_of: str) -> dict[str, Any]:
+        asked = {
+            "students": [self.who["id"]],
+            "target_rank": factories.rank(self.system, target),
+            "as_of": as_of,
+        }
+        (answer,) = done(self.dojo.admin.post("/promotions/check", asked))["results"]
+        assert answer["target_rank"]["id"] == factories.rank(self.system, target)
+        return dict(answer)
+
+    def assert_eligible(self, target: str, as_of: str) -> None:
+        answer = self.ask(target, as_of)
+        assert answer["status"] == "eligible", answer
+        assert {one["status"] for one in answer["criteria"]} <= {"met"}
+
+    def failing(self, target: str, as_of: str) -> dict[str, dict[str, Any]]:
+        """Return the criteria that are not met, by their kind, where she may not be promoted."""
+        answer = self.ask(target, as_of)
+        assert answer["status"] == "not_eligible", answer
+        return {one["kind"]: one for one in answer["criteria"] if one["status"] != "met"}
+
+
+def test_case_1_two_years_are_not_730_days(dojo: Dojo) -> None:
+    case = Case(dojo, "ibjjf-adult", birth_date="1990-05-05")
+    case.holds("blue", "2023-03-15")
+    assert (date(2025, 3, 14) - date(2023, 3, 15)).days == 730
+    failing = case.failing("purple", "2025-03-14")
+    assert list(failing) == ["time_in_rank"]
+    assert failing["time_in_rank"]["earliest_on"] == "2025-03-15"
+    assert failing["time_in_rank"]["need"] == 24
+    case.assert_eligible("purple", "2025-03-15")
+
+
+def test_case_2_a_wait_ends_with_a_shorter_month(dojo: Dojo) -> None:
+    case = Case(dojo, "ibjjf-adult", birth_date="1990-01-01")
+    case.holds("purple", "2024-08-31")
+    assert list(case.failing("brown", "2026-02-27")) == ["time_in_rank"]
+    case.assert_eligible("brown", "2026-02-28")
+
+
+def test_case_9_a_birthday_on_the_first_of_march(dojo: Dojo) -> None:
+    case = Case(dojo, "kukkiwon", birth_date="2010-03-01")
+    case.holds("1-dan", "2025-02-28")
+    failing = case.failing("2-dan", "2026-02-28")
+    assert list(failing) == ["age"], "the time is met"
+    assert (failing["age"]["have"], failing["age"]["need"], failing["age"]["earliest_on"]) == (
+        15,
+        16,
+        "2026-03-01",
+    )
+    case.assert_eligible("2-dan", "2026-03-01")
+
+
+def test_case_13_days_are_counted_not_sessions(dojo: Dojo) -> None:
+    case = Case(dojo, "aikikai")
+    case.holds("5-kyu", "2026-01-10")
+    case.came("2026-01-11", days=7, times=2)
+    case.came("2026-01-18", days=31)
+    failing = case.failing("4-kyu", "2026-06-01")
+    assert list(failing) == ["attendance_count"]
+    assert (failing["attendance_count"]["have"], failing["attendance_count"]["need"]) == (38, 40)
+    case.came("2026-03-01", days=2)
+    case.assert_eligible("4-kyu", "2026-06-01")
+
+
+def test_case_14_only_what_came_after_the_rank_counts(dojo: Dojo) -> None:
+    case = Case(dojo, "aikikai")
+    case.holds("4-kyu", "2026-03-01")
+    case.has("opening_attendance", 150, "2026-02-01")
+    case.came("2026-03-01", days=51)
+    failing = case.failing("3-kyu", "2026-04-19")
+    assert (failing["attendance_count"]["have"], failing["attendance_count"]["need"]) == (49, 50)
+    case.assert_eligible("3-kyu", "2026-04-20")
+
+
+def test_case_15_every_criterion_of_a_path_is_needed(dojo: Dojo) -> None:
+    all_but_time = Case(dojo, "aikikai")
+    all_but_time.holds("1-dan", "2025-04-01")
+    all_but_time.has("opening_attendance", 255, "2026-01-01")
+    all_but_time.came("2026-02-01", days=5)
+    all_but_time.has("document", "article", "2026-01-05")
+    failing = all_but_time.failing("2-dan", "2026-03-31")
+    assert list(failing) == ["time_in_rank"]
+    assert failing["time_in_rank"]["earliest_on"] == "2026-04-01"
+    assert all_but_time.ask("2-dan", "2026-03-31")["earliest_on"] == "2026-04-01"
+    all_but_time.assert_eligible("2-dan", "2026-04-01")
+
+
+def test_case_15_a_day_and_an_article_may_be_missing(dojo: Dojo) -> None:
+    case = Case(dojo, "aikikai")
+    case.holds("1-dan", "2025-04-01")
+    case.has("opening_attendance", 190, "2026-01-01")
+    case.came("2026-02-01", days=9)
+    case.has("document", "essay", "2026-01-05")
+    failing = case.failing("2-dan", "2026-04-01")
+    assert set(failing) == {"attendance_count", "document"}, "every failing criterion is told"
+    assert (failing["attendance_count"]["have"], failing["attendance_count"]["need"]) == (199, 200)
+    case.came("2026-03-01", days=1)
+    assert list(case.failing("2-dan", "2026-04-01")) == ["document"]
+    case.has("document", "article", "2026-03-02")
+    case.assert_eligible("2-dan", "2026-04-01")
+
+
+def test_case_18_full_age_on_the_day(dojo: Dojo) -> None:
+    case = Case(dojo, "fik-kendo", birth_date="1980-11-26")
+    case.holds("7-dan", "2016-11-20")
+    failing = case.failing("8-dan", "2026-11-20")
+    assert list(failing) == ["age"], "the time is met"
+    assert (failing["age"]["have"], failing["age"]["need"], failing["age"]["earliest_on"]) == (
+        45,
+        46,
+        "2026-11-26",
+    )
+    case.assert_eligible("8-dan", "2026-11-26")
+
+
+def test_case_23_nothing_recorded_is_unknown_and_not_zero(dojo: Dojo) -> None:
+    case = Case(dojo, "aikikai")
+    case.holds("2-kyu", "2024-09-01")
+    answer = case.ask("1-kyu", "2026-06-15")
+    assert answer["status"] == "unknown"
+    (criterion,) = answer["criteria"]
+    assert (criterion["status"], criterion["have"], criterion["need"]) == ("unknown", None, 60)
+    case.has("opening_attendance", 55, "2026-06-01")
+    assert case.failing("1-kyu", "2026-06-15")["attendance_count"]["have"] == 55
+    case.came("2026-06-02", days=5)
+    case.assert_eligible("1-kyu", "2026-06-15")
+
+
+# --- properties ---------------------------------------------------------------------------------------------
+
+LADDER: dict[str, Any] = {
+    "format": 1,
+    "name": "Ladder",
+    "art": "Any",
+    "source": "Our own",
+    "confidence": "C",
+    "ranks": [{"code": f"r{n}", "name": f"Rank {n}"} for n in range(4)],
+    "steps": [
+        {"from": None, "to": "r0", "paths": [{"name": "regular", "criteria": [{"kind": "age", "min": 6}]}]},
+        *(
+            {
+                "from": f"r{n}",
+                "to": f"r{n + 1}",
+                "paths": [
+                    {
+                        "name": "regular",
+                        "criteria": [
+                            {"kind": "time_in_rank", "months": 7},
+                            {"kind": "attendance_count", "n": 20, "unit": "day"},
+                            {"kind": "age", "min": 12},
+                        ],
+                    },
+                    {
+                        "name": "article",
+                        "criteria": [
+                            {"kind": "time_in_rank", "months": 3},
+                            {"kind": "document", "which": "article"},
+                            {"kind": "age", "min": 10, "basis": "birth_year"},
+                        ],
+                    },
+                ],
+            }
+            for n in range(3)
+        ),
+    ],
+}
+
+days = st.dates(date(2025, 1, 1), date(2026, 6, 15)).map(date.isoformat)
+rank_events = st.tuples(
+    st.just("rank"), st.integers(0, 2), st.sampled_from(["import", "convert", "demote"]), days
+)
+balances = st.tuples(st.just("opening_attendance"), st.integers(0, 30), days)
+articles = st.tuples(st.just("document"), st.just("article"), days, st.none() | st.integers(0, 400))
+lines = st.lists(rank_events | balances | articles, max_size=6, unique_by=lambda line: line[:4])
+births = st.none() | st.dates(date(2010, 1, 1), date(2020, 12, 31)).map(date.isoformat)
+promising = st.builds(
+    lambda code, since, balance, article, more: [
+        ("rank", code, "import", since),
+        ("opening_attendance", balance, "2026-05-01"),
+        ("document", "article", "2026-05-02", article),
+        *more,
+    ],
+    st.integers(0, 2),
+    st.dates(date(2025, 9, 1), date(2026, 6, 1)).map(date.isoformat),
+    st.integers(0, 30),
+    st.none() | st.integers(0, 200),
+    st.lists(rank_events.filter(lambda event: event[2] != "import"), max_size=1),
+)
+"""Histories in which a date can mostly be given: she holds a rank, and what time cannot bring is partly there."""
+
+
+@pytest.fixture
+def ladder(dojo: Dojo) -> dict[str, Any]:
+    return dojo.create("/rank-systems", LADDER)
+
+
+def entered(dojo: Dojo, system: dict[str, Any], born: str | None, history: list[Any]) -> dict[str, Any]:
+    """Return a student whose history was entered in this order."""
+    who = factories.student(dojo, birth_date=born)
+    for kind, value, *rest in history:
+        if kind == "rank":
+            factories.rank_event(dojo, who, factories.rank(system, f"r{value}"), rest[1], rest[0])
+        else:
+            expires = None
+            if len(rest) > 1 and rest[1] is not None:
+                expires = (date.fromisoformat(rest[0]) + timedelta(days=rest[1])).isoformat()
+            factories.fact(dojo, who, kind, value, rest[0], rank_system=system["id"], expires_on=expires)
+    return who
+
+
+def asked(
+    dojo: Dojo, system: dict[str, Any], as_of: str, *people: dict[str, Any]
+) -> list[list[dict[str, Any]]]:
+    """Return what is answered about each of these, without their names."""
+    body = {"students": [who["id"] for who in people], "rank_system": system["id"], "as_of": as_of}
+    results = done(dojo.admin.post("/promotions/check", body))["results"]
+    return [
+        [
+            {k: v for k, v in one.items() if k != "student"}
+            for one in results
+            if one["student"]["id"] == who["id"]
+        ]
+        for who in people
+    ]
+
+
+in_a_transaction = settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@in_a_transaction
+@given(history=lines, born=births, as_of=days, data=st.data())
+def test_the_order_of_entry_does_not_matter(
+    dojo: Dojo, ladder: dict[str, Any], history: list[Any], born: str | None, as_of: str, data: st.DataObject
+) -> None:
+    otherwise = data.draw(st.permutations(history))
+    one, other = entered(dojo, ladder, born, history), entered(dojo, ladder, born, otherwise)
+    first, second = asked(dojo, ladder, as_of, one, other)
+    assert first == second
+    held = [done(dojo.admin.get(f"/students/{who['id']}"))["ranks"] for who in (one, other)]
+    assert held[0] == held[1]
+
+
+@in_a_transaction
+@given(
+    history=promising,
+    born=st.dates(date(2012, 1, 1), date(2017, 12, 31)).map(date.isoformat),
+    as_of=st.dates(date(2026, 5, 3), date(2026, 6, 15)).map(date.isoformat),
+)
+def test_a_given_earliest_date_is_the_first_on_which_the_answer_is_eligible(
+    dojo: Dojo, ladder: dict[str, Any], history: list[Any], born: str, as_of: str
+) -> None:
+    who = entered(dojo, ladder, born, history)
+    (answers,) = asked(dojo, ladder, as_of, who)
+    for answer in answers:
+        if answer["earliest_on"] is None:
+            continue
+        earliest, start = date.fromisoformat(answer["earliest_on"]), date.fromisoformat(as_of)
+        assert status_on(dojo, ladder, who, answer, earliest) == "eligible"
+        assert (answer["status"] == "eligible") is (earliest <= start)
+        between = [start, start + (earliest - start) // 2, earliest - timedelta(days=1)]
+        for day in (day for day in between if start <= day < earliest):
+            assert status_on(dojo, ladder, who, answer, day) != "eligible", day
+
+
+def status_on(
+    dojo: Dojo, system: dict[str, Any], who: dict[str, Any], about: dict[str, Any], day: date
+) -> str | None:
+    """Return the status on that day of the step that `about` tells of; None where it is not open then."""
+    (answers,) = asked(dojo, system, day.isoformat(), who)
+    steps = [
+        one["status"]
+        for one in answers
+        if (one["current_rank"], one["target_rank"]) == (about["current_rank"], about["target_rank"])
+    ]
+    return steps[0] if steps else None

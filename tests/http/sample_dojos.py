@@ -1,0 +1,189 @@
+"""Two dojos and the platform with one of everything in each, for the access matrix: ids, people, valid bodies."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.hashers import make_password
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from shared_apps.accounts.models import PasswordLink, User
+from shared_apps.accounts.sessions import open_session
+from shared_apps.tenants.domain_records import proof_record
+from shared_apps.tenants.exports.links import link_token
+from shared_apps.tenants.models import Domain, Tenant, TenantExport
+from tatami import clock
+from tatami.api.openapi import examples
+from tatami.ids import uuid7
+from tatami.keys import secret_hash
+from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
+from tatami.work import Turn
+from tenant_apps.notifications.addressing import address_hash
+from tenant_apps.notifications.unsubscribing import unsubscribe_url
+from tenant_apps.promotions.models import Certificate
+from tenant_apps.promotions.snapshot import take_snapshot
+from tests.support import factories
+from tests.support.clients import Caller, Dojo, Platform
+from tests.support.dns import RECORDS
+
+ROLES = ("admin", "instructor", "assistant", "student")
+DEVICE = "device"
+PASSWORD = "the old bamboo sword"
+NEW_PASSWORD = "a much newer bokken"
+LINK = "secret-of-a-mailed-link"
+
+
+@dataclass
+class World:
+    """One host: its people by role, the ids that paths name, and what bodies say."""
+
+    host: str
+    scope: TenantScope | None
+    callers: dict[str, Caller]
+    ids: dict[str, str] = field(default_factory=dict)
+    refresh: str = ""
+    codes: dict[str, str] = field(default_factory=dict)
+    rules: dict[str, Any] = field(default_factory=dict)
+
+    def id_for(self, name: str, role: str) -> str:
+        """Return the id of a thing, the role's own where that matters (its note, its recording); or a code."""
+        return self.ids.get(f"{name} of {role}") or self.ids.get(name) or self.codes[name]
+
+    def entering(self) -> Any:
+        return tenant_scope(self.scope) if self.scope else platform_scope()
+
+
+def dojo_world(dojo: Dojo, password_hash: str) -> World:
+    callers = {role: dojo.person(role) for role in ROLES}
+    world = World(host=dojo.host, scope=dojo.tenant, callers=callers)
+    ids, admin = world.ids, dojo.admin
+
+    system = factories.rank_system(dojo, discipline=factories.discipline(dojo)["id"])
+    ids["rank system"], ids["discipline"] = system["id"], system["discipline"]["id"]
+    ids["rank"] = factories.rank(system, "4-kyu")
+    world.rules = admin.get(f"/rank-systems/{ids['rank system']}/rules").json()
+
+    mother = {"name": "Hana Sato", "email": "hana@example.com", "relation": "mother"}
+    mine = factories.student(dojo, guardians=[mother], external_id="mika-1")
+    theirs = factories.student(dojo, first_name="Ren", guardians=[{"name": "Jun Ito"}])
+    third = factories.student(dojo, first_name="Yui")
+    ids["student"], ids["student of somebody else"], ids["third student"] = (
+        mine["id"],
+        theirs["id"],
+        third["id"],
+    )
+    factories.speaks_for(dojo, dojo.student, mine)
+
+    evening = factories.training_class(dojo, discipline=ids["discipline"])
+    ids["class"], ids["session"] = evening["id"], factories.session_today(dojo, evening)["id"]
+    earlier = factories.sessions(dojo, **{"class": evening["id"], "from": "2026-06-08", "to": "2026-06-08"})[
+        0
+    ]
+    for role in ("instructor", "assistant"):
+        session = factories.single_session(dojo, "2026-06-10T16:30:00Z", name=f"Training with the {role}")
+        body = {"student": mine["id"], "class_session": session["id"]}
+        recorded = dojo.person(role).post("/attendance", body)
+        assert recorded.status_code == 201, recorded.content
+        ids[f"attendance of {role}"] = recorded.json()["attendance"]["id"]
+    for who, whose in ((theirs, " of somebody else"), (mine, "")):
+        admin.post(f"/classes/{evening['id']}/enrolments", {"student": who["id"]})
+        ids[f"attendance{whose}"] = factories.attendance(dojo, who, earlier)["id"]
+        ids["rank event"] = factories.rank_event(dojo, who, factories.rank(system, "5-kyu"), "2026-01-10")[
+            "id"
+        ]
+        held, awarded = factories.finished_exam(dojo, system, who, ids["rank"])
+        ids["finished exam"], ids[f"award{whose}"] = held["id"], awarded["id"]
+        exam = factories.exam(dojo, system, "2026-06-15")
+        ids[f"exam{whose}"] = exam["id"]
+        ids[f"candidate{whose}"] = factories.candidate(dojo, exam, who, ids["rank"])["id"]
+        ids["fact"] = factories.fact(dojo, who, "document", "article", "2026-03-01")["id"]
+        ids[f"hold{whose}"] = factories.hold(dojo, who, "2026-01-01", "2026-01-31")["id"]
+        for role in ("admin", "instructor"):
+            note = dojo.person(role).post(f"/students/{who['id']}/notes", {"text": "Left knee"})
+            assert note.status_code == 201, note.content
+            ids[f"note of {role}"] = ids["note"] = note.json()["id"]
+    ids["batch"] = factories.batch(dojo, third)["id"]
+    assert admin.put("/settings/logo", {"image": factories.RED_PIXEL}).status_code == 200
+    ids["notification"] = factories.notification(dojo, mine)["id"]
+    with tenant_scope(dojo.tenant):
+        take_snapshot(Turn(now=clock.now()))
+        unsubscribe = unsubscribe_url(address_hash("hana@example.com")).rpartition("/")[2]
+        certificate = Certificate.objects.get(event=ids["award"]).code
+    world.callers[DEVICE], ids["device"] = factories.device(dojo)
+    session_code = factories.code_of_session(admin, {"id": ids["session"]})["token"]
+    world.codes = {
+        "student": factories.code_of(admin, third),
+        "card": factories.code_of(admin, third, kind="card"),
+        "session": session_code,
+        "check-in": session_code,
+        "pairing": factories.unpaired_device(dojo, "Back door")["pairing_code"],
+        "feed": factories.feed_token(admin),
+        "certificate": certificate,
+        "unsubscribe": unsubscribe,
+        "template": "promotion",
+    }
+    _add_accounts(world, password_hash)
+    return world
+
+
+def platform_world(platform: Platform, password_hash: str) -> World:
+    world = World(host=platform.host, scope=None, callers={"admin": platform.superadmin()})
+    with platform_scope():
+        for name, status in (("tenant", "active"), ("tenant that is deleted", "deleting")):
+            tenant_id = uuid7()
+            slug = f"spare-{status}"
+            tenant = Tenant.objects.create(
+                id=tenant_id,
+                slug=slug,
+                name="Spare",
+                timezone="UTC",
+                status=status,
+                schema_name=f"t_{tenant_id.hex}",
+            )
+            domain = f"{slug}.localhost"
+            Domain.objects.create(tenant=tenant, domain=domain, is_primary=True, verified_at=clock.now())
+            world.ids[name] = str(tenant_id)
+        world.ids["tenant that serves"] = str(Tenant.objects.get(slug="kendo").pk)
+        _add_domains(world)
+        _add_export(world)
+    _add_accounts(world, password_hash)
+    return world
+
+
+def _add_export(world: World) -> None:
+    """Add an export that is done, with what stands for its archive."""
+    now, tenant = clock.now(), Tenant.objects.get(pk=world.ids["tenant"])
+    export = TenantExport(tenant=tenant, status="done", total=7, done=7, bytes=4, sha256="0" * 64, attempts=1)
+    export.lease_until = export.finished_at = now
+    export.expires_at = now + timedelta(days=7)
+    export.name = default_storage.save(f"{tenant.pk}/exports/{export.pk}-1.zip", ContentFile(b"PK\x05\x06"))
+    export.save()
+    world.ids["export"], world.codes["archive link"] = str(export.pk), link_token(export, now=now)
+
+
+def _add_domains(world: World) -> None:
+    """Add a domain that was verified, and one that was claimed and could be verified."""
+    tenant = Tenant.objects.get(pk=world.ids["tenant"])
+    world.codes |= {"domain": examples.DOMAIN, "claimed domain": examples.CLAIMED_DOMAIN}
+    for domain, verified_at in ((examples.DOMAIN, clock.now()), (examples.CLAIMED_DOMAIN, None)):
+        Domain.objects.create(tenant=tenant, domain=domain, is_primary=False, verified_at=verified_at)
+    record = proof_record(tenant.pk, examples.CLAIMED_DOMAIN)
+    RECORDS[record.name] = [record.value]
+
+
+def _add_accounts(world: World, password_hash: str) -> None:
+    with world.entering():
+        colleague = User.objects.create(
+            email="c@example.com", email_key="c@example.com", name="Colleague", role="instructor"
+        )
+        world.ids["user"] = str(colleague.pk)
+        User.objects.update(password=password_hash)
+        world.refresh = open_session(colleague, now=clock.now()).refresh
+        later = clock.now().replace(year=2027)
+        PasswordLink.objects.create(user=colleague, secret_hash=secret_hash(LINK), expires_at=later)
+
+
+def hashed() -> str:
+    """Return the hash of everybody's password: one, because it is slow on purpose."""
+    return make_password(PASSWORD)

@@ -1,0 +1,297 @@
+"""Lists: pages, cursors, search, order, filters; and what a list costs."""
+
+from typing import Any
+
+import pytest
+
+from tests.support import factories
+from tests.support.clients import Dojo, Platform
+from tests.support.responses import done, invalid, path_of, refusal, statements
+
+
+def names(answer: Any) -> list[str]:
+    return [row["first_name"] for row in done(answer)["results"]]
+
+
+@pytest.fixture
+def five(dojo: Dojo) -> list[dict[str, Any]]:
+    """Five students, entered in no order."""
+    people = [
+        ("Mika", "2020-01-05"),
+        ("Älva", "2020-01-03"),
+        ("Zoë", "2020-01-01"),
+        ("Bo", "2020-01-04"),
+        ("Éva", "2020-01-02"),
+    ]
+    return [factories.student(dojo, first_name=name, joined_on=on) for name, on in people]
+
+
+def test_a_page_says_where_the_others_are(dojo: Dojo, five: list[Any]) -> None:
+    first = done(dojo.admin.get("/students?page_size=2"))
+    assert set(first) == {"count", "next", "previous", "results"}
+    assert (first["count"], first["previous"], len(first["results"])) == (5, None, 2)
+    second = done(dojo.admin.get(path_of(first["next"])))
+    last = done(dojo.admin.get(path_of(second["next"])))
+    assert last["next"] is None
+    seen = [row["id"] for page in (first, second, last) for row in page["results"]]
+    assert sorted(seen) == sorted(one["id"] for one in five)
+    assert done(dojo.admin.get(path_of(last["previous"])))["results"] == second["results"]
+
+
+def test_an_empty_list_is_a_page(dojo: Dojo) -> None:
+    assert done(dojo.admin.get("/students")) == {"count": 0, "next": None, "previous": None, "results": []}
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["page=0", "page=-1", "page=x", "page=1.5", "page=", "page_size=0", "page_size=x", "page_size=-5"],
+)
+def test_a_page_that_is_none_is_refused(dojo: Dojo, query: str) -> None:
+    invalid(dojo.admin.get(f"/students?{query}"), query.partition("=")[0])
+
+
+def test_a_page_past_the_end_is_not_found(dojo: Dojo) -> None:
+    refusal(dojo.admin.get("/students?page=2"), 404, "not_found")
+
+
+def test_more_than_two_hundred_rows_are_never_on_a_page(dojo: Dojo) -> None:
+    from tatami.tenancy.scope import tenant_scope
+    from tenant_apps.ranks.models import Discipline
+
+    with tenant_scope(dojo.tenant):
+        Discipline.objects.bulk_create(Discipline(name=f"Art {n}") for n in range(205))
+    assert len(done(dojo.admin.get("/disciplines"))["results"]) == 50
+    assert len(done(dojo.admin.get("/disciplines?page_size=200"))["results"]) == 200
+    answer = dojo.admin.get("/disciplines?page_size=1000")
+    assert answer.status_code in {200, 400}
+    assert len(answer.json().get("results", [])) <= 200
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("alva", ["Älva"]),
+        ("ÄLVA", ["Älva"]),
+        ("eva", ["Éva"]),
+        ("zoe", ["Zoë"]),
+        ("sato mik", ["Mika"]),
+        ("nobody", []),
+        ("%", []),
+    ],
+)
+def test_a_search_disregards_accents_and_case(
+    dojo: Dojo, five: list[Any], search: str, found: list[str]
+) -> None:
+    assert names(dojo.admin.get(f"/students?search={search.replace('%', '%25').replace(' ', '+')}")) == found
+
+
+def test_guardians_are_searched_likewise(dojo: Dojo) -> None:
+    factories.student(dojo, guardians=[{"name": "Renée Müller"}, {"name": "Jun Ito"}])
+    assert [row["name"] for row in done(dojo.admin.get("/guardians?search=renee"))["results"]] == [
+        "Renée Müller"
+    ]
+
+
+def test_users_are_searched_likewise(dojo: Dojo) -> None:
+    dojo.create("/users", {"email": "rm@example.com", "name": "Renée Müller", "role": "instructor"})
+    assert [row["name"] for row in done(dojo.admin.get("/users?search=muller"))["results"]] == [
+        "Renée Müller"
+    ]
+
+
+def test_classes_are_searched_likewise(dojo: Dojo) -> None:
+    factories.training_class(dojo, name="Kinder – Anfänger")
+    factories.training_class(dojo, name="Evening class")
+    assert [row["name"] for row in done(dojo.admin.get("/classes?search=anfanger"))["results"]] == [
+        "Kinder – Anfänger"
+    ]
+
+
+def test_dojos_are_searched_likewise(platform: Platform) -> None:
+    rows = done(platform.superadmin().get("/tenants?search=kendo"))["results"]
+    assert [row["slug"] for row in rows] == ["kendo"]
+
+
+@pytest.mark.parametrize(
+    ("order", "found"),
+    [
+        ("joined_on", ["Zoë", "Éva", "Älva", "Bo", "Mika"]),
+        ("-joined_on", ["Mika", "Bo", "Älva", "Éva", "Zoë"]),
+        ("name", ["Älva", "Bo", "Éva", "Mika", "Zoë"]),
+        ("last_name,-joined_on", ["Mika", "Bo", "Älva", "Éva", "Zoë"]),
+    ],
+)
+def test_a_list_is_in_the_order_asked_for(dojo: Dojo, five: list[Any], order: str, found: list[str]) -> None:
+    assert names(dojo.admin.get(f"/students?ordering={order}")) == found
+
+
+def test_without_an_order_names_are_in_theirs(dojo: Dojo, five: list[Any]) -> None:
+    assert names(dojo.admin.get("/students")) == ["Älva", "Bo", "Éva", "Mika", "Zoë"]
+
+
+@pytest.mark.parametrize("order", ["password", "check_in_id", "name,", "--name", "search_name__x"])
+def test_another_order_is_refused(dojo: Dojo, order: str) -> None:
+    invalid(dojo.admin.get(f"/students?ordering={order}"), "ordering")
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/students?status=gone", "status"),
+        ("/students?archived=yes", "archived"),
+        ("/users?role=boss", "role"),
+        ("/users?is_active=1", "is_active"),
+        ("/class-sessions?from=yesterday", "from"),
+        ("/class-sessions?to=2026-13-01", "to"),
+        ("/class-sessions?from=2026-06-15T18:00:00", "from"),
+        ("/class-sessions?class=7", "class"),
+        ("/attendance?student=x", "student"),
+        ("/attendance?class_session=x", "class_session"),
+        ("/attendance?from=x", "from"),
+        ("/attendance?cursor=x", "cursor"),
+        ("/rank-events?kind=x", "kind"),
+        ("/rank-events?from=2026-06-15T18:00:00Z", "from"),
+        ("/rank-events?rank_system=x", "rank_system"),
+        ("/classes?discipline=x", "discipline"),
+    ],
+)
+def test_a_filter_with_a_bad_value_is_named(dojo: Dojo, path: str, field: str) -> None:
+    invalid(dojo.admin.get(path), field)
+
+
+@pytest.mark.parametrize("value", ["%00", "%FF", "%ED%A0%80"])
+def test_a_query_that_is_no_text_is_refused(dojo: Dojo, value: str) -> None:
+    refusal(dojo.admin.get(f"/students?search={value}"), 400, "validation_error")
+
+
+def test_students_are_filtered_by_status(dojo: Dojo) -> None:
+    factories.student(dojo, first_name="Try", status="trial")
+    factories.student(dojo, first_name="Act")
+    assert names(dojo.admin.get("/students?status=trial")) == ["Try"]
+
+
+def test_sessions_are_filtered_by_the_dojos_days_both_included(dojo: Dojo) -> None:
+    for starts_at in (
+        "2026-06-15T21:59:00Z",
+        "2026-06-15T22:00:00Z",
+        "2026-06-16T21:59:00Z",
+        "2026-06-16T22:00:00Z",
+    ):
+        factories.single_session(dojo, starts_at)
+    found = factories.sessions(dojo, **{"from": "2026-06-16", "to": "2026-06-16"})
+    assert [row["starts_at"] for row in found] == ["2026-06-15T22:00:00Z", "2026-06-16T21:59:00Z"]
+    assert {row["local_date"] for row in found} == {"2026-06-16"}
+
+
+def test_sessions_are_filtered_by_instants_the_last_excluded(dojo: Dojo) -> None:
+    for starts_at in ("2026-06-16T10:00:00Z", "2026-06-16T11:00:00Z", "2026-06-16T12:00:00Z"):
+        factories.single_session(dojo, starts_at)
+    found = factories.sessions(dojo, **{"from": "2026-06-16T10:00:00Z", "to": "2026-06-16T12:00:00Z"})
+    assert [row["starts_at"] for row in found] == ["2026-06-16T10:00:00Z", "2026-06-16T11:00:00Z"]
+
+
+def test_attendance_pages_by_cursor_without_a_count(dojo: Dojo) -> None:
+    who = factories.student(dojo)
+    for day in range(1, 6):
+        factories.attendance(dojo, who, factories.single_session(dojo, f"2026-06-0{day}T16:00:00Z"))
+    first = done(dojo.admin.get("/attendance?page_size=2"))
+    assert set(first) == {"next", "previous", "results"}
+    factories.attendance(
+        dojo, who, factories.single_session(dojo, "2026-06-10T16:00:00Z")
+    )  # a row in between hides none
+    second = done(dojo.admin.get(path_of(first["next"])))
+    last = done(dojo.admin.get(path_of(second["next"])))
+    times = [row["checked_in_at"][8:10] for page in (first, second, last) for row in page["results"]]
+    assert times == ["05", "04", "03", "02", "01"]
+    assert last["next"] is None
+    assert done(dojo.admin.get(path_of(second["previous"])))["results"] == first["results"]
+
+
+def test_rows_at_the_same_moment_are_all_seen(dojo: Dojo) -> None:
+    session = factories.single_session(dojo, "2026-06-01T16:00:00Z")
+    for _ in range(5):
+        factories.attendance(dojo, factories.student(dojo), session)
+    seen, path = set(), "/attendance?page_size=2"
+    while path:
+        page = done(dojo.admin.get(path))
+        seen |= {row["id"] for row in page["results"]}
+        path = path_of(page["next"]) if page["next"] else ""
+    assert len(seen) == 5
+
+
+# --- what a list costs --------------------------------------------------------------------------------------
+
+
+def _fill(dojo: Dojo, n: int) -> None:
+    """Add `n` of everything that is listed."""
+    art = factories.discipline(dojo, f"Art {n}") if n != 2 else factories.discipline(dojo)
+    presets = iter(("aikikai", "fik-kendo"))
+    for _ in range(min(n, 2)):
+        if n == 2:
+            factories.rank_system(dojo, next(presets), discipline=art["id"])
+    system = done(dojo.admin.get("/rank-systems"))["results"][0]
+    held = system["ranks"][0]["id"]
+    teacher = dojo.instructor
+    assert teacher.user is not None
+    for number in range(n):
+        who = factories.student(dojo, guardians=[{"name": f"Parent {number}"}], medical_notes="Asthma")
+        group = factories.training_class(
+            dojo, discipline=art["id"], min_rank=held, instructors=[str(teacher.user.pk)]
+        )
+        session = factories.session_today(dojo, group)
+        factories.attendance(dojo, who, session)
+        done(dojo.admin.post(f"/classes/{group['id']}/enrolments", {"student": who["id"]}), 201)
+        factories.rank_event(dojo, who, held, "2026-01-01")
+        body = {"email": f"u{n}-{number}@example.com", "role": "student", "students": [who["id"]]}
+        dojo.create("/users", body)
+        factories.discipline(dojo, f"Art {n}.{number}")
+        refused = dojo.admin.post(
+            "/attendance/scan",
+            {"token": factories.code_of(dojo.admin, who), "class_session": factories.nobody()},
+        )
+        refusal(refused, 404, "class_session_not_found")
+    same = done(dojo.admin.get("/students?page_size=1"))["results"][0]
+    for number in range(n):
+        factories.fact(dojo, same, "points", number, "2026-01-01", rank_system=system["id"])
+        dojo.create(f"/students/{same['id']}/notes", {"text": "x"})
+        rank = system["ranks"][number % 5 + 1]["id"]
+        factories.rank_event(dojo, same, rank, f"2026-0{1 + number // 5}-{n + 1:02}")
+        factories.attendance(
+            dojo, same, factories.single_session(dojo, f"2026-05-{n + 1:02}T{number + 1:02}:00:00Z")
+        )
+    group = done(dojo.admin.get("/classes?page_size=1"))["results"][0]
+    for who in done(dojo.admin.get("/students"))["results"]:
+        dojo.admin.post(f"/classes/{group['id']}/enrolments", {"student": who["id"]})
+
+
+def test_no_list_costs_more_statements_when_there_are_more_rows(dojo: Dojo) -> None:
+    _fill(dojo, 2)
+    same = done(dojo.admin.get("/students?page_size=1"))["results"][0]["id"]
+    group = done(dojo.admin.get("/classes?page_size=1"))["results"][0]["id"]
+    lists = [
+        "/students",
+        "/guardians",
+        "/users",
+        "/disciplines",
+        "/rank-systems",
+        "/rank-events",
+        "/classes",
+        "/class-sessions?from=2026-05-01",
+        "/attendance",
+        "/attendance/refusals",
+        f"/students/{same}/notes",
+        f"/students/{same}/facts",
+        f"/students/{same}/rank-events",
+        f"/students/{same}/attendance",
+        f"/classes/{group}/enrolments",
+    ]
+    before = {
+        path: (statements(dojo.admin, path), len(done(dojo.admin.get(path))["results"])) for path in lists
+    }
+    _fill(dojo, 10)
+    after = {
+        path: (statements(dojo.admin, path), len(done(dojo.admin.get(path))["results"])) for path in lists
+    }
+    assert not [path for path in lists if after[path][1] <= before[path][1] and path != "/rank-systems"]
+    assert {path: after[path][0] for path in lists} == {path: before[path][0] for path in lists}
+    assert max(after[path][0] for path in lists) <= 12

@@ -1,0 +1,256 @@
+"""Dockerfile and docker-compose.yml, as far as they can be held to the code without an engine to run them."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+import yaml
+from psycopg.conninfo import conninfo_to_dict
+
+from tatami.embedded.logins import drop_database
+from tatami.embedded.programs import Application
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = {"init", "web", "worker", "beat"}
+READ_FROM_FILE = re.compile(r'(?:secret|database)\(\s*"([A-Z_]+)"')
+READ_AS_IT_IS = re.compile(
+    r'(?:read\("\w+",|number\(|days\(|one_of\(|environ\.get\(|environment\.get\()\s*"([A-Z_]+)"'
+)
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def dockerfile() -> str:
+    """The Dockerfile without comments, its continued lines joined."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    return re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
+
+
+def final_stage(dockerfile: str) -> str:
+    return "FROM " + dockerfile.rpartition("\nFROM ")[2]
+
+
+def words(command: str | list[str]) -> list[str]:
+    return command.split() if isinstance(command, str) else command
+
+
+def variables_that_the_code_reads() -> set[str]:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "platform").rglob("*.py"))
+    secrets = set(READ_FROM_FILE.findall(code))
+    return set(READ_AS_IT_IS.findall(code)) | secrets | {f"{name}_FILE" for name in secrets}
+
+
+def our_program(name: str, data: Path) -> list[str]:
+    """The arguments with which `make run` starts web, worker or beat."""
+    application = Application(data=data, environment={}, port=8000)
+    command = list(getattr(application, name)().command[1:])
+    # What makes Celery's warning to root quiet: in the image nobody is root.
+    return command[2:] if command[0] == "-W" else command
+
+
+def test_every_service_is_there(compose: dict[str, Any]) -> None:
+    assert set(compose["services"]) == {"db", "valkey"} | OURS
+    assert compose["services"]["db"]["image"] == "postgres:18"
+    assert compose["services"]["valkey"]["image"] == "valkey/valkey:9"
+    assert {compose["services"][name]["image"] for name in OURS} == {"tatami:local"}
+
+
+def test_what_runs_has_a_health_check(compose: dict[str, Any], dockerfile: str) -> None:
+    assert "/healthz" in final_stage(dockerfile).partition("HEALTHCHECK")[2]
+    for name, service in compose["services"].items():
+        test = service.get("healthcheck", {}).get("test")
+        assert test or name in {"web", "init"}, name  # web has the image's; init ends by itself
+
+
+def test_nothing_starts_before_what_it_needs(compose: dict[str, Any]) -> None:
+    for name in ("web", "worker", "beat"):
+        assert compose["services"][name]["depends_on"] == {
+            "db": {"condition": "service_healthy"},
+            "valkey": {"condition": "service_healthy"},
+            "init": {"condition": "service_completed_successfully"},
+        }
+    assert compose["services"]["init"]["depends_on"] == {"db": {"condition": "service_healthy"}}
+
+
+def test_every_variable_is_one_that_the_code_reads(compose: dict[str, Any]) -> None:
+    known = variables_that_the_code_reads()
+    assert {"DATABASE_URL_FILE", "JWT_SECRET_FILE", "TATAMI_POOL", "LOG_FORMAT"} <= known
+    for name in OURS:
+        assert set(compose["services"][name]["environment"]) <= known, name
+
+
+def test_secrets_come_by_file_and_each_is_granted_where_it_is_read(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        granted = set(service.get("secrets", []))
+        assert granted <= set(compose["secrets"]), name
+        read = {
+            Path(str(value)).name
+            for variable, value in service.get("environment", {}).items()
+            if variable.endswith("_FILE")
+        }
+        # init.sh reads two more by their place.
+        assert granted == read | ({"postgres_password", "superadmin_password"} if name == "init" else set())
+        assert "PASSWORD" not in {variable.rpartition("_")[2] for variable in service.get("environment", {})}
+    for place in compose["secrets"].values():
+        assert place["file"].startswith("deploy/secrets/")
+
+
+def test_the_superusers_password_reaches_init_alone_and_the_owners_url_neither_beat(
+    compose: dict[str, Any],
+) -> None:
+    who = {
+        secret: {
+            name for name, service in compose["services"].items() if secret in service.get("secrets", [])
+        }
+        for secret in compose["secrets"]
+    }
+    assert who["postgres_password"] == {"db", "init"}
+    assert who["superadmin_password"] == {"init"}
+    assert who["owner_database_url"] == {"init", "web", "worker"}
+    assert "beat" not in who["database_url"]
+
+
+def test_only_the_web_port_is_published_and_on_this_machine_alone(compose: dict[str, Any]) -> None:
+    published = {
+        name: service["ports"] for name, service in compose["services"].items() if "ports" in service
+    }
+    assert list(published) == ["web"]
+    assert all(port.startswith("127.0.0.1:") for port in published["web"])
+    for name in ("db", "valkey", "init", "beat"):
+        assert compose["services"][name]["networks"] == ["backend"]
+    assert compose["networks"]["backend"]["internal"] is True
+
+
+def test_containers_are_confined(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service.get("read_only") is True or name == "db"
+
+
+def test_what_must_last_is_on_named_volumes(compose: dict[str, Any]) -> None:
+    mounted = {
+        name: dict(volume.split(":") for volume in service.get("volumes", []))
+        for name, service in compose["services"].items()
+    }
+    assert mounted["db"] == {"postgres": "/var/lib/postgresql"}
+    assert mounted["valkey"] == {"valkey": "/data"}
+    assert mounted["web"] == mounted["worker"] == mounted["beat"] == {"data": "/data"}
+    assert set(compose["volumes"]) == {"postgres", "valkey", "data"}
+
+
+def test_the_pool_is_the_web_processes_alone(compose: dict[str, Any]) -> None:
+    with_pool = [name for name in OURS if "TATAMI_POOL" in compose["services"][name]["environment"]]
+    assert with_pool == ["web"]
+
+
+def test_worker_and_beat_run_as_in_make_run(compose: dict[str, Any], tmp_path: Path) -> None:
+    for name in ("worker", "beat"):
+        command = words(compose["services"][name]["command"])
+        assert command[0] == "python"
+        ours = [word.replace(str(tmp_path), "/data") for word in our_program(name, tmp_path)]
+        assert command[1:] == ours
+
+
+def test_web_runs_as_in_make_run(dockerfile: str, tmp_path: Path) -> None:
+    (command,) = re.findall(r"^CMD (\[.*\])$", final_stage(dockerfile), re.MULTILINE)
+    everywhere = {"127.0.0.1": "0.0.0.0"}  # noqa: S104
+    ours = [everywhere.get(word, word) for word in our_program("web", tmp_path)]
+    assert yaml.safe_load(command) == ["python", *ours]
+
+
+def test_the_image_is_built_from_the_lock_and_runs_as_nobody_special(dockerfile: str) -> None:
+    (installs,) = re.findall(r"^RUN .*pip install.*$", dockerfile, re.MULTILINE)
+    assert "--require-hashes" in installs
+    assert "--only-binary :all:" in installs
+    assert "requirements-dev" not in dockerfile
+    assert dockerfile.count("\nFROM ") + dockerfile.startswith("FROM ") == 2
+    final = final_stage(dockerfile)
+    for compiler in ("apt-get", "gcc", "build-essential"):
+        assert compiler not in final
+    (user,) = re.findall(r"^USER (\S+)$", final, re.MULTILINE)
+    assert user not in {"root", "0"}
+    assert "PYTHONPATH=/app:/app/platform" in final
+
+
+def test_the_lock_has_a_hash_for_every_line_and_names_no_index() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        lock = (ROOT / name).read_text(encoding="utf-8")
+        entries = re.split(r"\n(?=\S)", re.sub(r"^#.*\n", "", lock, flags=re.MULTILINE).strip())
+        assert len(entries) > 30
+        assert all("--hash=sha256:" in entry for entry in entries if not entry.startswith(" "))
+        assert "://" not in lock
+        assert "--index" not in lock
+
+
+def test_the_build_context_holds_what_is_copied_and_no_secret(dockerfile: str) -> None:
+    ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
+    assert "*" in ignore
+    copied = re.findall(r"^COPY (?!--from)(\S+) ", dockerfile, re.MULTILINE)
+    assert copied
+    for path in copied:
+        assert (ROOT / path).exists()
+        assert f"!{path}" in ignore
+    assert "deploy/secrets" in ignore
+    assert "secrets/" in (ROOT / "deploy" / ".gitignore").read_text(encoding="utf-8")
+
+
+def test_platform_is_a_source_root_and_not_a_package() -> None:
+    assert not (ROOT / "platform" / "__init__.py").exists()
+
+
+def test_secrets_are_made_once_and_name_our_logins(tmp_path: Path, compose: dict[str, Any]) -> None:
+    script = shutil.copy(ROOT / "deploy" / "make_secrets.py", tmp_path)
+    subprocess.run([sys.executable, script], check=True, capture_output=True)
+    folder = tmp_path / "secrets"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    first = {path.name: path.read_text() for path in folder.iterdir()}
+    assert set(first) == set(compose["secrets"])
+    assert len(first["jwt_secret"]) > 32
+    assert conninfo_to_dict(first["database_url"].strip())["user"] == "tatami_app"
+    assert conninfo_to_dict(first["owner_database_url"].strip())["user"] == "tatami_owner"
+    subprocess.run([sys.executable, script], check=True, capture_output=True)
+    assert {path.name: path.read_text() for path in folder.iterdir()} == first
+
+
+def test_init_makes_the_logins_and_their_database(tmp_path: Path, worker_id: str) -> None:
+    admin = os.environ["ADMIN_DATABASE_URL"]
+    database = f"test_deploy_{worker_id}"
+    # The passwords of the running test: the logins belong to the whole server.
+    urls = {name: os.environ[name] for name in ("DATABASE_URL", "OWNER_DATABASE_URL")}
+    said = {
+        f"{name}_FILE": urlsplit(url)._replace(path=f"/{database}").geturl() for name, url in urls.items()
+    }
+    said["POSTGRES_PASSWORD_FILE"] = str(conninfo_to_dict(admin)["password"])
+    environment = dict(os.environ)
+    for number, (variable, text) in enumerate(said.items()):
+        environment[variable] = str(tmp_path / str(number))
+        (tmp_path / str(number)).write_text(text + "\n", encoding="utf-8")
+    try:
+        for _ in range(2):
+            subprocess.run([sys.executable, ROOT / "deploy" / "logins.py"], env=environment, check=True)
+        with psycopg.connect(said["DATABASE_URL_FILE"]) as connection:
+            assert connection.info.user == "tatami_app"
+            assert connection.info.dbname == database
+    finally:
+        drop_database(admin, database)
+
+
+def test_compose_itself_accepts_the_file() -> None:
+    version = ["docker", "compose", "version"]
+    if shutil.which("docker") is None or subprocess.run(version, check=False, capture_output=True).returncode:
+        pytest.skip("no docker compose here")
+    subprocess.run(["docker", "compose", "config", "--quiet"], cwd=ROOT, check=True)

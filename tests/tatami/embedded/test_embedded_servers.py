@@ -1,0 +1,176 @@
+"""`python -m tatami.embedded exec`: the servers, who may use them, and where they keep what they keep."""
+
+import json
+import os
+import signal
+import stat
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+import pytest
+import redis
+
+from tatami.embedded.account import Account, is_reachable
+from tatami.embedded.data_folder import claimed
+from tatami.embedded.files import LONGEST_SOCKET_PATH
+from tatami.embedded.leftovers import Leftover
+from tatami.embedded.postgres import postgres
+from tatami.embedded.valkey import broker_url
+from tests.tatami.embedded.checkout import Checkout, eventually
+
+COUNT = """
+import os, psycopg, redis
+with psycopg.connect(os.environ["OWNER_DATABASE_URL"]) as connection:
+    connection.execute("CREATE TABLE IF NOT EXISTS public.runs (n int)")
+    connection.execute("INSERT INTO public.runs VALUES (1)")
+    print(connection.execute("SELECT count(*) FROM public.runs").fetchone()[0])
+print(redis.Redis.from_url(os.environ["REDIS_URL"]).incr("runs"))
+"""
+
+
+def socket_folder(url: str) -> Path:
+    return Path(parse_qs(urlsplit(url).query)["host"][0])
+
+
+def test_a_deep_path_with_spaces_has_sockets_of_its_own_elsewhere(servers: dict[str, str]) -> None:
+    assert len(os.fsencode(servers["TATAMI_DATA"])) > LONGEST_SOCKET_PATH
+    with psycopg.connect(servers["DATABASE_URL"]) as connection:
+        assert connection.info.server_version >= 180_000
+        assert connection.execute("SHOW data_checksums").fetchone() == ("on",)
+        assert connection.execute("SHOW server_encoding").fetchone() == ("UTF8",)
+        assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
+    with redis.Redis.from_url(servers["REDIS_URL"], decode_responses=True) as valkey:
+        assert valkey.config_get("port") == {"port": "0"}
+
+
+def test_only_we_may_enter_the_folders_of_sockets_and_data(servers: dict[str, str]) -> None:
+    sockets = [socket_folder(servers["DATABASE_URL"]), Path(urlsplit(servers["REDIS_URL"]).path).parent]
+    data = Path(servers["TATAMI_DATA"])
+    for folder in (*sockets, data / "postgres", data / "valkey", data / "logs"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700, folder
+    for file in (data / "secrets.json", data / "running.json"):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+
+
+@pytest.mark.parametrize("login", ["postgres", "tatami_owner", "tatami_app"])
+@pytest.mark.parametrize("password", ["", "postgres", "tatami"])
+def test_a_stranger_without_the_password_cannot_log_in(
+    servers: dict[str, str], login: str, password: str
+) -> None:
+    folder = socket_folder(servers["DATABASE_URL"])
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(host=str(folder), user=login, password=password, dbname="postgres")
+
+
+def test_a_second_start_finds_the_same_data_and_the_same_secrets(checkout: Checkout) -> None:
+    assert checkout.finish("exec", "--", sys.executable, "-c", COUNT) == (0, "1\n1\n")
+    secrets = (checkout.data / "secrets.json").read_text()
+    assert checkout.finish("exec", "--", sys.executable, "-c", COUNT) == (0, "2\n2\n")
+    assert (checkout.data / "secrets.json").read_text() == secrets
+    assert not checkout.processes()
+    assert not (checkout.data / "running.json").exists()
+
+
+def test_the_command_s_exit_code_is_ours(checkout: Checkout) -> None:
+    code, _ = checkout.finish("exec", "--", sys.executable, "-c", "raise SystemExit(7)", TATAMI_EPHEMERAL="1")
+    assert code == 7
+
+
+def test_a_command_joins_the_servers_that_run_and_is_no_superuser_there(checkout: Checkout) -> None:
+    with checkout.servers() as first:
+        code, output = checkout.finish(
+            "exec", "--", sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"
+        )
+        joined = json.loads(output)
+    assert code == 0
+    assert joined["DATABASE_URL"] == first["DATABASE_URL"]
+    assert joined["JWT_SECRET"] == first["JWT_SECRET"]
+    assert "ADMIN_DATABASE_URL" not in joined
+
+
+def test_two_test_runs_in_one_checkout_do_not_meet(checkout: Checkout) -> None:
+    with (
+        checkout.servers(TATAMI_EPHEMERAL="1") as first,
+        checkout.servers(TATAMI_EPHEMERAL="1") as second,
+    ):
+        assert first["TATAMI_DATA"] != second["TATAMI_DATA"]
+        assert first["DATABASE_URL"] != second["DATABASE_URL"]
+
+
+def test_data_that_is_damaged_is_said_with_the_end_of_the_server_s_log(checkout: Checkout) -> None:
+    assert checkout.finish("exec", "--", "true")[0] == 0
+    (checkout.data / "postgres" / "PG_VERSION").write_text("9.6\n")
+    code, output = checkout.finish("exec", "--", "true")
+    assert code == 1
+    assert "tatami: PostgreSQL did not start" in output
+    assert "not compatible" in output
+    assert "Traceback" not in output
+    assert not checkout.processes()
+
+
+def test_a_database_without_its_owner_is_refused(checkout: Checkout) -> None:
+    code, output = checkout.finish("exec", "--", "true", DATABASE_URL="postgresql://app@localhost/tatami")
+    assert (code, "belong together" in output) == (1, True)
+
+
+def test_servers_that_are_given_are_used_and_none_is_started(checkout: Checkout) -> None:
+    given = {
+        "DATABASE_URL": "postgresql://app@localhost/dojos",
+        "OWNER_DATABASE_URL": "postgresql://owner@localhost/dojos",
+        "REDIS_URL": "redis://localhost:6379/3",
+    }
+    with checkout.servers(**given) as environment:
+        assert given.items() <= environment.items()
+        assert environment["CELERY_BROKER_URL"] == given["REDIS_URL"]
+        assert "ADMIN_DATABASE_URL" not in environment
+        assert checkout.record()["children"] == []
+
+
+def test_a_broker_on_a_socket_has_kombu_s_address() -> None:
+    assert broker_url("unix:///tmp/t/v.sock?db=0") == "redis+socket:///tmp/t/v.sock?virtual_host=0"
+    assert broker_url("redis://localhost:6379/3") == "redis://localhost:6379/3"
+
+
+def test_a_process_that_was_given_an_old_pid_is_not_ours_to_end() -> None:
+    assert Leftover("web", os.getpid(), created=1.0).processes() == []
+
+
+def test_an_account_is_kept_out_by_one_closed_folder(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    inner = tmp_path / "outer" / "inner"
+    inner.mkdir(parents=True)
+    stranger = Account(uid=65_533, gid=65_533)
+    assert is_reachable(inner, stranger) == is_reachable(tmp_path, stranger)
+    inner.parent.chmod(0o700)
+    assert not is_reachable(inner, stranger)
+
+
+def test_postgresql_comes_back_although_a_backend_was_busy(tmp_path: Path) -> None:
+    """A backend at its work does not notice that its postmaster was killed, and keeps the next one from starting."""
+    with claimed(tmp_path / "data") as claim, postgres(claim, durable=False) as (child, conninfo):
+
+        def be_busy() -> None:
+            with suppress(psycopg.OperationalError), psycopg.connect(conninfo) as connection:
+                connection.execute("DO $$ BEGIN LOOP END LOOP; END $$")
+
+        busy = threading.Thread(target=be_busy)
+        busy.start()
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            at_work = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()"
+            assert eventually(lambda: connection.execute(at_work).fetchone() is not None)
+        child.process.send_signal(signal.SIGKILL)
+        child.process.wait()
+        child.start()
+
+        def answers() -> bool:
+            with suppress(psycopg.OperationalError), psycopg.connect(conninfo):
+                return True
+            return False
+
+        assert eventually(answers)
+        assert child.is_alive()
+        busy.join()

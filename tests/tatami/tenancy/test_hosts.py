@@ -1,0 +1,379 @@
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import OperationalError, connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from shared_apps.tenants import lifecycle
+from shared_apps.tenants.models import Domain, RoutingEpoch, Tenant
+from tatami.errors import TenantNotFound, TenantSuspended
+from tatami.tenancy import hosts
+from tatami.tenancy.directory import directory
+from tatami.tenancy.hosts import HostResolver
+from tatami.tenancy.scope import PLATFORM, TenantScope, platform_scope
+from tests.support.clients import Caller, Dojo
+from tests.support.committed_dojos import at_once, raise_first
+from tests.support.now import NOW
+
+
+@dataclass
+class Process:
+    """A process of its own: a resolver on the real tables, whose time passes when we say so."""
+
+    seconds: float = 0.0
+    asked: list[str] = field(default_factory=list)
+    epochs_read: int = 0
+
+    def __post_init__(self) -> None:
+        self.resolver = HostResolver(
+            base_domain="localhost",
+            find_tenant=self.find_tenant,
+            read_epoch=self.read_epoch,
+            monotonic=lambda: self.seconds,
+        )
+
+    def find_tenant(self, host: str) -> TenantScope | None:
+        self.asked.append(host)
+        return directory().find_tenant(host)
+
+    def read_epoch(self) -> int:
+        self.epochs_read += 1
+        return directory().read_epoch()
+
+    def answer(self, host: str) -> str:
+        """Return the schema that `host` leads to, or the code of the refusal."""
+        try:
+            return self.resolver.resolve(host).schema_name
+        except (TenantNotFound, TenantSuspended) as refusal:
+            return refusal.code
+
+
+@pytest.fixture
+def process(db: None) -> Process:
+    return Process()
+
+
+def change_status(tenant: TenantScope, status: str) -> None:
+    with platform_scope():
+        lifecycle.change_tenant(tenant=Tenant.objects.get(pk=tenant.tenant_id), now=NOW, status=status)
+
+
+# --- which host is meant ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["aiki.localhost", "AIKI.LocalHost", "aiki.localhost.", "aiki.localhost:8000", "AIKI.localhost.:443"],
+)
+def test_a_dojos_host_is_known_however_it_is_written(
+    process: Process, tenant: TenantScope, host: str
+) -> None:
+    assert process.answer(host) == tenant.schema_name
+    assert process.asked == ["aiki.localhost"]
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "localhost.", "localhost:8000"])
+def test_the_platforms_host_is_known_without_asking(process: Process, host: str) -> None:
+    assert process.resolver.resolve(host) == PLATFORM
+    assert process.asked == []
+    assert process.epochs_read == 0
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "nowhere.localhost",
+        "www.aiki.localhost",
+        "www.localhost",
+        "aiki.localhost..",
+        "localhost..",
+        ".aiki.localhost",
+        "aiki..localhost",
+        "aiki",
+        "aiki.",
+        "aiki.example.com",
+        "kiai.localhost",
+        "x.aiki.localhost",
+        "aiki.localhost.example.com",
+        "127.0.0.1",
+        "[::1]",
+        "[::1]:8000",
+        "%61iki.localhost",
+        "aiki_localhost",
+    ],
+)
+def test_any_other_host_is_nobodys(process: Process, host: str) -> None:
+    assert process.answer(host) == "tenant_not_found"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        ":",
+        ":8000",
+        "aiki.localhost:",
+        "aiki.localhost:x",
+        "aiki.localhost:80:80",
+        "aiki.localhost/",
+        "aiki.localhost\n",
+        " aiki.localhost",
+        "aiki localhost",
+        "a@aiki.localhost",
+        "aiki.localhost?x",
+        "aiki.localhost\x00",
+        "aikí.localhost",
+        "::1",
+        "[aiki.localhost]",
+        "' OR 1=1 --",
+    ],
+)
+def test_what_is_no_host_name_is_nobodys_without_asking(process: Process, host: str) -> None:
+    assert process.answer(host) == "tenant_not_found"
+    assert process.asked == []
+
+
+HEADERS = ["aiki.localhost", "AIKI.LOCALHOST:8000", "aiki.localhost."]
+STRANGE_HEADERS = [
+    "nowhere.localhost",
+    "www.aiki.localhost",
+    "aiki.localhost..",
+    "",
+    "[::1]",
+    "a b",
+    "aiki.localhost:x",
+]
+
+
+@pytest.mark.parametrize("host", HEADERS)
+def test_the_host_header_leads_to_the_dojo(tenant: TenantScope, now: Any, host: str) -> None:
+    token = Dojo(tenant).admin.token
+    assert Caller(host, token).get("/me").json()["tenant"]["slug"] == "aiki"
+
+
+@pytest.mark.parametrize("host", STRANGE_HEADERS)
+def test_a_strange_host_header_is_404_in_the_envelope(db: None, host: str) -> None:
+    answer = Client(raise_request_exception=False).get("/me", headers={"Host": host})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "tenant_not_found")
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-Host", "Forwarded", "X-Host", "X-Original-Host"])
+def test_a_header_that_a_proxy_would_send_is_not_believed(dojo: Dojo, other_dojo: Dojo, header: str) -> None:
+    value = f"host={other_dojo.host}" if header == "Forwarded" else other_dojo.host
+    answer = dojo.admin.get("/me", **{header.replace("-", "_"): value})
+    assert answer.json()["tenant"]["slug"] == "aiki"
+
+
+def test_a_domain_that_nobody_verified_leads_nowhere(process: Process, tenant: TenantScope) -> None:
+    with platform_scope():
+        Domain.objects.create(
+            tenant_id=tenant.tenant_id, domain="dojo.example.com", is_primary=False, verified_at=None
+        )
+    assert process.answer("dojo.example.com") == "tenant_not_found"
+
+
+def test_a_domain_that_was_verified_leads_to_its_dojo(process: Process, tenant: TenantScope) -> None:
+    with platform_scope():
+        Domain.objects.create(
+            tenant_id=tenant.tenant_id, domain="dojo.example.com", is_primary=False, verified_at=NOW
+        )
+    assert process.answer("dojo.example.com") == tenant.schema_name
+
+
+# --- what may be served -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        ("provisioning", (404, "tenant_not_found")),
+        ("deleting", (404, "tenant_not_found")),
+        ("suspended", (403, "tenant_suspended")),
+        ("active", (401, "not_authenticated")),
+    ],
+)
+def test_a_dojo_is_served_by_its_status(tenant: TenantScope, status: str, answer: tuple[int, str]) -> None:
+    with platform_scope():
+        Tenant.objects.filter(pk=tenant.tenant_id).update(status=status)
+    response = Caller("aiki.localhost").get("/me")
+    assert (response.status_code, response.json()["error"]["code"]) == answer
+
+
+def test_a_suspension_is_seen_by_another_process_within_half_a_second(
+    process: Process, tenant: TenantScope
+) -> None:
+    assert process.answer("aiki.localhost") == tenant.schema_name
+    change_status(tenant, "suspended")
+    process.seconds += 0.49
+    assert process.answer("aiki.localhost") == tenant.schema_name
+    process.seconds += 0.02
+    assert process.answer("aiki.localhost") == "tenant_suspended"
+
+
+def test_a_dojo_that_is_resumed_is_served_again_within_half_a_second(
+    process: Process, tenant: TenantScope
+) -> None:
+    change_status(tenant, "suspended")
+    assert process.answer("aiki.localhost") == "tenant_suspended"
+    change_status(tenant, "active")
+    process.seconds += 0.51
+    assert process.answer("aiki.localhost") == tenant.schema_name
+
+
+def test_a_host_that_was_unknown_is_found_within_half_a_second_of_being_added(
+    process: Process, tenant: TenantScope
+) -> None:
+    assert process.answer("late.localhost") == "tenant_not_found"
+    with platform_scope():
+        Domain.objects.create(
+            tenant_id=tenant.tenant_id, domain="late.localhost", is_primary=False, verified_at=NOW
+        )
+        RoutingEpoch.advance()
+    process.seconds += 0.51
+    assert process.answer("late.localhost") == tenant.schema_name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "Renamed"},
+        {"timezone": "Asia/Tokyo"},
+        {"status": "suspended"},
+        {"status": "deleting"},
+    ],
+    ids=lambda change: "-".join(f"{key}-{value}" for key, value in change.items()),
+)
+def test_every_change_to_a_dojo_raises_the_epoch(tenant: TenantScope, change: dict[str, str]) -> None:
+    before = directory().read_epoch()
+    with platform_scope():
+        lifecycle.change_tenant(tenant=Tenant.objects.get(pk=tenant.tenant_id), now=NOW, **change)
+    assert directory().read_epoch() > before
+
+
+# --- what it costs ------------------------------------------------------------------------------------------
+
+
+def statements(call: Callable[[], Any]) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        call()
+    return len(captured)
+
+
+@pytest.mark.parametrize("host", ["aiki.localhost", "nowhere.localhost"])
+def test_a_host_is_looked_up_once(process: Process, host: str) -> None:
+    assert statements(lambda: process.answer(host)) == 2  # the epoch and the host
+    assert statements(lambda: [process.answer(host) for _ in range(100)]) == 0
+    process.seconds += 0.51
+    assert statements(lambda: [process.answer(host) for _ in range(100)]) == 1  # the epoch
+    assert process.asked == [host]
+
+
+def test_a_host_is_looked_up_once_more_when_the_epoch_has_moved(
+    process: Process, tenant: TenantScope
+) -> None:
+    process.answer("aiki.localhost")
+    with platform_scope():
+        RoutingEpoch.advance()
+    process.seconds += 0.51
+    assert statements(lambda: [process.answer("aiki.localhost") for _ in range(100)]) == 2
+    assert process.asked == ["aiki.localhost"] * 2
+
+
+def test_a_request_to_a_known_host_asks_nothing_about_it(dojo: Dojo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts, "EPOCH_IS_FRESH_FOR", 60.0)
+    dojo.anonymous.get("/me")
+    with CaptureQueriesContext(connection) as captured:
+        assert dojo.anonymous.get("/me").status_code == 401
+    assert [query["sql"] for query in captured if "tenants_" in query["sql"]] == []
+
+
+def test_what_is_remembered_is_bounded_and_the_longest_unused_goes_first(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts, "REMEMBERED_HOSTS", 10)
+    process.answer("aiki.localhost")
+    for number in range(30):
+        process.answer(f"guess-{number}.localhost")
+        process.answer("aiki.localhost")
+    assert len(process.resolver._known) == 10
+    assert process.asked.count("aiki.localhost") == 1
+    process.answer("guess-0.localhost")
+    assert process.asked.count("guess-0.localhost") == 2
+
+
+def test_an_answer_older_than_a_change_is_not_kept(process: Process, tenant: TenantScope) -> None:
+    """A thread reads the dojo, is held up, and another one sees the next epoch before the first can store it."""
+    process.answer("kendo.localhost")
+    plain = process.find_tenant
+
+    def held_up(host: str) -> TenantScope | None:
+        found = plain(host)
+        if process.asked.count(host) == 1:
+            change_status(tenant, "suspended")
+            process.seconds += 0.51
+            assert process.answer("kendo.localhost") != "tenant_not_found"
+        return found
+
+    process.resolver._find_tenant = held_up
+    process.answer("aiki.localhost")
+    assert process.answer("aiki.localhost") == "tenant_suspended"
+
+
+def test_threads_get_the_right_dojo(north: TenantScope, south: TenantScope) -> None:
+    process = Process()
+
+    def ask() -> None:
+        for _ in range(50):
+            process.seconds += 0.1
+            assert process.answer("north.localhost") == north.schema_name
+            assert process.answer("south.localhost") == south.schema_name
+            assert process.answer(f"{threading.get_ident()}.localhost") == "tenant_not_found"
+
+    raise_first(at_once([ask] * 8))
+
+
+# --- when the database is away ------------------------------------------------------------------------------
+
+
+def away(*_: Any) -> Any:
+    return psycopg.connect("host=/nowhere dbname=nothing")
+
+
+def test_not_knowing_is_not_the_same_as_not_found(process: Process) -> None:
+    process.resolver._find_tenant = away
+    with pytest.raises(psycopg.OperationalError):
+        process.resolver.resolve("aiki.localhost")
+
+
+def test_an_epoch_that_cannot_be_read_is_not_taken_for_an_old_one(process: Process) -> None:
+    process.answer("aiki.localhost")
+    process.resolver._read_epoch = away
+    process.seconds += 0.51
+    with pytest.raises(psycopg.OperationalError):
+        process.resolver.resolve("aiki.localhost")
+
+
+def test_a_fault_is_not_remembered(process: Process, tenant: TenantScope) -> None:
+    plain = process.resolver._find_tenant
+    process.resolver._find_tenant = away
+    with pytest.raises(psycopg.OperationalError):
+        process.resolver.resolve("aiki.localhost")
+    process.resolver._find_tenant = plain
+    assert process.answer("aiki.localhost") == tenant.schema_name
+
+
+def test_a_request_is_503_while_the_database_is_away(
+    north: TenantScope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connection.settings_dict, "HOST", "/nowhere")
+    with platform_scope(), pytest.raises(OperationalError):
+        Tenant.objects.count()
+    for host in ("north.localhost", "nowhere.localhost"):
+        answer = Caller(host).get("/me")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "service_unavailable")
