@@ -19,7 +19,7 @@ FIND_PYTHON = for python in "$(PYTHON)" python3.13 python3.12 python3.11 python3
 
 .PHONY: help
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 # --- the environment ---------------------------------------------------------------------------------------------
 
@@ -64,6 +64,10 @@ run: .venv/.run ## serve web, worker and beat with a real PostgreSQL and Valkey;
 .PHONY: test
 test: .venv/.dev ## run every test; ARGS="tests/students -k name" chooses
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest -n auto $(ARGS)
+
+.PHONY: test-volume
+test-volume: .venv/.dev ## run the tests of volume at full size (minutes); their small sizes are part of `make test`
+	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest -n auto -m volume $(ARGS)
 
 .PHONY: test-chaos
 test-chaos: .venv/.dev ## kill commands, web, workers, beat, Valkey, PostgreSQL at their work (half an hour); ARGS="--seed=7" repeats a run
