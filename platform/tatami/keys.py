@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from django.conf import settings
+from django.core.signing import Signer
 
 MINIMUM_SECRET_BYTES: Final = 32
 
@@ -24,6 +25,16 @@ def tenant_keys(purpose: str, tenant_id: UUID) -> list[bytes]:
     """Return the dojo's own 32-byte keys for `purpose`, the one to sign with first (HMAC-SHA256 derivation)."""
     info = purpose.encode() + b"\0" + tenant_id.bytes
     return [hmac.digest(secret.encode(), info, hashlib.sha256) for secret in settings.TATAMI_SECRETS]
+
+
+def tenant_signer(purpose: str, tenant_id: UUID) -> Signer:
+    """Return Django's signer with the tenant's own key for `purpose`; it also accepts the previous secret's key.
+
+    `unsign` and `unsign_object` raise `django.core.signing.BadSignature`. A link that expires carries its own deadline
+    in the signed object, because Django's `TimestampSigner` reads the system clock.
+    """
+    key, *previous = tenant_keys(purpose, tenant_id)
+    return Signer(key=key, salt=purpose, fallback_keys=[*previous])
 
 
 def secret_hash(secret: str) -> bytes:

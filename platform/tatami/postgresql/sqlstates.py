@@ -1,0 +1,36 @@
+"""Which PostgreSQL errors may pass when the same transaction is repeated."""
+
+from typing import Final
+
+from django.db import Error, InterfaceError, OperationalError
+
+RETRYABLE: Final = {
+    "40P01": "deadlock",
+    "40001": "serialization failure",
+    "55P03": "lock not available",
+}
+"""SQLSTATE → reason: errors between transactions, on a server that is well."""
+
+SERVER_UNAVAILABLE: Final = {
+    "53300": "too many connections",
+    "57P01": "server is shutting down",
+    "57P02": "server crashed",
+    "57P03": "server is starting",
+}
+"""SQLSTATE → reason: errors that pass when the server is back. Every code of class 08 is one, too."""
+
+
+def sqlstate_of(error: Error) -> str | None:
+    """Return the SQLSTATE of a database error, or `None` if the server sent none."""
+    sqlstate: str | None = getattr(error.__cause__, "sqlstate", None)
+    return sqlstate
+
+
+def transient_reason(error: Error) -> str | None:
+    """Return why a database error may pass by itself, or `None` if repeating would not help."""
+    sqlstate = sqlstate_of(error)
+    if sqlstate is None:
+        return "connection lost" if isinstance(error, OperationalError | InterfaceError) else None
+    if sqlstate.startswith("08"):
+        return "connection lost"
+    return RETRYABLE.get(sqlstate) or SERVER_UNAVAILABLE.get(sqlstate)
