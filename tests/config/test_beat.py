@@ -1,4 +1,4 @@
-"""Beat while Valkey is away."""
+"""Beat while Valkey is unavailable."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,18 +17,18 @@ from tests.support.broker import valkey_away
 
 @pytest.fixture
 def sent() -> Iterator[list[Any]]:
-    """The names of the tasks that Valkey took."""
+    """The names of the tasks that were sent to Valkey."""
     names: list[Any] = []
 
-    def note(sender: str, **_: Any) -> None:
+    def add(sender: str, **_: Any) -> None:
         names.append(sender)
 
-    after_task_publish.connect(note)
+    after_task_publish.connect(add)
     yield names
-    after_task_publish.disconnect(note)
+    after_task_publish.disconnect(add)
 
 
-def test_what_is_due_while_valkey_is_away_is_sent_when_it_is_back(tmp_path: Path, sent: list[Any]) -> None:
+def test_tasks_due_while_valkey_is_unavailable_are_sent_later(tmp_path: Path, sent: list[Any]) -> None:
     beat = Beat(app=app, schedule_filename=str(tmp_path / "schedule"), lazy=True)
     queue = {"queue": f"test-{uuid7()}"}
     wake, purge = (
