@@ -6,7 +6,17 @@ superadmin; there is no other role there.
 
 from typing import Final
 
-from tatami.api.rules import ALL, AUTHENTICATED, OWN, PUBLIC, RECORDED, Rule, Table, in_person, rule
+from tatami.api.permissions import (
+    ALL,
+    AUTHENTICATED,
+    OWN,
+    PUBLIC,
+    RECORDED,
+    Rule,
+    RuleTable,
+    no_impersonation,
+    rule,
+)
 
 ADMIN: Final = rule(admin=ALL)
 TEACHERS: Final = rule(admin=ALL, instructor=ALL)
@@ -23,18 +33,18 @@ def _admins_write(read: Rule, write: Rule = ADMIN) -> dict[str, dict[str, Rule]]
 
 
 # What a superadmin who acts as somebody may not do: sign-ins, roles and addresses, and what keeps a secret for later.
-_users = _admins_write(STAFF, write=in_person(ADMIN))
+_users = _admins_write(STAFF, write=no_impersonation(ADMIN))
 _disciplines = _admins_write(EVERYBODY)
 _rank_systems = _admins_write(EVERYBODY)
 
-ACCESS: Final[Table] = {
+ACCESS: Final[RuleTable] = {
     # every host
     "openapi": {"GET": PUBLIC},
     "docs": {"GET": PUBLIC},
     "login": {"POST": PUBLIC},
     "refresh": {"POST": PUBLIC},
     "logout": {"POST": PUBLIC},
-    "password": {"POST": in_person(EVERYBODY)},
+    "password": {"POST": no_impersonation(EVERYBODY)},
     "password-reset": {"POST": PUBLIC},
     "password-reset-confirm": {"POST": PUBLIC},
     "me": {"GET": AUTHENTICATED, "PATCH": EVERYBODY},
@@ -88,7 +98,7 @@ ACCESS: Final[Table] = {
     "class-session": {"GET": EVERYBODY_AND_DEVICES, "PATCH": TEACHERS},
     "class-session-cancellation": {"POST": TEACHERS, "DELETE": TEACHERS},
     "class-session-roster": {"PUT": rule(admin=ALL, instructor=ALL, assistant=RECORDED)},
-    "my-calendar": {"POST": in_person(EVERYBODY), "DELETE": EVERYBODY},
+    "my-calendar": {"POST": no_impersonation(EVERYBODY), "DELETE": EVERYBODY},
     "calendar": {"GET": PUBLIC},
     "report-attendance": {"GET": STAFF},
     "report-absentees": {"GET": STAFF},
@@ -103,7 +113,7 @@ ACCESS: Final[Table] = {
     "attendance-void": {"POST": rule(admin=ALL, instructor=ALL, assistant=RECORDED)},
     "student-attendance": {"GET": STAFF_AND_OWN},
     "refusals": {"GET": STAFF},
-    "devices": {"GET": ADMIN, "POST": in_person(ADMIN)},
+    "devices": {"GET": ADMIN, "POST": no_impersonation(ADMIN)},
     "device": {"GET": ADMIN, "DELETE": ADMIN},
     "device-pairing": {"POST": PUBLIC},
     "check-in": {"GET": PUBLIC},

@@ -4,11 +4,6 @@ from pathlib import Path
 
 from config import environment
 from config.environment import read
-from tatami.api.defaults import (  # noqa: F401
-    DATA_UPLOAD_MAX_MEMORY_SIZE,
-    REST_FRAMEWORK,
-    SPECTACULAR_SETTINGS,
-)
 from tatami.observability import logging_configuration
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,10 +16,6 @@ TATAMI_PUBLIC_PORT: int = environment.number("PORT", 8000, 1, 65_535)
 TATAMI_SECRETS: list[str] = environment.signing_secrets().in_order
 TATAMI_HOSTS = "shared_apps.tenants.directory"
 TATAMI_RESOLVER = "shared_apps.tenants.domain_records.ask_dns"
-TATAMI_ACCESS = "config.access.ACCESS"
-TATAMI_DEVICES = "tenant_apps.attendance.devices.find_device"
-TATAMI_AUDIT_MODEL = "accounts.AuditEntry"
-TATAMI_IDEMPOTENCY_MODEL = "accounts.IdempotentAnswer"
 TATAMI_DELETION_GRACE_DAYS: int = environment.days("TATAMI_DELETION_GRACE_DAYS", 30)
 TATAMI_EXPORT_DAYS: int = environment.days("TATAMI_EXPORT_DAYS", 7)
 TATAMI_SESSION_DAYS: int = environment.days("TATAMI_SESSION_DAYS", 30)
@@ -114,14 +105,55 @@ WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False
 MIDDLEWARE = [
     "tatami.observability.RequestContext",
-    "tatami.api.errors.ErrorEnvelope",
-    "tatami.api.health.Health",
+    "tatami.api.exception_mapping.ErrorMiddleware",
+    "tatami.api.health.HealthMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "tatami.api.gate.InputGate",
+    "tatami.api.input_middleware.InputMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "tatami.tenancy.middleware.TenantMiddleware",
-    "tatami.api.impersonation.Impersonation",
+    "tatami.api.authentication.ImpersonationMiddleware",
 ]
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tatami.api.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["tatami.api.permissions.AccessTablePermission"],
+    "DEFAULT_PARSER_CLASSES": ["tatami.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["tatami.api.renderers.JsonRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "tatami.api.parsers.ContentNegotiation",
+    "DEFAULT_PAGINATION_CLASS": "tatami.api.pagination.Pages",
+    "DEFAULT_SCHEMA_CLASS": "tatami.api.openapi.document.Operation",
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is a 405: the OpenAPI document describes more
+    "DEFAULT_FILTER_BACKENDS": [],
+    "DEFAULT_THROTTLE_CLASSES": [],
+    "EXCEPTION_HANDLER": "tatami.api.exception_mapping.exception_handler",
+    "UNAUTHENTICATED_USER": "tatami.api.request.AnonymousCaller",
+    "UNAUTHENTICATED_TOKEN": None,
+    "URL_FORMAT_OVERRIDE": None,
+    "FORMAT_SUFFIX_KWARG": None,
+    "NON_FIELD_ERRORS_KEY": "non_field_errors",
+    "UNICODE_JSON": True,
+    "STRICT_JSON": True,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Tatami",
+    "DESCRIPTION": "Martial-arts dojos: students, classes, check-in, promotions. Each dojo has its own host.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "POSTPROCESSING_HOOKS": ["tatami.api.openapi.document.to_openapi_3_1"],
+    "DEFAULT_GENERATOR_CLASS": "tatami.api.openapi.document.Document",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_NO_READ_ONLY_REQUIRED": True,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": [],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SORT_OPERATIONS": False,
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = (
+    10 * 1024 * 1024
+)  # bytes; not below ABSOLUTE_MAX_BODY_BYTES of tatami.api.input_middleware
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -142,7 +174,6 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 
 # --- the console, on the platform's host ----------------------------------------------------------------------------
-TATAMI_ACCESS_ELSEWHERE = ["admin"]  # shared_apps.accounts.console.site guards its pages itself
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TATAMI_PUBLIC_SCHEME == "https"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"

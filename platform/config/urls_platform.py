@@ -1,4 +1,4 @@
-"""What the platform host answers."""
+"""Routes of the platform host."""
 
 from django.contrib.admin import autodiscover
 from django.urls import include, path
@@ -15,8 +15,7 @@ urlpatterns = [
     path("", include("shared_apps.tenants.urls")),
     path("", include("tatami.api.urls")),
 ]
-handler400 = "tatami.api.errors.bad_request"
-handler403 = "tatami.api.errors.permission_denied"
-handler404 = "tatami.api.errors.not_found"
-handler500 = "tatami.api.errors.server_error"
+handler400 = handler403 = handler404 = handler500 = "tatami.api.exception_mapping.error_handler"
+namespaces_with_own_access_control = ("admin",)
+"""`shared_apps.accounts.console.site` checks the access to its pages itself (see `tatami.api.routes`)."""
 operations = PLATFORM_OPERATIONS

@@ -1,4 +1,4 @@
-"""What a dojo's host answers."""
+"""Routes of a dojo's host."""
 
 from django.urls import include, path
 
@@ -17,8 +17,5 @@ urlpatterns = [
     path("", include("tenant_apps.notifications.urls")),
     path("", include("tatami.api.urls")),
 ]
-handler400 = "tatami.api.errors.bad_request"
-handler403 = "tatami.api.errors.permission_denied"
-handler404 = "tatami.api.errors.not_found"
-handler500 = "tatami.api.errors.server_error"
+handler400 = handler403 = handler404 = handler500 = "tatami.api.exception_mapping.error_handler"
 operations = TENANT_OPERATIONS

@@ -1,7 +1,7 @@
 """The one hierarchy of what can go wrong, and the only place that knows codes and statuses.
 
 A rule that is broken raises the error named after it, where the rule is known. The handler in
-`tatami.api.errors` turns it into the envelope of the contract:
+`tatami.api.exception_mapping` turns it into the envelope of the contract:
 `{"error": {"code", "message", "details"?}}`.
 """
 

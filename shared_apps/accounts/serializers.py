@@ -6,7 +6,8 @@ from uuid import UUID
 from rest_framework import serializers
 
 from shared_apps.accounts.models import AuditEntry, Role, User
-from tatami.api.serializers import Archived, Line, StrictModelSerializer, StrictSerializer
+from tatami.api.fields import ArchivedField, SingleLineField
+from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tatami.tenancy.scope import TenantScope, required_scope
 
 
@@ -18,7 +19,7 @@ class Password(serializers.CharField):
 
 
 class LoginSerializer(StrictSerializer):
-    email = Line(max_length=254)
+    email = SingleLineField(max_length=254)
     password = Password()
 
 
@@ -32,11 +33,11 @@ class PasswordSerializer(StrictSerializer):
 
 
 class ResetSerializer(StrictSerializer):
-    email = Line(max_length=254)
+    email = SingleLineField(max_length=254)
 
 
 class ResetConfirmSerializer(StrictSerializer):
-    token = Line(max_length=100)
+    token = SingleLineField(max_length=100)
     new_password = Password()
 
 
@@ -52,10 +53,10 @@ class UserSerializer(StrictModelSerializer):
     """A user, as admins see and change it."""
 
     email = serializers.EmailField(max_length=254)
-    name = Line(max_length=200, required=False, allow_blank=True)
+    name = SingleLineField(max_length=200, required=False, allow_blank=True)
     role = serializers.ChoiceField(choices=Role.choices)
     password = Password(required=False)
-    archived = Archived()
+    archived = ArchivedField()
 
     class Meta:
         model = User

@@ -18,7 +18,7 @@ from shared_apps.accounts.serializers import (
     SignInSerializer,
     TokensSerializer,
 )
-from tatami.api.request import caller_address
+from tatami.api.request import client_address
 from tatami.api.views import ApiView
 
 
@@ -44,7 +44,7 @@ class Login(SignInView):
     answer_class = SignInSerializer
 
     def post(self, request: Any) -> Response:
-        user, tokens = sessions.sign_in(**self.values(), address=caller_address(request), now=request.now)
+        user, tokens = sessions.sign_in(**self.values(), address=client_address(request), now=request.now)
         return Response({**TokensSerializer(tokens).data, "user": SignedInUserSerializer(user).data})
 
 
@@ -91,7 +91,7 @@ class RequestPasswordReset(SignInView):
     serializer_class = ResetSerializer
 
     def post(self, request: Any) -> Response:
-        passwords.request_link(**self.values(), address=caller_address(request), now=request.now)
+        passwords.request_link(**self.values(), address=client_address(request), now=request.now)
         return Response(status=204)
 
 
@@ -105,7 +105,7 @@ class ConfirmPasswordReset(SignInView):
         passwords.use_link(
             secret=values["token"],
             new=values["new_password"],
-            address=caller_address(request),
+            address=client_address(request),
             now=request.now,
         )
         return Response(status=204)

@@ -10,12 +10,13 @@ from shared_apps.tenants.domain_names import normalised_domain
 from shared_apps.tenants.domain_records import proof_record
 from shared_apps.tenants.models import Domain
 from shared_apps.tenants.serializers import DomainSerializer
-from tatami.api.serializers import Line, StrictSerializer
+from tatami.api.fields import SingleLineField
+from tatami.api.serializers import StrictSerializer
 from tatami.errors import Invalid
 
 
 class ClaimSerializer(StrictSerializer):
-    domain = Line(max_length=500)
+    domain = SingleLineField(max_length=500)
 
     def validate_domain(self, value: str) -> str:
         try:

@@ -15,7 +15,8 @@ from shared_apps.tenants.domain_serializers import (
 )
 from shared_apps.tenants.models import Domain, Tenant
 from tatami.api.request import ApiRequest
-from tatami.api.views import ApiView, Listing, created, found_or_404
+from tatami.api.responses import created
+from tatami.api.views import ApiView, Listing, get_or_404
 from tatami.errors import Invalid, NotFound
 
 
@@ -69,7 +70,7 @@ class DomainVerification(ApiView):
 
 
 def _tenant(id_: Any) -> Tenant:
-    return found_or_404(Tenant.objects.all(), pk=id_)
+    return get_or_404(Tenant.objects.all(), pk=id_)
 
 
 def _domain(id_: UUID, given: str) -> Domain:
@@ -78,4 +79,4 @@ def _domain(id_: UUID, given: str) -> Domain:
         name = ascii_domain(given)
     except Invalid:
         raise NotFound from None
-    return found_or_404(Domain.objects.select_related("tenant"), tenant=_tenant(id_), domain=name)
+    return get_or_404(Domain.objects.select_related("tenant"), tenant=_tenant(id_), domain=name)

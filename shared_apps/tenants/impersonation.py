@@ -10,7 +10,7 @@ from shared_apps.accounts.impersonation import open_impersonation
 from shared_apps.accounts.models import User
 from shared_apps.tenants.errors import WrongState
 from shared_apps.tenants.models import Tenant
-from tatami.api.audit import record
+from tatami.api.audit import add_audit_entry
 from tatami.errors import Invalid, TenantSuspended
 from tatami.tenancy.addresses import origin
 from tatami.tenancy.hosts import serving
@@ -54,7 +54,7 @@ def impersonate(
         actor = Actor(user_id=superadmin.pk, session_id=session_id)
         token = open_impersonation(user=user, actor=actor, now=now)
         user.impersonator = superadmin
-        record(
+        add_audit_entry(
             actor=user,
             action="impersonations.post",
             object_id=user.pk,

@@ -7,15 +7,16 @@ from rest_framework.response import Response
 
 from shared_apps.tenants.impersonation import impersonate
 from shared_apps.tenants.models import Tenant
-from tatami.api.request import caller_address
-from tatami.api.serializers import Line, StrictSerializer
-from tatami.api.views import ApiView, found_or_404
+from tatami.api.fields import SingleLineField
+from tatami.api.request import client_address
+from tatami.api.serializers import StrictSerializer
+from tatami.api.views import ApiView, get_or_404
 
 
 class NewImpersonationSerializer(StrictSerializer):
     """Why, and as whom: an id of the dojo's, by default its first active admin."""
 
-    reason = Line(max_length=500)
+    reason = SingleLineField(max_length=500)
     user = serializers.UUIDField(required=False)
 
 
@@ -40,12 +41,12 @@ class Impersonations(ApiView):
         serializer = NewImpersonationSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         opened = impersonate(
-            tenant_id=found_or_404(Tenant.objects.all(), pk=id).pk,
+            tenant_id=get_or_404(Tenant.objects.all(), pk=id).pk,
             superadmin=request.user,
             session_id=request.auth.session_id,
             reason=serializer.validated_data["reason"],
             user_id=serializer.validated_data.get("user"),
-            address=caller_address(request),
+            address=client_address(request),
             now=request.now,
         )
         return Response(ImpersonationSerializer(opened).data, status=201)

@@ -6,20 +6,21 @@ from rest_framework import serializers
 
 from shared_apps.accounts.serializers import Password
 from shared_apps.tenants.models import RESERVED_SLUGS, SLUG, Tenant
-from tatami.api.serializers import Line, StrictModelSerializer, StrictSerializer
+from tatami.api.fields import SingleLineField
+from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tatami.timezones import known_timezone
 
 
 class FirstAdminSerializer(StrictSerializer):
     email = serializers.EmailField(max_length=254)
-    name = Line(max_length=200, required=False, allow_blank=True)
+    name = SingleLineField(max_length=200, required=False, allow_blank=True)
     password = Password(required=False)
 
 
 class NewTenantSerializer(StrictSerializer):
-    name = Line(max_length=200)
-    slug = Line(max_length=40)
-    timezone = Line(
+    name = SingleLineField(max_length=200)
+    slug = SingleLineField(max_length=40)
+    timezone = SingleLineField(
         max_length=64,
         required=False,
         validators=[known_timezone],
@@ -48,7 +49,7 @@ class NewTenantSerializer(StrictSerializer):
 class RestoredTenantSerializer(NewTenantSerializer):
     """What is said of a dojo that is made of an archive at hand."""
 
-    name = Line(max_length=200, required=False)
+    name = SingleLineField(max_length=200, required=False)
     archive = None  # type: ignore[assignment]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -56,8 +57,8 @@ class RestoredTenantSerializer(NewTenantSerializer):
 
 
 class ChangedTenantSerializer(StrictSerializer):
-    name = Line(max_length=200, required=False)
-    timezone = Line(max_length=64, required=False, validators=[known_timezone])
+    name = SingleLineField(max_length=200, required=False)
+    timezone = SingleLineField(max_length=64, required=False, validators=[known_timezone])
     status = serializers.ChoiceField(choices=["active", "suspended"], required=False)
 
 
@@ -91,4 +92,4 @@ class TenantSerializer(StrictModelSerializer):
 
 
 class PurgeSerializer(StrictSerializer):
-    confirm = Line(max_length=40)
+    confirm = SingleLineField(max_length=40)

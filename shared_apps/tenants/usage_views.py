@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from shared_apps.tenants import usage
 from shared_apps.tenants.models import Tenant, TenantUsage
 from tatami.api.serializers import StrictSerializer
-from tatami.api.views import ApiView, found_or_404
+from tatami.api.views import ApiView, get_or_404
 
 
 class StudentsUsageSerializer(StrictSerializer):
@@ -44,5 +44,5 @@ class TenantUsageResource(ApiView):
     answer_class = UsageSerializer
 
     def get(self, request: Any, id: Any) -> Response:
-        counted: TenantUsage = usage.usage_of(found_or_404(Tenant.objects.all(), pk=id))
+        counted: TenantUsage = usage.usage_of(get_or_404(Tenant.objects.all(), pk=id))
         return Response(UsageSerializer(counted).data)

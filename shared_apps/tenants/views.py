@@ -15,7 +15,8 @@ from shared_apps.tenants.serializers import (
     TenantSerializer,
 )
 from tatami.api.filters import one_of
-from tatami.api.views import ApiView, Listing, Resource, accepted, created, found_or_404, location
+from tatami.api.responses import accepted, created, location
+from tatami.api.views import ApiView, Listing, Resource, get_or_404
 from tatami.errors import Invalid
 
 
@@ -87,7 +88,7 @@ class TenantPurge(ApiView):
     def post(self, request: Any, id: Any) -> Response:
         serializer = PurgeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        tenant = found_or_404(Tenant.objects.all(), pk=id)
+        tenant = get_or_404(Tenant.objects.all(), pk=id)
         if serializer.validated_data["confirm"] != tenant.slug:
             raise Invalid.field("confirm", "This must be the dojo's slug.")
         lifecycle.purge(tenant=tenant)

@@ -2,15 +2,16 @@
 
 from rest_framework import serializers
 
-from tatami.api.serializers import Line, StrictModelSerializer, StrictSerializer
+from tatami.api.fields import SingleLineField
+from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tenant_apps.attendance.models import Device
 
 
 class NewDeviceSerializer(StrictSerializer):
     """A device that is to be paired. `location` is compared with that of class sessions."""
 
-    name = Line(max_length=120)
-    location = Line(max_length=120, required=False, allow_blank=True, default="")
+    name = SingleLineField(max_length=120)
+    location = SingleLineField(max_length=120, required=False, allow_blank=True, default="")
 
 
 class DeviceSerializer(StrictModelSerializer):
@@ -34,7 +35,7 @@ class DeviceSerializer(StrictModelSerializer):
 class PairingSerializer(StrictSerializer):
     """The code that the device's owner typed in: case and separators do not matter."""
 
-    code = Line(max_length=40)
+    code = SingleLineField(max_length=40)
 
 
 class PairedDeviceSerializer(StrictSerializer):

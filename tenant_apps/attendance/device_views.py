@@ -4,8 +4,9 @@ from typing import Any
 
 from rest_framework.response import Response
 
-from tatami.api.request import caller_address
-from tatami.api.views import ApiView, Collection, Detail, created
+from tatami.api.request import client_address
+from tatami.api.responses import created
+from tatami.api.views import ApiView, Collection, Detail
 from tenant_apps.attendance import devices, pairing
 from tenant_apps.attendance.device_serializers import (
     DeviceSerializer,
@@ -57,7 +58,7 @@ class Pairing(ApiView):
         serializer = PairingSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         device, token = pairing.pair(
-            **serializer.validated_data, address=caller_address(request), now=request.now
+            **serializer.validated_data, address=client_address(request), now=request.now
         )
         answer = PairedSerializer({"device": device, "access": token}).data
         return created(answer, "device", id=device.pk)

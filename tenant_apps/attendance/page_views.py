@@ -6,8 +6,8 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.template.loader import render_to_string
 
-from tatami.api.schema import PageRenderer
-from tatami.api.views import ApiView, found_or_404
+from tatami.api.renderers import HtmlRenderer
+from tatami.api.views import ApiView, get_or_404
 from tatami.errors import NotFound
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.attendance.wanted import code_of
@@ -26,7 +26,7 @@ class CheckInPage(ApiView):
     """
 
     schema = None
-    renderer_classes = [PageRenderer]
+    renderer_classes = [HtmlRenderer]
 
     def get(self, request: Any, token: str) -> HttpResponse:
         code = code_of(token)
@@ -35,7 +35,7 @@ class CheckInPage(ApiView):
         dojo = current_tenant()
         shown: dict[str, Any] = {"dojo": dojo.name, "token": token}
         if code.names_session:
-            session = found_or_404(ClassSession.objects.all(), pk=UUID(bytes=code.id))
+            session = get_or_404(ClassSession.objects.all(), pk=UUID(bytes=code.id))
             shown["session"] = session
             shown["zone"] = dojo.timezone
             shown["is_cancelled"] = session.status == ClassSession.Status.CANCELLED

@@ -12,7 +12,7 @@ from typing import Final
 from django.db import transaction
 
 from shared_apps.accounts.throttling import Limit, count_attempt
-from tatami.api.authentication import DEVICE_PREFIX
+from tatami.api.authentication import DEVICE_TOKEN_PREFIX
 from tatami.errors import DomainError
 from tatami.keys import secret_hash, tenant_keys
 from tatami.tenancy.scope import current_tenant
@@ -73,7 +73,7 @@ def pair(*, code: str, address: str, now: datetime) -> tuple[Device, str]:
     """
     count_attempt(PER_ADDRESS, address, now=now)
     count_attempt(PER_DOJO, "", now=now)
-    token = DEVICE_PREFIX + secrets.token_urlsafe(32)
+    token = DEVICE_TOKEN_PREFIX + secrets.token_urlsafe(32)
     with transaction.atomic():
         device = Device.objects.select_for_update().filter(pairing_hash__in=_code_hashes(code)).first()
         if device is None:

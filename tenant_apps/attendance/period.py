@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django.db.models import Q
 
-from tatami.api.filters import read_day
+from tatami.api.filters import read_date
 from tatami.errors import Invalid
 from tenant_apps.classes.from_class import local
 
@@ -71,7 +71,7 @@ def shown(period: Period) -> dict[str, Any]:
 
 def _bound(name: str, text: str) -> date:
     try:
-        return read_day(text)
+        return read_date(text)
     except ValueError:
         pass
     try:

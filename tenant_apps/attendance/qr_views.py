@@ -7,7 +7,7 @@ from uuid import UUID
 from rest_framework.response import Response
 
 from shared_apps.accounts.models import Role
-from tatami.api.views import ApiView, found_or_404
+from tatami.api.views import ApiView, get_or_404
 from tatami.errors import PermissionDenied
 from tatami.tenancy.addresses import origin
 from tatami.tenancy.scope import current_tenant
@@ -63,7 +63,7 @@ class StudentCard(ApiView):
 
 
 def _student(student_id: UUID) -> Student:
-    student: Student = found_or_404(Student.objects.live(), pk=student_id)
+    student: Student = get_or_404(Student.objects.live(), pk=student_id)
     return student
 
 

@@ -5,8 +5,7 @@ from typing import Any, ClassVar, Final
 
 from rest_framework.response import Response
 
-from tatami.api.csv import CsvRenderer
-from tatami.api.renderers import JsonRenderer
+from tatami.api.renderers import CsvRenderer, JsonRenderer
 from tatami.api.views import ApiView
 from tatami.errors import Invalid
 from tenant_apps.attendance import reports

@@ -6,10 +6,10 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from shared_apps.accounts.models import STAFF_ROLES
-from tatami.api.references import faults_of_names
-from tatami.api.rules import Reach
-from tatami.api.serializers import Line, StrictSerializer
-from tatami.api.views import ApiView, found_or_404
+from tatami.api.fields import SingleLineField, reference_errors
+from tatami.api.permissions import Visibility
+from tatami.api.serializers import StrictSerializer
+from tatami.api.views import ApiView, get_or_404
 from tenant_apps.attendance.roster import ABSENT, EXPECTED, LATE, PRESENT, roster_of, save_roster
 from tenant_apps.classes.models import ClassSession
 from tenant_apps.classes.serializers import SessionSerializer
@@ -78,12 +78,12 @@ class RosterSerializer(StrictSerializer):
     """Who was there. Students who are not named stay as they are; `reason` says why those absent are voided."""
 
     entries = EntrySerializer(many=True, max_length=MOST_ENTRIES)  # type: ignore[call-arg]
-    reason = Line(max_length=500, required=False, allow_blank=True)
+    reason = SingleLineField(max_length=500, required=False, allow_blank=True)
 
     def validate_entries(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Refuse who is unknown or named twice; the others are locked, so that none is erased meanwhile."""
         named = [entry["student"] for entry in entries]
-        faults = faults_of_names(
+        faults = reference_errors(
             entries, "student", lock_students(named), twice="This student is named twice."
         )
         if any(faults):
@@ -98,7 +98,7 @@ class Roster(ApiView):
     answer_class = SessionWithRosterSerializer
 
     def put(self, request: Any, id: Any) -> Response:
-        session = found_or_404(SESSIONS.all(), pk=id)
+        session = get_or_404(SESSIONS.all(), pk=id)
         serializer = RosterSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         values = serializer.validated_data
@@ -107,7 +107,7 @@ class Roster(ApiView):
             states={entry["student"]: entry["state"] for entry in values["entries"]},
             reason=values.get("reason", ""),
             by=request.user,
-            only_own=request.reach is Reach.RECORDED,
+            only_own=request.visibility is Visibility.RECORDED,
             now=request.now,
         )
         attach_instructors([session])

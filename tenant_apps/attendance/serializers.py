@@ -7,8 +7,8 @@ from rest_framework import serializers
 
 from shared_apps.accounts.models import Role
 from tatami import clock
-from tatami.api.instants import Instant
-from tatami.api.serializers import Line, Reference, StrictModelSerializer, StrictSerializer
+from tatami.api.fields import InstantField, ReferenceField, SingleLineField
+from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.attendance.answers import shown_attendance
 from tenant_apps.attendance.devices import DEVICE
@@ -50,8 +50,8 @@ class CodeText(serializers.CharField):
 class QrSerializer(StrictSerializer):
     """For whom or what a code is wanted."""
 
-    student = Reference(queryset=students_in_reach, required=False)
-    class_session = Reference(queryset=sessions_in_reach, required=False)
+    student = ReferenceField(queryset=students_in_reach, required=False)
+    class_session = ReferenceField(queryset=sessions_in_reach, required=False)
     kind = serializers.ChoiceField(choices=["rotating", "card"], default="rotating")
     format = serializers.ChoiceField(choices=["svg", "png"], default="svg")
 
@@ -71,8 +71,8 @@ class ScanSerializer(StrictSerializer):
     token = CodeText()
     class_session = serializers.UUIDField(required=False)
     student = serializers.UUIDField(required=False)
-    nonce = Line(max_length=LONGEST_NONCE, required=False)
-    scanned_at = Instant(required=False)
+    nonce = SingleLineField(max_length=LONGEST_NONCE, required=False)
+    scanned_at = InstantField(required=False)
 
     def validate_scanned_at(self, value: datetime) -> datetime:
         if self.context["request"].user.role == Role.STUDENT:
@@ -85,24 +85,24 @@ class OfflineScanSerializer(StrictSerializer):
 
     token = CodeText()
     class_session = serializers.UUIDField(required=False, allow_null=True)
-    nonce = Line(max_length=LONGEST_NONCE)
-    scanned_at = Instant()
+    nonce = SingleLineField(max_length=LONGEST_NONCE)
+    scanned_at = InstantField()
     seq = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=LARGEST_SEQ)
 
 
 class SyncSerializer(StrictSerializer):
     """Scans that were taken offline, and what the device's clock said when it sent them."""
 
-    sent_at = Instant()
+    sent_at = InstantField()
     scans = OfflineScanSerializer(many=True, max_length=LARGEST_BATCH)  # type: ignore[call-arg]
 
 
 class ManualAttendanceSerializer(StrictSerializer):
     """An attendance recorded by hand."""
 
-    student = Reference(queryset=Student.objects.all())
-    class_session = Reference(queryset=ClassSession.objects.all())
-    checked_in_at = Instant(required=False)
+    student = ReferenceField(queryset=Student.objects.all())
+    class_session = ReferenceField(queryset=ClassSession.objects.all())
+    checked_in_at = InstantField(required=False)
     late = serializers.BooleanField(required=False)
 
     def validate_checked_in_at(self, value: datetime) -> datetime:
@@ -125,10 +125,10 @@ class AttendanceSerializer(StrictModelSerializer):
 class RefusalSerializer(StrictModelSerializer):
     """A scan that was refused."""
 
-    student = Reference(read_only=True)
-    class_session = Reference(read_only=True)
-    recorded_by = Reference(read_only=True)
-    device = Reference(read_only=True)
+    student = ReferenceField(read_only=True)
+    class_session = ReferenceField(read_only=True)
+    recorded_by = ReferenceField(read_only=True)
+    device = ReferenceField(read_only=True)
 
     class Meta:
         model = Refusal

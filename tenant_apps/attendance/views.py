@@ -8,9 +8,10 @@ from rest_framework.response import Response
 
 from tatami.api.filters import by_id, by_text, one_of, since, until
 from tatami.api.pagination import CursorPages
+from tatami.api.permissions import Visibility
 from tatami.api.renderers import JSON
-from tatami.api.rules import Reach
-from tatami.api.views import ApiView, Detail, Listing, found_or_404, location
+from tatami.api.responses import location
+from tatami.api.views import ApiView, Detail, Listing, get_or_404
 from tenant_apps.attendance import services, sync
 from tenant_apps.attendance.answers import Answer, shown_attendance
 from tenant_apps.attendance.checkin import check_in, scan_of, scanner_of
@@ -130,12 +131,12 @@ class VoidAttendance(ApiView):
     serializer_class = ReasonSerializer
 
     def post(self, request: Any, id: Any) -> Response:
-        row = found_or_404(ATTENDANCE, pk=id)
+        row = get_or_404(ATTENDANCE, pk=id)
         services.void(
             attendance=row,
             reason=read_reason(request),
             by=request.user,
-            only_own=request.reach is Reach.RECORDED,
+            only_own=request.visibility is Visibility.RECORDED,
             now=request.now,
         )
         return Response(shown_attendance(row))

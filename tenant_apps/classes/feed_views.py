@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
 from rest_framework.response import Response
 
-from tatami.api.renderers import JsonRenderer, MadeByTheView
+from tatami.api.renderers import JsonRenderer, PassthroughRenderer
 from tatami.api.views import ApiView
 from tatami.errors import NotFound
 from tatami.tenancy.addresses import origin
@@ -30,7 +30,7 @@ class MyCalendar(ApiView):
         return Response(status=204)
 
 
-class IcsRenderer(MadeByTheView):
+class IcsRenderer(PassthroughRenderer):
     """A calendar."""
 
     media_type = ICS

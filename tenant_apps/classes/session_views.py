@@ -8,8 +8,10 @@ from django.db.models import QuerySet
 from rest_framework.response import Response
 
 from tatami.api.filters import Filter, by_id, by_text, one_of, read_uuid, since, until
-from tatami.api.request import READS, role_of
-from tatami.api.views import ApiView, Collection, Detail, created
+from tatami.api.permissions import role_of
+from tatami.api.request import READS
+from tatami.api.responses import created
+from tatami.api.views import ApiView, Collection, Detail
 from tatami.errors import Invalid
 from tenant_apps.classes import services, sessions
 from tenant_apps.classes.from_class import local
@@ -39,7 +41,7 @@ class Sessions:
             return queryset
         return queryset.filter(local_date=local(self.request.now))
 
-    def attach(self, rows: Sequence[ClassSession]) -> None:
+    def annotate_page(self, rows: Sequence[ClassSession]) -> None:
         sessions.attach_instructors(rows)
 
 

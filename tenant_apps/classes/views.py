@@ -7,7 +7,8 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from tatami.api.filters import by_id, by_text
-from tatami.api.views import ApiView, Collection, Resource, created, found_or_404
+from tatami.api.responses import created
+from tatami.api.views import ApiView, Collection, Resource, get_or_404
 from tenant_apps.classes import services
 from tenant_apps.classes.models import Enrolment, TrainingClass
 from tenant_apps.classes.serializers import EnrolmentSerializer, TrainingClassSerializer
@@ -67,13 +68,13 @@ class Enrolments(Collection):
         if getattr(self, "swagger_fake_view", False):
             return queryset
         return queryset.filter(
-            training_class=found_or_404(TrainingClass.objects.all(), pk=self.kwargs["class_id"])
+            training_class=get_or_404(TrainingClass.objects.all(), pk=self.kwargs["class_id"])
         )
 
     def post(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        training_class = found_or_404(TrainingClass.objects.live(), pk=self.kwargs["class_id"])
+        training_class = get_or_404(TrainingClass.objects.live(), pk=self.kwargs["class_id"])
         enrolment, is_new = services.enrol(
             training_class=training_class, student=serializer.validated_data["student"]
         )
@@ -85,6 +86,6 @@ class EnrolmentDetail(ApiView):
     """One enrolment; without it the student is no longer expected."""
 
     def delete(self, request: Any, class_id: Any, student_id: Any) -> Response:
-        found = found_or_404(Enrolment.objects.all(), training_class=class_id, student=student_id)
+        found = get_or_404(Enrolment.objects.all(), training_class=class_id, student=student_id)
         found.delete()
         return Response(status=204)

@@ -1,6 +1,7 @@
 """The shape of the dojo's settings."""
 
-from tatami.api.serializers import Line, StrictModelSerializer, StrictSerializer, Text
+from tatami.api.fields import MultiLineField, SingleLineField
+from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tatami.timezones import known_timezone
 from tenant_apps.dojo.models import LONGEST_ABSENCE_DAYS, LONGEST_WINDOW_MINUTES, DojoSettings
 
@@ -8,9 +9,11 @@ from tenant_apps.dojo.models import LONGEST_ABSENCE_DAYS, LONGEST_WINDOW_MINUTES
 class DojoSettingsSerializer(StrictModelSerializer):
     """Settings of this dojo; `name` and `timezone` are the ones the platform knows it by."""
 
-    name = Line(max_length=200, required=False, source="tenant_name")
-    timezone = Line(max_length=64, required=False, validators=[known_timezone], source="tenant_timezone")
-    terms = Text(max_length=20_000, required=False, allow_blank=True)
+    name = SingleLineField(max_length=200, required=False, source="tenant_name")
+    timezone = SingleLineField(
+        max_length=64, required=False, validators=[known_timezone], source="tenant_timezone"
+    )
+    terms = MultiLineField(max_length=20_000, required=False, allow_blank=True)
 
     class Meta:
         model = DojoSettings
@@ -44,4 +47,4 @@ class DojoSettingsSerializer(StrictModelSerializer):
 class LogoSerializer(StrictSerializer):
     """The dojo's logo, PNG or JPEG, as a data URI."""
 
-    image = Line(max_length=4_000_000)
+    image = SingleLineField(max_length=4_000_000)

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from tatami.api.serializers import Reference
+from tatami.api.fields import ReferenceField
 from tenant_apps.promotions.choosing import StudentFilterSerializer, chosen
 from tenant_apps.promotions.serializers import MOST_STUDENTS
 from tenant_apps.students.models import Status, Student, StudentQuerySet
@@ -17,7 +17,7 @@ _STATUSES = (Status.ACTIVE, Status.TRIAL, Status.ON_HOLD)
 class AudienceSerializer(StudentFilterSerializer):
     """Named students, or those with all of this in common. `{}` is every active student."""
 
-    students = Reference(
+    students = ReferenceField(
         queryset=Student.objects.live(), many=True, required=False, allow_empty=False, most=MOST_STUDENTS
     )
     status = serializers.ChoiceField(choices=[one.value for one in _STATUSES], required=False)

@@ -6,8 +6,8 @@ from django.http import HttpResponse
 from django.template.loader import render_to_string
 from rest_framework.parsers import FormParser, MultiPartParser
 
-from tatami.api.schema import PageRenderer
-from tatami.api.strict_json import StrictJSONParser
+from tatami.api.parsers import StrictJSONParser
+from tatami.api.renderers import HtmlRenderer
 from tatami.api.views import ApiView
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.dojo.models import DojoSettings
@@ -25,7 +25,7 @@ class Unsubscribe(ApiView):
     answer is the same. A code that is none of this dojo's is 404.
     """
 
-    renderer_classes = [PageRenderer]
+    renderer_classes = [HtmlRenderer]
     parser_classes = [FormParser, MultiPartParser, StrictJSONParser]
     idempotent = False
 

@@ -7,7 +7,8 @@ from uuid import UUID
 from django.urls import reverse
 from rest_framework import serializers
 
-from tatami.api.serializers import Line, Reference, StrictModelSerializer, StrictSerializer, Text
+from tatami.api.fields import MultiLineField, ReferenceField, SingleLineField
+from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tatami.text import email_key
 from tenant_apps.dojo.models import Language
 from tenant_apps.notifications.audiences import AudienceSerializer
@@ -21,7 +22,7 @@ STATUSES: Final = ("queued", "running", "paused", "done", "failed", "cancelled")
 SHOWN_RECIPIENTS: Final = 200
 
 
-class Body(Text):
+class Body(MultiLineField):
     """A text in which the spaces at both ends are kept as they were written."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -37,16 +38,16 @@ class LanguageSerializer(StrictSerializer):
 class NewTextSerializer(LanguageSerializer):
     """A text for a kind of mail, with variables in it."""
 
-    subject = Line(max_length=LONGEST_SUBJECT)
+    subject = SingleLineField(max_length=LONGEST_SUBJECT)
     body = Body()
 
 
 class TrialSerializer(LanguageSerializer):
     """A text to try; what is left out is the text in force. With `student`, written to whom she has."""
 
-    subject = Line(max_length=LONGEST_SUBJECT, required=False)
+    subject = SingleLineField(max_length=LONGEST_SUBJECT, required=False)
     body = Body(required=False)
-    student = Reference(queryset=Student.objects.live(), required=False)
+    student = ReferenceField(queryset=Student.objects.live(), required=False)
 
 
 class TestSerializer(StrictSerializer):
@@ -65,7 +66,7 @@ class NewNotificationSerializer(StrictSerializer):
 
     audience = AudienceSerializer()
     template = serializers.CharField(required=False)
-    subject = Line(max_length=LONGEST_SUBJECT, required=False)
+    subject = SingleLineField(max_length=LONGEST_SUBJECT, required=False)
     body = Body(required=False)
     channel = serializers.ChoiceField(choices=["email"], default="email")
     test = serializers.BooleanField(default=False)
@@ -101,7 +102,7 @@ class NotificationSerializer(StrictModelSerializer):
     skipped = serializers.IntegerField(source="mails.skipped", read_only=True)
     audience = serializers.DictField(read_only=True, allow_null=True)
     test = serializers.BooleanField(source="is_test", read_only=True)
-    requested_by = Reference(read_only=True)
+    requested_by = ReferenceField(read_only=True)
     url = serializers.SerializerMethodField()
 
     class Meta:

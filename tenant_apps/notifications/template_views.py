@@ -4,7 +4,8 @@ from typing import Any
 
 from rest_framework.response import Response
 
-from tatami.api.views import ApiView, accepted
+from tatami.api.responses import accepted
+from tatami.api.views import ApiView
 from tatami.errors import Invalid, NotFound
 from tenant_apps.dojo.models import DojoSettings, Language
 from tenant_apps.notifications import outbox

@@ -6,7 +6,8 @@ from typing import Any
 from rest_framework.response import Response
 
 from tatami.api.filters import one_of, yes_or_no
-from tatami.api.views import ApiView, Detail, Listing, accepted, found_or_404
+from tatami.api.responses import accepted
+from tatami.api.views import ApiView, Detail, Listing, get_or_404
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.notifications import outbox
 from tenant_apps.notifications.absentees import notices_about
@@ -93,7 +94,7 @@ class Recipients(Listing):
         rows = super().get_queryset()
         if getattr(self, "swagger_fake_view", False):
             return rows
-        return rows.filter(notification=found_or_404(Notification.objects.all(), pk=self.kwargs["id"]))
+        return rows.filter(notification=get_or_404(Notification.objects.all(), pk=self.kwargs["id"]))
 
     def paginate_queryset(self, queryset: Any) -> Any:
         page = super().paginate_queryset(queryset)
@@ -105,7 +106,7 @@ class CancelNotification(ApiView):
     """Leave unsent what is not sent yet."""
 
     def post(self, request: Any, id: Any) -> Response:
-        notification = found_or_404(Notification.objects.all(), pk=id)
+        notification = get_or_404(Notification.objects.all(), pk=id)
         outbox.cancel(notification=notification, now=request.now)
         return Response(shown(notification))
 

@@ -7,7 +7,8 @@ from django.db.models import Prefetch
 from rest_framework.response import Response
 
 from tatami.api.filters import one_of, yes_or_no
-from tatami.api.views import ApiView, Detail, Listing, accepted, found_or_404
+from tatami.api.responses import accepted
+from tatami.api.views import ApiView, Detail, Listing, get_or_404
 from tenant_apps.promotions import batches
 from tenant_apps.promotions.choosing import chosen
 from tenant_apps.promotions.models import Batch, BatchItem, Decision, count_items
@@ -26,7 +27,7 @@ _BATCHES = Batch.objects.select_related("rank_system", "requested_by")
 class WithCounts:
     """Shows batches with the numbers of their items: one statement for all."""
 
-    def attach(self, rows: Sequence[Batch]) -> None:
+    def annotate_page(self, rows: Sequence[Batch]) -> None:
         count_items(rows)
 
 
@@ -77,14 +78,14 @@ class Results(Listing):
         rows = super().get_queryset()
         if getattr(self, "swagger_fake_view", False):
             return rows
-        return rows.filter(batch=found_or_404(Batch.objects.all(), pk=self.kwargs["id"]))
+        return rows.filter(batch=get_or_404(Batch.objects.all(), pk=self.kwargs["id"]))
 
 
 class CancelBatch(ApiView):
     """Leave undone what is not done yet. What was awarded stands."""
 
     def post(self, request: Any, id: Any) -> Response:
-        batch = found_or_404(Batch.objects.all(), pk=id)
+        batch = get_or_404(Batch.objects.all(), pk=id)
         batches.cancel(batch=batch, now=request.now)
         return Response(_shown(batch))
 
@@ -97,7 +98,7 @@ class RevertBatch(ApiView):
     def post(self, request: Any, id: Any) -> Response:
         serializer = ReasonSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        batch = found_or_404(Batch.objects.all(), pk=id)
+        batch = get_or_404(Batch.objects.all(), pk=id)
         batches.revert(batch=batch, by=request.user, now=request.now, **serializer.validated_data)
         return Response(_shown(batch))
 

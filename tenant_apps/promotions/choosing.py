@@ -7,7 +7,8 @@ from typing import Any
 from django.db.models import Exists, OuterRef
 from rest_framework import serializers
 
-from tatami.api.serializers import Reference, StrictSerializer
+from tatami.api.fields import ReferenceField
+from tatami.api.serializers import StrictSerializer
 from tenant_apps.classes.models import Enrolment, TrainingClass
 from tenant_apps.ranks.models import Discipline, Rank, RankSystem
 from tenant_apps.students.models import RankEvent, Student, StudentQuerySet
@@ -16,12 +17,14 @@ from tenant_apps.students.models import RankEvent, Student, StudentQuerySet
 class StudentFilterSerializer(StrictSerializer):
     """What the students have in common: all of what is given. `{}` is every active student."""
 
-    discipline = Reference(queryset=Discipline.objects.live(), required=False)
-    rank_system = Reference(queryset=RankSystem.objects.live(), required=False)
-    rank = Reference(queryset=Rank.objects.all(), required=False)
+    discipline = ReferenceField(queryset=Discipline.objects.live(), required=False)
+    rank_system = ReferenceField(queryset=RankSystem.objects.live(), required=False)
+    rank = ReferenceField(queryset=Rank.objects.all(), required=False)
 
     def get_fields(self) -> dict[str, serializers.Field]:  # type: ignore[type-arg]
-        classes = Reference(queryset=TrainingClass.objects.live(), source="training_class", required=False)
+        classes = ReferenceField(
+            queryset=TrainingClass.objects.live(), source="training_class", required=False
+        )
         return {"class": classes, **super().get_fields()}
 
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 from rest_framework import serializers
 
 from shared_apps.accounts.models import User
-from tatami.api.references import faults_of_names
-from tatami.api.serializers import Line, Reference, StrictModelSerializer, StrictSerializer
+from tatami.api.fields import ReferenceField, SingleLineField, reference_errors
+from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tenant_apps.promotions.choosing import StudentFilterSerializer
 from tenant_apps.promotions.exams import Invitation, Result
 from tenant_apps.promotions.models import Candidate, Exam
@@ -23,11 +23,11 @@ _TWICE: Final = "This is named twice."
 class ExamSerializer(StrictModelSerializer):
     """A grading exam in one rank system, which stays what it was made for."""
 
-    name = Line(max_length=120)
+    name = SingleLineField(max_length=120)
     date = PlausibleDate()
-    rank_system = Reference(queryset=RankSystem.objects.live())
-    location = Line(max_length=120, required=False, allow_blank=True)
-    examiners = Reference(
+    rank_system = ReferenceField(queryset=RankSystem.objects.live())
+    location = SingleLineField(max_length=120, required=False, allow_blank=True)
+    examiners = ReferenceField(
         queryset=User.objects.active().staff(),
         many=True,
         required=False,
@@ -35,7 +35,7 @@ class ExamSerializer(StrictModelSerializer):
         source="examined_by",
     )
     guest_examiners = serializers.ListField(
-        child=Line(max_length=120), required=False, max_length=MOST_EXAMINERS
+        child=SingleLineField(max_length=120), required=False, max_length=MOST_EXAMINERS
     )
     status = serializers.SerializerMethodField()
 
@@ -72,8 +72,8 @@ class ExamSerializer(StrictModelSerializer):
 class CandidateSerializer(StrictModelSerializer):
     """Who is examined for which rank, and how it went. `eligibility` is what the rules say as of the exam's date."""
 
-    student = Reference(read_only=True)
-    target_rank = Reference(source="target", read_only=True)
+    student = ReferenceField(read_only=True)
+    target_rank = ReferenceField(source="target", read_only=True)
     outcome = serializers.SerializerMethodField()
     rank_event = serializers.UUIDField(source="event_id", read_only=True, allow_null=True)
     eligibility = serializers.JSONField(read_only=True)
@@ -99,7 +99,7 @@ class InvitationsSerializer(StrictSerializer):
         many=True, required=False, allow_empty=False, max_length=MOST_CANDIDATES
     )  # type: ignore[call-arg]
     filter = StudentFilterSerializer(required=False)
-    target_ranks = Reference(queryset=Rank.objects.all(), many=True, required=False)
+    target_ranks = ReferenceField(queryset=Rank.objects.all(), many=True, required=False)
 
     def validate_candidates(self, entries: list[dict[str, Any]]) -> list[Invitation]:
         """Return the invitations. Two statements, however many."""
@@ -110,7 +110,7 @@ class InvitationsSerializer(StrictSerializer):
             .values_list("pk", flat=True)
         )
         ranks = {rank.pk: rank for rank in Rank.objects.filter(system=exam.rank_system_id)}
-        faults = faults_of_names(entries, "student", students, twice=_TWICE)
+        faults = reference_errors(entries, "student", students, twice=_TWICE)
         for fault, entry in zip(faults, entries, strict=True):
             if entry["target_rank"] not in ranks:
                 fault["target_rank"] = ["There is no such rank in the exam's rank system."]
@@ -136,7 +136,7 @@ class InvitationsSerializer(StrictSerializer):
 class ResultSerializer(StrictSerializer):
     candidate = serializers.UUIDField()
     outcome = serializers.ChoiceField(choices=Candidate.Outcome.choices)
-    override_reason = Line(max_length=500, required=False)
+    override_reason = SingleLineField(max_length=500, required=False)
 
     def validate(self, attrs: Mapping[str, Any]) -> Mapping[str, Any]:
         if "override_reason" in attrs and attrs["outcome"] != Candidate.Outcome.PASSED:
@@ -152,7 +152,7 @@ class ResultsSerializer(StrictSerializer):
     def validate_results(self, entries: list[dict[str, Any]]) -> list[Result]:
         """Return the results. One statement, however many."""
         known = set(Candidate.objects.filter(exam=self.context["exam"]).values_list("pk", flat=True))
-        faults = faults_of_names(entries, "candidate", known, twice=_TWICE)
+        faults = reference_errors(entries, "candidate", known, twice=_TWICE)
         if any(faults):
             raise serializers.ValidationError(faults)
         return [

@@ -9,8 +9,9 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from tatami.api.filters import by_id, on_or_after, on_or_before, one_of, yes_or_no
-from tatami.api.rules import Reach
-from tatami.api.views import ApiView, Collection, Listing, Resource, found_or_404, location
+from tatami.api.permissions import Visibility
+from tatami.api.responses import location
+from tatami.api.views import ApiView, Collection, Listing, Resource, get_or_404
 from tenant_apps.promotions import exams
 from tenant_apps.promotions.choosing import chosen
 from tenant_apps.promotions.exam_serializers import (
@@ -30,7 +31,7 @@ _CANDIDATES = Candidate.objects.filter(student__erased_at__isnull=True).select_r
 class WithExaminers:
     """Shows exams with the names of their examiners: one statement for all."""
 
-    def attach(self, rows: Sequence[Exam]) -> None:
+    def annotate_page(self, rows: Sequence[Exam]) -> None:
         exams.attach_examiners(rows)
 
 
@@ -71,13 +72,13 @@ class OfExam:
 
     def exam(self) -> Exam:
         found = _EXAMS.all()
-        if self.request.reach is Reach.OWN:
+        if self.request.visibility is Visibility.OWN:
             found = found.belonging_to(self.request.user)
-        return found_or_404(found, pk=self.kwargs["exam_id"])
+        return get_or_404(found, pk=self.kwargs["exam_id"])
 
     def candidates(self) -> QuerySet[Candidate]:
         found = _CANDIDATES.filter(exam=self.kwargs["exam_id"])
-        return found.belonging_to(self.request.user) if self.request.reach is Reach.OWN else found
+        return found.belonging_to(self.request.user) if self.request.visibility is Visibility.OWN else found
 
 
 class Candidates(OfExam, Listing):
@@ -112,7 +113,7 @@ class CandidateResource(OfExam, ApiView):
 
     def delete(self, request: Any, exam_id: UUID, id: UUID) -> Response:
         exam = self.exam()
-        exams.withdraw(exam=exam, candidate=found_or_404(self.candidates(), pk=id))
+        exams.withdraw(exam=exam, candidate=get_or_404(self.candidates(), pk=id))
         return Response(status=204)
 
 

@@ -11,11 +11,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
-from tatami.api.answers import streamed
-from tatami.api.renderers import JsonRenderer, MadeByTheView
-from tatami.api.rules import Reach
-from tatami.api.schema import PageRenderer
-from tatami.api.views import ApiView, found_or_404
+from tatami.api.permissions import Visibility
+from tatami.api.renderers import HtmlRenderer, JsonRenderer, PassthroughRenderer
+from tatami.api.responses import streaming_response
+from tatami.api.views import ApiView, get_or_404
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.promotions import printing
 from tenant_apps.promotions.exam_views import OfExam
@@ -25,7 +24,7 @@ PDF = "application/pdf"
 _SCHEMA = extend_schema(responses={(200, PDF): OpenApiTypes.BINARY})
 
 
-class PdfRenderer(MadeByTheView):
+class PdfRenderer(PassthroughRenderer):
     """A paper."""
 
     media_type = PDF
@@ -41,9 +40,9 @@ class CertificatePaper(ApiView):
     @_SCHEMA
     def get(self, request: Any, id: UUID) -> HttpResponseBase:
         certificates = printing.standing_certificates()
-        if request.reach is Reach.OWN:
+        if request.visibility is Visibility.OWN:
             certificates = certificates.filter(event__student__links__user=request.user)
-        certificate = found_or_404(certificates, event=id)
+        certificate = get_or_404(certificates, event=id)
         return _streamed(printing.certificates_pdf([certificate]), f"certificate-{certificate.code}.pdf")
 
 
@@ -67,7 +66,7 @@ class CandidateSheetPaper(OfExam, ApiView):
     @_SCHEMA
     def get(self, request: Any, exam_id: UUID, id: UUID) -> HttpResponseBase:
         exam = self.exam()
-        candidate = found_or_404(self.candidates(), pk=id)
+        candidate = get_or_404(self.candidates(), pk=id)
         return _paper(printing.candidate_sheet_pdf(exam, candidate), f"sheet-{exam.date}.pdf")
 
 
@@ -90,12 +89,12 @@ class CertificateCheck(ApiView):
     Rank and day are told, so that a paper that was altered is seen to be.
     """
 
-    renderer_classes = [JsonRenderer, PageRenderer]
+    renderer_classes = [JsonRenderer, HtmlRenderer]
 
     def get(self, request: Any, code: str) -> HttpResponseBase:
         found = Certificate.objects.filter(code=code.upper(), event__student__erased_at__isnull=True)
         shown = _shown(found.select_related("event__rank").first(), code)
-        if request.accepted_renderer.format == PageRenderer.format:
+        if request.accepted_renderer.format == HtmlRenderer.format:
             page = HttpResponse(render_to_string("promotions/certificate.html", shown))
             page["Content-Security-Policy"] = "default-src 'none'; style-src 'self'; frame-ancestors 'none'"
             return page
@@ -118,7 +117,7 @@ def _paper(content: bytes, name: str) -> HttpResponse:
 
 
 def _streamed(chunks: Iterator[bytes], name: str) -> StreamingHttpResponse:
-    return streamed(chunks, content_type=PDF, headers=_named(name))
+    return streaming_response(chunks, content_type=PDF, headers=_named(name))
 
 
 def _named(name: str) -> dict[str, str]:

@@ -6,7 +6,8 @@ from typing import Any, Final
 from django.urls import reverse
 from rest_framework import serializers
 
-from tatami.api.serializers import Line, Reference, StrictModelSerializer, StrictSerializer
+from tatami.api.fields import ReferenceField, SingleLineField
+from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tenant_apps.promotions.choosing import StudentFilterSerializer
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.promotions.models import Batch, BatchItem, Decision
@@ -48,9 +49,9 @@ def refuse_day_to_come(field: str, day: date, request: Any) -> None:
 class CheckSerializer(StrictSerializer):
     """Who, for what, as of when. Without `students`: every active student."""
 
-    students = Reference(queryset=students_in_reach, many=True, required=False, most=MOST_STUDENTS)
-    rank_system = Reference(queryset=RankSystem.objects.live(), required=False)
-    target_rank = Reference(queryset=_RANKS, required=False)
+    students = ReferenceField(queryset=students_in_reach, many=True, required=False, most=MOST_STUDENTS)
+    rank_system = ReferenceField(queryset=RankSystem.objects.live(), required=False)
+    target_rank = ReferenceField(queryset=_RANKS, required=False)
     as_of = PlausibleDate(required=False)
     status = serializers.ChoiceField(choices=[choice.value for choice in Eligibility], required=False)
 
@@ -64,10 +65,10 @@ class CheckSerializer(StrictSerializer):
 class AwardSerializer(StrictSerializer):
     """A rank for one student, as of a day (default: today) that has come, past the rules with a reason."""
 
-    student = Reference(queryset=Student.objects.live())
-    target_rank = Reference(queryset=_RANKS)
+    student = ReferenceField(queryset=Student.objects.live())
+    target_rank = ReferenceField(queryset=_RANKS)
     effective_on = PlausibleDate(required=False)
-    override_reason = Line(max_length=500, required=False)
+    override_reason = SingleLineField(max_length=500, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "effective_on" in attrs:
@@ -80,7 +81,7 @@ class DecisionSerializer(StrictModelSerializer):
 
     rank_event = serializers.UUIDField(source="event_id", read_only=True)
     rule_version = serializers.IntegerField(source="rules.version", read_only=True)
-    decided_by = Reference(source="event.recorded_by", read_only=True)
+    decided_by = ReferenceField(source="event.recorded_by", read_only=True)
 
     class Meta:
         model = Decision
@@ -94,12 +95,12 @@ class NewBatchSerializer(StrictSerializer):
     Awards are as of a day that has come; a check may look ahead.
     """
 
-    students = Reference(
+    students = ReferenceField(
         queryset=Student.objects.live(), many=True, required=False, allow_empty=False, most=MOST_STUDENTS
     )
     filter = StudentFilterSerializer(required=False)
-    rank_system = Reference(queryset=RankSystem.objects.live(), required=False)
-    target_ranks = Reference(queryset=_RANKS, many=True, required=False)
+    rank_system = ReferenceField(queryset=RankSystem.objects.live(), required=False)
+    target_ranks = ReferenceField(queryset=_RANKS, many=True, required=False)
     award = serializers.BooleanField()
     as_of = PlausibleDate(required=False)
 
@@ -129,8 +130,8 @@ class BatchSerializer(StrictModelSerializer):
     failed = serializers.IntegerField(source="counts.failed", read_only=True)
     cancelled = serializers.IntegerField(source="counts.cancelled", read_only=True)
     reverted = serializers.IntegerField(source="counts.reverted", read_only=True)
-    rank_system = Reference(read_only=True)
-    requested_by = Reference(read_only=True)
+    rank_system = ReferenceField(read_only=True)
+    requested_by = ReferenceField(read_only=True)
     url = serializers.SerializerMethodField()
 
     class Meta:
@@ -153,7 +154,7 @@ class BatchSerializer(StrictModelSerializer):
 class BatchItemSerializer(StrictModelSerializer):
     """What became of one student of a batch; `results` are as in a check, `rank_events` what was awarded."""
 
-    student = Reference(read_only=True)
+    student = ReferenceField(read_only=True)
     results = serializers.JSONField(source="answers", read_only=True)
     error = serializers.JSONField(read_only=True)
     rank_events = serializers.SerializerMethodField()
@@ -177,9 +178,9 @@ class BatchItemSerializer(StrictModelSerializer):
 class SnapshotSerializer(StrictModelSerializer):
     """What last night's check said about one step of one student."""
 
-    student = Reference(read_only=True)
-    rank_system = Reference(source="system", read_only=True)
-    target_rank = Reference(source="target", read_only=True)
+    student = ReferenceField(read_only=True)
+    rank_system = ReferenceField(source="system", read_only=True)
+    target_rank = ReferenceField(source="target", read_only=True)
 
     class Meta:
         model = EligibilitySnapshot

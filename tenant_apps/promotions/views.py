@@ -7,8 +7,9 @@ from rest_framework.response import Response
 
 from shared_apps.accounts.models import User
 from tatami.api.filters import by_id, on_or_after, on_or_before, one_of
-from tatami.api.rules import Reach
-from tatami.api.views import ApiView, Listing, created, found_or_404
+from tatami.api.permissions import Visibility
+from tatami.api.responses import created
+from tatami.api.views import ApiView, Listing, get_or_404
 from tenant_apps.promotions import awards
 from tenant_apps.promotions.check import Check
 from tenant_apps.promotions.models import Decision
@@ -49,7 +50,7 @@ class CheckPromotions(ApiView):
 
     def everybody(self) -> list[Student]:
         """Return whom a check without names is about: all active students, or those the caller speaks for."""
-        if self.request.reach is Reach.OWN:
+        if self.request.visibility is Visibility.OWN:
             return list(Student.objects.promotable().belonging_to(cast("User", self.request.user)))
         return list(Student.objects.promotable())
 
@@ -78,9 +79,9 @@ class RankEventDecision(ApiView):
     def get(self, request: Any, id: Any) -> Response:
         decisions: QuerySet[Decision] = Decision.objects.select_related("rules", "event__recorded_by")
         decisions = decisions.filter(event__student__erased_at__isnull=True)
-        if request.reach is Reach.OWN:
+        if request.visibility is Visibility.OWN:
             decisions = decisions.filter(event__student__links__user=request.user)
-        return Response(DecisionSerializer(found_or_404(decisions, event=id)).data)
+        return Response(DecisionSerializer(get_or_404(decisions, event=id)).data)
 
 
 class Snapshot(Listing):

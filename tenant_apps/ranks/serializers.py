@@ -2,12 +2,13 @@
 
 from rest_framework import serializers
 
-from tatami.api.serializers import Archived, Line, Reference, StrictModelSerializer, StrictSerializer
+from tatami.api.fields import ArchivedField, ReferenceField, SingleLineField
+from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tenant_apps.ranks.models import Discipline, Rank, RankSystem
 
 
 class DisciplineSerializer(StrictModelSerializer):
-    archived = Archived()
+    archived = ArchivedField()
 
     class Meta:
         model = Discipline
@@ -25,9 +26,9 @@ class RankSerializer(StrictModelSerializer):
 class RankSystemSerializer(StrictModelSerializer):
     """A rank system with its ranks; the rules have a route of their own."""
 
-    discipline = Reference(queryset=Discipline.objects.live(), allow_null=True, required=False)
+    discipline = ReferenceField(queryset=Discipline.objects.live(), allow_null=True, required=False)
     ranks = RankSerializer(many=True, read_only=True)
-    archived = Archived()
+    archived = ArchivedField()
 
     class Meta:
         model = RankSystem
@@ -38,8 +39,8 @@ class RankSystemSerializer(StrictModelSerializer):
 class NewRankSystemSerializer(StrictSerializer):
     """What stands beside a definition, or in its place."""
 
-    preset = Line(max_length=60, required=False)
-    discipline = Reference(queryset=Discipline.objects.live(), allow_null=True, required=False)
+    preset = SingleLineField(max_length=60, required=False)
+    discipline = ReferenceField(queryset=Discipline.objects.live(), allow_null=True, required=False)
 
 
 class RulesVersionSerializer(StrictSerializer):

@@ -6,8 +6,9 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from tatami.api.filters import by_id
-from tatami.api.pagination import positive
-from tatami.api.views import ApiView, Collection, Resource, created, found_or_404
+from tatami.api.pagination import read_positive_int
+from tatami.api.responses import created
+from tatami.api.views import ApiView, Collection, Resource, get_or_404
 from tatami.errors import Invalid
 from tenant_apps.ranks import rules
 from tenant_apps.ranks.models import Discipline, RankRules, RankSystem
@@ -100,14 +101,14 @@ class Rules(ApiView):
     """
 
     def get(self, request: Any, id: Any) -> Response:
-        system = found_or_404(RankSystem.objects.all(), pk=id)
+        system = get_or_404(RankSystem.objects.all(), pk=id)
         versions = RankRules.objects.filter(system=system)
         if "version" in request.query_params:
-            versions = versions.filter(version=positive(request, "version", 1))
-        return Response(_shown(found_or_404(versions.order_by("-version"))))
+            versions = versions.filter(version=read_positive_int(request, "version", 1))
+        return Response(_shown(get_or_404(versions.order_by("-version"))))
 
     def put(self, request: Any, id: Any) -> Response:
-        system = found_or_404(RankSystem.objects.live(), pk=id)
+        system = get_or_404(RankSystem.objects.live(), pk=id)
         document = dict(request.data)
         seen = RulesVersionSerializer(data={"version": document.pop("version", None)})
         seen.is_valid(raise_exception=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import BinaryField, F, Func, IntegerField, Q, Value
 
-from tatami.api.idempotency import answers
+from tatami.api.idempotency import stored_responses
 
 
 def forget_answers_about(ids: Sequence[UUID]) -> None:
@@ -27,4 +27,4 @@ def forget_answers_about(ids: Sequence[UUID]) -> None:
             output_field=IntegerField(),
         )
         naming |= Q(path__contains=str(id_)) | Q(**{f"at_{number}__gt": 0})
-    answers().alias(**places).filter(naming).delete()
+    stored_responses().alias(**places).filter(naming).delete()

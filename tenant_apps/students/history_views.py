@@ -9,9 +9,10 @@ from rest_framework.serializers import BaseSerializer
 
 from shared_apps.accounts.models import Role, User
 from tatami.api.filters import by_id, on_or_after, on_or_before, one_of
+from tatami.api.permissions import Visibility
 from tatami.api.request import READS
-from tatami.api.rules import Reach
-from tatami.api.views import ApiView, Collection, Listing, Resource, created, found_or_404
+from tatami.api.responses import created
+from tatami.api.views import ApiView, Collection, Listing, Resource, get_or_404
 from tatami.errors import PermissionDenied
 from tenant_apps.students import history
 from tenant_apps.students.models import RankEvent, Student, StudentFact, StudentNote, StudentQuerySet
@@ -26,9 +27,9 @@ from tenant_apps.students.serializers import (
 def visible_student(request: Any, student_id: Any) -> Student:
     """Return the student if the caller may see her. Raises `NotFound`."""
     students: StudentQuerySet = Student.objects.all()
-    if request.reach is Reach.OWN:
+    if request.visibility is Visibility.OWN:
         students = students.belonging_to(request.user)
-    return found_or_404(students, pk=student_id)
+    return get_or_404(students, pk=student_id)
 
 
 class OfStudent(Collection):
@@ -92,7 +93,7 @@ class VoidFact(ApiView):
     serializer_class = ReasonSerializer
 
     def post(self, request: Any, id: Any) -> Response:
-        fact = found_or_404(Facts.queryset.all(), pk=id)
+        fact = get_or_404(Facts.queryset.all(), pk=id)
         history.void_fact(fact=fact, reason=read_reason(request), by=request.user, now=request.now)
         return Response(FactSerializer(fact).data)
 
@@ -142,7 +143,7 @@ class VoidRankEvent(ApiView):
     serializer_class = ReasonSerializer
 
     def post(self, request: Any, id: Any) -> Response:
-        event = found_or_404(RankEvents.queryset.all(), pk=id)
+        event = get_or_404(RankEvents.queryset.all(), pk=id)
         history.void_rank_event(event=event, reason=read_reason(request), by=request.user, now=request.now)
         return Response(RankEventSerializer(event).data)
 

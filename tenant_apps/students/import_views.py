@@ -8,10 +8,11 @@ from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 from rest_framework.response import Response
 
-from tatami.api.filters import read_flag
-from tatami.api.gate import ABSOLUTE_MAX_BODY_BYTES
+from tatami.api.fields import ReferenceField
+from tatami.api.filters import read_bool
+from tatami.api.input_middleware import ABSOLUTE_MAX_BODY_BYTES
 from tatami.api.request import ApiRequest
-from tatami.api.serializers import Reference, StrictSerializer
+from tatami.api.serializers import StrictSerializer
 from tatami.api.views import ApiView
 from tatami.errors import Invalid
 from tenant_apps.students.dates import dojo_today
@@ -30,8 +31,8 @@ class ImportedRowSerializer(StrictSerializer):
 
     line = serializers.IntegerField()
     outcome = serializers.ChoiceField(choices=[outcome.value for outcome in Outcome])
-    student = Reference(read_only=True)
-    duplicate_of = Reference(read_only=True)
+    student = ReferenceField(read_only=True)
+    duplicate_of = ReferenceField(read_only=True)
     duplicate_of_line = serializers.IntegerField(required=False)
 
     def get_fields(self) -> dict[str, Any]:
@@ -57,15 +58,15 @@ class Import(ApiView):
     serializer_class = FileSerializer
     max_body_bytes = ABSOLUTE_MAX_BODY_BYTES
 
-    def answer_once(self) -> HttpResponseBase:
+    def respond_once(self) -> HttpResponseBase:
         """Answer. A preview changes nothing, so there is nothing to write down about it."""
         self.audited = not self.flag("dry_run")  # type: ignore[misc]
-        return super().answer_once()
+        return super().respond_once()
 
     def flag(self, name: str) -> bool:
         """Return a query parameter that is true or false. Raises `Invalid`."""
         try:
-            return read_flag(self.request.query_params.get(name, "false"))
+            return read_bool(self.request.query_params.get(name, "false"))
         except ValueError as error:
             raise Invalid.field(name, str(error)) from None
 

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from shared_apps.accounts.users import lock_admins
 from tatami.api.request import ApiRequest
 from tatami.api.serializers import StrictSerializer
-from tatami.api.views import ApiView, found_or_404
+from tatami.api.views import ApiView, get_or_404
 from tenant_apps.students import personal_data
 from tenant_apps.students.models import Student
 
@@ -27,7 +27,7 @@ class StudentDossier(ApiView):
 
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: ApiRequest, student_id: Any) -> Response:
-        student = found_or_404(Student.objects.all(), pk=student_id)
+        student = get_or_404(Student.objects.all(), pk=student_id)
         held = {"exported_at": request.now, **personal_data.collect(student)}
         return Response(held, headers={"Content-Disposition": f'attachment; filename="{student.pk}.json"'})
 
@@ -44,7 +44,7 @@ class Erasure(ApiView):
     @transaction.atomic
     def post(self, request: ApiRequest, student_id: Any) -> Response:
         lock_admins()  # before the student's own row, as whoever changes a user does
-        student = found_or_404(Student.objects.select_for_update(), pk=student_id)
+        student = get_or_404(Student.objects.select_for_update(), pk=student_id)
         asked = ErasureSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         if asked.validated_data["confirm"] != student.pk:

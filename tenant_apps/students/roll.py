@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Count, Max
 
-from tatami.api.csv import guarded
+from tatami.api.renderers import escape_formulas
 from tatami.tenancy.scope import TenantScope, tenant_scope
 from tenant_apps.students.imports.student_lines import (
     GUARDIAN,
@@ -85,7 +85,7 @@ def _most(rows: Any, least: int, most: int) -> int:
 
 
 def _cell(value: object) -> str:
-    return "" if value is None else guarded(str(value))
+    return "" if value is None else escape_formulas(str(value))
 
 
 def _csv(rows: Sequence[Sequence[str]]) -> str:

@@ -6,10 +6,10 @@ from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 
-from tatami.api.answers import streamed
 from tatami.api.filters import by_text, one_of
-from tatami.api.renderers import MadeByTheView
+from tatami.api.renderers import PassthroughRenderer
 from tatami.api.request import ApiRequest
+from tatami.api.responses import streaming_response
 from tatami.api.views import Listing
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.students.dates import dojo_today
@@ -18,7 +18,7 @@ from tenant_apps.students.roll import Roll
 from tenant_apps.students.serializers import StudentSerializer
 
 
-class RollRenderer(MadeByTheView):
+class RollRenderer(PassthroughRenderer):
     """A table."""
 
     media_type = "text/csv"
@@ -48,7 +48,7 @@ class StudentRoll(Listing):
     def get(self, request: ApiRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
         ids = list(self.filter_queryset(self.get_queryset()).values_list("pk", flat=True))
         roll = Roll(ids, tenant=current_tenant(), as_of=dojo_today(request.now))
-        return streamed(
+        return streaming_response(
             roll.chunks(),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": 'attachment; filename="students.csv"'},

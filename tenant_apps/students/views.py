@@ -31,7 +31,7 @@ class WithRanks:
             return cast("QuerySet[Student]", rows)
         return services.with_details(rows, as_of=self.today)
 
-    def attach(self, rows: Sequence[Student]) -> None:
+    def annotate_page(self, rows: Sequence[Student]) -> None:
         services.attach_current_ranks(rows, as_of=self.today)
 
 

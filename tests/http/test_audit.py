@@ -9,7 +9,7 @@ from shared_apps.accounts import users
 from shared_apps.accounts.console.sign_in import sign_in
 from shared_apps.accounts.console.site import COOKIE
 from shared_apps.accounts.models import AuditEntry, User
-from tatami.api.audit import record
+from tatami.api.audit import add_audit_entry
 from tatami.tenancy.scope import platform_scope, tenant_scope
 from tenant_apps.attendance.models import Device
 from tests.support import factories
@@ -67,7 +67,7 @@ def test_a_device_is_named_as_it_was(dojo: Dojo) -> None:
     _, key = factories.device(dojo)
     with tenant_scope(dojo.tenant):
         device = Device.objects.get(pk=key)
-        record(actor=device, action="attendance-scan.post", object_id=None, now=NOW)
+        add_audit_entry(actor=device, action="attendance-scan.post", object_id=None, now=NOW)
     assert entries(dojo, f"actor={key}")[0]["actor"] == {"id": key, "name": str(device)}
 
 

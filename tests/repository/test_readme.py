@@ -10,7 +10,7 @@ from django.urls import Resolver404, resolve
 
 from config.demo.accounts import DEMO_PASSWORD
 from config.demo.dojos import SEISHIN, TORA
-from tatami.api.rules import rule_of
+from tatami.api.permissions import rule_of
 from tenant_apps.ranks.criteria import KINDS
 from tenant_apps.ranks.definition import parse_definition
 from tenant_apps.ranks.presets import presets

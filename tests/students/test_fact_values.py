@@ -3,7 +3,7 @@
 import pytest
 from django.db import DataError, transaction
 
-from tatami.api.translation import translate
+from tatami.api.exception_mapping import map_exception
 from tatami.errors import Invalid
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.students.models import StudentFact
@@ -81,7 +81,7 @@ def test_what_no_serializer_foresaw_is_a_value_that_is_not_accepted(dojo):
     said = {"kind": "points", "value": float("nan"), "on": "2026-01-01"}
     with tenant_scope(dojo.tenant), pytest.raises(DataError) as refused, transaction.atomic():
         StudentFact.objects.create(student_id=who["id"], **said)
-    assert isinstance(translate(refused.value), Invalid)
+    assert isinstance(map_exception(refused.value), Invalid)
 
 
 @pytest.mark.parametrize("kind", ["opening_attendance", "document"])

@@ -157,8 +157,8 @@ def test_every_kind_is_known(db: None) -> None:
 
 
 def test_answers_under_a_key_are_kept_as_long_as_they_are_replayed(dojo: Dojo) -> None:
-    from tatami.api.idempotency import KEPT_FOR
+    from tatami.api.idempotency import REPLAY_WINDOW
 
     (answers,) = (one for one in kinds(IN_DOJOS) if one.kind == "accounts.idempotent_answers")
-    assert answers.time >= KEPT_FOR
+    assert answers.time >= REPLAY_WINDOW
     assert IdempotentAnswer._meta.label

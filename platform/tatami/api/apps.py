@@ -1,4 +1,4 @@
-"""The HTTP kernel as a Django app: for its system checks and its extensions of the OpenAPI document."""
+"""The HTTP kernel as a Django app: its system checks, and its extensions of drf-spectacular."""
 
 from django.apps import AppConfig
 
@@ -8,5 +8,6 @@ class ApiConfig(AppConfig):
     label = "api"
 
     def ready(self) -> None:
-        """Register what registers itself when imported."""
+        """Import the modules that register system checks and OpenAPI extensions."""
+        from tatami.api import routes  # noqa: F401
         from tatami.api.openapi import document  # noqa: F401

@@ -1,39 +1,46 @@
-"""From the bearer token to the caller: one statement, after the token has been refused or believed.
+"""Find the caller of a request from its bearer token, with one SQL statement.
 
-A user's token is a JWT. A device's is opaque and begins with `DEVICE_PREFIX`; whoever `settings.TATAMI_DEVICES` names
-knows the devices. Both are looked for in the scope in force alone.
+A user's token is a JWT. A device's token is opaque and begins with `DEVICE_TOKEN_PREFIX`; the app that stores devices
+looks it up (`registry.find_device`). Both are looked up in the current scope only.
+
+A superadmin may impersonate a user of a dojo: the token then names the superadmin as its actor. The superadmin's
+session is a row of `public`, which a dojo's transaction cannot read. So `ImpersonationMiddleware` looks it up before
+that transaction begins, and only for a token that names an actor. `BearerAuthentication` refuses the token if the
+middleware has not found the session.
 """
 
+from base64 import urlsafe_b64decode
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.utils.module_loading import import_string
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
+from structlog.contextvars import bound_contextvars
 
+from tatami import clock
+from tatami.api import registry
+from tatami.api.permissions import rule_of
 from tatami.api.request import ApiRequest, Caller
 from tatami.errors import TokenExpired, TokenInvalid
-from tatami.tokens import LONGEST_TOKEN, AccessToken, ExpiredTokenError, TokenError
+from tatami.tenancy.scope import platform_scope
+from tatami.tokens import LONGEST_TOKEN, AccessToken, Actor, ExpiredTokenError, TokenError
 
-DEVICE_PREFIX: Final = "tatd_"
-
-
-class FindDevice(Protocol):
-    """What `settings.TATAMI_DEVICES` names."""
-
-    def __call__(self, token: str, now: datetime) -> Caller | None:
-        """Return the device that bears this token in the scope in force, or None."""
+DEVICE_TOKEN_PREFIX: Final = "tatd_"  # noqa: S105
+IMPERSONATION_ROUTE: Final = ("tenant-impersonations", "POST")
+"""The route and method whose access rule says which roles may impersonate a user."""
 
 
 class BearerAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <access>`. Sets `request.user`, and a user's token as `request.auth`."""
+    """`Authorization: Bearer <access>`. Sets `request.user`, and for a user's token `request.auth`."""
 
     def authenticate(self, request: Request) -> tuple[Any, AccessToken | None] | None:
-        """Return the caller and his token; None where there is no such header.
+        """Return the caller and their token, or `None` without an `Authorization` header.
 
-        Raises `TokenExpired`, and `TokenInvalid` for everything else that is wrong with token, session or caller.
+        Raises `TokenExpired`; `TokenInvalid` if anything else is wrong with the token, the session or the caller.
         """
         assert isinstance(request, ApiRequest)
         scheme, _, raw = get_authorization_header(request).partition(b" ")
@@ -42,12 +49,12 @@ class BearerAuthentication(BaseAuthentication):
         if scheme.lower() != b"bearer":
             raise TokenInvalid("Send the access token as `Authorization: Bearer <access>`.")
         token = raw.strip().decode("ascii", "replace")
-        if token.startswith(DEVICE_PREFIX):
+        if token.startswith(DEVICE_TOKEN_PREFIX):
             return self.device(token, request.now), None
         return self.user(token, request)
 
     def user(self, text: str, request: ApiRequest) -> tuple[Any, AccessToken]:
-        """Return the user whose access token this is, or as whom a superadmin acts by it."""
+        """Return the user of an access token: its owner, or the user whom a superadmin impersonates with it."""
         try:
             token = AccessToken(text)
         except ExpiredTokenError:
@@ -68,9 +75,9 @@ class BearerAuthentication(BaseAuthentication):
         return user, token
 
     def impersonator(self, token: AccessToken, request: ApiRequest) -> Any:
-        """Return the superadmin who acts by this token, None where it is the user himself.
+        """Return the superadmin who impersonates the user with this token, or `None` if there is no impersonation.
 
-        Raises `TokenInvalid` unless `tatami.api.impersonation` has found that he is still signed in.
+        Raises `TokenInvalid` unless `ImpersonationMiddleware` has found the superadmin's session.
         """
         if token.actor is None:
             return None
@@ -80,12 +87,61 @@ class BearerAuthentication(BaseAuthentication):
         return found
 
     def device(self, token: str, now: datetime) -> Caller:
-        """Return the device whose token this is."""
-        find = cast("FindDevice", import_string(settings.TATAMI_DEVICES))
-        found = find(token, now) if len(token) <= LONGEST_TOKEN else None
+        """Return the device that the token belongs to. Raises `TokenInvalid`."""
+        found = registry.find_device.get()(token, now) if len(token) <= LONGEST_TOKEN else None
         if found is None:
             raise TokenInvalid
         return found
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+class ImpersonationMiddleware:
+    """Sets `request.impersonator`, and adds their id to all log lines of the request (`impersonatedBy`)."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pass the request on. `BearerAuthentication` decides whether to refuse it."""
+        actor = actor_of(request)
+        impersonator = find_impersonator(actor) if actor else None
+        if impersonator is None:
+            return self.get_response(request)
+        request.impersonator = impersonator  # type: ignore[attr-defined]
+        with bound_contextvars(impersonatedBy=str(impersonator.pk)):
+            return self.get_response(request)
+
+
+def find_impersonator(actor: Actor) -> Any:
+    """Return the superadmin, or `None` if their session has ended or they may no longer impersonate. One statement."""
+    users: Any = get_user_model().objects
+    with platform_scope():
+        user = users.signed_in(user_id=actor.user_id, session_id=actor.session_id, now=clock.now())
+    allowed = rule_of(*IMPERSONATION_ROUTE)
+    return user if user and allowed and allowed.visibility_for(user.role) else None
+
+
+def actor_of(request: HttpRequest) -> Actor | None:
+    """Return the actor of the request's access token, or `None`. The token must be valid on this host."""
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    text = text.strip()
+    if scheme.lower() != "bearer" or not _mentions_actor(text):
+        return None
+    try:
+        return AccessToken(text).actor
+    except TokenError:
+        return None
+
+
+def _mentions_actor(text: str) -> bool:
+    """Return whether the unverified payload contains `"act"`. This saves verifying nearly every token twice."""
+    _, _, rest = text.partition(".")
+    payload, _, _ = rest.partition(".")
+    if not payload.isascii() or len(text) > LONGEST_TOKEN:
+        return False
+    try:
+        return b'"act"' in urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+    except ValueError:
+        return False

@@ -1,8 +1,8 @@
-"""`Idempotency-Key`: the same write sent twice happens once, and is answered twice.
+"""`Idempotency-Key`: the same write sent twice has one effect and gets the same response twice.
 
-A transaction's advisory lock on the key decides between twins, not the unique row: an INSERT of the twin
-would wait for the first to commit. The answer is stored in the transaction of its effect, so that neither
-exists without the other. Only 2xx are stored: a refusal may be tried again.
+Concurrent requests with the same key are told apart by an advisory lock of the transaction, not by a unique row: the
+INSERT of the second request would wait until the first commits. The response is stored in the transaction of its
+effect, so neither exists without the other. Only 2xx responses are stored, so a refused request may be sent again.
 """
 
 import hashlib
@@ -12,23 +12,23 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.apps import apps
-from django.conf import settings
 from django.db import connection, models
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import urlencode
 from rest_framework.status import is_success
 
+from tatami.api import registry
 from tatami.api.request import WRITES, ApiRequest
 from tatami.errors import DomainError, Invalid
 from tatami.tenancy.scope import current_tenant_id
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
-KEPT_FOR: Final = timedelta(hours=24)
+REPLAY_WINDOW: Final = timedelta(hours=24)
+"""For this long after a response the same key replays it. Later the key counts as new."""
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
-_KEPT_HEADERS: Final = ("Content-Type", "Location")
+_STORED_HEADERS: Final = ("Content-Type", "Location")
 
 
 class IdempotencyKeyReused(DomainError):
@@ -38,14 +38,14 @@ class IdempotencyKeyReused(DomainError):
 
 
 class IdempotencyInProgress(DomainError):
-    """A request with this Idempotency-Key is still being answered."""
+    """A request with this Idempotency-Key is still in progress."""
 
     code = "idempotency_in_progress"
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One write under a key. Its scope is caller, method and path, within one dojo."""
+class IdempotentRequest:
+    """A write with a key. Keys are distinct for each caller, method and path within one dojo."""
 
     caller: UUID
     method: str
@@ -54,8 +54,11 @@ class Attempt:
     body_hash: bytes
 
     @classmethod
-    def of(cls, request: ApiRequest) -> "Attempt | None":
-        """Return the attempt that a request makes, None without a key. Raises `Invalid` for a bad key."""
+    def of(cls, request: ApiRequest) -> "IdempotentRequest | None":
+        """Return the keyed form of a write by an authenticated caller, or `None` without a key.
+
+        Raises `Invalid` if the key is not 1 to 255 visible ASCII characters.
+        """
         key = request.headers.get(HEADER)
         if key is None or request.method not in WRITES or not request.user.is_authenticated:
             return None
@@ -64,14 +67,15 @@ class Attempt:
         return cls(request.user.pk, request.method, request.path, key, body_hash(request))
 
     @property
-    def scope(self) -> dict[str, Any]:
-        """Return the columns of the constraint `idempotent_answer_once`."""
+    def unique_columns(self) -> dict[str, Any]:
+        """Return the columns of the constraint `idempotent_answer_once`, with their values."""
         return {"caller": self.caller, "method": self.method, "path": self.path, "key": self.key}
 
-    def recall(self, now: datetime) -> HttpResponse | None:
-        """Return the stored answer, or None where the write is to be done; hold the key until commit.
+    def load_response(self, now: datetime) -> HttpResponse | None:
+        """Lock the key until the transaction ends; return the stored response, or `None` if there is none.
 
-        Needs a transaction. Raises `IdempotencyInProgress` at once for a twin, `IdempotencyKeyReused`.
+        Raises `IdempotencyInProgress` at once if a concurrent request holds the lock, `IdempotencyKeyReused` if the
+        key was used with another body, `RuntimeError` outside a transaction.
         """
         if not connection.in_atomic_block:
             raise RuntimeError("an idempotent write needs a transaction")
@@ -80,8 +84,8 @@ class Attempt:
             row = cursor.fetchone()
         if row is None or not row[0]:
             raise IdempotencyInProgress
-        # A statement of its own: its snapshot is younger than the lock, so it sees what the twin committed.
-        rows = answers().filter(**self.scope, created_at__gt=now - KEPT_FOR)
+        # A separate statement: its snapshot is newer than the lock, so it sees what a concurrent request committed.
+        rows = stored_responses().filter(**self.unique_columns, created_at__gt=now - REPLAY_WINDOW)
         stored = rows.values("body_hash", "status", "answer", "headers").first()
         if stored is None or stored["status"] is None:
             return None
@@ -93,43 +97,43 @@ class Attempt:
         response[REPLAYED] = "true"
         return response
 
-    def remember(self, response: HttpResponseBase, now: datetime) -> None:
-        """Store a 2xx answer in this transaction, in the place of one that has expired."""
+    def save_response(self, response: HttpResponseBase, now: datetime) -> None:
+        """Store a 2xx response in this transaction. It replaces an expired one of the same key."""
         if not is_success(response.status_code) or not isinstance(response, HttpResponse):
             return
-        answer = answers().model(
-            **self.scope,
+        stored = stored_responses().model(
+            **self.unique_columns,
             body_hash=self.body_hash,
             status=response.status_code,
             answer=response.content,
-            headers={name: response[name] for name in _KEPT_HEADERS if name in response},
+            headers={name: response[name] for name in _STORED_HEADERS if name in response},
             created_at=now,
         )
-        answers().bulk_create(
-            [answer],
+        stored_responses().bulk_create(
+            [stored],
             update_conflicts=True,
-            unique_fields=list(self.scope),
+            unique_fields=list(self.unique_columns),
             update_fields=["body_hash", "status", "answer", "headers", "created_at"],
         )
 
     @property
     def lock(self) -> int:
-        """Return the number of the advisory lock that a transaction holds while it answers this key."""
+        """Return the number of the advisory lock: a signed 64-bit hash of dojo, caller, method, path and key."""
         parts = (str(current_tenant_id()), str(self.caller), self.method, self.path, self.key)
         digest = hashlib.blake2b("\n".join(parts).encode(), digest_size=8, person=b"idempotent-key")
         return int.from_bytes(digest.digest(), "big", signed=True)
 
 
-def answers() -> models.QuerySet[Any]:
-    """Return the stored answers of the scope in force (`settings.TATAMI_IDEMPOTENCY_MODEL`)."""
-    kept: models.QuerySet[Any] = apps.get_model(settings.TATAMI_IDEMPOTENCY_MODEL)._default_manager.all()
-    return kept
+def stored_responses() -> models.QuerySet[Any]:
+    """Return the stored responses of the current scope."""
+    rows: models.QuerySet[Any] = registry.idempotency_model.get()._default_manager.all()
+    return rows
 
 
 def body_hash(request: ApiRequest) -> bytes:
-    """Return what makes two bodies the same: the query (a dry run is another request) and the content.
+    """Return a hash of the query string and the body. The query counts: a dry run is another request.
 
-    Parts of a multipart body are hashed one by one: its boundary differs each time it is sent.
+    The parts of a multipart body are hashed one by one, because its boundary differs each time it is sent.
     """
     digest = hashlib.sha256(urlencode(sorted(request.query_params.lists()), doseq=True).encode() + b"\n")
     if (request.content_type or "").startswith("multipart/"):

@@ -1,4 +1,4 @@
-"""Pages with a count, and pages by cursor where counting or skipping would cost too much."""
+"""Pagination by page number with a count, and by cursor where counting or skipping rows would be slow."""
 
 import base64
 import binascii
@@ -25,8 +25,8 @@ MAX_PAGE_SIZE: Final = 200
 _COUNT: Final = re.compile(r"[0-9]{1,9}")
 
 
-def positive(request: Request, name: str, default: int) -> int:
-    """Return the query parameter `name`, at least 1. Raises `Invalid` naming it."""
+def read_positive_int(request: Request, name: str, default: int) -> int:
+    """Return the query parameter `name`, a whole number of at least 1. Raises `Invalid` with its name."""
     text = request.query_params.get(name)
     if text is None:
         return default
@@ -36,8 +36,8 @@ def positive(request: Request, name: str, default: int) -> int:
 
 
 def page_size_of(request: Request) -> int:
-    """Return `page_size`; a larger one than the maximum means the maximum."""
-    return min(positive(request, "page_size", DEFAULT_PAGE_SIZE), MAX_PAGE_SIZE)
+    """Return `page_size`, but at most `MAX_PAGE_SIZE`. Raises `Invalid`."""
+    return min(read_positive_int(request, "page_size", DEFAULT_PAGE_SIZE), MAX_PAGE_SIZE)
 
 
 class Pages(PageNumberPagination):
@@ -51,11 +51,11 @@ class Pages(PageNumberPagination):
         return page_size_of(request)
 
     def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any]:
-        """Return the rows of the page. Raises `NotFound` past the end, `Invalid` for what is no page."""
+        """Return the rows of the page. Raises `NotFound` after the last page, `Invalid` if `page` is not a number."""
         self.request = request
         paginator = self.django_paginator_class(queryset, self.get_page_size(request))
         try:
-            self.page = paginator.page(positive(request, self.page_query_param, 1))
+            self.page = paginator.page(read_positive_int(request, self.page_query_param, 1))
         except InvalidPage:
             raise NotFound("There is no such page.") from None
         return list(self.page)
@@ -64,26 +64,26 @@ class Pages(PageNumberPagination):
 class CursorPages(BasePagination):
     """`?cursor=…&page_size=50` → `{"next", "previous", "results"}`, newest first.
 
-    The view's `cursor_column` and then `id` decide the order. A cursor names the row it stands at, so rows
-    that are added meanwhile neither repeat nor hide others.
+    The order is the view's `cursor_column`, then `id`. A cursor contains the values of the row where a page ends, so
+    rows that are added between two requests neither repeat nor hide other rows.
     """
 
     def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any]:
-        """Return the rows of the page. Raises `Invalid` for a cursor that we did not make."""
+        """Return the rows of the page. Raises `Invalid` for a cursor that this class did not create."""
         self.request = request
         self.column: str = getattr(view, "cursor_column", "created_at")
         size = page_size_of(request)
         cursor = request.query_params.get("cursor")
-        backwards, place = self._place(queryset, cursor) if cursor is not None else (False, None)
+        backwards, position = self._position(queryset, cursor) if cursor is not None else (False, None)
         order = (self.column, "id") if backwards else (f"-{self.column}", "-id")
-        if place is not None:
-            queryset = self._beyond(queryset, place, later=backwards)
+        if position is not None:
+            queryset = self._beyond(queryset, position, later=backwards)
         rows = list(queryset.order_by(*order)[: size + 1])
         more = len(rows) > size
         rows = rows[:size]
         if backwards:
             rows.reverse()
-        has_next, has_previous = (True, more) if backwards else (more, place is not None)
+        has_next, has_previous = (True, more) if backwards else (more, position is not None)
         self.next = self._link(rows[-1], backwards=False) if rows and has_next else None
         self.previous = self._link(rows[0], backwards=True) if rows and has_previous else None
         return rows
@@ -91,9 +91,9 @@ class CursorPages(BasePagination):
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"next": self.next, "previous": self.previous, "results": data})
 
-    def _beyond(self, queryset: QuerySet[Any], place: tuple[Any, Any], *, later: bool) -> QuerySet[Any]:
-        value, row_id = place
-        # The first condition bounds the index scan; the second leaves out the ties already shown.
+    def _beyond(self, queryset: QuerySet[Any], position: tuple[Any, Any], *, later: bool) -> QuerySet[Any]:
+        value, row_id = position
+        # The first condition bounds the index scan. The second excludes ties that were already shown.
         if later:
             return queryset.filter(**{f"{self.column}__gte": value}).exclude(
                 Q(**{self.column: value}) & Q(id__lte=row_id)
@@ -102,17 +102,19 @@ class CursorPages(BasePagination):
             Q(**{self.column: value}) & Q(id__gte=row_id)
         )
 
-    def _place(self, queryset: QuerySet[Any], cursor: str) -> tuple[bool, tuple[Any, Any]]:
+    def _position(self, queryset: QuerySet[Any], cursor: str) -> tuple[bool, tuple[Any, Any]]:
         field, key = queryset.model._meta.get_field(self.column), queryset.model._meta.pk
         try:
             direction, value, row_id = orjson.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
-            place = _in_utc(field.to_python(value)), key.to_python(row_id)
-            ours = direction in {"n", "p"} and None not in place
+            position = _in_utc(field.to_python(value)), key.to_python(row_id)
+            valid = direction in {"n", "p"} and None not in position
         except (UnicodeEncodeError, binascii.Error, ValueError, TypeError, ValidationError, OverflowError):
-            ours = False
-        if not ours:
-            raise Invalid.field("cursor", "This is not a cursor of ours.")
-        return direction == "p", place
+            valid = False
+        if not valid:
+            raise Invalid.field(
+                "cursor", "This is not a valid cursor. Use the links `next` and `previous` of a page."
+            )
+        return direction == "p", position
 
     def _link(self, row: Any, *, backwards: bool) -> str:
         value, row_id = (
@@ -146,9 +148,12 @@ class CursorPages(BasePagination):
 
 
 def _in_utc(value: Any) -> Any:
-    """Return an instant in UTC. Raises `ValueError` without a zone, `OverflowError` where UTC has no such year."""
+    """Return an instant in UTC, other values unchanged.
+
+    Raises `ValueError` if the instant has no time zone, `OverflowError` if it is outside the years 1 to 9999 in UTC.
+    """
     if not isinstance(value, datetime):
         return value
     if value.tzinfo is None:
-        raise ValueError("an instant needs its zone")
+        raise ValueError("the instant has no time zone")
     return value.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""The request as views see it, and who asks."""
+"""The request as API views see it, and its caller."""
 
 from datetime import datetime
 from typing import Any, ClassVar, Final, Protocol
@@ -8,24 +8,27 @@ from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.request import Request
 
-from tatami.api.rules import Reach
+from tatami.api.permissions import Visibility
 
 READS: Final = frozenset({"GET", "HEAD"})
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class Caller(Protocol):
-    """Who asks: a user or a device, as authentication found them."""
+    """The user or the device that authentication found."""
 
-    id: UUID
-    role: str
+    @property
+    def id(self) -> UUID: ...
+
+    @property
+    def role(self) -> str: ...
 
     @property
     def is_authenticated(self) -> bool: ...
 
 
-class Anonymous:
-    """Nobody in particular. Django's AnonymousUser would bring its permission tables along."""
+class AnonymousCaller:
+    """The caller of an unauthenticated request. Django's AnonymousUser would need its permission tables."""
 
     id: ClassVar[None] = None
     pk: ClassVar[None] = None
@@ -36,28 +39,23 @@ class Anonymous:
 
 
 class ApiRequest(Request):
-    """DRF's request with the moment it arrived and how far the caller's role reaches."""
+    """DRF's request, with the instant it arrived and what the caller may see."""
 
     now: datetime
-    """The present of this whole request: services take it as their `now`."""
-    reach: Reach
-    """Set by `AccessTable`; reading it on a request that was not let in raises `AttributeError`."""
+    """The current instant for the whole request (UTC). Services receive it as `now`."""
+    visibility: Visibility
+    """Set by `AccessTablePermission`. Reading it before the permission check raises `AttributeError`."""
 
     def __init__(self, *args: Any, now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.now = now
 
 
-def role_of(request: Request) -> str | None:
-    """Return the caller's role, None for nobody."""
-    role: str | None = getattr(request.user, "role", None)
-    return role
+def client_address(request: HttpRequest | Request) -> str:
+    """Return the network address of the client, or an empty string if it is unknown.
 
-
-def caller_address(request: HttpRequest | Request) -> str:
-    """Return the network address that asked, or an empty string.
-
-    Behind a trusted proxy it is what that proxy added last to `X-Forwarded-For`; otherwise the header says nothing.
+    Behind a trusted proxy (TATAMI_TRUSTED_PROXY) this is the last address in `X-Forwarded-For`, which the proxy added.
+    Without one the header is ignored.
     """
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
     if settings.USE_X_FORWARDED_HOST and forwarded:

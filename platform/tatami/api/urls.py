@@ -1,10 +1,10 @@
-"""What every kind of host answers: its own description."""
+"""Routes of every host: the OpenAPI document and its page."""
 
 from django.urls import path
 
-from tatami.api.schema import Docs, OpenApi
+from tatami.api.openapi.views import DocsView, OpenApiView
 
 urlpatterns = [
-    path("openapi.json", OpenApi.as_view(), name="openapi"),
-    path("docs", Docs.as_view(), name="docs"),
+    path("openapi.json", OpenApiView.as_view(), name="openapi"),
+    path("docs", DocsView.as_view(), name="docs"),
 ]

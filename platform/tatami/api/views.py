@@ -1,108 +1,105 @@
-"""Plain CRUD: a queryset, a serializer, and what the list may be searched, ordered and narrowed by.
+"""Generic views for lists and single resources: a queryset, a serializer, and the query parameters of the list.
 
-class Students(Collection):
-    queryset = Student.objects.all()
-    serializer_class = StudentSerializer
-    detail_route = "student"
-    search_column = "search_name"
-    ordering_fields = {"last_name": "last_name", "joined_on": "joined_on"}
-    filters = {"status": one_of("status", Student.Status)}
+    class Students(Collection):
+        queryset = Student.objects.all()
+        serializer_class = StudentSerializer
+        detail_route = "student"
+        search_column = "search_name"
+        ordering_fields = {"last_name": "last_name", "joined_on": "joined_on"}
+        filters = {"status": one_of("status", Student.Status)}
 
-class StudentDetail(Resource): …
+    class StudentDetail(Resource): …
+
+`Listing` is GET of a list, `Collection` adds POST; `Detail` is GET of one row, `Resource` adds PATCH and DELETE.
+Other actions are subclasses of `ApiView`.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.shortcuts import get_object_or_404
 from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from tatami.api.answers import accepted, created, found_or_404, location
-from tatami.api.filters import Filter
-from tatami.api.frame import ApiView
-from tatami.api.narrowing import archived, ordered, searched
-from tatami.api.request import READS, ApiRequest, role_of
-from tatami.api.rules import Reach, rule_of
-from tatami.errors import Invalid, PermissionDenied
+from tatami.api.base_view import ApiView
+from tatami.api.filters import Filter, filter_archived, order, search
+from tatami.api.permissions import role_of, rule_of, visible_to
+from tatami.api.request import READS, ApiRequest
+from tatami.api.responses import created
+from tatami.errors import Invalid, NotFound, PermissionDenied
 
-__all__ = [
-    "ApiView",
-    "Collection",
-    "Detail",
-    "Listing",
-    "Resource",
-    "accepted",
-    "created",
-    "found_or_404",
-    "location",
-]
+__all__ = ["ApiView", "Collection", "Detail", "Listing", "Resource", "get_or_404"]
+
+M = TypeVar("M", bound=Model)
 
 
-class Rows(ApiView, GenericAPIView[Any]):
-    """What lists and single resources share: which rows the caller may see."""
+def get_or_404(queryset: QuerySet[M], **lookup: Any) -> M:
+    """Return the first row of `queryset` that matches. Raises `NotFound` if there is none."""
+    row = queryset.filter(**lookup).first()
+    if row is None:
+        raise NotFound
+    return row
+
+
+class QuerysetView(ApiView, GenericAPIView[Any]):
+    """The base of lists and single resources: selects the rows that the caller may see."""
 
     refetch: ClassVar[bool] = False
-    """True where the answer shows what only the queryset adds (annotations, prefetched rows)."""
+    """True if the response contains what only the queryset adds (annotations, prefetched rows)."""
 
     def get_queryset(self) -> QuerySet[Any]:
-        """Return the rows within the caller's reach. The model's queryset says what that is."""
+        """Return the rows that the caller may see (`visible_to`)."""
         queryset: QuerySet[Any] = super().get_queryset()
         if getattr(self, "swagger_fake_view", False):
             return queryset.none()
-        match self.request.reach:
-            case Reach.OWN:
-                queryset = queryset.belonging_to(self.request.user)  # type: ignore[attr-defined]
-            case Reach.RECORDED:
-                queryset = queryset.recorded_by(self.request.user, self.request.now)  # type: ignore[attr-defined]
-        return queryset
+        return visible_to(self.request, queryset)
 
-    def attach(self, rows: Sequence[Any]) -> None:
-        """Give rows what the answer shows beside their columns, before they are shown: one statement for all."""
+    def annotate_page(self, rows: Sequence[Any]) -> None:
+        """Add to the rows of a page what the response shows besides their columns. Use one query for all rows."""
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> BaseSerializer[Any]:
-        """Return the serializer, of one row or (`many`) of a page, with what `attach` gives them."""
-        shown = args[0] if args else None
-        if shown is not None:
-            self.attach(shown if kwargs.get("many") else [shown])
+        """Return the serializer of one row, or with `many` of a page, after `annotate_page`."""
+        rows = args[0] if args else None
+        if rows is not None:
+            self.annotate_page(rows if kwargs.get("many") else [rows])
         return super().get_serializer(*args, **kwargs)
 
     def represent(self, instance: Any) -> Any:
-        """Return what the API shows of one row, as the caller would read it."""
+        """Return the response body for one row, as a GET of the caller would."""
         if self.refetch:
             instance = self.get_queryset().get(pk=instance.pk)
         return self.get_serializer(instance).data
 
 
-class Listing(Rows):
+class Listing(QuerysetView):
     """`GET`: a page of rows."""
 
     search_column: ClassVar[str | None] = None
-    """A column that holds `normalise(text)`; `?search=` finds rows with every word in it."""
+    """A column that contains `normalise(text)`. `?search=` finds rows that contain every word."""
     ordering_fields: ClassVar[Mapping[str, str]] = {}
-    """What `?ordering=` may name → the column; `-` reverses, commas join."""
+    """Names that `?ordering=` accepts → columns. `-` before a name reverses; commas separate names."""
     ordering: ClassVar[tuple[str, ...]] = ()
-    """The order without `?ordering=`; the key is added, so that pages never overlap."""
+    """The order without `?ordering=`. The primary key is added, so pages never overlap."""
     filters: ClassVar[Mapping[str, Filter]] = {}
     cursor_column: ClassVar[str] = "created_at"
-    """With `pagination_class = CursorPages`: the column that pages follow, newest first."""
+    """With `pagination_class = CursorPages`: the column that orders the rows, newest first."""
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the rows that the query asks for. Raises `Invalid`, naming the parameter."""
+        """Return the rows that match the query parameters. Raises `Invalid` with the name of the parameter."""
         query = self.request.query_params
-        queryset = archived(queryset, query.get("archived"))
+        queryset = filter_archived(queryset, query.get("archived"))
         for name, one in self.filters.items():
             value = query.get(name)
             if value is not None:
-                queryset = one.narrow(queryset, name, value)
+                queryset = one.apply(queryset, name, value)
         if self.search_column:
-            queryset = searched(queryset, self.search_column, query.get("search", ""))
+            queryset = search(queryset, self.search_column, query.get("search", ""))
         elif "search" in query:
             raise Invalid.field("search", "This list cannot be searched.")
-        return ordered(queryset, query.get("ordering"), self.ordering_fields, self.ordering)
+        return order(queryset, query.get("ordering"), self.ordering_fields, self.ordering)
 
     def get(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
@@ -110,7 +107,7 @@ class Listing(Rows):
 
 
 class Collection(Listing):
-    """`GET` and `POST`. The resource that is made is named by the route `detail_route`."""
+    """`GET` and `POST`. The `Location` of a new resource is its URL on the route `detail_route`."""
 
     detail_route: ClassVar[str]
 
@@ -121,21 +118,21 @@ class Collection(Listing):
         return created(self.represent(instance), self.detail_route, **self.detail_keys(instance))
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> Any:
-        """Make the resource and return it. Override to call a service, or to add what the URL says."""
+        """Create the resource and return it. Override to call a service, or to add values from the URL."""
         return serializer.save()
 
     def detail_keys(self, instance: Any) -> dict[str, Any]:
-        """Return what the detail route is reversed with: the URL's own keys and the new `id`."""
+        """Return the arguments to reverse the detail route: those of this URL, and the new `id`."""
         return {**self.kwargs, "id": instance.pk}
 
 
-class Detail(Rows):
-    """`GET`: one row, by the `id` in the path."""
+class Detail(QuerysetView):
+    """`GET`: one row, found by the `id` in the path."""
 
     lookup_field = "id"
 
     def get_object(self) -> Any:
-        """Return the row. A write locks it, so that two PATCHes of different fields both last."""
+        """Return the row. A write locks it, so that two concurrent PATCHes of different fields are both kept."""
         is_write = self.request.method not in READS
         if is_write:
             self.lock_first()
@@ -146,14 +143,14 @@ class Detail(Rows):
         return get_object_or_404(queryset, **{self.lookup_field: self.kwargs[key]})
 
     def lock_first(self) -> None:
-        """Lock what everybody who locks both locks before the row. Called before a write."""
+        """Lock other rows that must be locked before this one (students come first). Called before a write."""
 
     def get(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:
         return Response(self.get_serializer(self.get_object()).data)
 
 
 class Resource(Detail):
-    """`GET`, `PATCH`, `DELETE`. An archivable model is archived, and restored by `archived: false`."""
+    """`GET`, `PATCH`, `DELETE`. If the model can be archived, DELETE archives and `archived: false` restores."""
 
     def patch(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:
         instance = self.get_object()
@@ -173,15 +170,15 @@ class Resource(Detail):
         return serializer.save()
 
     def perform_destroy(self, instance: Any) -> None:
-        """Archive, or delete what is not archivable."""
+        """Archive the row, or delete it if its model cannot be archived."""
         if getattr(instance, "ARCHIVABLE", False):
             instance.archive(now=self.request.now)
         else:
             instance.delete()
 
     def require_delete(self) -> None:
-        """Raise `PermissionDenied` for a role that may not archive: restoring undoes just that."""
+        """Raises `PermissionDenied` for a role that may not archive: only a role that may DELETE may restore."""
         match = self.request.resolver_match
         found = rule_of(match.view_name, "DELETE") if match else None
-        if found is None or found.reach_of(role_of(self.request)) is None:
+        if found is None or found.visibility_for(role_of(self.request)) is None:
             raise PermissionDenied

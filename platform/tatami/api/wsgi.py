@@ -1,7 +1,7 @@
-"""Django's WSGI application, with a request that survives any header.
+"""Django's WSGI application, with a request class that accepts any `Content-Type` header.
 
-A Content-Type that Django cannot parse raises while the request is being made, outside every middleware,
-and the server would answer a page of its own. Here it becomes a media type that nothing reads: 415.
+A `Content-Type` that Django cannot parse raises while the request object is built, outside every middleware, and the
+server would return its own error page. Here it becomes a media type that no parser reads, so the response is 415.
 """
 
 from typing import Any, Final
@@ -14,10 +14,10 @@ UNREADABLE: Final = "unreadable/unreadable"
 
 
 class TolerantRequest(WSGIRequest):
-    """A request whose Content-Type may be anything, and whose charset decodes nothing but the body."""
+    """A request that accepts any Content-Type, and whose charset applies to the body only."""
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:
-        # Django's goes on to decode the query string with that charset, which may be rot13.
+        # Django's version also decodes the query string with that charset, which may be rot13.
         try:
             self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
         except (ValueError, LookupError, TypeError):
@@ -26,12 +26,12 @@ class TolerantRequest(WSGIRequest):
 
 
 class Application(WSGIHandler):
-    """The handler that makes such requests."""
+    """The WSGI handler that builds `TolerantRequest`s."""
 
     request_class = TolerantRequest
 
 
 def get_wsgi_application() -> Application:
-    """Return the application, in place of Django's function of that name."""
+    """Return the application. Replaces Django's function of the same name."""
     django.setup(set_prefix=False)
     return Application()

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django_tenants.middleware.main import TenantMainMiddleware
 
-from tatami.api.errors import error_response
+from tatami.api.exception_mapping import error_response
 from tatami.errors import DomainError, TenantNotFound
 from tatami.tenancy.directory import directory
 from tatami.tenancy.hosts import HostResolver

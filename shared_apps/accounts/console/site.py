@@ -24,8 +24,8 @@ from unfold.sites import UnfoldAdminSite
 from shared_apps.accounts.console.forms import SignInForm
 from shared_apps.accounts.console.sign_in import LIVES, Visit, find_visit, sign_in, sign_out
 from tatami import clock
-from tatami.api.errors import error_response
-from tatami.api.request import Anonymous, caller_address
+from tatami.api.exception_mapping import error_response
+from tatami.api.request import AnonymousCaller, client_address
 from tatami.errors import InvalidCredentials, PermissionDenied, Throttled
 from tatami.observability import bind_user
 
@@ -47,7 +47,7 @@ def guarded(view: View) -> View:
     @wraps(view)
     def inner(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         request.visit = find_visit(request.COOKIES.get(COOKIE, ""), now=clock.now())
-        request.user = request.visit.user if request.visit else Anonymous()
+        request.user = request.visit.user if request.visit else AnonymousCaller()
         if request.visit:
             bind_user(request, request.user.pk)
         messages = request._messages = CookieStorage(request)
@@ -162,7 +162,7 @@ def _signed_in(form: SignInForm, request: HttpRequest) -> str | None:
         return sign_in(
             email=given["username"],
             password=given["password"],
-            address=caller_address(request),
+            address=client_address(request),
             now=clock.now(),
         )
     except (InvalidCredentials, Throttled) as refusal:

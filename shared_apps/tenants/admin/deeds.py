@@ -14,8 +14,8 @@ from shared_apps.tenants.exports.queueing import request_export
 from shared_apps.tenants.impersonation import Impersonation, impersonate
 from shared_apps.tenants.models import Tenant
 from tatami import clock
-from tatami.api.audit import record
-from tatami.api.request import caller_address
+from tatami.api.audit import add_audit_entry
+from tatami.api.request import client_address
 
 Deed = Callable[[HttpRequest, Tenant], None]
 
@@ -69,7 +69,7 @@ def act_as(request: HttpRequest, tenant: Tenant, *, reason: str, user_id: UUID |
         session_id=visit.session_id,
         reason=reason,
         user_id=user_id,
-        address=caller_address(request),
+        address=client_address(request),
         now=now,
     )
     fields = ("reason", "user") if user_id else ("reason",)
@@ -93,12 +93,12 @@ def _note(
     fields: tuple[str, ...] = (),
     reason: str = "",
 ) -> None:
-    record(
+    add_audit_entry(
         actor=visit_of(request).user,
         action=action,
         object_id=object_id,
         fields=fields,
         reason=reason,
-        address=caller_address(request),
+        address=client_address(request),
         now=now,
     )

@@ -11,7 +11,7 @@ from unfold.widgets import (
 
 from shared_apps.tenants.provisioning import FirstAdmin
 from shared_apps.tenants.serializers import NewTenantSerializer
-from tatami.api.translation import NON_FIELD, dotted
+from tatami.api.exception_mapping import NON_FIELD, dotted_paths
 
 
 def _line(label: str, **options: Any) -> forms.CharField:
@@ -35,7 +35,7 @@ class NewTenantForm(forms.Form):
             data={**{name: given.get(name, "") for name in ("name", "slug", "timezone")}, "admin": admin}
         )
         if not self.errors and not serializer.is_valid():
-            self.add_faults(dotted(serializer.errors))
+            self.add_faults(dotted_paths(serializer.errors))
         return given
 
     def add_faults(self, faults: dict[str, list[str]]) -> None:

@@ -18,7 +18,7 @@ from shared_apps.tenants.admin import deeds
 from shared_apps.tenants.admin.forms import DeletionForm, ImpersonationForm, NewTenantForm
 from shared_apps.tenants.fleet.versions import history
 from shared_apps.tenants.models import Domain, Tenant, TenantUsage
-from tatami.api.views import found_or_404
+from tatami.api.views import get_or_404
 from tatami.errors import DomainError
 from tatami.text import normalise
 
@@ -127,7 +127,7 @@ class TenantTable(ShownTable):
     @action(description="Act as a user", url_path="act-as")  # type: ignore[untyped-decorator]
     def act_as(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask why and as whom, and show the token once."""
-        tenant = found_or_404(Tenant.objects.all(), pk=object_id)
+        tenant = get_or_404(Tenant.objects.all(), pk=object_id)
         form = ImpersonationForm(request.POST or None)
         if form.is_bound and form.is_valid():
             given = form.cleaned_data
@@ -144,7 +144,7 @@ class TenantTable(ShownTable):
     @action(description="Delete", url_path="delete-with-grace")  # type: ignore[untyped-decorator]
     def delete(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for the slug, and stop serving the dojo."""
-        tenant = found_or_404(Tenant.objects.all(), pk=object_id)
+        tenant = get_or_404(Tenant.objects.all(), pk=object_id)
         form = DeletionForm(tenant.slug, request.POST or None)
         if form.is_bound and form.is_valid():
             _do(request, [tenant], deeds.delete, "deleted; it can be restored for a while")

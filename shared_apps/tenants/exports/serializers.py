@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from shared_apps.tenants.exports.links import archive_path
 from shared_apps.tenants.models import TenantExport
-from tatami.api.answers import location
+from tatami.api.responses import location
 from tatami.api.serializers import StrictModelSerializer
 
 

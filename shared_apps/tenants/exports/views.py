@@ -15,8 +15,9 @@ from shared_apps.tenants.exports.links import refuse_other_link
 from shared_apps.tenants.exports.queueing import request_export
 from shared_apps.tenants.exports.serializers import ExportProgressSerializer, ExportSerializer
 from shared_apps.tenants.models import Tenant, TenantExport
-from tatami.api.renderers import MadeByTheView
-from tatami.api.views import ApiView, accepted, found_or_404
+from tatami.api.renderers import PassthroughRenderer
+from tatami.api.responses import accepted
+from tatami.api.views import ApiView, get_or_404
 from tatami.errors import NotFound
 
 ZIP: Final = "application/zip"
@@ -28,7 +29,7 @@ class ExportCollection(ApiView):
     serializer_class = ExportProgressSerializer
 
     def post(self, request: Any, id: Any) -> Response:
-        tenant = found_or_404(Tenant.objects.all(), pk=id)
+        tenant = get_or_404(Tenant.objects.all(), pk=id)
         export = request_export(tenant=tenant, requested_by=request.user.pk, now=request.now)
         transaction.on_commit(tasks.call_exporter, robust=True)
         shown = ExportProgressSerializer(export, context={"request": request}).data
@@ -41,11 +42,11 @@ class ExportResource(ApiView):
     serializer_class = ExportSerializer
 
     def get(self, request: Any, id: Any, export_id: Any) -> Response:
-        export = found_or_404(_exports(), pk=export_id, tenant=id)
+        export = get_or_404(_exports(), pk=export_id, tenant=id)
         return Response(ExportSerializer(export, context={"request": request}).data)
 
 
-class ZipRenderer(MadeByTheView):
+class ZipRenderer(PassthroughRenderer):
     """An archive."""
 
     media_type = ZIP
@@ -61,7 +62,7 @@ class ExportArchive(ApiView):
 
     @extend_schema(responses={(200, ZIP): OpenApiTypes.BINARY})
     def get(self, request: Any, id: Any, export_id: Any) -> HttpResponseBase:
-        export = found_or_404(_exports(), pk=export_id, tenant=id)
+        export = get_or_404(_exports(), pk=export_id, tenant=id)
         refuse_other_link(export, request.query_params.get("token", ""), now=request.now)
         if export.status != TenantExport.Status.DONE or not default_storage.exists(export.name):
             raise NotFound

@@ -6,8 +6,8 @@ from typing import Any
 from rest_framework import serializers
 
 from shared_apps.accounts.models import User
-from tatami.api.instants import Instant
-from tatami.api.serializers import Line, Reference, StrictModelSerializer, StrictSerializer
+from tatami.api.fields import InstantField, ReferenceField, SingleLineField
+from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tenant_apps.classes.models import ClassSession, TrainingClass
 from tenant_apps.classes.serializers.training_class import (
     FARTHEST_YEARS,
@@ -20,17 +20,17 @@ from tenant_apps.ranks.models import Discipline
 class CancellationSerializer(StrictSerializer):
     """Why a session does not take place, said by whom and when."""
 
-    reason = Line(max_length=500, required=False, allow_blank=True, source="cancel_reason")
-    by = Reference(source="cancelled_by", read_only=True)
+    reason = SingleLineField(max_length=500, required=False, allow_blank=True, source="cancel_reason")
+    by = ReferenceField(source="cancelled_by", read_only=True)
     at = serializers.DateTimeField(source="cancelled_at", read_only=True)
 
 
 class SessionSerializer(StrictModelSerializer):
     """A class session. Needs `taught_by` on the row (see `sessions.attach_instructors`)."""
 
-    discipline = Reference(read_only=True)
-    min_rank = Reference(read_only=True)
-    instructors = Reference(many=True, read_only=True, source="taught_by")
+    discipline = ReferenceField(read_only=True)
+    min_rank = ReferenceField(read_only=True)
+    instructors = ReferenceField(many=True, read_only=True, source="taught_by")
     duration_minutes = serializers.SerializerMethodField()
     cancellation = serializers.SerializerMethodField()
     check_in_window = CheckInWindowSerializer(source="*", read_only=True)
@@ -57,7 +57,7 @@ class SessionSerializer(StrictModelSerializer):
         )
 
     def get_fields(self) -> dict[str, Any]:
-        return {**super().get_fields(), "class": Reference(source="training_class", read_only=True)}
+        return {**super().get_fields(), "class": ReferenceField(source="training_class", read_only=True)}
 
     def get_duration_minutes(self, session: ClassSession) -> int:
         return session.duration // timedelta(minutes=1)
@@ -69,13 +69,13 @@ class SessionSerializer(StrictModelSerializer):
 class SessionChangesSerializer(StrictSerializer):
     """What may be changed of one session for itself."""
 
-    name = Line(max_length=120)
-    starts_at = Instant()
+    name = SingleLineField(max_length=120)
+    starts_at = InstantField()
     duration_minutes = serializers.IntegerField(min_value=1, max_value=LONGEST_SESSION_MINUTES)
-    instructors = Reference(queryset=User.objects.active().staff(), many=True, required=False)
+    instructors = ReferenceField(queryset=User.objects.active().staff(), many=True, required=False)
     capacity = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=100_000)
-    location = Line(max_length=120, required=False, allow_blank=True)
-    note = Line(max_length=500, required=False, allow_blank=True)
+    location = SingleLineField(max_length=120, required=False, allow_blank=True)
+    note = SingleLineField(max_length=500, required=False, allow_blank=True)
 
     def validate_starts_at(self, value: datetime) -> datetime:
         if abs(value.year - self.context["request"].now.year) > FARTHEST_YEARS:
@@ -86,11 +86,11 @@ class SessionChangesSerializer(StrictSerializer):
 class NewSessionSerializer(SessionChangesSerializer):
     """A session that no recurrence made: of a class, or on its own with a name."""
 
-    name = Line(max_length=120, required=False)
-    discipline = Reference(queryset=Discipline.objects.live(), required=False, allow_null=True)
+    name = SingleLineField(max_length=120, required=False)
+    discipline = ReferenceField(queryset=Discipline.objects.live(), required=False, allow_null=True)
 
     def get_fields(self) -> dict[str, Any]:
-        classes = Reference(
+        classes = ReferenceField(
             queryset=TrainingClass.objects.live(), source="training_class", required=False, allow_null=True
         )
         return {**super().get_fields(), "class": classes}

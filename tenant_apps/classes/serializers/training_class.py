@@ -7,7 +7,8 @@ from typing import Any, Final
 from rest_framework import serializers
 
 from shared_apps.accounts.models import User
-from tatami.api.serializers import Archived, Line, Reference, StrictModelSerializer, StrictSerializer
+from tatami.api.fields import ArchivedField, ReferenceField, SingleLineField
+from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tenant_apps.classes.models import Enrolment, TrainingClass
 from tenant_apps.classes.schedule import WEEKDAYS
 from tenant_apps.dojo.models import LONGEST_WINDOW_MINUTES
@@ -103,17 +104,17 @@ class CheckInWindowSerializer(StrictSerializer):
 class TrainingClassSerializer(StrictModelSerializer):
     """A class of the schedule. `apply_from`, in a PATCH: sessions before that day stay as they are."""
 
-    class_type = Line(max_length=60, required=False, allow_blank=True)
-    discipline = Reference(queryset=Discipline.objects.live(), required=False, allow_null=True)
-    location = Line(max_length=120, required=False, allow_blank=True)
-    instructors = Reference(queryset=User.objects.active().staff(), many=True, required=False)
+    class_type = SingleLineField(max_length=60, required=False, allow_blank=True)
+    discipline = ReferenceField(queryset=Discipline.objects.live(), required=False, allow_null=True)
+    location = SingleLineField(max_length=120, required=False, allow_blank=True)
+    instructors = ReferenceField(queryset=User.objects.active().staff(), many=True, required=False)
     recurrence = RecurrenceSerializer()
     capacity = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=100_000)
-    min_rank = Reference(queryset=Rank.objects.all(), required=False, allow_null=True)
+    min_rank = ReferenceField(queryset=Rank.objects.all(), required=False, allow_null=True)
     expected_attendance = ExpectedAttendanceSerializer(required=False)
     check_in_window = CheckInWindowSerializer(required=False, source="*")
     apply_from = PlausibleDate(required=False, write_only=True)
-    archived = Archived()
+    archived = ArchivedField()
 
     class Meta:
         model = TrainingClass
@@ -135,11 +136,11 @@ class TrainingClassSerializer(StrictModelSerializer):
 
 
 class EnrolmentSerializer(StrictModelSerializer):
-    student = Reference(queryset=Student.objects.live())
+    student = ReferenceField(queryset=Student.objects.live())
 
     class Meta:
         model = Enrolment
         fields = ("student",)
 
     def get_fields(self) -> dict[str, Any]:
-        return {**super().get_fields(), "class": Reference(source="training_class", read_only=True)}
+        return {**super().get_fields(), "class": ReferenceField(source="training_class", read_only=True)}

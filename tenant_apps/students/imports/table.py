@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tatami.api.csv import without_guard
+from tatami.api.renderers import unescape_formulas
 from tatami.errors import Invalid
 
 DELIMITERS: Final = ",;\t"
@@ -91,7 +91,7 @@ def _columns(cells: list[str]) -> list[str]:
         cells.pop()
     if len(cells) > MOST_COLUMNS:
         raise Invalid.field("file", f"More than {MOST_COLUMNS} columns.")
-    return [_column_name(without_guard(cell.strip())) for cell in cells]
+    return [_column_name(unescape_formulas(cell.strip())) for cell in cells]
 
 
 def _column_name(cell: str) -> str:
@@ -116,7 +116,7 @@ def _line(number: int, columns: Sequence[str], cells: Sequence[str]) -> Line:
         return Line(number, {}, f"This line has {len(cells)} cells, the header {len(columns)}.")
     if any(len(cell) > LONGEST_CELL for cell in said):
         return Line(number, {}, f"A cell has more than {LONGEST_CELL} characters.")
-    return Line(number, dict(zip(columns, map(without_guard, said), strict=True)))
+    return Line(number, dict(zip(columns, map(unescape_formulas, said), strict=True)))
 
 
 def _says_something(cells: Sequence[str]) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from tatami.api.filters import read_day
+from tatami.api.filters import read_date
 
 OLDEST_DATE = date(1900, 1, 1)
 LATEST_DATE = date(2200, 1, 1)
@@ -18,7 +18,7 @@ class PlausibleDate(serializers.DateField):
 
     def to_internal_value(self, data: Any) -> date:
         try:
-            value = read_day(data if isinstance(data, str) else "")
+            value = read_date(data if isinstance(data, str) else "")
         except ValueError:
             self.fail("invalid", format="YYYY-MM-DD")
         if not OLDEST_DATE <= value <= LATEST_DATE:

@@ -4,7 +4,8 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from tatami.api.serializers import Line, StrictSerializer
+from tatami.api.fields import SingleLineField
+from tatami.api.serializers import StrictSerializer
 from tenant_apps.students.models import StudentFact
 
 MOST_VISITS: Final = 100_000
@@ -47,7 +48,7 @@ class PointsInCategory(StrictSerializer):
     """Points of one sort, where a rank system tells several apart."""
 
     points = Number(MOST_POINTS)
-    category = Line(max_length=LONGEST_CATEGORY)
+    category = SingleLineField(max_length=LONGEST_CATEGORY)
 
 
 class PointsValue(Number):
@@ -67,4 +68,4 @@ def value_field(kind: str) -> AnyField:
         case StudentFact.Kind.POINTS:
             return PointsValue(MOST_POINTS)
         case _:
-            return Line(max_length=LONGEST_NAME)
+            return SingleLineField(max_length=LONGEST_NAME)

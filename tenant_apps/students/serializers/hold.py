@@ -4,7 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from tatami.api.serializers import Line, StrictModelSerializer
+from tatami.api.fields import SingleLineField
+from tatami.api.serializers import StrictModelSerializer
 from tenant_apps.students.models import StudentHold
 from tenant_apps.students.serializers.dates import PlausibleDate
 
@@ -13,7 +14,7 @@ class HoldSerializer(StrictModelSerializer):
     """A break from training: `from` and `until` are local dates, both included; without `until` it lasts."""
 
     until = PlausibleDate(required=False, allow_null=True)
-    reason = Line(max_length=500, required=False, allow_blank=True)
+    reason = SingleLineField(max_length=500, required=False, allow_blank=True)
 
     class Meta:
         model = StudentHold

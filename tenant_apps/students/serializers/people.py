@@ -5,7 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from shared_apps.accounts.models import Role
-from tatami.api.serializers import Archived, Line, Reference, StrictModelSerializer, StrictSerializer, Text
+from tatami.api.fields import ArchivedField, MultiLineField, ReferenceField, SingleLineField
+from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tatami.errors import PermissionDenied
 from tenant_apps.students.models import Guardian, Status, Student
 from tenant_apps.students.serializers.dates import PlausibleDate
@@ -32,10 +33,10 @@ class GuardianSerializer(StrictSerializer):
     """A guardian of a student. An existing `id` links a sibling's guardian; what else is given changes it."""
 
     id = serializers.UUIDField(required=False)
-    name = Line(max_length=200, required=False)
+    name = SingleLineField(max_length=200, required=False)
     email = serializers.EmailField(max_length=254, required=False, allow_blank=True)
-    phone = Line(max_length=40, required=False, allow_blank=True)
-    relation = Line(max_length=60, required=False, allow_blank=True)
+    phone = SingleLineField(max_length=40, required=False, allow_blank=True)
+    relation = SingleLineField(max_length=60, required=False, allow_blank=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "id" not in attrs and not attrs.get("name"):
@@ -55,26 +56,26 @@ class HeldRankSerializer(StrictSerializer):
     id = serializers.UUIDField(source="rank_id")
     name = serializers.CharField(source="rank.name")
     code = serializers.CharField(source="rank.code")
-    rank_system = Reference(source="system", read_only=True)
+    rank_system = ReferenceField(source="system", read_only=True)
     since = serializers.DateField(source="effective_on")
 
 
 class StudentSerializer(StrictModelSerializer):
     """A student. Needs `current_ranks` and prefetched guardians on the row (see `services.with_details`)."""
 
-    first_name = Line(max_length=100)
-    last_name = Line(max_length=100)
+    first_name = SingleLineField(max_length=100)
+    last_name = SingleLineField(max_length=100)
     name = serializers.CharField(read_only=True)
-    phone = Line(max_length=40, required=False, allow_blank=True)
-    gender = Line(max_length=40, required=False, allow_blank=True)
+    phone = SingleLineField(max_length=40, required=False, allow_blank=True)
+    gender = SingleLineField(max_length=40, required=False, allow_blank=True)
     birth_date = PlausibleDate(required=False, allow_null=True)
     joined_on = PlausibleDate(required=False, allow_null=True)
     status = ShownStatus()
-    external_id = Line(max_length=100, required=False, allow_null=True)
-    medical_notes = Text(max_length=5_000, required=False, allow_blank=True)
+    external_id = SingleLineField(max_length=100, required=False, allow_null=True)
+    medical_notes = MultiLineField(max_length=5_000, required=False, allow_blank=True)
     guardians = GuardianSerializer(many=True, required=False, max_length=10)  # type: ignore[call-arg]
     ranks = HeldRankSerializer(source="current_ranks", many=True, read_only=True)
-    archived = Archived()
+    archived = ArchivedField()
 
     class Meta:
         model = Student

@@ -4,7 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from tatami.api.serializers import Line, Reference, StrictModelSerializer, StrictSerializer, Text
+from tatami.api.fields import MultiLineField, ReferenceField, SingleLineField
+from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tenant_apps.ranks.models import Rank, RankSystem
 from tenant_apps.students.models import RankEvent, StudentFact, StudentNote
 from tenant_apps.students.serializers.dates import PlausibleDate
@@ -12,8 +13,8 @@ from tenant_apps.students.serializers.fact_values import EXPIRES_EARLY, value_fi
 
 
 class NoteSerializer(StrictModelSerializer):
-    text = Text(max_length=5_000)
-    author = Reference(read_only=True)
+    text = MultiLineField(max_length=5_000)
+    author = ReferenceField(read_only=True)
 
     class Meta:
         model = StudentNote
@@ -27,12 +28,12 @@ class FactSerializer(StrictModelSerializer):
     others: a name. `expires_on` is the last day on which it counts.
     """
 
-    rank_system = Reference(queryset=RankSystem.objects.live(), required=False, allow_null=True)
+    rank_system = ReferenceField(queryset=RankSystem.objects.live(), required=False, allow_null=True)
     value = serializers.JSONField()
     on = PlausibleDate()
     expires_on = PlausibleDate(required=False, allow_null=True)
-    note = Line(max_length=500, required=False, allow_blank=True)
-    recorded_by = Reference(read_only=True)
+    note = SingleLineField(max_length=500, required=False, allow_blank=True)
+    recorded_by = ReferenceField(read_only=True)
     voided = serializers.SerializerMethodField()
 
     class Meta:
@@ -66,13 +67,15 @@ class FactSerializer(StrictModelSerializer):
 class RankEventSerializer(StrictModelSerializer):
     """A line of a rank history."""
 
-    student = Reference(read_only=True)
-    rank_system = Reference(source="system", read_only=True)
-    rank = Reference(queryset=Rank.objects.select_related("system").filter(system__archived_at__isnull=True))
+    student = ReferenceField(read_only=True)
+    rank_system = ReferenceField(source="system", read_only=True)
+    rank = ReferenceField(
+        queryset=Rank.objects.select_related("system").filter(system__archived_at__isnull=True)
+    )
     kind = serializers.ChoiceField(choices=["import", "convert", "demote"])
     effective_on = PlausibleDate()
-    note = Line(max_length=500, required=False, allow_blank=True)
-    recorded_by = Reference(read_only=True)
+    note = SingleLineField(max_length=500, required=False, allow_blank=True)
+    recorded_by = ReferenceField(read_only=True)
     voided = serializers.SerializerMethodField()
 
     class Meta:
@@ -98,4 +101,4 @@ class RankEventSerializer(StrictModelSerializer):
 
 
 class ReasonSerializer(StrictSerializer):
-    reason = Line(max_length=500)
+    reason = SingleLineField(max_length=500)

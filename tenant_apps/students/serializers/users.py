@@ -3,14 +3,14 @@
 from typing import Any
 
 from shared_apps.accounts.serializers import MeSerializer, UserSerializer
-from tatami.api.serializers import Reference
+from tatami.api.fields import ReferenceField
 from tenant_apps.students.models import Student
 
 
 class DojoUserSerializer(UserSerializer):
     """A user of a dojo: with the students he speaks for."""
 
-    students = Reference(queryset=Student.objects.live(), many=True, required=False)
+    students = ReferenceField(queryset=Student.objects.live(), many=True, required=False)
 
     class Meta(UserSerializer.Meta):
         fields = (*UserSerializer.Meta.fields, "students")  # type: ignore[assignment]

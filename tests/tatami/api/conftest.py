@@ -1,4 +1,4 @@
-"""The sample site in place of the real routes, without host names: the HTTP kernel alone."""
+"""Fixtures for tests of the HTTP kernel: a sample site instead of the real routes, on any host name."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,43 +7,55 @@ import pytest
 from django.test import Client
 from django.urls import clear_url_caches
 
-from tatami.api import schema
+from tatami.api import registry
+from tatami.api.openapi.views import openapi_document
 from tatami.tenancy.scope import platform_scope
+from tests.tatami.api import sample_site, sample_users_site
 
-KERNEL = [
+MIDDLEWARE = [
     "tatami.observability.RequestContext",
-    "tatami.api.errors.ErrorEnvelope",
-    "tatami.api.health.Health",
-    "tatami.api.gate.InputGate",
+    "tatami.api.exception_mapping.ErrorMiddleware",
+    "tatami.api.health.HealthMiddleware",
+    "tatami.api.input_middleware.InputMiddleware",
 ]
 
 
 @pytest.fixture
 def site(settings: Any) -> Iterator[Any]:
-    """Return the settings, with the sample site in force."""
-    settings.ROOT_URLCONF = settings.PUBLIC_SCHEMA_URLCONF = "tests.tatami.api.sample"
-    settings.TATAMI_ACCESS = "tests.tatami.api.sample.ACCESS"
-    settings.MIDDLEWARE = KERNEL
+    """Serve the sample site; return the settings."""
+    settings.ROOT_URLCONF = settings.PUBLIC_SCHEMA_URLCONF = sample_site.__name__
+    settings.MIDDLEWARE = MIDDLEWARE
     clear_url_caches()
-    schema.document.cache_clear()
-    yield settings
-    schema.document.cache_clear()
+    openapi_document.cache_clear()
+    with registry.access_table.replaced_by(sample_site.ACCESS):
+        yield settings
+    openapi_document.cache_clear()
 
 
 @pytest.fixture
-def http(site: Any) -> Client:
+def anonymous(site: Any) -> Client:
     """Return a client without a token."""
     return Client()
 
 
 @pytest.fixture
 def admin(site: Any) -> Client:
-    """Return a client whose token makes it an admin of the sample site."""
+    """Return a client with an admin's token."""
     return Client(headers={"Authorization": "Bearer admin"})
 
 
+@pytest.fixture
+def users_admin(site: Any, db: None) -> Iterator[Client]:
+    """Serve the sample site with rows (the platform's users); return a client with an admin's token."""
+    site.ROOT_URLCONF = site.PUBLIC_SCHEMA_URLCONF = sample_users_site.__name__
+    site.MIDDLEWARE = [*MIDDLEWARE, "tests.tatami.api.sample_users_site.platform_scope_middleware"]
+    clear_url_caches()
+    with registry.access_table.replaced_by(sample_users_site.ACCESS), platform_scope():
+        yield Client(headers={"Authorization": "Bearer admin"})
+
+
 def error_of(response: Any) -> tuple[int, str]:
-    """Return status and code, having looked at the envelope."""
+    """Return status and error code, after checking the form of the error response."""
     assert response.headers["Content-Type"] == "application/json"
     body = response.json()
     assert set(body) == {"error"}
@@ -57,14 +69,3 @@ def details_of(response: Any) -> dict[str, list[str]]:
     assert error_of(response) == (400, "validation_error")
     found: dict[str, list[str]] = response.json()["error"]["details"]
     return found
-
-
-@pytest.fixture
-def rows(site: Any, db: None) -> Iterator[Client]:
-    """Return an admin's client of the site that has rows: users of the platform itself."""
-    site.ROOT_URLCONF = site.PUBLIC_SCHEMA_URLCONF = "tests.tatami.api.sample_rows"
-    site.TATAMI_ACCESS = "tests.tatami.api.sample_rows.ACCESS"
-    site.MIDDLEWARE = [*KERNEL, "tests.tatami.api.sample_rows.on_the_platform"]
-    clear_url_caches()
-    with platform_scope():
-        yield Client(headers={"Authorization": "Bearer admin"})

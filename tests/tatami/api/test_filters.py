@@ -10,29 +10,29 @@ from tatami.errors import Invalid
 from tatami.tenancy.scope import TenantScope, tenant_scope
 
 
-class Rows:
-    """Remembers what it was narrowed by, as a queryset would."""
+class FakeQueryset:
+    """Records the conditions of `filter`."""
 
     def __init__(self) -> None:
         self.conditions: dict[str, Any] = {}
 
-    def filter(self, **conditions: Any) -> "Rows":
+    def filter(self, **conditions: Any) -> "FakeQueryset":
         self.conditions.update(conditions)
         return self
 
 
-def narrowed(one: Any, text: str) -> dict[str, Any]:
-    found: dict[str, Any] = one.narrow(Rows(), "from", text).conditions
+def conditions_of(one: Any, text: str) -> dict[str, Any]:
+    found: dict[str, Any] = one.apply(FakeQueryset(), "from", text).conditions
     return found
 
 
-def test_an_id_a_choice_a_flag_and_a_day_are_read() -> None:
+def test_ids_choices_booleans_and_dates_are_read() -> None:
     key = uuid4()
-    assert narrowed(by_id("student_id"), str(key).upper()) == {"student_id": UUID(str(key))}
-    assert narrowed(one_of("status", ["trial", "active"]), "trial") == {"status": "trial"}
-    assert narrowed(yes_or_no("late"), "true") == {"late": True}
-    assert narrowed(yes_or_no("ended_at__isnull", inverted=True), "true") == {"ended_at__isnull": False}
-    assert narrowed(on_or_after("on"), "2025-01-31") == {"on__gte": date(2025, 1, 31)}
+    assert conditions_of(by_id("student_id"), str(key).upper()) == {"student_id": UUID(str(key))}
+    assert conditions_of(one_of("status", ["trial", "active"]), "trial") == {"status": "trial"}
+    assert conditions_of(yes_or_no("late"), "true") == {"late": True}
+    assert conditions_of(yes_or_no("ended_at__isnull", inverted=True), "true") == {"ended_at__isnull": False}
+    assert conditions_of(on_or_after("on"), "2025-01-31") == {"on__gte": date(2025, 1, 31)}
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ def test_an_id_a_choice_a_flag_and_a_day_are_read() -> None:
         (since("at"), "0001-01-01T00:00:00+14:00"),
     ],
 )
-def test_what_cannot_be_read_is_refused_by_the_parameters_name(one: Any, text: str) -> None:
-    with pytest.raises(Invalid) as refusal:
-        narrowed(one, text)
-    assert list(refusal.value.details or {}) == ["from"]
+def test_an_invalid_value_is_refused_with_the_name_of_the_parameter(one: Any, text: str) -> None:
+    with pytest.raises(Invalid) as error:
+        conditions_of(one, text)
+    assert list(error.value.details or {}) == ["from"]
 
 
 def dojo_in(zone: str) -> TenantScope:
@@ -71,8 +71,8 @@ def dojo_in(zone: str) -> TenantScope:
         (until, "Asia/Tokyo", "2025-01-31T18:30:00Z", datetime(2025, 1, 31, 18, 30, tzinfo=UTC)),
     ],
 )
-def test_a_day_is_the_dojos_and_included_an_instant_is_nobodys_and_excluded(
+def test_a_date_is_local_and_included_and_an_instant_is_excluded(
     bound: Callable[[str], Any], zone: str, text: str, instant: datetime
 ) -> None:
     with tenant_scope(dojo_in(zone)):
-        assert list(narrowed(bound("at"), text).values()) == [instant]
+        assert list(conditions_of(bound("at"), text).values()) == [instant]

@@ -19,21 +19,21 @@ def request_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("path", ["/open", "/echo", "/nowhere", "/failing/bug", "/healthz", "/open?a=%00"])
-def test_every_answer_bears_a_request_id(http: Client, path: str) -> None:
-    assert UUID(http.get(path).headers["X-Request-ID"]).version == 7
+@pytest.mark.parametrize("path", ["/open", "/echo", "/unknown", "/failing/bug", "/healthz", "/open?a=%00"])
+def test_every_response_has_a_request_id(anonymous: Client, path: str) -> None:
+    assert UUID(anonymous.get(path).headers["X-Request-ID"]).version == 7
 
 
-def test_a_clients_own_request_id_is_kept(http: Client) -> None:
-    assert http.get("/nowhere", headers={"X-Request-ID": "A-b_c.9"}).headers["X-Request-ID"] == "A-b_c.9"
+def test_a_request_id_of_the_client_is_kept(anonymous: Client) -> None:
+    assert anonymous.get("/unknown", headers={"X-Request-ID": "A-b_c.9"}).headers["X-Request-ID"] == "A-b_c.9"
 
 
 @pytest.mark.parametrize("sent", ["", "a b", "x" * 129, "é", "a\n", '"quoted"'])
-def test_another_request_id_is_replaced(http: Client, sent: str) -> None:
-    assert http.get("/open", headers={"X-Request-ID": sent}).headers["X-Request-ID"] != sent
+def test_an_invalid_request_id_is_replaced(anonymous: Client, sent: str) -> None:
+    assert anonymous.get("/open", headers={"X-Request-ID": sent}).headers["X-Request-ID"] != sent
 
 
-def test_every_request_is_one_line_with_its_facts(admin: Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_every_request_is_logged_in_one_line(admin: Client, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         admin.get("/echo?token=secret", headers={"X-Request-ID": "r-1"})
     (line,) = request_lines(caplog)
@@ -51,23 +51,23 @@ def test_every_request_is_one_line_with_its_facts(admin: Client, caplog: pytest.
     assert "secret" not in str(line)
 
 
-def test_a_caller_is_forgotten_with_the_request(
-    admin: Client, http: Client, caplog: pytest.LogCaptureFixture
+def test_the_user_id_does_not_leak_into_the_next_request(
+    admin: Client, anonymous: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
         admin.get("/echo")
-        http.get("/open")
+        anonymous.get("/open")
     assert [bool(line["userId"]) for line in request_lines(caplog)] == [True, False]
 
 
-def test_the_dojo_in_force_is_on_every_line(site: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_every_line_has_the_current_dojo(site: Any, caplog: pytest.LogCaptureFixture) -> None:
     dojo = TenantScope("t_1", uuid4(), "budo", "Budo", "UTC", "active", "budo.localhost")
     with tenant_scope(dojo), caplog.at_level(logging.INFO):
         structlog.get_logger("tatami.test").info("something")
     assert caplog.records[-1].msg["tenant"] == str(dojo.tenant_id)
 
 
-def test_a_tasks_lines_name_the_task_its_dojo_and_the_request_that_caused_it(
+def test_the_lines_of_a_task_have_its_name_its_dojo_and_the_causing_request(
     site: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     tenant = uuid4()
@@ -84,8 +84,8 @@ def test_a_tasks_lines_name_the_task_its_dojo_and_the_request_that_caused_it(
     )
 
 
-@pytest.mark.parametrize("logger", ["django.db", "celery.worker", "somebody.else"])
-def test_everybodys_lines_are_json_objects(site: Any, logger: str) -> None:
+@pytest.mark.parametrize("logger", ["django.db", "celery.worker", "other.library"])
+def test_lines_of_all_loggers_are_json_objects(site: Any, logger: str) -> None:
     formatter = logging.getLogger().handlers
     structured = [
         one.formatter for one in formatter if isinstance(one.formatter, structlog.stdlib.ProcessorFormatter)
@@ -96,13 +96,13 @@ def test_everybodys_lines_are_json_objects(site: Any, logger: str) -> None:
     assert line["timestamp"].endswith("Z")
 
 
-def test_the_values_of_rows_are_withheld() -> None:
+def test_values_of_rows_are_removed_from_the_log() -> None:
     detail = "DETAIL:  Key (email)=(mary@dojo.example) already exists."
-    said = f"IntegrityError: duplicate\n{detail}\n\nThe above exception"
-    event = withhold_row_values(None, "error", {"event": "x", "exception": said})
+    exception = f"IntegrityError: duplicate\n{detail}\n\nThe above exception"
+    event = withhold_row_values(None, "error", {"event": "x", "exception": exception})
     assert event["exception"] == "IntegrityError: duplicate\nDETAIL: (withheld)\n\nThe above exception"
 
 
-def test_an_unknown_format_is_refused() -> None:
+def test_an_unknown_log_format_is_refused() -> None:
     with pytest.raises(ValueError, match="LOG_FORMAT"):
         logging_configuration("xml")

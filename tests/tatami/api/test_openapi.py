@@ -6,8 +6,8 @@ from django.test import Client
 
 
 @pytest.fixture
-def document(http: Client) -> Any:
-    response = http.get("/openapi.json")
+def document(anonymous: Client) -> Any:
+    response = anonymous.get("/openapi.json")
     assert response.headers["Content-Type"] == "application/json"
     return response.json()
 
@@ -25,15 +25,15 @@ def test_every_operation_describes_its_errors(document: Any) -> None:
             }
 
 
-def test_who_may_is_told_and_how_to_prove_it(document: Any) -> None:
+def test_an_operation_names_its_roles_and_its_security_scheme(document: Any) -> None:
     students = document["paths"]["/students"]["post"]
     assert "Roles: admin." in students["description"]
     assert students["security"] == [{"bearer": []}]
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 
 
-def test_the_page_fetches_nothing_from_elsewhere(http: Client) -> None:
-    page = http.get("/docs")
+def test_the_page_loads_nothing_from_other_hosts(anonymous: Client) -> None:
+    page = anonymous.get("/docs")
     assert page.headers["Content-Type"].startswith("text/html")
     assert "'unsafe" not in page.headers["Content-Security-Policy"]
     text = page.content.decode()
@@ -42,7 +42,7 @@ def test_the_page_fetches_nothing_from_elsewhere(http: Client) -> None:
     assert "<style" not in text
 
 
-def test_its_script_is_a_request_of_its_own(http: Client) -> None:
-    script = http.get("/docs?script")
+def test_the_start_script_is_a_separate_request(anonymous: Client) -> None:
+    script = anonymous.get("/docs?script")
     assert script.headers["Content-Type"].startswith("text/javascript")
     assert b"SwaggerUIBundle" in script.content

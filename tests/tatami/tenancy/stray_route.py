@@ -10,7 +10,7 @@ from config import urls_tenant
 from config.access import ACCESS as KNOWN
 from config.access import ADMIN
 from shared_apps.accounts.models import AttemptCount
-from tatami.api.rules import Table
+from tatami.api.permissions import RuleTable
 from tatami.api.views import ApiView
 
 
@@ -27,4 +27,4 @@ class Stray(ApiView):
 urlpatterns = [*urls_tenant.urlpatterns, path("stray", Stray.as_view(), name="stray")]
 handler404 = urls_tenant.handler404
 handler500 = urls_tenant.handler500
-ACCESS: Final[Table] = {**KNOWN, "stray": {"POST": ADMIN}}
+ACCESS: Final[RuleTable] = {**KNOWN, "stray": {"POST": ADMIN}}

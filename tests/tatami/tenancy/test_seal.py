@@ -1,4 +1,5 @@
 import logging
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from psycopg import errors, sql
 
 from shared_apps.accounts.models import AttemptCount, Session, User
 from shared_apps.tenants.schemas import app_login
+from tatami.api import registry
 from tatami.ids import uuid7
 from tatami.tenancy.scope import PLATFORM_ID, TenantScope, platform_scope, tenant_scope
 from tatami.tenancy.seal import SealBroken, verify_seal
@@ -235,10 +237,11 @@ def test_sessions_of_one_dojo_are_not_found_in_another(
 
 
 @pytest.fixture
-def stray(settings: Any) -> None:
+def stray(settings: Any) -> Iterator[None]:
     """Add the route of `tests.tatami.tenancy.stray_route` to every dojo."""
     settings.ROOT_URLCONF = stray_route.__name__
-    settings.TATAMI_ACCESS = f"{stray_route.__name__}.ACCESS"
+    with registry.access_table.replaced_by(stray_route.ACCESS):
+        yield
 
 
 def test_a_row_of_another_dojo_is_a_logged_security_event(

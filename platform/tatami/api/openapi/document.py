@@ -15,12 +15,12 @@ from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.serializers import ModelSerializer
 
-from tatami.api.frame import ApiView
+from tatami.api.base_view import ApiView
 from tatami.api.idempotency import HEADER
-from tatami.api.openapi.spec import GUESSED, OperationSpec, operation_spec
+from tatami.api.openapi.spec import INFERRED, OperationSpec, operation_spec
+from tatami.api.permissions import Rule, rule_of
 from tatami.api.request import WRITES
 from tatami.api.routes import routes
-from tatami.api.rules import Rule, rule_of
 from tatami.api.views import Listing
 
 ERROR_SCHEMA: Final[dict[str, Any]] = {
@@ -42,31 +42,31 @@ ERROR_SCHEMA: Final[dict[str, Any]] = {
         }
     },
 }
-MEANINGS: Final = {
-    "400": "The request was not understood: `validation_error`, `malformed_json` or a named one.",
+ERROR_DESCRIPTIONS: Final = {
+    "400": "The request is not valid: `validation_error`, `malformed_json` or a more specific code.",
     "401": "`not_authenticated`, `token_invalid` or `token_expired`.",
-    "403": "`permission_denied`: your role does not allow this.",
-    "404": "`not_found`: there is nothing here, or nothing that you may see.",
-    "409": "`conflict`, or the name of the rule that is in the way.",
+    "403": "`permission_denied`: your role may not do this.",
+    "404": "`not_found`: there is no such object, or you may not see it.",
+    "409": "`conflict`, or the code of the rule that refuses the request.",
 }
 _EMPTY_PAGE: Final = {"count": 1, "next": None, "previous": None}
 
 
-def plain(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Return the document as OpenAPI 3.1 has it: a last step of drf-spectacular's.
+def to_openapi_3_1(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Return the document in the form of OpenAPI 3.1: the last step of drf-spectacular.
 
-    Values to choose from stay where they are used: names made up for them would change with every new route.
+    Enums stay inline. As components they would need generated names, which change with every new route.
     """
-    schema: dict[str, Any] = _plain(result)
+    schema: dict[str, Any] = _nullable_as_type_list(result)
     return schema
 
 
-def _plain(node: Any) -> Any:
+def _nullable_as_type_list(node: Any) -> Any:
     if isinstance(node, list):
-        return [_plain(member) for member in node]
+        return [_nullable_as_type_list(member) for member in node]
     if not isinstance(node, dict):
         return node
-    found = {key: _plain(member) for key, member in node.items() if key != "x-spec-enum-id"}
+    found = {key: _nullable_as_type_list(member) for key, member in node.items() if key != "x-spec-enum-id"}
     if found.get("nullable") is True and isinstance(found.get("type"), str):
         found["type"] = [found["type"], "null"]
         del found["nullable"]
@@ -74,34 +74,34 @@ def _plain(node: Any) -> Any:
 
 
 class Document(SchemaGenerator):
-    """drf-spectacular's generator, telling each view the name of its route and what is said about it."""
+    """drf-spectacular's generator. It gives each view the name of its route and its `OperationSpec`."""
 
     def create_view(self, callback: Any, method: str, request: Any = None) -> Any:
         view = super().create_view(callback, method, request)  # type: ignore[no-untyped-call]
         urlconf = self.urlconf or settings.ROOT_URLCONF
         names = {route.callback: route.name for route in routes(urlconf)}
         view.route_name = names.get(callback, "")
-        view.described = operation_spec(urlconf, view.route_name, type(view), method.upper())
+        view.operation_spec = operation_spec(urlconf, view.route_name, type(view), method.upper())
         return view
 
 
 class Operation(AutoSchema):
-    """One route and method: its id from the route's name, its errors, its roles, its key, its filters."""
+    """One route and method: its id (from the route's name), errors, roles, idempotency key and filters."""
 
     def get_operation_id(self) -> str:
         name = getattr(self.view, "route_name", "")
         return re.sub(r"\W+", "_", f"{self.method.lower()}_{name}") if name else super().get_operation_id()
 
     def get_description(self) -> str:  # type: ignore[override]
-        said = super().get_description() or ""
+        text = super().get_description() or ""
         rule = self._rule()
         if rule is None or rule.public or rule.any_role:
-            return said
+            return text
         roles = ", ".join(
-            role if reach.value == "all" else f"{role} ({reach.value})"
-            for role, reach in rule.by_role.items()
+            role if visibility.value == "all" else f"{role} ({visibility.value})"
+            for role, visibility in rule.by_role.items()
         )
-        return f"{said}\n\nRoles: {roles}.".strip()
+        return f"{text}\n\nRoles: {roles}.".strip()
 
     def get_auth(self) -> list[dict[str, Any]]:
         rule = self._rule()
@@ -111,8 +111,8 @@ class Operation(AutoSchema):
         parameters: list[Any] = []
         if isinstance(self.view, Listing) and self.method == "GET":
             parameters += _list_parameters(self.view)
-        if self.described:
-            query = self.described.query.items()
+        if self.spec:
+            query = self.spec.query.items()
             parameters += [
                 OpenApiParameter(name, dict(schema), OpenApiParameter.QUERY) for name, schema in query
             ]
@@ -122,7 +122,7 @@ class Operation(AutoSchema):
                     HEADER,
                     {"type": "string", "minLength": 1, "maxLength": 255},
                     OpenApiParameter.HEADER,
-                    description="The same key with the same body replays the first 2xx answer, for 24 hours.",
+                    description="The same key with the same body returns the first 2xx response again, for 24 hours.",
                 )
             )
         return parameters
@@ -132,32 +132,29 @@ class Operation(AutoSchema):
         return view.idempotent and not (rule is not None and rule.public)
 
     def get_request_serializer(self) -> Any:
-        takes = self.described.request if self.described else GUESSED
-        if isinstance(takes, dict):
-            return dict.fromkeys(self.map_parsers(), takes)
-        return super().get_request_serializer() if takes is GUESSED else takes
+        declared = self.spec.request if self.spec else INFERRED
+        if isinstance(declared, dict):
+            return dict.fromkeys(self.map_parsers(), declared)
+        return super().get_request_serializer() if declared is INFERRED else declared
 
     def get_response_serializers(self) -> Any:
-        """Return what is described, else what can be guessed: that a DELETE answers nothing, for instance."""
-        if self.described:
-            answer = self.described.response
-            answer = super().get_response_serializers() if answer is GUESSED else answer
-            return {
-                self._code(status): answer
-                for status in (self.described.status, *self.described.other_statuses)
-            }
-        silent = self.method == "DELETE" and not hasattr(self.view, "serializer_class")
-        return None if silent else super().get_response_serializers()
+        """Return the declared response, else the inferred one: a DELETE without a serializer has no body."""
+        if self.spec:
+            response = self.spec.response
+            response = super().get_response_serializers() if response is INFERRED else response
+            return {self._code(status): response for status in (self.spec.status, *self.spec.other_statuses)}
+        no_body = self.method == "DELETE" and not hasattr(self.view, "serializer_class")
+        return None if no_body else super().get_response_serializers()
 
     def _code(self, status: int) -> Any:
-        """Return a status as drf-spectacular takes it: with its media types, if they are described."""
-        types = self.described.media_types if self.described else ()
+        """Return a status as drf-spectacular expects it: with its media types, if they are declared."""
+        types = self.spec.media_types if self.spec else ()
         return (str(status), *types) if types else str(status)
 
     @property
-    def described(self) -> OperationSpec | None:
-        """Return what the table says about this route and method."""
-        return getattr(self.view, "described", None)
+    def spec(self) -> OperationSpec | None:
+        """Return what the view declares about this method, if anything."""
+        return getattr(self.view, "operation_spec", None)
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         return bool(super()._is_list_view(serializer)) or (
@@ -170,10 +167,10 @@ class Operation(AutoSchema):
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies: dict[str, Any]
         if self.method == "DELETE" and self.get_response_serializers() is None:
-            bodies = {"204": {"description": "Done; there is nothing to say."}}
+            bodies = {"204": {"description": "Done. The response has no body."}}
         else:
             bodies = super()._get_response_bodies(direction)
-        self._show(bodies)
+        self._add_response_examples(bodies)
         if not isinstance(self.view, ApiView):
             return bodies
         component = ResolvedComponent(  # type: ignore[no-untyped-call]
@@ -182,59 +179,62 @@ class Operation(AutoSchema):
         self.registry.register_on_missing(component)
         content = {"application/json": {"schema": component.ref}}
         rule = self._rule()
-        open_to_all = rule is not None and rule.public
-        codes = ["400", *([] if open_to_all else ["401", "403"]), *(["404"] if "{" in self.path else [])]
-        codes += ["409"] if self.method in WRITES and not open_to_all else []
+        is_public = rule is not None and rule.public
+        codes = ["400", *([] if is_public else ["401", "403"]), *(["404"] if "{" in self.path else [])]
+        codes += ["409"] if self.method in WRITES and not is_public else []
         for code in codes:
-            bodies.setdefault(code, {"content": content, "description": MEANINGS[code]})
+            bodies.setdefault(code, {"content": content, "description": ERROR_DESCRIPTIONS[code]})
         bodies.setdefault(
-            "default", {"content": content, "description": "Any other error, in the same envelope."}
+            "default", {"content": content, "description": "Any other error, in the same form."}
         )
         return bodies
 
-    def _show(self, bodies: dict[str, Any]) -> None:
-        """Add the examples of the answers."""
-        if not self.described:
+    def _add_response_examples(self, bodies: dict[str, Any]) -> None:
+        """Add the declared examples to the response bodies."""
+        if not self.spec:
             return
-        for status, shown in {
-            self.described.status: self.described.response_example,
-            **self.described.other_statuses,
+        for status, example in {
+            self.spec.status: self.spec.response_example,
+            **self.spec.other_statuses,
         }.items():
             for media_type, content in bodies[str(status)].get("content", {}).items():
-                if media_type in self.described.text_examples:
+                if media_type in self.spec.text_examples:
                     content["schema"] = {"type": "string"}
-                    content["example"] = self.described.text_examples[media_type]
+                    content["example"] = self.spec.text_examples[media_type]
                 else:
-                    content["example"] = self._listed(shown)
+                    content["example"] = self._as_page(example)
 
-    def _listed(self, shown: Any) -> Any:
+    def _as_page(self, example: Any) -> Any:
         paginator = self._get_paginator() if self._is_list_view() else None  # type: ignore[no-untyped-call]
         if paginator is None:
-            return shown
+            return example
         names = paginator.get_paginated_response_schema({})["properties"]
-        return {name: [shown] if name == "results" else _EMPTY_PAGE[name] for name in names}
+        return {name: [example] if name == "results" else _EMPTY_PAGE[name] for name in names}
 
     def _get_request_body(self, direction: Any = "request") -> Any:
         body = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
-        if body and self.described:
+        if body and self.spec:
             for content in body["content"].values():
-                content["example"] = self.described.request_example
+                content["example"] = self.spec.request_example
         return body
 
     def _resolve_path_parameters(self, variables: Any) -> Any:
         parameters = super()._resolve_path_parameters(variables)  # type: ignore[no-untyped-call]
-        named = self.described.path if self.described else {}
-        return [{**one, "example": named[one["name"]]} if one["name"] in named else one for one in parameters]
+        examples = self.spec.path if self.spec else {}
+        return [
+            {**one, "example": examples[one["name"]]} if one["name"] in examples else one
+            for one in parameters
+        ]
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
-        """Add that an answer has all fields of a resource, those too that a request may leave out.
+        """Mark all fields of a response as required, also those that a request may leave out.
 
-        Those that only some callers are shown are named by `Meta.shown_to_some`.
+        `Meta.shown_to_some` names the fields that only some callers see. These stay optional.
         """
         schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         if direction == "response" and isinstance(serializer, ModelSerializer):
-            to_some = getattr(serializer.Meta, "shown_to_some", ())
-            schema["required"] = sorted(schema["properties"].keys() - set(to_some))
+            optional = getattr(serializer.Meta, "shown_to_some", ())
+            schema["required"] = sorted(schema["properties"].keys() - set(optional))
         return schema
 
     def _rule(self) -> Rule | None:
@@ -244,21 +244,21 @@ class Operation(AutoSchema):
 def _list_parameters(view: Listing) -> list[OpenApiParameter]:
     found = [OpenApiParameter(name, one.schema, OpenApiParameter.QUERY) for name, one in view.filters.items()]
     if view.search_column:
-        meaning = "Rows with all of these words, without regard to accents and case."
+        meaning = "Rows that contain all of these words. Accents and case are ignored."
         found.append(OpenApiParameter("search", str, OpenApiParameter.QUERY, description=meaning))
     if view.ordering_fields:
         names = ", ".join(f"`{name}`" for name in view.ordering_fields)
-        meaning = f"Any of {names}, joined by commas; `-` before a name reverses."
+        meaning = f"Any of {names}, joined by commas; `-` before a name reverses the order."
         found.append(OpenApiParameter("ordering", str, OpenApiParameter.QUERY, description=meaning))
     if getattr(getattr(type(view).queryset, "model", None), "ARCHIVABLE", False):
         found.append(
-            OpenApiParameter("archived", bool, OpenApiParameter.QUERY, description="List what is archived.")
+            OpenApiParameter("archived", bool, OpenApiParameter.QUERY, description="List archived rows.")
         )
     return found
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """How to send an access token."""
+    """Describes how to send an access token."""
 
     target_class = "tatami.api.authentication.BearerAuthentication"
     name = "bearer"
@@ -267,25 +267,25 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
-class ReferenceShape(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
-    """An id in a body, `{id, name}` in an answer."""
+class ReferenceFieldExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """A reference: an id in a request body, `{id, name}` in a response."""
 
-    target_class = "tatami.api.references.Reference"
+    target_class = "tatami.api.fields.ReferenceField"
     match_subclasses = True
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
         key = {"type": "string", "format": "uuid"}
         if direction == "request":
             return key
-        may_be_missing = not self.target.allow_null and self._column_is_null()
+        nullable = not self.target.allow_null and self._column_is_null()
         return {
-            "type": ["object", "null"] if may_be_missing else "object",
+            "type": ["object", "null"] if nullable else "object",
             "required": ["id", "name"],
             "properties": {"id": key, "name": {"type": "string"}},
         }
 
     def _column_is_null(self) -> bool:
-        """Return whether a row may lack what a read-only reference shows."""
+        """Return whether the model's foreign key of a read-only reference may be null."""
         model = getattr(getattr(self.target.parent, "Meta", None), "model", None)
         columns = {column.name: column for column in model._meta.fields} if model else {}
         return self.target.source in columns and columns[self.target.source].null

@@ -1,10 +1,10 @@
-"""The ids, times and secrets that the examples name. Tests put their own in place of ids and secrets."""
+"""The ids, times and secrets of the OpenAPI examples. Tests replace ids and secrets with their own."""
 
 from typing import Any, Final
 
 
-def _id(place: int) -> str:
-    return f"0197722e-{place:04x}-7000-8000-5e15f1d0c0de"
+def _id(number: int) -> str:
+    return f"0197722e-{number:04x}-7000-8000-5e15f1d0c0de"
 
 
 TENANT: Final = _id(1)
@@ -77,12 +77,12 @@ STAMPS: Final[dict[str, Any]] = {"created_at": NOW, "updated_at": NOW}
 
 
 def row(id_: str, **fields: Any) -> dict[str, Any]:
-    """Return the example of a dojo's resource: its own fields between the common ones."""
+    """Return the example of a resource of a dojo: its own fields between the common fields."""
     return {"id": id_, "tenant_id": TENANT, **fields, **STAMPS}
 
 
 def reference(id_: str, name: str) -> dict[str, str]:
-    """Return a reference as answers show it."""
+    """Return the example of a reference, as in a response."""
     return {"id": id_, "name": name}
 
 

@@ -1,4 +1,4 @@
-"""What a view says about its operations in the OpenAPI document: shapes, statuses and examples.
+"""What a view declares about its operations for the OpenAPI document: shapes, statuses and examples.
 
 A view declares them by method, beside its serializers:
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Final, TypeAlias
 
-GUESSED: Final[Any] = object()
+INFERRED: Final[Any] = object()
 """The value of a field that the schema generator derives from the view's serializer."""
 
 
@@ -25,11 +25,11 @@ class OperationSpec:
     """Example values of the path parameters: `{"id": "0197…"}`."""
     query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Query parameters that are not filters, with their schemas. The example request sends each `example`."""
-    request: Any = GUESSED
+    request: Any = INFERRED
     """A serializer or a schema; `None`: no body."""
     request_example: Any = None
     status: int = 200
-    response: Any = GUESSED
+    response: Any = INFERRED
     """A serializer or a schema; `None`: no body."""
     response_example: Any = None
     """For a list: an example of one item."""

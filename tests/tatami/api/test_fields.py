@@ -10,11 +10,11 @@ def send(client: Client, body: dict[str, Any]) -> Any:
     return client.post("/students", body, content_type="application/json")
 
 
-def test_text_is_trimmed_and_composed(admin: Client) -> None:
+def test_text_is_trimmed_and_normalised(admin: Client) -> None:
     assert send(admin, {"name": "  Jose\u0301 "}).json() == {"name": "José"}
 
 
-def test_fields_that_are_not_there_are_named_each_at_its_path(admin: Client) -> None:
+def test_unknown_fields_are_refused_each_at_its_path(admin: Client) -> None:
     body = {
         "name": "Mary",
         "tenant_id": "x",
@@ -31,7 +31,7 @@ def test_a_read_only_field_is_refused(admin: Client) -> None:
     assert details_of(send(admin, body)) == {"id": ["This field is read-only."]}
 
 
-def test_all_that_is_wrong_is_said_at_once(admin: Client) -> None:
+def test_all_errors_are_reported_at_once(admin: Client) -> None:
     assert set(details_of(send(admin, {"name": "", "nonsense": 1, "guardians": [{"email": "x"}]}))) == {
         "name",
         "nonsense",
@@ -41,26 +41,26 @@ def test_all_that_is_wrong_is_said_at_once(admin: Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\x07", "a\x7f", "a\u0085b", "a\u2028b"])
-def test_a_line_has_no_control_characters(admin: Client, name: str) -> None:
+def test_a_single_line_has_no_control_characters(admin: Client, name: str) -> None:
     assert details_of(send(admin, {"name": name})) == {"name": ["Control characters are not accepted."]}
 
 
-def test_a_text_has_lines_but_no_other_control_characters(admin: Client) -> None:
+def test_multi_line_text_has_line_breaks_but_no_other_control_characters(admin: Client) -> None:
     assert send(admin, {"name": "Mary", "note": "one\ntwo\tthree"}).status_code == 201
     assert list(details_of(send(admin, {"name": "Mary", "note": "bell\x07"}))) == ["note"]
 
 
-def test_a_text_has_an_end(admin: Client) -> None:
+def test_multi_line_text_has_a_maximum_length(admin: Client) -> None:
     assert list(details_of(send(admin, {"name": "Mary", "note": "x" * 10_001}))) == ["note"]
 
 
 @pytest.mark.parametrize("name", [5, 1.5, True, ["Mary"], {"first": "Mary"}, None])
-def test_only_text_is_text(admin: Client, name: Any) -> None:
+def test_other_types_are_not_accepted_as_text(admin: Client, name: Any) -> None:
     assert list(details_of(send(admin, {"name": name}))) == ["name"]
 
 
 @pytest.mark.parametrize("guardians", [{}, "Ann", 5, None, ["Ann"], [None], [[]]])
-def test_a_list_of_objects_is_just_that(admin: Client, guardians: Any) -> None:
+def test_other_types_are_not_accepted_as_a_list_of_objects(admin: Client, guardians: Any) -> None:
     assert all(
         path.startswith("guardians")
         for path in details_of(send(admin, {"name": "Mary", "guardians": guardians}))

@@ -1,7 +1,8 @@
-"""The frame of every view: one order of questions, one way to answer.
+"""The base class of all API views: the order of the checks, and the transaction.
 
-405, then 413 and 415, then 401, 403, then 400, then the idempotency key, then the view. The answer is
-encoded inside the transaction: one that cannot be encoded undoes what it would have told about.
+Checks run in this order: 405, then 413 and 415, then 401, 403, then 400 (body), then the idempotency key. Then the
+method of the view runs. The response is encoded inside the transaction, so a response that cannot be encoded rolls the
+change back.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -15,12 +16,12 @@ from rest_framework.utils.mediatypes import media_type_matches
 from rest_framework.views import APIView
 
 from tatami import clock
-from tatami.api.audit import write_down
-from tatami.api.gate import MAX_BODY_BYTES, refuse_larger_body
-from tatami.api.idempotency import Attempt
+from tatami.api.audit import audit_request
+from tatami.api.exception_mapping import HANDLED_EXCEPTIONS
+from tatami.api.idempotency import IdempotentRequest
+from tatami.api.input_middleware import MAX_BODY_BYTES, check_body_size
+from tatami.api.permissions import rule_of
 from tatami.api.request import ApiRequest
-from tatami.api.rules import rule_of
-from tatami.api.translation import EXPECTED
 from tatami.errors import MethodNotAllowed, UnsupportedMediaType
 from tatami.observability import bind_user
 
@@ -28,44 +29,45 @@ _WITH_BODY = {"POST", "PUT", "PATCH", "DELETE"}
 
 
 class ApiView(APIView):
-    """A view of the API. Attributes say where it differs from the rest."""
+    """A view of the API. The class attributes say how it differs from the defaults."""
 
     request: ApiRequest
     atomic: ClassVar[bool] = True
-    """False: no transaction around it; it makes its own."""
+    """False: the view runs outside a transaction and opens its own."""
     idempotent: ClassVar[bool] = True
-    """False: `Idempotency-Key` is ignored, because the answer is a secret or a nonce is the key."""
+    """False: `Idempotency-Key` is ignored, because the response is a secret or a nonce already serves as the key."""
     audited: ClassVar[bool] = True
-    """False: a write that needs no audit row, because it changes nothing or its own row says who and when."""
+    """False: writes get no audit entry, because they change nothing or because their own row says who and when."""
     audits_reason: ClassVar[bool] = False
-    """True: the audit keeps the `reason` of the body, because nothing else does. Not where it is about a person."""
+    """True: the audit entry keeps the `reason` of the body. Only for reasons that are stored nowhere else and that are
+    not about a person."""
     max_body_bytes: ClassVar[int] = MAX_BODY_BYTES
     accepts_array: ClassVar[bool] = False
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
-        """Return the view function, marked for `ATOMIC_REQUESTS` where it must not be in a transaction."""
+        """Return the view function, exempt from `ATOMIC_REQUESTS` if `atomic` is false."""
         view = super().as_view(**initkwargs)
         return view if cls.atomic else transaction.non_atomic_requests(using="default")(view)
 
     @property
     def allowed_methods(self) -> list[str]:
-        """Return the methods this view implements. OPTIONS is not one: the OpenAPI document says more."""
+        """Return the methods that this view implements, without OPTIONS: the OpenAPI document describes more."""
         return [name for name in super().allowed_methods if name != "OPTIONS"]
 
     @property
     def default_response_headers(self) -> dict[str, str]:
-        """Return what every answer bears: it is meant for this caller, and for now."""
+        """Return `Vary: Accept` if the view has several renderers."""
         return {"Vary": "Accept"} if len(self.renderer_classes) > 1 else {}
 
     def get_authenticators(self) -> list[Any]:
-        """Return none on a public route: nobody is kept from logging in by the token that has expired."""
+        """Skip authentication on public routes, so that an expired token cannot block a login."""
         match = getattr(getattr(self, "request", None), "resolver_match", None)
         found = rule_of(match.view_name, self.request.method) if match else None
         return [] if found is not None and found.public else super().get_authenticators()
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> ApiRequest:
-        """Wrap the request, and fix its present."""
+        """Wrap the request and set its `now`."""
         return ApiRequest(
             request,
             parsers=self.get_parsers(),
@@ -76,79 +78,87 @@ class ApiView(APIView):
         )
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Ask, act, answer. What nobody foresaw passes through, and so rolls back by itself."""
+        """Check the request, run it, and build the response.
+
+        Unexpected exceptions propagate and roll the transaction back.
+        """
         self.args, self.kwargs = args, kwargs
         self.headers = self.default_response_headers
         self.request = self.initialize_request(request, *args, **kwargs)
         try:
             self.initial(self.request, *args, **kwargs)
-            response = self.answer_once()
-        except EXPECTED as error:
+            response = self.respond_once()
+        except HANDLED_EXCEPTIONS as error:
             response = self.finalize_response(self.request, self.handle_exception(error))
         return response
 
     def initial(self, request: ApiRequest, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
-        """Ask all that can be asked before acting, in the order of this module's docstring."""
+        """Run all checks that come before the view's method, in the order of this module's docstring."""
         if request.method not in self.allowed_methods:
             raise MethodNotAllowed
-        refuse_larger_body(request._request, self.max_body_bytes)
-        self.refuse_other_media_type(request)
+        check_body_size(request._request, self.max_body_bytes)
+        self.check_media_type(request)
         super().initial(request, *args, **kwargs)
         if request.method in _WITH_BODY:
             self.read_body(request)
 
     def perform_authentication(self, request: ApiRequest) -> None:  # type: ignore[override]
-        """Find out who asks, and have the log know it, whatever he may or may not do."""
+        """Authenticate the caller, and add the user's id to the request's log lines even if they are then refused."""
         super().perform_authentication(request)
         if request.user.is_authenticated:
             bind_user(request._request, request.user.pk)
 
-    def refuse_other_media_type(self, request: ApiRequest) -> None:
-        """Raise `UnsupportedMediaType` for a body that no parser of this view reads, be it empty."""
+    def check_media_type(self, request: ApiRequest) -> None:
+        """Raises `UnsupportedMediaType` if no parser reads the declared content type, even of an empty body."""
         kind = request.content_type
-        read = (parser.media_type for parser in request.parsers or ())
-        if request.method in _WITH_BODY and kind and not any(media_type_matches(one, kind) for one in read):
+        accepted = (parser.media_type for parser in request.parsers or ())
+        if (
+            request.method in _WITH_BODY
+            and kind
+            and not any(media_type_matches(one, kind) for one in accepted)
+        ):
             raise UnsupportedMediaType
 
     def read_body(self, request: ApiRequest) -> None:
-        """Parse the body, also where the view has no use for it: a malformed one is refused everywhere."""
+        """Parse the body even if the view does not use it: a malformed body is refused on every route."""
         if not (request.content_type or "").startswith("multipart/"):
-            _ = request._request.body  # keeps the bytes, which an idempotency key is compared by
+            _ = request._request.body  # keeps the bytes, by which an idempotency key compares bodies
         _ = request.data
 
-    def answer_once(self) -> HttpResponseBase:
-        """Call the method's handler, or replay what it answered under the same idempotency key."""
+    def respond_once(self) -> HttpResponseBase:
+        """Call the handler of the method, or replay the response stored under the same idempotency key."""
         request, now = self.request, self.request.now
-        attempt = Attempt.of(request) if self.idempotent else None
+        keyed = IdempotentRequest.of(request) if self.idempotent else None
         response: HttpResponseBase | None = None
-        if attempt:
+        if keyed:
             with self.own_transaction():
-                response = attempt.recall(now)
+                response = keyed.load_response(now)
         if response is not None:
             return self.finalize_response(request, response, *self.args, **self.kwargs)
         handler = getattr(self, str(request.method).lower())
         response = handler(request, *self.args, **self.kwargs)
         response = self.finalize_response(request, response, *self.args, **self.kwargs)
         if self.audited:
-            write_down(request, response, with_reason=self.audits_reason)
-        if attempt:
+            audit_request(request, response, with_reason=self.audits_reason)
+        if keyed:
             with self.own_transaction():
-                attempt.remember(response, now)
+                keyed.save_response(response, now)
         return response
 
     def own_transaction(self) -> AbstractContextManager[None]:
-        """Return a transaction for the frame's own rows where no transaction is around the view.
+        """Return a transaction for the stored response if the view runs outside one.
 
-        There an answer is kept after its effect: twins in flight are told apart by the effect's own constraints.
+        Such a view stores its response after its effect has committed. Its own constraints must stop a duplicate that
+        arrives in between.
         """
         return nullcontext() if self.atomic else transaction.atomic()
 
     def finalize_response(  # type: ignore[override]
         self, request: ApiRequest, response: HttpResponseBase, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
-        """Encode the answer now, and keep it out of shared caches unless the view said otherwise."""
-        answer: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]
-        if isinstance(answer, Response):
-            answer.render()
-        answer.headers.setdefault("Cache-Control", "no-store")
-        return answer
+        """Encode the response now. It gets `Cache-Control: no-store` unless the view set the header."""
+        final: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]
+        if isinstance(final, Response):
+            final.render()
+        final.headers.setdefault("Cache-Control", "no-store")
+        return final

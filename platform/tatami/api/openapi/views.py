@@ -1,4 +1,4 @@
-"""`/openapi.json` for this kind of host, and `/docs` to read and try it, with nothing from elsewhere."""
+"""`/openapi.json` for this kind of host, and the Swagger UI at `/docs`, which loads nothing from other hosts."""
 
 from functools import cache
 from typing import Final
@@ -8,8 +8,8 @@ from django.http import HttpResponse
 from django.templatetags.static import static
 from django.utils.html import format_html
 
-from tatami.api.frame import ApiView
-from tatami.api.renderers import JSON, MadeByTheView, json_bytes
+from tatami.api.base_view import ApiView
+from tatami.api.renderers import JSON, HtmlRenderer, json_bytes
 from tatami.api.request import ApiRequest
 
 CONTENT_SECURITY_POLICY: Final = (
@@ -44,15 +44,15 @@ SwaggerUIBundle({
 
 
 @cache
-def document(urlconf: str) -> bytes:
-    """Return the OpenAPI document of `urlconf`, made once per process."""
-    from tatami.api.openapi.document import Document  # loads every view
+def openapi_document(urlconf: str) -> bytes:
+    """Return the OpenAPI document of `urlconf` as JSON. It is built once per process."""
+    from tatami.api.openapi.document import Document  # imports every view
 
     generator = Document(urlconf=urlconf)  # type: ignore[no-untyped-call]
     return json_bytes(generator.get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
 
 
-class OpenApi(ApiView):
+class OpenApiView(ApiView):
     """The OpenAPI document of this kind of host."""
 
     atomic = False
@@ -60,24 +60,17 @@ class OpenApi(ApiView):
 
     def get(self, request: ApiRequest) -> HttpResponse:
         urlconf = getattr(request._request, "urlconf", None) or settings.ROOT_URLCONF
-        response = HttpResponse(document(urlconf), content_type=JSON)
+        response = HttpResponse(openapi_document(urlconf), content_type=JSON)
         response["Cache-Control"] = "public, max-age=300"
         return response
 
 
-class PageRenderer(MadeByTheView):
-    """A page."""
-
-    media_type = "text/html"
-    format = "html"
-
-
-class Docs(ApiView):
-    """Swagger UI. Its script is a request of its own, so that the policy needs no inline script."""
+class DocsView(ApiView):
+    """Swagger UI. Its start script is a separate request, so the content security policy allows no inline script."""
 
     atomic = False
     schema = None
-    renderer_classes = [PageRenderer]
+    renderer_classes = [HtmlRenderer]
 
     def get(self, request: ApiRequest) -> HttpResponse:
         if "script" in request.query_params:
@@ -88,9 +81,9 @@ class Docs(ApiView):
         return response
 
     def page(self) -> str:
-        """Return the page, with the addresses of the sidecar's files."""
+        """Return the page, with the URLs of the static files of drf-spectacular-sidecar."""
         files = {"icon": "favicon-32x32.png", "style": "swagger-ui.css", "bundle": "swagger-ui-bundle.js"}
-        places = {
+        urls = {
             name: static(f"drf_spectacular_sidecar/swagger-ui-dist/{file}") for name, file in files.items()
         }
-        return format_html(PAGE, **places)
+        return format_html(PAGE, **urls)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tatami.api.strict_json import strict_loads
+from tatami.api.parsers import strict_loads
 from tatami.errors import Invalid, MalformedJson
 
 
@@ -32,7 +32,7 @@ from tatami.errors import Invalid, MalformedJson
     ],
     ids=lambda body: repr(body[:20]),
 )
-def test_what_is_not_one_json_document_is_malformed(body: bytes) -> None:
+def test_a_body_that_is_not_one_json_document_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedJson):
         strict_loads(body)
 
@@ -49,17 +49,17 @@ def test_what_is_not_one_json_document_is_malformed(body: bytes) -> None:
         (rb'"\u0000"', "non_field_errors"),
     ],
 )
-def test_a_value_that_nothing_can_hold_is_refused_at_its_path(body: bytes, path: str) -> None:
-    with pytest.raises(Invalid) as refusal:
+def test_a_value_that_cannot_be_stored_is_refused_at_its_path(body: bytes, path: str) -> None:
+    with pytest.raises(Invalid) as error:
         strict_loads(body)
-    assert list(refusal.value.details or {}) == [path]
+    assert list(error.value.details or {}) == [path]
 
 
 def test_32_levels_are_accepted() -> None:
     assert strict_loads(b"[" * 32 + b"]" * 32)
 
 
-def test_a_pair_of_surrogates_is_one_character() -> None:
+def test_a_surrogate_pair_is_one_character() -> None:
     assert strict_loads(rb'{"a": "\ud83e\udd4b"}') == {"a": "🥋"}
 
 
@@ -77,11 +77,11 @@ documents = st.recursive(
 
 
 @given(documents)
-def test_a_sound_document_is_read_as_it_was_written(document: object) -> None:
+def test_a_valid_document_is_read_unchanged(document: object) -> None:
     assert strict_loads(json.dumps(document).encode()) == document
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_do_worse_than_being_refused(body: bytes) -> None:
+def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     with contextlib.suppress(MalformedJson, Invalid):
         strict_loads(body)

@@ -4,7 +4,7 @@ from django.test import Client
 from tests.tatami.api.conftest import details_of, error_of
 
 
-def test_a_list_comes_in_pages_of_fifty(admin: Client) -> None:
+def test_a_page_has_fifty_rows(admin: Client) -> None:
     page = admin.get("/numbers").json()
     assert (page["count"], page["previous"], len(page["results"])) == (120, None, 50)
     assert page["next"] == "http://testserver/numbers?page=2"
@@ -20,7 +20,7 @@ def test_following_next_shows_every_row_once(admin: Client) -> None:
     assert seen == list(range(1, 121))
 
 
-def test_links_lead_to_the_host_that_was_asked(admin: Client) -> None:
+def test_links_have_the_host_of_the_request(admin: Client) -> None:
     assert (
         admin.get("/numbers", headers={"Host": "budo.example:8000"})
         .json()["next"]
@@ -28,7 +28,7 @@ def test_links_lead_to_the_host_that_was_asked(admin: Client) -> None:
     )
 
 
-def test_a_larger_page_than_the_largest_is_the_largest(admin: Client) -> None:
+def test_page_size_is_limited_to_the_maximum(admin: Client) -> None:
     assert len(admin.get("/numbers?page_size=100000").json()["results"]) == 120
 
 
@@ -38,5 +38,5 @@ def test_a_page_is_a_whole_number_of_at_least_one(admin: Client, name: str, valu
     assert list(details_of(admin.get("/numbers", {name: value}))) == [name]
 
 
-def test_past_the_end_there_is_nothing(admin: Client) -> None:
+def test_a_page_after_the_last_is_not_found(admin: Client) -> None:
     assert error_of(admin.get("/numbers?page=4")) == (404, "not_found")

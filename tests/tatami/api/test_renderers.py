@@ -15,7 +15,7 @@ ID = UUID("0190a5a2-3b1c-7def-8000-000000000001")
 
 
 @pytest.mark.parametrize(
-    ("value", "written"),
+    ("value", "encoded"),
     [
         (datetime(2025, 1, 31, 18, 30, tzinfo=UTC), b'"2025-01-31T18:30:00Z"'),
         (
@@ -34,18 +34,18 @@ ID = UUID("0190a5a2-3b1c-7def-8000-000000000001")
         ({"a": [None, True]}, b'{"a":[null,true]}'),
     ],
 )
-def test_every_value_has_one_form(value: Any, written: bytes) -> None:
-    assert json_bytes(value) == written
+def test_each_type_is_encoded_in_one_way(value: Any, encoded: bytes) -> None:
+    assert json_bytes(value) == encoded
 
 
 @pytest.mark.parametrize("value", [NAIVE, object(), b"bytes", {1, 2}, Decimal("NaN"), "\ud800"])
-def test_what_has_no_form_is_our_mistake(value: Any) -> None:
+def test_other_types_raise_a_type_error(value: Any) -> None:
     with pytest.raises(TypeError):
         json_bytes(value)
 
 
-def test_an_answer_is_json_and_says_so(http: Client) -> None:
+def test_a_response_is_json(anonymous: Client) -> None:
     with clock.fixed(datetime(2025, 1, 31, 18, 30, tzinfo=UTC)):
-        response = http.get("/open?a=1")
+        response = anonymous.get("/open?a=1")
     assert response.headers["Content-Type"] == "application/json"
     assert response.json()["now"] == "2025-01-31T18:30:00Z"

@@ -1,7 +1,7 @@
-"""JSON in: one strict reading of a body.
+"""The strict JSON parser, and the choice of the parser for a body.
 
-What PostgreSQL, a log or another program would choke on later is refused here: NUL and lone surrogates
-anywhere, duplicate keys (two parsers would read two documents), numbers that overflow, depth.
+The parser refuses what PostgreSQL, a log or another program could not handle later: NUL and lone surrogates anywhere,
+duplicate keys (two parsers could read two different documents), numbers out of range, too many levels.
 """
 
 import json
@@ -10,14 +10,16 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import IO, Any, Final
 
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
-from tatami.api.translation import NON_FIELD
+from tatami.api.exception_mapping import NON_FIELD
 from tatami.errors import Invalid, MalformedJson
 
 MAX_DEPTH: Final = 32
-MOST_PROBLEMS: Final = 100
-"""Enough to mend a form; an attacker's million is not worth listing."""
+MAX_PROBLEMS: Final = 100
+"""Enough to correct a form. Further problems of one body are not listed."""
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _INTEGERS: Final = range(-(2**63), 2**63)
 
@@ -25,8 +27,8 @@ _INTEGERS: Final = range(-(2**63), 2**63)
 def strict_loads(body: bytes) -> object:
     """Return the document in `body`.
 
-    Raises `MalformedJson` for what is not one UTF-8 JSON document of depth 32 at most, without
-    duplicate keys and `NaN`; `Invalid` with the dotted path for values that no field can hold.
+    Raises `MalformedJson` unless the body is one UTF-8 JSON document of at most `MAX_DEPTH` levels, without duplicate
+    keys and without `NaN`; `Invalid`, with dotted paths, for values that no field can store.
     """
     try:
         document = json.loads(
@@ -84,24 +86,24 @@ def _inspect(value: object, path: tuple[str, ...], problems: dict[str, list[str]
 
 
 def _note(problems: dict[str, list[str]], path: tuple[str, ...], message: str) -> None:
-    if len(problems) < MOST_PROBLEMS:
+    if len(problems) < MAX_PROBLEMS:
         problems.setdefault(".".join(path) or NON_FIELD, []).append(message)
 
 
 def printable(text: str) -> str:
-    """Return `text` so that it can be encoded: what UTF-8 cannot hold, and NUL, as escapes."""
+    """Return `text` with NUL, and what UTF-8 cannot encode, as escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\x00")
 
 
 class StrictJSONParser(BaseParser):
-    """JSON in. An object at the top level, unless the view says `accepts_array = True`."""
+    """Reads JSON. The top level must be an object, or an array if the view has `accepts_array = True`."""
 
     media_type = "application/json"
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        """Return the document. Its size was checked from the Content-Length before it is read."""
+        """Return the document. The size limit was checked before, by the `Content-Length`."""
         document = strict_loads(stream.read())
         view = (parser_context or {}).get("view")
         if isinstance(document, list) and getattr(view, "accepts_array", False):
@@ -109,3 +111,13 @@ class StrictJSONParser(BaseParser):
         if not isinstance(document, dict):
             raise Invalid.field(NON_FIELD, "Expected a JSON object.")
         return document
+
+
+class ContentNegotiation(DefaultContentNegotiation):
+    """DRF's negotiation, but a body without a `Content-Type` goes to the view's first parser, which reads JSON."""
+
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
+        """Return the parser for the body's content type, or `None` if no parser reads it."""
+        if not request.content_type:
+            return next(iter(parsers), None)
+        return super().select_parser(request, parsers)

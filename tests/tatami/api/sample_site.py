@@ -1,4 +1,4 @@
-"""A small site for the tests of the HTTP kernel: no app, no database, every way to answer and to fail."""
+"""A small site for tests of the HTTP kernel: no app and no database, with every kind of response and error."""
 
 from typing import Any
 from uuid import NAMESPACE_DNS, UUID, uuid5
@@ -14,16 +14,17 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from tatami.api.fields import MultiLineField, SingleLineField
 from tatami.api.openapi.document import BearerScheme
+from tatami.api.permissions import ALL, AUTHENTICATED, OWN, PUBLIC, RECORDED, RuleTable, rule
 from tatami.api.request import ApiRequest
-from tatami.api.rules import ALL, AUTHENTICATED, OWN, PUBLIC, RECORDED, Table, rule
-from tatami.api.serializers import Line, StrictSerializer, Text
+from tatami.api.serializers import StrictSerializer
 from tatami.api.views import ApiView, Listing
 from tatami.errors import DomainError, Throttled, TokenExpired, TokenInvalid
 
 
-class Somebody:
-    """A caller in the role that the token names."""
+class SampleCaller:
+    """A caller with the role that the token names."""
 
     is_authenticated = True
 
@@ -33,7 +34,7 @@ class Somebody:
 
 
 class RoleAsToken(BaseAuthentication):
-    """`Bearer admin` is an admin."""
+    """The token is the role: `Bearer admin` is an admin."""
 
     def authenticate(self, request: Request) -> Any:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -41,7 +42,7 @@ class RoleAsToken(BaseAuthentication):
             raise TokenExpired
         if token == "forged":
             raise TokenInvalid
-        return (Somebody(token), None) if token else None
+        return (SampleCaller(token), None) if token else None
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -52,35 +53,37 @@ class RoleAsTokenScheme(BearerScheme):
 
 
 class SampleView(ApiView):
-    audited = False  # no rows here, and no scope
+    audited = False  # there is no database, and no scope
     authentication_classes = [RoleAsToken]
     atomic = False
 
 
 class GuardianSerializer(StrictSerializer):
-    name = Line(max_length=20)
+    name = SingleLineField(max_length=20)
     email = serializers.EmailField(required=False)
 
 
 class StudentSerializer(StrictSerializer):
     id = serializers.UUIDField(read_only=True)
-    name = Line(max_length=20)
-    note = Text(required=False, allow_blank=True)
+    name = SingleLineField(max_length=20)
+    note = MultiLineField(required=False, allow_blank=True)
     guardians = GuardianSerializer(many=True, required=False)
 
 
 class Echo(SampleView):
-    """Answers what it was told."""
+    """Returns the query, the visibility and `now`, or the body."""
 
     def get(self, request: ApiRequest) -> Response:
-        return Response({"query": request.query_params, "reach": request.reach.value, "now": request.now})
+        return Response(
+            {"query": request.query_params, "visibility": request.visibility.value, "now": request.now}
+        )
 
     def post(self, request: ApiRequest) -> Response:
         return Response({"body": request.data})
 
 
-class Thing(SampleView):
-    """Is named by a UUID."""
+class DetailById(SampleView):
+    """Has a UUID in its path."""
 
     schema = None
 
@@ -89,7 +92,7 @@ class Thing(SampleView):
 
 
 class Students(SampleView):
-    """Reads a body strictly."""
+    """Validates a body."""
 
     serializer_class = StudentSerializer
 
@@ -100,7 +103,7 @@ class Students(SampleView):
 
 
 class Numbers(SampleView, Listing):
-    """A list of the numbers up to 120."""
+    """A list of the numbers 1 to 120."""
 
     serializer_class = StudentSerializer
 
@@ -109,7 +112,7 @@ class Numbers(SampleView, Listing):
 
 
 class Arrays(SampleView):
-    """Takes an array, and at most 100 bytes."""
+    """Accepts an array, and at most 100 bytes."""
 
     accepts_array = True
     max_body_bytes = 100
@@ -120,7 +123,7 @@ class Arrays(SampleView):
 
 
 class Upload(SampleView):
-    """Takes a form with a file."""
+    """Accepts a multipart form."""
 
     parser_classes = [MultiPartParser]
     schema = None
@@ -136,12 +139,12 @@ class FloorIsWet(DomainError):
 
 
 class Failing(SampleView):
-    """Raises what the path names."""
+    """Raises the exception that the path names."""
 
     schema = None
 
-    def get(self, request: ApiRequest, what: str) -> Response:
-        if what == "unencodable":
+    def get(self, request: ApiRequest, exception: str) -> Response:
+        if exception == "unencodable":
             return Response({"x": object()})
         raise {
             "domain": FloorIsWet(details={"floor": ["wet"]}),
@@ -155,11 +158,11 @@ class Failing(SampleView):
             "forbidden": DjangoPermissionDenied(),
             "suspicious": SuspiciousOperation(),
             "invalid": serializers.ValidationError([{}, {"email": ["Bad."]}]),
-        }[what]
+        }[exception]
 
 
-class Closed(SampleView):
-    """Is not in the table."""
+class WithoutRule(SampleView):
+    """Has no access rule."""
 
     schema = None
 
@@ -167,30 +170,30 @@ class Closed(SampleView):
         return Response({})
 
 
-def plain(request: HttpRequest) -> Any:
+def view_of_django(request: HttpRequest) -> Any:
     raise RuntimeError("a view outside the API")
 
 
 urlpatterns = [
     path("echo", Echo.as_view(), name="echo"),
     path("open", Echo.as_view(), name="open"),
-    path("anybody", Echo.as_view(), name="anybody"),
-    path("things/<uuid:id>", Thing.as_view(), name="thing"),
+    path("any-role", Echo.as_view(), name="any-role"),
+    path("details/<uuid:id>", DetailById.as_view(), name="detail"),
     path("students", Students.as_view(), name="students"),
     path("numbers", Numbers.as_view(), name="numbers"),
     path("arrays", Arrays.as_view(), name="arrays"),
     path("upload", Upload.as_view(), name="upload"),
-    path("failing/<what>", Failing.as_view(), name="failing"),
-    path("closed", Closed.as_view(), name="closed"),
+    path("failing/<exception>", Failing.as_view(), name="failing"),
+    path("without-rule", WithoutRule.as_view(), name="without-rule"),
     path("", include("tatami.api.urls")),
 ]
-handler400 = handler403 = handler404 = handler500 = "tatami.api.errors.handler"
+handler400 = handler403 = handler404 = handler500 = "tatami.api.exception_mapping.error_handler"
 
-ACCESS: Table = {
+ACCESS: RuleTable = {
     "echo": {"GET": rule(admin=ALL, student=OWN, assistant=RECORDED), "POST": rule(admin=ALL)},
     "open": {"GET": PUBLIC, "POST": PUBLIC},
-    "anybody": {"GET": AUTHENTICATED, "POST": AUTHENTICATED},
-    "thing": {"GET": AUTHENTICATED},
+    "any-role": {"GET": AUTHENTICATED, "POST": AUTHENTICATED},
+    "detail": {"GET": AUTHENTICATED},
     "students": {"POST": rule(admin=ALL)},
     "numbers": {"GET": rule(admin=ALL)},
     "arrays": {"POST": rule(admin=ALL)},

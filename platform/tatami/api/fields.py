@@ -1,0 +1,192 @@
+"""Fields of serializers: text, instants, `archived`, and references to other resources.
+
+A reference is an id in a request body and `{id, name}` in a response.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final, TypeAlias
+from uuid import UUID
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+from rest_framework.relations import ManyRelatedField, RelatedField
+from rest_framework.request import Request
+from rest_framework.serializers import ValidationError
+
+from tatami.api.filters import read_uuid
+
+QuerysetOrFunction: TypeAlias = QuerySet[Any] | Callable[[Request], QuerySet[Any]]
+MAX_TEXT_LENGTH: Final = 10_000
+MAX_REFERENCES: Final = 500
+UNKNOWN: Final = "There is nothing with this id."
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_BUT_LINES: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_LIST_OPTIONS: Final = ("required", "allow_empty", "source", "default", "most")
+
+
+class SingleLineField(serializers.CharField):
+    """Text in one line: trimmed, NFC, without control characters. A number in the body is not accepted as text."""
+
+    default_error_messages = {"control": "Control characters are not accepted."}
+    refused: ClassVar[re.Pattern[str]] = _CONTROL
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        value = unicodedata.normalize("NFC", super().to_internal_value(data))
+        if self.refused.search(value):
+            self.fail("control")
+        return value
+
+
+class MultiLineField(SingleLineField):
+    """Text that may have several lines; at most `MAX_TEXT_LENGTH` characters unless the model has its own limit."""
+
+    refused = _CONTROL_BUT_LINES
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", MAX_TEXT_LENGTH)
+        super().__init__(**kwargs)
+
+
+class ArchivedField(serializers.BooleanField):
+    """Whether the row is archived. In a PATCH, `false` restores it. Only DELETE archives."""
+
+    default_error_messages = {"only_restores": "Only false is accepted: it restores. Send DELETE to archive."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, **kwargs)
+
+    def get_attribute(self, instance: Any) -> bool:
+        archived_at = instance["archived_at"] if isinstance(instance, Mapping) else instance.archived_at
+        return archived_at is not None
+
+    def to_internal_value(self, data: Any) -> bool:
+        if data is not False or self.root.instance is None:
+            self.fail("only_restores")
+        return False
+
+
+class InstantField(serializers.DateTimeField):
+    """An instant: ISO 8601 with `Z` or an offset. A date, or a time without a zone, is refused."""
+
+    default_error_messages = {"no_zone": "This must be an instant with its zone: 2025-01-31T18:30:00Z."}
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if value.tzinfo is None:
+            self.fail("no_zone")
+        try:
+            return value.astimezone(UTC)
+        except OverflowError:
+            self.fail("overflow")
+
+    def to_internal_value(self, value: Any) -> datetime:
+        if not isinstance(value, str):
+            self.fail("no_zone")
+        moment: datetime = super().to_internal_value(value)
+        return moment
+
+
+class ReferenceField(RelatedField[Any, Any, Any]):
+    """A reference to one row. `queryset` (or a function of the request) contains the rows that the caller may name.
+
+    An id outside the queryset is a `validation_error` at the field's path, never a 404. A response needs the row's
+    name, so the queryset of a list view must `select_related` every reference. With `many=True` all ids are read with
+    one query, and `most` limits their number.
+    """
+
+    default_error_messages = {"unknown": UNKNOWN, "not_an_id": "This is not an id."}
+
+    def __init__(self, *, name: str = "name", **kwargs: Any) -> None:
+        self.name = name
+        chosen = kwargs.get("queryset")
+        self.choose = chosen if callable(chosen) and not hasattr(chosen, "all") else None
+        super().__init__(**kwargs)
+
+    def rows(self) -> QuerySet[Any]:
+        """Return the rows that the caller may name."""
+        if self.choose is not None:
+            chosen: QuerySet[Any] = self.choose(self.context["request"])
+            return chosen
+        queryset: QuerySet[Any] | None = self.get_queryset()
+        if queryset is None:
+            raise TypeError("a read-only reference reads no body")
+        return queryset
+
+    def read(self, data: object) -> UUID:
+        """Return the id from a body. Raises `ValidationError`."""
+        try:
+            return read_uuid(data) if isinstance(data, str) else self.fail("not_an_id")
+        except ValueError:
+            self.fail("not_an_id")
+
+    def to_internal_value(self, data: object) -> Any:
+        found = self.rows().filter(pk=self.read(data)).first()
+        if found is None:
+            self.fail("unknown")
+        return found
+
+    def to_representation(self, value: Any) -> dict[str, Any]:
+        return {"id": value.pk, "name": getattr(value, self.name)}
+
+    @classmethod
+    def many_init(cls, *args: Any, **kwargs: Any) -> "ManyReferenceField":
+        own: dict[str, Any] = {option: kwargs.pop(option) for option in _LIST_OPTIONS if option in kwargs}
+        if kwargs.get("read_only"):
+            own["read_only"] = True
+        return ManyReferenceField(child_relation=cls(*args, **kwargs), **own)
+
+
+class ManyReferenceField(ManyRelatedField):
+    """Several references, read with one query. An id that appears twice counts once."""
+
+    child_relation: ReferenceField
+
+    def __init__(self, *, most: int = MAX_REFERENCES, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.most = most
+
+    def to_internal_value(self, data: object) -> list[Any]:
+        if not isinstance(data, list):
+            self.fail("not_a_list", input_type=type(data).__name__)
+        if not self.allow_empty and not data:
+            self.fail("empty")
+        if len(data) > self.most:
+            raise ValidationError(f"At most {self.most} references are accepted.")
+        ids = self._ids(data)
+        found = self.child_relation.rows().in_bulk(set(ids))
+        unknown = {str(place): [UNKNOWN] for place, id_ in enumerate(ids) if id_ not in found}
+        if unknown:
+            raise ValidationError(unknown)
+        return [found[id_] for id_ in dict.fromkeys(ids)]
+
+    def _ids(self, data: Sequence[object]) -> list[UUID]:
+        ids: list[UUID] = []
+        problems: dict[str, Any] = {}
+        for place, item in enumerate(data):
+            try:
+                ids.append(self.child_relation.read(item))
+            except ValidationError as error:
+                problems[str(place)] = error.detail
+        if problems:
+            raise ValidationError(problems)
+        return ids
+
+
+def reference_errors(
+    entries: Sequence[Mapping[str, Any]], field: str, known: Collection[UUID], *, twice: str
+) -> list[dict[str, Any]]:
+    """Return the errors of the id in `field`, one mapping for each entry (empty if the id is fine).
+
+    An id is wrong if it is not in `known`, or, with the message `twice`, if an earlier entry has it.
+    """
+    seen: set[UUID] = set()
+    errors: list[dict[str, Any]] = []
+    for entry in entries:
+        message = UNKNOWN if entry[field] not in known else twice if entry[field] in seen else None
+        errors.append({field: [message]} if message else {})
+        seen.add(entry[field])
+    return errors

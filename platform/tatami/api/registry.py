@@ -1,0 +1,68 @@
+"""What the HTTP kernel needs from the apps, which it may not import.
+
+Each app registers its part in `AppConfig.ready()`:
+
+    registry.access_table.register(ACCESS)
+
+Reading a part that no app has registered raises `ImproperlyConfigured`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Model
+
+if TYPE_CHECKING:
+    from tatami.api.permissions import RuleTable
+    from tatami.api.request import Caller
+
+T = TypeVar("T")
+
+
+class Registration(Generic[T]):
+    """One part, registered once per process. Registering again replaces it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._value: T | None = None
+
+    def register(self, value: T) -> None:
+        """Keep `value` for the life of the process. Call it in `AppConfig.ready()`."""
+        self._value = value
+
+    def get(self) -> T:
+        """Return the registered value. Raises `ImproperlyConfigured` if there is none."""
+        if self._value is None:
+            raise ImproperlyConfigured(
+                f"tatami.api.registry.{self.name} is empty: call `registry.{self.name}.register(…)` "
+                "in `ready()` of the AppConfig that provides it."
+            )
+        return self._value
+
+    @contextmanager
+    def replaced_by(self, value: T) -> Iterator[None]:
+        """Register `value` for the block, then restore the previous value. For tests."""
+        before, self._value = self._value, value
+        try:
+            yield
+        finally:
+            self._value = before
+
+
+DeviceLookup: TypeAlias = "Callable[[str, datetime], Caller | None]"
+"""Takes a device's token and the current instant; returns the device of the current dojo, or `None`."""
+
+access_table: "Final[Registration[RuleTable]]" = Registration("access_table")
+"""The access rules of all routes. Registered by `config`."""
+
+find_device: Final[Registration[DeviceLookup]] = Registration("find_device")
+"""Finds the device that a bearer token belongs to. Registered by `attendance`."""
+
+audit_model: Final[Registration[type[Model]]] = Registration("audit_model")
+"""The model of audit entries. Registered by `accounts`."""
+
+idempotency_model: Final[Registration[type[Any]]] = Registration("idempotency_model")
+"""The model of stored responses to requests with an `Idempotency-Key`. Registered by `accounts`."""
