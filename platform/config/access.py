@@ -1,7 +1,9 @@
-"""Who may do what: the role matrix of the contract, route by route. The only place that grants anything.
+"""The access table: which roles may call which method of which route. No other code grants access.
 
-A route or method that is not here is closed, and `manage.py check` refuses it. On the platform host `admin` is a
-superadmin; there is no other role there.
+A route or method without a rule is refused at run time, and `manage.py check` reports it. On the platform host the
+only role is `admin`, which there means superadmin.
+
+`tests/http/expected_access.py` states the expected access independently of this table; a new route needs both.
 """
 
 from typing import Final
@@ -21,8 +23,8 @@ from tatami.api.permissions import (
 ADMIN: Final = rule(admin=ALL)
 TEACHERS: Final = rule(admin=ALL, instructor=ALL)
 STAFF: Final = rule(admin=ALL, instructor=ALL, assistant=ALL)
-EVERYBODY: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=ALL)
-EVERYBODY_AND_DEVICES: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=ALL, device=ALL)
+EVERYONE: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=ALL)
+EVERYONE_AND_DEVICES: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=ALL, device=ALL)
 STAFF_AND_OWN: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=OWN)
 STAFF_AND_DEVICES: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, device=ALL)
 STAFF_OWN_AND_DEVICES: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=OWN, device=ALL)
@@ -32,10 +34,11 @@ def _admins_write(read: Rule, write: Rule = ADMIN) -> dict[str, dict[str, Rule]]
     return {"many": {"GET": read, "POST": write}, "one": {"GET": read, "PATCH": write, "DELETE": write}}
 
 
-# What a superadmin who acts as somebody may not do: sign-ins, roles and addresses, and what keeps a secret for later.
+# `no_impersonation`: a superadmin who impersonates a user may not change sign-ins, roles and addresses, or create
+# secrets that remain valid afterwards.
 _users = _admins_write(STAFF, write=no_impersonation(ADMIN))
-_disciplines = _admins_write(EVERYBODY)
-_rank_systems = _admins_write(EVERYBODY)
+_disciplines = _admins_write(EVERYONE)
+_rank_systems = _admins_write(EVERYONE)
 
 ACCESS: Final[RuleTable] = {
     # every host
@@ -44,10 +47,10 @@ ACCESS: Final[RuleTable] = {
     "login": {"POST": PUBLIC},
     "refresh": {"POST": PUBLIC},
     "logout": {"POST": PUBLIC},
-    "password": {"POST": no_impersonation(EVERYBODY)},
+    "password": {"POST": no_impersonation(EVERYONE)},
     "password-reset": {"POST": PUBLIC},
     "password-reset-confirm": {"POST": PUBLIC},
-    "me": {"GET": AUTHENTICATED, "PATCH": EVERYBODY},
+    "me": {"GET": AUTHENTICATED, "PATCH": EVERYONE},
     "audit": {"GET": ADMIN},
     "users": _users["many"],
     "user": _users["one"],
@@ -68,10 +71,10 @@ ACCESS: Final[RuleTable] = {
     "settings-logo": {"GET": STAFF, "PUT": ADMIN, "DELETE": ADMIN},
     "disciplines": _disciplines["many"],
     "discipline": _disciplines["one"],
-    "rank-system-presets": {"GET": EVERYBODY},
+    "rank-system-presets": {"GET": EVERYONE},
     "rank-systems": _rank_systems["many"],
     "rank-system": _rank_systems["one"],
-    "rank-system-rules": {"GET": EVERYBODY, "PUT": ADMIN},
+    "rank-system-rules": {"GET": EVERYONE, "PUT": ADMIN},
     "students": {"GET": STAFF_AND_OWN, "POST": STAFF},
     "student": {"GET": STAFF_AND_OWN, "PATCH": STAFF, "DELETE": TEACHERS},
     "guardians": {"GET": STAFF_AND_OWN},
@@ -90,15 +93,15 @@ ACCESS: Final[RuleTable] = {
     "student-rank-events": {"GET": STAFF_AND_OWN, "POST": TEACHERS},
     "rank-events": {"GET": STAFF_AND_OWN},
     "rank-event-void": {"POST": TEACHERS},
-    "classes": {"GET": EVERYBODY, "POST": TEACHERS},
-    "class": {"GET": EVERYBODY, "PATCH": TEACHERS, "DELETE": TEACHERS},
+    "classes": {"GET": EVERYONE, "POST": TEACHERS},
+    "class": {"GET": EVERYONE, "PATCH": TEACHERS, "DELETE": TEACHERS},
     "class-enrolments": {"GET": STAFF_AND_OWN, "POST": STAFF},
     "class-enrolment": {"DELETE": STAFF},
-    "class-sessions": {"GET": EVERYBODY_AND_DEVICES, "POST": TEACHERS},
-    "class-session": {"GET": EVERYBODY_AND_DEVICES, "PATCH": TEACHERS},
+    "class-sessions": {"GET": EVERYONE_AND_DEVICES, "POST": TEACHERS},
+    "class-session": {"GET": EVERYONE_AND_DEVICES, "PATCH": TEACHERS},
     "class-session-cancellation": {"POST": TEACHERS, "DELETE": TEACHERS},
     "class-session-roster": {"PUT": rule(admin=ALL, instructor=ALL, assistant=RECORDED)},
-    "my-calendar": {"POST": no_impersonation(EVERYBODY), "DELETE": EVERYBODY},
+    "my-calendar": {"POST": no_impersonation(EVERYONE), "DELETE": EVERYONE},
     "calendar": {"GET": PUBLIC},
     "report-attendance": {"GET": STAFF},
     "report-absentees": {"GET": STAFF},

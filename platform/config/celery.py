@@ -1,4 +1,4 @@
-"""The Celery application: worker and beat."""
+"""The Celery application of worker and beat, with the schedule of all periodic jobs."""
 
 import logging
 import os
@@ -21,58 +21,59 @@ from tatami.postgresql.logins import refuse_to_start_unsafely
 from tatami.tenancy.scope import platform_scope
 
 SPREAD: Final = timedelta(minutes=30)
-"""Over how long a job for all dojos is spread, so that they do not all come at once."""
+"""A job for all dojos is spread over this time, so that the dojos do not run it all at once."""
 
 WAKE: Final = "tenants.wake"
+"""The task that lets workers look for due jobs. Beat sends it every two seconds."""
 
 
 class ScopedFixup(DjangoFixup):
-    """Celery's own Django support, whose start-up checks make a user object: that needs a scope."""
+    """Celery's Django support, with a scope: its start-up checks create a user object, which needs one."""
 
     def on_import_modules(self, **kwargs: Any) -> None:
-        """Set Django up and check it, on the platform's behalf; tasks start without a scope."""
+        """Set up and check Django in the platform scope. Tasks start without a scope."""
         with platform_scope():
             super().on_import_modules(**kwargs)
 
 
 def fixup(app: Celery) -> ScopedFixup:
-    """Install `ScopedFixup`; Celery calls it by name."""
-    support = ScopedFixup(app)
-    support.install()
-    return support
+    """Install `ScopedFixup`. Celery calls this function by its dotted name."""
+    scoped = ScopedFixup(app)
+    scoped.install()
+    return scoped
 
 
 def in_every_dojo(job: str, schedule: crontab, *, at_local_hour: int | None = None) -> dict[str, Any]:
-    """Return a line of beat's schedule that has a job done in every dojo, spread over the half hour that follows.
+    """Return an entry of beat's schedule that requests `job` for every dojo, spread over `SPREAD`.
 
-    With `at_local_hour` it asks for the dojos whose hour has come: each has the job once a day.
+    With `at_local_hour` (0 to 23, in the dojo's time zone) the job runs once a day in each dojo, after that hour.
     """
-    given: dict[str, Any] = {"job": job, "spread_seconds": SPREAD.total_seconds()}
+    arguments: dict[str, Any] = {"job": job, "spread_seconds": SPREAD.total_seconds()}
     if at_local_hour is None:
-        return {"task": "tenants.request_for_all", "schedule": schedule, "kwargs": given}
-    given["at_local_hour"] = at_local_hour
-    return {"task": "tenants.request_daily", "schedule": schedule, "kwargs": given}
+        return {"task": "tenants.request_for_all", "schedule": schedule, "kwargs": arguments}
+    arguments["at_local_hour"] = at_local_hour
+    return {"task": "tenants.request_daily", "schedule": schedule, "kwargs": arguments}
 
 
 app = Celery("tatami", fixups=["config.celery:fixup"], amqp=Wiring)
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
     broker_connection_retry_on_startup=True,
-    # However long Valkey is away: a worker that gives up is one that somebody has to start again.
+    # Retry for ever: a worker that gives up would have to be restarted by hand.
     broker_connection_max_retries=None,
-    # PostgreSQL is the truth for work: what a killed worker held is given to another, or comes back after this.
+    # Jobs are rows in PostgreSQL. The message of a killed worker goes to another worker, at the latest after this time.
     broker_transport_options={
-        "visibility_timeout": 300,
-        # Away is away at once: requests do not wait for Valkey, even if it hangs. (Longer than its BRPOP: 1.)
+        "visibility_timeout": 300,  # seconds
+        # Fail fast: HTTP requests must not wait for Valkey, even if it hangs. More than the BRPOP timeout of 1 s.
         "socket_connect_timeout": 1,
         "socket_timeout": 1.5,
     },
-    # Nor is a call repeated: who waits is called for by beat, and what beat could not send is sent later.
+    # Do not retry sending a task: beat wakes workers for due jobs, and sends later what it could not send.
     task_publish_retry_policy={"max_retries": 0},
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
-    # A piece that is being done is done as well without Valkey; cut off, it would wait for the end of its lease.
+    # A running task does not need Valkey. If it were cancelled, its job would wait until its lease expires.
     worker_cancel_long_running_tasks_on_connection_loss=False,
     task_ignore_result=True,
     task_default_queue="tatami",
@@ -86,12 +87,12 @@ app.conf.update(
         },
         "materialise sessions": in_every_dojo("classes.materialise", crontab(minute=17)),
         "sweep check-in leftovers": in_every_dojo("attendance.sweep", crontab(minute=23), at_local_hour=3),
-        "check who is due": in_every_dojo("promotions.snapshot", crontab(minute=2), at_local_hour=4),
+        "check promotions": in_every_dojo("promotions.snapshot", crontab(minute=2), at_local_hour=4),
         "sweep promotion leftovers": in_every_dojo("promotions.sweep", crontab(minute=29), at_local_hour=3),
-        "find mail that nobody noted": in_every_dojo("notifications.outbox", crontab(minute="8-59/15")),
-        "write to absentees": in_every_dojo("notifications.absentees", crontab(minute=11), at_local_hour=9),
-        "forget old mail": in_every_dojo("notifications.sweep", crontab(minute=37), at_local_hour=3),
-        "find batches that nobody noted": in_every_dojo("promotions.batches", crontab(minute=53)),
+        "find unqueued mail": in_every_dojo("notifications.outbox", crontab(minute="8-59/15")),
+        "notify absentees": in_every_dojo("notifications.absentees", crontab(minute=11), at_local_hour=9),
+        "sweep old mail": in_every_dojo("notifications.sweep", crontab(minute=37), at_local_hour=3),
+        "find unqueued batches": in_every_dojo("promotions.batches", crontab(minute=53)),
         "sweep sign-in leftovers": in_every_dojo("accounts.sweep", crontab(minute=41)),
         "sweep the platform's sign-in leftovers": {
             "task": "accounts.sweep_platform",
@@ -100,7 +101,7 @@ app.conf.update(
         "count what dojos use": in_every_dojo("tenants.usage", crontab(minute=47), at_local_hour=2),
         "clear abandoned dojos": {"task": "tenants.clear_abandoned", "schedule": crontab(minute="*/10")},
         "purge overdue dojos": {"task": "tenants.purge_overdue", "schedule": crontab(hour=3, minute=5)},
-        "make exports that nobody was called for": {
+        "find unqueued exports": {
             "task": "tenants.make_exports",
             "schedule": timedelta(minutes=1),
             "options": {"expires": 50},
@@ -112,31 +113,31 @@ app.autodiscover_tasks()
 
 
 @setup_logging.connect
-def keep_our_logging(**_: object) -> None:
-    """Keep the logging that Django's settings made; Celery's own would replace it."""
+def keep_django_logging(**_: object) -> None:
+    """Keep the logging of Django's settings. A receiver of this signal stops Celery from replacing it."""
     for name in ("celery.worker.strategy", "celery.app.trace"):
-        logging.getLogger(name).addFilter(is_worth_a_line)
+        logging.getLogger(name).addFilter(should_log)
 
 
-def is_worth_a_line(record: logging.LogRecord) -> bool:
-    """Say whether a line of Celery's is to be written: beat calls every two seconds, which is no news."""
-    about = record.args if isinstance(record.args, dict) else {}
-    return record.levelno > logging.INFO or about.get("name") != WAKE
+def should_log(record: logging.LogRecord) -> bool:
+    """Return whether to log a record of Celery: the INFO lines of `WAKE`, every two seconds, are dropped."""
+    arguments = record.args if isinstance(record.args, dict) else {}
+    return record.levelno > logging.INFO or arguments.get("name") != WAKE
 
 
 @celeryd_after_setup.connect
-def keep_quiet_about_a_choice(**_: object) -> None:
-    """Let Celery not warn, at each loss of Valkey, that what is being done is not cut off: we chose that."""
+def silence_cancellation_warning(**_: object) -> None:
+    """Silence the warning, at each loss of Valkey, that running tasks are not cancelled (see above)."""
     warnings.filterwarnings("ignore", "\nIn Celery 5.1", CPendingDeprecationWarning)
 
 
 @worker_init.connect
 def refuse_unsafe_login(**_: object) -> None:
-    """Stop before any task runs if the app login can do more than it should."""
+    """Stop the worker before it runs a task if the app login has more privileges than it should."""
     refuse_to_start_unsafely()
 
 
 @worker_process_init.connect
-def tell_prometheus(**_: object) -> None:
-    """Serve the metrics from the processes that do the work: the one that forks them must have no threads."""
+def start_metrics(**_: object) -> None:
+    """Serve metrics from the child processes. The parent forks them, so it must have no threads."""
     serve_metrics()

@@ -1,4 +1,4 @@
-"""The only place that reads the environment. A value that is not understood stops the process, by name."""
+"""Reads the environment; no other module does. An invalid value stops the process and names the variable."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,66 +15,78 @@ env = Env()
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What signs tokens and derives keys: the present secret, and the one before while tokens of it live."""
+    """The secrets that sign tokens and derive keys. The previous one is kept while its tokens are valid."""
 
-    present: str
+    current: str
     previous: str | None
 
     @property
-    def in_order(self) -> list[str]:
-        return [secret for secret in (self.present, self.previous) if secret]
+    def newest_first(self) -> list[str]:
+        return [secret for secret in (self.current, self.previous) if secret]
 
 
 def read(kind: str, name: str, default: Any = None, **rules: Any) -> Any:
-    """Return a typed environment value. Raises `ImproperlyConfigured`, naming the variable, for nonsense."""
+    """Return an environment value of the type `kind` (a method of `environs.Env`), or `default`.
+
+    Raises `ImproperlyConfigured`, with the name of the variable, if the value is invalid.
+    """
     try:
         return getattr(env, kind)(name, default, **rules)
-    except EnvError as fault:
-        raise ImproperlyConfigured(str(fault)) from None
+    except EnvError as error:
+        raise ImproperlyConfigured(str(error)) from None
 
 
 def number(name: str, default: int, least: int, most: int) -> int:
-    """Return a whole number within these bounds, themselves included. Raises `ImproperlyConfigured`."""
+    """Return a whole number from `least` to `most`, inclusive. Raises `ImproperlyConfigured`."""
     return int(read("int", name, default, validate=validate.Range(least, most)))
 
 
 def days(name: str, default: int) -> int:
-    """Return for how many days something is kept: one to a hundred years of them. Raises `ImproperlyConfigured`."""
+    """Return a retention time in days, from 1 to 36,500. Raises `ImproperlyConfigured`."""
     return number(name, default, 1, 36_500)
 
 
 def one_of(name: str, default: str, *others: str) -> str:
-    """Return one of these words. Raises `ImproperlyConfigured`."""
+    """Return the value, which must be `default` or one of `others`. Raises `ImproperlyConfigured`."""
     return str(read("str", name, default, validate=validate.OneOf([default, *others])))
 
 
 def secret(name: str) -> str | None:
-    """Return a secret from `NAME`, or from the file that `NAME_FILE` names (compose secrets), or None."""
+    """Return the secret in `NAME`, or in the file that `NAME_FILE` names (Docker secrets), or `None`.
+
+    Raises `ImproperlyConfigured` if the file cannot be read.
+    """
     path = read("str", f"{name}_FILE")
     if path is None:
         value: str | None = read("str", name)
         return value
     try:
         return Path(path).read_text(encoding="utf-8").strip()
-    except OSError as fault:
-        raise ImproperlyConfigured(f"{name}_FILE: {fault.strerror}: {path}") from None
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE: {error.strerror}: {path}") from None
 
 
 def signing_secrets() -> Secrets:
-    """Return JWT_SECRET and JWT_SECRET_PREVIOUS. Raises `ImproperlyConfigured` under 32 bytes."""
-    present, previous = secret("JWT_SECRET"), secret("JWT_SECRET_PREVIOUS")
-    if not present:
-        raise ImproperlyConfigured("JWT_SECRET is not set; `make run` makes one")
-    for name, value in (("JWT_SECRET", present), ("JWT_SECRET_PREVIOUS", previous)):
+    """Return JWT_SECRET and JWT_SECRET_PREVIOUS.
+
+    Raises `ImproperlyConfigured` if the first is missing or one of them has less than 32 bytes.
+    """
+    current, previous = secret("JWT_SECRET"), secret("JWT_SECRET_PREVIOUS")
+    if not current:
+        raise ImproperlyConfigured(
+            "JWT_SECRET is not set. Set it to a random secret of at least 32 bytes; `make run` creates one by itself."
+        )
+    for name, value in (("JWT_SECRET", current), ("JWT_SECRET_PREVIOUS", previous)):
         if value and len(value.encode()) < MINIMUM_SECRET_BYTES:
             raise ImproperlyConfigured(f"{name} must have at least {MINIMUM_SECRET_BYTES} bytes")
-    return Secrets(present, previous or None)
+    return Secrets(current, previous or None)
 
 
 def database(name: str, engine: str, **options: Any) -> dict[str, Any] | None:
-    """Return Django's settings for the database that the URL in `name` leads to, or None where it is unset.
+    """Return Django's settings for the database whose URL is in the variable `name`, or `None` if it is unset.
 
-    Takes `postgresql://user:password@host:port/name?option=value`, percent-encoded; `?host=/folder` is a socket.
+    The URL is `postgresql://user:password@host:port/name?option=value`, percent-encoded. `?host=/folder` is a socket.
+    Raises `ImproperlyConfigured` for other URLs.
     """
     url = secret(name)
     if not url:
@@ -106,11 +118,11 @@ def _port(name: str, parts: SplitResult) -> int | None:
 
 
 def storage(url: str | None, folder: Path) -> dict[str, Any]:
-    """Return Django's settings for the storage of files: a folder, or what TATAMI_STORAGE_URL names.
+    """Return Django's settings for the file storage at `url` (TATAMI_STORAGE_URL), or in `folder` without a URL.
 
-    Takes `file:///folder` and `s3://key:secret@bucket?region=…&endpoint=https://…`, percent-encoded; without a key
-    boto3 looks for one in its usual places. Archives are read twice: a copy that is longer than memory likes is kept
-    on disk meanwhile.
+    The URL is `file:///folder` or `s3://key:secret@bucket?region=…&endpoint=https://…`, percent-encoded. Without a key,
+    boto3 looks for credentials in its usual places. Files over 1 MiB are buffered on disk instead of in memory: exports
+    read their archive twice. Raises `ImproperlyConfigured` for other URLs.
     """
     parts = urlsplit(url or folder.as_uri())
     if parts.scheme == "file" and parts.path.strip("/"):
@@ -134,7 +146,11 @@ def storage(url: str | None, folder: Path) -> dict[str, Any]:
 
 
 def email(url: str) -> dict[str, Any]:
-    """Return Django's e-mail settings for EMAIL_URL: `file:///folder`, `console:`, or `smtp[s]://user:pw@host:port`."""
+    """Return Django's e-mail settings for EMAIL_URL.
+
+    The URL is `file:///folder`, `console:`, `smtp://user:password@host:port`, `smtps://…` (TLS, port 465 by default) or
+    `smtp+tls://…` (STARTTLS). Raises `ImproperlyConfigured` for other URLs.
+    """
     parts = urlsplit(url)
     if parts.scheme == "file":
         return {
@@ -152,6 +168,6 @@ def email(url: str) -> dict[str, Any]:
             "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
             "EMAIL_USE_SSL": parts.scheme == "smtps",
             "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
-            "EMAIL_TIMEOUT": 20,
+            "EMAIL_TIMEOUT": 20,  # seconds
         }
     raise ImproperlyConfigured("EMAIL_URL must be file:///folder, console: or smtp://user:password@host:port")

@@ -1,4 +1,7 @@
-"""All settings, in one file. What differs between installations comes from the environment (config.environment)."""
+"""All settings. Values that differ between installations come from environment variables (`config.environment`).
+
+`docs/operations.md` lists the variables.
+"""
 
 from pathlib import Path
 
@@ -7,38 +10,53 @@ from config.environment import read
 from tatami.observability import logging_configuration
 
 ROOT = Path(__file__).resolve().parents[2]
+# The folder for files and mail, and for embedded servers and their secrets. Default: .tatami in the checkout.
 DATA = Path(read("str", "TATAMI_DATA", str(ROOT / ".tatami"))).absolute()
 
-# --- who we are --------------------------------------------------------------------------------------------------
+# --- the installation ----------------------------------------------------------------------------------------------
+# The host name of the platform; dojos are its subdomains. Default: localhost.
 TATAMI_BASE_DOMAIN: str = read("str", "TATAMI_BASE_DOMAIN", "localhost").lower()
+# Scheme and port of links in mails and responses. Default: http, 8000. `make run` also listens on PORT.
 TATAMI_PUBLIC_SCHEME: str = environment.one_of("TATAMI_PUBLIC_SCHEME", "http", "https")
 TATAMI_PUBLIC_PORT: int = environment.number("PORT", 8000, 1, 65_535)
-TATAMI_SECRETS: list[str] = environment.signing_secrets().in_order
+# The secrets that sign tokens, codes and links, newest first: JWT_SECRET, JWT_SECRET_PREVIOUS. No default.
+TATAMI_SECRETS: list[str] = environment.signing_secrets().newest_first
+# The modules that look up hosts and DNS records.
 TATAMI_HOSTS = "shared_apps.tenants.directory"
 TATAMI_RESOLVER = "shared_apps.tenants.domain_records.ask_dns"
-TATAMI_DELETION_GRACE_DAYS: int = environment.days("TATAMI_DELETION_GRACE_DAYS", 30)
-TATAMI_EXPORT_DAYS: int = environment.days("TATAMI_EXPORT_DAYS", 7)
-TATAMI_SESSION_DAYS: int = environment.days("TATAMI_SESSION_DAYS", 30)
-TATAMI_IDEMPOTENCY_DAYS: int = environment.days("TATAMI_IDEMPOTENCY_DAYS", 1)
-TATAMI_SCAN_ANSWER_DAYS: int = environment.days("TATAMI_SCAN_ANSWER_DAYS", 7)
-TATAMI_REFUSAL_DAYS: int = environment.days("TATAMI_REFUSAL_DAYS", 180)
-TATAMI_CHECK_BATCH_DAYS: int = environment.days("TATAMI_CHECK_BATCH_DAYS", 90)
-TATAMI_MAILS_PER_MINUTE: int = environment.number("TATAMI_MAILS_PER_MINUTE", 600, 0, 100_000)
-TATAMI_MAIL_BODY_DAYS: int = environment.days("TATAMI_MAIL_BODY_DAYS", 30)
-
-SECRET_KEY = TATAMI_SECRETS[0]  # Django's own signing; tokens, codes and links derive theirs in tatami.keys
+SECRET_KEY = TATAMI_SECRETS[0]  # for Django; tatami.keys derives the keys of tokens, codes and links
 DEBUG = False
-ALLOWED_HOSTS = ["*"]  # every host is looked up exactly (tatami.tenancy.hosts); an unknown one is a 404
+ALLOWED_HOSTS = ["*"]  # tatami.tenancy.hosts looks up every host; an unknown host gets 404
+# Whether to trust X-Forwarded-Host, X-Forwarded-Proto and the last address of X-Forwarded-For. Default: false.
+# Set it only behind a proxy that sets all three headers.
 USE_X_FORWARDED_HOST: bool = read("bool", "TATAMI_TRUSTED_PROXY", default=False)
 if USE_X_FORWARDED_HOST:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- retention, in days ----------------------------------------------------------------------------------------------
+# A deleted dojo can be restored for this long; then it is purged.
+TATAMI_DELETION_GRACE_DAYS: int = environment.days("TATAMI_DELETION_GRACE_DAYS", 30)
+# The archive of an export.
+TATAMI_EXPORT_DAYS: int = environment.days("TATAMI_EXPORT_DAYS", 7)
+# Sessions and password links, after their end.
+TATAMI_SESSION_DAYS: int = environment.days("TATAMI_SESSION_DAYS", 30)
+# Stored responses to requests with an Idempotency-Key. The API promises 24 hours.
+TATAMI_IDEMPOTENCY_DAYS: int = environment.days("TATAMI_IDEMPOTENCY_DAYS", 1)
+# Stored responses to scans, by nonce.
+TATAMI_SCAN_ANSWER_DAYS: int = environment.days("TATAMI_SCAN_ANSWER_DAYS", 7)
+# Refused scans, counted from the day they arrived.
+TATAMI_REFUSAL_DAYS: int = environment.days("TATAMI_REFUSAL_DAYS", 180)
+# Promotion batches that only checked. Batches that awarded ranks are kept for ever.
+TATAMI_CHECK_BATCH_DAYS: int = environment.days("TATAMI_CHECK_BATCH_DAYS", 90)
+# Bodies and names of mails. Recipient, time and outcome are kept.
+TATAMI_MAIL_BODY_DAYS: int = environment.days("TATAMI_MAIL_BODY_DAYS", 30)
 
 # --- apps --------------------------------------------------------------------------------------------------------
 SHARED_APPS = [
     "django.contrib.contenttypes",  # django-tenants and simplejwt import these two; their tables stay in `public`
     "django.contrib.auth",
     "django.contrib.messages",
-    "unfold.apps.BasicAppConfig",  # the console's looks; before django_tenants, which has templates for Django's own
+    "unfold.apps.BasicAppConfig",  # the theme of the console; before django_tenants, which overrides admin templates
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django_tenants",
     "shared_apps.tenants",
@@ -61,17 +79,19 @@ TENANT_APPS = [
     "tenant_apps.notifications",
 ]
 INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
-MIGRATION_MODULES = {"admin": None}  # its log has no table: the audit is the log
+MIGRATION_MODULES = {"admin": None}  # the log of django.contrib.admin has no table: the audit replaces it
 TENANT_MODEL = "tenants.Tenant"
 TENANT_DOMAIN_MODEL = "tenants.Domain"
 AUTH_USER_MODEL = "accounts.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- the database, as two logins -----------------------------------------------------------------------------------
+# --- database: two logins ------------------------------------------------------------------------------------------
+# DATABASE_URL is the app login: no DDL, row-level security applies. OWNER_DATABASE_URL is the login that migrates.
 _app_options: dict[str, object] = {"ATOMIC_REQUESTS": True}
 if read("bool", "TATAMI_POOL", default=False):
-    # Only in the web process: a pool does not survive the fork of Celery's workers. A backend that has served many
-    # schemas keeps their catalogue in memory and never gives it back: hence the lifetime.
+    # A connection pool, for the web process only: it does not survive the fork of Celery's workers. Default: false.
+    # Sizes are connections per process, times are seconds. A PostgreSQL backend keeps the catalogue of every schema it
+    # has served in memory, so `max_lifetime` limits its growth.
     _app_options["OPTIONS"] = {
         "pool": {
             "min_size": environment.number("TATAMI_POOL_MIN", 2, 0, 1_000),
@@ -83,18 +103,20 @@ if read("bool", "TATAMI_POOL", default=False):
 _app = environment.database("DATABASE_URL", "tatami.postgresql.app", **_app_options)
 _owner = environment.database("OWNER_DATABASE_URL", "tatami.postgresql.owner")
 DATABASES = {
-    # Without DATABASE_URL commands that need no database still work (check, makemigrations, --help).
+    # Without DATABASE_URL, commands that need no database still work (check, makemigrations, --help).
     "default": _app or {"ENGINE": "tatami.postgresql.app", "NAME": "tatami", "USER": "tatami_app"},
     **({"owner": _owner} if _owner else {}),
 }
 TENANT_DB_ALIAS = "owner"
 DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
 
-# --- Valkey: a wake-up call, never the truth --------------------------------------------------------------------------
+# --- Valkey: only wakes workers; jobs are rows in PostgreSQL -------------------------------------------------------
+# Default: redis://localhost:6379/0. CELERY_BROKER_URL defaults to REDIS_URL.
 REDIS_URL: str = environment.secret("REDIS_URL") or "redis://localhost:6379/0"
 CELERY_BROKER_URL: str = environment.secret("CELERY_BROKER_URL") or REDIS_URL
 
-# --- Prometheus: never on a host that people reach -------------------------------------------------------------------
+# --- metrics for Prometheus: on a port of their own, never on a public host ----------------------------------------
+# Default: 0, which is off; host 127.0.0.1.
 TATAMI_METRICS_PORT: int = environment.number("TATAMI_METRICS_PORT", 0, 0, 65_534)
 TATAMI_METRICS_HOST: str = read("str", "TATAMI_METRICS_HOST", "127.0.0.1")
 
@@ -173,7 +195,7 @@ WHITENOISE_AUTOREFRESH = False
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 
-# --- the console, on the platform's host ----------------------------------------------------------------------------
+# --- the console, on the platform host -----------------------------------------------------------------------------
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TATAMI_PUBLIC_SCHEME == "https"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -181,7 +203,7 @@ CSRF_COOKIE_NAME = "tatami_console_csrf"
 CSRF_COOKIE_PATH = "/console/"
 CSRF_FAILURE_VIEW = "shared_apps.accounts.console.site.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [
-    # What a browser says behind a proxy that ends TLS.
+    # The Origin that a browser sends if a proxy terminates TLS.
     f"{TATAMI_PUBLIC_SCHEME}://{TATAMI_BASE_DOMAIN}{port}"
     for port in ("", f":{TATAMI_PUBLIC_PORT}")
 ]
@@ -195,7 +217,8 @@ UNFOLD = {
     "SIDEBAR": {"show_search": False, "show_all_applications": True},
 }
 
-# --- files: under each dojo's id -----------------------------------------------------------------------------------
+# --- files, in a folder for each dojo's id -------------------------------------------------------------------------
+# TATAMI_STORAGE_URL is a folder or an S3 bucket, shared by web and worker. Default: the folder `files` in DATA.
 STORAGES = {
     "default": environment.storage(environment.secret("TATAMI_STORAGE_URL"), DATA / "files"),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
@@ -204,13 +227,12 @@ FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
 # --- passwords -----------------------------------------------------------------------------------------------------
-AUTHENTICATION_BACKENDS: list[
-    str
-] = []  # shared_apps.accounts.sessions signs in; nothing calls authenticate()
+# shared_apps.accounts.sessions checks passwords; no code calls Django's authenticate().
+AUTHENTICATION_BACKENDS: list[str] = []
 SILENCED_SYSTEM_CHECKS = [
-    "auth.E003",  # an address is unique among the users who are not archived
+    "auth.E003",  # e-mail addresses are unique only among users who are not archived
     "auth.W004",
-    "admin.E408",  # the console looks at cookies and messages for its own pages alone
+    "admin.E408",  # sessions and messages exist only inside the console, not as middleware of every request
     "admin.E409",
     "admin.E410",
 ]
@@ -222,11 +244,20 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]  # fmt: skip
 
-# --- language, time, mail, logs ------------------------------------------------------------------------------------
+# --- language and time ---------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = "UTC"
+
+# --- mail ----------------------------------------------------------------------------------------------------------
+# EMAIL_URL: `file:///folder`, `console:` or `smtp://user:password@host:port`. Default: files in DATA/mail.
 vars().update(environment.email(environment.secret("EMAIL_URL") or f"file://{DATA / 'mail'}"))
+# The sender. Default: Tatami <no-reply@TATAMI_BASE_DOMAIN>.
 DEFAULT_FROM_EMAIL: str = read("str", "EMAIL_FROM", f"Tatami <no-reply@{TATAMI_BASE_DOMAIN}>")
+# Mails that one dojo sends per minute. Default: 600. 0 means no limit.
+TATAMI_MAILS_PER_MINUTE: int = environment.number("TATAMI_MAILS_PER_MINUTE", 600, 0, 100_000)
+
+# --- logs ----------------------------------------------------------------------------------------------------------
+# LOG_FORMAT: json (default) or console.
 LOGGING_CONFIG = None
 LOGGING = logging_configuration(environment.one_of("LOG_FORMAT", "json", "console"))

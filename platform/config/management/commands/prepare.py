@@ -1,4 +1,4 @@
-"""`manage.py prepare`: bring a database to the point where the platform can serve."""
+"""`manage.py prepare`: bring a database to the state in which the platform can serve requests."""
 
 from typing import Any
 
@@ -18,36 +18,34 @@ from tatami.text import email_key
 
 class Command(BaseCommand):
     help = (
-        "Migrate `public` and every dojo, make the superadmin of TATAMI_SUPERADMIN_EMAIL and, unless TATAMI_DEMO=0, "
+        "Migrate `public` and every dojo, create the superadmin TATAMI_SUPERADMIN_EMAIL and, unless TATAMI_DEMO=0, "
         "two demo dojos. Running it again changes only what is missing. Example: manage.py prepare"
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--no-demo", action="store_true", help="make no demo dojos, whatever TATAMI_DEMO says"
+            "--no-demo", action="store_true", help="create no demo dojos, whatever the value of TATAMI_DEMO"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if "owner" not in settings.DATABASES:
-            raise CommandError(
-                "OWNER_DATABASE_URL is not set: nothing can be migrated without the owner login."
-            )
+            raise CommandError("OWNER_DATABASE_URL is not set. Set it to the URL of the login that migrates.")
         call_command("migrate_fleet", wait=True, go_on=True, stdout=self.stdout)
         clear_abandoned()
-        self._make_superadmin()
+        self._create_superadmin()
         if not options["no_demo"] and read("bool", "TATAMI_DEMO", default=True):
             for line in make_demo_dojos(now=clock.now()):
                 self.stdout.write(line)
 
-    def _make_superadmin(self) -> None:
+    def _create_superadmin(self) -> None:
         email = read("str", "TATAMI_SUPERADMIN_EMAIL", "")
         password = secret("TATAMI_SUPERADMIN_PASSWORD") or ""
         if not email or User.objects.live().filter(email_key=email_key(email)).exists():
             return
         try:
             password_hash = hashed_password(password)
-        except Invalid as fault:
-            raise CommandError(f"TATAMI_SUPERADMIN_PASSWORD: {fault.details}") from None
+        except Invalid as error:
+            raise CommandError(f"TATAMI_SUPERADMIN_PASSWORD: {error.details}") from None
         create_user(email=email, name="Superadmin", role=Role.ADMIN, password_hash=password_hash)
-        self.stdout.write(f"made the superadmin {email}")
+        self.stdout.write(f"created the superadmin {email}")

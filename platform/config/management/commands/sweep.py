@@ -1,4 +1,4 @@
-"""`manage.py sweep`: what is kept no longer, said or removed, by the same list as the nightly jobs."""
+"""`manage.py sweep`: count or delete expired data, by the same list as the nightly jobs."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -17,8 +17,8 @@ from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """How much of a kind was found in a dojo, or on the platform (None)."""
+class Expired:
+    """The number of expired objects of one kind in a dojo, or on the platform (`None`)."""
 
     dojo: str | None
     kind: str
@@ -28,38 +28,40 @@ class Found:
 
 class Command(OnCallCommand):
     help = """\
-Remove what is kept no longer, in every dojo that serves and on the platform, as the nightly jobs do.
+Delete expired data in every active dojo and on the platform, as the nightly jobs do.
 
-With --dry-run it only says what they would remove. A dojo that is too far behind this code is named and passed over."""
+With --dry-run it only counts. A dojo whose schema is too old for this code is skipped and named."""
     example = """\
   manage.py sweep --dry-run
   manage.py sweep --dojo kita --json
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
-        parser.add_argument("--dojo", metavar="SLUG", help="this dojo alone, and not the platform")
+        parser.add_argument("--dry-run", action="store_true", help="only count what would be removed")
+        parser.add_argument("--dojo", metavar="SLUG", help="only this dojo, and not the platform")
         self.add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         autodiscover_modules("tasks")
         dry_run, now = options["dry_run"], clock.now()
         dojos = _dojos(options["dojo"])
-        found: list[Found] = []
+        expired: list[Expired] = []
         try:
             if not options["dojo"]:
-                found += _here(None, ON_THE_PLATFORM, now, dry_run=dry_run)
-            found += _everywhere([dojo for dojo in dojos if not dojo.is_behind], now, dry_run=dry_run)
-        except ServiceUnavailable as away:
-            raise CommandError(away.message) from None
+                expired += _in_scope(None, ON_THE_PLATFORM, now, dry_run=dry_run)
+            expired += _in_dojos([dojo for dojo in dojos if not dojo.is_behind], now, dry_run=dry_run)
+        except ServiceUnavailable as error:
+            raise CommandError(error.message) from None
         for dojo in dojos:
             if dojo.is_behind:
-                self.stderr.write(f"{dojo.slug} is too far behind this code: passed over")
+                self.stderr.write(
+                    f"{dojo.slug} is too far behind this code and was skipped. Run migrate_fleet."
+                )
         if options["json"]:
-            self.print_json([asdict(one) for one in found])
+            self.print_json([asdict(one) for one in expired])
             return
         total = 0
-        for one in found:
+        for one in expired:
             total += one.found
             if one.found:
                 self.stdout.write(
@@ -69,24 +71,24 @@ With --dry-run it only says what they would remove. A dojo that is too far behin
 
 
 def _dojos(slug: str | None) -> list[TenantScope]:
-    """Return the dojos that serve, as the nightly jobs do. Raises `CommandError` where there is none of a slug."""
+    """Return the active dojos, or the one with this slug. Raises `CommandError` if there is none with the slug."""
     with platform_scope():
-        there = Tenant.objects.with_primary_domain().filter(status=Tenant.Status.ACTIVE)
-        found = [one.scope for one in there.filter(**({"slug": slug} if slug else {})).order_by("slug")]
+        active = Tenant.objects.with_primary_domain().filter(status=Tenant.Status.ACTIVE)
+        found = [one.scope for one in active.filter(**({"slug": slug} if slug else {})).order_by("slug")]
     if slug and not found:
-        raise CommandError(f"There is no dojo {slug} that serves.")
+        raise CommandError(f"There is no dojo {slug} that is active.")
     return found
 
 
-def _everywhere(dojos: Iterable[TenantScope], now: datetime, *, dry_run: bool) -> Iterator[Found]:
+def _in_dojos(dojos: Iterable[TenantScope], now: datetime, *, dry_run: bool) -> Iterator[Expired]:
     for dojo in dojos:
         with tenant_scope(dojo):
-            yield from list(_here(dojo.slug, IN_DOJOS, now, dry_run=dry_run))
+            yield from list(_in_scope(dojo.slug, IN_DOJOS, now, dry_run=dry_run))
 
 
-def _here(dojo: str | None, scopes: frozenset[str], now: datetime, *, dry_run: bool) -> Iterator[Found]:
+def _in_scope(dojo: str | None, scopes: frozenset[str], now: datetime, *, dry_run: bool) -> Iterator[Expired]:
     for kept, found in survey(scopes, now=now, dry_run=dry_run):
-        yield Found(dojo, kept.kind, _days(kept), found)
+        yield Expired(dojo, kept.kind, _days(kept), found)
 
 
 def _days(kept: Kept) -> float:
