@@ -1,7 +1,7 @@
 # Tatami's commands. `make` alone lists them.
 #
-# Everything lives below this checkout (.venv, .tatami); no program but Python >= 3.11 with venv, make and the package
-# index is needed. Paths are relative, so the checkout may lie in a folder with spaces.
+# Requirements: make, Python >= 3.11 with venv, and access to the package index. All files are written to the checkout
+# (.venv, .tatami). Paths are relative, so the path of the checkout may contain spaces.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -10,7 +10,7 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/platform
 export PYTHONUNBUFFERED := 1
 ARGS ?=
 
-# The first of these that is new enough makes the environment; `make run PYTHON=/path/to/python` names another.
+# The first of these that is new enough creates the environment. `make run PYTHON=/path/to/python` uses another one.
 FIND_PYTHON = for python in "$(PYTHON)" python3.13 python3.12 python3.11 python3 python3.14; do \
 	  [ -n "$$python" ] && command -v "$$python" >/dev/null 2>&1 || continue; \
 	  "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -23,8 +23,8 @@ help: ## list the commands
 
 # --- the environment ---------------------------------------------------------------------------------------------
 
-# An environment that was never finished, or whose Python is gone, is made anew.
-ifneq ($(shell .venv/bin/python -c 'import pip' 2>/dev/null && echo whole),whole)
+# Create the environment again if it is incomplete, or if its Python no longer exists.
+ifneq ($(shell .venv/bin/python -c 'import pip' 2>/dev/null && echo complete),complete)
 $(shell rm -f .venv/.run .venv/.dev)
 .PHONY: .venv/bin/python
 endif
@@ -34,10 +34,10 @@ endif
 	  echo "Tatami needs Python 3.11 or newer with venv (on Debian: python3 and python3-venv); none was found." >&2; \
 	  exit 1; \
 	fi; \
-	echo "Making the environment in .venv with $$("$$python" --version)"; \
+	echo "Creating the environment in .venv with $$("$$python" --version)"; \
 	"$$python" -m venv --clear .venv
 
-# Stamps: a lock that changed is installed again, an unchanged one costs nothing.
+# Stamp files: dependencies are installed again only if their lock file changed.
 .venv/.run: requirements.txt | .venv/bin/python
 	@echo "Installing requirements.txt"
 	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.txt
@@ -49,34 +49,34 @@ endif
 	@touch .venv/.run $@
 
 .PHONY: venv
-venv: .venv/.dev ## the environment with all development tools
+venv: .venv/.dev ## create the environment with all development tools
 
 # --- the everyday commands -----------------------------------------------------------------------------------------
 
-# Tests have servers and data of their own, beside a running `make run`.
+# Tests use their own servers and data, so they can run beside `make run`.
 WITH_TEST_SERVERS = TATAMI_EPHEMERAL=1 TATAMI_DATA="$${TATAMI_DATA:-$(CURDIR)/.tatami}/test" $(PY) -m tatami.embedded exec --
 WITH_SERVERS = $(PY) -m tatami.embedded exec --
 
 .PHONY: run
-run: .venv/.run ## serve web, worker and beat with a real PostgreSQL and Valkey; Ctrl-C stops all of it
+run: .venv/.run ## start web, worker and beat with PostgreSQL and Valkey; Ctrl-C stops all of them
 	@exec $(PY) -m tatami.embedded run
 
 .PHONY: test
-test: .venv/.dev ## run every test; ARGS="tests/students -k name" chooses
+test: .venv/.dev ## run all tests; ARGS="tests/students -k name" selects some
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest -n auto $(ARGS)
 
 .PHONY: test-volume
-test-volume: .venv/.dev ## run the tests of volume at full size (minutes); their small sizes are part of `make test`
+test-volume: .venv/.dev ## run large tests at full size (minutes); `make test` runs them at a small size
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest -n auto -m volume $(ARGS)
 
 .PHONY: test-chaos
-test-chaos: .venv/.dev ## kill commands, web, workers, beat, Valkey, PostgreSQL at their work (half an hour); ARGS="--seed=7" repeats a run
+test-chaos: .venv/.dev ## kill commands, web, workers, beat, Valkey and PostgreSQL (30 minutes); ARGS="--seed=7" repeats a run
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest tests/chaos -m chaos $(ARGS)
 
 .PHONY: lint
-# The settings refuse to load without a secret; nothing is signed with this one.
+# The settings need a secret. Nothing is signed with this one.
 lint: export JWT_SECRET := only-for-checks-that-sign-nothing-at-all
-lint: .venv/.dev ## check style, types, the arrows between the apps, settings and migrations
+lint: .venv/.dev ## check style, types, imports between apps, settings and migrations
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
@@ -86,28 +86,28 @@ lint: .venv/.dev ## check style, types, the arrows between the apps, settings an
 	$(PY) manage.py lint_migrations
 
 .PHONY: format
-format: .venv/.dev ## write the code in the one style
+format: .venv/.dev ## format the code
 	$(PY) -m ruff check --fix-only .
 	$(PY) -m ruff format .
 
 .PHONY: bench-import
-bench-import: .venv/.dev ## time the import of 5,000 students
+bench-import: .venv/.dev ## measure the import of 5,000 students
 	@exec env $(WITH_TEST_SERVERS) $(PY) benchmarks/import_students.py
 
 .PHONY: bench-promotions
-bench-promotions: .venv/.dev ## time a check of 5,000 students with 500,000 attendances
+bench-promotions: .venv/.dev ## measure a promotion check of 5,000 students with 500,000 attendances
 	@exec env $(WITH_TEST_SERVERS) $(PY) benchmarks/promotions.py
 
 .PHONY: bench-export
-bench-export: .venv/.dev ## export and restore a dojo of 5,000 students and 500,000 attendances
+bench-export: .venv/.dev ## measure export and restore of a dojo with 5,000 students and 500,000 attendances
 	@exec env $(WITH_TEST_SERVERS) $(PY) benchmarks/export.py
 
 .PHONY: bench-fleet
-bench-fleet: .venv/.dev ## time making and migrating dojos, at 10, 200 and 2,000 of them (minutes); ARGS="10 200"
+bench-fleet: .venv/.dev ## measure creating and migrating 10, 200 and 2,000 dojos (minutes); ARGS="10 200" selects sizes
 	@exec env $(WITH_TEST_SERVERS) $(PY) benchmarks/fleet.py $(ARGS)
 
 .PHONY: demo-big
-demo-big: .venv/.run ## add a dojo of 5,000 students and 500,000 attendances
+demo-big: .venv/.run ## add a demo dojo with 5,000 students and 500,000 attendances
 	@exec $(WITH_SERVERS) $(PY) manage.py demo_big $(ARGS)
 
 .PHONY: manage
@@ -115,11 +115,11 @@ manage: .venv/.run ## run a management command: make manage ARGS="showmigrations
 	@exec $(WITH_SERVERS) $(PY) manage.py $(ARGS)
 
 .PHONY: shell
-shell: .venv/.run ## open Django's shell on the running servers (or start them)
+shell: .venv/.run ## open Django's shell; starts the servers if they do not run
 	@exec $(WITH_SERVERS) $(PY) manage.py shell
 
 .PHONY: lock
-lock: .venv/.dev ## compile requirements*.in; UPGRADE=--upgrade takes newer versions
+lock: .venv/.dev ## compile requirements*.in; UPGRADE=--upgrade installs newer versions
 	@for set in requirements requirements-dev; do \
 	  $(PY) -m uv pip compile "$$set.in" --output-file "$$set.txt" --universal --python-version 3.11 $(UPGRADE) \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock" \
@@ -127,6 +127,6 @@ lock: .venv/.dev ## compile requirements*.in; UPGRADE=--upgrade takes newer vers
 	done
 
 .PHONY: clean
-clean: ## remove the environment and the caches; the data in .tatami stays
+clean: ## delete the environment and the caches; keeps the data in .tatami
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
