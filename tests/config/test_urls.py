@@ -1,3 +1,6 @@
+"""A few requests through the real URL tables of both kinds of host, with all middleware."""
+
+
 def test_me_shows_the_caller(dojo):
     response = dojo.admin.get("/me")
     assert response.status_code == 200, response.content

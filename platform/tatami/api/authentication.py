@@ -54,7 +54,7 @@ class BearerAuthentication(BaseAuthentication):
         return self.user(token, request)
 
     def user(self, text: str, request: ApiRequest) -> tuple[Any, AccessToken]:
-        """Return the user of an access token: its owner, or the user whom a superadmin impersonates with it."""
+        """Return the user of an access token: its owner, or the user that a superadmin impersonates with it."""
         try:
             token = AccessToken(text)
         except ExpiredTokenError:

@@ -1,5 +1,6 @@
 """A site with generic views over a real table, the users of the platform, for tests that need rows."""
 
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.urls import path
@@ -11,7 +12,7 @@ from shared_apps.accounts.models import Session, User, UserQuerySet
 from tatami.api.fields import ArchivedField, ReferenceField
 from tatami.api.filters import one_of, since
 from tatami.api.pagination import CursorPages
-from tatami.api.permissions import ALL, OWN, RuleTable, rule
+from tatami.api.permissions import ALL, OWN, RECORDED, RuleTable, rule
 from tatami.api.request import ApiRequest
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tatami.api.views import ApiView, Collection, Listing, Resource
@@ -22,10 +23,13 @@ from tests.tatami.api.sample_site import RoleAsToken
 
 
 class SampleUsers(UserQuerySet):
-    """Users. A caller with visibility OWN sees the user of their own role."""
+    """Users. A caller sees with OWN the user of their role, with RECORDED new users named after their role."""
 
     def belonging_to(self, user: Any) -> "SampleUsers":
         return self.filter(email_key=f"{user.role}@example.com")
+
+    def recorded_by(self, user: Any, now: datetime) -> "SampleUsers":
+        return self.filter(created_at__gte=now - timedelta(hours=1), name__startswith=user.role)
 
 
 class UserSerializer(StrictModelSerializer):
@@ -132,7 +136,7 @@ handler400 = handler403 = handler404 = handler500 = "tatami.api.exception_mappin
 
 _STAFF = rule(admin=ALL, assistant=ALL)
 ACCESS: RuleTable = {
-    "users": {"GET": rule(admin=ALL, student=OWN), "POST": _STAFF},
+    "users": {"GET": rule(admin=ALL, student=OWN, assistant=RECORDED), "POST": _STAFF},
     "user": {"GET": rule(admin=ALL, student=OWN), "PATCH": _STAFF, "DELETE": rule(admin=ALL)},
     "newest": {"GET": rule(admin=ALL)},
     "references": {"POST": rule(admin=ALL)},

@@ -14,7 +14,6 @@ from tatami.tenancy.scope import TenantScope, tenant_scope
 from tatami.work import DONE, Job, Turn
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.now import NOW
-from tests.support.ports import free_port
 
 SAMPLE = re.compile(r"^(?P<name>\w+)(?:\{(?P<labels>[^}]*)\})? (?P<value>\S+)$", re.MULTILINE)
 
@@ -27,13 +26,21 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def port(settings: Any, waiting: None) -> Iterator[int]:
-    """Serve the metrics of this process; return the port."""
-    settings.TATAMI_METRICS_PORT, settings.TATAMI_METRICS_HOST = free_port(), "127.0.0.1"
-    server = serve_metrics()
-    assert server is not None
-    yield settings.TATAMI_METRICS_PORT
-    server.shutdown()
-    server.server_close()
+    """Serve the metrics of this process; return the port.
+
+    The port is reserved by a socket that shares it but does not listen. Otherwise another process could take it, and
+    would share it with this one.
+    """
+    with socket.socket() as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.bind(("127.0.0.1", 0))
+        settings.TATAMI_METRICS_PORT, settings.TATAMI_METRICS_HOST = reserved.getsockname()[1], "127.0.0.1"
+        server = serve_metrics()
+        assert server is not None
+        yield settings.TATAMI_METRICS_PORT
+        server.shutdown()
+        server.server_close()
 
 
 def scrape(port: int) -> dict[tuple[str, str], float]:

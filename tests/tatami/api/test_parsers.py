@@ -2,7 +2,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tatami.api.parsers import strict_loads
@@ -76,11 +76,13 @@ documents = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None)  # a slow machine is not a failure
 @given(documents)
 def test_a_valid_document_is_read_unchanged(document: object) -> None:
     assert strict_loads(json.dumps(document).encode()) == document
 
 
+@settings(deadline=None)  # a slow machine is not a failure
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     with contextlib.suppress(MalformedJson, Invalid):

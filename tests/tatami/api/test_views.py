@@ -1,11 +1,13 @@
 """Generic views, over users of the platform."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from shared_apps.accounts.models import User
+from tatami.tenancy.scope import platform_scope
 from tests.tatami.api.conftest import details_of, error_of
 
 JSON = "application/json"
@@ -96,6 +98,16 @@ def test_an_object_that_the_caller_may_not_see_is_not_found(users_admin: Client)
     assert [row["name"] for row in users_admin.get("/users", headers=student).json()["results"]] == [
         "Student"
     ]
+
+
+def test_a_role_with_visibility_recorded_sees_what_it_recorded(users_admin: Client) -> None:
+    create(users_admin, "assistant-new")
+    create(users_admin, "assistant-old")
+    create(users_admin, "Mary")
+    with platform_scope():
+        User.objects.filter(name="assistant-old").update(created_at=datetime(2020, 1, 1, tzinfo=UTC))
+    page = users_admin.get("/users", headers={"Authorization": "Bearer assistant"}).json()
+    assert [row["name"] for row in page["results"]] == ["assistant-new"]
 
 
 @pytest.mark.parametrize("id", [UNKNOWN, "1", "%00", "None", "0190a5a2"])
