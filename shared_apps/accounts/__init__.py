@@ -1,1 +1,1 @@
-"""Who may sign in, and as what. Lives in `public` (superadmins) and in every dojo's schema (its people)."""
+"""Users, sign-in and the audit log. The tables exist in `public` (superadmins) and in every tenant's schema."""

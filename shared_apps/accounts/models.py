@@ -1,7 +1,7 @@
-"""The user and what belongs to signing in. Every table here is sealed like a dojo's, in `public` too."""
+"""Users, sessions, the audit log and idempotency keys. Each table has row-level security, also in `public`."""
 
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -9,14 +9,18 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, NullIf
 
-from shared_apps.accounts.errors import EmailTaken
+from tatami.errors import DomainError
 from tatami.fields import SearchField
 from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
 from tatami.text import normalise
 
 
+class EmailTaken(DomainError):
+    """A user with this e-mail address already exists."""
+
+
 class Role(models.TextChoices):
-    """What a user is in this dojo. On the platform host `admin` means superadmin."""
+    """The role of a user in the tenant. On the platform, `admin` means superadmin."""
 
     ADMIN = "admin"
     INSTRUCTOR = "instructor"
@@ -28,42 +32,46 @@ STAFF_ROLES = (Role.ADMIN, Role.INSTRUCTOR, Role.ASSISTANT)
 
 
 class UserQuerySet(ArchivableQuerySet["User"]):
-    """The users of the scope in force."""
+    """Users of the tenant, or the platform, in scope."""
 
     def active(self) -> Self:
-        """Return those who may sign in."""
+        """Return the users who may sign in."""
         return self.filter(is_active=True, archived_at__isnull=True)
 
     def staff(self) -> Self:
-        """Return the dojo's own people: admins, instructors, assistants."""
+        """Return admins, instructors and assistants."""
         return self.filter(role__in=STAFF_ROLES)
 
     def active_admins(self) -> Self:
         """Return the admins who may sign in."""
         return self.active().filter(role=Role.ADMIN)
 
+    def active_for_update(self) -> Self:
+        """Return the users who may sign in, locked until the transaction ends.
+
+        FOR NO KEY UPDATE: inserting a row that refers to the user, such as an audit entry, does not wait.
+        """
+        return self.active().select_for_update(no_key=True)
+
     def signed_in(
         self, *, user_id: UUID, session_id: UUID, now: datetime, impersonator: UUID | None = None
     ) -> "User | None":
-        """Return the user whose session is still good, in one statement, or None.
+        """Return the active user of an open session, or None. One statement.
 
-        Role and active flag are read here at every request, so a change acts on the next one. A session that a
-        superadmin opened as this user is good for that superadmin only, and no other is good for him.
+        Every request reads the role and the active flag here, so a change takes effect on the next request. A session
+        that a superadmin opened by impersonation is valid only with that `impersonator`, and a superadmin who
+        impersonates has no other session.
         """
         return self.active().filter(
             pk=user_id, sessions__pk=session_id, sessions__impersonator=impersonator,
             sessions__ended_at__isnull=True, sessions__expires_at__gt=now,
         ).first()  # fmt: skip
 
-    def held(self) -> Self:
-        """Return those who may sign in, held as they are until the transaction ends.
+    def named_like(self, text: str) -> Self:
+        """Return the users whose name contains every word of `text`.
 
-        Not their keys: somebody who is just now recorded as having done something need not wait.
+        `search_name` also contains the e-mail address, which callers without access to addresses must not search.
         """
-        return self.active().select_for_update(no_key=True)
-
-    def called(self, text: str) -> Self:
-        """Return those whose name alone has every word of `text` in it: `search_name` holds the address, too."""
         words = normalise(text).split()
         names = [(pk, normalise(name)) for pk, name in self.values_list("pk", "name")] if words else []
         found = [pk for pk, name in names if all(word in name for word in words)]
@@ -71,7 +79,7 @@ class UserQuerySet(ArchivableQuerySet["User"]):
 
 
 class User(Archivable, AbstractBaseUser):
-    """Somebody who signs in by e-mail address and password."""
+    """A person who signs in with e-mail address and password."""
 
     email = models.EmailField(max_length=254)
     email_key = models.TextField(editable=False)
@@ -79,9 +87,9 @@ class User(Archivable, AbstractBaseUser):
     search_name = SearchField("name", "email")
     role = models.CharField(max_length=16, choices=Role)
     is_active = models.BooleanField(default=True)
-    last_login = None  # the sessions know better
+    last_login = None  # the sessions store it
     impersonator: "User | None" = None
-    """The superadmin who acts as this user in the request at hand."""
+    """The superadmin who acts as this user in the current request. Not stored."""
 
     objects: ClassVar[UserQuerySet] = UserQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -103,12 +111,12 @@ class User(Archivable, AbstractBaseUser):
         return self.name or self.email
 
     def restore(self) -> None:
-        """Bring the user back. Raises `EmailTaken` if somebody else has the address by now."""
+        """Undo archiving. Raises `EmailTaken` if another user has the address by now."""
         self.archived_at = None
         self.save_once()
 
     def save_once(self) -> None:
-        """Save. Raises `EmailTaken`, by the constraint."""
+        """Save the user. Raises `EmailTaken` if the unique constraint is violated."""
         try:
             with transaction.atomic():
                 self.save()
@@ -118,10 +126,22 @@ class User(Archivable, AbstractBaseUser):
             raise
 
 
-class Session(TenantModel):
-    """One sign-in: a family of refresh tokens, of which only the latest works. Holds hashes, never tokens.
+class SessionQuerySet(models.QuerySet["Session"]):
+    """Sessions of the tenant, or the platform, in scope."""
 
-    Two kinds have no refresh token: an impersonation, and a sign-in to the console, whose cookie it keeps the hash of.
+    def not_ended(self) -> Self:
+        """Return the sessions that no one has ended; they may have expired."""
+        return self.filter(ended_at__isnull=True)
+
+    def open_at(self, now: datetime) -> Self:
+        """Return the sessions that are neither ended nor expired."""
+        return self.not_ended().filter(expires_at__gt=now)
+
+
+class Session(TenantModel):
+    """One sign-in: a family of refresh tokens, of which only the latest is valid. It stores hashes, never tokens.
+
+    Impersonations and console sessions have no refresh token. A console session stores the hash of its cookie.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
@@ -131,26 +151,38 @@ class Session(TenantModel):
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     impersonator = models.UUIDField(null=True)
-    """The superadmin who acts as this user; a row of `public`, so no foreign key leads there."""
+    """The superadmin who acts as this user. No foreign key, because the row is in another schema (`public`)."""
+
+    objects: ClassVar[SessionQuerySet] = SessionQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         indexes = [models.Index(fields=["expires_at"], name="session_expires")]
 
 
+class PasswordLinkQuerySet(models.QuerySet["PasswordLink"]):
+    """Password links of the tenant, or the platform, in scope."""
+
+    def unused(self) -> Self:
+        """Return the links that have not been used or invalidated; they may have expired."""
+        return self.filter(used_at__isnull=True)
+
+
 class PasswordLink(TenantModel):
-    """A single-use link by which a user sets a password. Holds the hash of its secret."""
+    """A single-use link by which a user sets a password. It stores the hash of the secret."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="password_links")
     secret_hash = models.BinaryField(max_length=32)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
 
+    objects: ClassVar[PasswordLinkQuerySet] = PasswordLinkQuerySet.as_manager()  # type: ignore[assignment]
+
     class Meta:
         constraints = [models.UniqueConstraint(fields=["secret_hash"], name="password_link_once")]
 
 
 class AttemptCount(TenantModel):
-    """How often something that is throttled was tried in the present window. One row per hashed key."""
+    """The number of attempts in the current window of a rate limit. One row per hashed key."""
 
     key_hash = models.BinaryField(max_length=32)
     window_started_at = models.DateTimeField()
@@ -162,30 +194,30 @@ class AttemptCount(TenantModel):
 
 
 class AuditQuerySet(models.QuerySet["AuditEntry"]):
-    """The deeds in the scope in force."""
+    """Audit entries of the tenant, or the platform, in scope."""
 
     def with_actors(self) -> Self:
-        """Return them with `actor_called`: what the actor is called now, which for an erased user is no name."""
-        called = Coalesce(NullIf("name", Value("")), "email", output_field=models.CharField())
-        users = User.objects.filter(pk=OuterRef("actor")).values_list(called)
-        return self.annotate(actor_called=Coalesce(Subquery(users), "actor_name"))
+        """Annotate `current_actor_name`: the actor's present name. An erased user has no name any more."""
+        name = Coalesce(NullIf("name", Value("")), "email", output_field=models.CharField())
+        users = User.objects.filter(pk=OuterRef("actor")).values_list(name)
+        return self.annotate(current_actor_name=Coalesce(Subquery(users), "actor_name"))
 
 
 class AuditEntry(TenantModel):
-    """A write that somebody made, in which fields and why. Rows are added and read; nothing else is granted.
+    """One write: who made it, which fields changed, and why. The app may only insert and read rows.
 
-    No row keeps the name of a user of this scope, so that an erasure need not rewrite history.
+    No row stores the name of a user of this scope, so that an erasure does not have to change the audit log.
     """
 
     APP_PRIVILEGES = "SELECT, INSERT"
 
     actor = models.UUIDField()
     actor_name = models.CharField(max_length=200)
-    """Of a device; blank for a user, who is asked for his name when the row is shown."""
-    actor_called: str
-    """Only there after `with_actors`."""
+    """The name of a device; blank for a user, whose name is read when the entry is shown."""
+    current_actor_name: str
+    """Set by `with_actors`."""
     impersonator = models.UUIDField(null=True)
-    """The superadmin who did it as the actor."""
+    """The superadmin who acted as the actor."""
     impersonator_name = models.CharField(max_length=200, blank=True, db_default="")
     action = models.CharField(max_length=80)
     object = models.UUIDField(null=True)
@@ -203,9 +235,19 @@ class AuditEntry(TenantModel):
             models.Index(fields=["object", "-created_at"], name="audit_of_object"),
         ]
 
+    @property
+    def actor_reference(self) -> dict[str, Any]:
+        """Return `id` and `name` of the actor. Needs `with_actors`."""
+        return {"id": self.actor, "name": self.current_actor_name}
+
+    @property
+    def impersonator_reference(self) -> dict[str, Any] | None:
+        """Return `id` and `name` of the superadmin who acted as the actor, if one did."""
+        return {"id": self.impersonator, "name": self.impersonator_name} if self.impersonator else None
+
 
 class IdempotentAnswer(TenantModel):
-    """The first answer to a write that bore an Idempotency-Key; it commits with the write's effect."""
+    """The response to the first request with an Idempotency-Key. It commits together with the effect of the write."""
 
     caller = models.UUIDField()
     method = models.CharField(max_length=8)

@@ -1,4 +1,4 @@
-"""Changing one's password, and setting it by a single-use link that is mailed."""
+"""Changing one's own password, and setting it by a single-use link that is sent by e-mail."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -15,43 +15,44 @@ from shared_apps.accounts.throttling import (
     OWN_PASSWORD,
     RESET_PER_ACCOUNT,
     RESET_PER_ADDRESS,
+    clear_attempts,
+    clear_sign_in_attempts,
     count_attempt,
-    forget_attempts,
-    forget_sign_ins,
 )
-from shared_apps.accounts.users import hashed_password, spend_links
-from tatami.errors import Invalid, InvalidCredentials, Throttled, TokenInvalid
+from shared_apps.accounts.users import hash_password, invalidate_links
+from tatami.errors import InvalidCredentials, Throttled, TokenInvalid
 from tatami.keys import secret_hash
 from tatami.tenancy.addresses import origin
 from tatami.text import email_key
 
-LINK_LIVES: Final = timedelta(hours=72)
+LINK_LIFETIME: Final = timedelta(hours=72)
 
 
 def change_password(*, user: User, current: str, new: str, session_id: UUID, now: datetime) -> None:
-    """Change the caller's own password and end his other sessions and his links. Call it outside a transaction.
+    """Change the caller's own password, end the other sessions and invalidate links. Call it outside a transaction.
 
-    Raises `InvalidCredentials` if `current` is wrong, be it since a moment ago, `Invalid` if `new` is easily guessed,
-    `Throttled` after too many attempts: whoever holds a stolen access token must not guess on.
+    Raises `InvalidCredentials` if `current` is wrong, also if the password was changed a moment ago; `Invalid` if `new`
+    is easy to guess; `Throttled` after too many attempts, so that a stolen access token cannot be used to guess.
     """
     count_attempt(OWN_PASSWORD, str(user.pk), now=now)
     if not check_password(current, user.password):
         raise InvalidCredentials("The current password is wrong.")
-    try:
-        new_hash = hashed_password(new, user)
-    except Invalid as fault:
-        raise Invalid(details={"new_password": (fault.details or {})["password"]}) from None
+    new_hash = hash_password(new, user, field="new_password")
     with transaction.atomic():
-        proven = User.objects.active().filter(pk=user.pk, password=user.password)
-        if not proven.update(password=new_hash, updated_at=now):
+        unchanged = User.objects.active().filter(pk=user.pk, password=user.password)
+        if not unchanged.update(password=new_hash, updated_at=now):
             raise InvalidCredentials("The current password is wrong.")
         end_sessions(user.pk, now=now, keep=session_id)
-        spend_links(user.pk, now=now)
-        forget_attempts(OWN_PASSWORD, str(user.pk))
+        invalidate_links(user.pk, now=now)
+        clear_attempts(OWN_PASSWORD, str(user.pk))
 
 
 def request_link(*, email: str, address: str, now: datetime) -> None:
-    """Mail a link to whoever has this address here, if anybody does. Says nothing about whether, nor by its errors."""
+    """Send a link to this e-mail address if an active user has it. Neither result nor errors reveal whether one does.
+
+    Raises `Throttled` after too many requests from the network `address`. After too many requests for one account it
+    sends nothing.
+    """
     key = email_key(email)
     count_attempt(RESET_PER_ADDRESS, address, now=now)
     try:
@@ -59,46 +60,41 @@ def request_link(*, email: str, address: str, now: datetime) -> None:
     except Throttled:
         return
     with transaction.atomic():
-        # Held, so that no link goes to an address that is just being replaced.
-        user = User.objects.held().filter(email_key=key).first()
+        # The lock keeps a link from going to an address that is being replaced at this moment.
+        user = User.objects.active_for_update().filter(email_key=key).first()
         if user:
             send_link(user, now=now)
 
 
 def send_link(user: User, *, now: datetime) -> None:
-    """Mail a user a single-use link to set a password, once the transaction in progress has committed."""
+    """Send a user a single-use link to set a password when the current transaction commits."""
     secret = secrets.token_urlsafe(32)
-    PasswordLink.objects.create(user=user, secret_hash=secret_hash(secret), expires_at=now + LINK_LIVES)
+    PasswordLink.objects.create(user=user, secret_hash=secret_hash(secret), expires_at=now + LINK_LIFETIME)
     address, url = user.email, f"{origin()}/auth/password/reset#{secret}"
     transaction.on_commit(lambda: _mail(address, url, secret), robust=True)
 
 
 def use_link(*, secret: str, new: str, address: str, now: datetime) -> None:
-    """Set the password by the link's secret; end all sessions and links. Call it outside a transaction.
+    """Set the password with the secret of a link, end all sessions and invalidate links. Call it outside a transaction.
 
-    Whoever has the link may sign in from the network `address` at once, however often others guessed. Raises
-    `TokenInvalid` for a link that is unknown, used or too old; `Invalid` for an easily guessed password.
+    Afterwards the user can sign in from the network `address` at once, even if others had used up the attempts. Raises
+    `TokenInvalid` if the link is unknown, used or expired, and `Invalid` if the password is easy to guess.
     """
-    links = PasswordLink.objects.filter(
-        secret_hash=secret_hash(secret), used_at__isnull=True, expires_at__gt=now
+    links = PasswordLink.objects.unused().filter(
+        secret_hash=secret_hash(secret), expires_at__gt=now, user__in=User.objects.active()
     )
-    link = links.select_related("user").filter(user__archived_at__isnull=True, user__is_active=True).first()
+    link = links.select_related("user").first()
     if link is None:
-        raise TokenInvalid("This link is not valid, or not any more.")
-    try:
-        new_hash = hashed_password(new, link.user)
-    except Invalid as fault:
-        raise Invalid(details={"new_password": (fault.details or {})["password"]}) from None
+        raise TokenInvalid("This link is not valid, or not valid any more.")
+    new_hash = hash_password(new, link.user, field="new_password")
     with transaction.atomic():
-        # The user first, like all that ends links. Of two uses at once one finds the link unused.
+        # The user is locked first, as everywhere. Of two concurrent uses only one finds the link unused.
         User.objects.filter(pk=link.user_id).update(password=new_hash, updated_at=now)
-        if not PasswordLink.objects.filter(pk=link.pk, used_at__isnull=True).update(
-            used_at=now, updated_at=now
-        ):
-            raise TokenInvalid("This link is not valid, or not any more.")
-        spend_links(link.user_id, now=now)
+        if not PasswordLink.objects.unused().filter(pk=link.pk).update(used_at=now, updated_at=now):
+            raise TokenInvalid("This link is not valid, or not valid any more.")
+        invalidate_links(link.user_id, now=now)
         end_sessions(link.user_id, now=now)
-    forget_sign_ins(link.user.email_key, address)
+    clear_sign_in_attempts(link.user.email_key, address)
 
 
 def _mail(address: str, url: str, secret: str) -> None:

@@ -1,7 +1,6 @@
-"""The shape of sign-in and of users."""
+"""Requests and responses: sign-in, the caller, users and the audit log."""
 
 from typing import Any
-from uuid import UUID
 
 from rest_framework import serializers
 
@@ -11,8 +10,15 @@ from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tatami.tenancy.scope import TenantScope, required_scope
 
 
+class ReferenceSerializer(serializers.Serializer[Any]):
+    """Another resource, by its id and its display name."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
 class Password(serializers.CharField):
-    """A password as typed: not trimmed, not normalised; bounded, because hashing a novel takes its time."""
+    """A password exactly as typed. Its length is limited, because hashing a long text is slow."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=256, trim_whitespace=False, write_only=True, **kwargs)
@@ -42,7 +48,7 @@ class ResetConfirmSerializer(StrictSerializer):
 
 
 class PublicUserSerializer(StrictModelSerializer):
-    """What colleagues may see of a user."""
+    """The fields of a user that other staff may see."""
 
     class Meta:
         model = User
@@ -50,7 +56,7 @@ class PublicUserSerializer(StrictModelSerializer):
 
 
 class UserSerializer(StrictModelSerializer):
-    """A user, as admins see and change it."""
+    """A user, as admins see and change them."""
 
     email = serializers.EmailField(max_length=254)
     name = SingleLineField(max_length=200, required=False, allow_blank=True)
@@ -63,12 +69,12 @@ class UserSerializer(StrictModelSerializer):
         fields = ("email", "name", "role", "is_active", "password", "archived")
 
 
-class TokensSerializer(StrictSerializer):
-    """What a sign-in or a renewal answers."""
+class TokensSerializer(serializers.Serializer[Any]):
+    """The tokens of a session. Both lifetimes are in seconds."""
 
     access = serializers.CharField()
     refresh = serializers.CharField()
-    token_type = serializers.ReadOnlyField(default="Bearer")
+    token_type = serializers.ChoiceField(choices=["Bearer"])
     expires_in = serializers.IntegerField()
     refresh_expires_in = serializers.IntegerField()
 
@@ -80,6 +86,8 @@ class SignedInUserSerializer(StrictModelSerializer):
 
 
 class SignInSerializer(TokensSerializer):
+    """The tokens, and the user who signed in."""
+
     user = SignedInUserSerializer()
 
 
@@ -91,7 +99,7 @@ class MeTenantSerializer(StrictSerializer):
 
 
 class MeSerializer(StrictModelSerializer):
-    """The caller, as `/me` shows and (the name) changes him."""
+    """The caller, as `/me` shows them. Only the name can be changed."""
 
     tenant = serializers.SerializerMethodField()
     students = serializers.SerializerMethodField()
@@ -106,18 +114,33 @@ class MeSerializer(StrictModelSerializer):
         return dict(MeTenantSerializer(scope).data) if isinstance(scope, TenantScope) else None
 
     def get_students(self, user: User) -> list[dict[str, Any]]:
-        """Return nobody: on the platform there are no students. A dojo's `/me` says more."""
+        """Return an empty list, because the platform has no students. Tenants override this."""
         return []
 
     def to_representation(self, user: User) -> dict[str, Any]:
-        """Say, too, which superadmin acts as this user, if one does."""
-        impersonator = user.impersonator
-        shown = {"impersonated_by": named(impersonator.pk, str(impersonator))} if impersonator else {}
-        return {**super().to_representation(user), **shown}
+        """Add `impersonated_by` if a superadmin acts as this user."""
+        data = super().to_representation(user)
+        if user.impersonator:
+            data["impersonated_by"] = {"id": user.impersonator.pk, "name": str(user.impersonator)}
+        return data
+
+
+# Documents the responses of `MeSerializer`, its subclasses and `DeviceMeSerializer` as one component.
+class MeAnswerSerializer(serializers.Serializer[Any]):
+    """The caller, and the students they are linked with. `tenant` is null on the platform."""
+
+    id = serializers.UUIDField()
+    email = serializers.EmailField()
+    name = serializers.CharField(allow_blank=True)
+    role = serializers.ChoiceField(choices=Role.choices)
+    tenant = MeTenantSerializer(allow_null=True)
+    students = ReferenceSerializer(many=True)
+    impersonated_by = ReferenceSerializer(required=False)
+    """The superadmin who acts as this user. Absent if no one does."""
 
 
 class DeviceMeSerializer(StrictSerializer):
-    """A device as the caller: it has no address and speaks for nobody. `location` is where it stands."""
+    """A device as the caller. It has no e-mail address and no students; `location` is where it stands."""
 
     id = serializers.UUIDField()
     email = serializers.SerializerMethodField()
@@ -137,11 +160,11 @@ class DeviceMeSerializer(StrictSerializer):
         return []
 
 
-class AuditSerializer(StrictModelSerializer):
-    """One deed. `action` is the route and the method; `fields` are names, never values."""
+class AuditEntrySerializer(StrictModelSerializer):
+    """One write. `action` is the route and the method; `fields` are names, never values."""
 
-    actor = serializers.SerializerMethodField()
-    impersonated_by = serializers.SerializerMethodField()
+    actor = ReferenceSerializer(source="actor_reference")
+    impersonated_by = ReferenceSerializer(source="impersonator_reference", allow_null=True)
 
     class Meta:
         model = AuditEntry
@@ -160,17 +183,5 @@ class AuditSerializer(StrictModelSerializer):
         )
 
     def get_fields(self) -> dict[str, Any]:
-        # `fields` is also what DRF calls its own.
+        # Declared here, because `fields` as a class attribute would hide DRF's property of that name.
         return {**super().get_fields(), "fields": serializers.JSONField(read_only=True)}
-
-    def get_actor(self, entry: AuditEntry) -> dict[str, Any]:
-        return named(entry.actor, entry.actor_called)
-
-    def get_impersonated_by(self, entry: AuditEntry) -> dict[str, Any] | None:
-        """Return the superadmin who did it as the actor."""
-        return named(entry.impersonator, entry.impersonator_name) if entry.impersonator else None
-
-
-def named(id_: UUID, name: str) -> dict[str, Any]:
-    """Return somebody as answers refer to him."""
-    return {"id": id_, "name": name}

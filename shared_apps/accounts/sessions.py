@@ -1,7 +1,8 @@
-"""Signing in, renewing, signing out. Each step commits by itself: call these outside a transaction.
+"""Sign-in, token renewal, sign-out and impersonation.
 
-A password is hashed while no transaction is open. A refresh token is rotated by one conditional UPDATE; what is
-stored is its hash, and a replay ends the whole family.
+Call sign-in, renewal and sign-out outside a transaction, because each of their steps commits by itself and passwords
+are hashed while no transaction is open. A refresh token is rotated by one conditional UPDATE. Only its hash is stored,
+and using a rotated token again ends its whole session.
 """
 
 from dataclasses import dataclass
@@ -13,69 +14,81 @@ from django.contrib.auth.hashers import check_password
 from django.db import transaction
 
 from shared_apps.accounts.models import Session, User
-from shared_apps.accounts.throttling import count_sign_in, forget_sign_ins
+from shared_apps.accounts.throttling import clear_sign_in_attempts, count_sign_in_attempt
 from tatami.errors import InvalidCredentials, TokenExpired, TokenInvalid
 from tatami.ids import uuid7
 from tatami.keys import secret_hash
 from tatami.text import email_key
-from tatami.tokens import AccessToken, ExpiredTokenError, RefreshToken, TokenError, expires_at, issue
+from tatami.tokens import (
+    AccessToken,
+    Actor,
+    ExpiredTokenError,
+    ImpersonationToken,
+    RefreshToken,
+    TokenError,
+    expires_at,
+    issue,
+    issue_impersonation,
+)
 
-UNUSABLE: Final = "!"
-"""What Django stores for no password; comparing with it costs as much as with a real one."""
+UNUSABLE_PASSWORD: Final = "!"  # noqa: S105
+"""What Django stores for no password. Comparing with it takes as long as comparing with a real hash."""
 
-TWO_TABS: Final = timedelta(seconds=10)
-"""A repeat this soon after the rotation is taken for a second tab, not for a thief."""
+REPLAY_TOLERANCE: Final = timedelta(seconds=10)
+"""A repeated refresh within this time after the rotation comes from a second tab, not from a thief."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a session hands out. Life times in whole seconds."""
+    """The tokens of a session. Lifetimes in seconds."""
 
     access: str
     refresh: str
     expires_in: int
     refresh_expires_in: int
+    token_type: str = "Bearer"  # noqa: S105
 
 
 def sign_in(*, email: str, password: str, address: str, now: datetime) -> tuple[User, Tokens]:
-    """Open a session for the user of this host with that password. Raises what `prove` does."""
-    proven = prove(email=email, password=password, address=address, now=now)
+    """Open a session for the user with this e-mail address and password. Raises what `verify_password` raises."""
+    verified = verify_password(email=email, password=password, address=address, now=now)
     with transaction.atomic():
-        user = hold(proven)
+        user = lock_verified_user(verified)
         return user, open_session(user, now=now)
 
 
-def prove(*, email: str, password: str, address: str, now: datetime) -> User:
-    """Return the user of this host with that password.
+def verify_password(*, email: str, password: str, address: str, now: datetime) -> User:
+    """Return the user in scope with this e-mail address and password.
 
-    Raises `InvalidCredentials` alike, in answer and in work done, for an unknown address, a wrong password and an
-    inactive user; `Throttled` after too many attempts on the account or from the network `address`. Before a session
-    is opened he is to be held (`hold`): while the password was compared he may have been given another one.
+    Raises `InvalidCredentials` for an unknown address, a wrong password and an inactive user, with the same response
+    and the same amount of work. Raises `Throttled` after too many attempts on the account or from the network
+    `address`. Lock the user with `lock_verified_user` before opening a session: the password may have been changed
+    while it was compared.
     """
     key = email_key(email)
-    count_sign_in(key, address, now=now)
+    count_sign_in_attempt(key, address, now=now)
     user = User.objects.live().filter(email_key=key).first()
-    # Without a usable password Django hashes once all the same: the answer takes as long.
-    matches = check_password(password, user.password if user else UNUSABLE)
+    # Without a usable password Django hashes once as well, so that the response takes as long.
+    matches = check_password(password, user.password if user else UNUSABLE_PASSWORD)
     if user is None or not matches or not user.is_active:
         raise InvalidCredentials
-    forget_sign_ins(key, address)
+    clear_sign_in_attempts(key, address)
     return user
 
 
-def hold(proven: User) -> User:
-    """Return the user whom `prove` returned as he is now, held until the transaction ends that opens his session.
+def lock_verified_user(verified: User) -> User:
+    """Return the user from `verify_password` as they are now, locked until the transaction ends.
 
-    Raises `InvalidCredentials` if he has left meanwhile, or has another password.
+    Raises `InvalidCredentials` if the user is not active any more, or has another password.
     """
-    user = User.objects.held().filter(pk=proven.pk, password=proven.password).first()
+    user = User.objects.active_for_update().filter(pk=verified.pk, password=verified.password).first()
     if user is None:
         raise InvalidCredentials
     return user
 
 
 def open_session(user: User, *, now: datetime) -> Tokens:
-    """Open a session for a user who has proven who he is."""
+    """Open a session for a user who has already been authenticated."""
     session_id = uuid7()
     refresh, tokens = _issue_both(user.pk, session_id)
     Session.objects.create(
@@ -88,18 +101,38 @@ def open_session(user: User, *, now: datetime) -> Tokens:
     return tokens
 
 
+def open_impersonation(*, user: User, actor: Actor, now: datetime) -> ImpersonationToken:
+    """Open a session in which `actor`, a superadmin, acts as a user of the tenant in scope.
+
+    It cannot be renewed and ends after fifteen minutes. It ends earlier when the user's sessions end, or when the
+    superadmin's own session ends.
+    """
+    session_id = uuid7()
+    token = issue_impersonation(user_id=user.pk, session_id=session_id, actor=actor)
+    Session.objects.create(
+        id=session_id,
+        user=user,
+        token_hash=secret_hash(str(token)),
+        rotated_at=now,
+        expires_at=expires_at(token),
+        impersonator=actor.user_id,
+    )
+    return token
+
+
 def renew(*, refresh: str, now: datetime) -> Tokens:
     """Exchange a refresh token, which works once, for new tokens.
 
-    Raises `TokenExpired`; `TokenInvalid` for anything else, and then ends the session if the token was used before
-    (unless that was within ten seconds). Of parallel calls with one token exactly one succeeds.
+    Raises `TokenExpired` if it has expired, and `TokenInvalid` for anything else. If the token was used before, more
+    than ten seconds ago, its session ends. Of concurrent calls with one token exactly one succeeds.
     """
     token = read_refresh(refresh)
     if User.objects.signed_in(user_id=token.user_id, session_id=token.session_id, now=now) is None:
         raise TokenInvalid
     presented = secret_hash(refresh)
     successor, tokens = _issue_both(token.user_id, token.session_id)
-    rotated = Session.objects.filter(pk=token.session_id, token_hash=presented, ended_at__isnull=True).update(
+    current = Session.objects.not_ended().filter(pk=token.session_id, token_hash=presented)
+    rotated = current.update(
         token_hash=secret_hash(tokens.refresh),
         previous_hash=presented,
         rotated_at=now,
@@ -113,7 +146,7 @@ def renew(*, refresh: str, now: datetime) -> Tokens:
 
 
 def sign_out(*, refresh: str, now: datetime) -> None:
-    """End the session of this refresh token; an ended or expired one stays ended. Raises `TokenInvalid`."""
+    """End the session of this refresh token. An ended or expired session stays ended. Raises `TokenInvalid`."""
     try:
         token = read_refresh(refresh)
     except TokenExpired:
@@ -123,7 +156,7 @@ def sign_out(*, refresh: str, now: datetime) -> None:
 
 def end_sessions(user_id: UUID, *, now: datetime, only: UUID | None = None, keep: UUID | None = None) -> None:
     """End a user's sessions: all, `only` one, or all but the one to `keep`. Their access tokens end with them."""
-    sessions = Session.objects.filter(user_id=user_id, ended_at__isnull=True)
+    sessions = Session.objects.not_ended().filter(user_id=user_id)
     if only:
         sessions = sessions.filter(pk=only)
     if keep:
@@ -132,7 +165,7 @@ def end_sessions(user_id: UUID, *, now: datetime, only: UUID | None = None, keep
 
 
 def read_refresh(refresh: str) -> RefreshToken:
-    """Return the refresh token if it is one of this host. Raises `TokenExpired` or `TokenInvalid`."""
+    """Return the refresh token if this host issued it. Raises `TokenExpired` or `TokenInvalid`."""
     try:
         return RefreshToken(refresh)
     except ExpiredTokenError:
@@ -145,7 +178,7 @@ def _end_replayed(session_id: UUID, presented: bytes, now: datetime) -> None:
     session = Session.objects.filter(pk=session_id).first()
     if session is None:
         return
-    is_second_tab = session.previous_hash == presented and now - session.rotated_at <= TWO_TABS
+    is_second_tab = session.previous_hash == presented and now - session.rotated_at <= REPLAY_TOLERANCE
     if not is_second_tab:
         end_sessions(session.user_id, now=now, only=session_id)
 

@@ -1,4 +1,4 @@
-"""Sweeping what sign-in leaves behind. Runs twice, or at once, without harm."""
+"""Deleting old sessions, links, counts and idempotency keys. Running it twice or concurrently is harmless."""
 
 from datetime import datetime, timedelta
 
@@ -11,48 +11,48 @@ from tatami.retention import EVERYWHERE, kept_for
 from tatami.tasks import PlatformTask
 from tatami.work import DONE, Turn, job
 
-SWEEP = "accounts.sweep"
-KEEP_COUNTS = timedelta(hours=2)
-"""Longer than any window of a throttle."""
+SWEEP_JOB = "accounts.sweep"
+KEEP_ATTEMPT_COUNTS = timedelta(hours=2)
+"""Longer than the window of any limit."""
 
 
-@kept_for("TATAMI_SESSION_DAYS", job=SWEEP, scopes=EVERYWHERE)
+@kept_for("TATAMI_SESSION_DAYS", job=SWEEP_JOB, scopes=EVERYWHERE)
 def sessions(until: datetime) -> QuerySet[Session]:
-    """Return the sessions that ended before a moment."""
+    """Return the sessions that expired before `until`."""
     return Session.objects.filter(expires_at__lt=until)
 
 
-@kept_for("TATAMI_SESSION_DAYS", job=SWEEP, scopes=EVERYWHERE)
+@kept_for("TATAMI_SESSION_DAYS", job=SWEEP_JOB, scopes=EVERYWHERE)
 def password_links(until: datetime) -> QuerySet[PasswordLink]:
-    """Return the links that ended before a moment."""
+    """Return the links that expired before `until`."""
     return PasswordLink.objects.filter(expires_at__lt=until)
 
 
-@kept_for(KEEP_COUNTS, job=SWEEP, scopes=EVERYWHERE)
+@kept_for(KEEP_ATTEMPT_COUNTS, job=SWEEP_JOB, scopes=EVERYWHERE)
 def attempt_counts(until: datetime) -> QuerySet[AttemptCount]:
-    """Return the counts of attempts whose window began before a moment."""
+    """Return the counts whose window began before `until`."""
     return AttemptCount.objects.filter(window_started_at__lt=until)
 
 
-@kept_for("TATAMI_IDEMPOTENCY_DAYS", job=SWEEP, scopes=EVERYWHERE)
+@kept_for("TATAMI_IDEMPOTENCY_DAYS", job=SWEEP_JOB, scopes=EVERYWHERE)
 def idempotent_answers(until: datetime) -> QuerySet[IdempotentAnswer]:
-    """Return the answers under an idempotency key from before a moment."""
+    """Return the stored responses from before `until`."""
     return IdempotentAnswer.objects.filter(created_at__lt=until)
 
 
 def sweep_scope() -> None:
-    """Delete what is too old in the scope in force: four statements."""
-    retention.sweep(SWEEP, now=clock.now())
+    """Delete old rows in the current scope. Four statements."""
+    retention.sweep(SWEEP_JOB, now=clock.now())
 
 
-@job(SWEEP)
+@job(SWEEP_JOB)
 def sweep(_: Turn) -> str | None:
-    """Sweep one dojo."""
+    """Delete old rows of one tenant."""
     sweep_scope()
     return DONE
 
 
 @shared_task(base=PlatformTask, name="accounts.sweep_platform")
 def sweep_platform() -> None:
-    """Sweep the platform."""
+    """Delete old rows of the platform."""
     sweep_scope()

@@ -1,7 +1,7 @@
-"""Attempts that are counted: per account and per network address, atomically, in PostgreSQL.
+"""Rate limits per account and per network address, counted atomically in PostgreSQL.
 
-A count is raised before the attempt is made, so parallel guesses cannot slip under the limit, and it lives where the
-accounts live, so it does not vanish with Valkey.
+The count is increased before the attempt is made, so that concurrent guesses cannot exceed the limit. It is stored with
+the accounts, so that it does not get lost with Valkey.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from tatami.tenancy.scope import current_tenant_id
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `attempts` within `window`, for each key of `name`."""
+    """At most `attempts` within `window` for each key."""
 
     name: str
     attempts: int
@@ -30,7 +30,7 @@ class Limit:
 PER_ADDRESS: Final = Limit("sign-in address", attempts=100, window=timedelta(minutes=15))
 PER_ACCOUNT_AND_ADDRESS: Final = Limit("sign-in account, address", attempts=10, window=timedelta(minutes=15))
 PER_ACCOUNT: Final = Limit("sign-in account", attempts=100, window=timedelta(minutes=15))
-"""Much wider than from one address, so that no single one can lock the account's owner out."""
+"""Much higher than the limit per address, so that no single address can lock out the owner of the account."""
 OWN_PASSWORD: Final = Limit("own password", attempts=10, window=timedelta(minutes=15))
 RESET_PER_ACCOUNT: Final = Limit("reset account", attempts=3, window=timedelta(hours=1))
 RESET_PER_ADDRESS: Final = Limit("reset address", attempts=30, window=timedelta(hours=1))
@@ -49,7 +49,7 @@ RETURNING count, window_started_at
 def count_attempt(limit: Limit, *key: str, now: datetime) -> None:
     """Count one attempt by `key`. Raises `Throttled`, with the seconds to wait, beyond the limit.
 
-    A network address in the key stands for its network (see `network_of`).
+    A network address in the key is replaced by its network (see `network_of`).
     """
     values: dict[str, Any] = {
         "id": uuid7(),
@@ -65,31 +65,32 @@ def count_attempt(limit: Limit, *key: str, now: datetime) -> None:
         raise Throttled(retry_after=int((started_at + limit.window - now).total_seconds()) + 1)
 
 
-def forget_attempts(limit: Limit, *key: str) -> None:
-    """Begin anew for `key`: the attempt succeeded."""
+def clear_attempts(limit: Limit, *key: str) -> None:
+    """Reset the count of `key`, because the attempt succeeded."""
     AttemptCount.objects.filter(key_hash=_key_hash(limit, *key)).delete()
 
 
-def count_sign_in(account: str, address: str, *, now: datetime) -> None:
+def count_sign_in_attempt(account: str, address: str, *, now: datetime) -> None:
     """Count one attempt to sign in. Raises `Throttled`.
 
-    What is refused for its address goes no further, so that no single address uses up the account's own limit.
+    An attempt that exceeds the limit of its address is not counted for the account, so that no single address uses up
+    the limit of the account.
     """
     count_attempt(PER_ADDRESS, address, now=now)
     count_attempt(PER_ACCOUNT_AND_ADDRESS, account, address, now=now)
     count_attempt(PER_ACCOUNT, account, now=now)
 
 
-def forget_sign_ins(account: str, address: str) -> None:
-    """Begin anew for an account, from this address: its owner has shown that he is there."""
-    forget_attempts(PER_ACCOUNT_AND_ADDRESS, account, address)
-    forget_attempts(PER_ACCOUNT, account)
+def clear_sign_in_attempts(account: str, address: str) -> None:
+    """Reset the counts of an account and this address, because the owner has signed in."""
+    clear_attempts(PER_ACCOUNT_AND_ADDRESS, account, address)
+    clear_attempts(PER_ACCOUNT, account)
 
 
 def network_of(address: str) -> str:
-    """Return what is counted as one network address: of IPv6 the /64, all of which one household has.
+    """Return what counts as one network address: an IPv4 address, or the /64 of an IPv6 address (one household).
 
-    What is no address is returned as it is.
+    A text that is not an address is returned unchanged.
     """
     try:
         found = ip_address(address)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from shared_apps.accounts import audit_views, user_views, views
+from shared_apps.accounts import views
 
 sign_in_patterns = [
     path("auth/login", views.Login.as_view(), name="login"),
@@ -12,11 +12,11 @@ sign_in_patterns = [
     path("auth/password/reset", views.RequestPasswordReset.as_view(), name="password-reset"),
     path("auth/password/reset/confirm", views.ConfirmPasswordReset.as_view(), name="password-reset-confirm"),
 ]
-audit_patterns = [path("audit", audit_views.Audit.as_view(), name="audit")]
+audit_patterns = [path("audit", views.AuditLog.as_view(), name="audit")]
 urlpatterns = [
     *sign_in_patterns,
     *audit_patterns,
     path("me", views.Me.as_view(), name="me"),
-    path("users", user_views.UserCollection.as_view(), name="users"),
-    path("users/<uuid:id>", user_views.UserResource.as_view(), name="user"),
+    path("users", views.UserCollection.as_view(), name="users"),
+    path("users/<uuid:id>", views.UserResource.as_view(), name="user"),
 ]

@@ -1,4 +1,7 @@
-"""Making and changing users. Passwords come in as hashes, made before anything is locked."""
+"""Creating, changing, archiving and erasing users.
+
+Functions take passwords as hashes, because hashing is slow and must not happen while rows are locked.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,21 +14,26 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 
-from shared_apps.accounts.errors import LastAdmin
 from shared_apps.accounts.models import PasswordLink, Role, Session, User
 from shared_apps.accounts.sessions import end_sessions
-from tatami.errors import Invalid, TokenInvalid
+from tatami.errors import DomainError, Invalid, TokenInvalid
 from tatami.text import email_key
 
 ERASED_NAME: Final = "Erased user"
 
 
-def hashed_password(password: str, user: User | None = None) -> str:
-    """Return the hash to store (slow on purpose). Raises `Invalid` for a password that is easily guessed."""
+class LastAdmin(DomainError):
+    """The last active admin cannot be demoted, deactivated or deleted."""
+
+    code = "last_admin"
+
+
+def hash_password(password: str, user: User | None = None, *, field: str = "password") -> str:
+    """Return the hash to store (slow on purpose). Raises `Invalid` at `field` if the password is easy to guess."""
     try:
         validate_password(password, user)
-    except ValidationError as fault:
-        raise Invalid(details={"password": list(fault.messages)}) from None
+    except ValidationError as error:
+        raise Invalid(details={field: list(error.messages)}) from None
     return make_password(password)
 
 
@@ -33,7 +41,7 @@ def hashed_password(password: str, user: User | None = None) -> str:
 def create_user(
     *, email: str, role: str, name: str = "", password_hash: str | None = None, is_active: bool = True
 ) -> User:
-    """Create a user; without `password_hash` he sets a password by a mailed link. Raises `EmailTaken`."""
+    """Create a user. Without `password_hash`, the user sets a password by an e-mailed link. Raises `EmailTaken`."""
     user = User(
         email=email,
         email_key=email_key(email),
@@ -50,15 +58,15 @@ def create_user(
 def change_user(
     *, user: User, changes: Mapping[str, Any], now: datetime, password_hash: str | None = None
 ) -> User:
-    """Change `email`, `name`, `role`, `is_active` or the password; takes effect on the user's next request.
+    """Change `email`, `name`, `role`, `is_active` or the password. It takes effect on the user's next request.
 
-    Raises `LastAdmin` and `EmailTaken`. A new password or a deactivation ends the user's sessions; these and a new
-    address end the links that he was mailed. Call it with the user's row locked.
+    A new password or a deactivation ends the user's sessions. These and a new e-mail address also invalidate the
+    password links that were sent. Call it with the user's row locked. Raises `LastAdmin` and `EmailTaken`.
     """
-    address = user.email
+    previous_email = user.email
     stays_admin = changes.get("role", user.role) == Role.ADMIN and changes.get("is_active", user.is_active)
     if not stays_admin:
-        _refuse_losing_the_last_admin(user)
+        _require_another_admin(user)
     for field, value in changes.items():
         setattr(user, field, value)
     user.email_key = email_key(user.email)
@@ -67,19 +75,19 @@ def change_user(
     user.save_once()
     if password_hash or not user.is_active:
         end_sessions(user.pk, now=now)
-    if password_hash or not user.is_active or user.email != address:
-        spend_links(user.pk, now=now)
+    if password_hash or not user.is_active or user.email != previous_email:
+        invalidate_links(user.pk, now=now)
     return user
 
 
 @transaction.atomic
 def rename(*, user: User, name: str) -> None:
-    """Change what a user is called, and nothing that others changed since he was read.
+    """Change the user's name, and keep what others have changed since the user was read.
 
-    Raises `TokenInvalid` if he has left meanwhile.
+    Raises `TokenInvalid` if the user is not active any more.
     """
     try:
-        user.refresh_from_db(from_queryset=User.objects.held())
+        user.refresh_from_db(from_queryset=User.objects.active_for_update())
     except User.DoesNotExist:
         raise TokenInvalid from None
     user.name = name
@@ -88,21 +96,21 @@ def rename(*, user: User, name: str) -> None:
 
 @transaction.atomic
 def archive_user(*, user: User, now: datetime) -> None:
-    """Let a user go: sessions and mailed links end, the name stays in history. Raises `LastAdmin`."""
-    _refuse_losing_the_last_admin(user)
+    """Archive a user, end their sessions and invalidate their links. The name stays in history. Raises `LastAdmin`."""
+    _require_another_admin(user)
     user.archive(now=now)
     end_sessions(user.pk, now=now)
-    spend_links(user.pk, now=now)
+    invalidate_links(user.pk, now=now)
 
 
 @transaction.atomic
 def erase_users(users: QuerySet[User], *, now: datetime) -> list[UUID]:
-    """Forget who these users were, and return their ids. Their rows stay, archived and blank: history refers to them.
+    """Delete the personal data of users and return their ids. The rows stay, archived, because history refers to them.
 
-    Twice changes nothing more. Raises `LastAdmin`.
+    Running it again changes nothing more. Raises `LastAdmin`.
     """
     lock_admins()
-    # Not their keys: somebody who is just now recorded as having done something need not wait.
+    # FOR NO KEY UPDATE: inserting a row that refers to the user, such as an audit entry, does not wait.
     found = list(users.order_by("pk").select_for_update(of=("self",), no_key=True))
     for user in found:
         archive_user(user=user, now=now)
@@ -115,24 +123,21 @@ def erase_users(users: QuerySet[User], *, now: datetime) -> list[UUID]:
     return ids
 
 
-def spend_links(user_id: UUID, *, now: datetime) -> None:
-    """Let no link that was mailed to this user so far set a password any more."""
-    unused = PasswordLink.objects.filter(user_id=user_id, used_at__isnull=True)
-    unused.update(used_at=now, updated_at=now)
+def invalidate_links(user_id: UUID, *, now: datetime) -> None:
+    """Invalidate all password links that were sent to this user so far."""
+    PasswordLink.objects.unused().filter(user_id=user_id).update(used_at=now, updated_at=now)
 
 
 def lock_admins() -> list[UUID]:
-    """Lock the active admins, in key order, and return their ids.
+    """Lock the active admins in key order and return their ids.
 
-    Two admins who demote each other at once must not both succeed, nor wait for each other: whoever may change a
-    user locks these rows before that user's own. Not their keys: an admin who is just now recorded as having done
-    something to somebody who is being erased need not wait.
+    Every caller that may change a user locks these rows before that user's own. Otherwise two admins who demote each
+    other at the same time could both succeed, or deadlock.
     """
-    admins = User.objects.active_admins().order_by("pk").select_for_update(no_key=True)
+    admins = User.objects.active_for_update().filter(role=Role.ADMIN).order_by("pk")
     return list(admins.values_list("pk", flat=True))
 
 
-def _refuse_losing_the_last_admin(user: User) -> None:
-    admins = lock_admins()
-    if admins == [user.pk]:
+def _require_another_admin(user: User) -> None:
+    if lock_admins() == [user.pk]:
         raise LastAdmin

@@ -1,29 +1,44 @@
-"""Signing in and out, and oneself. On every host."""
+"""Sign-in and passwords, the caller, the users and the audit log of a host."""
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final, cast
 
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 
-from shared_apps.accounts import passwords, sessions, users
-from shared_apps.accounts.models import User
+from shared_apps.accounts import openapi, passwords, sessions, users
+from shared_apps.accounts.models import AuditEntry, Role, User, UserQuerySet
 from shared_apps.accounts.serializers import (
+    AuditEntrySerializer,
     DeviceMeSerializer,
     LoginSerializer,
     MeSerializer,
     PasswordSerializer,
+    PublicUserSerializer,
     RefreshSerializer,
     ResetConfirmSerializer,
     ResetSerializer,
-    SignedInUserSerializer,
     SignInSerializer,
     TokensSerializer,
+    UserSerializer,
 )
+from tatami.api.filters import by_id, by_text, one_of, since, until, yes_or_no
+from tatami.api.pagination import CursorPages
 from tatami.api.request import client_address
-from tatami.api.views import ApiView
+from tatami.api.views import ApiView, Collection, Listing, Resource
+
+USER_ORDERINGS: Final = {"name": "name", "email": "email_key", "created_at": "created_at"}
+COLLEAGUE_ORDERINGS: Final = {name: USER_ORDERINGS[name] for name in ("name", "created_at")}
 
 
-class SignInView(ApiView):
-    """What all views of `/auth` share: each step commits by itself, and the answers are secrets."""
+# --- sign-in and passwords --------------------------------------------------------------------------------------------
+
+
+class AuthView(ApiView):
+    """Base of the views below `/auth`: each step commits by itself, and responses are secrets, so none is replayed."""
 
     atomic = False
     idempotent = False
@@ -37,41 +52,43 @@ class SignInView(ApiView):
         return validated
 
 
-class Login(SignInView):
-    """Sign in by e-mail address and password."""
+class Login(AuthView):
+    """Sign in with e-mail address and password."""
 
     serializer_class = LoginSerializer
-    answer_class = SignInSerializer
+    operations = openapi.LOGIN
 
     def post(self, request: Any) -> Response:
         user, tokens = sessions.sign_in(**self.values(), address=client_address(request), now=request.now)
-        return Response({**TokensSerializer(tokens).data, "user": SignedInUserSerializer(user).data})
+        return Response(SignInSerializer({**asdict(tokens), "user": user}).data)
 
 
-class Refresh(SignInView):
+class Refresh(AuthView):
     """Exchange a refresh token, which works once, for new tokens."""
 
     serializer_class = RefreshSerializer
-    answer_class = TokensSerializer
+    operations = openapi.REFRESH
 
     def post(self, request: Any) -> Response:
         return Response(TokensSerializer(sessions.renew(**self.values(), now=request.now)).data)
 
 
-class Logout(SignInView):
+class Logout(AuthView):
     """End the session of a refresh token."""
 
     serializer_class = RefreshSerializer
+    operations = openapi.LOGOUT
 
     def post(self, request: Any) -> Response:
         sessions.sign_out(**self.values(), now=request.now)
         return Response(status=204)
 
 
-class ChangePassword(SignInView):
+class ChangePassword(AuthView):
     """Change one's own password; other sessions end."""
 
     serializer_class = PasswordSerializer
+    operations = openapi.CHANGE_PASSWORD
 
     def post(self, request: Any) -> Response:
         values = self.values()
@@ -85,20 +102,22 @@ class ChangePassword(SignInView):
         return Response(status=204)
 
 
-class RequestPasswordReset(SignInView):
-    """Ask for a link to set a new password. Answers alike whether the address is known or not."""
+class RequestPasswordReset(AuthView):
+    """Ask for a link to set a new password. The response is the same whether the address is known or not."""
 
     serializer_class = ResetSerializer
+    operations = openapi.REQUEST_PASSWORD_RESET
 
     def post(self, request: Any) -> Response:
         passwords.request_link(**self.values(), address=client_address(request), now=request.now)
         return Response(status=204)
 
 
-class ConfirmPasswordReset(SignInView):
-    """Set a new password by the link's code; all sessions end."""
+class ConfirmPasswordReset(AuthView):
+    """Set a new password with the code of a link; all sessions end."""
 
     serializer_class = ResetConfirmSerializer
+    operations = openapi.CONFIRM_PASSWORD_RESET
 
     def post(self, request: Any) -> Response:
         values = self.values()
@@ -111,14 +130,17 @@ class ConfirmPasswordReset(SignInView):
         return Response(status=204)
 
 
+# --- the caller -------------------------------------------------------------------------------------------------------
+
+
 class Me(ApiView):
-    """The caller: who he is here, and for whom he speaks."""
+    """The caller: their user, the tenant, and the students they are linked with."""
 
     serializer_class = MeSerializer
 
     def get(self, request: Any) -> Response:
-        shown_by = self.serializer_class if isinstance(request.user, User) else DeviceMeSerializer
-        return Response(shown_by(request.user).data)
+        serializer_class = self.serializer_class if isinstance(request.user, User) else DeviceMeSerializer
+        return Response(serializer_class(request.user).data)
 
     def patch(self, request: Any) -> Response:
         serializer = self.serializer_class(request.user, data=request.data, partial=True)
@@ -126,3 +148,116 @@ class Me(ApiView):
         if "name" in serializer.validated_data:
             users.rename(user=request.user, name=serializer.validated_data["name"])
         return Response(self.serializer_class(request.user).data)
+
+
+# --- users ------------------------------------------------------------------------------------------------------------
+
+
+class ForAdminsOrColleagues:
+    """Admins see every field of every user. Other staff see id, name and role of active staff."""
+
+    request: Any
+    full_serializer_class: type[Any] = UserSerializer
+
+    def get_queryset(self) -> QuerySet[User]:
+        queryset: QuerySet[User] = super().get_queryset()  # type: ignore[misc]
+        return queryset if self.is_admin else User.objects.active().staff()
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        return self.full_serializer_class if self.is_admin else PublicUserSerializer
+
+    @property
+    def is_admin(self) -> bool:
+        return getattr(self.request.user, "role", Role.ADMIN) in {Role.ADMIN, None}
+
+
+class UserCollection(ForAdminsOrColleagues, Collection):
+    """List users, and create one. A user without a password is sent a link to set one.
+
+    Callers who may not read e-mail addresses cannot search or order by them either.
+    """
+
+    queryset = User.objects.all()
+    serializer_class = UserSerializer
+    detail_route = "user"
+    search_column = "search_name"
+    filters = {"role": one_of("role", Role), "is_active": yes_or_no("is_active")}
+
+    @property
+    def ordering_fields(self) -> Mapping[str, str]:  # type: ignore[override]
+        return USER_ORDERINGS if self.is_admin else COLLEAGUE_ORDERINGS
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        found = cast("UserQuerySet", super().filter_queryset(queryset))
+        return found if self.is_admin else found.named_like(self.request.query_params.get("search", ""))
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> User:
+        values = dict(serializer.validated_data)
+        password = values.pop("password", None)
+        user = users.create_user(
+            email=values["email"],
+            name=values.get("name", ""),
+            role=values["role"],
+            is_active=values.get("is_active", True),
+            password_hash=users.hash_password(password) if password is not None else None,
+        )
+        if password is None:
+            passwords.send_link(user, now=self.request.now)
+        return user
+
+
+class UserResource(ForAdminsOrColleagues, Resource):
+    """One user: change, archive, restore."""
+
+    queryset = User.objects.all()
+    serializer_class = UserSerializer
+    password_hash: str | None = None
+
+    def patch(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        if "password" in request.data:
+            self.password_hash = self.hash_password()
+        return super().patch(request, *args, **kwargs)
+
+    def hash_password(self) -> str:
+        """Return the hash of the password in the body. Called before any row is locked, because hashing is slow."""
+        user = get_object_or_404(self.get_queryset(), pk=self.kwargs["id"])
+        serializer = self.get_serializer(user, data=self.request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        return users.hash_password(serializer.validated_data["password"], user)
+
+    def lock_first(self) -> None:
+        users.lock_admins()
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> User:
+        changes = dict(serializer.validated_data)
+        changes.pop("password", None)
+        assert isinstance(serializer.instance, User)
+        return users.change_user(
+            user=serializer.instance,
+            changes=changes,
+            now=self.request.now,
+            password_hash=self.password_hash,
+        )
+
+    def perform_destroy(self, instance: User) -> None:
+        users.archive_user(user=instance, now=self.request.now)
+
+
+# --- the audit log ----------------------------------------------------------------------------------------------------
+
+
+class AuditLog(Listing):
+    """Who changed what, why and from where; newest first."""
+
+    queryset = AuditEntry.objects.with_actors()
+    serializer_class = AuditEntrySerializer
+    pagination_class = CursorPages
+    filters = {
+        "actor": by_id("actor"),
+        "impersonated_by": by_id("impersonator"),
+        "action": by_text("action"),
+        "object": by_id("object"),
+        "from": since("created_at"),
+        "to": until("created_at"),
+    }
+    operations = openapi.AUDIT_LOG

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from shared_apps.accounts.impersonation import open_impersonation
 from shared_apps.accounts.models import User
+from shared_apps.accounts.sessions import open_impersonation
 from shared_apps.tenants.errors import WrongState
 from shared_apps.tenants.models import Tenant
 from tatami.api.audit import add_audit_entry

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework.response import Response
 
-from shared_apps.accounts.users import hashed_password
+from shared_apps.accounts.users import hash_password
 from shared_apps.tenants import lifecycle, provisioning
 from shared_apps.tenants.exports.restoring import restore_export
 from shared_apps.tenants.models import Tenant
@@ -51,7 +51,7 @@ def _first_admin(given: dict[str, Any] | None) -> provisioning.FirstAdmin | None
         return None
     password = given.pop("password", None)
     try:
-        password_hash = hashed_password(password) if password is not None else None
+        password_hash = hash_password(password) if password is not None else None
     except Invalid as fault:
         raise Invalid(details={"admin.password": (fault.details or {})["password"]}) from None
     return provisioning.FirstAdmin(**given, password_hash=password_hash)

@@ -1,8 +1,8 @@
-"""Writing to those who have not come for as long as the dojo's policy says: once for each absence."""
+"""Mail to students who have been absent as long as the dojo's setting says: once for each absence."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -14,52 +14,51 @@ from tenant_apps.attendance.reports import absentees
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.dojo.services import settings_row
 from tenant_apps.dojo.words import written_date
-from tenant_apps.notifications.kinds import Kind
-from tenant_apps.notifications.letters import text_for
-from tenant_apps.notifications.models import Delivery
+from tenant_apps.notifications.models import Delivery, NotificationKind
 from tenant_apps.notifications.outbox import queue
+from tenant_apps.notifications.templates import template_for
 from tenant_apps.students.dates import dojo_today
 from tenant_apps.students.notices import Notice
 
-CAUGHT_UP: Final = timedelta(days=7)
-"""Nights that may have been missed. Whoever has been away longer when the policy is set is not written to."""
+CATCH_UP: Final = timedelta(days=7)
+"""How many missed nights are made up for. Students absent for longer when the setting is made get no mail."""
 
 
 @job("notifications.absentees")
-def write_to_absentees(turn: Turn) -> str | None:
-    """Write to those whose absence is long enough since last night. Twice in a night it is once."""
+def notify_absentees(turn: Turn) -> str | None:
+    """Queue mail to students whose absence reached the dojo's limit. Running it twice in a night sends nothing more."""
     settings_row()
     with transaction.atomic():
-        # Two at once would both find that nobody was written to.
+        # The lock keeps two concurrent runs from both finding that no mail was sent.
         settings = DojoSettings.objects.select_for_update().get()
         if settings.absence_after_days:
-            _write(settings, days=settings.absence_after_days, today=dojo_today(turn.now))
+            _queue(settings, days=settings.absence_after_days, today=dojo_today(turn.now))
     return DONE
 
 
-def _write(settings: DojoSettings, *, days: int, today: date) -> None:
-    since = today - timedelta(days=days)
-    missed = {
+def _queue(settings: DojoSettings, *, days: int, today: date) -> None:
+    limit = today - timedelta(days=days)
+    absent_since = {
         row["student"]["id"]: last
         for row in absentees(days=days, today=today)
-        if (last := row["last_visit"] or row["joined_on"]) and since - CAUGHT_UP < last <= since
+        if (last := row["last_visit"] or row["joined_on"]) and limit - CATCH_UP < last <= limit
     }
-    known = _written_to(missed, since=since - CAUGHT_UP)
+    notified = _last_notified(absent_since, since=limit - CATCH_UP)
     notices = [
         Notice(student, _values(last, days=(today - last).days, settings=settings))
-        for student, last in missed.items()
-        if known.get(student, date.min) <= last
+        for student, last in absent_since.items()
+        if notified.get(student, date.min) <= last
     ]
     if notices:
-        letter = text_for(Kind.ABSENCE, settings.language).letter
-        queue(kind=Kind.ABSENCE, letter=letter, notices=notices, settings=settings, is_bulk=True)
+        text = template_for(NotificationKind.ABSENCE, settings.language).text
+        queue(kind=NotificationKind.ABSENCE, text=text, notices=notices, settings=settings, is_bulk=True)
 
 
-def notices_about(students: Sequence[UUID], *, settings: DojoSettings) -> list[Notice]:
-    """Return notices of when each of some students came last; of who never came, without. One statement."""
+def absence_notices(students: Sequence[UUID], *, settings: DojoSettings) -> list[Notice]:
+    """Return a notice for each student with the date of the last attendance, if there is one. One statement."""
     today = dojo_today()
-    visits = Attendance.objects.standing().filter(student__in=students).order_by().values("student")
-    last = dict(visits.annotate(last=Max("class_session__local_date")).values_list("student", "last"))
+    attendances = Attendance.objects.standing().filter(student__in=students).order_by().values("student")
+    last = dict(attendances.annotate(last=Max("class_session__local_date")).values_list("student", "last"))
     return [
         Notice(
             one, _values(last[one], days=(today - last[one]).days, settings=settings) if one in last else {}
@@ -72,10 +71,10 @@ def _values(last: date, *, days: int, settings: DojoSettings) -> dict[str, str]:
     return {"last_visit": written_date(last, settings.tongue), "days": str(days)}
 
 
-def _written_to(students: Any, *, since: date) -> dict[UUID, date]:
-    """Return when each was last written to about an absence: one statement. A log without a body remembers that."""
+def _last_notified(students: Iterable[UUID], *, since: date) -> dict[UUID, date]:
+    """Return the local date of each student's last absence mail. One statement; it works after the retention time."""
     rows = Delivery.objects.filter(
-        notification__kind=Kind.ABSENCE,
+        notification__kind=NotificationKind.ABSENCE,
         notification__is_test=False,
         notification__requested_by__isnull=True,
         created_at__date__gte=since,

@@ -6,11 +6,11 @@ class NotificationsConfig(AppConfig):
     label = "notifications"
 
     def ready(self) -> None:
-        """Listen to what students are told, and say what this app holds about a person."""
+        """Connect to the notices about students and to restores, and register what this app stores about a student."""
         from shared_apps.tenants.exports.signals import dojo_restored
-        from tenant_apps.notifications import outbox, own_data, restoring
+        from tenant_apps.notifications import addresses, outbox, privacy
         from tenant_apps.students.notices import notice_given
 
-        notice_given.connect(outbox.on_notice, dispatch_uid="notifications.outbox")
-        dojo_restored.connect(restoring.know_addresses_again, dispatch_uid="notifications.restoring")
-        own_data.register()
+        notice_given.connect(outbox.queue_notices, dispatch_uid="notifications.outbox")
+        dojo_restored.connect(addresses.rehash_addresses, dispatch_uid="notifications.restoring")
+        privacy.register()

@@ -1,7 +1,7 @@
-"""Mail: the dojo's own texts, what was sent and why, each mail of it, and what is known about addresses."""
+"""E-mail notifications: the dojo's templates, each notification with its deliveries, and the state of addresses."""
 
 from collections.abc import Iterable
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.serializers.json import DjangoJSONEncoder
@@ -14,13 +14,22 @@ from tatami.counts import numbers_by_state
 from tatami.tenancy.models import TenantModel
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.dojo.models import Language
-from tenant_apps.notifications.kinds import Kind
+
+
+class NotificationKind(models.TextChoices):
+    """What a notification is about. The values are stored in rows and used in the API: do not change them."""
+
+    PROMOTION = "promotion"
+    EXAM_INVITATION = "exam_invitation"
+    ABSENCE = "absence"
+    CLASS_CANCELLED = "class_cancelled"
+    FREE = "free"
 
 
 class NotificationTemplate(TenantModel):
-    """A dojo's own text for a kind of mail in a language. Where there is none, the app's own is used."""
+    """A dojo's own text for one kind and language. Without a row, the default text of the app is used."""
 
-    name = models.CharField(max_length=32, choices=Kind)
+    name = models.CharField(max_length=32, choices=NotificationKind)
     language = models.CharField(max_length=8, choices=Language)
     subject = models.CharField(max_length=200)
     body = models.TextField(max_length=10_000)
@@ -32,36 +41,38 @@ class NotificationTemplate(TenantModel):
 
 
 class Notification(TenantModel):
-    """Word for some people: the text as it was when they were chosen. Each mail of it is a `Delivery`."""
+    """A message to several people, with the text as it was when it was queued. Each e-mail of it is a `Delivery`."""
 
-    kind = models.CharField(max_length=32, choices=Kind)
+    kind = models.CharField(max_length=32, choices=NotificationKind)
     is_bulk = models.BooleanField()
-    """Sent because of what somebody is, not because of a deed: whoever does not want that can unsubscribe."""
+    """Sent to an audience or to absent students, not because of an event. Recipients can unsubscribe from these."""
     is_test = models.BooleanField(default=False)
     language = models.CharField(max_length=8, choices=Language)
     subject = models.CharField(max_length=200, blank=True)
     body = models.TextField(max_length=10_000, blank=True)
     audience = models.JSONField(null=True, encoder=DjangoJSONEncoder)
-    """Whom somebody asked for; null where a deed, or its absence, chose them."""
+    """The audience as requested through the API; null where an event or an absence selected the students."""
     requested_by = models.ForeignKey(
         User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
     cancelled_at = models.DateTimeField(null=True)
 
     mails: dict[str, int]
-    """How many of its mails are in each state; see `count_mails`."""
+    """State → number of deliveries. Set by `count_deliveries`."""
+    recipients: "list[Delivery]"
+    """The first deliveries. Set by the detail view."""
 
     class Meta:
         ordering = ("-created_at", "-id")
 
     @property
     def total(self) -> int:
-        """Return the number of its mails."""
+        """Return the number of deliveries."""
         return sum(self.mails.values())
 
     @property
     def status(self) -> str:
-        """Return how far it is, as the contract names it."""
+        """Return the progress: `queued`, `running`, `paused`, `done`, `failed` or `cancelled`."""
         queued = self.mails[Delivery.State.QUEUED]
         if self.cancelled_at:
             return "cancelled"
@@ -74,17 +85,17 @@ class Notification(TenantModel):
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
-    """The mails."""
+    """Deliveries of the tenant in scope."""
 
     def queued(self) -> Self:
-        """Return those that wait."""
+        """Return the deliveries that are still to be sent."""
         return self.filter(state=Delivery.State.QUEUED)
 
 
 class Delivery(TenantModel):
-    """One mail to one address, about one student or several (siblings): a row of the outbox, and then of the log.
+    """One e-mail to one address about one or more students (siblings): a row of the outbox, later of the log.
 
-    It refers to students and guardian by their ids alone: a guardian who is forgotten must not be held by a log.
+    Students and guardians are referenced by id without a foreign key, so that the log never blocks their deletion.
     """
 
     class State(models.TextChoices):
@@ -101,13 +112,16 @@ class Delivery(TenantModel):
     address = models.CharField(max_length=254, blank=True)
     address_key = models.BinaryField(max_length=32, null=True)
     values = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
-    """Whom it addresses and what its text may name, one object for each student; `{}` after the retention time."""
+    """The recipient's name and the template variables of each student; `{}` after the retention time."""
     state = models.CharField(max_length=16, choices=State, default=State.QUEUED)
     reason = models.CharField(max_length=500, blank=True)
-    """Why it was not sent, or not yet: a word of ours, or the mail server's own words."""
+    """Why it was not sent, or not yet: one of our codes, or the reply of the mail server."""
     attempts = models.PositiveSmallIntegerField(default=0)
     next_try_at = models.DateTimeField(default=clock.now)
     sent_at = models.DateTimeField(null=True)
+
+    students: list[dict[str, Any]]
+    """`id` and `name` of each student. Set by `attach_students`."""
 
     objects: ClassVar[DeliveryQuerySet] = DeliveryQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -121,7 +135,7 @@ class Delivery(TenantModel):
 
 
 class Address(TenantModel):
-    """What its owner, or the mail server, said about an address. It is kept as a hash, which names nobody."""
+    """Whether an e-mail address is unsubscribed or has bounced. Only a hash of the address is stored."""
 
     key = models.BinaryField(max_length=32)
     unsubscribed_at = models.DateTimeField(null=True)
@@ -131,8 +145,8 @@ class Address(TenantModel):
         constraints = [models.UniqueConstraint(fields=["key"], name="mail_address_once")]
 
 
-def count_mails(notifications: Iterable[Notification]) -> None:
-    """Give each the numbers of its mails: counted, so that they always add up. One statement."""
+def count_deliveries(notifications: Iterable[Notification]) -> None:
+    """Set `mails` on each notification. One statement; the numbers are counted, so they always add up."""
     rows = list(notifications)
     numbers = numbers_by_state(Delivery.objects.all(), "notification", rows, Delivery.State)
     for row in rows:

@@ -1,6 +1,6 @@
-"""Writing mail down: with the deed it tells of, in its transaction. Workers send it (`sending`)."""
+"""Queueing mail in the transaction of the event it is about. Workers send it (`sending`)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,11 +13,11 @@ from tatami.errors import DomainError
 from tatami.ids import uuid7
 from tatami.tenancy.scope import current_tenant_id
 from tenant_apps.dojo.models import DojoSettings
-from tenant_apps.notifications.addressing import Mail, address_hash, mails_for
-from tenant_apps.notifications.kinds import Kind, is_wanted
-from tenant_apps.notifications.letters import Letter, sample_values, text_for
-from tenant_apps.notifications.models import Delivery, Notification
+from tenant_apps.notifications.addresses import address_hash
+from tenant_apps.notifications.models import Delivery, Notification, NotificationKind
+from tenant_apps.notifications.recipients import NewDelivery, deliveries_for
 from tenant_apps.notifications.sending import send_outbox
+from tenant_apps.notifications.templates import MessageText, sample_values, template_for
 from tenant_apps.students.dates import dojo_today
 from tenant_apps.students.notices import Notice
 
@@ -26,7 +26,14 @@ CANCELLED: Final = "cancelled"
 
 State = Delivery.State
 
-# One statement, be it for ten thousand mails; most of the time that `bulk_create` takes goes into making its own.
+_SETTINGS: Final[Mapping[NotificationKind, str]] = {
+    NotificationKind.PROMOTION: "notify_promotion",
+    NotificationKind.EXAM_INVITATION: "notify_exam_invitation",
+    NotificationKind.CLASS_CANCELLED: "notify_class_cancelled",
+}
+"""Kind of event → the dojo's setting that turns its mail on."""
+
+# One statement for any number of rows. `bulk_create` would spend most of its time on building SQL.
 _INSERT: Final = """
 INSERT INTO notifications_delivery (
     id, tenant_id, created_at, updated_at, notification_id, student_ids, guardian_id, address, address_key,
@@ -42,98 +49,102 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
 
 
 class NotificationEnded(DomainError):
-    """All of its mails are sent, or it was cancelled before."""
+    """All mails of this notification are sent, or it is already cancelled."""
 
     code = "notification_ended"
 
 
-def on_notice(*, kind: str, notices: Sequence[Notice], **_: Any) -> None:
-    """Write down what a deed has to tell, in its transaction, if the dojo sends word of such deeds."""
-    about, settings = Kind(kind), DojoSettings.current()
-    if is_wanted(about, settings):
-        text = text_for(about, settings.language)
-        queue(kind=about, letter=text.letter, notices=notices, settings=settings, is_bulk=False)
+def queue_notices(*, kind: str, notices: Sequence[Notice], **_: Any) -> None:
+    """Queue the mail of an event in its transaction, unless the dojo turned mail of this kind off.
+
+    Raises `ValueError` for an unknown kind, which rolls the event back.
+    """
+    known, settings = NotificationKind(kind), DojoSettings.current()
+    if getattr(settings, _SETTINGS[known]):
+        text = template_for(known, settings.language).text
+        queue(kind=known, text=text, notices=notices, settings=settings, is_bulk=False)
 
 
-@transaction.atomic(savepoint=False)  # what fails here undoes the deed as well
+@transaction.atomic(savepoint=False)  # an error here must roll the event back, too
 def queue(
     *,
-    kind: Kind,
-    letter: Letter,
+    kind: NotificationKind,
+    text: MessageText,
     notices: Sequence[Notice],
     settings: DojoSettings,
     is_bulk: bool,
     audience: Any = None,
     by: User | None = None,
 ) -> Notification:
-    """Write a notification and its mails down and have workers send them. Statements do not depend on the size.
+    """Store a notification and its deliveries and request sending. The number of statements is constant.
 
-    The text is kept as it is now. Sent twice it is two notifications.
+    The text is stored as it is now. Calling it twice makes two notifications.
     """
-    # Before students are locked: it refers to its author, and an erasure locks users first, then a student.
+    # Before the students are locked: the row refers to its author, and an erasure locks users before the student.
     notification = Notification.objects.create(
         kind=kind,
         is_bulk=is_bulk,
         language=settings.language,
-        subject=letter.subject,
-        body=letter.body,
+        subject=text.subject,
+        body=text.body,
         audience=audience,
         requested_by=by,
     )
-    mails = mails_for(notices, settings=settings, on=dojo_today())
-    _write(notification, mails, now=clock.now())
+    deliveries = deliveries_for(notices, settings=settings, on=dojo_today())
+    _insert(notification, deliveries, now=clock.now())
     return notification
 
 
 @transaction.atomic
-def queue_test(*, kind: Kind, letter: Letter, language: str, by: User) -> Notification:
-    """Have a letter sent to whoever asks for it, about a student who does not exist."""
+def queue_test(*, kind: NotificationKind, text: MessageText, language: str, by: User) -> Notification:
+    """Queue a test mail to the user who asks for it, about a made-up student."""
     notification = Notification.objects.create(
         kind=kind,
         is_bulk=False,
         is_test=True,
         language=language,
-        subject=letter.subject,
-        body=letter.body,
+        subject=text.subject,
+        body=text.body,
         requested_by=by,
     )
     values = sample_values(kind, ["Mika Sato"], recipient=by.name or by.email)
-    _write(notification, [Mail(values["recipient"], by.email, students=values["students"])], now=clock.now())
+    delivery = NewDelivery(values["recipient"], by.email, students=values["students"])
+    _insert(notification, [delivery], now=clock.now())
     return notification
 
 
 @transaction.atomic
 def cancel(*, notification: Notification, now: datetime) -> None:
-    """Leave unsent what is not sent yet. Twice changes nothing. Raises `NotificationEnded`."""
+    """Skip all queued deliveries. Cancelling again changes nothing. Raises `NotificationEnded` if none is queued."""
     notification = Notification.objects.select_for_update(no_key=True).get(pk=notification.pk)
     if notification.cancelled_at:
         return
-    waiting = Delivery.objects.queued().filter(notification=notification)
-    if not waiting.update(state=State.SKIPPED, reason=CANCELLED, values={}, updated_at=now):
+    queued = Delivery.objects.queued().filter(notification=notification)
+    if not queued.update(state=State.SKIPPED, reason=CANCELLED, values={}, updated_at=now):
         raise NotificationEnded
     Notification.objects.filter(pk=notification.pk).update(cancelled_at=now, updated_at=now)
 
 
-def _write(notification: Notification, mails: Sequence[Mail], *, now: datetime) -> None:
-    given: dict[str, Any] = {
+def _insert(notification: Notification, deliveries: Sequence[NewDelivery], *, now: datetime) -> None:
+    params: dict[str, Any] = {
         "notification": notification.pk,
         "tenant": current_tenant_id(),
         "now": now,
-        "rows": orjson.dumps([_row(mail) for mail in mails]).decode(),
+        "rows": orjson.dumps([_row(one) for one in deliveries]).decode(),
     }
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, given)
+        cursor.execute(_INSERT, params)
     send_outbox.request()
 
 
-def _row(mail: Mail) -> dict[str, Any]:
+def _row(delivery: NewDelivery) -> dict[str, Any]:
     return {
         "id": uuid7(),
-        "student_ids": mail.student_ids,
-        "guardian_id": mail.guardian,
-        "address": mail.address,
-        "address_key": address_hash(mail.address).hex() if mail.address else None,
-        "values": {"recipient": mail.recipient, "students": mail.students},
-        "state": State.QUEUED.value if mail.address else State.SKIPPED.value,
-        "reason": "" if mail.address else NO_ADDRESS,
+        "student_ids": delivery.student_ids,
+        "guardian_id": delivery.guardian_id,
+        "address": delivery.address,
+        "address_key": address_hash(delivery.address).hex() if delivery.address else None,
+        "values": {"recipient": delivery.recipient, "students": delivery.students},
+        "state": State.QUEUED.value if delivery.address else State.SKIPPED.value,
+        "reason": "" if delivery.address else NO_ADDRESS,
     }

@@ -1,8 +1,11 @@
-"""Sending the outbox: one mail is one transaction, which claims its row, sends the mail and marks the row.
+"""Sending the outbox. One transaction claims a delivery, sends its e-mail and stores the result.
 
-A worker that is killed between the last two leaves the row queued, and the mail is sent once more: at most one for each
-killed process, under the same Message-ID. A turn sends for about a second over one connection; the dojo then waits
-behind all others.
+A delivery is claimed by its row lock (SKIP LOCKED), which lasts until the result is committed. If the worker is killed
+between sending and committing, the row stays queued and the e-mail is sent again with the same Message-ID: at most one
+duplicate for each killed process. The job queue and the exports claim differently, by a lease: their work takes longer
+than a transaction should, so they commit the claim first. There is therefore no claiming code to share with them.
+
+A turn sends for about a second over one connection. Then the other tenants get their turns.
 """
 
 from collections.abc import Iterator
@@ -13,6 +16,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
+from celery import shared_task
 from django.conf import settings
 from django.core.mail import get_connection
 from django.core.mail.backends.base import BaseEmailBackend
@@ -21,32 +25,39 @@ from django.db.models import Exists, Min, OuterRef, QuerySet, Subquery
 
 from tatami import clock
 from tatami.errors import DomainError
+from tatami.tasks import PlatformTask
+from tatami.tenancy.directory import directory
+from tatami.tenancy.scope import current_tenant_id
 from tatami.work import DONE, MORE, Turn, job
 from tenant_apps.dojo.models import DojoSettings
-from tenant_apps.notifications.bounces import forget_bounce, has_bounced, note_bounce
-from tenant_apps.notifications.mails import mail_of
+from tenant_apps.notifications.addresses import clear_bounce, has_bounced, save_bounce
+from tenant_apps.notifications.email_messages import email_message
+from tenant_apps.notifications.liquid import InvalidTemplate
 from tenant_apps.notifications.models import Address, Delivery, Notification
-from tenant_apps.notifications.outcomes import (
-    MOST_ATTEMPTS,
+from tenant_apps.notifications.smtp_results import (
+    MAX_ATTEMPTS,
     SENT,
-    Outcome,
+    SendResult,
     failed,
-    outcome_of,
+    result_of_error,
+    retry_delay,
     skipped,
-    wait_after,
 )
-from tenant_apps.notifications.waking import OUTBOX, call_again
-from tenant_apps.notifications.writing import BrokenText
 
-AT_IT_FOR_SECONDS: Final = 1.0
+OUTBOX_JOB: Final = "notifications.outbox"
+
+TURN_SECONDS: Final = 1.0
 MINUTE: Final = timedelta(minutes=1)
-WHILE_AWAY: Final = timedelta(seconds=30)
-WHILE_ANOTHER_SENDS: Final = timedelta(seconds=10)
+SERVER_RETRY_DELAY: Final = timedelta(seconds=30)
+LOCKED_RETRY_DELAY: Final = timedelta(seconds=10)
+MIN_WAKE_DELAY: Final = timedelta(seconds=1)
+MAX_WAKE_DELAY: Final = timedelta(minutes=4)
+"""Below the broker's visibility timeout, after which a delayed task would be given to another worker as well."""
 
-WITHOUT_LIMIT: Final = 1_000_000
+UNLIMITED: Final = 1_000_000
 
-PATIENT_ATTEMPTS: Final = 5
-"""After so many turns that were cut off, the mail they began with waits behind the others: it may be its fault."""
+MAX_INTERRUPTED_TURNS: Final = 5
+"""After this many interrupted turns, the first delivery is moved behind the others: it may be the cause."""
 
 UNSUBSCRIBED: Final = "unsubscribed"
 BOUNCED: Final = "bounced"
@@ -55,35 +66,52 @@ State = Delivery.State
 logger = structlog.get_logger(__name__)
 
 
-class ServerAway(Exception):
-    """The mail server takes nothing for now."""
+class MailServerUnavailable(Exception):
+    """The mail server accepts nothing for now."""
 
 
-@job(OUTBOX)
+@job(OUTBOX_JOB)
 def send_outbox(turn: Turn) -> str | None:
-    """Send what is due, as long as the dojo's rate and this turn last."""
+    """Send the deliveries that are due, within the tenant's rate and the time of one turn."""
     if not _due(turn.now).exists():
-        return _wait_for_the_next(turn.now)
-    room = _room(turn.now)
-    if turn.attempt > PATIENT_ATTEMPTS:
-        _set_first_aside(turn.now)
+        return _wait_for_next(turn.now)
+    quota = _remaining_quota(turn.now)
+    if turn.attempt > MAX_INTERRUPTED_TURNS:
+        _postpone_first(turn.now)
     try:
-        with _server() as connection:
-            postman = Postman(connection)
-            until = monotonic() + AT_IT_FOR_SECONDS
-            while room and postman.send_next():
-                room -= 1
+        with _connect() as connection:
+            mailer = Mailer(connection)
+            until = monotonic() + TURN_SECONDS
+            while quota and mailer.send_next():
+                quota -= 1
                 if monotonic() > until:
                     return MORE
-    except ServerAway as away:
-        logger.warning("mail_server_away", reason=str(away))
-        call_again(after=WHILE_AWAY)
+    except MailServerUnavailable as error:
+        logger.warning("mail_server_unavailable", reason=str(error))
+        wake_later(after=SERVER_RETRY_DELAY)
         return DONE
-    return _wait_for_the_next(clock.now())
+    return _wait_for_next(clock.now())
 
 
-class Postman:
-    """Sends over one connection. Remembers the texts, which many mails share."""
+@shared_task(base=PlatformTask, name="notifications.wake")
+def wake(tenant_id: str) -> None:
+    """Request a turn of a tenant's outbox. Does nothing if the tenant is gone."""
+    tenant = directory().find_tenant_by_id(UUID(tenant_id))
+    if tenant is not None:
+        directory().request_turn(tenant, OUTBOX_JOB, request_id=None)
+
+
+def wake_later(*, after: timedelta) -> None:
+    """Run the outbox of the tenant in scope again after a delay of 1 second to 4 minutes.
+
+    The task can get lost with the broker or a worker. Therefore beat requests every tenant's outbox regularly.
+    """
+    countdown = min(max(after, MIN_WAKE_DELAY), MAX_WAKE_DELAY).total_seconds()
+    wake.call(str(current_tenant_id()), countdown=countdown)
+
+
+class Mailer:
+    """Sends deliveries over one connection. Caches the notifications, which many deliveries share."""
 
     def __init__(self, connection: BaseEmailBackend) -> None:
         self.connection = connection
@@ -91,37 +119,37 @@ class Postman:
         self.notifications: dict[UUID, Notification] = {}
 
     def send_next(self) -> bool:
-        """Send the mail that has waited longest and that nobody else is at; return False if there is none.
+        """Send the delivery that is due longest and not locked by another worker; return False if there is none.
 
-        Raises `ServerAway`, when what is to be remembered of the mail is committed.
+        Raises `MailServerUnavailable` after the result of the delivery is committed.
         """
         now = clock.now()
         with transaction.atomic():
             delivery = _claimable(now).first()
             if delivery is None:
                 return False
-            outcome = self._outcome(delivery, now)
-            _mark(delivery, outcome, now)
-        if outcome.is_server_away:
-            raise ServerAway(outcome.reason)
+            result = self._send(delivery, now)
+            _save_result(delivery, result, now)
+        if result.is_server_unavailable:
+            raise MailServerUnavailable(result.reason)
         return True
 
-    def _outcome(self, delivery: Delivery, now: datetime) -> Outcome:
+    def _send(self, delivery: Delivery, now: datetime) -> SendResult:
         notification = self._notification(delivery.notification_id)
         if not notification.is_test and _has_bounced(delivery, now):
             return skipped(BOUNCED)
         if notification.is_bulk and delivery.is_unsubscribed:  # type: ignore[attr-defined]
             return skipped(UNSUBSCRIBED)
         try:
-            mail = mail_of(
+            message = email_message(
                 delivery, notification, reply_to=self.reply_to, now=now, connection=self.connection
             )
-        except (BrokenText, DomainError, ValueError) as fault:
-            return failed(str(fault))
+        except (InvalidTemplate, DomainError, ValueError) as error:
+            return failed(str(error))
         try:
-            mail.send()
-        except OSError as fault:
-            return outcome_of(fault)
+            message.send()
+        except OSError as error:
+            return result_of_error(error)
         return SENT
 
     def _notification(self, key: UUID) -> Notification:
@@ -131,13 +159,13 @@ class Postman:
 
 
 @contextmanager
-def _server() -> Iterator[BaseEmailBackend]:
-    """Connect to the mail server. Raises `ServerAway`; no mail was touched then."""
+def _connect() -> Iterator[BaseEmailBackend]:
+    """Connect to the mail server. Raises `MailServerUnavailable` before any delivery is claimed."""
     connection = get_connection()
     try:
         connection.open()
-    except OSError as fault:
-        raise ServerAway(str(fault)) from fault
+    except OSError as error:
+        raise MailServerUnavailable(str(error)) from error
     try:
         yield connection
     finally:
@@ -150,39 +178,39 @@ def _due(now: datetime) -> QuerySet[Delivery]:
 
 
 def _claimable(now: datetime) -> QuerySet[Delivery]:
-    said = Address.objects.filter(key=OuterRef("address_key"))
+    addresses = Address.objects.filter(key=OuterRef("address_key"))
     return (
         _due(now)
         .annotate(
-            is_unsubscribed=Exists(said.filter(unsubscribed_at__isnull=False)),
-            bounced_at=Subquery(said.values("bounced_at")),
+            is_unsubscribed=Exists(addresses.filter(unsubscribed_at__isnull=False)),
+            bounced_at=Subquery(addresses.values("bounced_at")),
         )
         .select_for_update(of=("self",), skip_locked=True, no_key=True)
     )
 
 
-def _mark(delivery: Delivery, outcome: Outcome, now: datetime) -> None:
-    delivery.state, delivery.reason, delivery.updated_at = outcome.state, outcome.reason, now
-    if outcome.state == State.SENT:
+def _save_result(delivery: Delivery, result: SendResult, now: datetime) -> None:
+    delivery.state, delivery.reason, delivery.updated_at = result.state, result.reason, now
+    if result.state == State.SENT:
         delivery.sent_at = now
-    if outcome.counts and outcome.state != State.SKIPPED:
+    if result.is_attempt and result.state != State.SKIPPED:
         delivery.attempts += 1
-    if outcome.state == State.QUEUED:
-        if delivery.attempts >= MOST_ATTEMPTS:
+    if result.state == State.QUEUED:
+        if delivery.attempts >= MAX_ATTEMPTS:
             delivery.state = State.FAILED
-        else:  # a mail with which the server went away waits behind the others, too
-            delivery.next_try_at = now + wait_after(delivery.attempts) if outcome.counts else now
-    _note_what_is_known(delivery, outcome, now)
+        else:  # also if the server became unavailable: the delivery then waits behind the others
+            delivery.next_try_at = now + retry_delay(delivery.attempts) if result.is_attempt else now
+    _update_bounce(delivery, result, now)
     delivery.save(update_fields=["state", "reason", "attempts", "next_try_at", "sent_at", "updated_at"])
 
 
-def _note_what_is_known(delivery: Delivery, outcome: Outcome, now: datetime) -> None:
+def _update_bounce(delivery: Delivery, result: SendResult, now: datetime) -> None:
     if delivery.address_key is None:
         return
-    if outcome.has_bounced:
-        note_bounce(address_key=bytes(delivery.address_key), now=now)
-    elif outcome.state == State.SENT and delivery.bounced_at:  # type: ignore[attr-defined]
-        forget_bounce(address_key=bytes(delivery.address_key), now=now)
+    if result.has_bounced:
+        save_bounce(address_key=bytes(delivery.address_key), now=now)
+    elif result.state == State.SENT and delivery.bounced_at:  # type: ignore[attr-defined]
+        clear_bounce(address_key=bytes(delivery.address_key), now=now)
 
 
 def _has_bounced(delivery: Delivery, now: datetime) -> bool:
@@ -190,31 +218,31 @@ def _has_bounced(delivery: Delivery, now: datetime) -> bool:
     return has_bounced(bounced_at, students=delivery.student_ids, now=now)
 
 
-def _room(now: datetime) -> int:
-    """Return how many mails the dojo may send now."""
+def _remaining_quota(now: datetime) -> int:
+    """Return how many e-mails the tenant may still send in this minute."""
     limit: int = settings.TATAMI_MAILS_PER_MINUTE
-    return max(limit - _sent_lately(now).count(), 0) if limit else WITHOUT_LIMIT
+    return max(limit - _sent_in_last_minute(now).count(), 0) if limit else UNLIMITED
 
 
-def _wait_for_the_next(now: datetime) -> str | None:
-    """Return that all is done for now; what waits is looked at again when its time has come."""
+def _wait_for_next(now: datetime) -> str | None:
+    """Return `DONE`, and schedule the next run if deliveries are still queued."""
     first = Delivery.objects.queued().order_by("next_try_at").values_list("next_try_at", flat=True).first()
     if first is None:
         return DONE
     after = first - now
     if first <= now:
-        oldest = _sent_lately(now).aggregate(at=Min("sent_at"))["at"]
-        after = WHILE_ANOTHER_SENDS if _room(now) else oldest + MINUTE - now
-    call_again(after=after)
+        oldest = _sent_in_last_minute(now).aggregate(at=Min("sent_at"))["at"]
+        after = LOCKED_RETRY_DELAY if _remaining_quota(now) else oldest + MINUTE - now
+    wake_later(after=after)
     return DONE
 
 
-def _sent_lately(now: datetime) -> QuerySet[Delivery]:
+def _sent_in_last_minute(now: datetime) -> QuerySet[Delivery]:
     return Delivery.objects.filter(sent_at__gt=now - MINUTE)
 
 
-def _set_first_aside(now: datetime) -> None:
+def _postpone_first(now: datetime) -> None:
     with transaction.atomic():
         delivery = _claimable(now).first()
         if delivery is not None:
-            _mark(delivery, Outcome(State.QUEUED, "The worker that sent it was killed."), now)
+            _save_result(delivery, SendResult(State.QUEUED, "The worker that sent it was killed."), now)

@@ -1,81 +1,134 @@
-"""The shape of texts, notifications and what became of each mail."""
+"""Requests and responses: audiences, templates, notifications and their deliveries."""
 
 from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 
 from django.urls import reverse
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.fields import MultiLineField, ReferenceField, SingleLineField
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tatami.text import email_key
 from tenant_apps.dojo.models import Language
-from tenant_apps.notifications.audiences import AudienceSerializer
-from tenant_apps.notifications.kinds import TO_AN_AUDIENCE
-from tenant_apps.notifications.models import Delivery, Notification
-from tenant_apps.students.models import Student
+from tenant_apps.notifications.models import Delivery, Notification, NotificationKind
+from tenant_apps.notifications.templates import MAX_SUBJECT_LENGTH
+from tenant_apps.promotions.choosing import StudentFilterSerializer
+from tenant_apps.promotions.serializers import MOST_STUDENTS
+from tenant_apps.students.models import Status, Student
 from tenant_apps.students.models.student import ERASED_NAME
 
-LONGEST_SUBJECT: Final = 200
+AUDIENCE_STATUSES: Final = (Status.ACTIVE, Status.TRIAL, Status.ON_HOLD)
+AUDIENCE_KINDS: Final = (NotificationKind.FREE, NotificationKind.ABSENCE)
+"""Kinds that can be sent to an audience. The others are sent with the event they are about."""
+
 STATUSES: Final = ("queued", "running", "paused", "done", "failed", "cancelled")
-SHOWN_RECIPIENTS: Final = 200
 
 
 class Body(MultiLineField):
-    """A text in which the spaces at both ends are kept as they were written."""
+    """Text of several lines; leading and trailing whitespace is kept."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, **kwargs)
 
 
+# --- templates --------------------------------------------------------------------------------------------------------
+
+
 class LanguageSerializer(StrictSerializer):
-    """In which language; left out, the dojo's."""
+    """The language; defaults to the dojo's."""
 
     language = serializers.ChoiceField(choices=Language.choices, required=False)
 
 
 class NewTextSerializer(LanguageSerializer):
-    """A text for a kind of mail, with variables in it."""
+    """A template for a kind of notification."""
 
-    subject = SingleLineField(max_length=LONGEST_SUBJECT)
+    subject = SingleLineField(max_length=MAX_SUBJECT_LENGTH)
     body = Body()
 
 
-class TrialSerializer(LanguageSerializer):
-    """A text to try; what is left out is the text in force. With `student`, written to whom she has."""
+@extend_schema_serializer(component_name="Trial")
+class PreviewRequestSerializer(LanguageSerializer):
+    """A template to preview. Omitted parts are taken from the effective template; `student` sets the recipient."""
 
-    subject = SingleLineField(max_length=LONGEST_SUBJECT, required=False)
+    subject = SingleLineField(max_length=MAX_SUBJECT_LENGTH, required=False)
     body = Body(required=False)
     student = ReferenceField(queryset=Student.objects.live(), required=False)
 
 
 class TestSerializer(StrictSerializer):
-    """To whom a trial goes: to the caller's own address."""
+    """The recipient of a test mail: the caller's own address."""
 
     email = serializers.EmailField(max_length=254, required=False)
 
     def validate_email(self, value: str) -> str:
         if email_key(value) != email_key(self.context["request"].user.email):
-            raise serializers.ValidationError("A trial goes to your own address.")
+            raise serializers.ValidationError("A test mail can only be sent to your own address.")
         return value
 
 
+@extend_schema_serializer(component_name="Text")
+class TemplateSerializer(serializers.Serializer[Any]):
+    """The effective template of a kind of notification, and the variables it may use."""
+
+    name = serializers.ChoiceField(source="kind", choices=NotificationKind.choices)
+    language = serializers.ChoiceField(choices=Language.choices)
+    subject = serializers.CharField(source="text.subject")
+    body = serializers.CharField(source="text.body")
+    is_default = serializers.BooleanField()
+    variables = serializers.ListField(child=serializers.CharField())
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    """A template with its variables filled in."""
+
+    subject = serializers.CharField()
+    body = serializers.CharField()
+    language = serializers.ChoiceField(choices=Language.choices)
+
+
+# --- notifications ----------------------------------------------------------------------------------------------------
+
+
+class AudienceSerializer(StudentFilterSerializer):
+    """Students by id, or all students that match every given condition. `{}` means every active student."""
+
+    students = ReferenceField(
+        queryset=Student.objects.live(), many=True, required=False, allow_empty=False, most=MOST_STUDENTS
+    )
+    status = serializers.ChoiceField(choices=[one.value for one in AUDIENCE_STATUSES], required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "students" in attrs and len(attrs) > 1:
+            raise serializers.ValidationError(
+                {"students": ["Give either student ids or conditions, not both."]}
+            )
+        if attrs.get("status", Status.ACTIVE) != Status.ACTIVE and len(attrs) > 1:
+            raise serializers.ValidationError(
+                {"status": ["Only active students can be selected by class, discipline or rank."]}
+            )
+        return attrs
+
+
 class NewNotificationSerializer(StrictSerializer):
-    """To whom, and what: the text in force for `template`, or a subject and a body."""
+    """The audience, and the text: the effective template of `template`, or a subject and a body."""
 
     audience = AudienceSerializer()
     template = serializers.CharField(required=False)
-    subject = SingleLineField(max_length=LONGEST_SUBJECT, required=False)
+    subject = SingleLineField(max_length=MAX_SUBJECT_LENGTH, required=False)
     body = Body(required=False)
     channel = serializers.ChoiceField(choices=["email"], default="email")
     test = serializers.BooleanField(default=False)
 
     def validate_template(self, value: str) -> str:
-        if value not in TO_AN_AUDIENCE:
-            known = ", ".join(TO_AN_AUDIENCE)
+        if value not in AUDIENCE_KINDS:
+            known = ", ".join(AUDIENCE_KINDS)
             raise serializers.ValidationError(
-                f"What can be sent to an audience: {known}. Other texts go out with the deed they tell of."
+                f"Only these templates can be sent to an audience: {known}. "
+                "The others are sent with the event they are about."
             )
         return value
 
@@ -83,7 +136,7 @@ class NewNotificationSerializer(StrictSerializer):
         own = {"subject", "body"} & attrs.keys()
         if ("template" in attrs) == bool(own):
             raise serializers.ValidationError(
-                {"template": ["Name a template, or give a subject and a body: one of both."]}
+                {"template": ["Give either a template, or a subject and a body."]}
             )
         if own and (missing := {"subject", "body"} - own):
             raise serializers.ValidationError({name: ["This field is required."] for name in missing})
@@ -91,7 +144,7 @@ class NewNotificationSerializer(StrictSerializer):
 
 
 class NotificationSerializer(StrictModelSerializer):
-    """How far a notification is. What is counted are mails; with nobody to write to it is done at once."""
+    """A notification and its progress. The numbers count mails; with no recipient it is done at once."""
 
     status = serializers.ChoiceField(choices=STATUSES, read_only=True)
     total = serializers.IntegerField(read_only=True)
@@ -107,25 +160,26 @@ class NotificationSerializer(StrictModelSerializer):
 
     class Meta:
         model = Notification
-        fields = (
+        fields: tuple[str, ...] = (
             "status", "total", "done", "url", "kind", "language", "subject", "body", "audience", "test", "queued",
             "sent", "failed", "skipped", "requested_by", "cancelled_at",
         )  # fmt: skip
         read_only_fields = fields
 
     def get_done(self, notification: Notification) -> int:
-        """Every mail that waits no more."""
+        """The number of mails that are not queued any more."""
         return notification.total - notification.mails[Delivery.State.QUEUED]
 
     def get_url(self, notification: Notification) -> str:
         return reverse("notification", kwargs={"id": notification.pk})
 
 
+@extend_schema_serializer(component_name="RecipientAnswer")
 class RecipientSerializer(StrictModelSerializer):
-    """What became of one mail, to whom, and about which students."""
+    """One mail: the recipient, the students it is about, and its result."""
 
     recipient = serializers.SerializerMethodField()
-    students = serializers.SerializerMethodField()
+    students = ReferenceSerializer(many=True)  # set by `attach_students`
 
     class Meta:
         model = Delivery
@@ -135,18 +189,24 @@ class RecipientSerializer(StrictModelSerializer):
         read_only_fields = fields
 
     def get_recipient(self, delivery: Delivery) -> str:
-        """The name as it was; empty after the retention time."""
+        """The name when the mail was queued; empty after the retention time."""
         return str(delivery.values.get("recipient", ""))
 
-    def get_students(self, delivery: Any) -> list[dict[str, Any]]:
-        return [{"id": student, "name": delivery.names[student]} for student in delivery.student_ids]
+
+@extend_schema_serializer(component_name="NotificationAnswer")
+class NotificationDetailSerializer(NotificationSerializer):
+    """A notification and its progress, with its first 200 recipients."""
+
+    recipients = RecipientSerializer(many=True)
+
+    class Meta(NotificationSerializer.Meta):
+        fields = (*NotificationSerializer.Meta.fields, "recipients")
 
 
-def attach_names(deliveries: Iterable[Delivery]) -> None:
-    """Give each mail the names of its students as they are today. One statement."""
+def attach_students(deliveries: Iterable[Delivery]) -> None:
+    """Set `students` of each delivery, with the students' present names. One statement."""
     rows = list(deliveries)
-    wanted: set[UUID] = {student for row in rows for student in row.student_ids}
-    found = {one.pk: one.name for one in Student.objects.filter(pk__in=wanted)} if wanted else {}
-    names = {student: found.get(student, ERASED_NAME) for student in wanted}
+    ids: set[UUID] = {student for row in rows for student in row.student_ids}
+    names = {one.pk: one.name for one in Student.objects.filter(pk__in=ids)} if ids else {}
     for row in rows:
-        row.names = names  # type: ignore[attr-defined]
+        row.students = [{"id": pk, "name": names.get(pk, ERASED_NAME)} for pk in row.student_ids]

@@ -1,25 +1,23 @@
 from django.urls import path
 
-from tenant_apps.notifications import page_views, template_views, views
+from tenant_apps.notifications import views
 
 urlpatterns = [
     path("notifications", views.Notifications.as_view(), name="notifications"),
     path("notifications/<uuid:id>", views.NotificationResource.as_view(), name="notification"),
     path("notifications/<uuid:id>/recipients", views.Recipients.as_view(), name="notification-recipients"),
     path("notifications/<uuid:id>/cancel", views.CancelNotification.as_view(), name="notification-cancel"),
-    path("notification-templates", template_views.Templates.as_view(), name="notification-templates"),
-    path(
-        "notification-templates/<str:name>", template_views.Template.as_view(), name="notification-template"
-    ),
+    path("notification-templates", views.Templates.as_view(), name="notification-templates"),
+    path("notification-templates/<str:name>", views.Template.as_view(), name="notification-template"),
     path(
         "notification-templates/<str:name>/preview",
-        template_views.Preview.as_view(),
+        views.TemplatePreview.as_view(),
         name="notification-template-preview",
     ),
     path(
         "notification-templates/<str:name>/test",
-        template_views.Test.as_view(),
+        views.TemplateTest.as_view(),
         name="notification-template-test",
     ),
-    path("unsubscribe/<str:code>", page_views.Unsubscribe.as_view(), name="unsubscribe"),
+    path("unsubscribe/<str:code>", views.Unsubscribe.as_view(), name="unsubscribe"),
 ]

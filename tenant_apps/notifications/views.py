@@ -1,94 +1,129 @@
-"""Notifications: to an audience, how far they are, and what became of each mail."""
+"""Notifications and their deliveries, templates, and the unsubscribe page."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
+from django.http import HttpResponse
+from django.template.loader import render_to_string
+from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.response import Response
 
 from tatami.api.filters import one_of, yes_or_no
+from tatami.api.parsers import StrictJSONParser
+from tatami.api.renderers import HtmlRenderer
 from tatami.api.responses import accepted
 from tatami.api.views import ApiView, Detail, Listing, get_or_404
-from tenant_apps.dojo.models import DojoSettings
-from tenant_apps.notifications import outbox
-from tenant_apps.notifications.absentees import notices_about
-from tenant_apps.notifications.audiences import students_of
-from tenant_apps.notifications.kinds import Kind
-from tenant_apps.notifications.letters import Letter, refuse_broken, text_for
-from tenant_apps.notifications.models import Delivery, Notification, count_mails
+from tatami.errors import Invalid, NotFound
+from tatami.tenancy.scope import current_tenant
+from tenant_apps.dojo.models import DojoSettings, Language
+from tenant_apps.notifications import openapi, outbox
+from tenant_apps.notifications.absentees import absence_notices
+from tenant_apps.notifications.addresses import UNSUBSCRIBE_TEXTS, address_key_in, unsubscribe
+from tenant_apps.notifications.models import Delivery, Notification, NotificationKind, count_deliveries
+from tenant_apps.notifications.recipients import deliveries_for, students_in
 from tenant_apps.notifications.serializers import (
-    SHOWN_RECIPIENTS,
     NewNotificationSerializer,
+    NewTextSerializer,
+    NotificationDetailSerializer,
     NotificationSerializer,
+    PreviewRequestSerializer,
+    PreviewSerializer,
     RecipientSerializer,
-    attach_names,
+    TemplateSerializer,
+    TestSerializer,
+    attach_students,
+)
+from tenant_apps.notifications.templates import (
+    SAMPLE_FIELDS,
+    MessageText,
+    all_templates,
+    render_message,
+    sample_values,
+    save_template,
+    template_for,
+    validate_text,
 )
 from tenant_apps.students.dates import dojo_today
 from tenant_apps.students.models import Student
 from tenant_apps.students.notices import Notice
 
+RECIPIENTS_IN_DETAIL: Final = 200
+
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
 _NOTIFICATIONS = Notification.objects.select_related("requested_by")
 
 
+# --- notifications ----------------------------------------------------------------------------------------------------
+
+
 class Notifications(Listing):
-    """What was sent, the latest first. A new one is sent by workers: look at it to see how far it is."""
+    """Notifications, newest first. A new one is sent in the background: read it to see its progress."""
 
     queryset = _NOTIFICATIONS
     serializer_class = NotificationSerializer
-    filters = {"kind": one_of("kind", Kind), "test": yes_or_no("is_test")}
+    filters = {"kind": one_of("kind", NotificationKind), "test": yes_or_no("is_test")}
+    operations = openapi.NOTIFICATIONS
 
     def paginate_queryset(self, queryset: Any) -> Any:
         page = super().paginate_queryset(queryset)
-        count_mails(page or ())
+        count_deliveries(page or ())
         return page
 
     def post(self, request: Any) -> Response:
         serializer = NewNotificationSerializer(data=request.data, context={"request": request})
         serializer.is_valid(raise_exception=True)
-        asked, settings = serializer.validated_data, DojoSettings.current()
-        kind = Kind(asked.get("template", Kind.FREE))
-        if "template" in asked:
-            letter = text_for(kind, settings.language).letter
+        new, settings = serializer.validated_data, DojoSettings.current()
+        kind = NotificationKind(new.get("template", NotificationKind.FREE))
+        if "template" in new:
+            text = template_for(kind, settings.language).text
         else:
-            letter = Letter(asked["subject"], asked["body"])
-            refuse_broken(kind, letter, settings.language)
-        if asked["test"]:
-            made = outbox.queue_test(kind=kind, letter=letter, language=settings.language, by=request.user)
+            text = MessageText(new["subject"], new["body"])
+            validate_text(kind, text, settings.language)
+        if new["test"]:
+            notification = outbox.queue_test(
+                kind=kind, text=text, language=settings.language, by=request.user
+            )
         else:
-            today = dojo_today(request.now)
-            students = students_of(asked["audience"], on=today)
-            made = outbox.queue(
+            students = students_in(new["audience"], on=dojo_today(request.now))
+            notification = outbox.queue(
                 kind=kind,
-                letter=letter,
+                text=text,
                 notices=_notices(kind, students, settings),
                 settings=settings,
                 is_bulk=True,
                 audience=request.data["audience"],
                 by=request.user,
             )
-        return accepted(shown(made), "notification", id=made.pk)
+        return accepted(_shown(notification), "notification", id=notification.pk)
 
 
 class NotificationResource(Detail):
-    """How far a notification is, and its first 200 recipients; all of them are a list of their own."""
+    """One notification with its first 200 recipients. All of them are a list of their own."""
 
     queryset = _NOTIFICATIONS
-    serializer_class = NotificationSerializer
+    serializer_class = NotificationDetailSerializer
+    operations = openapi.NOTIFICATION
 
     def get(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         notification = self.get_object()
-        count_mails([notification])
-        recipients = list(Delivery.objects.filter(notification=notification)[:SHOWN_RECIPIENTS])
-        attach_names(recipients)
-        rows = RecipientSerializer(recipients, many=True).data
-        return Response({**self.get_serializer(notification).data, "recipients": rows})
+        count_deliveries([notification])
+        notification.recipients = list(
+            Delivery.objects.filter(notification=notification)[:RECIPIENTS_IN_DETAIL]
+        )
+        attach_students(notification.recipients)
+        return Response(self.get_serializer(notification).data)
 
 
 class Recipients(Listing):
-    """What became of each mail."""
+    """The recipients of a notification, with the result of each mail."""
 
     queryset = Delivery.objects.all()
     serializer_class = RecipientSerializer
     filters = {"state": one_of("state", Delivery.State)}
+    operations = openapi.RECIPIENTS
 
     def get_queryset(self) -> Any:
         rows = super().get_queryset()
@@ -98,29 +133,159 @@ class Recipients(Listing):
 
     def paginate_queryset(self, queryset: Any) -> Any:
         page = super().paginate_queryset(queryset)
-        attach_names(page or ())
+        attach_students(page or ())
         return page
 
 
 class CancelNotification(ApiView):
-    """Leave unsent what is not sent yet."""
+    """Do not send the mails that are still queued."""
+
+    operations = openapi.CANCEL_NOTIFICATION
 
     def post(self, request: Any, id: Any) -> Response:
         notification = get_or_404(Notification.objects.all(), pk=id)
         outbox.cancel(notification=notification, now=request.now)
-        return Response(shown(notification))
+        return Response(_shown(notification))
 
 
-def shown(notification: Notification) -> dict[str, Any]:
-    """Return a notification as the API shows it, counted anew."""
+def _shown(notification: Notification) -> dict[str, Any]:
+    """Return the response for a notification, read and counted again."""
     notification = _NOTIFICATIONS.get(pk=notification.pk)
-    count_mails([notification])
+    count_deliveries([notification])
     data: dict[str, Any] = NotificationSerializer(notification).data
     return data
 
 
-def _notices(kind: Kind, students: Iterable[Student], settings: DojoSettings) -> list[Notice]:
-    """Return what an audience is told: an absence is each student's own."""
-    if kind is Kind.ABSENCE:
-        return notices_about([one.pk for one in students], settings=settings)
+def _notices(kind: NotificationKind, students: Iterable[Student], settings: DojoSettings) -> list[Notice]:
+    """Return the notices for an audience: an absence has values of its own for each student."""
+    if kind is NotificationKind.ABSENCE:
+        return absence_notices([one.pk for one in students], settings=settings)
     return [Notice(one.pk) for one in students]
+
+
+# --- templates --------------------------------------------------------------------------------------------------------
+
+
+class Templates(ApiView):
+    """The effective template of each kind of notification, and the variables it may use."""
+
+    operations = openapi.TEMPLATES
+
+    def get(self, request: Any) -> Response:
+        return Response(TemplateSerializer(all_templates(_language(request)), many=True).data)
+
+
+class Template(ApiView):
+    """The effective template of a kind. An invalid text is refused with the line; the default text restores it."""
+
+    serializer_class = NewTextSerializer
+    operations = openapi.TEMPLATE
+
+    def get(self, request: Any, name: str) -> Response:
+        return Response(TemplateSerializer(template_for(_kind(name), _language(request))).data)
+
+    def put(self, request: Any, name: str) -> Response:
+        kind = _kind(name)
+        serializer = NewTextSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        new = serializer.validated_data
+        text = MessageText(new["subject"], new["body"])
+        saved = save_template(kind=kind, language=new.get("language"), text=text)
+        return Response(TemplateSerializer(saved).data)
+
+
+class TemplatePreview(ApiView):
+    """A template with example values. Nothing is saved and nothing is sent."""
+
+    serializer_class = PreviewRequestSerializer
+    audited = False
+    operations = openapi.TEMPLATE_PREVIEW
+
+    def post(self, request: Any, name: str) -> Response:
+        kind = _kind(name)
+        serializer = PreviewRequestSerializer(data=request.data, context={"request": request})
+        serializer.is_valid(raise_exception=True)
+        new = serializer.validated_data
+        template = template_for(kind, new.get("language"))
+        text = MessageText(new.get("subject", template.text.subject), new.get("body", template.text.body))
+        validate_text(kind, text, template.language)
+        values = _preview_values(kind, new.get("student"), request)
+        preview = render_message(text, values, language=template.language, kind=kind)
+        shown = {"subject": preview.subject, "body": preview.body, "language": template.language}
+        return Response(PreviewSerializer(shown).data)
+
+
+class TemplateTest(ApiView):
+    """Send the effective template to the caller."""
+
+    serializer_class = TestSerializer
+    operations = openapi.TEMPLATE_TEST
+
+    def post(self, request: Any, name: str) -> Response:
+        kind = _kind(name)
+        TestSerializer(data=request.data, context={"request": request}).is_valid(raise_exception=True)
+        template = template_for(kind)
+        notification = outbox.queue_test(
+            kind=kind, text=template.text, language=template.language, by=request.user
+        )
+        return accepted(_shown(notification), "notification", id=notification.pk)
+
+
+def _kind(name: str) -> NotificationKind:
+    if name not in NotificationKind.values:
+        raise NotFound
+    return NotificationKind(name)
+
+
+def _language(request: Any) -> str | None:
+    language: str | None = request.query_params.get("language")
+    if language is not None and language not in Language.values:
+        raise Invalid.field("language", f"This must be one of: {', '.join(Language.values)}.")
+    return language
+
+
+def _preview_values(kind: NotificationKind, student: Student | None, request: Any) -> dict[str, Any]:
+    """Return the example values of a mail about a student, or about a made-up one."""
+    if student is None:
+        return sample_values(kind, ["Mika Sato"])
+    notice = Notice(student.pk, SAMPLE_FIELDS[kind])
+    (delivery, *_) = deliveries_for([notice], settings=DojoSettings.current(), on=dojo_today(request.now))
+    return {"recipient": delivery.recipient, "students": delivery.students}
+
+
+# --- unsubscribing ----------------------------------------------------------------------------------------------------
+
+
+class Unsubscribe(ApiView):
+    """The page behind the link in bulk mail: GET asks for confirmation, POST unsubscribes the address.
+
+    GET changes nothing, because mail scanners open every link. A mail program posts `List-Unsubscribe=One-Click` (RFC
+    8058); the body is ignored. Repeating a request is harmless. An invalid code, or one of another dojo, is 404.
+    """
+
+    renderer_classes = [HtmlRenderer]
+    parser_classes = [FormParser, MultiPartParser, StrictJSONParser]
+    idempotent = False
+    operations = openapi.UNSUBSCRIBE
+
+    def get(self, request: Any, code: str) -> HttpResponse:
+        address_key_in(code)
+        return _page(is_done=False)
+
+    def post(self, request: Any, code: str) -> HttpResponse:
+        unsubscribe(address_key=address_key_in(code), now=request.now)
+        return _page(is_done=True)
+
+
+def _page(*, is_done: bool) -> HttpResponse:
+    language = DojoSettings.current().language
+    context = {
+        "dojo": current_tenant().name,
+        "language": language,
+        "texts": UNSUBSCRIBE_TEXTS[language],
+        "is_done": is_done,
+    }
+    response = HttpResponse(render_to_string("notifications/unsubscribe.html", context))
+    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response["Referrer-Policy"] = "no-referrer"  # the URL of this page contains the code
+    return response

@@ -4,13 +4,13 @@ from typing import Any
 
 from rest_framework.serializers import BaseSerializer
 
-from shared_apps.accounts import user_views, views
+from shared_apps.accounts import views
 from shared_apps.accounts.models import User
 from tenant_apps.students.serializers import DojoMeSerializer, DojoUserSerializer
 from tenant_apps.students.services import link_user
 
 
-class DojoUserCollection(user_views.UserCollection):
+class DojoUserCollection(views.UserCollection):
     queryset = User.objects.prefetch_related("students")
     full_serializer_class = DojoUserSerializer
 
@@ -21,7 +21,7 @@ class DojoUserCollection(user_views.UserCollection):
         return user
 
 
-class DojoUserResource(user_views.UserResource):
+class DojoUserResource(views.UserResource):
     queryset = User.objects.prefetch_related("students")
     full_serializer_class = DojoUserSerializer
     refetch = True

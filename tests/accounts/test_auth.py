@@ -1,4 +1,4 @@
-"""Signing in, renewing, signing out, and passwords."""
+"""Sign-in, renewal, sign-out and passwords, in one pass over the API."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,21 +19,15 @@ PASSWORD = "the old bamboo sword"
 TOKENS = {"access", "refresh", "token_type", "expires_in", "refresh_expires_in"}
 
 
-@pytest.fixture(scope="module")
-def password_hash() -> str:
-    """The hash of everybody's password: one, because it is slow on purpose."""
-    return make_password(PASSWORD)
-
-
 @pytest.fixture
-def una(dojo: Dojo, password_hash: str) -> User:
+def una(dojo: Dojo) -> User:
     with tenant_scope(dojo.tenant):
         return User.objects.create(
             email="Una@example.com",
             email_key="una@example.com",
             name="Una",
             role="assistant",
-            password=password_hash,
+            password=make_password(PASSWORD),
         )
 
 
@@ -50,7 +44,7 @@ def session_of(dojo: Dojo, user: User) -> Any:
         return open_session(user, now=clock.now())
 
 
-def test_one_signs_in_by_address_and_password(dojo: Dojo, una: User) -> None:
+def test_signing_in_with_address_and_password_returns_tokens(dojo: Dojo, una: User) -> None:
     body = done(login(dojo, "UNA@Example.com"))
     assert set(body) == TOKENS | {"user"}
     assert body["token_type"] == "Bearer"
@@ -59,10 +53,10 @@ def test_one_signs_in_by_address_and_password(dojo: Dojo, una: User) -> None:
     assert done(Caller(dojo.host, token=body["access"]).get("/me"))["id"] == str(una.pk)
 
 
-def test_whatever_is_wrong_the_answer_is_the_same(dojo: Dojo, other_dojo: Dojo, una: User) -> None:
+def test_all_failures_to_sign_in_get_the_same_response(dojo: Dojo, other_dojo: Dojo, una: User) -> None:
     wrong = login(dojo, password="something else")
     refusal(wrong, 401, "invalid_credentials")
-    unknown = login(dojo, "nobody@example.com")
+    unknown = login(dojo, "unknown@example.com")
     elsewhere = login(other_dojo)
     with tenant_scope(dojo.tenant):
         User.objects.filter(pk=una.pk).update(is_active=False)
@@ -70,7 +64,7 @@ def test_whatever_is_wrong_the_answer_is_the_same(dojo: Dojo, other_dojo: Dojo, 
     assert unknown.content == elsewhere.content == inactive.content == wrong.content
 
 
-def test_guesses_are_throttled(dojo: Dojo, una: User, monkeypatch: Any) -> None:
+def test_guessing_passwords_is_throttled(dojo: Dojo, una: User, monkeypatch: Any) -> None:
     with tenant_scope(dojo.tenant):
         User.objects.filter(pk=una.pk).update(password="!")
     answers = [login(dojo, password="a guess") for _ in range(11)]
@@ -79,7 +73,7 @@ def test_guesses_are_throttled(dojo: Dojo, una: User, monkeypatch: Any) -> None:
     assert int(answers[-1].headers["Retry-After"]) > 0
 
 
-def test_a_token_expires(dojo: Dojo, una: User) -> None:
+def test_an_access_token_expires_and_can_be_renewed(dojo: Dojo, una: User) -> None:
     tokens = session_of(dojo, una)
     with clock.fixed(NOW + timedelta(seconds=tokens.expires_in + 1)):
         refusal(Caller(dojo.host, token=tokens.access).get("/me"), 401, "token_expired")
@@ -87,23 +81,23 @@ def test_a_token_expires(dojo: Dojo, una: User) -> None:
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "Bearer", "eyJhbGciOiJub25lIn0.e30."])
-def test_what_is_no_token_is_not_valid(dojo: Dojo, token: str) -> None:
+def test_a_malformed_token_is_invalid(dojo: Dojo, token: str) -> None:
     refusal(Caller(dojo.host, token=token).get("/me"), 401, "token_invalid")
 
 
-def test_another_scheme_is_not_a_login(dojo: Dojo) -> None:
+def test_another_authentication_scheme_is_refused(dojo: Dojo) -> None:
     answer = dojo.anonymous.get("/me", Authorization="Basic YTpi")
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_a_refresh_token_is_no_access_token(dojo: Dojo, una: User) -> None:
+def test_access_and_refresh_tokens_are_not_interchangeable(dojo: Dojo, una: User) -> None:
     tokens = session_of(dojo, una)
     refusal(Caller(dojo.host, token=tokens.refresh).get("/me"), 401, "token_invalid")
     refusal(refresh(dojo, tokens.access), 401, "token_invalid")
 
 
-def test_a_refresh_token_is_of_its_own_dojo(
+def test_a_refresh_token_is_valid_in_its_own_dojo_only(
     dojo: Dojo, other_dojo: Dojo, platform: Platform, una: User
 ) -> None:
     token = session_of(dojo, una).refresh
@@ -113,7 +107,7 @@ def test_a_refresh_token_is_of_its_own_dojo(
     assert set(body) == TOKENS
 
 
-def test_a_refresh_token_works_once_and_its_replay_ends_the_family(dojo: Dojo, una: User) -> None:
+def test_a_refresh_token_works_once_and_its_replay_ends_the_session(dojo: Dojo, una: User) -> None:
     first = session_of(dojo, una).refresh
     second = done(refresh(dojo, first))
     with clock.fixed(NOW + timedelta(seconds=11)):
@@ -122,7 +116,7 @@ def test_a_refresh_token_works_once_and_its_replay_ends_the_family(dojo: Dojo, u
         refusal(Caller(dojo.host, token=second["access"]).get("/me"), 401, "token_invalid")
 
 
-def test_a_second_tab_does_not_end_the_family(dojo: Dojo, una: User) -> None:
+def test_a_repeat_within_ten_seconds_does_not_end_the_session(dojo: Dojo, una: User) -> None:
     first = session_of(dojo, una).refresh
     second = done(refresh(dojo, first))
     with clock.fixed(NOW + timedelta(seconds=9)):
@@ -137,7 +131,7 @@ def test_signing_out_ends_the_session(dojo: Dojo, una: User) -> None:
     refusal(refresh(dojo, tokens.refresh), 401, "token_invalid")
 
 
-def test_a_new_password_ends_the_other_sessions(dojo: Dojo, una: User) -> None:
+def test_changing_the_password_ends_the_other_sessions(dojo: Dojo, una: User) -> None:
     here, elsewhere = session_of(dojo, una), session_of(dojo, una)
     caller = Caller(dojo.host, token=here.access)
     body = {"current_password": PASSWORD, "new_password": "a much newer bokken"}
@@ -147,7 +141,7 @@ def test_a_new_password_ends_the_other_sessions(dojo: Dojo, una: User) -> None:
     done(login(dojo, password="a much newer bokken"))
 
 
-def test_the_present_password_is_asked_for(dojo: Dojo, una: User) -> None:
+def test_changing_the_password_requires_the_current_one(dojo: Dojo, una: User) -> None:
     caller = Caller(dojo.host, token=session_of(dojo, una).access)
     wrong = {"current_password": "not this one", "new_password": "a much newer bokken"}
     refusal(caller.post("/auth/password", wrong), 401, "invalid_credentials")
@@ -164,21 +158,21 @@ def test_the_present_password_is_asked_for(dojo: Dojo, una: User) -> None:
         {"email": 1, "password": 2},
     ],
 )
-def test_a_login_with_a_bad_body_is_refused(dojo: Dojo, body: dict[str, Any]) -> None:
+def test_a_login_with_an_invalid_body_is_refused(dojo: Dojo, body: dict[str, Any]) -> None:
     refusal(dojo.anonymous.post("/auth/login", body), 400, "validation_error")
 
 
-def test_a_link_is_mailed_to_whoever_is_known_and_nobody_can_tell(
+def test_the_response_to_a_reset_request_does_not_reveal_whether_the_address_is_known(
     dojo: Dojo, una: User, django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         known = dojo.anonymous.post("/auth/password/reset", {"email": "una@example.com"})
-        unknown = dojo.anonymous.post("/auth/password/reset", {"email": "nobody@example.com"})
+        unknown = dojo.anonymous.post("/auth/password/reset", {"email": "unknown@example.com"})
     assert (known.status_code, known.content) == (unknown.status_code, unknown.content) == (204, b"")
     assert [message.to for message in mail.outbox] == [["Una@example.com"]]
 
 
-def test_the_link_names_the_dojos_own_domain_and_works_once(
+def test_the_link_uses_the_dojos_own_domain_and_works_once(
     dojo: Dojo, una: User, django_capture_on_commit_callbacks: Any
 ) -> None:
     tokens = session_of(dojo, una)
@@ -205,7 +199,7 @@ def test_the_link_names_the_dojos_own_domain_and_works_once(
     done(login(dojo, password="a much newer bokken"))
 
 
-def test_who_was_made_without_a_password_is_mailed_a_link(
+def test_a_user_created_without_a_password_is_sent_a_link(
     dojo: Dojo, django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):

@@ -10,11 +10,11 @@ from django.db import transaction
 
 from shared_apps.accounts.models import PasswordLink, User
 from shared_apps.accounts.passwords import send_link
-from shared_apps.accounts.users import change_user, create_user, spend_links
+from shared_apps.accounts.users import change_user, create_user, invalidate_links
 from tatami import clock
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, tenant_scope
-from tests.accounts.meanwhile import while_hashing
+from tests.accounts.race_hooks import run_while_hashing
 from tests.support import committed_dojos
 from tests.support.clients import Caller, Dojo
 from tests.support.now import NOW
@@ -25,14 +25,9 @@ PASSWORD = "correct horse battery"
 NEW = "quite another horse"
 
 
-@pytest.fixture(autouse=True)
-def _quick_passwords(hashings: Callable[[], int]) -> None:
-    """Hash passwords quickly: how slow they are is not what is tested here."""
-
-
 @pytest.fixture
 def mails(mailoutbox: list[Any], django_capture_on_commit_callbacks: Any) -> Callable[[Any], list[Any]]:
-    """Return a function that does something, commits it and returns the mails of that."""
+    """Return a function that calls another one, runs its on-commit hooks and returns the e-mails sent."""
 
     def sent(call: Callable[[], Any]) -> list[Any]:
         mailoutbox.clear()
@@ -54,7 +49,7 @@ def sign_in(host: str, password: str) -> Any:
     return Caller(host).post("/auth/login", {"email": EMAIL, "password": password})
 
 
-def ask(host: str, email: str = EMAIL) -> Any:
+def request_link(host: str, email: str = EMAIL) -> Any:
     return Caller(host).post("/auth/password/reset", {"email": email})
 
 
@@ -77,8 +72,8 @@ REFUSED = (401, "token_invalid")
 
 @pytest.fixture
 def secret(kim: User, dojo: Dojo, mails: Any) -> str:
-    """The secret of the link that Kim was mailed."""
-    (mail,) = mails(lambda: ask(dojo.host))
+    """The secret of the link that was sent to Kim."""
+    (mail,) = mails(lambda: request_link(dojo.host))
     return secret_in(mail)
 
 
@@ -97,14 +92,14 @@ def test_a_link_works_once(dojo: Dojo, secret: str) -> None:
     assert sign_in(dojo.host, NEW).status_code == 200
 
 
-def test_a_link_lives_three_days(dojo: Dojo, secret: str) -> None:
+def test_a_link_expires_after_three_days(dojo: Dojo, secret: str) -> None:
     with clock.fixed(NOW + timedelta(hours=72)):
         assert error_of(confirm(dojo.host, secret)) == REFUSED
     with clock.fixed(NOW + timedelta(hours=72, seconds=-1)):
         assert confirm(dojo.host, secret).status_code == 204
 
 
-def test_a_link_ends_all_sessions(dojo: Dojo, kim: User, secret: str) -> None:
+def test_using_a_link_ends_all_sessions(dojo: Dojo, kim: User, secret: str) -> None:
     tokens = sign_in(dojo.host, PASSWORD).json()
     confirm(dojo.host, secret)
     assert error_of(Caller(dojo.host, tokens["access"]).get("/me")) == REFUSED
@@ -112,26 +107,24 @@ def test_a_link_ends_all_sessions(dojo: Dojo, kim: User, secret: str) -> None:
 
 
 @pytest.mark.parametrize("new", ["short", "1234567890", "kim@example.com", "password123"])
-def test_a_password_that_is_easily_guessed_does_not_use_the_link_up(
-    dojo: Dojo, secret: str, new: str
-) -> None:
+def test_a_password_that_is_easy_to_guess_does_not_use_up_the_link(dojo: Dojo, secret: str, new: str) -> None:
     answer = confirm(dojo.host, secret, new)
     assert error_of(answer) == (400, "validation_error")
     assert set(answer.json()["error"]["details"]) == {"new_password"}
     assert confirm(dojo.host, secret).status_code == 204
 
 
-def test_a_link_of_one_dojo_is_nothing_in_another(other_dojo: Dojo, secret: str) -> None:
+def test_a_link_is_invalid_in_another_dojo(other_dojo: Dojo, secret: str) -> None:
     assert error_of(confirm(other_dojo.host, secret)) == REFUSED
 
 
 @pytest.mark.parametrize("guess", ["x", "a" * 43, "é" * 43, "' OR 1=1 --"])
-def test_a_guess_is_no_link(dojo: Dojo, secret: str, guess: str) -> None:
+def test_a_guessed_secret_is_invalid(dojo: Dojo, secret: str, guess: str) -> None:
     assert error_of(confirm(dojo.host, guess)) == REFUSED
 
 
 @pytest.mark.parametrize("changes", [{"is_active": False}, {"archived_at": NOW}], ids=str)
-def test_a_link_of_somebody_who_left_is_no_link(
+def test_the_link_of_an_inactive_or_archived_user_is_invalid(
     dojo: Dojo, kim: User, secret: str, changes: dict[str, Any]
 ) -> None:
     with tenant_scope(dojo.tenant):
@@ -146,12 +139,12 @@ def test_only_the_hash_of_a_link_is_stored(dojo: Dojo, secret: str) -> None:
     assert secret not in str(row)
 
 
-def test_of_parallel_uses_of_a_link_one_succeeds(
+def test_of_concurrent_uses_of_a_link_one_succeeds(
     north: TenantScope, now: datetime, mailoutbox: list[Any]
 ) -> None:
     with tenant_scope(north):
         create_user(email=EMAIL, role="student", password_hash=make_password(PASSWORD))
-    ask("north.localhost")
+    request_link("north.localhost")
     secret = secret_in(mailoutbox[0])
     passwords = [f"horse number {number} of eight" for number in range(8)]
     answers = committed_dojos.at_once(
@@ -172,55 +165,59 @@ def set_by_admin(dojo: Dojo, kim: User) -> Any:
     return dojo.admin.patch(f"/users/{kim.pk}", {"password": NEW})
 
 
-def move(dojo: Dojo, kim: User) -> Any:
+def change_email(dojo: Dojo, kim: User) -> Any:
     return dojo.admin.patch(f"/users/{kim.pk}", {"email": "moved@example.com"})
 
 
-def deactivate_for_a_while(dojo: Dojo, kim: User) -> Any:
+def deactivate_and_reactivate(dojo: Dojo, kim: User) -> Any:
     dojo.admin.patch(f"/users/{kim.pk}", {"is_active": False})
     return dojo.admin.patch(f"/users/{kim.pk}", {"is_active": True})
 
 
-def archive_for_a_while(dojo: Dojo, kim: User) -> Any:
+def archive_and_restore(dojo: Dojo, kim: User) -> Any:
     dojo.admin.delete(f"/users/{kim.pk}")
     return dojo.admin.patch(f"/users/{kim.pk}", {"archived": False})
 
 
-ENDINGS = [change_own, set_by_admin, move, deactivate_for_a_while, archive_for_a_while]
+INVALIDATING_CHANGES = [
+    change_own,
+    set_by_admin,
+    change_email,
+    deactivate_and_reactivate,
+    archive_and_restore,
+]
 
 
-@pytest.mark.parametrize("deed", ENDINGS)
-def test_what_changes_who_may_sign_in_ends_the_links(
-    dojo: Dojo, kim: User, secret: str, deed: Callable[[Dojo, User], Any]
+@pytest.mark.parametrize("make_change", INVALIDATING_CHANGES)
+def test_a_change_of_credentials_invalidates_links(
+    dojo: Dojo, kim: User, secret: str, make_change: Callable[[Dojo, User], Any]
 ) -> None:
-    answer = deed(dojo, kim)
+    answer = make_change(dojo, kim)
     assert answer.status_code in {200, 204}, answer.content
     assert error_of(confirm(dojo.host, secret, "one more horse still")) == REFUSED
 
 
-def test_the_use_of_a_link_ends_those_before_it(dojo: Dojo, kim: User, secret: str, mails: Any) -> None:
-    (mail,) = mails(lambda: ask(dojo.host))
+def test_using_a_link_invalidates_earlier_links(dojo: Dojo, kim: User, secret: str, mails: Any) -> None:
+    (mail,) = mails(lambda: request_link(dojo.host))
     assert confirm(dojo.host, secret_in(mail)).status_code == 204
     assert error_of(confirm(dojo.host, secret, "one more horse still")) == REFUSED
 
 
 @pytest.mark.parametrize("changes", [{"name": "Kim Lee"}, {"role": "assistant"}, {"email": EMAIL}], ids=str)
-def test_other_changes_leave_a_link_alone(
-    dojo: Dojo, kim: User, secret: str, changes: dict[str, Any]
-) -> None:
+def test_other_changes_keep_a_link_valid(dojo: Dojo, kim: User, secret: str, changes: dict[str, Any]) -> None:
     assert dojo.admin.patch(f"/users/{kim.pk}", changes).status_code == 200
     assert confirm(dojo.host, secret).status_code == 204
 
 
-def test_links_of_others_are_left_alone(dojo: Dojo, kim: User, secret: str) -> None:
+def test_the_links_of_other_users_stay_valid(dojo: Dojo, kim: User, secret: str) -> None:
     dojo.admin.patch(f"/users/{dojo.student.user.pk}", {"password": NEW})  # type: ignore[union-attr]
     assert confirm(dojo.host, secret).status_code == 204
 
 
-def test_a_link_that_is_ended_while_it_is_used_sets_no_password(
+def test_a_link_invalidated_while_it_is_used_sets_no_password(
     dojo: Dojo, kim: User, secret: str, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    while_hashing(monkeypatch, lambda: spend_links(kim.pk, now=now))
+    run_while_hashing(monkeypatch, lambda: invalidate_links(kim.pk, now=now))
     assert error_of(confirm(dojo.host, secret)) == REFUSED
     assert sign_in(dojo.host, PASSWORD).status_code == 200
 
@@ -228,7 +225,7 @@ def test_a_link_that_is_ended_while_it_is_used_sets_no_password(
 # --- asking for one -----------------------------------------------------------------------------------------
 
 
-def test_the_mail_leads_to_the_dojos_own_address(dojo: Dojo, kim: User, mails: Any) -> None:
+def test_the_mail_links_to_the_dojos_own_domain(dojo: Dojo, kim: User, mails: Any) -> None:
     def forged() -> None:
         Caller(dojo.host).post("/auth/password/reset", {"email": EMAIL}, X_Forwarded_Host="evil.example.com")
 
@@ -238,46 +235,48 @@ def test_the_mail_leads_to_the_dojos_own_address(dojo: Dojo, kim: User, mails: A
     assert "evil" not in mail.body
 
 
-def test_asking_answers_alike_whether_anybody_has_the_address(dojo: Dojo, kim: User, mails: Any) -> None:
+def test_the_response_is_the_same_whether_the_address_is_known_or_not(
+    dojo: Dojo, kim: User, mails: Any
+) -> None:
     answers: list[Any] = []
-    assert mails(lambda: answers.append(ask(dojo.host, "nobody@example.com"))) == []
-    assert len(mails(lambda: answers.append(ask(dojo.host)))) == 1
+    assert mails(lambda: answers.append(request_link(dojo.host, "unknown@example.com"))) == []
+    assert len(mails(lambda: answers.append(request_link(dojo.host)))) == 1
     unknown, known = answers
     assert (unknown.status_code, unknown.content) == (known.status_code, known.content) == (204, b"")
 
 
-def test_nobody_is_mailed_by_another_dojo(other_dojo: Dojo, kim: User, mails: Any) -> None:
-    assert mails(lambda: ask(other_dojo.host)) == []
+def test_another_dojo_sends_no_link(other_dojo: Dojo, kim: User, mails: Any) -> None:
+    assert mails(lambda: request_link(other_dojo.host)) == []
 
 
-def test_an_inactive_user_is_mailed_nothing(dojo: Dojo, kim: User, mails: Any) -> None:
+def test_an_inactive_user_is_sent_no_link(dojo: Dojo, kim: User, mails: Any) -> None:
     with tenant_scope(dojo.tenant):
         User.objects.update(is_active=False)
-    assert mails(lambda: ask(dojo.host)) == []
+    assert mails(lambda: request_link(dojo.host)) == []
 
 
-def test_a_fourth_mail_within_an_hour_is_not_sent_and_not_told(dojo: Dojo, kim: User, mails: Any) -> None:
+def test_a_fourth_mail_within_an_hour_is_silently_not_sent(dojo: Dojo, kim: User, mails: Any) -> None:
     answers: list[Any] = []
-    sent = mails(lambda: answers.extend(ask(dojo.host) for _ in range(4)))
+    sent = mails(lambda: answers.extend(request_link(dojo.host) for _ in range(4)))
     assert len(sent) == 3
     assert [answer.status_code for answer in answers] == [204] * 4
     with clock.fixed(NOW + timedelta(hours=1)):
-        assert len(mails(lambda: ask(dojo.host))) == 1
+        assert len(mails(lambda: request_link(dojo.host))) == 1
 
 
-def test_no_link_goes_to_an_address_that_is_just_being_replaced(
+def test_no_link_is_sent_to_an_address_that_is_being_replaced(
     north: TenantScope, now: datetime, superuser: Any, mailoutbox: list[Any]
 ) -> None:
     with tenant_scope(north), transaction.atomic():
         kim = create_user(email=EMAIL, role="student")
     with tenant_scope(north), transaction.atomic():
         change_user(user=kim, changes={"email": "moved@example.com"}, now=now)
-        asking = Meanwhile(lambda: ask("north.localhost"))
+        asking = Meanwhile(lambda: request_link("north.localhost"))
     assert asking.answer().status_code == 204
     assert mailoutbox == []
 
 
-def test_no_mail_is_sent_before_the_commit(
+def test_the_mail_is_sent_after_the_commit(
     dojo: Dojo, kim: User, mailoutbox: list[Any], django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(), tenant_scope(dojo.tenant):
@@ -287,17 +286,17 @@ def test_no_mail_is_sent_before_the_commit(
 
 @pytest.fixture
 def mail_folder(settings: Any, tmp_path: Path) -> Path:
-    """Mails as files, as without a mail server."""
+    """The folder into which e-mails are written without a mail server."""
     settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     settings.EMAIL_FILE_PATH = str(tmp_path / "mail")
     return tmp_path / "mail"
 
 
-def test_a_mail_is_a_file_where_there_is_no_mail_server(
+def test_without_a_mail_server_the_mail_is_written_to_a_file(
     dojo: Dojo, kim: User, mail_folder: Path, django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
-        ask(dojo.host)
+        request_link(dojo.host)
     (file,) = mail_folder.iterdir()
     found = re.search(r"^An app that asks for a code takes this one: (\S+)$", file.read_text(), re.MULTILINE)
     assert found
@@ -312,7 +311,7 @@ def change(dojo: Dojo, access: str, current: str = PASSWORD, new: str = NEW) -> 
     return Caller(dojo.host, access).post("/auth/password", body)
 
 
-def test_changing_ones_password_ends_the_other_sessions(dojo: Dojo, kim: User) -> None:
+def test_changing_ones_own_password_ends_the_other_sessions(dojo: Dojo, kim: User) -> None:
     here, elsewhere = (sign_in(dojo.host, PASSWORD).json()["access"] for _ in range(2))
     assert change(dojo, here).status_code == 204
     assert Caller(dojo.host, here).get("/me").status_code == 200
@@ -320,23 +319,23 @@ def test_changing_ones_password_ends_the_other_sessions(dojo: Dojo, kim: User) -
     assert sign_in(dojo.host, NEW).status_code == 200
 
 
-def test_changing_ones_password_takes_the_present_one(dojo: Dojo, kim: User) -> None:
+def test_changing_ones_own_password_requires_the_current_one(dojo: Dojo, kim: User) -> None:
     here = sign_in(dojo.host, PASSWORD).json()["access"]
     assert error_of(change(dojo, here, current="wrong")) == (401, "invalid_credentials")
     assert sign_in(dojo.host, PASSWORD).status_code == 200
 
 
-def test_a_password_that_was_replaced_while_it_was_compared_changes_nothing(
+def test_a_password_replaced_during_the_comparison_is_kept(
     dojo: Dojo, kim: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = sign_in(dojo.host, PASSWORD).json()["access"]
     by_admin = make_password("set by an admin")
-    while_hashing(monkeypatch, lambda: User.objects.filter(pk=kim.pk).update(password=by_admin))
+    run_while_hashing(monkeypatch, lambda: User.objects.filter(pk=kim.pk).update(password=by_admin))
     assert error_of(change(dojo, here)) == (401, "invalid_credentials")
     assert sign_in(dojo.host, "set by an admin").status_code == 200
 
 
-def test_a_new_password_is_not_easily_guessed(dojo: Dojo, kim: User) -> None:
+def test_a_new_password_that_is_easy_to_guess_is_refused(dojo: Dojo, kim: User) -> None:
     here = sign_in(dojo.host, PASSWORD).json()["access"]
     answer = change(dojo, here, new="short")
     assert error_of(answer) == (400, "validation_error")
@@ -344,7 +343,7 @@ def test_a_new_password_is_not_easily_guessed(dojo: Dojo, kim: User) -> None:
     assert sign_in(dojo.host, PASSWORD).status_code == 200
 
 
-def test_guesses_at_ones_own_password_are_throttled(dojo: Dojo) -> None:
+def test_guessing_ones_own_password_is_throttled(dojo: Dojo) -> None:
     body = {"current_password": "not this one either", "new_password": "seven rolling waves"}
     statuses = [dojo.instructor.post("/auth/password", body).status_code for _ in range(11)]
     assert statuses == [401] * 10 + [429]

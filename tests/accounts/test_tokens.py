@@ -25,7 +25,7 @@ SECONDS = int(NOW.timestamp())
 
 @dataclass
 class Forger:
-    """Somebody who knows everything, the secret too, and changes one thing about a good token."""
+    """Makes tokens with the real secret that differ from a valid one in one thing."""
 
     dojo: Dojo
     other: Dojo
@@ -40,7 +40,7 @@ class Forger:
         headers = {name: value for name, value in {**self.header, **header}.items() if value is not None}
         return jwt.encode(self.claims, self.secret if secret is None else secret, algorithm, headers)
 
-    def saying(self, **claims: Any) -> str:
+    def with_claims(self, **claims: Any) -> str:
         self.claims |= claims
         return self.token()
 
@@ -49,7 +49,7 @@ class Forger:
         return self.token()
 
     def by_hand(self, header: Any, payload: bytes | None = None) -> str:
-        """Sign what the library would not."""
+        """Sign a header and payload that the library would refuse."""
 
         def part(content: bytes) -> str:
             return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
@@ -93,50 +93,52 @@ FAULTS: dict[str, Callable[[Forger], str]] = {
     "a payload that is no JSON": lambda f: f.by_hand(good_header(f), b"{"),
     "a payload that is deep": lambda f: f.by_hand(good_header(f), b"[" * 900),
     "no audience": lambda f: f.without("aud"),
-    "no audience, by null": lambda f: f.saying(aud=None),
-    "the audience in a list": lambda f: f.saying(aud=[f.claims["aud"]]),
-    "the audience among others": lambda f: f.saying(aud=[f.claims["aud"], str(f.other.tenant.tenant_id)]),
-    "the audience in capitals": lambda f: f.saying(aud=f.claims["aud"].upper()),
-    "the slug as audience": lambda f: f.saying(aud="aiki"),
-    "the other dojo's audience": lambda f: f.saying(aud=str(f.other.tenant.tenant_id)),
-    "the platform's audience": lambda f: f.saying(aud="00000000-0000-0000-0000-000000000000"),
-    "another issuer": lambda f: f.saying(iss="tatami.example.com"),
+    "no audience, by null": lambda f: f.with_claims(aud=None),
+    "the audience in a list": lambda f: f.with_claims(aud=[f.claims["aud"]]),
+    "the audience among others": lambda f: f.with_claims(
+        aud=[f.claims["aud"], str(f.other.tenant.tenant_id)]
+    ),
+    "the audience in capitals": lambda f: f.with_claims(aud=f.claims["aud"].upper()),
+    "the slug as audience": lambda f: f.with_claims(aud="aiki"),
+    "the other dojo's audience": lambda f: f.with_claims(aud=str(f.other.tenant.tenant_id)),
+    "the platform's audience": lambda f: f.with_claims(aud="00000000-0000-0000-0000-000000000000"),
+    "another issuer": lambda f: f.with_claims(iss="tatami.example.com"),
     "no issuer": lambda f: f.without("iss"),
     "issuers in a list": lambda f: f.by_hand(
         good_header(f), json.dumps(f.claims | {"iss": ["tatami"]}).encode()
     ),
     "no expiry": lambda f: f.without("exp"),
-    "an expiry beyond time": lambda f: f.saying(exp=1e30),
-    "an expiry beyond integers": lambda f: f.saying(exp=10**400),
-    "an expiry in letters": lambda f: f.saying(exp=str(SECONDS + 300)),
-    "an expiry before all time": lambda f: f.saying(exp=-1),
-    "an expiry that is true": lambda f: f.saying(exp=True),
-    "an expiry with a fraction": lambda f: f.saying(exp=SECONDS + 300.5),
+    "an expiry beyond time": lambda f: f.with_claims(exp=1e30),
+    "an expiry beyond integers": lambda f: f.with_claims(exp=10**400),
+    "an expiry in letters": lambda f: f.with_claims(exp=str(SECONDS + 300)),
+    "an expiry before all time": lambda f: f.with_claims(exp=-1),
+    "an expiry that is true": lambda f: f.with_claims(exp=True),
+    "an expiry with a fraction": lambda f: f.with_claims(exp=SECONDS + 300.5),
     "an expiry that never comes": lambda f: f.by_hand(
         good_header(f), json.dumps(f.claims | {"exp": float("inf")}).encode()
     ),
     "an expiry that is no number": lambda f: f.by_hand(
         good_header(f), json.dumps(f.claims | {"exp": float("nan")}).encode()
     ),
-    "an expiry that is null": lambda f: f.saying(exp=None),
+    "an expiry that is null": lambda f: f.with_claims(exp=None),
     "no time of issue": lambda f: f.without("iat"),
-    "a user who is a number": lambda f: f.saying(sub=1),
-    "a user who is a name": lambda f: f.saying(sub="admin@example.com"),
-    "a user in capitals": lambda f: f.saying(sub=f.claims["sub"].upper()),
-    "a user without dashes": lambda f: f.saying(sub=f.claims["sub"].replace("-", "")),
-    "a user in braces": lambda f: f.saying(sub="{" + f.claims["sub"] + "}"),
-    "a user who is a list": lambda f: f.saying(sub=[f.claims["sub"]]),
+    "a user who is a number": lambda f: f.with_claims(sub=1),
+    "a user who is a name": lambda f: f.with_claims(sub="admin@example.com"),
+    "a user in capitals": lambda f: f.with_claims(sub=f.claims["sub"].upper()),
+    "a user without dashes": lambda f: f.with_claims(sub=f.claims["sub"].replace("-", "")),
+    "a user in braces": lambda f: f.with_claims(sub="{" + f.claims["sub"] + "}"),
+    "a user who is a list": lambda f: f.with_claims(sub=[f.claims["sub"]]),
     "no user": lambda f: f.without("sub"),
     "no session": lambda f: f.without("sid"),
-    "a session that is no UUID": lambda f: f.saying(sid="1"),
+    "a session that is no UUID": lambda f: f.with_claims(sid="1"),
     "no id of its own": lambda f: f.without("jti"),
     "no kind": lambda f: f.without("token_type"),
-    "another kind": lambda f: f.saying(token_type="device"),
-    "a kind that is a list": lambda f: f.saying(token_type=["access"]),
-    "too much": lambda f: f.saying(more="x" * 2048),
+    "another kind": lambda f: f.with_claims(token_type="device"),
+    "a kind that is a list": lambda f: f.with_claims(token_type=["access"]),
+    "too much": lambda f: f.with_claims(more="x" * 2048),
     "a signature cut short": lambda f: f.token()[:-3],
     "another payload under the signature": lambda f: ".".join(
-        [f.token().split(".")[0], f.saying(role="owner").split(".")[1], f.without("role").split(".")[2]]
+        [f.token().split(".")[0], f.with_claims(role="owner").split(".")[1], f.without("role").split(".")[2]]
     ),
     "garbage": lambda f: "garbage",
     "dots": lambda f: "..",
@@ -156,25 +158,25 @@ def answer_of(response: Any) -> tuple[int, str]:
 
 @pytest.fixture
 def known_hosts(monkeypatch: pytest.MonkeyPatch, dojo: Dojo, other_dojo: Dojo) -> None:
-    """Let hosts be known already, so that every statement is about the token."""
+    """Resolve the hosts in advance, so that every further statement is about the token."""
     monkeypatch.setattr(hosts, "EPOCH_IS_FRESH_FOR", 600.0)
     for one in (dojo, other_dojo):
         one.anonymous.get("/me")
 
 
 def statements(call: Callable[[], Any]) -> list[str]:
-    """Return what was asked of the database; savepoints of the test's transaction are not about rows."""
+    """Return the statements sent to the database, without savepoints."""
     with CaptureQueriesContext(connection) as captured:
         call()
     return [query["sql"] for query in captured if "SAVEPOINT" not in query["sql"]]
 
 
-def test_a_good_token_is_believed(forger: Forger) -> None:
+def test_a_valid_token_is_accepted(forger: Forger) -> None:
     assert Caller(forger.dojo.host, forger.token()).get("/me").status_code == 200
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_an_odd_token_is_refused_before_anything_is_asked(
+def test_an_invalid_token_is_refused_without_a_statement(
     forger: Forger, known_hosts: None, fault: str
 ) -> None:
     headers = {"Authorization": f"Bearer {FAULTS[fault](forger)}"}
@@ -186,7 +188,7 @@ def test_an_odd_token_is_refused_before_anything_is_asked(
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "nothing"])
-def test_an_odd_refresh_token_is_refused_before_anything_is_asked(
+def test_an_invalid_refresh_token_is_refused_without_a_statement(
     forger: Forger, known_hosts: None, fault: str
 ) -> None:
     forger.claims["token_type"] = "refresh"
@@ -198,26 +200,26 @@ def test_an_odd_refresh_token_is_refused_before_anything_is_asked(
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "Token", "JWT", "Bearer:"])
-def test_another_scheme_is_refused(forger: Forger, known_hosts: None, scheme: str) -> None:
+def test_another_authentication_scheme_is_refused(forger: Forger, known_hosts: None, scheme: str) -> None:
     headers = {"Authorization": f"{scheme} {forger.token()}"}
     assert answer_of(Caller(forger.dojo.host).get("/me", **headers)) == (401, "token_invalid")
 
 
 @pytest.mark.parametrize("token", [b"\xff\xfe", b"", 7, None, ["a"], {}, "\ud800"], ids=repr)
-def test_what_is_not_even_text_is_no_token(tenant: TenantScope, token: Any) -> None:
+def test_a_value_that_is_not_text_is_not_a_token(tenant: TenantScope, token: Any) -> None:
     with tenant_scope(tenant), pytest.raises(TokenError):
         AccessToken(token, verify=True) if token is not None else AccessToken(b"None")
 
 
-def test_a_refresh_token_is_no_access_token(forger: Forger, known_hosts: None) -> None:
-    headers = {"Authorization": f"Bearer {forger.saying(token_type='refresh')}"}
+def test_a_refresh_token_is_not_accepted_as_an_access_token(forger: Forger, known_hosts: None) -> None:
+    headers = {"Authorization": f"Bearer {forger.with_claims(token_type='refresh')}"}
     answers: list[Any] = []
     asked = statements(lambda: answers.append(Caller(forger.dojo.host).get("/me", **headers)))
     assert answer_of(answers[0]) == (401, "token_invalid")
     assert asked == []
 
 
-def test_an_access_token_is_no_refresh_token(forger: Forger, known_hosts: None) -> None:
+def test_an_access_token_is_not_accepted_as_a_refresh_token(forger: Forger, known_hosts: None) -> None:
     answers: list[Any] = []
     body = {"refresh": forger.token()}
     asked = statements(lambda: answers.append(forger.dojo.anonymous.post("/auth/refresh", body)))
@@ -235,7 +237,7 @@ def refused_elsewhere(token: str | None, host: str) -> list[str]:
     return asked
 
 
-def test_a_token_of_one_dojo_is_refused_in_another_before_anything_is_asked(
+def test_a_token_of_one_dojo_is_refused_in_another_without_a_statement(
     dojo: Dojo, other_dojo: Dojo, known_hosts: None
 ) -> None:
     assert refused_elsewhere(dojo.admin.token, other_dojo.host) == []
@@ -255,7 +257,7 @@ def test_a_token_of_the_platform_is_refused_in_a_dojo(
 
 
 def test_a_refresh_token_of_one_dojo_is_refused_in_another(forger: Forger, known_hosts: None) -> None:
-    refresh = forger.saying(token_type="refresh")
+    refresh = forger.with_claims(token_type="refresh")
     answers: list[Any] = []
     asked = statements(
         lambda: answers.append(forger.other.anonymous.post("/auth/refresh", {"refresh": refresh}))
@@ -264,17 +266,17 @@ def test_a_refresh_token_of_one_dojo_is_refused_in_another(forger: Forger, known
     assert asked == []
 
 
-def test_a_user_of_one_dojo_is_not_found_in_another_even_under_its_audience(forger: Forger) -> None:
-    token = forger.saying(aud=str(forger.other.tenant.tenant_id))
+def test_a_token_with_the_audience_of_another_dojo_finds_no_user_there(forger: Forger) -> None:
+    token = forger.with_claims(aud=str(forger.other.tenant.tenant_id))
     assert answer_of(Caller(forger.other.host, token).get("/me")) == (401, "token_invalid")
 
 
-def test_a_token_says_nothing_but_ids(forger: Forger, dojo: Dojo) -> None:
+def test_a_token_contains_only_ids(forger: Forger, dojo: Dojo) -> None:
     assert set(forger.claims) == {"aud", "iss", "exp", "iat", "jti", "sub", "sid", "token_type"}
     assert forger.claims["aud"] == str(dojo.tenant.tenant_id)
 
 
-def test_a_token_of_nowhere_cannot_be_made() -> None:
+def test_a_token_cannot_be_issued_without_a_scope() -> None:
     with pytest.raises(NoScope):
         str(issue(AccessToken, user_id=uuid7(), session_id=uuid7()))
 
@@ -282,7 +284,7 @@ def test_a_token_of_nowhere_cannot_be_made() -> None:
 # --- time ---------------------------------------------------------------------------------------------------
 
 
-def test_an_access_token_lives_five_minutes(dojo: Dojo) -> None:
+def test_an_access_token_expires_after_five_minutes(dojo: Dojo) -> None:
     caller = dojo.admin
     with clock.fixed(NOW + timedelta(seconds=299)):
         assert caller.get("/me").status_code == 200
@@ -290,7 +292,7 @@ def test_an_access_token_lives_five_minutes(dojo: Dojo) -> None:
         assert answer_of(caller.get("/me")) == (401, "token_expired")
 
 
-def test_a_refresh_token_lives_thirty_days(tenant: TenantScope) -> None:
+def test_a_refresh_token_expires_after_thirty_days(tenant: TenantScope) -> None:
     with clock.fixed(NOW), tenant_scope(tenant):
         token = str(issue(RefreshToken, user_id=uuid7(), session_id=uuid7()))
     with tenant_scope(tenant):
@@ -300,7 +302,7 @@ def test_a_refresh_token_lives_thirty_days(tenant: TenantScope) -> None:
             RefreshToken(token)
 
 
-def test_an_expired_token_of_another_dojo_is_not_called_expired(dojo: Dojo, other_dojo: Dojo) -> None:
+def test_an_expired_token_of_another_dojo_is_invalid_and_not_expired(dojo: Dojo, other_dojo: Dojo) -> None:
     token = dojo.admin.token
     with clock.fixed(NOW + timedelta(hours=1)):
         assert answer_of(Caller(other_dojo.host, token).get("/me")) == (401, "token_invalid")
@@ -311,28 +313,28 @@ def test_an_expired_token_of_another_dojo_is_not_called_expired(dojo: Dojo, othe
 SECRETS = [letter * 40 for letter in "abc"]
 
 
-def test_tokens_of_the_secret_before_still_work(dojo: Dojo, settings: Any) -> None:
+def test_tokens_of_the_previous_secret_are_accepted(dojo: Dojo, settings: Any) -> None:
     settings.TATAMI_SECRETS = [SECRETS[0]]
     caller = dojo.admin
     settings.TATAMI_SECRETS = [SECRETS[1], SECRETS[0]]
     assert caller.get("/me").status_code == 200
 
 
-def test_tokens_of_an_older_secret_do_not(dojo: Dojo, settings: Any) -> None:
+def test_tokens_of_an_older_secret_are_refused(dojo: Dojo, settings: Any) -> None:
     settings.TATAMI_SECRETS = [SECRETS[0]]
     caller = dojo.admin
     settings.TATAMI_SECRETS = [SECRETS[2], SECRETS[1]]
     assert answer_of(caller.get("/me")) == (401, "token_invalid")
 
 
-def test_new_tokens_are_signed_with_the_present_secret(dojo: Dojo, settings: Any) -> None:
+def test_new_tokens_are_signed_with_the_current_secret(dojo: Dojo, settings: Any) -> None:
     settings.TATAMI_SECRETS = [SECRETS[1], SECRETS[0]]
     caller = dojo.admin
     settings.TATAMI_SECRETS = [SECRETS[1]]
     assert caller.get("/me").status_code == 200
 
 
-def test_a_key_id_tells_nothing_about_its_secret() -> None:
+def test_a_key_id_does_not_reveal_its_secret() -> None:
     assert len({key_id(secret) for secret in SECRETS}) == 3
     assert all(secret not in key_id(secret) and len(key_id(secret)) == 12 for secret in SECRETS)
 

@@ -20,7 +20,7 @@ from tests.attendance.desk import Desk
 from tests.chaos.conftest import Api
 from tests.chaos.crew import VICTIMS, Crew
 from tests.chaos.test_award_batches import Progress
-from tests.notifications.sink import Sink, smtp_server
+from tests.notifications.recording_smtp import RecordingSmtpServer, smtp_server
 
 MAILS: Final = 5_000
 LETTERS: Final = 5
@@ -35,7 +35,7 @@ Say = Callable[[str], None]
 
 
 @pytest.fixture(autouse=True)
-def smtp(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[Sink]:
+def smtp(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[RecordingSmtpServer]:
     """A mail server in this process, which nobody kills; whoever is started later sends to it, as fast as it goes."""
     caplog.set_level(logging.WARNING, "mail.log")  # it tells of every command that it hears
     with smtp_server() as sink:
@@ -95,7 +95,7 @@ def look_at(api: Api, letter: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_everybody_is_mailed_whoever_is_killed(
-    smtp: Sink, crew: Crew, api: Api, chaos_desk: Desk, rng: Random, say: Say
+    smtp: RecordingSmtpServer, crew: Crew, api: Api, chaos_desk: Desk, rng: Random, say: Say
 ) -> None:
     students, addresses = readers(chaos_desk)
     victims = [*VICTIMS] * (KILLS // len(VICTIMS))

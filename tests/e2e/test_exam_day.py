@@ -8,8 +8,8 @@ import pytest
 
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.promotions.models import Candidate
-from tests.notifications.mailroom import OF_AGE, turn
-from tests.notifications.sink import Sink, smtp_server
+from tests.notifications.mail_factories import ADULT_BIRTH_DATE, send_turn
+from tests.notifications.recording_smtp import RecordingSmtpServer, smtp_server
 from tests.promotions.papers_read import codes_on, text_of
 from tests.promotions.test_batches import School
 from tests.support import factories
@@ -21,14 +21,14 @@ DAY = "2026-06-15"
 
 
 @pytest.fixture
-def smtp() -> Iterator[Sink]:
+def smtp() -> Iterator[RecordingSmtpServer]:
     with smtp_server() as sink:
         yield sink
 
 
-def sent(dojo: Dojo, smtp: Sink, already: int) -> list[EmailMessage]:
+def sent(dojo: Dojo, smtp: RecordingSmtpServer, already: int) -> list[EmailMessage]:
     """Have workers send what is in the outbox; return what arrived since."""
-    while turn(dojo) is not None:
+    while send_turn(dojo) is not None:
         pass
     return smtp.taken[already:]
 
@@ -41,12 +41,14 @@ def certificate_in(mail: EmailMessage) -> bytes:
     return content
 
 
-def test_an_exam_for_sixty_from_invitation_to_certificates(dojo: Dojo, smtp: Sink) -> None:
+def test_an_exam_for_sixty_from_invitation_to_certificates(dojo: Dojo, smtp: RecordingSmtpServer) -> None:
     school = School(dojo)
     people = {}
     for number in range(CANDIDATES):
         name = f"Pupil{number}"
-        who = school.pupil(name, "2026-01-01", email=f"{name.lower()}@example.com", birth_date=OF_AGE)
+        who = school.pupil(
+            name, "2026-01-01", email=f"{name.lower()}@example.com", birth_date=ADULT_BIRTH_DATE
+        )
         people[who["email"]] = who
 
     # Invitations: one mail each.

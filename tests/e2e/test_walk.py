@@ -20,7 +20,7 @@ import zxingcpp
 from PIL import Image
 
 from shared_apps.accounts.models import AttemptCount, Session, User
-from shared_apps.accounts.users import create_user, hashed_password
+from shared_apps.accounts.users import create_user, hash_password
 from shared_apps.tenants import lifecycle
 from shared_apps.tenants.models import Tenant
 from tatami.tenancy.scope import platform_scope
@@ -101,7 +101,7 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log: Path) 
 def _add_superadmin() -> None:
     with platform_scope():
         create_user(
-            email=SUPERADMIN["email"], role="admin", password_hash=hashed_password(SUPERADMIN["password"])
+            email=SUPERADMIN["email"], role="admin", password_hash=hash_password(SUPERADMIN["password"])
         )
 
 

@@ -19,8 +19,7 @@ from tatami.ids import uuid7
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tatami.work import Turn
-from tenant_apps.notifications.addressing import address_hash
-from tenant_apps.notifications.unsubscribing import unsubscribe_url
+from tenant_apps.notifications.addresses import address_hash, unsubscribe_url
 from tenant_apps.promotions.models import Certificate
 from tenant_apps.promotions.snapshot import take_snapshot
 from tests.support import factories

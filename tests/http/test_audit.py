@@ -98,7 +98,7 @@ def visitor(platform: Platform) -> Client:
     """Return the browser of another superadmin, signed in to the console."""
     browser = Client(headers={"Host": platform.host})
     with platform_scope():
-        password = users.hashed_password("seven waves!")
+        password = users.hash_password("seven waves!")
         users.create_user(email="root@example.com", name="Root", role="admin", password_hash=password)
         browser.cookies[COOKIE] = sign_in(
             email="root@example.com", password="seven waves!", address="", now=NOW

@@ -1,4 +1,4 @@
-"""A mail server of our own, and calls for later that are noted instead of made."""
+"""A recording SMTP server, and the delayed wake-up tasks, which are recorded instead of run."""
 
 from collections.abc import Iterator
 
@@ -6,31 +6,32 @@ import pytest
 from celery.signals import before_task_publish
 
 from tenant_apps.notifications import sending
-from tenant_apps.notifications.waking import wake
-from tests.notifications.sink import Sink, smtp_server
+from tenant_apps.notifications.sending import wake
+from tests.notifications.recording_smtp import RecordingSmtpServer, smtp_server
 
 
 @pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a turn last, so that a busy machine does not end it early; the tests about turns set their own clock."""
-    monkeypatch.setattr(sending, "AT_IT_FOR_SECONDS", 60.0)
+def _long_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a turn last long, so that a busy machine does not end it early. Tests of turns set their own clock."""
+    monkeypatch.setattr(sending, "TURN_SECONDS", 60.0)
 
 
 @pytest.fixture
-def smtp() -> Iterator[Sink]:
-    with smtp_server() as sink:
-        yield sink
+def smtp() -> Iterator[RecordingSmtpServer]:
+    """A server that Django sends to."""
+    with smtp_server() as server:
+        yield server
 
 
 @pytest.fixture
-def called_for_later() -> Iterator[list[str]]:
-    """The dojos whose outbox asked to be looked at later."""
-    called: list[str] = []
+def wake_calls() -> Iterator[list[str]]:
+    """The ids of the tenants for which a delayed run of the outbox was requested."""
+    calls: list[str] = []
 
-    def note(sender: str, body: tuple[list[str], object, object], **_: object) -> None:
+    def record(sender: str, body: tuple[list[str], object, object], **_: object) -> None:
         if sender == wake.name:
-            called.append(body[0][0])
+            calls.append(body[0][0])
 
-    before_task_publish.connect(note)
-    yield called
-    before_task_publish.disconnect(note)
+    before_task_publish.connect(record)
+    yield calls
+    before_task_publish.disconnect(record)

@@ -1,4 +1,4 @@
-"""An address that the mail server does not know is left alone: no other refusal says that, and it can be put right."""
+"""An address that the mail server does not know is skipped. No other refusal has that effect, and it can be undone."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,10 +7,17 @@ import pytest
 
 from tatami import clock
 from tatami.tenancy.scope import tenant_scope
-from tenant_apps.notifications.bounces import STANDS_FOR
+from tenant_apps.notifications.addresses import BOUNCE_VALID_FOR
 from tenant_apps.notifications.models import Address
-from tests.notifications.mailroom import A_CHILD, guardian, states, student, turn, written
-from tests.notifications.sink import NO_SUCH_USER, Sink
+from tests.notifications.mail_factories import (
+    CHILD_BIRTH_DATE,
+    guardian,
+    queue_mail,
+    send_turn,
+    states,
+    student,
+)
+from tests.notifications.recording_smtp import NO_SUCH_USER, RecordingSmtpServer
 from tests.support.clients import Dojo
 from tests.support.now import NOW
 from tests.support.responses import done
@@ -26,22 +33,22 @@ def mika(dojo: Dojo) -> dict[str, Any]:
 
 
 @pytest.fixture
-def bounced(dojo: Dojo, smtp: Sink, mika: dict[str, Any]) -> dict[str, Any]:
-    """Mika, whose address has bounced and is good again."""
-    smtp.refuses[MIKA] = NO_SUCH_USER
-    assert what_becomes_of_mail_to(dojo, mika) == ("failed", NO_SUCH_USER)
-    smtp.refuses.clear()
+def bounced(dojo: Dojo, smtp: RecordingSmtpServer, mika: dict[str, Any]) -> dict[str, Any]:
+    """Mika, whose address has bounced; the server accepts it now."""
+    smtp.recipient_replies[MIKA] = NO_SUCH_USER
+    assert send_mail_to(dojo, mika) == ("failed", NO_SUCH_USER)
+    smtp.recipient_replies.clear()
     return mika
 
 
-def what_becomes_of_mail_to(dojo: Dojo, *students: dict[str, Any]) -> tuple[str, str]:
-    """Write a letter and return what became of it, and why."""
-    written(dojo, *students)
-    return sent(dojo)
+def send_mail_to(dojo: Dojo, *students: dict[str, Any]) -> tuple[str, str]:
+    """Queue and send one mail; return its state and reason."""
+    queue_mail(dojo, *students)
+    return send_last(dojo)
 
 
-def sent(dojo: Dojo) -> tuple[str, str]:
-    turn(dojo)
+def send_last(dojo: Dojo) -> tuple[str, str]:
+    send_turn(dojo)
     _, state, reason = states(dojo)[-1]
     return state, reason
 
@@ -60,13 +67,13 @@ def sent(dojo: Dojo) -> tuple[str, str]:
         "553 Mailbox name not allowed",
     ],
 )
-def test_a_server_that_knows_no_such_recipient_is_asked_no_more(
-    dojo: Dojo, smtp: Sink, mika: dict[str, Any], answer: str
+def test_an_address_unknown_to_the_server_is_skipped_from_then_on(
+    dojo: Dojo, smtp: RecordingSmtpServer, mika: dict[str, Any], answer: str
 ) -> None:
-    smtp.refuses[MIKA] = answer
-    assert what_becomes_of_mail_to(dojo, mika) == ("failed", answer)
-    smtp.refuses.clear()
-    assert what_becomes_of_mail_to(dojo, mika) == ("skipped", "bounced")
+    smtp.recipient_replies[MIKA] = answer
+    assert send_mail_to(dojo, mika) == ("failed", answer)
+    smtp.recipient_replies.clear()
+    assert send_mail_to(dojo, mika) == ("skipped", "bounced")
 
 
 @pytest.mark.parametrize(
@@ -84,83 +91,89 @@ def test_a_server_that_knows_no_such_recipient_is_asked_no_more(
         "553 sorry, that domain is not in my list of allowed rcpthosts (#5.7.1)",
     ],
 )
-def test_what_is_refused_for_another_reason_failed_and_the_next_mail_is_tried(
-    dojo: Dojo, smtp: Sink, mika: dict[str, Any], answer: str
+def test_another_permanent_refusal_fails_and_the_next_mail_is_tried(
+    dojo: Dojo, smtp: RecordingSmtpServer, mika: dict[str, Any], answer: str
 ) -> None:
-    smtp.refuses[MIKA] = answer
-    assert what_becomes_of_mail_to(dojo, mika) == ("failed", answer)
-    smtp.refuses.clear()
-    assert what_becomes_of_mail_to(dojo, mika) == ("sent", "")
+    smtp.recipient_replies[MIKA] = answer
+    assert send_mail_to(dojo, mika) == ("failed", answer)
+    smtp.recipient_replies.clear()
+    assert send_mail_to(dojo, mika) == ("sent", "")
     with tenant_scope(dojo.tenant):
         assert not Address.objects.exists()
 
 
-def test_an_unknown_recipient_who_is_refused_for_now_has_not_bounced(
-    dojo: Dojo, smtp: Sink, mika: dict[str, Any]
+def test_a_temporary_refusal_of_an_unknown_recipient_is_not_a_bounce(
+    dojo: Dojo, smtp: RecordingSmtpServer, mika: dict[str, Any]
 ) -> None:
-    smtp.refuses[MIKA] = "450 5.1.1 Unknown as yet"
-    assert what_becomes_of_mail_to(dojo, mika) == ("queued", "450 5.1.1 Unknown as yet")
+    smtp.recipient_replies[MIKA] = "450 5.1.1 Unknown as yet"
+    assert send_mail_to(dojo, mika) == ("queued", "450 5.1.1 Unknown as yet")
 
 
-def test_an_address_that_ends_in_numbers_is_no_status(dojo: Dojo, smtp: Sink, mika: dict[str, Any]) -> None:
-    smtp.refuses[MIKA] = "554 5.1.1.10 is listed"
-    assert what_becomes_of_mail_to(dojo, mika)[0] == "failed"
-    assert what_becomes_of_mail_to(dojo, mika)[0] == "failed"
+def test_an_ip_address_in_the_reply_is_not_read_as_a_status(
+    dojo: Dojo, smtp: RecordingSmtpServer, mika: dict[str, Any]
+) -> None:
+    smtp.recipient_replies[MIKA] = "554 5.1.1.10 is listed"
+    assert send_mail_to(dojo, mika)[0] == "failed"
+    assert send_mail_to(dojo, mika)[0] == "failed"
 
 
-def test_saving_a_students_address_anew_has_it_tried_again(dojo: Dojo, bounced: dict[str, Any]) -> None:
-    assert what_becomes_of_mail_to(dojo, bounced) == ("skipped", "bounced")
+def test_saving_the_student_makes_the_address_valid_again(dojo: Dojo, bounced: dict[str, Any]) -> None:
+    assert send_mail_to(dojo, bounced) == ("skipped", "bounced")
     with clock.fixed(SOON):
         done(dojo.admin.patch(f"/students/{bounced['id']}", {"email": MIKA}))
-        assert what_becomes_of_mail_to(dojo, bounced) == ("sent", "")
+        assert send_mail_to(dojo, bounced) == ("sent", "")
 
 
-def test_saving_a_guardians_address_anew_has_it_tried_again(dojo: Dojo, smtp: Sink) -> None:
-    ren = student(dojo, "Ren", born=A_CHILD, guardians=[guardian("Hana Sato", HANA)])
-    smtp.refuses[HANA] = NO_SUCH_USER
-    what_becomes_of_mail_to(dojo, ren)
-    smtp.refuses.clear()
-    assert what_becomes_of_mail_to(dojo, ren) == ("skipped", "bounced")
+def test_saving_the_guardian_makes_the_address_valid_again(dojo: Dojo, smtp: RecordingSmtpServer) -> None:
+    ren = student(dojo, "Ren", born=CHILD_BIRTH_DATE, guardians=[guardian("Hana Sato", HANA)])
+    smtp.recipient_replies[HANA] = NO_SUCH_USER
+    send_mail_to(dojo, ren)
+    smtp.recipient_replies.clear()
+    assert send_mail_to(dojo, ren) == ("skipped", "bounced")
     same = [{"id": ren["guardians"][0]["id"], "email": HANA}]
     with clock.fixed(SOON):
         done(dojo.admin.patch(f"/students/{ren['id']}", {"guardians": same}))
-        assert what_becomes_of_mail_to(dojo, ren) == ("sent", "")
+        assert send_mail_to(dojo, ren) == ("sent", "")
 
 
-def test_a_mail_that_is_taken_puts_the_address_right_for_everybody(
+def test_an_accepted_mail_clears_the_bounce_for_all_students_with_the_address(
     dojo: Dojo, bounced: dict[str, Any]
 ) -> None:
     ren = student(dojo, "Ren", email=MIKA)
-    assert what_becomes_of_mail_to(dojo, ren) == ("skipped", "bounced")
+    assert send_mail_to(dojo, ren) == ("skipped", "bounced")
     with clock.fixed(SOON):
         done(dojo.admin.patch(f"/students/{bounced['id']}", {"phone": "1"}))
-        what_becomes_of_mail_to(dojo, bounced)
-        assert what_becomes_of_mail_to(dojo, ren) == ("sent", "")
+        send_mail_to(dojo, bounced)
+        assert send_mail_to(dojo, ren) == ("sent", "")
 
 
-def test_one_that_is_refused_again_has_bounced_anew(dojo: Dojo, smtp: Sink, bounced: dict[str, Any]) -> None:
-    smtp.refuses[MIKA] = NO_SUCH_USER
+def test_an_address_that_is_refused_again_bounces_again(
+    dojo: Dojo, smtp: RecordingSmtpServer, bounced: dict[str, Any]
+) -> None:
+    smtp.recipient_replies[MIKA] = NO_SUCH_USER
     with clock.fixed(SOON):
         done(dojo.admin.patch(f"/students/{bounced['id']}", {"email": MIKA}))
-        assert what_becomes_of_mail_to(dojo, bounced) == ("failed", NO_SUCH_USER)
-        assert what_becomes_of_mail_to(dojo, bounced) == ("skipped", "bounced")
+        assert send_mail_to(dojo, bounced) == ("failed", NO_SUCH_USER)
+        assert send_mail_to(dojo, bounced) == ("skipped", "bounced")
 
 
-def test_after_ninety_days_it_is_tried_once_more(dojo: Dojo, smtp: Sink, bounced: dict[str, Any]) -> None:
+def test_a_bounced_address_is_tried_once_more_after_ninety_days(
+    dojo: Dojo, smtp: RecordingSmtpServer, bounced: dict[str, Any]
+) -> None:
     second = timedelta(seconds=1)
-    smtp.refuses[MIKA] = NO_SUCH_USER
+    smtp.recipient_replies[MIKA] = NO_SUCH_USER
     for moment, expected in (
-        (NOW + STANDS_FOR - second, ("skipped", "bounced")),
-        (NOW + STANDS_FOR, ("failed", NO_SUCH_USER)),
-        (NOW + 2 * STANDS_FOR - second, ("skipped", "bounced")),
+        (NOW + BOUNCE_VALID_FOR - second, ("skipped", "bounced")),
+        (NOW + BOUNCE_VALID_FOR, ("failed", NO_SUCH_USER)),
+        (NOW + 2 * BOUNCE_VALID_FOR - second, ("skipped", "bounced")),
     ):
-        written(dojo, bounced)
+        queue_mail(dojo, bounced)
         with clock.fixed(moment):
-            assert sent(dojo) == expected
+            assert send_last(dojo) == expected
 
 
-def test_a_trial_is_always_tried(dojo: Dojo, smtp: Sink) -> None:
-    smtp.refuses["instructor@example.com"] = NO_SUCH_USER
+def test_a_test_mail_is_sent_even_to_a_bounced_address(dojo: Dojo, smtp: RecordingSmtpServer) -> None:
+    smtp.recipient_replies["instructor@example.com"] = NO_SUCH_USER
     for _ in range(2):
         done(dojo.instructor.post("/notification-templates/free/test"), 202)
-        assert sent(dojo) == ("failed", NO_SUCH_USER)
+        assert send_last(dojo) == ("failed", NO_SUCH_USER)

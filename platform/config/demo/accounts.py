@@ -7,7 +7,7 @@ from typing import Final
 from django.conf import settings
 
 from shared_apps.accounts.models import Role, User
-from shared_apps.accounts.users import create_user, hashed_password
+from shared_apps.accounts.users import create_user, hash_password
 from tatami.tenancy.addresses import origin
 from tatami.tenancy.scope import TenantScope, tenant_scope
 from tatami.text import email_key
@@ -34,7 +34,7 @@ def demo_password() -> str:
 @cache
 def demo_password_hash() -> str:
     """Return the hash of the demo password. Made once: Argon2 is slow on purpose, and a dojo has five users."""
-    return hashed_password(demo_password())
+    return hash_password(demo_password())
 
 
 def address(slug: str, who: str) -> str:

@@ -1,27 +1,27 @@
-"""What the OpenAPI document says about each route of each kind of host beyond what the frame knows.
+"""OpenAPI operations that are not declared by a view, by route, for each kind of host.
 
-A route without an example here fails tests/http/test_openapi_document.py; the examples are sent there, too.
+A view declares its operations itself (`operations`), unless their examples need several apps or differ by kind of host.
+A route without an example fails tests/http/test_openapi_document.py, which also sends the examples.
 """
 
 from typing import Final
 
-from config.openapi.accounts import ON_THE_PLATFORM, SIGN_IN
+from config.openapi.accounts import IN_A_TENANT, ON_THE_PLATFORM
 from config.openapi.attendance import ATTENDANCE
 from config.openapi.classes import CLASSES
 from config.openapi.devices import DEVICES
 from config.openapi.dojo import DOJO
 from config.openapi.exams import EXAMS
 from config.openapi.files import FILES
-from config.openapi.notifications import NOTIFICATIONS
 from config.openapi.promotions import PROMOTIONS
 from config.openapi.ranks import RANKS
 from config.openapi.reports import REPORTS
 from config.openapi.students import STUDENTS
 from config.openapi.tenants import TENANTS
 
-PLATFORM_OPERATIONS: Final = {**SIGN_IN, **ON_THE_PLATFORM, **TENANTS}
+PLATFORM_OPERATIONS: Final = {**ON_THE_PLATFORM, **TENANTS}
 TENANT_OPERATIONS: Final = {
-    **SIGN_IN,
+    **IN_A_TENANT,
     **DOJO,
     **RANKS,
     **STUDENTS,
@@ -32,5 +32,4 @@ TENANT_OPERATIONS: Final = {
     **REPORTS,
     **PROMOTIONS,
     **EXAMS,
-    **NOTIFICATIONS,
 }

@@ -5,7 +5,7 @@ from typing import Any, Final
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from config.openapi.accounts import ReferenceSerializer
+from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec, create_spec, list_spec, no_content_spec
 from tenant_apps.attendance.answers import ALERTS

@@ -1,8 +1,7 @@
-"""The dojo's settings, and its users."""
+"""The dojo's settings."""
 
 from typing import Any, Final
 
-from config.openapi.accounts import HOME, SIGNED_IN, me, users
 from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec, no_content_spec
 
@@ -27,21 +26,6 @@ _SETTINGS: Final[dict[str, Any]] = examples.row(
     reply_to="",
 )
 _CHANGES: Final = {"enrolment_policy": "enforce", "late_after_minutes": 5}
-_USER: Final = examples.row(
-    examples.USER,
-    email=examples.EMAIL,
-    name="Hana Sato",
-    role="admin",
-    is_active=True,
-    archived=False,
-    students=[examples.MIKA],
-)
-_NEW: Final = {
-    "email": "ren@example.com",
-    "name": "Ren Ito",
-    "role": "student",
-    "students": [examples.STUDENT],
-}
 
 DOJO: Final = {
     "settings": {
@@ -55,6 +39,4 @@ DOJO: Final = {
         ),
         "DELETE": no_content_spec(),
     },
-    "me": me({**SIGNED_IN, "tenant": HOME, "students": [examples.MIKA]}),
-    **users(_USER, _NEW),
 }

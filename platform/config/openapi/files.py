@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from config.openapi.attendance import ATTENDANCE_EXAMPLE, REFUSAL_EXAMPLE
 from config.openapi.classes import ENROLMENT_EXAMPLE
-from config.openapi.notifications import KEPT_MAIL_EXAMPLE
 from config.openapi.promotions import DECISION_EXAMPLE, KEPT_ITEM_EXAMPLE, SNAPSHOT_EXAMPLE
 from config.openapi.students import (
     EVENT_EXAMPLE,
@@ -15,6 +14,7 @@ from config.openapi.students import (
 )
 from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec, no_content_spec
+from tenant_apps.notifications.openapi import EXPORTED_MAIL_EXAMPLE
 
 _OF: Final = {"student_id": examples.STUDENT}
 
@@ -121,7 +121,7 @@ _DOSSIER: Final = {
         }
     ],
     "eligibility": [SNAPSHOT_EXAMPLE],
-    "notifications": [KEPT_MAIL_EXAMPLE],
+    "notifications": [EXPORTED_MAIL_EXAMPLE],
 }
 
 FILES: Final = {

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from config.openapi.accounts import ReferenceSerializer
 from config.openapi.students import EVENT_EXAMPLE, RankEventAnswerSerializer
+from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec, create_spec, list_spec
 from tenant_apps.promotions.engine import Eligibility

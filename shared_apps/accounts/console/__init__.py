@@ -1,1 +1,1 @@
-"""The frame of the platform console: Django's admin on the platform host, without Django's sessions and log."""
+"""The platform console: Django's admin on the platform host, with our own sessions and audit log."""

@@ -1,7 +1,7 @@
-"""Signing in to the console: by the same checks as `/auth/login`, kept as the same sessions, carried by a cookie.
+"""Sessions of the console: checked like `/auth/login`, stored like its sessions, carried by a cookie.
 
-The cookie holds a secret of its own, of which the session keeps the hash. It is no token: the API takes no cookies,
-and the console takes nothing else.
+The cookie holds a secret of its own, whose hash the session stores. It is not a token: the API accepts no cookies, and
+the console accepts nothing else.
 """
 
 import secrets
@@ -13,61 +13,57 @@ from uuid import UUID
 from django.db import transaction
 
 from shared_apps.accounts.models import Role, Session, User
-from shared_apps.accounts.sessions import end_sessions, hold, prove
+from shared_apps.accounts.sessions import end_sessions, lock_verified_user, verify_password
 from tatami.errors import InvalidCredentials
 from tatami.ids import uuid7
 from tatami.keys import secret_hash
 
-LIVES: Final = timedelta(hours=12)
-"""How long one stays signed in, whatever one does."""
+SESSION_LIFETIME: Final = timedelta(hours=12)
+"""Counted from the sign-in. Activity does not extend it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """A superadmin who is signed in to the console."""
+class ConsoleSession:
+    """The session of a superadmin in the console."""
 
     user: User
     session_id: UUID
 
 
 def sign_in(*, email: str, password: str, address: str, now: datetime) -> str:
-    """Open a session for a superadmin; return the cookie's value. Call it outside a transaction.
+    """Open a session for a superadmin and return the value of the cookie. Call it outside a transaction.
 
     Raises `InvalidCredentials` and `Throttled` as `/auth/login` does.
     """
-    proven = prove(email=email, password=password, address=address, now=now)
+    verified = verify_password(email=email, password=password, address=address, now=now)
     secret = secrets.token_urlsafe(32)
     with transaction.atomic():
-        user = hold(proven)
+        user = lock_verified_user(verified)
         if user.role != Role.ADMIN:
             raise InvalidCredentials
         session = Session.objects.create(
-            id=uuid7(), user=user, token_hash=_hash(secret), rotated_at=now, expires_at=now + LIVES
+            id=uuid7(), user=user, token_hash=_hash(secret), rotated_at=now, expires_at=now + SESSION_LIFETIME
         )
     return f"{session.pk}.{secret}"
 
 
-def find_visit(cookie: str, *, now: datetime) -> Visit | None:
-    """Return who is signed in by this cookie, in one statement; None if nobody is."""
+def find_session(cookie: str, *, now: datetime) -> ConsoleSession | None:
+    """Return the session that belongs to this cookie, or None if it has ended. One statement."""
     name, _, secret = cookie.partition(".")
     try:
         session_id = UUID(name)
     except ValueError:
         return None
-    session = (
-        Session.objects.select_related("user")
-        .filter(pk=session_id, token_hash=_hash(secret), ended_at__isnull=True, expires_at__gt=now)
-        .filter(user__is_active=True, user__archived_at__isnull=True, user__role=Role.ADMIN)
-        .first()
-    )
-    return Visit(session.user, session.pk) if session else None
+    sessions = Session.objects.open_at(now).filter(user__in=User.objects.active_admins())
+    session = sessions.select_related("user").filter(pk=session_id, token_hash=_hash(secret)).first()
+    return ConsoleSession(session.user, session.pk) if session else None
 
 
-def sign_out(visit: Visit, *, now: datetime) -> None:
-    """End the session, and with it every impersonation that began in it."""
-    end_sessions(visit.user.pk, now=now, only=visit.session_id)
+def sign_out(session: ConsoleSession, *, now: datetime) -> None:
+    """End the session and every impersonation that was started in it."""
+    end_sessions(session.user.pk, now=now, only=session.session_id)
 
 
 def _hash(secret: str) -> bytes:
-    # Apart from the refresh tokens, whose hashes stand in the same column.
+    # The prefix keeps console secrets apart from refresh tokens, whose hashes are in the same column.
     return secret_hash(f"console\0{secret}")

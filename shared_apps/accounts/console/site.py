@@ -1,13 +1,14 @@
-"""The site: who is let in, by which cookie, and what every page of it has in common.
+"""The admin site of the console: its sign-in form, its cookie, and what all of its pages have in common.
 
-Nothing of it is a middleware: cookies, CSRF and messages are looked at for its own pages alone, so that a request to
-the API never sees them.
+Cookies, CSRF and messages are handled by a decorator on the console's views, not by middleware, so that requests to the
+API never use them.
 """
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
 
+from django import forms
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.messages.storage.cookie import CookieStorage
@@ -20,9 +21,15 @@ from django.urls import URLPattern, URLResolver, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_protect
 from unfold.sites import UnfoldAdminSite
+from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminPasswordWidget
 
-from shared_apps.accounts.console.forms import SignInForm
-from shared_apps.accounts.console.sign_in import LIVES, Visit, find_visit, sign_in, sign_out
+from shared_apps.accounts.console.sign_in import (
+    SESSION_LIFETIME,
+    ConsoleSession,
+    find_session,
+    sign_in,
+    sign_out,
+)
 from tatami import clock
 from tatami.api.exception_mapping import error_response
 from tatami.api.request import AnonymousCaller, client_address
@@ -31,7 +38,7 @@ from tatami.observability import bind_user
 
 COOKIE: Final = "tatami_console"
 PATH: Final = "/console/"
-_ON_EVERY_PAGE: Final = {
+_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "frame-ancestors 'none'",
     "X-Frame-Options": "DENY",
@@ -40,46 +47,64 @@ _ON_EVERY_PAGE: Final = {
 View = Callable[..., HttpResponseBase]
 
 
-def guarded(view: View) -> View:
-    """Return the view with a visitor, his messages and CSRF protection, and with no transaction around it."""
+class SignInForm(forms.Form):
+    """E-mail address and password, as `/auth/login` takes them. The template of unfold requires these field names."""
+
+    username = forms.CharField(
+        label="E-mail",
+        max_length=254,
+        widget=UnfoldAdminEmailInputWidget(attrs={"autofocus": True, "autocomplete": "username"}),
+    )
+    password = forms.CharField(
+        max_length=256,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, data: Any = None) -> None:
+        super().__init__(data)
+
+
+def console_view(view: View) -> View:
+    """Return the view with the console's session, messages and CSRF protection, and without a transaction."""
 
     @csrf_protect
     @wraps(view)
     def inner(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        request.visit = find_visit(request.COOKIES.get(COOKIE, ""), now=clock.now())
-        request.user = request.visit.user if request.visit else AnonymousCaller()
-        if request.visit:
+        request.console_session = find_session(request.COOKIES.get(COOKIE, ""), now=clock.now())
+        request.user = request.console_session.user if request.console_session else AnonymousCaller()
+        if request.console_session:
             bind_user(request, request.user.pk)
         messages = request._messages = CookieStorage(request)
         response = view(request, *args, **kwargs)
         if isinstance(response, SimpleTemplateResponse):
             response = response.render()
         messages.update(response)
-        for name, value in _ON_EVERY_PAGE.items():
+        for name, value in _HEADERS.items():
             response.headers[name] = value
         return response
 
     return transaction.non_atomic_requests(using="default")(inner)
 
 
-def visit_of(request: HttpRequest) -> Visit:
-    """Return who asks. Only for pages that `ConsoleSite.has_permission` has let him see."""
-    visit = getattr(request, "visit", None)
-    if visit is None:
+def console_session(request: HttpRequest) -> ConsoleSession:
+    """Return the session of the request. Raises `PermissionDenied` if there is none."""
+    session = getattr(request, "console_session", None)
+    if session is None:
         raise PermissionDenied
-    found: Visit = visit
+    found: ConsoleSession = session
     return found
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Refuse a form that was not made by this console. Django's CSRF_FAILURE_VIEW."""
+    """Return the response to a form that does not come from this console. Django's CSRF_FAILURE_VIEW."""
     return error_response(
         PermissionDenied(f"This form was not sent from this page. {reason}".strip()), request
     )
 
 
 class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
-    """Django's admin for superadmins. It has no log of its own: what is done here stands in our audit."""
+    """Django's admin for superadmins. Changes are recorded in our audit log, not in Django's admin log."""
 
     login_form = SignInForm
     index_title = "Dojos"
@@ -87,40 +112,40 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
     final_catch_all_view = False
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """Return the pages, each of them guarded; without those that we have no use for."""
+        """Return the pages, each wrapped in `console_view`, without those that are not supported here."""
         found: list[URLPattern | URLResolver] = super().get_urls()
-        _guard(found)
+        _wrap_views(found)
         return found
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Say whether the visitor is signed in; only superadmins ever are."""
-        return getattr(request, "visit", None) is not None
+        """Return whether the request has a session; only superadmins have one."""
+        return getattr(request, "console_session", None) is not None
 
     def get_log_entries(self, request: HttpRequest) -> "QuerySet[LogEntry]":
-        """Return nothing: Django's log has no table here."""
+        """Return nothing: the table of Django's admin log does not exist here."""
         return LogEntry.objects.none()
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Lead to the dojos, which is what one comes for."""
+        """Redirect to the list of dojos."""
         return HttpResponseRedirect(reverse("admin:tenants_tenant_changelist"))
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Show the form, and sign in by it."""
+        """Show the sign-in form, or sign in and redirect to `next` if it is a local address."""
         wanted = request.GET.get("next", "")
-        onward = wanted if url_has_allowed_host_and_scheme(wanted, None) else reverse("admin:index")
+        target = wanted if url_has_allowed_host_and_scheme(wanted, None) else reverse("admin:index")
         if request.method == "GET" and self.has_permission(request):
-            return HttpResponseRedirect(onward)
+            return HttpResponseRedirect(target)
         form = SignInForm(request.POST if request.method == "POST" else None)
-        cookie = _signed_in(form, request)
+        cookie = _sign_in(form, request)
         if cookie is None:
-            shown = {"title": "Sign in", "form": form, "app_path": request.get_full_path()}
-            context = {**self.each_context(request), **shown, **(extra_context or {})}
+            context = {"title": "Sign in", "form": form, "app_path": request.get_full_path()}
+            context = {**self.each_context(request), **context, **(extra_context or {})}
             return TemplateResponse(request, "admin/login.html", context)
-        response = HttpResponseRedirect(onward)
+        response = HttpResponseRedirect(target)
         response.set_cookie(
             COOKIE,
             cookie,
-            max_age=LIVES,
+            max_age=SESSION_LIFETIME,
             path=PATH,
             secure=settings.SESSION_COOKIE_SECURE,
             httponly=True,
@@ -129,44 +154,44 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
         return response
 
     def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """End the session, by a form of this page alone."""
+        """End the session. Only a POST does so, so that no other site can sign the user out."""
         if request.method == "POST":
-            sign_out(visit_of(request), now=clock.now())
+            sign_out(console_session(request), now=clock.now())
         response = HttpResponseRedirect(reverse("admin:login" if request.method == "POST" else "admin:index"))
         if request.method == "POST":
             response.delete_cookie(COOKIE, path=PATH, samesite="Lax")
         return response
 
 
-_LEFT_OUT: Final = frozenset(
+_UNSUPPORTED: Final = frozenset(
     {None, "password_change", "password_change_done", "autocomplete", "search", "view_on_site"}
 )
-"""Routes of Django's and unfold's that lead to what we do not have; those without a name are addresses of old."""
+"""Routes of Django and unfold that the console does not have. Routes without a name are old redirects."""
 
 
-def _guard(patterns: list[URLPattern | URLResolver]) -> None:
-    patterns[:] = [one for one in patterns if isinstance(one, URLResolver) or one.name not in _LEFT_OUT]
+def _wrap_views(patterns: list[URLPattern | URLResolver]) -> None:
+    patterns[:] = [one for one in patterns if isinstance(one, URLResolver) or one.name not in _UNSUPPORTED]
     for one in patterns:
         if isinstance(one, URLResolver):
-            _guard(one.url_patterns)
+            _wrap_views(one.url_patterns)
         else:
-            one.callback = guarded(one.callback)
+            one.callback = console_view(one.callback)
 
 
-def _signed_in(form: SignInForm, request: HttpRequest) -> str | None:
-    """Return the cookie's value, or None with the form saying why not."""
+def _sign_in(form: SignInForm, request: HttpRequest) -> str | None:
+    """Return the value of the cookie, or None and add the error to the form."""
     if not form.is_bound or not form.is_valid():
         return None
-    given = form.cleaned_data
+    data = form.cleaned_data
     try:
         return sign_in(
-            email=given["username"],
-            password=given["password"],
+            email=data["username"],
+            password=data["password"],
             address=client_address(request),
             now=clock.now(),
         )
-    except (InvalidCredentials, Throttled) as refusal:
-        form.add_error(None, refusal.message)
+    except (InvalidCredentials, Throttled) as error:
+        form.add_error(None, error.message)
         return None
 
 

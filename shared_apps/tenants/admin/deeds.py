@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.http import HttpRequest
 
-from shared_apps.accounts.console.site import visit_of
+from shared_apps.accounts.console.site import console_session
 from shared_apps.tenants import lifecycle, provisioning, tasks, usage
 from shared_apps.tenants.admin.forms import NewTenantForm
 from shared_apps.tenants.exports.queueing import request_export
@@ -50,7 +50,7 @@ def delete(request: HttpRequest, tenant: Tenant) -> None:
 def export(request: HttpRequest, tenant: Tenant) -> None:
     """Have a dojo's archive made."""
     now = clock.now()
-    request_export(tenant=tenant, requested_by=visit_of(request).user.pk, now=now)
+    request_export(tenant=tenant, requested_by=console_session(request).user.pk, now=now)
     transaction.on_commit(tasks.call_exporter, robust=True)
     _note(request, "tenant-exports.post", tenant.pk, now=now)
 
@@ -62,7 +62,7 @@ def count(_: HttpRequest, tenant: Tenant) -> None:
 
 def act_as(request: HttpRequest, tenant: Tenant, *, reason: str, user_id: UUID | None) -> Impersonation:
     """Act as a user of the dojo. Raises what `impersonate` does."""
-    visit, now = visit_of(request), clock.now()
+    visit, now = console_session(request), clock.now()
     opened = impersonate(
         tenant_id=tenant.pk,
         superadmin=visit.user,
@@ -94,7 +94,7 @@ def _note(
     reason: str = "",
 ) -> None:
     add_audit_entry(
-        actor=visit_of(request).user,
+        actor=console_session(request).user,
         action=action,
         object_id=object_id,
         fields=fields,

@@ -7,7 +7,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from shared_apps.accounts.console.pages import ShownTable
+from shared_apps.accounts.console.read_only import ReadOnlyModelAdmin
 from shared_apps.accounts.console.site import console
 from shared_apps.tenants.exports.links import archive_path
 from shared_apps.tenants.models import TenantExport
@@ -21,7 +21,7 @@ _COLOURS: Final = {
 
 
 @admin.register(TenantExport, site=console)
-class ExportTable(ShownTable):
+class ExportTable(ReadOnlyModelAdmin):
     """What was exported and is still kept, the newest first. The links are good for a quarter of an hour."""
 
     list_display = ("tenant", "state", "rows", "size", "created_at", "expires_at", "archive")

@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.decorators import action, display
 
-from shared_apps.accounts.console.pages import ShownRows, ShownTable
+from shared_apps.accounts.console.read_only import ReadOnlyInline, ReadOnlyModelAdmin
 from shared_apps.accounts.console.site import console
 from shared_apps.tenants.admin import deeds
 from shared_apps.tenants.admin.forms import DeletionForm, ImpersonationForm, NewTenantForm
@@ -30,7 +30,7 @@ _COLOURS: Final = {
 }
 
 
-class DomainRows(ShownRows):
+class DomainRows(ReadOnlyInline):
     """The host names of a dojo, on its page."""
 
     model = Domain
@@ -38,7 +38,7 @@ class DomainRows(ShownRows):
 
 
 @admin.register(Tenant, site=console)
-class TenantTable(ShownTable):
+class TenantTable(ReadOnlyModelAdmin):
     """The dojos, and what may be done about them."""
 
     list_display = ("name", "slug", "state", "version", "students", "attendances", "size", "created_at")
@@ -157,7 +157,7 @@ class TenantTable(ShownTable):
 
 
 @admin.register(Domain, site=console)
-class DomainTable(ShownTable):
+class DomainTable(ReadOnlyModelAdmin):
     """The host names of all dojos."""
 
     list_display = ("domain", "tenant", "is_primary", "verified_at", "created_at")
@@ -169,7 +169,7 @@ class DomainTable(ShownTable):
 
 
 @admin.register(TenantUsage, site=console)
-class UsageTable(ShownTable):
+class UsageTable(ReadOnlyModelAdmin):
     """What the dojos use, the largest first."""
 
     list_display = (

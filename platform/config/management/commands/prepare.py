@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from config.demo import make_demo_dojos
 from config.environment import read, secret
 from shared_apps.accounts.models import Role, User
-from shared_apps.accounts.users import create_user, hashed_password
+from shared_apps.accounts.users import create_user, hash_password
 from shared_apps.tenants.provisioning import clear_abandoned
 from tatami import clock
 from tatami.errors import Invalid
@@ -44,7 +44,7 @@ class Command(BaseCommand):
         if not email or User.objects.live().filter(email_key=email_key(email)).exists():
             return
         try:
-            password_hash = hashed_password(password)
+            password_hash = hash_password(password)
         except Invalid as error:
             raise CommandError(f"TATAMI_SUPERADMIN_PASSWORD: {error.details}") from None
         create_user(email=email, name="Superadmin", role=Role.ADMIN, password_hash=password_hash)

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from rest_framework.exceptions import ValidationError
 
-from shared_apps.accounts.users import hashed_password
+from shared_apps.accounts.users import hash_password
 from shared_apps.tenants.management.command import OnCallCommand, in_words
 from shared_apps.tenants.provisioning import FirstAdmin, create_tenant
 from shared_apps.tenants.serializers import NewTenantSerializer
@@ -49,7 +49,7 @@ so that it stands in no history and no list of processes."""
             values = given.validated_data
             admin = values.pop("admin")
             password = admin.pop("password", None)
-            password_hash = hashed_password(password) if password is not None else None
+            password_hash = hash_password(password) if password is not None else None
             with platform_scope():
                 tenant, user = create_tenant(
                     **values, admin=FirstAdmin(**admin, password_hash=password_hash), now=clock.now()

@@ -1,4 +1,4 @@
-"""Word of a deed is written down with it, by the dojo's policy, to whom it concerns."""
+"""Mail about promotions, exam invitations and cancelled classes is queued with the event, if the dojo wants it."""
 
 from io import BytesIO
 from typing import Any
@@ -14,8 +14,8 @@ from tatami.tenancy.scope import tenant_scope
 from tenant_apps.notifications.models import Delivery, Notification
 from tenant_apps.students.notices import Notice, give_notice
 from tests.classes.schedules import a_class, enrol, session_on
-from tests.notifications.mailroom import A_CHILD, awarded, guardian, send_all, student
-from tests.notifications.sink import Sink
+from tests.notifications.mail_factories import CHILD_BIRTH_DATE, award, guardian, send_all, student
+from tests.notifications.recording_smtp import RecordingSmtpServer
 from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.responses import done
@@ -23,7 +23,7 @@ from tests.support.responses import done
 HANA = guardian("Hana Sato", "hana@example.com")
 
 
-def cancelled(
+def cancel_session(
     dojo: Dojo, day: str = "2026-06-22", reason: str = "The hall is flooded.", **fields: Any
 ) -> Any:
     return done(
@@ -39,10 +39,10 @@ def notifications(dojo: Dojo) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_promotion_is_told_to_a_childs_guardians(dojo: Dojo) -> None:
-    mika = student(dojo, "Mika", born=A_CHILD, guardians=[HANA])
+def test_the_guardians_of_a_child_are_told_about_a_promotion(dojo: Dojo) -> None:
+    mika = student(dojo, "Mika", born=CHILD_BIRTH_DATE, guardians=[HANA])
     system = factories.rank_system(dojo)
-    event = awarded(dojo, mika, factories.rank(system, "5-kyu"))
+    event = award(dojo, mika, factories.rank(system, "5-kyu"))
     (note,) = notifications(dojo)
     assert (note["kind"], note["total"], note["audience"], note["requested_by"]) == (
         "promotion",
@@ -56,16 +56,16 @@ def test_a_promotion_is_told_to_a_childs_guardians(dojo: Dojo) -> None:
     (sent,) = send_all(dojo)
     assert (sent.to, sent.subject) == (["hana@example.com"], "Mika Sato: 5th kyu")
     assert "Mika Sato: 5th kyu, as of 14 June 2026\n" in sent.body
-    assert "List-Unsubscribe" not in sent.extra_headers, "word of a deed is no news"
+    assert "List-Unsubscribe" not in sent.extra_headers, "event mail is not bulk mail"
 
 
 def text_of(pdf: bytes) -> str:
     return "\n".join(page.extract_text() for page in PdfReader(BytesIO(pdf)).pages)
 
 
-def test_her_certificate_comes_along(dojo: Dojo, smtp: Sink) -> None:
+def test_the_certificate_is_attached(dojo: Dojo, smtp: RecordingSmtpServer) -> None:
     mika = student(dojo, "Mika", email="mika@example.com")
-    awarded(dojo, mika, factories.rank(factories.rank_system(dojo), "5-kyu"))
+    award(dojo, mika, factories.rank(factories.rank_system(dojo), "5-kyu"))
     send_all(dojo)
     (sent,) = smtp.taken
     (certificate,) = sent.iter_attachments()
@@ -75,16 +75,16 @@ def test_her_certificate_comes_along(dojo: Dojo, smtp: Sink) -> None:
     assert str(certificate.get_filename()).removesuffix(".pdf") in text
 
 
-def test_an_award_that_was_voided_meanwhile_has_no_certificate(dojo: Dojo) -> None:
+def test_an_award_voided_before_sending_has_no_certificate(dojo: Dojo) -> None:
     mika = student(dojo, "Mika", email="mika@example.com")
-    event = awarded(dojo, mika, factories.rank(factories.rank_system(dojo), "5-kyu"))
+    event = award(dojo, mika, factories.rank(factories.rank_system(dojo), "5-kyu"))
     done(dojo.admin.post(f"/rank-events/{event['id']}/void", {"reason": "A mistake."}))
     (sent,) = send_all(dojo)
     assert sent.attachments == []
 
 
-def test_siblings_who_are_promoted_together_are_one_mail(dojo: Dojo) -> None:
-    ids = [student(dojo, name, born=A_CHILD, guardians=[HANA])["id"] for name in ("Mika", "Ren")]
+def test_siblings_promoted_together_get_one_mail(dojo: Dojo) -> None:
+    ids = [student(dojo, name, born=CHILD_BIRTH_DATE, guardians=[HANA])["id"] for name in ("Mika", "Ren")]
     with tenant_scope(dojo.tenant):
         ranks = ("5th kyu", "4th kyu")
         give_notice(
@@ -99,7 +99,7 @@ def test_siblings_who_are_promoted_together_are_one_mail(dojo: Dojo) -> None:
     assert "Mika Sato: 5th kyu\nRen Sato: 4th kyu\n" in sent.body
 
 
-def test_an_invitation_to_an_exam_says_when_where_and_for_what(dojo: Dojo) -> None:
+def test_an_exam_invitation_names_date_place_and_rank(dojo: Dojo) -> None:
     mika = student(dojo, "Mika", email="mika@example.com")
     system = factories.rank_system(dojo)
     exam = factories.exam(dojo, system, "2026-07-01", name="Summer grading", location="Main hall")
@@ -109,42 +109,42 @@ def test_an_invitation_to_an_exam_says_when_where_and_for_what(dojo: Dojo) -> No
     assert '"Summer grading" on 1 July 2026 (Main hall):\n\nMika Sato, for 5th kyu\n' in sent.body
 
 
-def test_a_cancelled_class_is_told_to_those_who_are_expected(dojo: Dojo) -> None:
+def test_the_expected_students_are_told_about_a_cancelled_class(dojo: Dojo) -> None:
     mika = student(dojo, "Mika", email="mika@example.com")
     resting = student(dojo, "Ren", email="ren@example.com")
     enrol(dojo, a_class(dojo), mika, resting)
     student(dojo, "Yui", email="yui@example.com")
     factories.put_on_hold(dojo, resting)
-    cancelled(dojo)
+    cancel_session(dojo)
     (sent,) = send_all(dojo)
     assert (sent.to, sent.subject) == (["mika@example.com"], "Cancelled: Evening, 22 June 2026, 18:30")
     assert "Evening on 22 June 2026 at 18:30 does not take place.\nThe hall is flooded.\n" in sent.body
 
 
-def test_it_is_told_in_the_dojos_language(dojo: Dojo) -> None:
+def test_event_mail_is_in_the_dojos_language(dojo: Dojo) -> None:
     done(dojo.admin.patch("/settings", {"language": "pt-br"}))
     enrol(dojo, a_class(dojo), student(dojo, "Mika", email="mika@example.com"))
-    cancelled(dojo, reason="")
+    cancel_session(dojo, reason="")
     (sent,) = send_all(dojo)
     assert sent.subject == "Cancelada: Evening, 22 de junho de 2026, 18:30"
 
 
-def test_a_session_that_has_begun_is_no_news(dojo: Dojo) -> None:
+def test_cancelling_a_session_that_has_begun_sends_no_mail(dojo: Dojo) -> None:
     enrol(dojo, a_class(dojo), student(dojo, "Mika", email="mika@example.com"))
-    cancelled(dojo, "2026-06-15")  # it began ten minutes ago
+    cancel_session(dojo, "2026-06-15")  # it began ten minutes ago
     assert notifications(dojo) == []
 
 
-def test_cancelled_twice_it_is_told_once(dojo: Dojo) -> None:
+def test_cancelling_twice_sends_one_mail(dojo: Dojo) -> None:
     enrol(dojo, a_class(dojo), student(dojo, "Mika", email="mika@example.com"))
-    cancelled(dojo)
+    cancel_session(dojo)
     path = f"/class-sessions/{session_on(dojo, '2026-06-22')['id']}/cancellation"
     done(dojo.admin.post(path, {"reason": "Again."}), 200)
     assert len(notifications(dojo)) == 1
 
 
 @pytest.mark.parametrize("policy", ["notify_promotion", "notify_exam_invitation", "notify_class_cancelled"])
-def test_a_dojo_may_send_no_word_of_a_kind_of_deed(dojo: Dojo, policy: str) -> None:
+def test_a_dojo_can_turn_off_mail_about_a_kind_of_event(dojo: Dojo, policy: str) -> None:
     done(dojo.admin.patch("/settings", {policy: False}))
     mika = student(dojo, "Mika", email="mika@example.com")
     system = factories.rank_system(dojo)
@@ -152,13 +152,13 @@ def test_a_dojo_may_send_no_word_of_a_kind_of_deed(dojo: Dojo, policy: str) -> N
         dojo, factories.exam(dojo, system, "2026-07-01"), mika, factories.rank(system, "5-kyu")
     )
     enrol(dojo, a_class(dojo), mika)
-    cancelled(dojo)
-    awarded(dojo, mika, factories.rank(system, "5-kyu"))
+    cancel_session(dojo)
+    award(dojo, mika, factories.rank(system, "5-kyu"))
     kinds = {"notify_promotion", "notify_exam_invitation", "notify_class_cancelled"} - {policy}
     assert {f"notify_{one['kind']}" for one in notifications(dojo)} == kinds
 
 
-def test_a_deed_that_is_undone_is_not_told(dojo: Dojo) -> None:
+def test_an_event_that_is_rolled_back_sends_no_mail(dojo: Dojo) -> None:
     mika = student(dojo, "Mika", email="mika@example.com")
     with tenant_scope(dojo.tenant):
         with pytest.raises(LookupError), transaction.atomic():
@@ -169,18 +169,18 @@ def test_a_deed_that_is_undone_is_not_told(dojo: Dojo) -> None:
     assert mail.outbox == []
 
 
-def test_a_kind_that_nobody_knows_undoes_the_deed(dojo: Dojo) -> None:
+def test_an_unknown_kind_of_event_rolls_it_back(dojo: Dojo) -> None:
     with tenant_scope(dojo.tenant), pytest.raises(ValueError, match="birthday"):
         give_notice("birthday", [Notice(dojo.tenant.tenant_id)])
 
 
-def test_telling_many_costs_the_statements_of_telling_one(dojo: Dojo) -> None:
+def test_the_number_of_statements_does_not_depend_on_the_number_of_students(dojo: Dojo) -> None:
     mika = student(dojo, "Mika", email="mika@example.com")
-    crowd = [student(dojo, f"N{n}", email=f"n{n}@example.com") for n in range(20)]
+    others = [student(dojo, f"N{n}", email=f"n{n}@example.com") for n in range(20)]
 
-    def cost(*told: dict[str, Any]) -> int:
+    def cost(*students: dict[str, Any]) -> int:
         with tenant_scope(dojo.tenant), CaptureQueriesContext(connection) as captured:
-            give_notice("class_cancelled", [Notice(UUID(one["id"])) for one in told])
+            give_notice("class_cancelled", [Notice(UUID(one["id"])) for one in students])
         return len(captured)
 
-    assert cost(mika) == cost(*crowd)
+    assert cost(mika) == cost(*others)

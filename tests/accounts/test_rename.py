@@ -1,27 +1,20 @@
-"""Changing one's own name, and nothing that others change at the same moment."""
+"""Changing one's own name, without undoing what others change at the same time."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import pytest
 from django.db import transaction
 
 from shared_apps.accounts import users
 from shared_apps.accounts.models import User
 from tatami.tenancy.scope import TenantScope, tenant_scope
-from tests.accounts.meanwhile import after
+from tests.accounts.race_hooks import run_after_statement
 from tests.support.clients import Dojo
 from tests.support.races import Meanwhile
 from tests.support.responses import done, refusal
 
-AUTHENTICATION = "accounts_session"
-"""What only the statement that finds the caller has in it."""
-
-
-@pytest.fixture(autouse=True)
-def _quick_passwords(hashings: Callable[[], int]) -> None:
-    """Hash passwords quickly: how slow they are is not what is tested here."""
+AUTHENTICATION_STATEMENT = "accounts_session"
+"""A text that only the statement which authenticates the caller contains."""
 
 
 def rename(dojo: Dojo, name: str = "Yui Mori") -> Any:
@@ -34,26 +27,28 @@ def row(dojo: Dojo) -> User:
         return User.objects.get(pk=dojo.student.user.pk)
 
 
-def test_what_others_changed_meanwhile_stays(dojo: Dojo) -> None:
+def test_a_concurrent_change_of_other_fields_is_kept(dojo: Dojo) -> None:
     before = row(dojo)
 
     def promote() -> None:
         User.objects.filter(pk=before.pk).update(role="assistant", password="new", email="new@example.com")
 
-    with after(AUTHENTICATION, promote):
+    with run_after_statement(AUTHENTICATION_STATEMENT, promote):
         shown = done(rename(dojo))
     assert (shown["name"], shown["role"], shown["email"]) == ("Yui Mori", "assistant", "new@example.com")
     now = row(dojo)
     assert (now.role, now.password, now.search_name) == ("assistant", "new", "yui mori new@example.com")
 
 
-def test_who_is_deactivated_meanwhile_is_refused(dojo: Dojo) -> None:
+def test_a_user_deactivated_during_the_request_is_refused(dojo: Dojo) -> None:
     mine = User.objects.filter(pk=row(dojo).pk)
-    with after(AUTHENTICATION, lambda: mine.update(is_active=False)):
+    with run_after_statement(AUTHENTICATION_STATEMENT, lambda: mine.update(is_active=False)):
         refusal(rename(dojo), 401, "token_invalid")
 
 
-def test_who_is_erased_meanwhile_stays_erased(north: TenantScope, now: datetime, superuser: Any) -> None:
+def test_a_user_erased_during_the_request_stays_erased(
+    north: TenantScope, now: datetime, superuser: Any
+) -> None:
     caller = Dojo(north).person("student")
     mine = User.objects.filter(pk=caller.user.pk)  # type: ignore[union-attr]
     with tenant_scope(north), transaction.atomic():
@@ -70,7 +65,7 @@ def test_who_is_erased_meanwhile_stays_erased(north: TenantScope, now: datetime,
     )
 
 
-def test_a_demotion_that_is_not_committed_yet_is_waited_for(
+def test_renaming_waits_for_an_uncommitted_change_of_role(
     north: TenantScope, now: datetime, superuser: Any
 ) -> None:
     dojo = Dojo(north)

@@ -1,4 +1,4 @@
-"""What staff who are no admins learn of the users: names and roles, and by no way around them an address."""
+"""Staff who are not admins see names and roles of users, and cannot find out an e-mail address in any way."""
 
 from typing import Any
 
@@ -24,41 +24,41 @@ def found(caller: Any, search: str) -> list[str]:
 
 @pytest.mark.parametrize("search", ["una", "MULLER", "muller+una", "%C3%9ana"])
 @pytest.mark.parametrize("role", ["admin", "instructor", "assistant"])
-def test_colleagues_find_one_another_by_name(dojo: Dojo, una: Any, role: str, search: str) -> None:
+def test_all_staff_find_colleagues_by_name(dojo: Dojo, una: Any, role: str, search: str) -> None:
     assert found(dojo.person(role), search) == ["Úna Müller"]
 
 
 @pytest.mark.parametrize(
     "search", ["secret", "private.example", "muller+private", "una@", "%40", "secret.una"]
 )
-def test_only_admins_find_by_address(dojo: Dojo, una: Any, search: str) -> None:
+def test_only_admins_can_search_by_address(dojo: Dojo, una: Any, search: str) -> None:
     assert "Úna Müller" in found(dojo.admin, search)
     assert found(dojo.instructor, search) == found(dojo.assistant, search) == []
 
 
-def test_an_address_with_a_blank_in_it_is_not_found_by_a_part_either(dojo: Dojo) -> None:
+def test_a_part_of_an_address_with_a_space_is_not_found_either(dojo: Dojo) -> None:
     dojo.create("/users", {"email": '"top\\ secret"@x.example', "name": "Bo", "role": "assistant"})
     assert found(dojo.admin, "top") == ["Bo"]
     assert found(dojo.instructor, "top") == []
 
 
-def test_without_words_everybody_is_found(dojo: Dojo, una: Any) -> None:
+def test_a_search_without_words_finds_all(dojo: Dojo, una: Any) -> None:
     assert set(found(dojo.instructor, "+")) >= {"Úna Müller", "Instructor"}
 
 
 @pytest.mark.parametrize("order", ["email", "-email", "name,email", "email_key"])
-def test_only_admins_order_by_address(dojo: Dojo, una: Any, order: str) -> None:
+def test_only_admins_can_order_by_address(dojo: Dojo, una: Any, order: str) -> None:
     message = invalid(dojo.instructor.get(f"/users?ordering={order}"), "ordering")["ordering"][0]
     assert message.endswith("this list is ordered by: created_at, name.")
     assert done(dojo.instructor.get("/users?ordering=-name"))["count"] > 1
 
 
-def test_admins_order_by_address(dojo: Dojo, una: Any) -> None:
+def test_admins_can_order_by_address(dojo: Dojo, una: Any) -> None:
     rows = done(dojo.admin.get("/users?ordering=-email"))["results"]
     assert rows[0]["email"] == "secret.una@private.example"
 
 
-def test_a_search_costs_the_same_for_two_and_for_twelve(dojo: Dojo) -> None:
+def test_the_number_of_statements_does_not_depend_on_the_number_of_matches(dojo: Dojo) -> None:
     costs = []
     for wanted in (2, 12):
         with tenant_scope(dojo.tenant):
@@ -73,26 +73,26 @@ def test_a_search_costs_the_same_for_two_and_for_twelve(dojo: Dojo) -> None:
 # --- a password that an admin sets --------------------------------------------------------------------------
 
 
-def test_a_password_is_hashed_before_anything_is_locked(
+def test_a_password_is_hashed_before_rows_are_locked(
     dojo: Dojo, una: Any, hashings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done_so_far: list[str] = []
+    events: list[str] = []
     plain = committed_dojos.CountingHasher.encode
 
     def encode(self: Any, password: str, salt: str) -> str:
-        done_so_far.append("hash")
+        events.append("hash")
         return plain(self, password, salt)
 
     def hook(execute: Any, sql: Any, *rest: Any) -> Any:
-        done_so_far.extend(["lock"] if "FOR UPDATE" in str(sql) else [])
+        events.extend(["lock"] if "FOR UPDATE" in str(sql) else [])
         return execute(sql, *rest)
 
     _ = dojo.admin
     monkeypatch.setattr(committed_dojos.CountingHasher, "encode", encode)
     with connection.execute_wrapper(hook):
         done(dojo.admin.patch(f"/users/{una['id']}", {"password": "seven rolling waves"}))
-    assert done_so_far[0] == "hash"
-    assert set(done_so_far[1:]) == {"lock"}
+    assert events[0] == "hash"
+    assert set(events[1:]) == {"lock"}
 
 
 def test_a_password_and_other_fields_are_changed_together_or_not_at_all(
@@ -111,12 +111,14 @@ def test_a_password_and_other_fields_are_changed_together_or_not_at_all(
     assert done(dojo.anonymous.post("/auth/login", login))["user"]["name"] == "Una"
 
 
-def test_a_password_of_nobody_is_not_found(dojo: Dojo, other_dojo: Dojo, una: Any, hashings: Any) -> None:
+def test_setting_the_password_of_an_unknown_user_is_not_found(
+    dojo: Dojo, other_dojo: Dojo, una: Any, hashings: Any
+) -> None:
     answer = other_dojo.admin.patch(f"/users/{una['id']}", {"password": "seven rolling waves"})
     assert (answer.status_code, hashings()) == (404, 0)
 
 
-def test_the_same_key_sets_a_password_once(dojo: Dojo, una: Any, hashings: Any) -> None:
+def test_a_repeated_idempotency_key_sets_the_password_once(dojo: Dojo, una: Any, hashings: Any) -> None:
     body = {"password": "seven rolling waves"}
     answers = [dojo.admin.patch(f"/users/{una['id']}", body, Idempotency_Key="once") for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]

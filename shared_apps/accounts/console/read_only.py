@@ -1,4 +1,4 @@
-"""What all pages of the console's tables share: they show, and change nothing but through services."""
+"""Read-only model admins: the console shows rows, and changes them only through services."""
 
 from typing import Any, ClassVar
 
@@ -8,8 +8,8 @@ from django.utils.text import capfirst
 from unfold.admin import ModelAdmin, TabularInline
 
 
-class ShownOnly:
-    """Rows that are looked at."""
+class ReadOnlyPermissions:
+    """Allows viewing, and refuses adding, changing and deleting."""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return True
@@ -24,15 +24,15 @@ class ShownOnly:
         return False
 
 
-class ShownRows(ShownOnly, TabularInline):  # type: ignore[misc]
-    """Rows that are looked at on the page of what they belong to."""
+class ReadOnlyInline(ReadOnlyPermissions, TabularInline):  # type: ignore[misc]
+    """Read-only related rows on the page of their parent."""
 
     extra = 0
     show_change_link = False
 
 
-class ShownTable(ShownOnly, ModelAdmin):  # type: ignore[misc]
-    """A table that is looked at. Our audit is the log, so Django's is not written."""
+class ReadOnlyModelAdmin(ReadOnlyPermissions, ModelAdmin):  # type: ignore[misc]
+    """Read-only list and detail pages. Django's own admin log is not written: the audit log replaces it."""
 
     actions: ClassVar[Any] = None
     list_per_page = 50
@@ -43,10 +43,10 @@ class ShownTable(ShownOnly, ModelAdmin):  # type: ignore[misc]
         return True
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Show the list under the name of what it lists."""
-        named = {"title": capfirst(str(self.opts.verbose_name_plural))}
-        answer: HttpResponse = super().changelist_view(request, {**named, **(extra_context or {})})
-        return answer
+        """Return the list page, with the plural name of the model as its title."""
+        title = {"title": capfirst(str(self.opts.verbose_name_plural))}
+        response: HttpResponse = super().changelist_view(request, {**title, **(extra_context or {})})
+        return response
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """Write nothing."""
@@ -58,5 +58,5 @@ class ShownTable(ShownOnly, ModelAdmin):  # type: ignore[misc]
         """Write nothing."""
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Refuse: the audit is the history."""
+        """Raise 404: the audit log is the history."""
         raise Http404

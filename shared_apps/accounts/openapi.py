@@ -1,0 +1,116 @@
+"""OpenAPI operations and examples of sign-in and the audit log.
+
+`/me` and `/users` have other examples on the platform than in a tenant. Therefore the urlconfs of the hosts declare
+their operations, by `me_operations` and `user_operations`.
+"""
+
+from typing import Any, Final
+
+from rest_framework import serializers
+
+from shared_apps.accounts.models import Role
+from shared_apps.accounts.serializers import (
+    MeAnswerSerializer,
+    ReferenceSerializer,
+    SignInSerializer,
+    TokensSerializer,
+)
+from tatami.api.openapi import examples
+from tatami.api.openapi.spec import (
+    OperationSpec,
+    OperationSpecs,
+    create_spec,
+    list_spec,
+    no_content_spec,
+    resource_specs,
+)
+
+USER_EXAMPLE: Final = {"id": examples.USER, "email": examples.EMAIL, "name": "Hana Sato", "role": "admin"}
+_TOKENS: Final = {
+    "access": examples.ACCESS,
+    "refresh": examples.REFRESH,
+    "token_type": "Bearer",
+    "expires_in": 300,
+    "refresh_expires_in": 2_592_000,
+}
+_AUDIT_ENTRY: Final = {
+    "id": examples.AUDIT_ENTRY,
+    "tenant_id": examples.TENANT,
+    "created_at": examples.NOW,
+    "actor": examples.HANA,
+    "impersonated_by": None,
+    "action": "student.patch",
+    "object": examples.STUDENT,
+    "fields": ["phone"],
+    "reason": "",
+    "address": "203.0.113.7",
+    "request_id": "0197722e-1f00-7000-8000-5e15f1d0c0de",
+}
+
+LOGIN: Final[OperationSpecs] = {
+    "POST": OperationSpec(
+        request_example={"email": examples.EMAIL, "password": examples.PASSWORD},
+        response=SignInSerializer,
+        response_example={**_TOKENS, "user": USER_EXAMPLE},
+    )
+}
+REFRESH: Final[OperationSpecs] = {
+    "POST": OperationSpec(
+        request_example={"refresh": examples.REFRESH}, response=TokensSerializer, response_example=_TOKENS
+    )
+}
+LOGOUT: Final[OperationSpecs] = {"POST": no_content_spec(request_example={"refresh": examples.REFRESH})}
+CHANGE_PASSWORD: Final[OperationSpecs] = {
+    "POST": no_content_spec(
+        request_example={"current_password": examples.PASSWORD, "new_password": examples.NEW_PASSWORD}
+    )
+}
+REQUEST_PASSWORD_RESET: Final[OperationSpecs] = {
+    "POST": no_content_spec(request_example={"email": examples.EMAIL})
+}
+CONFIRM_PASSWORD_RESET: Final[OperationSpecs] = {
+    "POST": no_content_spec(request_example={"token": examples.LINK, "new_password": examples.NEW_PASSWORD})
+}
+AUDIT_LOG: Final[OperationSpecs] = {"GET": list_spec(_AUDIT_ENTRY)}
+
+
+class UserOrColleagueSerializer(serializers.Serializer[Any]):
+    """A user. Callers who are not admins see only `id`, `name` and `role`, and only of active staff."""
+
+    id = serializers.UUIDField()
+    tenant_id = serializers.UUIDField(required=False)
+    email = serializers.EmailField(required=False)
+    name = serializers.CharField(allow_blank=True)
+    role = serializers.ChoiceField(choices=Role.choices)
+    is_active = serializers.BooleanField(required=False)
+    archived = serializers.BooleanField(required=False)
+    students = ReferenceSerializer(many=True, required=False)
+    created_at = serializers.DateTimeField(required=False)
+    updated_at = serializers.DateTimeField(required=False)
+
+
+def me_operations(example: dict[str, Any]) -> OperationSpecs:
+    """Return the operations of `/me` on a kind of host, from an example of its response."""
+    renamed = {**example, "name": "Hana Mori"}
+    return {
+        "GET": OperationSpec(response=MeAnswerSerializer, response_example=example),
+        "PATCH": OperationSpec(
+            response=MeAnswerSerializer, request_example={"name": "Hana Mori"}, response_example=renamed
+        ),
+    }
+
+
+def user_operations(user: dict[str, Any], new: dict[str, Any]) -> dict[str, OperationSpecs]:
+    """Return the operations of the user routes on a kind of host, from examples of a user and of a new one."""
+    resource = resource_specs({"id": user["id"]}, user, {"name": "Hana Mori"})
+    resource["GET"] = OperationSpec(
+        path={"id": user["id"]}, response=UserOrColleagueSerializer, response_example=user
+    )
+    created = {name: value for name, value in new.items() if name != "students"}
+    return {
+        "users": {
+            "GET": list_spec(user, response=UserOrColleagueSerializer),
+            "POST": create_spec(new, {**user, **created, "id": examples.NEW_USER}),
+        },
+        "user": resource,
+    }

@@ -1,0 +1,182 @@
+"""Which text each kind of notification has, the variables it may use, and rendering it for one delivery.
+
+A dojo may save its own text for each kind and language. Otherwise the default text of the app is used.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from django.db import transaction
+
+from tatami.errors import Invalid
+from tatami.tenancy.scope import current_tenant
+from tenant_apps.dojo.models import DojoSettings
+from tenant_apps.notifications.liquid import InvalidTemplate, one_line, render, validate
+from tenant_apps.notifications.models import NotificationKind, NotificationTemplate
+
+MAX_SUBJECT_LENGTH: Final = 200
+
+COMMON_VARIABLES: Final = ("dojo", "recipient", "student", "students")
+"""Variables of every kind: the dojo, the recipient, the students' names in one line, and the list of students."""
+
+SAMPLE_FIELDS: Final[Mapping[NotificationKind, Mapping[str, str]]] = {
+    NotificationKind.PROMOTION: {
+        "rank": "4th kyu",
+        "rank_system": "Aikikai Hombu grades",
+        "awarded_on": "15 June 2026",
+    },
+    NotificationKind.EXAM_INVITATION: {
+        "exam": "Summer grading",
+        "date": "27 June 2026",
+        "location": "Main hall",
+        "rank": "4th kyu",
+        "rank_system": "Aikikai Hombu grades",
+    },
+    NotificationKind.ABSENCE: {"last_visit": "15 May 2026", "days": "31"},
+    NotificationKind.CLASS_CANCELLED: {
+        "class": "Evening class",
+        "date": "22 June 2026",
+        "time": "18:30",
+        "reason": "The hall is flooded.",
+    },
+    NotificationKind.FREE: {},
+}
+"""The additional fields of each student, by kind, with the value that a preview shows."""
+
+_DEFAULT_TEXTS: Final = Path(__file__).parent / "defaults"
+_AND: Final = {"en": "and", "pt-br": "e"}
+
+
+@dataclass(frozen=True, slots=True)
+class MessageText:
+    """Subject and body: a template with variables, or rendered."""
+
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveTemplate:
+    """The template that is used for a kind and language: the dojo's own, or the default."""
+
+    kind: NotificationKind
+    language: str
+    text: MessageText
+    is_default: bool
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Return the names that the template may use."""
+        return variable_names(self.kind)
+
+
+def variable_names(kind: NotificationKind) -> tuple[str, ...]:
+    """Return all variables that a template of this kind may use."""
+    return (*COMMON_VARIABLES, *SAMPLE_FIELDS[kind])
+
+
+@cache
+def default_text(kind: NotificationKind, language: str) -> MessageText:
+    """Return the default text of the app: the first line of its file is the subject, the rest the body."""
+    subject, _, body = (
+        (_DEFAULT_TEXTS / language / f"{kind}.txt").read_text(encoding="utf-8").partition("\n\n")
+    )
+    return MessageText(subject, body)
+
+
+def template_for(kind: NotificationKind, language: str | None = None) -> EffectiveTemplate:
+    """Return the effective template; `language` defaults to the dojo's. At most two statements."""
+    language = language or DojoSettings.current().language
+    return _effective(
+        kind, language, NotificationTemplate.objects.filter(name=kind, language=language).first()
+    )
+
+
+def all_templates(language: str | None = None) -> list[EffectiveTemplate]:
+    """Return the effective templates of all kinds; `language` defaults to the dojo's. At most two statements."""
+    language = language or DojoSettings.current().language
+    own = {row.name: row for row in NotificationTemplate.objects.filter(language=language)}
+    return [_effective(kind, language, own.get(kind)) for kind in NotificationKind]
+
+
+@transaction.atomic
+def save_template(*, kind: NotificationKind, language: str | None, text: MessageText) -> EffectiveTemplate:
+    """Save the dojo's own text; saving the default text deletes the own one.
+
+    `language` defaults to the dojo's. Raises `Invalid` with the line if the text is not a valid template.
+    """
+    language = language or DojoSettings.current().language
+    validate_text(kind, text, language)
+    if text == default_text(kind, language):
+        NotificationTemplate.objects.filter(name=kind, language=language).delete()
+        return EffectiveTemplate(kind, language, text, is_default=True)
+    values = {"subject": text.subject, "body": text.body}
+    NotificationTemplate.objects.update_or_create(name=kind, language=language, defaults=values)
+    return EffectiveTemplate(kind, language, text, is_default=False)
+
+
+def validate_text(kind: NotificationKind, text: MessageText, language: str) -> None:
+    """Raise `Invalid` at `subject` and `body`, with the line, if the text cannot be rendered for every recipient."""
+    fields = tuple(SAMPLE_FIELDS[kind])
+    samples = [
+        template_variables(sample_values(kind, names), language, kind)
+        for names in (["Mika Sato", "Ren Sato"], ["Mika Sato"])
+    ]
+    samples.append(template_variables({"recipient": "", "students": [{"name": ""}]}, language, kind))
+    problems = {}
+    for part, source in (("subject", text.subject), ("body", text.body)):
+        try:
+            validate(
+                source, variables=variable_names(kind), student_fields=("name", *fields), samples=samples
+            )
+        except InvalidTemplate as error:
+            problems[part] = [str(error)]
+    if problems:
+        raise Invalid(details=problems)
+
+
+def sample_values(
+    kind: NotificationKind, names: Sequence[str], recipient: str = "Hana Sato"
+) -> dict[str, Any]:
+    """Return example values of a delivery about students with these names."""
+    return {"recipient": recipient, "students": [{"name": name, **SAMPLE_FIELDS[kind]} for name in names]}
+
+
+def render_message(
+    text: MessageText, values: Mapping[str, Any], *, language: str, kind: NotificationKind
+) -> MessageText:
+    """Return the text as it is sent to one recipient. Raises `InvalidTemplate`."""
+    variables = template_variables(values, language, kind)
+    subject = one_line(render(text.subject, variables))[:MAX_SUBJECT_LENGTH]
+    return MessageText(subject, render(text.body, variables).strip() + "\n")
+
+
+def template_variables(values: Mapping[str, Any], language: str, kind: NotificationKind) -> dict[str, Any]:
+    """Return the variables of a template from a delivery's `values`: each in one line, empty if it is unknown."""
+    fields = SAMPLE_FIELDS[kind]
+    students = [
+        {name: one_line(str(one.get(name) or "")) for name in ("name", *fields)} for one in values["students"]
+    ]
+    return {
+        "dojo": one_line(current_tenant().name),
+        "recipient": one_line(values.get("recipient", "")),
+        "student": join_names([one["name"] for one in students], language),
+        "students": students,
+        **{field: join_names([one[field] for one in students], language) for field in fields},
+    }
+
+
+def join_names(names: Sequence[str], language: str) -> str:
+    """Return the distinct, non-empty names as a phrase: "Mika, Ren and Yui"."""
+    distinct = [name for name in dict.fromkeys(names) if name]
+    if len(distinct) < 2:  # noqa: PLR2004
+        return "".join(distinct)
+    return f"{', '.join(distinct[:-1])} {_AND[language]} {distinct[-1]}"
+
+
+def _effective(kind: NotificationKind, language: str, own: NotificationTemplate | None) -> EffectiveTemplate:
+    text = MessageText(own.subject, own.body) if own else default_text(kind, language)
+    return EffectiveTemplate(kind, language, text, is_default=own is None)
