@@ -1,1 +1,1 @@
-"""Who was there: QR codes, check-in, attendance."""
+"""Attendance: QR codes, check-in, corrections, devices and reports."""

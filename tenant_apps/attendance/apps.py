@@ -6,13 +6,13 @@ class AttendanceConfig(AppConfig):
     label = "attendance"
 
     def ready(self) -> None:
-        """Register the personal data and the usage count of this app, and the lookup of devices by token."""
+        """Register how devices authenticate, and the personal data and the usage figures of this app."""
         from tatami import usage
         from tatami.api import registry
-        from tenant_apps.attendance import own_data
+        from tenant_apps.attendance import privacy
         from tenant_apps.attendance.devices import find_device
-        from tenant_apps.attendance.usage import count_attendances
+        from tenant_apps.attendance.reports import count_attendances
 
-        own_data.register()
         registry.find_device.register(find_device)
+        privacy.register()
         usage.register(count_attendances)

@@ -1,40 +1,77 @@
-"""Attendance, the refusals beside it, cards, devices, and what a nonce was answered."""
+"""Devices, attendances, cards, refused scans, and the stored responses to nonces."""
 
+from datetime import datetime, timedelta
 from typing import ClassVar, Self
+from zoneinfo import ZoneInfo
 
 from django.db import models
 from django.db.models import Q
 
 from shared_apps.accounts.models import User
+from tatami.api.filters import start_of_day
 from tatami.tenancy.models import TenantModel
-from tenant_apps.attendance.devices import Device
-from tenant_apps.classes.models import ClassSession
+from tatami.tenancy.scope import current_tenant
+from tenant_apps.attendance.check_in import types
+from tenant_apps.classes.models import DEVICE_ROLE, ClassSession
+from tenant_apps.students.dates import dojo_today
 from tenant_apps.students.models import Student
 
-__all__ = ["Attendance", "Card", "Device", "Refusal", "ScanAnswer"]
+
+class Device(TenantModel):
+    """A kiosk or scanner. As a caller it has the role `device`; it belongs to no user.
+
+    A device is added with a pairing code, and is paired when it exchanges that code for a token. Only hashes are
+    stored.
+    """
+
+    name = models.CharField(max_length=120)
+    location = models.CharField(max_length=120, blank=True)
+    pairing_hash = models.BinaryField(max_length=32)
+    pairing_expires_at = models.DateTimeField()
+    paired_at = models.DateTimeField(null=True)
+    token_hash = models.BinaryField(max_length=32, null=True)
+    last_seen_at = models.DateTimeField(null=True)
+    last_seq = models.BigIntegerField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    role: ClassVar[str] = DEVICE_ROLE
+    is_authenticated: ClassVar[bool] = True
+
+    class Meta:
+        ordering = ("name", "id")
+        constraints = [
+            models.UniqueConstraint(fields=["pairing_hash"], name="device_pairing_once"),
+            models.UniqueConstraint(fields=["token_hash"], name="device_token_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class AttendanceQuerySet(models.QuerySet["Attendance"]):
-    """The attendance of the dojo."""
+    """The attendances of the dojo."""
 
-    def standing(self) -> Self:
-        """Return what was not voided."""
+    def not_voided(self) -> Self:
         return self.filter(voided_at__isnull=True)
 
     def belonging_to(self, user: User) -> Self:
-        """Return that of the students a user speaks for."""
+        """Return those of the students that are linked with a user."""
         return self.filter(student__links__user=user)
+
+    def recorded_by(self, user: User, now: datetime) -> Self:
+        """Return those that `user` recorded on the dojo's local date of `now`: what an assistant may void."""
+        zone, today = ZoneInfo(current_tenant().timezone), dojo_today(now)
+        return self.filter(
+            recorded_by=user,
+            created_at__gte=start_of_day(today, zone),
+            created_at__lt=start_of_day(today + timedelta(days=1), zone),
+        )
 
 
 class Attendance(TenantModel):
-    """A student was at a session. Never deleted: voided with a reason."""
+    """A student was at a session. It is never deleted; a wrong one is voided with a reason."""
 
-    class Method(models.TextChoices):
-        QR_ROTATING = "qr_rotating"
-        QR_CARD = "qr_card"
-        SESSION_CODE = "session_code"
-        MANUAL = "manual"
-        IMPORT = "import"
+    Method: ClassVar = types.Method
 
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="attendances", db_index=False)
     class_session = models.ForeignKey(ClassSession, on_delete=models.PROTECT, related_name="attendances")
@@ -46,7 +83,7 @@ class Attendance(TenantModel):
     )
     device = models.ForeignKey(Device, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     uploaded_late = models.BooleanField(default=False, db_default=False)
-    """The scan was taken offline and reached us when the session was over."""
+    """The scan was taken offline and was uploaded after the end of the session."""
     voided_at = models.DateTimeField(null=True)
     voided_by = models.ForeignKey(
         User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
@@ -74,14 +111,14 @@ class Attendance(TenantModel):
 
 
 class Card(TenantModel):
-    """A printed code. Its random id is all that the code says; one card of a student is valid at a time."""
+    """A printed code. The code holds a random id and nothing else. A student has one valid card at a time."""
 
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="cards")
     code = models.BinaryField(max_length=16, editable=False)
     revoked_at = models.DateTimeField(null=True)
     used_at = models.DateTimeField(null=True)
     used_by = models.UUIDField(null=True)
-    """When and by which device or user it was last scanned; kept only where the dojo flags cards that are shared."""
+    """When, and by which device or user, the card was last scanned. Set only if the dojo flags shared cards."""
 
     class Meta:
         constraints = [
@@ -93,9 +130,10 @@ class Card(TenantModel):
 
 
 class Refusal(TenantModel):
-    """A well-formed scan that was not recorded, and why. `card_shared` is a note beside one that was.
+    """A valid code whose scan was refused, and why. `card_shared` is a note about a scan that was recorded.
 
-    Listed and swept by `created_at`, when it reached us: a clock that is wrong would hide it, or keep it for ever.
+    Refusals are listed and deleted by `created_at`, the instant they arrived. By `scanned_at`, a wrong clock would hide
+    them or keep them for ever.
     """
 
     code = models.CharField(max_length=40)
@@ -104,7 +142,7 @@ class Refusal(TenantModel):
         ClassSession, null=True, on_delete=models.CASCADE, related_name="refusals"
     )
     scanned_at = models.DateTimeField()
-    """When the device claims that it was taken."""
+    """The instant of the scan by the device's clock, which may be wrong."""
     recorded_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     device = models.ForeignKey(Device, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
 
@@ -117,15 +155,14 @@ class Refusal(TenantModel):
         ]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="refusal_by_arrival"),
-            models.Index(fields=["-scanned_at", "-id"], name="refusal_by_time"),  # of the version before
+            models.Index(
+                fields=["-scanned_at", "-id"], name="refusal_by_time"
+            ),  # used by the previous version
         ]
 
 
 class ScanAnswer(TenantModel):
-    """The first answer to a nonce. Replayed whatever has changed since."""
-
-    PENDING: ClassVar[int] = 0
-    """The status within the transaction that will answer; no other transaction ever sees it."""
+    """The first response to a nonce. It is replayed, whatever has changed since."""
 
     caller = models.UUIDField()
     nonce = models.CharField(max_length=100)
@@ -133,7 +170,7 @@ class ScanAnswer(TenantModel):
     status = models.PositiveSmallIntegerField()
     answer = models.BinaryField(default=b"")
     student = models.UUIDField(null=True)
-    """Whom the answer names: an erasure deletes it. No foreign key: a scan need not pay for one."""
+    """The student in the response; an erasure deletes such rows. No foreign key, because that would slow down scans."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["caller", "nonce"], name="scan_answer_once")]

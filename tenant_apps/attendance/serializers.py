@@ -1,41 +1,58 @@
-"""The shape of codes, scans and attendance in a request."""
+"""The serializers of codes, scans, attendances, rosters and devices: for requests, responses and OpenAPI.
+
+The serializers of responses that hot paths build as dicts are beside that code: `check_in/responses.py` and
+`check_in/offline.py`.
+"""
 
 from datetime import datetime
 from typing import Any, Final
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from shared_apps.accounts.models import Role
-from tatami import clock
-from tatami.api.fields import InstantField, ReferenceField, SingleLineField
+from shared_apps.accounts.models import STAFF_ROLES, Role
+from shared_apps.accounts.serializers import ReferenceSerializer
+from tatami.api.fields import InstantField, ReferenceField, SingleLineField, reference_errors
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
-from tatami.tenancy.scope import current_tenant
-from tenant_apps.attendance.answers import shown_attendance
-from tenant_apps.attendance.devices import DEVICE
-from tenant_apps.attendance.models import Attendance, Refusal
-from tenant_apps.attendance.sync import LARGEST_BATCH, LARGEST_SEQ
+from tenant_apps.attendance.check_in.offline import MAX_BATCH_SIZE, MAX_SEQ, SyncResultSerializer
+from tenant_apps.attendance.check_in.responses import AttendanceSerializer, CheckInSerializer
+from tenant_apps.attendance.corrections import ABSENT, EXPECTED, LATE, PRESENT, roster_of
+from tenant_apps.attendance.models import Attendance, Device, Refusal
 from tenant_apps.classes.models import ClassSession
+from tenant_apps.classes.serializers import SessionSerializer
+from tenant_apps.students.locking import lock_students
 from tenant_apps.students.models import Student
 
-LONGEST_NONCE: Final = 100
+__all__ = [
+    "AttendanceSerializer",
+    "CardFormatSerializer",
+    "CheckInSerializer",
+    "CodeSerializer",
+    "DeviceSerializer",
+    "ManualAttendanceSerializer",
+    "NewCodeSerializer",
+    "NewDeviceSerializer",
+    "PairedSerializer",
+    "PairingSerializer",
+    "RefusalSerializer",
+    "RosterSerializer",
+    "ScanSerializer",
+    "SessionWithRosterSerializer",
+    "SyncResultsSerializer",
+    "SyncSerializer",
+    "UnpairedDeviceSerializer",
+]
+
+MAX_NONCE_LENGTH: Final = 100
+MAX_ROSTER_ENTRIES: Final = 500
+IMAGE_FORMATS: Final = ["svg", "png"]
 
 
-def students_in_reach(request: Any) -> Any:
-    """Return the students that the caller may name."""
-    students = Student.objects.live()
-    return students if request.user.role != Role.STUDENT else students.filter(links__user=request.user)
+# --- scans ----------------------------------------------------------------------------------------------------------
 
 
-def sessions_in_reach(request: Any) -> Any:
-    """Return the sessions whose codes the caller may have made: a device stands at today's."""
-    if request.user.role != DEVICE:
-        return ClassSession.objects.all()
-    today = clock.local_date(request.now, current_tenant().timezone)
-    return ClassSession.objects.between(today, today)
-
-
-class CodeText(serializers.CharField):
-    """The text of a code. One of any other form than ours is not a fault of form: it is `qr_invalid`."""
+class TokenField(serializers.CharField):
+    """The text of a code. Text in another format than ours is valid here: the response is `qr_invalid`."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=2_000, trim_whitespace=True, **kwargs)
@@ -47,31 +64,13 @@ class CodeText(serializers.CharField):
         return value
 
 
-class QrSerializer(StrictSerializer):
-    """For whom or what a code is wanted."""
-
-    student = ReferenceField(queryset=students_in_reach, required=False)
-    class_session = ReferenceField(queryset=sessions_in_reach, required=False)
-    kind = serializers.ChoiceField(choices=["rotating", "card"], default="rotating")
-    format = serializers.ChoiceField(choices=["svg", "png"], default="svg")
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if ("student" in attrs) == ("class_session" in attrs):
-            raise serializers.ValidationError("Give either a student or a class session.")
-        return attrs
-
-
-class CardSerializer(StrictSerializer):
-    format = serializers.ChoiceField(choices=["svg", "png"], default="svg")
-
-
 class ScanSerializer(StrictSerializer):
     """One scan."""
 
-    token = CodeText()
+    token = TokenField()
     class_session = serializers.UUIDField(required=False)
     student = serializers.UUIDField(required=False)
-    nonce = SingleLineField(max_length=LONGEST_NONCE, required=False)
+    nonce = SingleLineField(max_length=MAX_NONCE_LENGTH, required=False)
     scanned_at = InstantField(required=False)
 
     def validate_scanned_at(self, value: datetime) -> datetime:
@@ -83,18 +82,28 @@ class ScanSerializer(StrictSerializer):
 class OfflineScanSerializer(StrictSerializer):
     """A scan that was taken offline."""
 
-    token = CodeText()
+    token = TokenField()
     class_session = serializers.UUIDField(required=False, allow_null=True)
-    nonce = SingleLineField(max_length=LONGEST_NONCE)
+    nonce = SingleLineField(max_length=MAX_NONCE_LENGTH)
     scanned_at = InstantField()
-    seq = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=LARGEST_SEQ)
+    seq = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=MAX_SEQ)
 
 
 class SyncSerializer(StrictSerializer):
-    """Scans that were taken offline, and what the device's clock said when it sent them."""
+    """Scans that were taken offline, and the time of the device's clock at the upload."""
 
     sent_at = InstantField()
-    scans = OfflineScanSerializer(many=True, max_length=LARGEST_BATCH)  # type: ignore[call-arg]
+    scans = OfflineScanSerializer(many=True, max_length=MAX_BATCH_SIZE)  # type: ignore[call-arg]
+
+
+@extend_schema_serializer(component_name="SyncAnswer")
+class SyncResultsSerializer(serializers.Serializer[Any]):
+    """A result for each scan, in the order in which they were sent."""
+
+    results = SyncResultSerializer(many=True)
+
+
+# --- attendances and refusals ---------------------------------------------------------------------------------------
 
 
 class ManualAttendanceSerializer(StrictSerializer):
@@ -111,17 +120,6 @@ class ManualAttendanceSerializer(StrictSerializer):
         return value
 
 
-class AttendanceSerializer(StrictModelSerializer):
-    """One attendance, as it is listed."""
-
-    class Meta:
-        model = Attendance
-        fields = ("checked_in_at", "method", "late", "uploaded_late")
-
-    def to_representation(self, instance: Attendance) -> dict[str, Any]:
-        return shown_attendance(instance)
-
-
 class RefusalSerializer(StrictModelSerializer):
     """A scan that was refused."""
 
@@ -133,3 +131,167 @@ class RefusalSerializer(StrictModelSerializer):
     class Meta:
         model = Refusal
         fields = ("code", "student", "class_session", "scanned_at", "recorded_by", "device")
+
+
+# --- rosters --------------------------------------------------------------------------------------------------------
+
+
+@extend_schema_serializer(component_name="RosterLineAnswer")
+class RosterEntrySerializer(serializers.Serializer[Any]):
+    """A student on the roster. `attendance` is the id of the attendance that is not voided, if there is one."""
+
+    student = ReferenceSerializer()
+    state = serializers.ChoiceField(choices=[EXPECTED, PRESENT, LATE, ABSENT])
+    enrolled = serializers.BooleanField(source="is_enrolled")
+    trial = serializers.BooleanField(source="is_trial")
+    attendance = serializers.UUIDField(source="attendance_id", allow_null=True)
+    checked_in_at = serializers.DateTimeField(allow_null=True)
+    method = serializers.ChoiceField(choices=Attendance.Method.choices, allow_null=True)
+
+
+class SessionWithRosterSerializer(SessionSerializer):
+    """A class session. Staff receive its roster too."""
+
+    roster = RosterEntrySerializer(many=True)
+
+    class Meta(SessionSerializer.Meta):
+        fields = (*SessionSerializer.Meta.fields, "roster")  # type: ignore[assignment]
+        shown_to_some = ("roster",)
+
+    def to_representation(self, instance: ClassSession) -> dict[str, Any]:
+        request = self.context["request"]
+        if request.user.role not in STAFF_ROLES:
+            self.fields.pop("roster", None)
+        else:
+            instance.roster = roster_of(instance, now=request.now)  # type: ignore[attr-defined]
+        data: dict[str, Any] = super().to_representation(instance)
+        return data
+
+
+@extend_schema_serializer(component_name="Entry")
+class RosterMarkSerializer(StrictSerializer):
+    """A student, and whether they came."""
+
+    student = serializers.UUIDField()
+    state = serializers.ChoiceField(choices=[PRESENT, LATE, ABSENT])
+
+
+class RosterSerializer(StrictSerializer):
+    """Which students came. Students who are not named keep their attendance; `reason` is that of the voids."""
+
+    entries = RosterMarkSerializer(many=True, max_length=MAX_ROSTER_ENTRIES)  # type: ignore[call-arg]
+    reason = SingleLineField(max_length=500, required=False, allow_blank=True)
+
+    def validate_entries(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Refuse students who do not exist or are named twice. Lock the others, so that none is erased meanwhile."""
+        ids = [entry["student"] for entry in entries]
+        errors = reference_errors(
+            entries, "student", lock_students(ids), twice="This student is named twice."
+        )
+        if any(errors):
+            raise serializers.ValidationError(errors)
+        return entries
+
+
+# --- codes ----------------------------------------------------------------------------------------------------------
+
+
+def students_with_codes(request: Any) -> Any:
+    """Return the students whose codes the caller may request."""
+    students = Student.objects.live()
+    return students.belonging_to(request.user) if request.user.role == Role.STUDENT else students
+
+
+def sessions_with_codes(request: Any) -> Any:
+    """Return the sessions whose codes the caller may request."""
+    return ClassSession.objects.visible_to(request.user.role, now=request.now)
+
+
+@extend_schema_serializer(component_name="Qr")
+class NewCodeSerializer(StrictSerializer):
+    """The student or the class session for which a code is requested."""
+
+    student = ReferenceField(queryset=students_with_codes, required=False)
+    class_session = ReferenceField(queryset=sessions_with_codes, required=False)
+    kind = serializers.ChoiceField(choices=["rotating", "card"], default="rotating")
+    format = serializers.ChoiceField(choices=IMAGE_FORMATS, default="svg")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("student" in attrs) == ("class_session" in attrs):
+            raise serializers.ValidationError("Give either a student or a class session.")
+        return attrs
+
+
+@extend_schema_serializer(component_name="Card")
+class CardFormatSerializer(StrictSerializer):
+    """The image format of a card."""
+
+    format = serializers.ChoiceField(choices=IMAGE_FORMATS, default="svg")
+
+
+class CodeSerializer(serializers.Serializer[Any]):
+    """A code to show or print. `expires_at` is null if the code does not rotate; `image` is a data URI."""
+
+    token = serializers.CharField()
+    url = serializers.CharField()
+    kind = serializers.ChoiceField(choices=["rotating", "card"])
+    expires_at = serializers.DateTimeField(allow_null=True)
+    image = serializers.CharField()
+
+
+# --- devices --------------------------------------------------------------------------------------------------------
+
+
+class NewDeviceSerializer(StrictSerializer):
+    """A device to pair. `location` is compared with the location of class sessions."""
+
+    name = SingleLineField(max_length=120)
+    location = SingleLineField(max_length=120, required=False, allow_blank=True, default="")
+
+
+@extend_schema_serializer(component_name="NewDeviceAnswer")
+class UnpairedDeviceSerializer(serializers.Serializer[Any]):
+    """A device that waits to be paired, with its pairing code, which is shown only here."""
+
+    id = serializers.UUIDField()
+    pairing_code = serializers.CharField()
+    expires_at = serializers.DateTimeField(source="pairing_expires_at")
+
+
+class DeviceSerializer(StrictModelSerializer):
+    """A device. `last_seen` is exact to a minute, and null if the device was never used."""
+
+    last_seen = serializers.DateTimeField(source="last_seen_at", allow_null=True)
+    paired = serializers.SerializerMethodField()
+    revoked = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Device
+        fields = ("name", "location", "last_seen", "last_seq", "paired", "paired_at", "revoked", "revoked_at")
+
+    def get_paired(self, device: Device) -> bool:
+        return device.paired_at is not None
+
+    def get_revoked(self, device: Device) -> bool:
+        return device.revoked_at is not None
+
+
+class PairingSerializer(StrictSerializer):
+    """The pairing code as typed: case and separators do not matter."""
+
+    code = SingleLineField(max_length=40)
+
+
+class PairedDeviceSerializer(serializers.Serializer[Any]):
+    """The device that was paired."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    location = serializers.CharField()
+
+
+class PairedSerializer(serializers.Serializer[Any]):
+    """The response to a pairing: the device and its bearer token, which is shown only here."""
+
+    device = PairedDeviceSerializer()
+    access = serializers.CharField()

@@ -1,4 +1,4 @@
-"""Sweeping what check-in keeps for a while only. Runs twice, or at once, without harm."""
+"""Deleting the rows of check-in that are kept for a limited time. Repeated and concurrent runs are harmless."""
 
 from datetime import datetime
 
@@ -14,18 +14,18 @@ SWEEP = "attendance.sweep"
 
 @kept_for("TATAMI_SCAN_ANSWER_DAYS", job=SWEEP)
 def scan_answers(until: datetime) -> QuerySet[ScanAnswer]:
-    """Return the answers to scans from before a moment."""
+    """Return the stored responses from before `until`."""
     return ScanAnswer.objects.filter(created_at__lt=until)
 
 
 @kept_for("TATAMI_REFUSAL_DAYS", job=SWEEP)
 def refusals(until: datetime) -> QuerySet[Refusal]:
-    """Return the refused scans that reached us before a moment, whatever their devices say."""
+    """Return the refused scans that arrived before `until`, whatever the clock of their device."""
     return Refusal.objects.filter(created_at__lt=until)
 
 
 @job(SWEEP)
 def sweep(turn: Turn) -> str | None:
-    """Delete what is too old in one dojo: two statements."""
+    """Delete the expired rows of one dojo: two statements."""
     retention.sweep(SWEEP, now=turn.now)
     return DONE

@@ -8,7 +8,7 @@ class ClassesConfig(AppConfig):
     label = "classes"
 
     def ready(self) -> None:
-        """Say what this app holds about a person."""
+        """Register the personal data of this app."""
         from tenant_apps.classes.models import Enrolment
         from tenant_apps.classes.serializers import EnrolmentSerializer
         from tenant_apps.students import personal_data

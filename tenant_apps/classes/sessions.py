@@ -1,4 +1,4 @@
-"""Single sessions: made by hand, moved or changed for themselves, cancelled and uncancelled."""
+"""Single sessions: created by hand, moved or changed, cancelled and reinstated."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
@@ -11,10 +11,11 @@ from django.db import transaction
 from shared_apps.accounts.models import User
 from tatami.errors import DomainError, NotFound
 from tatami.tenancy.scope import current_tenant
-from tenant_apps.classes.from_class import copied, local, teachers_of
 from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
+from tenant_apps.classes.session_generation import inherited_values, instructor_ids_of
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.dojo.words import written_date
+from tenant_apps.students.dates import dojo_today
 from tenant_apps.students.notices import Notice, give_notice
 
 
@@ -24,31 +25,32 @@ class SessionExists(DomainError):
 
 @transaction.atomic
 def create_session(*, values: Mapping[str, Any], training_class: TrainingClass | None) -> ClassSession:
-    """Create a session that no recurrence made; what is not given comes from `training_class`, if any.
+    """Create a session that no recurrence generates. Values that are not given are those of `training_class`, if any.
 
-    Raises `SessionExists` if the class has one at that time, also when two are made at once.
+    `values` has the fields of `ClassSession` and `duration_minutes`. Raises `SessionExists` if the class has a session
+    at that time, also for the second of two concurrent calls.
     """
     given = dict(values)
     minutes, instructors = given.pop("duration_minutes"), given.pop("instructors", None)
     inherited = {}
     if training_class:
-        _refuse_second(training_class.pk, given["starts_at"])
-        inherited = copied(training_class, teachers_of([training_class]))
+        _check_no_session_at(training_class.pk, given["starts_at"])
+        inherited = inherited_values(training_class, instructor_ids_of([training_class]))
     session = ClassSession(**{**inherited, **given}, training_class=training_class)
     if instructors is not None:
         session.instructor_ids = [user.pk for user in instructors]
-    session.ends_at = session.starts_at + timedelta(minutes=minutes)
-    session.local_date = local(session.starts_at)
+    session.set_times(session.starts_at, timedelta(minutes=minutes))
     session.save()
     return session
 
 
 @transaction.atomic
 def change_session(*, session_id: UUID, changes: Mapping[str, Any]) -> ClassSession:
-    """Change one session for itself; a later change of its class does not reach what was changed here.
+    """Change one session. A later change of its class does not overwrite what was changed here.
 
-    `starts_at` moves it: it keeps its length and its slot, so the rule makes no other in its place. Two changes of
-    different fields at once both last. Raises `NotFound`; `SessionExists` if the class has a session at that time.
+    A new `starts_at` moves the session. It keeps its duration and its slot, so that the recurrence generates no other
+    session in its place. Concurrent changes of different fields are all kept. Raises `NotFound`; `SessionExists` if the
+    class has a session at the new time.
     """
     session = _locked(session_id)
     given = dict(changes)
@@ -56,25 +58,28 @@ def change_session(*, session_id: UUID, changes: Mapping[str, Any]) -> ClassSess
         given["instructor_ids"] = [user.pk for user in given.pop("instructors")]
     starts_at = given.get("starts_at", session.starts_at)
     minutes = given.pop("duration_minutes", None)
-    length = session.duration if minutes is None else timedelta(minutes=minutes)
+    duration = session.duration if minutes is None else timedelta(minutes=minutes)
     if starts_at != session.starts_at and session.training_class_id:
-        _refuse_second(session.training_class_id, starts_at)
+        _check_no_session_at(session.training_class_id, starts_at)
     changed = {field for field, value in given.items() if value != getattr(session, field)}
-    if length != session.duration:
+    if duration != session.duration:
         changed.add("duration_minutes")
     if not changed:
         return session
     for field, value in given.items():
         setattr(session, field, value)
-    session.ends_at, session.local_date = starts_at + length, local(starts_at)
+    session.set_times(starts_at, duration)
     session.set_by_hand = sorted({*session.set_by_hand, *changed})
     session.save()
     return session
 
 
 @transaction.atomic
-def cancel(*, session_id: UUID, reason: str, by: User, now: datetime) -> tuple[ClassSession, bool]:
-    """Cancel a session and say whether that is new: twice, the first cancellation stands. Attendance is kept."""
+def cancel_session(*, session_id: UUID, reason: str, by: User, now: datetime) -> tuple[ClassSession, bool]:
+    """Cancel a session; return it, and whether it was scheduled before. A second call keeps the first cancellation.
+
+    Attendance is kept. If the session has not begun, the students who are expected are notified. Raises `NotFound`.
+    """
     session = _locked(session_id)
     if session.is_cancelled:
         return session, False
@@ -82,13 +87,13 @@ def cancel(*, session_id: UUID, reason: str, by: User, now: datetime) -> tuple[C
     session.cancelled_at, session.cancelled_by, session.cancel_reason = now, by, reason
     session.save()
     if session.starts_at > now:
-        _give_notice(session, on=local(now))
+        _notify_students(session, on=dojo_today(now))
     return session, True
 
 
 @transaction.atomic
-def uncancel(*, session_id: UUID) -> ClassSession:
-    """Take a cancellation back; where there is none nothing changes."""
+def reinstate_session(*, session_id: UUID) -> ClassSession:
+    """Undo the cancellation of a session; return it. Does nothing if it is not cancelled. Raises `NotFound`."""
     session = _locked(session_id)
     if session.is_cancelled:
         session.status = ClassSession.Status.SCHEDULED
@@ -98,16 +103,16 @@ def uncancel(*, session_id: UUID) -> ClassSession:
 
 
 def attach_instructors(sessions: Iterable[ClassSession]) -> None:
-    """Give each session its instructors as `taught_by`, by name. One statement, whatever their number."""
+    """Set `taught_by` of each session: its instructors, ordered by name. One statement, whatever their number."""
     rows = list(sessions)
-    wanted = {key for row in rows for key in row.instructor_ids}
-    users = list(User.objects.filter(pk__in=wanted).order_by("name", "pk")) if wanted else []
+    ids = {key for row in rows for key in row.instructor_ids}
+    users = list(User.objects.filter(pk__in=ids).order_by("name", "pk")) if ids else []
     for row in rows:
         row.taught_by = [user for user in users if user.pk in row.instructor_ids]  # type: ignore[attr-defined]
 
 
-def _give_notice(session: ClassSession, *, on: date) -> None:
-    """Tell those who are expected that a session does not take place. Two statements, and what is made of it."""
+def _notify_students(session: ClassSession, *, on: date) -> None:
+    """Notify the students who are expected that a session is cancelled. Two statements, and those of the receivers."""
     enrolled = Enrolment.objects.expected(on=on).filter(training_class=session.training_class_id)
     values = {
         "class": session.name,
@@ -121,7 +126,7 @@ def _give_notice(session: ClassSession, *, on: date) -> None:
 
 
 def _locked(session_id: UUID) -> ClassSession:
-    """Return the session, locked after its class, as whoever makes sessions does. Raises `NotFound`."""
+    """Return the session, locked after its class: the lock order of session generation. Raises `NotFound`."""
     classes = TrainingClass.objects.filter(sessions=session_id)
     list(classes.select_for_update(no_key=True, of=("self",)).values_list("pk"))
     found = (
@@ -135,7 +140,8 @@ def _locked(session_id: UUID) -> ClassSession:
     return found
 
 
-def _refuse_second(class_id: UUID, starts_at: datetime) -> None:
+def _check_no_session_at(class_id: UUID, starts_at: datetime) -> None:
+    """Lock the class and raise `SessionExists` if it has a session at `starts_at`."""
     list(TrainingClass.objects.filter(pk=class_id).select_for_update(no_key=True).values_list("pk"))
     if ClassSession.objects.filter(training_class=class_id, starts_at=starts_at).exists():
         raise SessionExists

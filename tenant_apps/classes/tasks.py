@@ -1,13 +1,13 @@
-"""Keeping the schedule ahead of the calendar."""
+"""The hourly job of the schedule."""
 
 from tatami.work import DONE, Turn, job
-from tenant_apps.classes.feed import close_feeds_of_leavers
-from tenant_apps.classes.materialise import materialise_ahead
+from tenant_apps.classes.calendar_feed import delete_feeds_of_inactive_users
+from tenant_apps.classes.session_generation import generate_to_horizon
 
 
 @job("classes.materialise")
-def materialise(turn: Turn) -> str | None:
-    """Make the sessions of one dojo up to the horizon, and end the feeds of those who left."""
-    materialise_ahead(now=turn.now)
-    close_feeds_of_leavers()
+def generate_sessions(turn: Turn) -> str | None:
+    """Generate the sessions of one dojo up to the horizon, and delete the feeds of users who may not sign in."""
+    generate_to_horizon(now=turn.now)
+    delete_feeds_of_inactive_users()
     return DONE

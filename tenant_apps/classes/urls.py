@@ -1,8 +1,8 @@
 from django.urls import path
 
-from tenant_apps.classes import feed_views, session_views, views
+from tenant_apps.classes import views
 
-# The route of one session, `class-session`, is attendance's: it shows the roster.
+# The route of one session, `class-session`, is in the attendance app: it shows the roster.
 urlpatterns = [
     path("classes", views.ClassCollection.as_view(), name="classes"),
     path("classes/<uuid:id>", views.ClassResource.as_view(), name="class"),
@@ -12,12 +12,12 @@ urlpatterns = [
         views.EnrolmentDetail.as_view(),
         name="class-enrolment",
     ),
-    path("class-sessions", session_views.SessionCollection.as_view(), name="class-sessions"),
+    path("class-sessions", views.SessionCollection.as_view(), name="class-sessions"),
     path(
         "class-sessions/<uuid:id>/cancellation",
-        session_views.Cancellation.as_view(),
+        views.Cancellation.as_view(),
         name="class-session-cancellation",
     ),
-    path("me/calendar", feed_views.MyCalendar.as_view(), name="my-calendar"),
-    path("calendar.ics", feed_views.Calendar.as_view(), name="calendar"),
+    path("me/calendar", views.MyCalendar.as_view(), name="my-calendar"),
+    path("calendar.ics", views.Calendar.as_view(), name="calendar"),
 ]

@@ -57,7 +57,7 @@ def _queue(settings: DojoSettings, *, days: int, today: date) -> None:
 def absence_notices(students: Sequence[UUID], *, settings: DojoSettings) -> list[Notice]:
     """Return a notice for each student with the date of the last attendance, if there is one. One statement."""
     today = dojo_today()
-    attendances = Attendance.objects.standing().filter(student__in=students).order_by().values("student")
+    attendances = Attendance.objects.not_voided().filter(student__in=students).order_by().values("student")
     last = dict(attendances.annotate(last=Max("class_session__local_date")).values_list("student", "last"))
     return [
         Notice(

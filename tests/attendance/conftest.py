@@ -1,33 +1,41 @@
-"""A front desk: a dojo that is really committed, with students, cards, devices and sessions that are open now."""
+"""Fixtures of the tests of attendance. Some need a committed dojo: concurrent requests cannot share a transaction."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.classes.models import ClassSession
-from tests.attendance.desk import Desk
+from tests.attendance.factories import CheckInDojo
+from tests.support import factories
+from tests.support.clients import Dojo
 from tests.support.committed import committed_dojo
 
 
 @pytest.fixture(scope="module")
-def desk(django_db_setup: None, django_db_blocker: Any) -> Iterator[Desk]:
-    """A committed dojo at the real present; purged in the end."""
+def check_in_dojo(django_db_setup: None, django_db_blocker: Any) -> Iterator[CheckInDojo]:
+    """A committed dojo at the real present. It is purged after the module."""
     with django_db_blocker.unblock(), committed_dojo("front-desk", "Front Desk") as dojo:
-        yield Desk(dojo)
+        yield CheckInDojo(dojo)
 
 
 @pytest.fixture
-def session(desk: Desk) -> Iterator[Any]:
-    """A session that is open now; cancelled afterwards, so that it is nobody else's."""
-    made = desk.session()
-    yield made
-    with tenant_scope(desk.dojo.tenant):
-        ClassSession.objects.filter(pk=made.pk).update(status="cancelled")
+def session(check_in_dojo: CheckInDojo) -> Iterator[ClassSession]:
+    """A session of the committed dojo that is open now. It is cancelled after the test."""
+    created = check_in_dojo.session()
+    yield created
+    with tenant_scope(check_in_dojo.dojo.tenant):
+        ClassSession.objects.filter(pk=created.pk).update(status="cancelled")
 
 
-def shortly_before(now: datetime) -> datetime:
-    """Return a start of a session whose check-in is open at `now`."""
-    return now - timedelta(minutes=5)
+@pytest.fixture
+def mika(dojo: Dojo) -> dict[str, Any]:
+    """A student."""
+    return factories.student(dojo)
+
+
+@pytest.fixture
+def evening(dojo: Dojo) -> dict[str, Any]:
+    """The session of a class that is open now: it began at 18:30, ten minutes ago."""
+    return factories.session_today(dojo, factories.training_class(dojo))

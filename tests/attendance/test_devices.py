@@ -1,4 +1,4 @@
-"""Kiosks: paired once with a short code, good for scanning and little else, until they are revoked."""
+"""Devices: paired once with a short code, permitted to scan and little else, until they are revoked."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -10,16 +10,16 @@ from django.db import connections
 
 from tatami import clock
 from tatami.tenancy.scope import tenant_scope
-from tenant_apps.attendance import pairing
+from tenant_apps.attendance import devices, errors
 from tenant_apps.attendance.models import Attendance, Device, Refusal
-from tests.attendance.desk import Desk
+from tests.attendance.factories import CheckInDojo
 from tests.support import factories
 from tests.support.clients import Caller, Dojo
 from tests.support.now import NOW
 from tests.support.responses import done, invalid, made, refusal
 
 
-def paired(dojo: Dojo, **fields: str) -> tuple[str, Caller]:
+def add_paired_device(dojo: Dojo, **fields: str) -> tuple[str, Caller]:
     """Return the id of a new device, and the device as a caller."""
     added = dojo.create("/devices", {"name": "Kiosk", **fields})
     answer = done(dojo.anonymous.post("/devices/pairing", {"code": added["pairing_code"]}), 201)
@@ -45,21 +45,21 @@ def test_a_device_is_paired_with_a_code_that_is_shown_once(dojo: Dojo) -> None:
     assert not any(secret in dojo.admin.get("/devices").content.decode() for secret in secrets)
 
 
-def test_a_code_works_once(dojo: Dojo) -> None:
+def test_a_pairing_code_works_once(dojo: Dojo) -> None:
     code = dojo.create("/devices", {"name": "Kiosk"})["pairing_code"]
     done(dojo.anonymous.post("/devices/pairing", {"code": code}), 201)
     refusal(dojo.anonymous.post("/devices/pairing", {"code": code}), 409, "already_paired")
 
 
 @pytest.mark.parametrize(("seconds", "code"), [(599, None), (600, "pairing_code_expired")])
-def test_a_code_lives_ten_minutes(dojo: Dojo, seconds: int, code: str | None) -> None:
+def test_a_pairing_code_expires_after_ten_minutes(dojo: Dojo, seconds: int, code: str | None) -> None:
     text = dojo.create("/devices", {"name": "Kiosk"})["pairing_code"]
     with clock.fixed(NOW + timedelta(seconds=seconds)):
         answer = dojo.anonymous.post("/devices/pairing", {"code": text})
     _ = refusal(answer, 400, code) if code else done(answer, 201)
 
 
-def test_an_unknown_code_and_another_dojos_are_invalid(dojo: Dojo, other_dojo: Dojo) -> None:
+def test_unknown_codes_and_those_of_another_dojo_are_invalid(dojo: Dojo, other_dojo: Dojo) -> None:
     theirs = other_dojo.create("/devices", {"name": "Kiosk"})["pairing_code"]
     for code in (theirs, "ABCD-EFGH", "", "?"):
         if code:
@@ -67,25 +67,25 @@ def test_an_unknown_code_and_another_dojos_are_invalid(dojo: Dojo, other_dojo: D
     invalid(dojo.anonymous.post("/devices/pairing", {}), "code")
 
 
-def test_a_revoked_device_is_neither_paired_nor_heard(dojo: Dojo) -> None:
+def test_a_revoked_device_cannot_be_paired_or_authenticated(dojo: Dojo) -> None:
     waiting = dojo.create("/devices", {"name": "Kiosk"})
-    device_id, device = paired(dojo)
+    device_id, device = add_paired_device(dojo)
     for one in (waiting["id"], device_id, device_id):
         done(dojo.admin.delete(f"/devices/{one}"), 204)
     refusal(dojo.anonymous.post("/devices/pairing", {"code": waiting["pairing_code"]}), 409, "device_revoked")
     refusal(device.get("/me"), 401, "token_invalid")
 
 
-def test_guesses_are_throttled_per_address(dojo: Dojo) -> None:
-    for _ in range(pairing.PER_ADDRESS.attempts):
+def test_pairing_attempts_are_throttled_per_address(dojo: Dojo) -> None:
+    for _ in range(devices.ATTEMPTS_PER_ADDRESS.attempts):
         refusal(dojo.anonymous.post("/devices/pairing", {"code": "ABCDEFGH"}), 400, "pairing_code_invalid")
     answer = dojo.anonymous.post("/devices/pairing", {"code": "ABCDEFGH"})
     refusal(answer, 429, "throttled")
     assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_a_token_means_nothing_elsewhere(dojo: Dojo, other_dojo: Dojo, platform: Any) -> None:
-    _, device = paired(dojo)
+def test_a_token_is_invalid_on_other_hosts(dojo: Dojo, other_dojo: Dojo, platform: Any) -> None:
+    _, device = add_paired_device(dojo)
     for host in (other_dojo.host, platform.host):
         refusal(Caller(host, token=device.token).get("/me"), 401, "token_invalid")
 
@@ -95,13 +95,13 @@ def test_a_token_means_nothing_elsewhere(dojo: Dojo, other_dojo: Dojo, platform:
     ("GET", "/classes"), ("GET", "/devices"), ("POST", "/devices"), ("GET", "/users"), ("POST", "/attendance"),
     ("PATCH", "/me"), ("POST", "/auth/password"), ("POST", "/promotions/check"),
 ])  # fmt: skip
-def test_what_a_device_may_not(dojo: Dojo, method: str, path: str) -> None:
-    _, device = paired(dojo)
+def test_a_device_may_not_use_other_routes(dojo: Dojo, method: str, path: str) -> None:
+    _, device = add_paired_device(dojo)
     refusal(device.request(method, path, None if method == "GET" else {}), 403, "permission_denied")
 
 
-def test_a_device_sees_todays_sessions_only(dojo: Dojo) -> None:
-    _, device = paired(dojo)
+def test_a_device_sees_the_sessions_of_today_only(dojo: Dojo) -> None:
+    _, device = add_paired_device(dojo)
     evening = factories.training_class(dojo)
     today = factories.session_today(dojo, evening)
     for query in ("", "?from=2026-06-01&to=2026-07-30", "?from=2026-06-22"):
@@ -113,8 +113,8 @@ def test_a_device_sees_todays_sessions_only(dojo: Dojo) -> None:
     refusal(device.get(f"/class-sessions/{later['id']}"), 404, "not_found")
 
 
-def test_a_device_shows_codes_of_todays_sessions_and_of_nobody(dojo: Dojo) -> None:
-    _, device = paired(dojo)
+def test_a_device_gets_codes_of_sessions_of_today_and_of_no_student(dojo: Dojo) -> None:
+    _, device = add_paired_device(dojo)
     evening = factories.training_class(dojo)
     factories.code_of_session(device, factories.session_today(dojo, evening))
     later = factories.sessions(dojo, **{"class": evening["id"], "from": "2026-06-22", "to": "2026-06-22"})[0]
@@ -122,8 +122,8 @@ def test_a_device_shows_codes_of_todays_sessions_and_of_nobody(dojo: Dojo) -> No
     refusal(device.post("/qr", {"student": factories.student(dojo)["id"]}), 403, "permission_denied")
 
 
-def test_a_scan_names_the_device_and_no_user(dojo: Dojo) -> None:
-    device_id, device = paired(dojo)
+def test_a_scan_stores_the_device_and_no_user(dojo: Dojo) -> None:
+    device_id, device = add_paired_device(dojo)
     factories.session_today(dojo, factories.training_class(dojo))
     mika = factories.student(dojo, birth_date="2015-06-15", medical_notes="Asthma")
     body = done(device.post("/attendance/scan", {"token": factories.code_of(dojo.admin, mika)}), 201)
@@ -137,37 +137,37 @@ def test_a_scan_names_the_device_and_no_user(dojo: Dojo) -> None:
     assert shown["device"] == {"id": device_id, "name": "Kiosk"}
 
 
-def test_a_sessions_code_is_not_for_a_kiosk(dojo: Dojo) -> None:
-    _, device = paired(dojo)
+def test_a_device_may_not_scan_the_code_of_a_session(dojo: Dojo) -> None:
+    _, device = add_paired_device(dojo)
     session = factories.session_today(dojo, factories.training_class(dojo))
     token = factories.code_of_session(dojo.admin, session)["token"]
     refusal(device.post("/attendance/scan", {"token": token}), 400, "qr_invalid")
 
 
-def test_an_idempotency_key_is_ignored(dojo: Dojo) -> None:
+def test_the_idempotency_key_is_ignored(dojo: Dojo) -> None:
     for number in range(2):
         dojo.admin.post("/devices", {"name": f"Kiosk {number}"}, Idempotency_Key="one")
     assert done(dojo.admin.get("/devices"))["count"] == 2
 
 
-def test_last_seen_is_written_once_a_minute(dojo: Dojo) -> None:
-    _, device = paired(dojo)
+def test_last_seen_is_written_at_most_once_a_minute(dojo: Dojo) -> None:
+    _, device = add_paired_device(dojo)
     for seconds, seen in ((0, "16:40:00"), (59, "16:40:00"), (61, "16:41:01")):
         with clock.fixed(NOW + timedelta(seconds=seconds)):
             done(device.get("/me"))
         assert done(dojo.admin.get("/devices"))["results"][0]["last_seen"] == f"2026-06-15T{seen}Z"
 
 
-def test_of_two_that_pair_at_once_one_succeeds(desk: Desk) -> None:
-    with tenant_scope(desk.dojo.tenant):
-        _, code = pairing.add_device(name="Kiosk", location="", now=clock.now())
+def test_one_of_several_concurrent_pairings_succeeds(check_in_dojo: CheckInDojo) -> None:
+    with tenant_scope(check_in_dojo.dojo.tenant):
+        _, code = devices.add_device(name="Kiosk", location="", now=clock.now())
 
     def attempt(address: str) -> str:
         try:
-            with tenant_scope(desk.dojo.tenant):
-                pairing.pair(code=code, address=address, now=clock.now())
+            with tenant_scope(check_in_dojo.dojo.tenant):
+                devices.pair_device(code=code, address=address, now=clock.now())
                 return "paired"
-        except pairing.AlreadyPaired as refused:
+        except errors.AlreadyPaired as refused:
             return refused.code
         finally:
             connections.close_all()

@@ -1,4 +1,4 @@
-"""The reports: what they count, whom they leave apart, and what they refuse."""
+"""The reports: what they count, which students they exclude, what they refuse, and how many statements they need."""
 
 import csv
 import io
@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from tests.classes.schedules import MONDAYS, a_class, a_student, attend, enrol, session_on, sessions
+from tests.classes.factories import (
+    MONDAYS,
+    create_class,
+    create_student,
+    enrol,
+    list_sessions,
+    number_of_statements,
+    record_attendance,
+    session_on,
+)
 from tests.support.clients import Dojo
 
 JUNE = "from=2026-06-01&to=2026-06-15"
@@ -21,21 +30,24 @@ def report(dojo: Dojo, path: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def june(dojo: Dojo) -> dict[str, Any]:
-    """Aiko came three times (once late), Ben once, Tom, who is on trial, once; one of Aiko's visits was voided."""
+    """Aiko came three times (once late), Ben once, Tom (on trial) once. One more attendance of Ben was voided."""
     art = dojo.create("/disciplines", {"name": "Aikido"})
-    group = a_class(dojo, discipline=art["id"], expected_attendance={"rate": 0.5})
-    aiko, ben = a_student(dojo, "Aiko"), a_student(dojo, "Ben")
-    tom = a_student(dojo, "Tom", status="trial")
+    group = create_class(dojo, discipline=art["id"], expected_attendance={"rate": 0.5})
+    aiko, ben = create_student(dojo, "Aiko"), create_student(dojo, "Ben")
+    tom = create_student(dojo, "Tom", status="trial")
     mat = dojo.create(
         "/class-sessions", {"name": "Open mat", "starts_at": "2026-06-13T22:30:00Z", "duration_minutes": 60}
     )
     for day, late in (("2026-06-01", False), ("2026-06-08", True)):
-        attend(dojo, aiko, session_on(dojo, day), late=late)
-    attend(dojo, ben, session_on(dojo, "2026-06-08"), late=False)
-    attend(dojo, tom, session_on(dojo, "2026-06-08"), late=True)
-    attend(dojo, aiko, mat, late=False)
-    wrong = attend(dojo, ben, mat)
-    assert dojo.admin.post(f"/attendance/{wrong['id']}/void", {"reason": "Not him."}).status_code == 200
+        record_attendance(dojo, aiko, session_on(dojo, day), late=late)
+    record_attendance(dojo, ben, session_on(dojo, "2026-06-08"), late=False)
+    record_attendance(dojo, tom, session_on(dojo, "2026-06-08"), late=True)
+    record_attendance(dojo, aiko, mat, late=False)
+    wrong = record_attendance(dojo, ben, mat)
+    assert (
+        dojo.admin.post(f"/attendance/{wrong['id']}/void", {"reason": "The wrong student."}).status_code
+        == 200
+    )
     return {"class": group, "discipline": art, "aiko": aiko, "ben": ben, "tom": tom}
 
 
@@ -43,7 +55,7 @@ def counts(attendances: int, late: int, students: int, trial: int) -> dict[str, 
     return {"attendances": attendances, "late": late, "students": students, "trial": trial}
 
 
-def test_by_day_is_the_sessions_local_day(dojo: Dojo, june: dict) -> None:
+def test_a_day_is_the_local_date_of_the_session(dojo: Dojo, june: dict) -> None:
     assert report(dojo, f"attendance?{JUNE}&group_by=day") == [
         {"day": "2026-06-01", **counts(1, 0, 1, 0)},
         {"day": "2026-06-08", **counts(2, 1, 2, 1)},
@@ -51,7 +63,7 @@ def test_by_day_is_the_sessions_local_day(dojo: Dojo, june: dict) -> None:
     ]
 
 
-def test_by_week_is_the_weeks_monday_and_by_month_the_month(dojo: Dojo, june: dict) -> None:
+def test_a_week_is_named_by_its_monday_and_a_month_by_year_and_month(dojo: Dojo, june: dict) -> None:
     assert report(dojo, f"attendance?{JUNE}&group_by=week") == [
         {"week": "2026-06-01", **counts(1, 0, 1, 0)},
         {"week": "2026-06-08", **counts(3, 1, 2, 1)},
@@ -59,7 +71,7 @@ def test_by_week_is_the_weeks_monday_and_by_month_the_month(dojo: Dojo, june: di
     assert report(dojo, f"attendance?{JUNE}&group_by=month") == [{"month": "2026-06", **counts(4, 1, 2, 1)}]
 
 
-def test_by_class_discipline_and_student(dojo: Dojo, june: dict) -> None:
+def test_attendance_is_counted_by_class_discipline_and_student(dojo: Dojo, june: dict) -> None:
     group = {"id": june["class"]["id"], "name": "Evening"}
     assert report(dojo, f"attendance?{JUNE}&group_by=class") == [
         {"class": group, **counts(3, 1, 2, 1)},
@@ -82,7 +94,7 @@ def test_bounds_are_days_or_instants(dojo: Dojo, june: dict) -> None:
     assert [row["day"] for row in report(dojo, query)] == ["2026-06-08"]
 
 
-def test_without_dates_it_is_the_last_thirty_days(dojo: Dojo, june: dict) -> None:
+def test_the_default_period_is_the_last_thirty_days(dojo: Dojo, june: dict) -> None:
     answer = dojo.admin.get("/reports/attendance").json()
     assert (answer["from"], answer["to"], answer["group_by"]) == ("2026-05-17", "2026-06-15", "day")
     assert len(answer["results"]) == 3
@@ -104,7 +116,7 @@ def test_without_dates_it_is_the_last_thirty_days(dojo: Dojo, june: dict) -> Non
         ("absentees?days=%D9%A3", "days"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_by_name(dojo: Dojo, query: str, field: str) -> None:
+def test_an_invalid_parameter_is_refused_by_name(dojo: Dojo, query: str, field: str) -> None:
     for accepted in ("application/json", "text/csv"):
         answer = dojo.admin.get(f"/reports/{query}", Accept=accepted)
         assert answer.status_code == 400, answer.content
@@ -112,13 +124,13 @@ def test_what_cannot_be_asked_is_refused_by_name(dojo: Dojo, query: str, field: 
         assert set(answer.json()["error"]["details"]) == {field}
 
 
-def test_absentees_are_the_active_who_have_not_come_for_long(dojo: Dojo, june: dict) -> None:
+def test_absentees_are_active_students_who_have_not_come_for_long(dojo: Dojo, june: dict) -> None:
     mother = {"name": "Hana", "phone": "030 1", "email": "hana@example.com", "relation": "mother"}
-    never = a_student(dojo, "Never", guardians=[mother], phone="030 2")
-    a_student(dojo, "New", joined_on="2026-06-10")
-    long_ago = a_student(dojo, "Longago", joined_on="2026-01-01")
-    a_student(dojo, "Gone", status="inactive")
-    held = a_student(dojo, "Held")
+    never = create_student(dojo, "Never", guardians=[mother], phone="030 2")
+    create_student(dojo, "New", joined_on="2026-06-10")
+    long_ago = create_student(dojo, "Longago", joined_on="2026-01-01")
+    create_student(dojo, "Gone", status="inactive")
+    held = create_student(dojo, "Held")
     assert dojo.admin.post(f"/students/{held['id']}/holds", {"from": "2026-06-01"}).status_code == 201
     found = report(dojo, "absentees?days=7")
     assert [(row["student"]["id"], row["last_visit"], row["days"]) for row in found] == [
@@ -133,17 +145,17 @@ def test_absentees_are_the_active_who_have_not_come_for_long(dojo: Dojo, june: d
     ]
 
 
-def test_expected_is_set_against_what_came(dojo: Dojo, june: dict) -> None:
-    weekly = a_class(
+def test_expected_attendance_is_compared_with_the_actual(dojo: Dojo, june: dict) -> None:
+    weekly = create_class(
         dojo,
         name="Weekly",
         expected_attendance={"per_week": 2},
         recurrence={**MONDAYS, "start_time": "09:00"},
     )
-    silent = a_class(dojo, name="Silent", recurrence={**MONDAYS, "start_time": "08:00"})
+    silent = create_class(dojo, name="Silent", recurrence={**MONDAYS, "start_time": "08:00"})
     for group in (june["class"], weekly, silent):
         enrol(dojo, group, june["aiko"], june["ben"], june["tom"])
-    (first,) = sessions(dojo, "2026-06-01", "2026-06-01", **{"class": silent["id"]})
+    (first,) = list_sessions(dojo, "2026-06-01", "2026-06-01", **{"class": silent["id"]})
     dojo.admin.post(f"/class-sessions/{first['id']}/cancellation")
     found = {
         row["class"]["name"]: row for row in report(dojo, "expected-attendance?from=2026-06-01&to=2026-06-14")
@@ -162,7 +174,7 @@ def test_expected_is_set_against_what_came(dojo: Dojo, june: dict) -> None:
     assert found["Evening"]["share"] == 1.5
 
 
-def test_what_is_still_to_come_is_not_expected_yet(dojo: Dojo, june: dict) -> None:
+def test_future_sessions_are_not_expected_yet(dojo: Dojo, june: dict) -> None:
     enrol(dojo, june["class"], june["aiko"], june["ben"])
     (row,) = report(dojo, "expected-attendance?from=2026-06-01&to=2026-12-31")
     assert (row["sessions"], row["expected"]) == (2, 2.0), "today's session is not over"
@@ -179,7 +191,7 @@ def test_ranks_are_counted_by_system(dojo: Dojo, june: dict) -> None:
             f"/students/{june[who]['id']}/rank-events",
             {"rank": by_code[code], "kind": "import", "effective_on": on},
         )
-    gone = a_student(dojo, "Gone", status="inactive")
+    gone = create_student(dojo, "Gone", status="inactive")
     dojo.create(
         f"/students/{gone['id']}/rank-events",
         {"rank": by_code["1-dan"], "kind": "import", "effective_on": "2020-01-01"},
@@ -192,7 +204,7 @@ def test_ranks_are_counted_by_system(dojo: Dojo, june: dict) -> None:
     assert found[0]["rank_system"] == {"id": system["id"], "name": system["name"]}
 
 
-def table(dojo: Dojo, path: str) -> list[dict[str, str]]:
+def csv_rows(dojo: Dojo, path: str) -> list[dict[str, str]]:
     answer = dojo.admin.get(f"/reports/{path}", Accept="text/csv")
     assert answer.status_code == 200, answer.content
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
@@ -200,8 +212,8 @@ def table(dojo: Dojo, path: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(answer.content.decode(), newline="")))
 
 
-def test_a_report_is_a_table_for_a_spreadsheet(dojo: Dojo, june: dict) -> None:
-    assert table(dojo, f"attendance?{JUNE}&group_by=class") == [
+def test_a_report_is_available_as_csv(dojo: Dojo, june: dict) -> None:
+    assert csv_rows(dojo, f"attendance?{JUNE}&group_by=class") == [
         {
             "class_id": june["class"]["id"],
             "class": "Evening",
@@ -212,15 +224,15 @@ def test_a_report_is_a_table_for_a_spreadsheet(dojo: Dojo, june: dict) -> None:
         },
         {"class_id": "", "class": "", "attendances": "1", "late": "0", "students": "1", "trial": "0"},
     ]
-    assert table(dojo, f"attendance?{JUNE}")[0]["day"] == "2026-06-01"
-    assert table(dojo, f"expected-attendance?{JUNE}")[0]["class"] == "Evening"
-    assert table(dojo, "ranks") == []
+    assert csv_rows(dojo, f"attendance?{JUNE}")[0]["day"] == "2026-06-01"
+    assert csv_rows(dojo, f"expected-attendance?{JUNE}")[0]["class"] == "Evening"
+    assert csv_rows(dojo, "ranks") == []
 
 
 @pytest.mark.parametrize("name", ['=HYPERLINK("http://x")', "+1", "-1", "@SUM(A1)", "＝1+1"])
-def test_no_cell_is_active(dojo: Dojo, name: str) -> None:
-    a_student(dojo, name, phone="+49 30 123", guardians=[{"name": "Mum", "phone": "=1"}])
-    (row,) = table(dojo, "absentees")
+def test_no_csv_cell_is_a_formula(dojo: Dojo, name: str) -> None:
+    create_student(dojo, name, phone="+49 30 123", guardians=[{"name": "Mum", "phone": "=1"}])
+    (row,) = csv_rows(dojo, "absentees")
     assert row["student"] == f"'{name} Sato"
     assert row["phone"] == "'+49 30 123"
     assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row.values())
@@ -232,8 +244,41 @@ def test_another_media_type_is_not_acceptable(dojo: Dojo) -> None:
 
 
 @pytest.mark.parametrize("path", ["attendance", "absentees", "ranks", "expected-attendance"])
-def test_reports_are_for_staff_and_about_this_dojo(
+def test_reports_are_for_staff_and_about_one_dojo(
     dojo: Dojo, other_dojo: Dojo, june: dict, path: str
 ) -> None:
     assert dojo.student.get(f"/reports/{path}").status_code == 403
     assert other_dojo.admin.get(f"/reports/{path}").json()["results"] == []
+
+
+# --- statements -----------------------------------------------------------------------------------------------
+
+REPORTS = [
+    *(f"attendance?from=2026-06-01&to=2026-06-15&group_by={key}"
+      for key in ("day", "week", "month", "class", "discipline", "student")),
+    "absentees?days=1",
+    "ranks",
+    "expected-attendance?from=2026-06-01&to=2026-06-15",
+]  # fmt: skip
+
+
+def test_a_report_is_one_statement_whatever_the_size_of_the_dojo(dojo: Dojo) -> None:
+    group = create_class(dojo)
+    system = dojo.create("/rank-systems", {"preset": "aikikai"})
+    held = list_sessions(dojo, "2026-06-01", "2026-06-08", **{"class": group["id"]})
+
+    def more(name: str) -> None:
+        who = create_student(dojo, name, guardians=[{"name": "Mum"}])
+        enrol(dojo, group, who)
+        for session in held:
+            record_attendance(dojo, who, session)
+        body = {"rank": system["ranks"][1]["id"], "kind": "import", "effective_on": "2026-01-01"}
+        dojo.create(f"/students/{who['id']}/rank-events", body)
+
+    more("First")
+    before = {path: number_of_statements(dojo.admin, "GET", f"/reports/{path}") for path in REPORTS}
+    for n in range(4):
+        more(f"Student {n}")
+    create_class(dojo, name="Another")
+    after = {path: number_of_statements(dojo.admin, "GET", f"/reports/{path}") for path in REPORTS}
+    assert after == before == dict.fromkeys(REPORTS, 2)  # The user, the report.

@@ -1,11 +1,19 @@
-"""The roster of a session: who is expected, who came; saved whole by staff."""
+"""The roster of a session: which students are expected and which came; staff save it as one document."""
 
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.classes.schedules import MONDAYS, a_class, a_student, attend, cost, enrol, session_on
+from tests.classes.factories import (
+    MONDAYS,
+    create_class,
+    create_student,
+    enrol,
+    number_of_statements,
+    record_attendance,
+    session_on,
+)
 from tests.support.clients import Dojo
 from tests.support.responses import done, refusal
 
@@ -35,22 +43,22 @@ def rows(dojo: Dojo, session: dict[str, Any]) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def people(dojo: Dojo) -> list[dict[str, Any]]:
-    return [a_student(dojo, name) for name in ("Aiko", "Ben", "Cem", "Dan")]
+    return [create_student(dojo, name) for name in ("Aiko", "Ben", "Cem", "Dan")]
 
 
-def test_the_enrolled_are_expected_until_the_session_is_over_and_absent_then(
+def test_enrolled_students_are_expected_until_the_session_is_over_and_absent_then(
     dojo: Dojo, people: list
 ) -> None:
-    enrol(dojo, a_class(dojo), *people[:3])
-    attend(dojo, people[1], session_on(dojo, TODAY), late=True)
-    attend(dojo, people[3], session_on(dojo, TODAY), late=False)
+    enrol(dojo, create_class(dojo), *people[:3])
+    record_attendance(dojo, people[1], session_on(dojo, TODAY), late=True)
+    record_attendance(dojo, people[3], session_on(dojo, TODAY), late=False)
     expected = {"Aiko": "expected", "Ben": "late", "Cem": "expected", "Dan": "present"}
     assert states(dojo, session_on(dojo, TODAY)) == expected
     assert states(dojo, session_on(dojo, LAST_WEEK)) == {"Aiko": "absent", "Ben": "absent", "Cem": "absent"}
 
 
 def test_staff_see_the_roster_and_students_do_not(dojo: Dojo, people: list) -> None:
-    enrol(dojo, a_class(dojo), *people)
+    enrol(dojo, create_class(dojo), *people)
     session = session_on(dojo, TODAY)
     for role in ("admin", "instructor", "assistant"):
         assert len(dojo.person(role).get(path_of(session)).json()["roster"]) == 4
@@ -58,8 +66,8 @@ def test_staff_see_the_roster_and_students_do_not(dojo: Dojo, people: list) -> N
     assert "roster" in dojo.instructor.patch(path_of(session), {"note": "x"}).json()
 
 
-def test_who_is_gone_or_on_hold_that_day_is_not_expected(dojo: Dojo, people: list) -> None:
-    enrol(dojo, a_class(dojo), *people)
+def test_students_who_are_inactive_archived_or_on_hold_are_not_expected(dojo: Dojo, people: list) -> None:
+    enrol(dojo, create_class(dojo), *people)
     dojo.admin.patch(f"/students/{people[0]['id']}", {"status": "inactive"})
     assert dojo.admin.delete(f"/students/{people[1]['id']}").status_code == 204
     hold = {"from": "2026-06-10", "until": "2026-06-20"}
@@ -68,14 +76,14 @@ def test_who_is_gone_or_on_hold_that_day_is_not_expected(dojo: Dojo, people: lis
     assert states(dojo, session_on(dojo, LAST_WEEK)) == {"Cem": "absent", "Dan": "absent"}
 
 
-def test_nobody_is_expected_at_a_cancelled_session(dojo: Dojo, people: list) -> None:
-    enrol(dojo, a_class(dojo), *people)
+def test_no_one_is_expected_at_a_cancelled_session(dojo: Dojo, people: list) -> None:
+    enrol(dojo, create_class(dojo), *people)
     dojo.admin.post(f"{path_of(session_on(dojo, LAST_WEEK))}/cancellation")
     assert states(dojo, session_on(dojo, LAST_WEEK)) == {}
 
 
 def test_a_roster_is_saved_in_one_request(dojo: Dojo, people: list) -> None:
-    enrol(dojo, a_class(dojo), *people)
+    enrol(dojo, create_class(dojo), *people)
     session = session_on(dojo, LAST_WEEK)
     answer = save(dojo, session, (people[0], "present"), (people[1], "late"), (people[2], "absent"))
     assert answer.status_code == 200, answer.content
@@ -87,8 +95,8 @@ def test_a_roster_is_saved_in_one_request(dojo: Dojo, people: list) -> None:
     ] * 2
 
 
-def test_saved_again_it_changes_nothing(dojo: Dojo, people: list) -> None:
-    enrol(dojo, a_class(dojo), *people)
+def test_saving_the_same_roster_again_changes_nothing(dojo: Dojo, people: list) -> None:
+    enrol(dojo, create_class(dojo), *people)
     session = session_on(dojo, TODAY)
     entries = [(people[0], "present"), (people[1], "late"), (people[2], "absent")]
     first = save(dojo, session, *entries).json()
@@ -98,19 +106,28 @@ def test_saved_again_it_changes_nothing(dojo: Dojo, people: list) -> None:
 
 
 def test_a_later_save_corrects_an_earlier_one(dojo: Dojo, people: list) -> None:
-    enrol(dojo, a_class(dojo), *people)
+    enrol(dojo, create_class(dojo), *people)
     session = session_on(dojo, TODAY)
     save(dojo, session, (people[0], "present"), (people[1], "late"), (people[2], "present"))
-    save(dojo, session, (people[0], "late"), (people[1], "present"), (people[2], "absent"), reason="He left.")
+    save(
+        dojo,
+        session,
+        (people[0], "late"),
+        (people[1], "present"),
+        (people[2], "absent"),
+        reason="Left early.",
+    )
     assert states(dojo, session) == {"Aiko": "late", "Ben": "present", "Cem": "expected", "Dan": "expected"}
     voided = [row for row in rows(dojo, session) if row["voided"]]
-    assert [(row["student"]["id"], row["void_reason"]) for row in voided] == [(people[2]["id"], "He left.")]
+    assert [(row["student"]["id"], row["void_reason"]) for row in voided] == [
+        (people[2]["id"], "Left early.")
+    ]
     save(dojo, session, (people[2], "present"))
     assert len(rows(dojo, session)) == 4
 
 
 def test_a_scan_keeps_its_method_when_the_roster_corrects_it(dojo: Dojo, people: list) -> None:
-    a_class(dojo)
+    create_class(dojo)
     session = session_on(dojo, TODAY)
     token = dojo.admin.post("/qr", {"student": people[0]["id"]}).json()["token"]
     assert (
@@ -121,8 +138,8 @@ def test_a_scan_keeps_its_method_when_the_roster_corrects_it(dojo: Dojo, people:
     assert [(row["method"], row["late"]) for row in rows(dojo, session)] == [("qr_rotating", False)]
 
 
-def test_unknown_and_repeated_students_are_named_by_their_place(dojo: Dojo, people: list) -> None:
-    a_class(dojo)
+def test_unknown_and_repeated_students_are_refused_by_their_place(dojo: Dojo, people: list) -> None:
+    create_class(dojo)
     session = session_on(dojo, TODAY)
     answer = save(
         dojo, session, (people[0], "present"), ({"id": str(uuid4())}, "late"), (people[0], "absent")
@@ -142,17 +159,17 @@ def test_unknown_and_repeated_students_are_named_by_their_place(dojo: Dojo, peop
     ],
 )
 def test_a_bad_entry_is_refused(dojo: Dojo, people: list, entry: dict, field: str) -> None:
-    a_class(dojo)
+    create_class(dojo)
     body = {"entries": [{"student": people[0]["id"], **entry} if "student" not in field else entry]}
     answer = dojo.admin.put(f"{path_of(session_on(dojo, TODAY))}/roster", body)
     assert (answer.status_code, set(answer.json()["error"]["details"])) == (400, {field})
 
 
-def test_an_assistant_marks_present_but_voids_only_his_own_of_today(dojo: Dojo, people: list) -> None:
-    a_class(dojo)
+def test_an_assistant_voids_only_what_they_recorded_today(dojo: Dojo, people: list) -> None:
+    create_class(dojo)
     session = session_on(dojo, TODAY)
     path = f"{path_of(session)}/roster"
-    attend(dojo, people[0], session)
+    record_attendance(dojo, people[0], session)
     both = [{"student": people[0]["id"], "state": "absent"}, {"student": people[1]["id"], "state": "present"}]
     refused = dojo.assistant.put(path, {"entries": both})
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "permission_denied")
@@ -162,30 +179,30 @@ def test_an_assistant_marks_present_but_voids_only_his_own_of_today(dojo: Dojo, 
     assert dojo.assistant.put(path, {"entries": [{**both[1], "state": "absent"}]}).status_code == 200
 
 
-def test_it_ignores_window_capacity_enrolment_and_rank(dojo: Dojo, people: list) -> None:
+def test_a_roster_ignores_window_capacity_enrolment_and_rank(dojo: Dojo, people: list) -> None:
     dojo.admin.patch("/settings", {f"{name}_policy": "enforce" for name in ("enrolment", "capacity", "rank")})
-    a_class(dojo, capacity=1)
+    create_class(dojo, capacity=1)
     session = session_on(dojo, LAST_WEEK)
     assert save(dojo, session, *[(who, "present") for who in people]).status_code == 200
     assert len(rows(dojo, session)) == 4
 
 
-def test_the_other_dojos_session_and_students_are_not_there(
+def test_sessions_and_students_of_another_dojo_are_not_found(
     dojo: Dojo, other_dojo: Dojo, people: list
 ) -> None:
-    a_class(dojo)
-    a_class(other_dojo)
-    theirs = a_student(other_dojo)
+    create_class(dojo)
+    create_class(other_dojo)
+    theirs = create_student(other_dojo)
     assert save(dojo, session_on(other_dojo, TODAY), (people[0], "present")).status_code == 404
     answer = save(dojo, session_on(dojo, TODAY), (theirs, "present"))
     assert set(answer.json()["error"]["details"]) == {"entries.0.student"}
 
 
 @pytest.mark.parametrize("state", ["present", "late"])
-def test_nobody_is_added_at_a_cancelled_session(dojo: Dojo, people: list, state: str) -> None:
-    a_class(dojo)
+def test_no_one_can_be_added_to_a_cancelled_session(dojo: Dojo, people: list, state: str) -> None:
+    create_class(dojo)
     session = session_on(dojo, LAST_WEEK)
-    attend(dojo, people[0], session)
+    record_attendance(dojo, people[0], session)
     done(dojo.admin.post(f"{path_of(session)}/cancellation"), 201)
     before = rows(dojo, session)
     refused = save(dojo, session, (people[0], "absent"), (people[1], state))
@@ -194,10 +211,10 @@ def test_nobody_is_added_at_a_cancelled_session(dojo: Dojo, people: list, state:
 
 
 def test_the_roster_of_a_cancelled_session_may_be_corrected(dojo: Dojo, people: list) -> None:
-    a_class(dojo)
+    create_class(dojo)
     session = session_on(dojo, LAST_WEEK)
     for who in people[:3]:
-        attend(dojo, who, session)
+        record_attendance(dojo, who, session)
     done(dojo.admin.post(f"{path_of(session)}/cancellation"), 201)
     entries = zip(people, ("absent", "present", "late", "absent"), strict=True)
     assert save(dojo, session, *entries).status_code == 200
@@ -207,10 +224,10 @@ def test_the_roster_of_a_cancelled_session_may_be_corrected(dojo: Dojo, people: 
 
 
 @pytest.mark.parametrize("size", [1, 12])
-def test_its_cost_does_not_grow(dojo: Dojo, size: int) -> None:
-    a_class(dojo, recurrence=MONDAYS)
-    students = [a_student(dojo, f"Student {n}") for n in range(3 * size)]
+def test_saving_a_roster_needs_eleven_statements_whatever_its_size(dojo: Dojo, size: int) -> None:
+    create_class(dojo, recurrence=MONDAYS)
+    students = [create_student(dojo, f"Student {n}") for n in range(3 * size)]
     path = f"{path_of(session_on(dojo, TODAY))}/roster"
     marks = ["present", "late", "absent"] * size
     entries = [{"student": who["id"], "state": mark} for who, mark in zip(students, marks, strict=True)]
-    assert cost(dojo.admin, "PUT", path, {"entries": entries}) == 11
+    assert number_of_statements(dojo.admin, "PUT", path, {"entries": entries}) == 11

@@ -19,7 +19,7 @@ from shared_apps.tenants.models import Tenant
 from tatami.embedded.logins import database_url
 from tatami.embedded.valkey import binary
 from tatami.tenancy.scope import platform_scope
-from tests.attendance.desk import Desk
+from tests.attendance.factories import CheckInDojo
 from tests.chaos.crew import Crew, crew_at_work
 from tests.chaos.installation import Installation, installed
 from tests.support.clients import Dojo
@@ -66,12 +66,12 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
 
 
 @pytest.fixture(scope="module")
-def chaos_desk(django_db_setup: None, django_db_blocker: Any) -> Iterator[Desk]:
+def chaos_desk(django_db_setup: None, django_db_blocker: Any) -> Iterator[CheckInDojo]:
     """A dojo, with the shortcuts to make what it needs."""
     with django_db_blocker.unblock():
         with platform_scope():
             scope = Tenant.objects.with_primary_domain().get(slug="aiki").scope
-        yield Desk(Dojo(scope))
+        yield CheckInDojo(Dojo(scope))
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def valkey_port(monkeypatch: pytest.MonkeyPatch) -> int:
 
 @pytest.fixture
 def crew(
-    tmp_path: Any, valkey_port: int, chaos_desk: Desk, database_name: str, say: Callable[[str], None]
+    tmp_path: Any, valkey_port: int, chaos_desk: CheckInDojo, database_name: str, say: Callable[[str], None]
 ) -> Iterator[Crew]:
     """Valkey, worker and beat."""
     admin = make_conninfo(os.environ["ADMIN_DATABASE_URL"])
@@ -112,7 +112,7 @@ def installation(tmp_path: Path, say: Callable[[str], None]) -> Iterator[Install
 class Api:
     """The web process, as the admin of the dojo uses it."""
 
-    def __init__(self, port: int, desk: Desk) -> None:
+    def __init__(self, port: int, desk: CheckInDojo) -> None:
         self.port = port
         self.host = desk.host
         self.token = desk.dojo.admin.token
@@ -135,7 +135,7 @@ class Api:
 
 
 @pytest.fixture
-def api(crew: Crew, chaos_desk: Desk, database_name: str) -> Iterator[Api]:
+def api(crew: Crew, chaos_desk: CheckInDojo, database_name: str) -> Iterator[Api]:
     """The web process. It publishes to the Valkey that dies."""
     with live_server(database_name) as server:
         yield Api(server.port, chaos_desk)

@@ -13,7 +13,7 @@ from tatami.ids import uuid7
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.promotions.models import BatchItem, Decision
 from tenant_apps.students.models import RankEvent, Student
-from tests.attendance.desk import Desk
+from tests.attendance.factories import CheckInDojo
 from tests.chaos.conftest import Api
 from tests.chaos.crew import VICTIMS, Crew
 
@@ -102,7 +102,7 @@ class Blows:
 
 
 def test_awards_come_once_each_whoever_is_killed(
-    crew: Crew, api: Api, chaos_desk: Desk, rng: Random, say: Say
+    crew: Crew, api: Api, chaos_desk: CheckInDojo, rng: Random, say: Say
 ) -> None:
     system = chaos_desk.dojo.create("/rank-systems", rank_ladder("Ladder of the killed", KILLS))
     chaos_desk.students(STUDENTS)
@@ -171,7 +171,7 @@ def student_ids() -> list[str]:
 
 
 def test_without_valkey_the_api_accepts_and_nothing_is_lost(
-    crew: Crew, api: Api, chaos_desk: Desk, rng: Random, say: Say
+    crew: Crew, api: Api, chaos_desk: CheckInDojo, rng: Random, say: Say
 ) -> None:
     system = chaos_desk.dojo.create("/rank-systems", rank_ladder("Ladder of the deaf", 1))
     students = chaos_desk.students(400)

@@ -16,7 +16,7 @@ from django.db.models.functions import Cast, Concat
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.notifications.models import Delivery
 from tenant_apps.students.models import Student
-from tests.attendance.desk import Desk
+from tests.attendance.factories import CheckInDojo
 from tests.chaos.conftest import Api
 from tests.chaos.crew import VICTIMS, Crew
 from tests.chaos.test_award_batches import Progress
@@ -65,7 +65,7 @@ class Blows:
         return who
 
 
-def readers(desk: Desk) -> tuple[list[str], set[str]]:
+def readers(desk: CheckInDojo) -> tuple[list[str], set[str]]:
     """Make students with an address each; return their ids and the addresses."""
     made = [one.pk for one in desk.students(MAILS)]
     with tenant_scope(desk.dojo.tenant):
@@ -95,7 +95,7 @@ def look_at(api: Api, letter: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_everybody_is_mailed_whoever_is_killed(
-    smtp: RecordingSmtpServer, crew: Crew, api: Api, chaos_desk: Desk, rng: Random, say: Say
+    smtp: RecordingSmtpServer, crew: Crew, api: Api, chaos_desk: CheckInDojo, rng: Random, say: Say
 ) -> None:
     students, addresses = readers(chaos_desk)
     victims = [*VICTIMS] * (KILLS // len(VICTIMS))

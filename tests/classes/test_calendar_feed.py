@@ -1,4 +1,4 @@
-"""The calendar feed: a personal address, read by an independent reader."""
+"""The calendar feed: a secret URL for each user, read by an independent parser."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,13 +7,20 @@ import pytest
 from icalendar import Calendar
 
 from tatami.tenancy.scope import tenant_scope
-from tenant_apps.classes.feed import close_feeds_of_leavers
+from tenant_apps.classes.calendar_feed import delete_feeds_of_inactive_users
 from tenant_apps.classes.models import CalendarFeed
-from tests.classes.schedules import MONDAYS, a_class, a_student, cost, enrol, session_on
+from tests.classes.factories import (
+    MONDAYS,
+    create_class,
+    create_student,
+    enrol,
+    number_of_statements,
+    session_on,
+)
 from tests.support.clients import Caller, Dojo
 
 
-def address(caller: Caller) -> str:
+def feed_path(caller: Caller) -> str:
     answer = caller.post("/me/calendar")
     assert answer.status_code == 201, answer.content
     url = answer.json()["url"]
@@ -27,10 +34,10 @@ def events(dojo: Dojo, path: str) -> list[Any]:
     return list(Calendar.from_ical(answer.content).walk("VEVENT"))
 
 
-def test_a_calendar_shows_each_session_at_its_moment(dojo: Dojo) -> None:
-    a_class(dojo, location="Hall A, upstairs; left", instructors=[str(dojo.instructor.user.pk)])
+def test_a_calendar_shows_each_session_at_its_time(dojo: Dojo) -> None:
+    create_class(dojo, location="Hall A, upstairs; left", instructors=[str(dojo.instructor.user.pk)])
     session = session_on(dojo, "2026-06-22")
-    found = events(dojo, address(dojo.admin))
+    found = events(dojo, feed_path(dojo.admin))
     assert [one.decoded("dtstart") for one in found][:3] == [
         datetime(2026, 6, day, 16, 30, tzinfo=UTC) for day in (1, 8, 15)
     ]
@@ -40,18 +47,18 @@ def test_a_calendar_shows_each_session_at_its_moment(dojo: Dojo) -> None:
     assert (str(one["status"]), str(one["description"])) == ("CONFIRMED", "Instructor")
 
 
-def test_it_reaches_from_thirty_days_back_to_ninety_ahead(dojo: Dojo) -> None:
-    a_class(
+def test_a_calendar_has_thirty_days_back_and_ninety_ahead(dojo: Dojo) -> None:
+    create_class(
         dojo,
         recurrence={**MONDAYS, "weekdays": ["mo", "tu", "we", "th", "fr", "sa", "su"], "from": "2026-01-01"},
     )
-    days = [one.decoded("dtstart").date().isoformat() for one in events(dojo, address(dojo.admin))]
+    days = [one.decoded("dtstart").date().isoformat() for one in events(dojo, feed_path(dojo.admin))]
     assert (days[0], days[-1], len(days)) == ("2026-05-16", "2026-09-13", 121)
 
 
-def test_a_cancelled_session_is_shown_as_such_and_keeps_its_uid(dojo: Dojo) -> None:
-    a_class(dojo)
-    session, path = session_on(dojo, "2026-06-22"), address(dojo.admin)
+def test_a_cancelled_session_is_marked_and_keeps_its_uid(dojo: Dojo) -> None:
+    create_class(dojo)
+    session, path = session_on(dojo, "2026-06-22"), feed_path(dojo.admin)
     before = {str(one["uid"]) for one in events(dojo, path)}
     dojo.admin.post(f"/class-sessions/{session['id']}/cancellation", {"reason": "Flooded"})
     after = events(dojo, path)
@@ -59,24 +66,24 @@ def test_a_cancelled_session_is_shown_as_such_and_keeps_its_uid(dojo: Dojo) -> N
     assert [str(one["description"]) for one in after if one["status"] == "CANCELLED"] == ["Flooded"]
 
 
-def test_a_parent_sees_the_classes_of_her_children_and_what_is_of_no_class(dojo: Dojo) -> None:
-    child = a_student(dojo)
-    kids, others = a_class(dojo, name="Kids"), a_class(dojo, name="Others")
+def test_a_parent_sees_the_classes_of_their_children_and_sessions_without_a_class(dojo: Dojo) -> None:
+    child = create_student(dojo)
+    kids, others = create_class(dojo, name="Kids"), create_class(dojo, name="Others")
     dojo.create(
         "/class-sessions", {"name": "Seminar", "starts_at": "2026-06-20T08:00:00Z", "duration_minutes": 60}
     )
     dojo.admin.patch(f"/users/{dojo.student.user.pk}", {"students": [child["id"]]})
-    path = address(dojo.student)
+    path = feed_path(dojo.student)
     assert {str(one["summary"]) for one in events(dojo, path)} == {"Kids", "Others", "Seminar"}
     enrol(dojo, kids, child)
     assert {str(one["summary"]) for one in events(dojo, path)} == {"Kids", "Seminar"}
-    enrol(dojo, others, a_student(dojo, "Somebody"))
+    enrol(dojo, others, create_student(dojo, "Ren"))
     assert {str(one["summary"]) for one in events(dojo, path)} == {"Kids", "Seminar"}
 
 
-def test_a_new_address_ends_the_one_before_and_delete_ends_it(dojo: Dojo) -> None:
-    first = address(dojo.admin)
-    second = address(dojo.admin)
+def test_a_new_url_replaces_the_previous_one_and_delete_ends_it(dojo: Dojo) -> None:
+    first = feed_path(dojo.admin)
+    second = feed_path(dojo.admin)
     assert dojo.anonymous.get(first).status_code == 404
     assert dojo.anonymous.get(second).status_code == 200
     for _ in range(2):
@@ -86,30 +93,30 @@ def test_a_new_address_ends_the_one_before_and_delete_ends_it(dojo: Dojo) -> Non
 
 @pytest.mark.parametrize("query", ["", "?token=", "?token=x", "?token=" + "x" * 5000])
 def test_a_wrong_token_is_not_found(dojo: Dojo, query: str) -> None:
-    address(dojo.admin)
+    feed_path(dojo.admin)
     answer = dojo.anonymous.get(f"/calendar.ics{query}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
 
 
-def test_the_other_dojos_token_is_not_found(dojo: Dojo, other_dojo: Dojo) -> None:
-    path = address(other_dojo.admin)
+def test_a_token_of_another_dojo_is_not_found(dojo: Dojo, other_dojo: Dojo) -> None:
+    path = feed_path(other_dojo.admin)
     assert dojo.anonymous.get(path).status_code == 404
     assert other_dojo.anonymous.get(path).status_code == 200
 
 
-def test_who_leaves_loses_the_feed_for_good(dojo: Dojo) -> None:
-    path = address(dojo.instructor)
+def test_the_feed_of_an_inactive_user_is_deleted(dojo: Dojo) -> None:
+    path = feed_path(dojo.instructor)
     user = f"/users/{dojo.instructor.user.pk}"
     dojo.admin.patch(user, {"is_active": False})
     assert dojo.anonymous.get(path).status_code == 404
     with tenant_scope(dojo.tenant):
-        assert close_feeds_of_leavers() == 1
+        assert delete_feeds_of_inactive_users() == 1
     dojo.admin.patch(user, {"is_active": True})
     assert dojo.anonymous.get(path).status_code == 404
 
 
-def test_the_token_is_not_kept(dojo: Dojo) -> None:
-    token = address(dojo.admin).partition("token=")[2]
+def test_the_token_is_not_stored(dojo: Dojo) -> None:
+    token = feed_path(dojo.admin).partition("token=")[2]
     with tenant_scope(dojo.tenant):
         feed = CalendarFeed.objects.get()
     assert token.encode() not in bytes(feed.token_hash)
@@ -117,8 +124,8 @@ def test_the_token_is_not_kept(dojo: Dojo) -> None:
 
 
 def test_an_unchanged_schedule_is_not_sent_again(dojo: Dojo) -> None:
-    a_class(dojo)
-    path = address(dojo.admin)
+    create_class(dojo)
+    path = feed_path(dojo.admin)
     first = dojo.anonymous.get(path)
     again = dojo.anonymous.get(path, If_None_Match=first.headers["ETag"])
     assert (again.status_code, again.content) == (304, b"")
@@ -126,16 +133,16 @@ def test_an_unchanged_schedule_is_not_sent_again(dojo: Dojo) -> None:
     assert dojo.anonymous.get(path, If_None_Match=first.headers["ETag"]).status_code == 200
 
 
-def test_it_is_answered_whatever_a_calendar_accepts(dojo: Dojo) -> None:
-    path = address(dojo.admin)
+def test_every_accept_header_of_a_calendar_program_works(dojo: Dojo) -> None:
+    path = feed_path(dojo.admin)
     for accepted in ("text/calendar", "*/*", "text/calendar, text/plain;q=0.5"):
         assert dojo.anonymous.get(path, Accept=accepted).status_code == 200
 
 
-def test_its_cost_does_not_grow_with_the_schedule(dojo: Dojo) -> None:
-    a_class(dojo, instructors=[str(dojo.instructor.user.pk)])
-    path = address(dojo.admin)
-    before = cost(dojo.anonymous, "GET", path)
+def test_a_calendar_needs_three_statements_whatever_its_size(dojo: Dojo) -> None:
+    create_class(dojo, instructors=[str(dojo.instructor.user.pk)])
+    path = feed_path(dojo.admin)
+    before = number_of_statements(dojo.anonymous, "GET", path)
     for n in range(5):
-        a_class(dojo, name=f"Class {n}", instructors=[str(dojo.admin.user.pk)])
-    assert cost(dojo.anonymous, "GET", path) == before == 3
+        create_class(dojo, name=f"Class {n}", instructors=[str(dojo.admin.user.pk)])
+    assert number_of_statements(dojo.anonymous, "GET", path) == before == 3

@@ -13,7 +13,7 @@ from pypdf import PdfReader
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.notifications.models import Delivery, Notification
 from tenant_apps.students.notices import Notice, give_notice
-from tests.classes.schedules import a_class, enrol, session_on
+from tests.classes.factories import create_class, enrol, session_on
 from tests.notifications.mail_factories import CHILD_BIRTH_DATE, award, guardian, send_all, student
 from tests.notifications.recording_smtp import RecordingSmtpServer
 from tests.support import factories
@@ -112,7 +112,7 @@ def test_an_exam_invitation_names_date_place_and_rank(dojo: Dojo) -> None:
 def test_the_expected_students_are_told_about_a_cancelled_class(dojo: Dojo) -> None:
     mika = student(dojo, "Mika", email="mika@example.com")
     resting = student(dojo, "Ren", email="ren@example.com")
-    enrol(dojo, a_class(dojo), mika, resting)
+    enrol(dojo, create_class(dojo), mika, resting)
     student(dojo, "Yui", email="yui@example.com")
     factories.put_on_hold(dojo, resting)
     cancel_session(dojo)
@@ -123,20 +123,20 @@ def test_the_expected_students_are_told_about_a_cancelled_class(dojo: Dojo) -> N
 
 def test_event_mail_is_in_the_dojos_language(dojo: Dojo) -> None:
     done(dojo.admin.patch("/settings", {"language": "pt-br"}))
-    enrol(dojo, a_class(dojo), student(dojo, "Mika", email="mika@example.com"))
+    enrol(dojo, create_class(dojo), student(dojo, "Mika", email="mika@example.com"))
     cancel_session(dojo, reason="")
     (sent,) = send_all(dojo)
     assert sent.subject == "Cancelada: Evening, 22 de junho de 2026, 18:30"
 
 
 def test_cancelling_a_session_that_has_begun_sends_no_mail(dojo: Dojo) -> None:
-    enrol(dojo, a_class(dojo), student(dojo, "Mika", email="mika@example.com"))
+    enrol(dojo, create_class(dojo), student(dojo, "Mika", email="mika@example.com"))
     cancel_session(dojo, "2026-06-15")  # it began ten minutes ago
     assert notifications(dojo) == []
 
 
 def test_cancelling_twice_sends_one_mail(dojo: Dojo) -> None:
-    enrol(dojo, a_class(dojo), student(dojo, "Mika", email="mika@example.com"))
+    enrol(dojo, create_class(dojo), student(dojo, "Mika", email="mika@example.com"))
     cancel_session(dojo)
     path = f"/class-sessions/{session_on(dojo, '2026-06-22')['id']}/cancellation"
     done(dojo.admin.post(path, {"reason": "Again."}), 200)
@@ -151,7 +151,7 @@ def test_a_dojo_can_turn_off_mail_about_a_kind_of_event(dojo: Dojo, policy: str)
     factories.candidate(
         dojo, factories.exam(dojo, system, "2026-07-01"), mika, factories.rank(system, "5-kyu")
     )
-    enrol(dojo, a_class(dojo), mika)
+    enrol(dojo, create_class(dojo), mika)
     cancel_session(dojo)
     award(dojo, mika, factories.rank(system, "5-kyu"))
     kinds = {"notify_promotion", "notify_exam_invitation", "notify_class_cancelled"} - {policy}

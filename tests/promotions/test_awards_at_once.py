@@ -26,7 +26,7 @@ from tenant_apps.promotions.models import BatchItem, Decision
 from tenant_apps.promotions.snapshot import take_snapshot
 from tenant_apps.ranks.models import Rank
 from tenant_apps.students.models import EligibilitySnapshot, RankEvent, Student
-from tests.attendance.desk import Desk
+from tests.attendance.factories import CheckInDojo
 from tests.support.clients import Caller
 from tests.support.committed import committed_dojo
 from tests.support.committed_dojos import PATIENCE, at_once, raise_first, superuser_of
@@ -63,21 +63,21 @@ BELTS: Final[dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def desk(django_db_setup: None, django_db_blocker: Any) -> Iterator[Desk]:
+def desk(django_db_setup: None, django_db_blocker: Any) -> Iterator[CheckInDojo]:
     """A committed dojo; purged in the end."""
     with django_db_blocker.unblock(), clock.fixed(NOW), committed_dojo("at-once", "At Once") as dojo:
-        yield Desk(dojo)
+        yield CheckInDojo(dojo)
 
 
 @pytest.fixture(scope="module")
-def belts(desk: Desk) -> dict[str, str]:
+def belts(desk: CheckInDojo) -> dict[str, str]:
     """The ranks' ids by code."""
     system = desk.dojo.create("/rank-systems", BELTS)
     return {rank["code"]: rank["id"] for rank in system["ranks"]}
 
 
 @pytest.fixture(autouse=True)
-def nobody_waited_in_a_circle(desk: Desk, database_name: str) -> Iterator[None]:
+def nobody_waited_in_a_circle(desk: CheckInDojo, database_name: str) -> Iterator[None]:
     """Be in the dojo; fail if PostgreSQL had to end a deadlock there, also one that nobody was told of."""
     with superuser_of(database_name) as superuser:
 
@@ -96,11 +96,11 @@ def another(who: Caller) -> Caller:
     return Caller(who.host, token=who.token, user=who.user)
 
 
-def by(desk: Desk, role: str = "instructor") -> Caller:
+def by(desk: CheckInDojo, role: str = "instructor") -> Caller:
     return another(desk.dojo.person(role))
 
 
-def award(desk: Desk, who: Student, rank: str, *, reason: str = "", role: str = "instructor") -> Call:
+def award(desk: CheckInDojo, who: Student, rank: str, *, reason: str = "", role: str = "instructor") -> Call:
     """Return the call that awards a rank today."""
     body = {"student": str(who.pk), "target_rank": rank, "effective_on": TODAY.isoformat()}
     body |= {"override_reason": reason} if reason else {}
@@ -119,7 +119,7 @@ def history(who: Student) -> list[RankEvent]:
     return list(RankEvent.objects.standing().filter(student=who).latest_last().select_related("rank"))
 
 
-def held(desk: Desk, belts: dict[str, str], *codes: str) -> Student:
+def held(desk: CheckInDojo, belts: dict[str, str], *codes: str) -> Student:
     """Return a student who came with these ranks."""
     (who,) = desk.students(1)
     for month, code in enumerate(codes, start=1):
@@ -153,7 +153,7 @@ def announcing(moment: threading.Event, call: Call) -> Call:
     return call_and_announce
 
 
-def work_off(desk: Desk) -> None:
+def work_off(desk: CheckInDojo) -> None:
     """Do as a worker does who is given turns until nothing is left."""
     with tenant_scope(desk.dojo.tenant):
         while run_batches(Turn(now=clock.now())) is not DONE:
@@ -172,7 +172,7 @@ ORDERS: Final = (
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_one_of_sixteen_awards_stands_beside_two_batches_and_a_revert(
-    desk: Desk, belts: dict[str, str], order: str
+    desk: CheckInDojo, belts: dict[str, str], order: str
 ) -> None:
     rng = Random(order)
     for _ in range(ROUNDS // len(ORDERS)):
@@ -241,7 +241,7 @@ def batch_of(decision: Decision) -> str | None:
 
 
 @pytest.mark.parametrize("attempt", range(6))
-def test_of_two_next_ranks_one_is_awarded(desk: Desk, belts: dict[str, str], attempt: int) -> None:
+def test_of_two_next_ranks_one_is_awarded(desk: CheckInDojo, belts: dict[str, str], attempt: int) -> None:
     who = held(desk, belts, "white")
     calls = [
         award(desk, who, belts[code], role=role)
@@ -256,7 +256,7 @@ def test_of_two_next_ranks_one_is_awarded(desk: Desk, belts: dict[str, str], att
 
 @pytest.mark.parametrize("attempt", range(6))
 def test_an_award_while_the_rank_below_is_voided_stands_on_it_or_is_refused(
-    desk: Desk, belts: dict[str, str], attempt: int
+    desk: CheckInDojo, belts: dict[str, str], attempt: int
 ) -> None:
     who = held(desk, belts, "white")
     (white,) = history(who)
@@ -273,7 +273,7 @@ def test_an_award_while_the_rank_below_is_voided_stands_on_it_or_is_refused(
 
 @pytest.mark.parametrize("attempt", range(6))
 def test_an_award_during_a_demotion_comes_before_it_or_is_refused(
-    desk: Desk, belts: dict[str, str], attempt: int
+    desk: CheckInDojo, belts: dict[str, str], attempt: int
 ) -> None:
     who = held(desk, belts, "white", "yellow")
     body = {"rank": belts["white"], "kind": "demote", "effective_on": TODAY.isoformat()}
@@ -310,7 +310,7 @@ def in_background(call: Call) -> tuple[threading.Thread, list[Any]]:
 
 @pytest.mark.parametrize("gives", [True, False])
 def test_a_worker_and_an_erasure_do_not_wait_in_a_circle(
-    desk: Desk, belts: dict[str, str], database_name: str, gives: bool
+    desk: CheckInDojo, belts: dict[str, str], database_name: str, gives: bool
 ) -> None:
     """An erasure takes the student and then her lines of batches; so does a worker."""
     (who,) = desk.students(1)
@@ -328,7 +328,7 @@ def test_a_worker_and_an_erasure_do_not_wait_in_a_circle(
 
 
 def test_last_nights_check_does_not_say_what_an_award_has_just_undone(
-    desk: Desk, belts: dict[str, str], database_name: str
+    desk: CheckInDojo, belts: dict[str, str], database_name: str
 ) -> None:
     who = held(desk, belts, "white")
     rank = Rank.objects.select_related("system").get(pk=belts["yellow"])
@@ -345,7 +345,7 @@ def test_last_nights_check_does_not_say_what_an_award_has_just_undone(
     assert list(said) == ["green"]
 
 
-def night(desk: Desk) -> None:
+def night(desk: CheckInDojo) -> None:
     """Take a whole snapshot."""
     cursor: str | None = ""
     with tenant_scope(desk.dojo.tenant):
@@ -355,7 +355,7 @@ def night(desk: Desk) -> None:
 
 @pytest.mark.parametrize("rank_before", [(), ("white",)], ids=["the first rank", "a step up"])
 def test_who_does_not_lock_is_stopped_by_the_constraint(
-    desk: Desk, belts: dict[str, str], rank_before: tuple[str, ...]
+    desk: CheckInDojo, belts: dict[str, str], rank_before: tuple[str, ...]
 ) -> None:
     who = held(desk, belts, *rank_before)
     below = next(iter(history(who)), None)

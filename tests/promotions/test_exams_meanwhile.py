@@ -8,7 +8,7 @@ from tatami.tenancy.scope import tenant_scope
 from tenant_apps.promotions.exams import Invitation, invite
 from tenant_apps.promotions.models import Candidate, Exam
 from tenant_apps.ranks.models import Rank
-from tests.attendance.desk import Desk
+from tests.attendance.factories import CheckInDojo
 from tests.students.conftest import desk
 from tests.students.erasures import erased_meanwhile
 from tests.support import factories
@@ -17,11 +17,11 @@ __all__ = ["desk"]
 
 
 @pytest.fixture(scope="module")
-def system(desk: Desk) -> Any:
+def system(desk: CheckInDojo) -> Any:
     return factories.rank_system(desk.dojo)
 
 
-def test_nobody_is_invited_who_is_being_erased(desk: Desk, system: Any) -> None:
+def test_nobody_is_invited_who_is_being_erased(desk: CheckInDojo, system: Any) -> None:
     mika, ken = desk.students(2)
     exam = factories.exam(desk.dojo, system, "2026-06-15")
     with tenant_scope(desk.dojo.tenant):

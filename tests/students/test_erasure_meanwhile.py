@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tests.attendance.check_in_dojo import Desk
 
 from shared_apps.accounts.models import User
 from tatami import clock
@@ -21,7 +22,6 @@ from tenant_apps.students.models import (
     StudentUser,
 )
 from tenant_apps.students.services import link_user
-from tests.attendance.desk import Desk
 from tests.students.erasures import erased_meanwhile
 from tests.support.now import NOW
 
@@ -39,32 +39,34 @@ DEEDS = {
 }
 
 
-def test_a_hold_that_is_changed_does_not_wait_in_a_circle(desk: Desk, mika: Student) -> None:
+def test_a_hold_that_is_changed_does_not_wait_in_a_circle(check_in_dojo: Desk, mika: Student) -> None:
     """Whoever changes it takes her row before the hold's, as the erasure does, and finds nobody then."""
-    hold = desk.dojo.create(f"/students/{mika.pk}/holds", {"from": "2026-06-01", "reason": "Her wrist"})
+    hold = check_in_dojo.dojo.create(
+        f"/students/{mika.pk}/holds", {"from": "2026-06-01", "reason": "Her wrist"}
+    )
     path = f"/students/{mika.pk}/holds/{hold['id']}"
-    with tenant_scope(desk.dojo.tenant):
-        answer = erased_meanwhile(mika, lambda: desk.dojo.admin.patch(path, {"reason": "Her knee"}))
+    with tenant_scope(check_in_dojo.dojo.tenant):
+        answer = erased_meanwhile(mika, lambda: check_in_dojo.dojo.admin.patch(path, {"reason": "Her knee"}))
     assert answer.status_code == 404, answer.content
 
 
 @pytest.fixture(scope="module")
-def rank(desk: Desk) -> Rank:
+def rank(check_in_dojo: Desk) -> Rank:
     """A rank of the dojo."""
-    system = desk.dojo.create("/rank-systems", {"preset": "fik-kendo"})
-    with tenant_scope(desk.dojo.tenant):
+    system = check_in_dojo.dojo.create("/rank-systems", {"preset": "fik-kendo"})
+    with tenant_scope(check_in_dojo.dojo.tenant):
         return Rank.objects.select_related("system").get(pk=system["ranks"][0]["id"])
 
 
 @pytest.fixture
-def mika(desk: Desk) -> Student:
-    (student,) = desk.students(1)
+def mika(check_in_dojo: Desk) -> Student:
+    (student,) = check_in_dojo.students(1)
     return student
 
 
 @pytest.fixture
-def admin(desk: Desk) -> User:
-    user = desk.dojo.admin.user
+def admin(check_in_dojo: Desk) -> User:
+    user = check_in_dojo.dojo.admin.user
     assert user is not None
     return user
 
@@ -76,17 +78,17 @@ def left_of(student: Student) -> list[Any]:
 
 @pytest.mark.parametrize("deed", DEEDS.values(), ids=DEEDS)
 def test_nothing_is_written_about_who_is_gone(
-    desk: Desk, mika: Student, admin: User, rank: Rank, deed: Any
+    check_in_dojo: Desk, mika: Student, admin: User, rank: Rank, deed: Any
 ) -> None:
-    with tenant_scope(desk.dojo.tenant):
+    with tenant_scope(check_in_dojo.dojo.tenant):
         assert isinstance(erased_meanwhile(mika, lambda: deed(mika, admin, rank)), NotFound)
         assert left_of(mika) == []
 
 
 def test_the_reason_of_a_void_is_not_written_either(
-    desk: Desk, mika: Student, admin: User, rank: Rank
+    check_in_dojo: Desk, mika: Student, admin: User, rank: Rank
 ) -> None:
-    with tenant_scope(desk.dojo.tenant):
+    with tenant_scope(check_in_dojo.dojo.tenant):
         event = DEEDS["a rank"](mika, admin, rank)
         refused = erased_meanwhile(
             mika, lambda: history.void_rank_event(event=event, reason="Mika left", by=admin, now=clock.now())
@@ -99,16 +101,16 @@ def test_the_reason_of_a_void_is_not_written_either(
 @pytest.mark.parametrize("named_by", ["external_id", "first_name,last_name"])
 @pytest.mark.parametrize("what", ["facts", "rank events"])
 def test_a_line_of_a_file_about_who_is_gone_is_faulty_and_the_others_are_written(
-    desk: Desk, admin: User, rank: Rank, what: str, named_by: str
+    check_in_dojo: Desk, admin: User, rank: Rank, what: str, named_by: str
 ) -> None:
-    mika, other = (desk.students(1, external_id=f"{desk.made}")[0] for _ in range(2))
+    mika, other = (check_in_dojo.students(1, external_id=f"{check_in_dojo.made}")[0] for _ in range(2))
     said = {"facts": ("kind,value,on", "document,Essay,2026-01-01")}
     said["rank events"] = ("rank,effective_on", f"{rank.name},2026-01-01")
     read = {"facts": import_facts, "rank events": import_rank_events}[what]
     names = [",".join(getattr(who, name) for name in named_by.split(",")) for who in (mika, other)]
     head, line = said[what]
     content = "\n".join([f"{named_by},{head}", *(f"{name},{line}" for name in names)])
-    with tenant_scope(desk.dojo.tenant):
+    with tenant_scope(check_in_dojo.dojo.tenant):
         body = erased_meanwhile(mika, lambda: read(content.encode(), by=admin, dry_run=False))
         assert [row["outcome"] for row in body["rows"]] == ["failed", "created"]
         assert body["rows"][0] == {

@@ -7,15 +7,11 @@ A route without an example fails tests/http/test_openapi_document.py, which also
 from typing import Final
 
 from config.openapi.accounts import IN_A_TENANT, ON_THE_PLATFORM
-from config.openapi.attendance import ATTENDANCE
-from config.openapi.classes import CLASSES
-from config.openapi.devices import DEVICES
 from config.openapi.dojo import DOJO
 from config.openapi.exams import EXAMS
 from config.openapi.files import FILES
 from config.openapi.promotions import PROMOTIONS
 from config.openapi.ranks import RANKS
-from config.openapi.reports import REPORTS
 from config.openapi.students import STUDENTS
 from config.openapi.tenants import TENANTS
 
@@ -26,10 +22,6 @@ TENANT_OPERATIONS: Final = {
     **RANKS,
     **STUDENTS,
     **FILES,
-    **CLASSES,
-    **ATTENDANCE,
-    **DEVICES,
-    **REPORTS,
     **PROMOTIONS,
     **EXAMS,
 }

@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-from config.openapi.attendance import ATTENDANCE_EXAMPLE, REFUSAL_EXAMPLE
-from config.openapi.classes import ENROLMENT_EXAMPLE
 from config.openapi.promotions import DECISION_EXAMPLE, KEPT_ITEM_EXAMPLE, SNAPSHOT_EXAMPLE
 from config.openapi.students import (
     EVENT_EXAMPLE,
@@ -14,6 +12,8 @@ from config.openapi.students import (
 )
 from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec, no_content_spec
+from tenant_apps.attendance.openapi import ATTENDANCE_EXAMPLE, REFUSAL_EXAMPLE
+from tenant_apps.classes.openapi import ENROLMENT_EXAMPLE
 from tenant_apps.notifications.openapi import EXPORTED_MAIL_EXAMPLE
 
 _OF: Final = {"student_id": examples.STUDENT}

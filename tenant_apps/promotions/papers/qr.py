@@ -7,7 +7,7 @@ import qrcode
 from PIL import Image
 from qrcode.constants import ERROR_CORRECT_M
 
-from tenant_apps.attendance.images import QUIET_ZONE
+from tenant_apps.attendance.cards import QUIET_ZONE
 
 PIXELS_PER_MODULE: Final = 3
 """Few, for hundreds of them are in memory at once; they are enlarged without smoothing."""

@@ -12,8 +12,8 @@ function nonce() {
 async function post(path, body, access) {
   const headers = { "Content-Type": "application/json" };
   if (access) headers.Authorization = `Bearer ${access}`;
-  const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), credentials: "omit" });
-  return response.json();
+  const reply = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), credentials: "omit" });
+  return reply.json();
 }
 
 function choose(candidates, access) {
@@ -32,22 +32,22 @@ function choose(candidates, access) {
 async function scan(access, student) {
   const body = { token: form.dataset.token, nonce: nonce() };
   if (student) body.student = student;
-  const answer = await post("/attendance/scan", body, access);
-  if (answer.error) {
-    outcome.textContent = answer.error.message;
-    if (answer.error.code === "ambiguous_student") choose((answer.error.details || {}).candidates || [], access);
+  const response = await post("/attendance/scan", body, access);
+  if (response.error) {
+    outcome.textContent = response.error.message;
+    if (response.error.code === "ambiguous_student") choose((response.error.details || {}).candidates || [], access);
     return;
   }
   form.hidden = true;
-  const already = answer.status === "already_recorded";
-  outcome.textContent = `${answer.student.name}: ${already ? "already checked in" : "checked in"}.`;
+  const already = response.status === "already_recorded";
+  outcome.textContent = `${response.student.name}: ${already ? "already checked in" : "checked in"}.`;
 }
 
-async function attempt(deed) {
+async function attempt(action) {
   button.disabled = true;
   outcome.textContent = "";
   try {
-    await deed();
+    await action();
   } catch {
     outcome.textContent = "The dojo could not be reached. Try again.";
   } finally {
@@ -58,8 +58,8 @@ async function attempt(deed) {
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   attempt(async () => {
-    const said = await post("/auth/login", { email: form.email.value, password: form.password.value });
-    if (said.error) outcome.textContent = said.error.message;
-    else await scan(said.access);
+    const login = await post("/auth/login", { email: form.email.value, password: form.password.value });
+    if (login.error) outcome.textContent = login.error.message;
+    else await scan(login.access);
   });
 });

@@ -1,0 +1,245 @@
+"""Attendance that staff record and correct: one attendance by hand, a void, the roster of a session."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from shared_apps.accounts.models import User
+from tatami.errors import NotFound
+from tenant_apps.attendance.check_in.queries import load_facts
+from tenant_apps.attendance.check_in.responses import build_response
+from tenant_apps.attendance.check_in.rules import alerts_for, check_in_window
+from tenant_apps.attendance.check_in.store import insert_attendances
+from tenant_apps.attendance.check_in.types import (
+    LookupKeys,
+    Method,
+    NewAttendance,
+    Scan,
+    ScanDecision,
+    Scanner,
+    ScanResponse,
+)
+from tenant_apps.attendance.errors import NotRecordedByYou, SessionCancelled
+from tenant_apps.attendance.models import Attendance
+from tenant_apps.classes.models import ClassSession, Enrolment
+from tenant_apps.students.dates import dojo_today
+from tenant_apps.students.locking import lock_student
+from tenant_apps.students.models import Student
+from tenant_apps.students.services import AlreadyVoided
+
+PRESENT: Final = "present"
+LATE: Final = "late"
+ABSENT: Final = "absent"
+EXPECTED: Final = "expected"
+MARKED_ABSENT: Final = "Marked absent on the roster."
+"""The reason of a void if the roster gives none."""
+
+
+# --- one attendance -------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def record_by_hand(
+    *,
+    student: Student,
+    session: ClassSession,
+    checked_in_at: datetime | None,
+    late: bool | None,
+    by: User,
+    now: datetime,
+) -> ScanResponse:
+    """Record an attendance without regard to window, capacity, enrolment and rank; return the response of a scan.
+
+    Without `checked_in_at`: the start of a session that is over, else now. If an attendance exists already, also by a
+    concurrent request, it stays and is returned. Raises `SessionCancelled`; `NotFound` if the student was erased.
+    """
+    if session.is_cancelled:
+        raise SessionCancelled
+    at = checked_in_at or _default_check_in_time(session, now)
+    facts = load_facts(LookupKeys(students=[student.pk], sessions=[session.pk]))
+    student_facts = facts.students.get(student.pk)
+    if student_facts is None:
+        raise NotFound
+    attendance = NewAttendance(
+        student=student.pk,
+        session=session.pk,
+        checked_in_at=at,
+        method=Method.MANUAL,
+        late=late if late is not None else check_in_window(session, facts.settings).is_late(at),
+    )
+    decision = ScanDecision(
+        Scan(token="", scanned_at=at),
+        student=student_facts,
+        session=session,
+        attendance=attendance,
+        alerts=alerts_for(student_facts, session, facts.settings),
+    )
+    rows = facts.recorded or insert_attendances([attendance], user=by.pk, device=None, now=now)
+    row = rows[decision.key]
+    to_staff = Scanner.from_caller(by).is_staff
+    return build_response(decision, row, is_new=row.is_new, to_staff=to_staff, today=dojo_today(now))
+
+
+@transaction.atomic
+def void_attendance(
+    *, attendance_id: UUID, reason: str, by: User, only_own: bool, now: datetime
+) -> Attendance:
+    """Void an attendance with a reason; return it. The row stays and no longer counts.
+
+    Raises `NotFound` if there is no such attendance or its student was erased; `NotRecordedByYou` if `only_own` and
+    `by` did not record it today; `AlreadyVoided`, also for the second of two concurrent calls.
+    """
+    may_void = Attendance.objects.recorded_by(by, now) if only_own else Attendance.objects.all()
+    row: Any = (
+        Attendance.objects.select_related("student", "class_session")
+        .annotate(may_void=Exists(may_void.filter(pk=OuterRef("pk"))))
+        .filter(pk=attendance_id)
+        .first()
+    )
+    if row is None:
+        raise NotFound
+    if not row.may_void:
+        raise NotRecordedByYou
+    lock_student(row.student_id)
+    values = {"voided_at": now, "voided_by": by, "void_reason": reason, "updated_at": now}
+    if not Attendance.objects.not_voided().filter(pk=row.pk).update(**values):
+        raise AlreadyVoided
+    for field, value in values.items():
+        setattr(row, field, value)
+    return row  # type: ignore[no-any-return]
+
+
+def _default_check_in_time(session: ClassSession, now: datetime) -> datetime:
+    return session.starts_at if session.is_over(now) else now
+
+
+# --- the roster of a session ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RosterEntry:
+    """One student on the roster, with the attendance that is not voided, if there is one."""
+
+    student: Student
+    state: str
+    is_enrolled: bool
+    attendance: Attendance | None
+
+    @property
+    def is_trial(self) -> bool:
+        return bool(self.student.status == Student.Status.TRIAL)
+
+    @property
+    def attendance_id(self) -> UUID | None:
+        return self.attendance.pk if self.attendance else None
+
+    @property
+    def checked_in_at(self) -> datetime | None:
+        return self.attendance.checked_in_at if self.attendance else None
+
+    @property
+    def method(self) -> str | None:
+        return self.attendance.method if self.attendance else None
+
+
+def roster_of(session: ClassSession, *, now: datetime) -> list[RosterEntry]:
+    """Return the roster, ordered by name: enrolled students who are not on hold that day, and those who came.
+
+    An enrolled student without an attendance is `expected` until the session is over, and `absent` then. No one is
+    expected at a cancelled session. Enrolments are those of today, because their history is not kept. Two statements.
+    """
+    enrolled: set[UUID] = set()
+    students: dict[UUID, Student] = {}
+    if session.training_class_id and not session.is_cancelled:
+        enrolments = Enrolment.objects.expected(on=session.local_date).filter(
+            training_class=session.training_class_id
+        )
+        students = {row.student_id: row.student for row in enrolments.select_related("student")}
+        enrolled = set(students)
+    attendances = {row.student_id: row for row in _attendances(session).select_related("student")}
+    students.update({key: row.student for key, row in attendances.items()})
+    state_without_attendance = ABSENT if session.is_over(now) else EXPECTED
+
+    def entry(student: Student) -> RosterEntry:
+        row = attendances.get(student.pk)
+        state = state_without_attendance if row is None else LATE if row.late else PRESENT
+        return RosterEntry(student, state, student.pk in enrolled, row)
+
+    return [entry(one) for one in sorted(students.values(), key=lambda one: (one.search_name, one.pk))]
+
+
+@transaction.atomic
+def save_roster(
+    *,
+    session: ClassSession,
+    states: Mapping[UUID, str],
+    reason: str,
+    by: User,
+    only_own: bool,
+    now: datetime,
+) -> None:
+    """Set the attendance of a session to `states` (student id → present, late or absent). Other students keep theirs.
+
+    `absent` voids with `reason`. Ignores window, capacity, enrolment and rank, as `record_by_hand` does. Saving the
+    same again changes nothing. Concurrent saves wait for each other (the session is locked); beside concurrent scans,
+    the constraint `attendance_once` lets one attendance exist, which then takes the state given here. Call it with the
+    students locked. At most five statements, whatever the number of students, and one more if the session is cancelled.
+
+    Raises `NotRecordedByYou` if `only_own` and an attendance to void was not recorded by `by` today; `SessionCancelled`
+    if a student would be added to a cancelled session, whose roster may still be corrected. Then nothing is saved.
+    """
+    locked = ClassSession.objects.select_for_update(no_key=True, of=("self",)).get(pk=session.pk)
+    came = sorted(key for key, state in states.items() if state != ABSENT)
+    if locked.is_cancelled:
+        _check_no_additions(session, came)
+    late = [key for key in came if states[key] == LATE]
+    absent = [key for key, state in states.items() if state == ABSENT]
+    if absent:
+        _void_absent(session, absent, reason=reason or MARKED_ABSENT, by=by, only_own=only_own, now=now)
+    values: dict[str, Any] = {
+        "class_session": session,
+        "checked_in_at": _default_check_in_time(session, now),
+        "recorded_by": by,
+        "method": Method.MANUAL,
+        "created_at": now,
+    }
+    rows = [Attendance(student_id=key, late=key in late, **values) for key in came]
+    Attendance.objects.bulk_create(rows, ignore_conflicts=True)
+    _set_late(session, late, late=True, now=now)
+    _set_late(session, [key for key in came if states[key] == PRESENT], late=False, now=now)
+
+
+def _attendances(session: ClassSession, students: Iterable[UUID] | None = None) -> Any:
+    """Return the attendances of a session, or of some students there, that are not voided."""
+    rows = Attendance.objects.not_voided().filter(class_session=session)
+    return rows if students is None else rows.filter(student__in=students)
+
+
+def _check_no_additions(session: ClassSession, students: list[UUID]) -> None:
+    """Raise `SessionCancelled`, naming those of `students` who have no attendance at the session."""
+    added = set(students) - set(_attendances(session, students).values_list("student", flat=True))
+    if added:
+        raise SessionCancelled(details={"students": sorted(map(str, added))})
+
+
+def _set_late(session: ClassSession, students: list[UUID], *, late: bool, now: datetime) -> None:
+    if students:
+        _attendances(session, students).exclude(late=late).update(late=late, updated_at=now)
+
+
+def _void_absent(
+    session: ClassSession, students: list[UUID], *, reason: str, by: User, only_own: bool, now: datetime
+) -> None:
+    """Void the attendances of `students`. Raises `NotRecordedByYou`, naming the students, as `save_roster` says."""
+    rows = _attendances(session, students)
+    if only_own:
+        own = rows.recorded_by(by, now)
+        others = sorted(map(str, rows.exclude(pk__in=own.values("pk")).values_list("student", flat=True)))
+        if others:
+            raise NotRecordedByYou(details={"students": others})
+    rows.update(voided_at=now, voided_by=by, void_reason=reason, updated_at=now)

@@ -1,0 +1,1 @@
+"""The API of attendance: one module for each resource."""

@@ -1,0 +1,117 @@
+"""Attendances: listed, recorded by hand, voided; and the scans that were refused."""
+
+from typing import Any, Final
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from rest_framework.response import Response
+
+from tatami.api.filters import by_id, by_text, one_of, since, until
+from tatami.api.pagination import CursorPages
+from tatami.api.permissions import Visibility
+from tatami.api.views import ApiView, Detail, Listing
+from tenant_apps.attendance import openapi
+from tenant_apps.attendance.corrections import record_by_hand, void_attendance
+from tenant_apps.attendance.models import Attendance, Refusal
+from tenant_apps.attendance.serializers import (
+    AttendanceSerializer,
+    ManualAttendanceSerializer,
+    RefusalSerializer,
+)
+from tenant_apps.attendance.views.scans import http_response
+from tenant_apps.students.history_views import read_reason, visible_student
+from tenant_apps.students.serializers import ReasonSerializer
+
+ATTENDANCES: Final = Attendance.objects.select_related("student", "class_session")
+
+
+class AttendanceCollection(Listing):
+    """The attendances, newest first, also those that are voided. POST records one by hand."""
+
+    operations = openapi.ATTENDANCES
+    queryset = ATTENDANCES
+    serializer_class = AttendanceSerializer
+    pagination_class = CursorPages
+    cursor_column = "checked_in_at"
+    filters = {
+        "student": by_id("student"),
+        "class_session": by_id("class_session"),
+        "class": by_id("class_session__training_class"),
+        "method": one_of("method", Attendance.Method),
+        "from": since("class_session__starts_at"),
+        "to": until("class_session__starts_at"),
+    }
+
+    def post(self, request: Any) -> HttpResponse:
+        serializer = ManualAttendanceSerializer(data=request.data, context={"request": request})
+        serializer.is_valid(raise_exception=True)
+        values = serializer.validated_data
+        response = record_by_hand(
+            student=values["student"],
+            session=values["class_session"],
+            checked_in_at=values.get("checked_in_at"),
+            late=values.get("late"),
+            by=request.user,
+            now=request.now,
+        )
+        return http_response(response)
+
+
+class AttendanceEntry(Detail):
+    """One attendance, voided or not."""
+
+    operations = openapi.ATTENDANCE
+    queryset = ATTENDANCES
+    serializer_class = AttendanceSerializer
+
+
+class StudentAttendance(Listing):
+    """The attendances of one student."""
+
+    operations = openapi.STUDENT_ATTENDANCE
+    queryset = ATTENDANCES
+    serializer_class = AttendanceSerializer
+    pagination_class = CursorPages
+    cursor_column = "checked_in_at"
+    filters = {"from": since("class_session__starts_at"), "to": until("class_session__starts_at")}
+
+    def get_queryset(self) -> QuerySet[Attendance]:
+        if getattr(self, "swagger_fake_view", False):
+            return ATTENDANCES.none()
+        return ATTENDANCES.filter(student=visible_student(self.request, self.kwargs["student_id"]))
+
+
+class VoidAttendance(ApiView):
+    """Void an attendance, with a reason. It stays in the list and no longer counts."""
+
+    operations = openapi.VOID
+    serializer_class = ReasonSerializer
+
+    def post(self, request: Any, id: Any) -> Response:
+        row = void_attendance(
+            attendance_id=id,
+            reason=read_reason(request),
+            by=request.user,
+            only_own=request.visibility is Visibility.RECORDED,
+            now=request.now,
+        )
+        return Response(AttendanceSerializer(row).data)
+
+
+class Refusals(Listing):
+    """The scans that were refused, by when they arrived, newest first; and, as `card_shared`, the use of shared cards.
+
+    `scanned_at` is the time of the device's clock, which may be wrong.
+    """
+
+    operations = openapi.REFUSALS
+    queryset = Refusal.objects.select_related("student", "class_session", "device", "recorded_by")
+    serializer_class = RefusalSerializer
+    pagination_class = CursorPages
+    filters = {
+        "student": by_id("student"),
+        "class_session": by_id("class_session"),
+        "code": by_text("code"),
+        "from": since("created_at"),
+        "to": until("created_at"),
+    }

@@ -1,0 +1,335 @@
+"""The reports, as JSON or as CSV.
+
+The schema of a report's rows is beside its view. It makes the OpenAPI document and the headings of the CSV table.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, ClassVar, Final
+
+from rest_framework.response import Response
+
+from tatami.api.filters import read_date
+from tatami.api.openapi import examples
+from tatami.api.openapi.spec import OperationSpec
+from tatami.api.renderers import CsvRenderer, JsonRenderer
+from tatami.api.views import ApiView
+from tatami.errors import Invalid
+from tenant_apps.attendance import reports
+from tenant_apps.attendance.reports import DATE_GROUPS, GROUPS, Period
+from tenant_apps.students.dates import dojo_today
+
+DEFAULT_PERIOD_DAYS: Final = 30
+MAX_PERIOD_DAYS: Final = 1100
+"""A little more than three years. It limits the cost of one request."""
+DEFAULT_ABSENCE_DAYS: Final = 14
+MAX_ABSENCE_DAYS: Final = 3650
+
+_COUNT: Final = {"type": "integer", "minimum": 0}
+_DATE: Final = {"type": "string", "format": "date"}
+_DATE_OR_NULL: Final = {"type": ["string", "null"], "format": "date"}
+_TEXT: Final = {"type": "string"}
+_DATE_OR_INSTANT: Final = {"anyOf": [_DATE, {"type": "string", "format": "date-time"}]}
+
+
+def _object(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the JSON schema of an object."""
+    properties = {**(optional or {}), **required}
+    return {"type": "object", "required": list(required), "properties": properties}
+
+
+_REFERENCE: Final = _object({"id": {"type": "string", "format": "uuid"}, "name": _TEXT})
+_REFERENCE_OR_NULL: Final = {**_REFERENCE, "type": ["object", "null"]}
+_PERIOD: Final[dict[str, Any]] = {"from": _DATE_OR_INSTANT, "to": _DATE_OR_INSTANT}
+_PERIOD_QUERY: Final[dict[str, Any]] = {
+    "from": {
+        **_DATE_OR_INSTANT,
+        "description": "A day, or an instant. Default: 29 days before `to`.",
+        "example": "2026-06-01",
+    },
+    "to": {
+        **_DATE_OR_INSTANT,
+        "description": "A day, which is included, or an instant, which is not. Default: today.",
+        "example": "2026-06-15",
+    },
+}
+_PERIOD_EXAMPLE: Final = {"from": "2026-06-01", "to": "2026-06-15"}
+
+
+def _columns(row: Mapping[str, Any]) -> list[str]:
+    """Return the CSV headings of a row schema: a reference is two columns, its id and its name."""
+    headings = []
+    for name in row["required"]:
+        headings += [f"{name}_id", name] if row["properties"][name] == _REFERENCE else [name]
+    return headings
+
+
+def _report(row: Mapping[str, Any], query: Mapping[str, Any], **parameters: Any) -> dict[str, Any]:
+    """Return the arguments of an `OperationSpec` for a report: its query, and parameters and rows in the response."""
+    schema = _object({**parameters, "results": {"type": "array", "items": row}})
+    return {"query": query, "response": schema}
+
+
+class Report(ApiView):
+    """A report: `results`, and the parameters it was made with."""
+
+    renderer_classes = [JsonRenderer, CsvRenderer]
+    row: ClassVar[Mapping[str, Any]]
+    """The JSON schema of a row."""
+
+    def csv_columns(self, data: Any) -> Sequence[str]:
+        """Return the headings of the CSV table."""
+        return _columns(self.row)
+
+    def respond(self, name: str, results: list[reports.Row], **parameters: Any) -> Response:
+        """Return the response; a CSV table gets the file name `<name>.csv`."""
+        is_csv = isinstance(self.request.accepted_renderer, CsvRenderer)
+        headers = {"Content-Disposition": f'inline; filename="{name}.csv"'} if is_csv else {}
+        return Response({**parameters, "results": results}, headers=headers)
+
+
+class AttendanceReport(Report):
+    """The attendances of a period, counted by day, week, month, class, discipline or student."""
+
+    row = _object(
+        dict.fromkeys(("attendances", "late", "students", "trial"), _COUNT),
+        {
+            "day": _DATE,
+            "week": {**_DATE, "description": "Its Monday."},
+            "month": {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$"},
+            "class": _REFERENCE_OR_NULL,
+            "discipline": _REFERENCE_OR_NULL,
+            "student": _REFERENCE,
+        },
+    )
+    operations = {
+        "GET": OperationSpec(
+            **_report(
+                row,
+                {
+                    **_PERIOD_QUERY,
+                    "group_by": {
+                        "type": "string",
+                        "enum": list(GROUPS),
+                        "default": "day",
+                        "example": "class",
+                    },
+                },
+                **_PERIOD,
+                group_by={"type": "string", "enum": list(GROUPS)},
+            ),
+            response_example={
+                **_PERIOD_EXAMPLE,
+                "group_by": "class",
+                "results": [
+                    {"class": examples.EVENING, "attendances": 31, "late": 2, "students": 12, "trial": 1}
+                ],
+            },
+            text_examples={
+                "text/csv": "class_id,class,attendances,late,students,trial\r\n"
+                f"{examples.CLASS},Evening class,31,2,12,1\r\n"
+            },
+        )
+    }
+
+    def get(self, request: Any) -> Response:
+        period = read_period(request)
+        group_by = request.query_params.get("group_by", "day")
+        if group_by not in GROUPS:
+            raise Invalid.field("group_by", f"This must be one of: {', '.join(GROUPS)}.")
+        rows = reports.attendance(period, group_by=group_by)
+        return self.respond("attendance", rows, **_period_data(period), group_by=group_by)
+
+    def csv_columns(self, data: Any) -> Sequence[str]:
+        key = data["group_by"]
+        return [*([key] if key in DATE_GROUPS else [f"{key}_id", key]), *_columns(self.row)]
+
+
+class Absentees(Report):
+    """Active students without an attendance for some days, with their contacts."""
+
+    row = _object(
+        {
+            "student": _REFERENCE,
+            "last_visit": _DATE_OR_NULL,
+            "days": {"type": ["integer", "null"], "minimum": 0},
+            "joined_on": _DATE_OR_NULL,
+            "phone": _TEXT,
+            "email": _TEXT,
+            "guardians": {
+                "type": "array",
+                "items": _object({"name": _TEXT, "phone": _TEXT, "email": _TEXT}),
+            },
+        }
+    )
+    operations = {
+        "GET": OperationSpec(
+            **_report(
+                row,
+                {
+                    "days": {
+                        "type": "integer",
+                        "minimum": 1,
+                        "maximum": MAX_ABSENCE_DAYS,
+                        "default": DEFAULT_ABSENCE_DAYS,
+                        "example": DEFAULT_ABSENCE_DAYS,
+                    }
+                },
+                days={"type": "integer"},
+                as_of=_DATE,
+            ),
+            response_example={
+                "days": DEFAULT_ABSENCE_DAYS,
+                "as_of": "2026-06-15",
+                "results": [
+                    {
+                        "student": examples.MIKA,
+                        "last_visit": "2026-05-28",
+                        "days": 18,
+                        "joined_on": "2025-09-01",
+                        "phone": "",
+                        "email": "mika@example.com",
+                        "guardians": [{"name": "Hana Sato", "phone": "030 1234", "email": examples.EMAIL}],
+                    }
+                ],
+            },
+            text_examples={
+                "text/csv": "student_id,student,last_visit,days,joined_on,phone,email,guardians\r\n"
+                f"{examples.STUDENT},Mika Sato,2026-05-28,18,2025-09-01,,mika@example.com,[]\r\n"
+            },
+        )
+    }
+
+    def get(self, request: Any) -> Response:
+        text = request.query_params.get("days", str(DEFAULT_ABSENCE_DAYS))
+        is_number = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ABSENCE_DAYS))
+        if not is_number or not 1 <= int(text) <= MAX_ABSENCE_DAYS:
+            raise Invalid.field("days", f"This must be a whole number from 1 to {MAX_ABSENCE_DAYS}.")
+        today = dojo_today(request.now)
+        rows = reports.absentees(days=int(text), today=today)
+        return self.respond("absentees", rows, days=int(text), as_of=today)
+
+
+class RanksReport(Report):
+    """How many students hold which rank today."""
+
+    row = _object(
+        {"rank_system": _REFERENCE, "rank": _REFERENCE, "code": _TEXT, "students": _COUNT, "trial": _COUNT}
+    )
+    operations = {
+        "GET": OperationSpec(
+            **_report(row, {}, as_of=_DATE),
+            response_example={
+                "as_of": "2026-06-15",
+                "results": [
+                    {
+                        "rank_system": examples.GRADES,
+                        "rank": examples.FIFTH_KYU,
+                        "code": "5-kyu",
+                        "students": 7,
+                        "trial": 0,
+                    }
+                ],
+            },
+            text_examples={
+                "text/csv": "rank_system_id,rank_system,rank_id,rank,code,students,trial\r\n"
+                f"{examples.RANK_SYSTEM},Aikikai Hombu grades,{examples.RANK},5th kyu,5-kyu,7,0\r\n"
+            },
+        )
+    }
+
+    def get(self, request: Any) -> Response:
+        today = dojo_today(request.now)
+        return self.respond("ranks", reports.ranks(today=today), as_of=today)
+
+
+class ExpectedAttendance(Report):
+    """The attendance that each class expected in a period, and the actual one."""
+
+    row = _object(
+        {
+            "class": _REFERENCE,
+            "enrolled": _COUNT,
+            "sessions": _COUNT,
+            "weeks": {"type": "number", "minimum": 0},
+            "basis": {"type": "string", "enum": ["per_week", "rate"]},
+            "expected": {"type": "number", "minimum": 0},
+            "actual": _COUNT,
+            "share": {"type": ["number", "null"], "minimum": 0},
+            "trial": _COUNT,
+        }
+    )
+    operations = {
+        "GET": OperationSpec(
+            **_report(row, _PERIOD_QUERY, **_PERIOD),
+            response_example={
+                **_PERIOD_EXAMPLE,
+                "results": [
+                    {
+                        "class": examples.EVENING,
+                        "enrolled": 10,
+                        "sessions": 4,
+                        "weeks": 2.14,
+                        "basis": "per_week",
+                        "expected": 42.9,
+                        "actual": 31,
+                        "share": 0.723,
+                        "trial": 1,
+                    }
+                ],
+            },
+            text_examples={
+                "text/csv": "class_id,class,enrolled,sessions,weeks,basis,expected,actual,share,trial\r\n"
+                f"{examples.CLASS},Evening class,10,4,2.14,per_week,42.9,31,0.723,1\r\n"
+            },
+        )
+    }
+
+    def get(self, request: Any) -> Response:
+        period = read_period(request)
+        rows = reports.expected_attendance(period, today=dojo_today(request.now), now=request.now)
+        return self.respond("expected-attendance", rows, **_period_data(period))
+
+
+def read_period(request: Any) -> Period:
+    """Return the period from `from` to `to`: by default the 30 days that end today, or with `to`.
+
+    Raises `Invalid` if a bound is neither a date nor an instant, if `to` is before `from`, or if the period has more
+    than `MAX_PERIOD_DAYS` days.
+    """
+    query = request.query_params
+    until = _read_bound("to", query["to"]) if "to" in query else dojo_today(request.now)
+    try:
+        last_day = Period(until, until).last_day
+        since = (
+            _read_bound("from", query["from"])
+            if "from" in query
+            else last_day - timedelta(days=DEFAULT_PERIOD_DAYS - 1)
+        )
+        days = (last_day - Period(since, until).first_day).days + 1
+    except OverflowError:
+        raise Invalid.field("to", "This date is out of range.") from None
+    if days < 1 or (isinstance(since, datetime) and isinstance(until, datetime) and until <= since):
+        raise Invalid.field("to", "This is before `from`.")
+    if days > MAX_PERIOD_DAYS:
+        raise Invalid.field("from", f"A report covers at most {MAX_PERIOD_DAYS} days.")
+    return Period(since, until)
+
+
+def _period_data(period: Period) -> dict[str, Any]:
+    """Return the bounds of a period as they were given."""
+    return {"from": period.since, "to": period.until}
+
+
+def _read_bound(name: str, text: str) -> date:
+    try:
+        return read_date(text)
+    except ValueError:
+        pass
+    try:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is not None:
+            return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise Invalid.field(name, "This must be a date (YYYY-MM-DD) or an instant with its zone.")

@@ -1,0 +1,218 @@
+"""Classes of the weekly schedule, enrolments, the sessions made from classes, and calendar feeds."""
+
+from datetime import date, datetime, timedelta
+from typing import ClassVar, Final, Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from shared_apps.accounts.models import User
+from tatami.fields import SearchField
+from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
+from tenant_apps.ranks.models import Discipline, Rank
+from tenant_apps.students.dates import dojo_today
+from tenant_apps.students.models import Status, Student, status_on
+
+DEVICE_ROLE: Final = "device"
+"""The role of a kiosk or scanner in the table of access rules."""
+
+
+class CheckInWindow(models.Model):
+    """When check-in opens and closes and from when it is late, in minutes from the start; null: the dojo's setting."""
+
+    opens_minutes_before = models.PositiveSmallIntegerField(null=True)
+    closes_minutes_after = models.PositiveSmallIntegerField(null=True)
+    late_after_minutes = models.PositiveSmallIntegerField(null=True)
+
+    class Meta:
+        abstract = True
+
+
+class TrainingClass(Archivable, CheckInWindow):
+    """A class of the weekly schedule. `recurrence` is the document of `RecurrenceSerializer`, in local time."""
+
+    name = models.CharField(max_length=120)
+    search_name = SearchField("name", "class_type", "location")
+    class_type = models.CharField(max_length=60, blank=True)
+    discipline = models.ForeignKey(Discipline, null=True, on_delete=models.PROTECT, related_name="classes")
+    location = models.CharField(max_length=120, blank=True)
+    recurrence = models.JSONField()
+    capacity = models.PositiveIntegerField(null=True)
+    min_rank = models.ForeignKey(Rank, null=True, on_delete=models.PROTECT, related_name="+")
+    counts_toward_promotion = models.BooleanField(default=True)
+    expected_attendance = models.JSONField(default=dict)
+    materialised_until = models.DateField(null=True)
+    """Sessions exist up to and including this local date."""
+    materialised_zone = models.CharField(max_length=64, blank=True)
+    """The time zone of those sessions. If the dojo's zone differs by now, future sessions are generated again."""
+
+    instructors = models.ManyToManyField(User, through="ClassInstructor", related_name="classes")
+
+    objects: ClassVar = ArchivableQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("name", "id")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ClassInstructor(TenantModel):
+    """An instructor of a class."""
+
+    training_class = models.ForeignKey(
+        TrainingClass, on_delete=models.CASCADE, related_name="instructor_links"
+    )
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["training_class", "user"], name="class_instructor_once")
+        ]
+
+
+class EnrolmentQuerySet(models.QuerySet["Enrolment"]):
+    """The enrolments of the dojo."""
+
+    def belonging_to(self, user: User) -> Self:
+        """Return those of the students that are linked with a user."""
+        return self.filter(student__links__user=user)
+
+    def expected(self, *, on: date) -> Self:
+        """Return those whose students train on a local date: not archived, erased, inactive or on hold."""
+        here = self.filter(student__archived_at__isnull=True, student__erased_at__isnull=True)
+        return here.alias(status_then=status_on(on, "student__")).filter(
+            status_then__in=(Status.TRIAL, Status.ACTIVE)
+        )
+
+
+class Enrolment(TenantModel):
+    """A student is expected at a class."""
+
+    training_class = models.ForeignKey(TrainingClass, on_delete=models.CASCADE, related_name="enrolments")
+    student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="enrolments")
+
+    objects: ClassVar[EnrolmentQuerySet] = EnrolmentQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["training_class", "student"], name="enrolment_once")]
+
+
+class ClassSessionQuerySet(models.QuerySet["ClassSession"]):
+    """The sessions of the dojo."""
+
+    def between(self, first: date, last: date) -> Self:
+        """Return those on the local dates from `first` to `last`, both included."""
+        return self.filter(local_date__gte=first, local_date__lte=last)
+
+    def visible_to(self, role: str | None, *, now: datetime) -> Self:
+        """Return those that a role may see: a device sees today's, every other role sees all."""
+        if role != DEVICE_ROLE:
+            return self
+        today = dojo_today(now)
+        return self.between(today, today)
+
+
+class ClassSession(TenantModel, CheckInWindow):
+    """One session. It keeps the values that its class had when it was made.
+
+    A session that was generated from a recurrence fills a slot: a date and a time of day on the dojo's wall clock. The
+    slot does not change if the session is moved, cancelled or generated again in another time zone, so it is never
+    filled twice.
+    """
+
+    class Status(models.TextChoices):
+        SCHEDULED = "scheduled"
+        CANCELLED = "cancelled"
+
+    training_class = models.ForeignKey(
+        TrainingClass, null=True, on_delete=models.PROTECT, related_name="sessions"
+    )
+    slot_date = models.DateField(null=True)
+    slot_time = models.TimeField(null=True)
+    set_by_hand = ArrayField(models.CharField(max_length=40), default=list)
+    """The fields that were set for this session alone. A change of the class does not overwrite them."""
+    name = models.CharField(max_length=120)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    local_date = models.DateField()
+    status = models.CharField(max_length=16, choices=Status, default=Status.SCHEDULED)
+    cancelled_at = models.DateTimeField(null=True)
+    cancelled_by = models.ForeignKey(
+        User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    cancel_reason = models.CharField(max_length=500, blank=True)
+    class_type = models.CharField(max_length=60, blank=True)
+    discipline = models.ForeignKey(Discipline, null=True, on_delete=models.PROTECT, related_name="+")
+    location = models.CharField(max_length=120, blank=True)
+    note = models.CharField(max_length=500, blank=True)
+    capacity = models.PositiveIntegerField(null=True)
+    min_rank = models.ForeignKey(Rank, null=True, on_delete=models.PROTECT, related_name="+")
+    counts_toward_promotion = models.BooleanField(default=True)
+    instructor_ids = ArrayField(models.UUIDField(), default=list)
+    """The instructors, copied from the class so that past sessions keep theirs. Users are never deleted."""
+
+    objects: ClassVar[ClassSessionQuerySet] = ClassSessionQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ("starts_at", "id")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["training_class", "slot_date", "slot_time"], name="class_session_slot_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(ends_at__gt=models.F("starts_at")), name="class_session_ends_later"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["local_date", "starts_at"], name="class_session_by_date"),
+            models.Index(fields=["starts_at", "id"], name="class_session_by_start"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def duration(self) -> timedelta:
+        return self.ends_at - self.starts_at
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.status == self.Status.CANCELLED
+
+    @property
+    def cancellation(self) -> "ClassSession | None":
+        """Return this session if it is cancelled: its cancellation is stored in columns of its own."""
+        return self if self.is_cancelled else None
+
+    def is_over(self, now: datetime) -> bool:
+        return self.ends_at <= now
+
+    def set_times(self, starts_at: datetime, duration: timedelta) -> None:
+        """Set start, end and local date, unsaved."""
+        self.starts_at, self.ends_at = starts_at, starts_at + duration
+        self.local_date = dojo_today(starts_at)
+
+
+class CalendarFeedQuerySet(models.QuerySet["CalendarFeed"]):
+    """The calendar feeds of the dojo."""
+
+    def of_inactive_users(self) -> Self:
+        """Return those of users who may no longer sign in."""
+        return self.exclude(user__in=User.objects.active())
+
+
+class CalendarFeed(TenantModel):
+    """The calendar feed of a user. Holds the hash of its token; the token is shown once."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
+    token_hash = models.BinaryField(max_length=32)
+
+    objects: ClassVar[CalendarFeedQuerySet] = CalendarFeedQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user"], name="calendar_feed_one_each"),
+            models.UniqueConstraint(fields=["token_hash"], name="calendar_feed_token_once"),
+        ]

@@ -1,0 +1,62 @@
+"""A Monday class and what belongs to it, made over HTTP; and counting the statements of a request."""
+
+from typing import Any
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.support.clients import Caller, Dojo
+
+MONDAYS = {"weekdays": ["mo"], "start_time": "18:30", "duration_minutes": 90, "from": "2026-06-01"}
+
+
+def create_class(dojo: Dojo, **fields: Any) -> dict[str, Any]:
+    """Return a new class on Monday evenings."""
+    return dojo.create("/classes", {"name": "Evening", "recurrence": MONDAYS, **fields})
+
+
+def list_sessions(
+    dojo: Dojo, first: str = "2026-06-01", last: str = "2026-07-31", **query: str
+) -> list[dict[str, Any]]:
+    """Return the sessions from one day to another, both included."""
+    filters = "".join(f"&{name}={value}" for name, value in query.items())
+    answer = dojo.admin.get(f"/class-sessions?page_size=200&from={first}&to={last}{filters}")
+    assert answer.status_code == 200, answer.content
+    found: list[dict[str, Any]] = answer.json()["results"]
+    return found
+
+
+def session_on(dojo: Dojo, day: str, **query: str) -> dict[str, Any]:
+    """Return the only session on a day."""
+    (found,) = list_sessions(dojo, day, day, **query)
+    return found
+
+
+def create_student(dojo: Dojo, first_name: str = "Mika", **fields: Any) -> dict[str, Any]:
+    return dojo.create("/students", {"first_name": first_name, "last_name": "Sato", **fields})
+
+
+def enrol(dojo: Dojo, group: dict[str, Any], *students: dict[str, Any]) -> None:
+    for one in students:
+        answer = dojo.admin.post(f"/classes/{group['id']}/enrolments", {"student": one["id"]})
+        assert answer.status_code == 201, answer.content
+
+
+def record_attendance(
+    dojo: Dojo, student: dict[str, Any], session: dict[str, Any], **fields: Any
+) -> dict[str, Any]:
+    """Return a new attendance, recorded by hand."""
+    body = {"student": student["id"], "class_session": session["id"], **fields}
+    answer = dojo.admin.post("/attendance", body)
+    assert answer.status_code == 201, answer.content
+    return dict(answer.json()["attendance"])
+
+
+def number_of_statements(caller: Caller, method: str, path: str, body: Any = None, status: int = 200) -> int:
+    """Return how many statements a request needs, without those of the transaction and of the host's look-up."""
+    caller.get("/me")
+    with CaptureQueriesContext(connection) as captured:
+        answer = caller.request(method, path, body)
+    assert answer.status_code == status, answer.content
+    statements = [one["sql"] for one in captured.captured_queries]
+    return sum("SAVEPOINT" not in one and "tenants_" not in one for one in statements)
