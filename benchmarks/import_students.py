@@ -43,11 +43,10 @@ def main() -> int:
 
 def measure(dojo: Any) -> int:
     """Send the file three times, and fetch the roll."""
-    from tests.students.crowd import crowd
-    from tests.students.uploads import upload
+    from tests.students.csv_files import large_file, upload
 
     system = dojo.create("/rank-systems", {"preset": "fik-kendo"})
-    content, _ = crowd(system=system["name"], rank=system["ranks"][0]["name"])
+    content, _ = large_file(system=system["name"], rank=system["ranks"][0]["name"])
     confirm = 0.0
     for name, path in (
         ("preview", "/students/import?dry_run=true"),

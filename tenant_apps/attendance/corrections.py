@@ -27,10 +27,10 @@ from tenant_apps.attendance.check_in.types import (
 from tenant_apps.attendance.errors import NotRecordedByYou, SessionCancelled
 from tenant_apps.attendance.models import Attendance
 from tenant_apps.classes.models import ClassSession, Enrolment
-from tenant_apps.students.dates import dojo_today
+from tenant_apps.dojo.dates import dojo_today
+from tenant_apps.students.errors import AlreadyVoided
 from tenant_apps.students.locking import lock_student
 from tenant_apps.students.models import Student
-from tenant_apps.students.services import AlreadyVoided
 
 PRESENT: Final = "present"
 LATE: Final = "late"

@@ -13,7 +13,7 @@ from tatami.tenancy.models import TenantModel
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.attendance.check_in import types
 from tenant_apps.classes.models import DEVICE_ROLE, ClassSession
-from tenant_apps.students.dates import dojo_today
+from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.students.models import Student
 
 

@@ -7,7 +7,7 @@ from django.db import connection
 
 from tenant_apps.attendance.models import Attendance, Card, Refusal
 from tenant_apps.attendance.serializers import AttendanceSerializer, RefusalSerializer
-from tenant_apps.students import personal_data
+from tenant_apps.students import privacy
 from tenant_apps.students.models import Student
 
 # A response may name other students than its own: the candidates from which a parent must choose.
@@ -54,8 +54,6 @@ def erase_cards(student: Student, _now: datetime) -> None:
 
 def register() -> None:
     """Register what this app stores about a student."""
-    personal_data.register(
-        "attendance", collect=collect_attendance, erase=erase_attendance, models=(Attendance,)
-    )
-    personal_data.register("refusals", collect=collect_refusals, erase=erase_scans, models=(Refusal,))
-    personal_data.register("cards", collect=collect_cards, erase=erase_cards, models=(Card,))
+    privacy.register("attendance", collect=collect_attendance, erase=erase_attendance, models=(Attendance,))
+    privacy.register("refusals", collect=collect_refusals, erase=erase_scans, models=(Refusal,))
+    privacy.register("cards", collect=collect_cards, erase=erase_cards, models=(Card,))

@@ -17,7 +17,7 @@ from tatami.usage import Figures
 from tenant_apps.attendance.models import Attendance
 from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
 from tenant_apps.classes.recurrence import read_recurrence
-from tenant_apps.students.dates import dojo_today
+from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.students.models import RankEvent, Status, Student, StudentGuardian
 from tenant_apps.students.models.student import ERASED_NAME
 

@@ -12,7 +12,7 @@ from tatami.keys import secret_hash
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.classes.models import CalendarFeed, ClassSession, Enrolment
 from tenant_apps.classes.sessions import attach_instructors
-from tenant_apps.students.dates import dojo_today
+from tenant_apps.dojo.dates import dojo_today
 
 DAYS_BACK: Final = timedelta(days=30)
 DAYS_AHEAD: Final = timedelta(days=90)

@@ -10,8 +10,8 @@ from django.db.models import Q
 from shared_apps.accounts.models import User
 from tatami.fields import SearchField
 from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
+from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.ranks.models import Discipline, Rank
-from tenant_apps.students.dates import dojo_today
 from tenant_apps.students.models import Status, Student, status_on
 
 DEVICE_ROLE: Final = "device"

@@ -10,7 +10,7 @@ from shared_apps.accounts.models import User
 from tatami.errors import Invalid
 from tenant_apps.classes.models import ClassInstructor, ClassSession, Enrolment, TrainingClass
 from tenant_apps.classes.session_generation import generate_sessions, horizon, regenerate_sessions
-from tenant_apps.students.dates import dojo_today
+from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.students.locking import lock_student
 from tenant_apps.students.models import Student
 

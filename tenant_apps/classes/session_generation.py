@@ -19,7 +19,7 @@ from django.db.models.functions import Greatest, TruncDate
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.classes.models import ClassInstructor, ClassSession, TrainingClass
 from tenant_apps.classes.recurrence import Occurrence, occurrences, read_recurrence
-from tenant_apps.students.dates import dojo_today
+from tenant_apps.dojo.dates import dojo_today
 
 HORIZON: Final = timedelta(days=92)
 """How far ahead sessions are generated without a request for them. Calendar feeds show less."""

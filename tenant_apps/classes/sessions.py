@@ -13,10 +13,9 @@ from tatami.errors import DomainError, NotFound
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
 from tenant_apps.classes.session_generation import inherited_values, instructor_ids_of
+from tenant_apps.dojo.dates import dojo_today, long_date
 from tenant_apps.dojo.models import DojoSettings
-from tenant_apps.dojo.words import written_date
-from tenant_apps.students.dates import dojo_today
-from tenant_apps.students.notices import Notice, give_notice
+from tenant_apps.students.events import Notice, publish_notices
 
 
 class SessionExists(DomainError):
@@ -116,11 +115,11 @@ def _notify_students(session: ClassSession, *, on: date) -> None:
     enrolled = Enrolment.objects.expected(on=on).filter(training_class=session.training_class_id)
     values = {
         "class": session.name,
-        "date": written_date(session.local_date, DojoSettings.current().tongue),
+        "date": long_date(session.local_date, DojoSettings.current().language_code),
         "time": f"{session.starts_at.astimezone(ZoneInfo(current_tenant().timezone)):%H:%M}",
         "reason": session.cancel_reason,
     }
-    give_notice(
+    publish_notices(
         "class_cancelled", [Notice(one, values) for one in enrolled.values_list("student", flat=True)]
     )
 

@@ -31,7 +31,7 @@ from tenant_apps.classes.serializers import (
     SessionSerializer,
     TrainingClassSerializer,
 )
-from tenant_apps.students.dates import dojo_today
+from tenant_apps.dojo.dates import dojo_today
 
 CLASSES: Final = TrainingClass.objects.select_related("discipline", "min_rank").prefetch_related(
     "instructors"

@@ -1,1 +1,1 @@
-"""What a dojo decides for itself: its settings."""
+"""The settings of a dojo."""

@@ -1,4 +1,4 @@
-"""Dojos' logos: read carefully, and made fit for print. Pure."""
+"""Validate the logo of the dojo, and reduce it to print size. No Django, because documents are printed without it."""
 
 from io import BytesIO
 from typing import Final
@@ -10,17 +10,17 @@ from tatami.errors import DomainError
 LARGEST_FILE: Final = 2 * 1024 * 1024
 """Bytes."""
 LARGEST_SIDE: Final = 4096
-"""Pixels: of more, nothing is unpacked."""
+"""Pixels. Larger pictures are not decoded."""
 PRINTED: Final = (1000, 360)
-"""Pixels, width and height: 360 dots an inch on the certificate. What is larger is made smaller."""
-BROKEN: Final = (
+"""Pixels, width and height: 360 dots per inch on the certificate. Larger logos are reduced."""
+PILLOW_ERRORS: Final = (
     OSError,
     ValueError,
     SyntaxError,
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )
-"""What Pillow raises for pictures that are none."""
+"""The exceptions that Pillow raises for files that are not valid pictures."""
 
 
 class BadLogo(DomainError):
@@ -31,10 +31,10 @@ class BadLogo(DomainError):
 
 
 def read_logo(picture: bytes) -> bytes:
-    """Return the logo as it is kept and printed: PNG or JPEG, upright, of 1,000 by 360 pixels at most.
+    """Return the logo as it is stored and printed: PNG or JPEG, upright, at most 1,000 by 360 pixels.
 
-    Nothing of the file but the picture is kept, so neither where a photograph was taken nor what hides behind it.
-    BadLogo: over 2 MiB, over 4,096 pixels a side, another format, or broken.
+    Only the picture is kept, without metadata such as the place where a photograph was taken. Raises `BadLogo` for
+    files over 2 MiB, over 4,096 pixels a side, of another format, or damaged.
     """
     if len(picture) > LARGEST_FILE:
         raise BadLogo(f"The logo is larger than {LARGEST_FILE // 1024 // 1024} MiB.")
@@ -42,25 +42,25 @@ def read_logo(picture: bytes) -> bytes:
         with Image.open(BytesIO(picture), formats=("PNG", "JPEG")) as opened:
             if max(opened.size) > LARGEST_SIDE:
                 raise BadLogo(f"The logo has more than {LARGEST_SIDE} pixels on a side.")
-            return _printed(opened)
-    except BROKEN as broken:
-        raise BadLogo from broken
+            return _print_size(opened)
+    except PILLOW_ERRORS as error:
+        raise BadLogo from error
 
 
-def _printed(opened: Image.Image) -> bytes:
+def _print_size(opened: Image.Image) -> bytes:
     upright = ImageOps.exif_transpose(opened)
     plain = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
     plain.thumbnail(PRINTED)
-    kept = BytesIO()
+    content = BytesIO()
     if opened.format == "JPEG":
-        plain.save(kept, "JPEG", quality=90)
+        plain.save(content, "JPEG", quality=90)
     else:
-        plain.save(kept, "PNG", optimize=True)
-    return kept.getvalue()
+        plain.save(content, "PNG", optimize=True)
+    return content.getvalue()
 
 
 def printable_logo(picture: bytes | None) -> bytes | None:
-    """Return the logo for print, or None where there is none that can be read: a certificate does not fail by it."""
+    """Return the logo for print, or None if it cannot be read, so that certificates are printed without it."""
     try:
         return read_logo(picture) if picture else None
     except BadLogo:

@@ -1,4 +1,4 @@
-"""The dojo's settings: one row, made when first changed. Name and time zone stand on the platform's Tenant."""
+"""The settings of a dojo: one row, created on first use. Name and time zone are stored on the platform's `Tenant`."""
 
 from typing import Final, cast
 
@@ -6,35 +6,35 @@ from django.db import models
 
 from tatami.tenancy.models import TenantModel
 from tatami.tenancy.scope import current_tenant_id
-from tenant_apps.dojo.words import Language as Tongue
+from tenant_apps.dojo.dates import Language as LanguageCode
 
 LONGEST_WINDOW_MINUTES: Final = 1440
-"""No check-in window reaches further from a session's start, so a scan looks at two days of sessions."""
+"""The longest check-in window around the start of a session, so a scan looks at two days of sessions."""
 
 LONGEST_ABSENCE_DAYS: Final = 365
-"""After more than a year nobody is missed."""
+"""Absence mails are sent after at most a year."""
 
 
 class LeapDayBirthday(models.TextChoices):
-    """On which day a child of 29 February comes of age in a common year (convention C3)."""
+    """The birthday in common years of a person born on 29 February (convention C3)."""
 
     MARCH_1 = "mar1"
     FEBRUARY_28 = "feb28"
 
 
 class Policy(models.TextChoices):
-    """What happens at check-in when a rule is not met: nothing, or a refusal."""
+    """Whether check-in ignores or enforces a rule."""
 
     IGNORE = "ignore"
     ENFORCE = "enforce"
 
 
 class CardPolicy(models.TextChoices):
-    """Whether printed cards, which can be lent, are taken at check-in."""
+    """Whether printed cards, which can be lent to others, are accepted at check-in."""
 
     ALLOW = "allow"
     FLAG = "flag"
-    """Taken; two uses at two devices within a minute are noted among the refusals, and told to staff."""
+    """Accepted; two uses at two devices within a minute are recorded among the refusals, and staff are informed."""
     FORBID = "forbid"
 
 
@@ -46,7 +46,7 @@ class Language(models.TextChoices):
 
 
 class DojoSettings(TenantModel):
-    """What a dojo decided. Minutes count from a session's start. Its id is the dojo's, so there is one row at most."""
+    """The settings of the dojo. Minutes count from the start of a session. The id is the dojo's: at most one row."""
 
     id = models.UUIDField(primary_key=True, default=current_tenant_id, editable=False)
     language = models.CharField(max_length=8, choices=Language, default=Language.ENGLISH)
@@ -62,21 +62,21 @@ class DojoSettings(TenantModel):
     late_after_minutes = models.PositiveSmallIntegerField(default=10)
     terms = models.TextField(blank=True, max_length=20_000)
     logo = models.CharField(max_length=200, blank=True)
-    """The file's name in the storage."""
+    """The name of the file in the storage; empty: no logo."""
     notify_promotion = models.BooleanField(default=True)
     notify_exam_invitation = models.BooleanField(default=True)
     notify_class_cancelled = models.BooleanField(default=True)
     absence_after_days = models.PositiveSmallIntegerField(null=True, blank=True)
-    """After so many days without a visit a student is written to; null: nobody is."""
+    """A student gets a mail after this many days without attendance; null: no mails."""
     reply_to = models.EmailField(max_length=254, blank=True)
-    """Where answers to mails go; empty: nowhere."""
+    """The address for replies to mails; empty: none."""
 
     @property
-    def tongue(self) -> Tongue:
-        """The language, as `tenant_apps.dojo.words` names it."""
-        return cast("Tongue", self.language)
+    def language_code(self) -> LanguageCode:
+        """The language, typed for `tenant_apps.dojo.dates`."""
+        return cast("LanguageCode", self.language)
 
     @classmethod
     def current(cls) -> "DojoSettings":
-        """Return the dojo's settings, or the defaults where none was changed yet (an unsaved row)."""
+        """Return the settings of the dojo; if none are saved yet, the defaults as an unsaved row."""
         return cls.objects.first() or cls()

@@ -1,4 +1,4 @@
-"""The shape of the dojo's settings."""
+"""Requests and responses of the settings."""
 
 from tatami.api.fields import MultiLineField, SingleLineField
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
@@ -7,7 +7,7 @@ from tenant_apps.dojo.models import LONGEST_ABSENCE_DAYS, LONGEST_WINDOW_MINUTES
 
 
 class DojoSettingsSerializer(StrictModelSerializer):
-    """Settings of this dojo; `name` and `timezone` are the ones the platform knows it by."""
+    """Settings of this dojo. The platform stores `name` and `timezone`."""
 
     name = SingleLineField(max_length=200, required=False, source="tenant_name")
     timezone = SingleLineField(

@@ -1,4 +1,4 @@
-"""Changing what the dojo decided."""
+"""Change the settings of the dojo."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,19 +8,19 @@ from django.db import transaction
 from tenant_apps.dojo.models import DojoSettings
 
 
-def settings_row() -> DojoSettings:
-    """Return the dojo's settings, kept from the first time on; once even if two ask at the same time."""
-    kept = DojoSettings.objects.first()
-    if kept is None:
+def get_or_create_settings() -> DojoSettings:
+    """Return the settings of the dojo, and save the defaults on first use. Concurrent calls create one row."""
+    settings = DojoSettings.objects.first()
+    if settings is None:
         DojoSettings.objects.bulk_create([DojoSettings()], ignore_conflicts=True)
-        kept = DojoSettings.objects.get()
-    return kept
+        settings = DojoSettings.objects.get()
+    return settings
 
 
 @transaction.atomic
 def change_settings(*, changes: Mapping[str, Any]) -> DojoSettings:
-    """Change the dojo's settings. Two changes at once of different settings both last."""
-    settings_row()
+    """Change the settings of the dojo. Concurrent changes of different settings are both kept."""
+    get_or_create_settings()
     settings = DojoSettings.objects.select_for_update().get()
     for field, value in changes.items():
         setattr(settings, field, value)

@@ -11,14 +11,13 @@ from django.db.models import Max
 from tatami.work import DONE, Turn, job
 from tenant_apps.attendance.models import Attendance
 from tenant_apps.attendance.reports import absentees
+from tenant_apps.dojo.dates import dojo_today, long_date
 from tenant_apps.dojo.models import DojoSettings
-from tenant_apps.dojo.services import settings_row
-from tenant_apps.dojo.words import written_date
+from tenant_apps.dojo.services import get_or_create_settings
 from tenant_apps.notifications.models import Delivery, NotificationKind
 from tenant_apps.notifications.outbox import queue
 from tenant_apps.notifications.templates import template_for
-from tenant_apps.students.dates import dojo_today
-from tenant_apps.students.notices import Notice
+from tenant_apps.students.events import Notice
 
 CATCH_UP: Final = timedelta(days=7)
 """How many missed nights are made up for. Students absent for longer when the setting is made get no mail."""
@@ -27,7 +26,7 @@ CATCH_UP: Final = timedelta(days=7)
 @job("notifications.absentees")
 def notify_absentees(turn: Turn) -> str | None:
     """Queue mail to students whose absence reached the dojo's limit. Running it twice in a night sends nothing more."""
-    settings_row()
+    get_or_create_settings()
     with transaction.atomic():
         # The lock keeps two concurrent runs from both finding that no mail was sent.
         settings = DojoSettings.objects.select_for_update().get()
@@ -68,7 +67,7 @@ def absence_notices(students: Sequence[UUID], *, settings: DojoSettings) -> list
 
 
 def _values(last: date, *, days: int, settings: DojoSettings) -> dict[str, str]:
-    return {"last_visit": written_date(last, settings.tongue), "days": str(days)}
+    return {"last_visit": long_date(last, settings.language_code), "days": str(days)}
 
 
 def _last_notified(students: Iterable[UUID], *, since: date) -> dict[UUID, date]:

@@ -12,14 +12,14 @@ from tatami import clock
 from tatami.errors import DomainError
 from tatami.ids import uuid7
 from tatami.tenancy.scope import current_tenant_id
+from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.notifications.addresses import address_hash
 from tenant_apps.notifications.models import Delivery, Notification, NotificationKind
 from tenant_apps.notifications.recipients import NewDelivery, deliveries_for
 from tenant_apps.notifications.sending import send_outbox
 from tenant_apps.notifications.templates import MessageText, sample_values, template_for
-from tenant_apps.students.dates import dojo_today
-from tenant_apps.students.notices import Notice
+from tenant_apps.students.events import Notice
 
 NO_ADDRESS: Final = "no_address"
 CANCELLED: Final = "cancelled"

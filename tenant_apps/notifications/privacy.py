@@ -8,8 +8,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from tatami import retention
 from tenant_apps.notifications.models import Delivery, DeliveryQuerySet, Notification
-from tenant_apps.students import personal_data
-from tenant_apps.students.guardians import delete_at_once
+from tenant_apps.students import privacy
+from tenant_apps.students.guardians import delete_in_one_statement
 from tenant_apps.students.models import Guardian, Student
 
 FORGOTTEN: Final = "forgotten"
@@ -22,7 +22,7 @@ State = Delivery.State
 
 def register() -> None:
     """Register what this app stores about a student."""
-    personal_data.register("notifications", collect=collect, erase=erase)
+    privacy.register("notifications", collect=collect, erase=erase)
 
 
 def collect(student: Student) -> Any:
@@ -75,8 +75,8 @@ def empty_old_mail(*, now: datetime, dry_run: bool = False) -> int:
     if dry_run:
         return found
     tests = Notification.objects.filter(is_test=True, created_at__lt=until)
-    delete_at_once(Delivery.objects.filter(notification__in=tests))
-    delete_at_once(tests)
+    delete_in_one_statement(Delivery.objects.filter(notification__in=tests))
+    delete_in_one_statement(tests)
     old.queued().update(state=State.SKIPPED, reason=TOO_OLD, updated_at=now)
     old.exclude(values={}).update(values={}, updated_at=now)
     texts = Notification.objects.filter(created_at__lt=until).exclude(body="")

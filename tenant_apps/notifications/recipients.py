@@ -16,8 +16,8 @@ from tenant_apps.notifications.addresses import is_deliverable
 from tenant_apps.notifications.email_messages import MAX_CERTIFICATES
 from tenant_apps.promotions.choosing import chosen
 from tenant_apps.ranks.civil_dates import LeapDayBirthday, full_age
+from tenant_apps.students.events import Notice
 from tenant_apps.students.models import Guardian, Status, Student, StudentGuardian, StudentQuerySet
-from tenant_apps.students.notices import Notice
 
 AGE_OF_MAJORITY: Final = 18
 

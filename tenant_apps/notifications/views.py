@@ -15,6 +15,7 @@ from tatami.api.responses import accepted
 from tatami.api.views import ApiView, Detail, Listing, get_or_404
 from tatami.errors import Invalid, NotFound
 from tatami.tenancy.scope import current_tenant
+from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.dojo.models import DojoSettings, Language
 from tenant_apps.notifications import openapi, outbox
 from tenant_apps.notifications.absentees import absence_notices
@@ -43,9 +44,8 @@ from tenant_apps.notifications.templates import (
     template_for,
     validate_text,
 )
-from tenant_apps.students.dates import dojo_today
+from tenant_apps.students.events import Notice
 from tenant_apps.students.models import Student
-from tenant_apps.students.notices import Notice
 
 RECIPIENTS_IN_DETAIL: Final = 200
 

@@ -15,8 +15,8 @@ from django.db import IntegrityError, transaction
 
 from shared_apps.accounts.models import User
 from tatami.errors import DomainError, NotFound
+from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
-from tenant_apps.dojo.words import written_date
 from tenant_apps.promotions.check import Answer, Check
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.promotions.errors import AlreadyAwarded, DemotedThatDay, NotEligible
@@ -24,10 +24,10 @@ from tenant_apps.promotions.models import BatchItem, Certificate, Decision
 from tenant_apps.promotions.showing import shown_answer
 from tenant_apps.ranks.definition import StepType
 from tenant_apps.ranks.models import Rank
-from tenant_apps.students.errors import NotForOneself
-from tenant_apps.students.history import forget_snapshot
+from tenant_apps.students.errors import OwnRankChange
+from tenant_apps.students.events import Notice, publish_notices
+from tenant_apps.students.history import delete_snapshots
 from tenant_apps.students.models import RankEvent, Student, StudentUser
-from tenant_apps.students.notices import Notice, give_notice
 
 Kind = RankEvent.Kind
 
@@ -56,7 +56,7 @@ class Verdict:
 
 @transaction.atomic
 def award(*, nomination: Nomination, effective_on: date, by: User) -> RankEvent:
-    """Award a rank to one student. Raises `NotForOneself`, `AlreadyAwarded`, `DemotedThatDay`, `NotEligible`.
+    """Award a rank to one student. Raises `OwnRankChange`, `AlreadyAwarded`, `DemotedThatDay`, `NotEligible`.
 
     `NotFound` where she was archived meanwhile.
     """
@@ -76,9 +76,9 @@ def lock_live_students(ids: Sequence[UUID]) -> dict[UUID, Student]:
 
 
 def refuse_own(students: Collection[UUID], by: User) -> None:
-    """Raise `NotForOneself` if a user speaks for one of the students whose ranks are taken back."""
+    """Raise `OwnRankChange` if a user speaks for one of the students whose ranks are taken back."""
     if StudentUser.objects.filter(user=by, student__in=students).exists():
-        raise NotForOneself
+        raise OwnRankChange
 
 
 def judge(
@@ -110,7 +110,7 @@ class Panel:
     def of(cls, students: Mapping[UUID, Student], *, effective_on: date, by: User | None) -> "Panel":
         """Read what it must know about all students: two statements."""
         received: dict[tuple[UUID, UUID], list[RankEvent]] = {}
-        for event in RankEvent.objects.standing().filter(student__in=students).latest_last():
+        for event in RankEvent.objects.not_voided().filter(student__in=students).latest_last():
             received.setdefault((event.student_id, event.system_id), []).append(event)
         own = StudentUser.objects.filter(user=by, student__in=students).values_list("student_id", flat=True)
         return cls(effective_on, frozenset(own), received)
@@ -119,7 +119,7 @@ class Panel:
         """Return what stands in the way of this award: oneself, what was received or taken away, the rules."""
         refusal: DomainError | None = None
         if answer.student.pk in self.own:
-            refusal = NotForOneself()
+            refusal = OwnRankChange()
         elif self._has_received(answer):
             refusal = AlreadyAwarded()
         elif self._is_demoted_that_day(answer):
@@ -188,10 +188,10 @@ def record(
         for verdict, event in zip(verdicts, events, strict=True)
     )
     Certificate.objects.bulk_create(Certificate(event=event) for event in events)
-    forget_snapshot(students, {event.system_id for event in events})
+    delete_snapshots(students, {event.system_id for event in events})
     if tell:
-        written = written_date(effective_on, DojoSettings.current().tongue)
-        give_notice("promotion", [_notice(event, written) for event in events])
+        written = long_date(effective_on, DojoSettings.current().language_code)
+        publish_notices("promotion", [_notice(event, written) for event in events])
     return events
 
 

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from tatami.api.filters import one_of, yes_or_no
 from tatami.api.responses import accepted
 from tatami.api.views import ApiView, Detail, Listing, get_or_404
+from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.promotions import batches
 from tenant_apps.promotions.choosing import chosen
 from tenant_apps.promotions.models import Batch, BatchItem, Decision, count_items
@@ -18,7 +19,6 @@ from tenant_apps.promotions.serializers import (
     NewBatchSerializer,
     ReasonSerializer,
 )
-from tenant_apps.students.dates import dojo_today
 from tenant_apps.students.models import Status
 
 _BATCHES = Batch.objects.select_related("rank_system", "requested_by")

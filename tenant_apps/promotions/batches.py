@@ -30,7 +30,7 @@ from tenant_apps.promotions.halving import WRONG_WITH_A_RECORD, by_halves
 from tenant_apps.promotions.models import Batch, BatchItem
 from tenant_apps.promotions.showing import shown_answer
 from tenant_apps.ranks.models import Rank, RankSystem
-from tenant_apps.students.history import forget_snapshot
+from tenant_apps.students.history import delete_snapshots
 from tenant_apps.students.models import RankEvent, Student
 
 logger = structlog.get_logger(__name__)
@@ -86,7 +86,7 @@ def cancel(*, batch: Batch, now: datetime) -> None:
 def revert(*, batch: Batch, reason: str, by: User, now: datetime) -> None:
     """Void all that a batch awarded, and leave undone what is not done yet.
 
-    Ranks that were awarded on top of these since stand. Raises `NothingToRevert`, `AlreadyReverted`; `NotForOneself`
+    Ranks that were awarded on top of these since stand. Raises `NothingToRevert`, `AlreadyReverted`; `OwnRankChange`
     where he speaks for one of those awarded.
     """
     batch = _locked(batch)
@@ -100,11 +100,11 @@ def revert(*, batch: Batch, reason: str, by: User, now: datetime) -> None:
     students = Student.objects.filter(pk__in=awarded.values("student"))
     ids = [student for (student,) in students.locked().values_list("pk")]
     refuse_own(ids, by)
-    events = RankEvent.objects.standing().filter(decision__batch_item__batch=batch)
+    events = RankEvent.objects.not_voided().filter(decision__batch_item__batch=batch)
     systems = set(events.values_list("system", flat=True))
     events.update(voided_at=now, voided_by=by, void_reason=reason, updated_at=now)
     awarded.update(state=State.REVERTED, updated_at=now)
-    forget_snapshot(ids, systems)
+    delete_snapshots(ids, systems)
 
 
 @job("promotions.batches")

@@ -9,7 +9,7 @@ from uuid import UUID
 from tenant_apps.promotions.engine import StepResult, evaluate
 from tenant_apps.promotions.facts import FactsOfStudents
 from tenant_apps.ranks.models import Rank, RankSystem
-from tenant_apps.ranks.rules import CurrentRules, rules_in_force
+from tenant_apps.ranks.services import RulesInForce, rules_in_force
 from tenant_apps.students.models import Student
 
 
@@ -18,7 +18,7 @@ class Answer:
     """One rank that a student may seek: the engine's result, and what it is about."""
 
     student: Student
-    rules: CurrentRules
+    rules: RulesInForce
     result: StepResult
 
     @property
@@ -69,7 +69,7 @@ class Check:
         (step,) = evaluate(rules.definition, facts, self.as_of, target=target.code)
         return Answer(student, rules, step)
 
-    def _rules_for(self, student: Student) -> list[CurrentRules]:
+    def _rules_for(self, student: Student) -> list[RulesInForce]:
         every = list(self._rules.values())
         if self.system:
             return every
@@ -83,6 +83,6 @@ class Check:
         return FactsOfStudents(self.students)
 
     @cached_property
-    def _rules(self) -> dict[UUID, CurrentRules]:
+    def _rules(self) -> dict[UUID, RulesInForce]:
         found = rules_in_force(on=self.as_of, only=self.system, named=self.named)
         return {rules.system.pk: rules for rules in found}

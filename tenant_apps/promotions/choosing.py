@@ -39,7 +39,7 @@ def chosen(by: Mapping[str, Any], *, on: date) -> StudentQuerySet:
         students = students.filter(Exists(enrolled.filter(training_class=by["training_class"])))
     if "discipline" in by:
         students = students.filter(Exists(enrolled.filter(training_class__discipline=by["discipline"])))
-    held = RankEvent.objects.standing().filter(student=OuterRef("pk"), effective_on__lte=on)
+    held = RankEvent.objects.not_voided().filter(student=OuterRef("pk"), effective_on__lte=on)
     if "rank_system" in by:
         students = students.filter(Exists(held.filter(system=by["rank_system"])))
     if "rank" in by:

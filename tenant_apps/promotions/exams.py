@@ -12,8 +12,8 @@ from uuid import UUID
 from django.db import transaction
 
 from shared_apps.accounts.models import User
+from tenant_apps.dojo.dates import dojo_today, long_date
 from tenant_apps.dojo.models import DojoSettings
-from tenant_apps.dojo.words import written_date
 from tenant_apps.promotions.awards import Nomination, judge, lock_live_students, record, refuse_own
 from tenant_apps.promotions.check import Answer, Check
 from tenant_apps.promotions.engine import Eligibility
@@ -27,10 +27,9 @@ from tenant_apps.promotions.errors import (
 from tenant_apps.promotions.models import Candidate, Exam
 from tenant_apps.ranks.models import Rank
 from tenant_apps.students import locking
-from tenant_apps.students.dates import dojo_today
-from tenant_apps.students.history import forget_snapshot
+from tenant_apps.students.events import Notice, publish_notices
+from tenant_apps.students.history import delete_snapshots
 from tenant_apps.students.models import RankEvent, Student
-from tenant_apps.students.notices import Notice, give_notice
 
 
 class Invitation(NamedTuple):
@@ -81,8 +80,8 @@ def invite(*, exam: Exam, invitations: Sequence[Invitation]) -> None:
     Candidate.objects.bulk_create(
         Candidate(exam=exam, student_id=one.student, target=one.target) for one in new
     )
-    written = written_date(exam.date, DojoSettings.current().tongue)
-    give_notice("exam_invitation", [_notice(exam, one, written) for one in new])
+    written = long_date(exam.date, DojoSettings.current().language_code)
+    publish_notices("exam_invitation", [_notice(exam, one, written) for one in new])
 
 
 def eligible_for(exam: Exam, students: Sequence[Student], targets: Sequence[Rank] = ()) -> list[Invitation]:
@@ -157,7 +156,7 @@ def finish(*, exam: Exam, by: User, now: datetime) -> list[RankEvent]:
 def reopen(*, exam: Exam, reason: str, by: User, now: datetime) -> None:
     """Void what an exam awarded and take results again. Ranks awarded on top since stand.
 
-    Raises `ExamNotFinished`; `NotForOneself` where he speaks for a candidate.
+    Raises `ExamNotFinished`; `OwnRankChange` where he speaks for a candidate.
     """
     exam = _locked(exam)
     if exam.finished_at is None:
@@ -165,10 +164,10 @@ def reopen(*, exam: Exam, reason: str, by: User, now: datetime) -> None:
     students = Student.objects.filter(pk__in=Candidate.objects.filter(exam=exam).values("student"))
     ids = [student for (student,) in students.locked().values_list("pk")]
     refuse_own(ids, by)
-    events = RankEvent.objects.standing().filter(candidate__exam=exam)
+    events = RankEvent.objects.not_voided().filter(candidate__exam=exam)
     events.update(voided_at=now, voided_by=by, void_reason=reason, updated_at=now)
     Candidate.objects.filter(exam=exam).update(event=None, updated_at=now)
-    forget_snapshot(ids, [exam.rank_system_id])
+    delete_snapshots(ids, [exam.rank_system_id])
     Exam.objects.filter(pk=exam.pk).update(
         finished_at=None, finished_by=None, reopened_at=now, reopen_reason=reason, updated_at=now
     )

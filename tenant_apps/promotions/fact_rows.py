@@ -79,7 +79,7 @@ def rank_events(ids: Sequence[UUID]) -> dict[UUID, dict[UUID, RankHistory]]:
     """By student, then by rank system."""
     found: dict[UUID, dict[UUID, RankHistory]] = {student: {} for student in ids}
     histories = (
-        models.RankEvent.objects.standing()
+        models.RankEvent.objects.not_voided()
         .filter(student__in=ids)
         .order_by()
         .values_list("student", "system")

@@ -8,7 +8,7 @@ from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.promotions import fact_rows
 from tenant_apps.promotions.engine import (
     Approval,
-    Lasting,
+    DatedFact,
     LeapDayBirthday,
     NamedFact,
     OpeningBalance,
@@ -78,8 +78,8 @@ def _recorded(rows: Iterable[FactRow]) -> dict[str, Any]:
     return {field: tuple(facts) for field, facts in found.items()}
 
 
-def _lasting(row: FactRow) -> Lasting:
-    return Lasting(on=row.on, expires_on=row.expires_on)
+def _lasting(row: FactRow) -> DatedFact:
+    return DatedFact(on=row.on, expires_on=row.expires_on)
 
 
 def _named(row: FactRow) -> NamedFact:

@@ -7,7 +7,7 @@ from django.db.models import F
 
 from tenant_apps.promotions.models import BatchItem, Candidate, Decision
 from tenant_apps.promotions.serializers import DecisionSerializer, SnapshotSerializer
-from tenant_apps.students import personal_data
+from tenant_apps.students import privacy
 from tenant_apps.students.models import EligibilitySnapshot, Student
 
 
@@ -19,7 +19,7 @@ def collect_decisions(student: Student) -> Any:
 
 def collect_batches(student: Student) -> Any:
     """Return what batches found out."""
-    return personal_data.rows_of(BatchItem.objects.filter(student=student))
+    return privacy.rows_of(BatchItem.objects.filter(student=student))
 
 
 def collect_exams(student: Student) -> Any:
@@ -61,9 +61,9 @@ def erase_eligibility(student: Student, _now: datetime) -> None:
 
 def register() -> None:
     """Register what this app holds."""
-    personal_data.register("decisions", collect=collect_decisions, erase=erase_decisions)
-    personal_data.register("batches", collect=collect_batches, erase=erase_batches, models=(BatchItem,))
-    personal_data.register("exams", collect=collect_exams, erase=erase_exams, models=(Candidate,))
-    personal_data.register(
+    privacy.register("decisions", collect=collect_decisions, erase=erase_decisions)
+    privacy.register("batches", collect=collect_batches, erase=erase_batches, models=(BatchItem,))
+    privacy.register("exams", collect=collect_exams, erase=erase_exams, models=(Candidate,))
+    privacy.register(
         "eligibility", collect=collect_eligibility, erase=erase_eligibility, models=(EligibilitySnapshot,)
     )

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from shared_apps.accounts.models import User
 from tatami.tenancy.addresses import origin
 from tatami.tenancy.scope import current_tenant
-from tenant_apps.dojo.logo_file import kept_logo
+from tenant_apps.dojo.logo_storage import stored_logo
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.promotions import papers
 from tenant_apps.promotions.exams import answers_for, attach_examiners
@@ -36,7 +36,7 @@ def certificates_pdf(certificates: Sequence[Certificate]) -> Iterator[bytes]:
     Raises what `papers.certificates_pdf` raises, before the first chunk.
     """
     settings, dojo = DojoSettings.current(), current_tenant()
-    logo = kept_logo(settings)
+    logo = stored_logo(settings)
     users = User.objects.in_bulk({user for one in certificates for user in _examiner_ids(one)})
     return papers.certificates_pdf(
         papers.Certificate(
@@ -50,7 +50,7 @@ def certificates_pdf(certificates: Sequence[Certificate]) -> Iterator[bytes]:
             number=one.code,
             examiners=_examiners(one, users),
             verify_url=f"{origin()}/certificates/{one.code}",
-            language=settings.tongue,
+            language=settings.language_code,
         )
         for one in certificates
     )
@@ -75,7 +75,7 @@ def candidate_sheet_pdf(exam: Exam, candidate: Candidate) -> bytes:
             rank_sought_native_name=candidate.target.native_name,
             syllabus=(description.syllabus if description else None) or "",
             examiners=_names(exam),
-            language=DojoSettings.current().tongue,
+            language=DojoSettings.current().language_code,
         )
     )
 
@@ -100,7 +100,7 @@ def examiners_list_pdf(exam: Exam, candidates: Sequence[Candidate]) -> bytes:
                 )
                 for number, candidate in enumerate(candidates, start=1)
             ],
-            language=DojoSettings.current().tongue,
+            language=DojoSettings.current().language_code,
         )
     )
 

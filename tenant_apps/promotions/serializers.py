@@ -8,11 +8,11 @@ from rest_framework import serializers
 
 from tatami.api.fields import ReferenceField, SingleLineField
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
+from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.promotions.choosing import StudentFilterSerializer
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.promotions.models import Batch, BatchItem, Decision
 from tenant_apps.ranks.models import Rank, RankSystem
-from tenant_apps.students.dates import dojo_today
 from tenant_apps.students.models import EligibilitySnapshot, Student
 from tenant_apps.students.serializers import PlausibleDate, ReasonSerializer
 

@@ -9,9 +9,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from tatami.work import DONE, Turn, job
+from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.promotions.check import Check
 from tenant_apps.promotions.halving import WRONG_WITH_A_RECORD, by_halves
-from tenant_apps.students.dates import dojo_today
 from tenant_apps.students.models import EligibilitySnapshot, Student
 
 logger = structlog.get_logger(__name__)

@@ -10,6 +10,7 @@ from tatami.api.filters import by_id, on_or_after, on_or_before, one_of
 from tatami.api.permissions import Visibility
 from tatami.api.responses import created
 from tatami.api.views import ApiView, Listing, get_or_404
+from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.promotions import awards
 from tenant_apps.promotions.check import Check
 from tenant_apps.promotions.models import Decision
@@ -20,7 +21,6 @@ from tenant_apps.promotions.serializers import (
     SnapshotSerializer,
 )
 from tenant_apps.promotions.showing import shown_answer
-from tenant_apps.students.dates import dojo_today
 from tenant_apps.students.models import EligibilitySnapshot, Student
 from tenant_apps.students.serializers import RankEventSerializer
 

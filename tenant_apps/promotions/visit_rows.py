@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from tenant_apps.promotions.engine import Offered, Visits
+from tenant_apps.promotions.engine import OfferedSessions, Visits
 
 # Sessions are of a kind where they are alike in all but their date, and kinds are numbered, for this statement alone:
 # half a million visits are then grouped by a number, and are not as many objects. A date is sent as its ordinal in
@@ -117,7 +117,7 @@ class TrainingWithin:
             for number, kind in kinds.items()
         }
         self.offered = tuple(
-            Offered(days=kind.offered, level=kind.level_within(system))
+            OfferedSessions(days=kind.offered, level=kind.level_within(system))
             for kind in kinds.values()
             if kind.offered and kind.is_of(discipline)
         )

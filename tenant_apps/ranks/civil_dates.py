@@ -9,7 +9,7 @@ from dateutil.relativedelta import relativedelta
 
 
 class LeapDayBirthday(StrEnum):
-    """On which date of a common year somebody born on 29 February grows older (a setting of the dojo, C3)."""
+    """The birthday in common years of a person born on 29 February (a setting of the dojo, C3)."""
 
     MAR1 = "mar1"
     FEB28 = "feb28"
@@ -17,9 +17,9 @@ class LeapDayBirthday(StrEnum):
 
 @lru_cache(maxsize=16_384)
 def months_later(day: int, months: int) -> int | None:
-    """The day ordinal that many calendar months later, clamped to the month's end (C2).
+    """Return the day ordinal `months` calendar months later, clamped to the end of the month (C2).
 
-    None when that is beyond the last date there is (the year 9999): such a day never comes.
+    Return None if it is beyond the last possible date (year 9999).
     """
     try:
         return (date.fromordinal(day) + relativedelta(months=months)).toordinal()
@@ -28,7 +28,7 @@ def months_later(day: int, months: int) -> int | None:
 
 
 def complete_months(since: int, until: int) -> int:
-    """How many calendar months (C2) are complete from one day ordinal to another; 0 when it lies before."""
+    """Return how many calendar months (C2) are complete from one day ordinal to another; 0 if `until` is earlier."""
     first, last = date.fromordinal(since), date.fromordinal(until)
     months = (last.year - first.year) * 12 + last.month - first.month
     if last.day < min(first.day, monthrange(last.year, last.month)[1]):
@@ -37,13 +37,13 @@ def complete_months(since: int, until: int) -> int:
 
 
 def birthday(birth: date, year: int, leap_day: LeapDayBirthday) -> date:
-    """The date in that year on which a person born on `birth` grows a year older (C3)."""
+    """Return the birthday in `year` of a person born on `birth` (C3)."""
     if (birth.month, birth.day) != (2, 29) or isleap(year):
         return birth.replace(year=year)
     return date(year, 3, 1) if leap_day is LeapDayBirthday.MAR1 else date(year, 2, 28)
 
 
 def full_age(birth: date, on: date, leap_day: LeapDayBirthday) -> int:
-    """Completed years of life on a date (C3); negative before the birth."""
+    """Return the completed years of life on a date (C3); negative before the birth."""
     years = on.year - birth.year
     return years if on >= birthday(birth, on.year, leap_day) else years - 1

@@ -1,4 +1,4 @@
-"""Which rank a student holds as of a date: one rule, whatever the order in which events were entered."""
+"""The rank that a student holds as of a date, independent of the order in which events were entered."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -6,14 +6,14 @@ from datetime import date
 from itertools import pairwise
 from typing import NamedTuple
 
-from tenant_apps.ranks.facts import RankEvent, RankEventKind
-from tenant_apps.ranks.spans import BEGINNING, END
+from tenant_apps.ranks.date_intervals import BEGINNING, END
+from tenant_apps.ranks.student_facts import RankEvent, RankEventKind
 
 _TIE = {kind: place for place, kind in enumerate(RankEventKind)}
 
 
 class SubRank(NamedTuple):
-    """A stripe or a degree: the n-th sub-rank `of` a rank, which who wears it still holds."""
+    """A stripe or a degree: the n-th sub-rank `of` a rank. Its holder still holds that rank."""
 
     of: str
     number: int
@@ -21,7 +21,7 @@ class SubRank(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """A rank (None: no rank yet) held from the day `since` to the day `until`, ordinals, both included."""
+    """A rank (None: no rank yet) held from the day `since` to the day `until`: ordinals, both included."""
 
     rank: str | None
     kind: RankEventKind | None
@@ -30,16 +30,19 @@ class Holding:
 
     @property
     def held_on(self) -> date | None:
-        """The date of the rank held, which is the anchor of C2 and C5; None where no rank is held."""
+        """The date of the rank held, the anchor of C2 and C5; None if no rank is held."""
         return None if self.rank is None else date.fromordinal(self.since)
 
 
 def holdings(events: Iterable[RankEvent], order: Mapping[str, int]) -> tuple[Holding, ...]:
-    """The student's ranks one after the other, the time without a rank first; together they cover all dates.
+    """Return the ranks of a student in order of time; the first is the time without a rank.
 
-    Of several events on one day the last one counts: demotions come last, promotions from the lowest rank
-    to the highest, demotions from the highest to the lowest. `order` gives each rank's place in its system;
-    a code that it lacks (a rank that the rules no longer have) sorts below all others and is still held.
+    Together they cover all dates.
+
+    If several events fall on one day, the last one counts: demotions after promotions, promotions from the lowest
+    to the highest rank, demotions from the highest to the lowest. `order` maps the code of each rank to its place
+    in the system. A code that is missing there (a rank that the rules no longer have) sorts below all others and
+    can still be held.
     """
 
     def key(event: RankEvent) -> tuple[bool, int, str, int]:
@@ -60,9 +63,9 @@ def holdings(events: Iterable[RankEvent], order: Mapping[str, int]) -> tuple[Hol
 
 
 def without_sub_ranks(ranks: tuple[Holding, ...], sub_ranks: Mapping[str, SubRank]) -> tuple[Holding, ...]:
-    """The same time with a rank's sub-ranks as part of it: who receives a stripe on blue still holds blue.
+    """Return the same times with sub-ranks counted as their rank: a student with a stripe on blue still holds blue.
 
-    Whose first known event is a sub-rank (imported with two stripes) holds the rank since then.
+    If the first known event is a sub-rank (imported with two stripes), the student holds the rank since then.
     """
     if not sub_ranks:
         return ranks

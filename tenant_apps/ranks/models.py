@@ -1,4 +1,4 @@
-"""Which ranks there are: disciplines, rank systems, their ranks and the versions of their rules."""
+"""Disciplines, rank systems, their ranks and the versions of their rules."""
 
 from datetime import date
 from typing import ClassVar
@@ -10,7 +10,7 @@ from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
 
 
 class Discipline(Archivable):
-    """A martial art taught here. It may have several rank systems, or none."""
+    """A martial art that the dojo teaches. It may have several rank systems, or none."""
 
     name = models.CharField(max_length=100)
 
@@ -32,7 +32,7 @@ class RankSystem(Archivable):
     """A ladder of ranks in a discipline, as a federation or the dojo defines it."""
 
     class Confidence(models.TextChoices):
-        """How well the rules are attested; only O and S may be shown as a federation's own."""
+        """How reliable the source of the rules is; only O and S may be shown as a federation's own rules."""
 
         OFFICIAL = "O", "the federation's own text was read"
         SECONDARY = "S", "a secondary page reproduces it"
@@ -60,9 +60,9 @@ class RankSystem(Archivable):
 
 
 class Rank(TenantModel):
-    """One rung: a belt, a kyu, a dan, a title. `position` grows with seniority, from 0.
+    """A belt, a kyu, a dan, a title. `position` grows with seniority, from 0.
 
-    As the latest version of the rules describes it, whether or not that is in force yet.
+    The row matches the latest version of the rules, even if that version is not in force yet.
     """
 
     system = models.ForeignKey(RankSystem, on_delete=models.CASCADE, related_name="ranks")
@@ -85,22 +85,24 @@ class Rank(TenantModel):
 
 
 class RankRulesQuerySet(models.QuerySet["RankRules"]):
-    def in_force(self, on: date) -> "RankRulesQuerySet":
-        """Return of each system the latest version that is effective by then; the first one where none is yet.
+    """Versions of rules."""
 
-        The first is in force until another one is: a system has rules at any time.
+    def in_force(self, on: date) -> "RankRulesQuerySet":
+        """Return for each system the latest version in force on a local date.
+
+        Version 1 is in force until another version is, whatever its date, so a system always has rules.
         """
         by_then = Q(effective_on__isnull=True) | Q(effective_on__lte=on)
         return self.filter(by_then | Q(version=1)).order_by("system_id", "-version").distinct("system_id")
 
 
 class RankRules(TenantModel):
-    """One version of a system's rules: a definition document that never changes once it is here."""
+    """One version of the rules of a system: a definition document. Rows are never changed."""
 
     system = models.ForeignKey(RankSystem, on_delete=models.CASCADE, related_name="rules")
     version = models.PositiveIntegerField()
     document = models.JSONField()
-    # As in the document, where PostgreSQL can compare it; null: in force whatever the date.
+    # Copied from the document, so that PostgreSQL can compare it. Null: in force on any date.
     effective_on = models.DateField(null=True)
 
     objects: ClassVar = RankRulesQuerySet.as_manager()

@@ -1,4 +1,6 @@
-"""The shape of disciplines and rank systems."""
+"""Requests and responses of disciplines and rank systems."""
+
+from typing import Any
 
 from rest_framework import serializers
 
@@ -24,7 +26,7 @@ class RankSerializer(StrictModelSerializer):
 
 
 class RankSystemSerializer(StrictModelSerializer):
-    """A rank system with its ranks; the rules have a route of their own."""
+    """A rank system with its ranks. The rules have their own route."""
 
     discipline = ReferenceField(queryset=Discipline.objects.live(), allow_null=True, required=False)
     ranks = RankSerializer(many=True, read_only=True)
@@ -36,12 +38,27 @@ class RankSystemSerializer(StrictModelSerializer):
         read_only_fields = ("preset",)
 
 
+class PresetSerializer(serializers.Serializer[Any]):
+    """A rank system to start from. Only one with confidence O or S may be shown as the federation's own."""
+
+    # Serializes `{"key": …, "definition": RankDefinition}`.
+    key = serializers.CharField()
+    name = serializers.CharField(source="definition.name")
+    art = serializers.CharField(source="definition.art")
+    source = serializers.CharField(source="definition.source")  # type: ignore[assignment]
+    confidence = serializers.ChoiceField(
+        choices=RankSystem.Confidence.choices, source="definition.confidence"
+    )
+
+
 class NewRankSystemSerializer(StrictSerializer):
-    """What stands beside a definition, or in its place."""
+    """The fields of a new rank system beside the definition, or in place of it."""
 
     preset = SingleLineField(max_length=60, required=False)
     discipline = ReferenceField(queryset=Discipline.objects.live(), allow_null=True, required=False)
 
 
 class RulesVersionSerializer(StrictSerializer):
+    """The version that the client has read, beside a definition."""
+
     version = serializers.IntegerField(min_value=1, allow_null=True)

@@ -10,57 +10,56 @@ from tatami.api.pagination import read_positive_int
 from tatami.api.responses import created
 from tatami.api.views import ApiView, Collection, Resource, get_or_404
 from tatami.errors import Invalid
-from tenant_apps.ranks import rules
+from tenant_apps.ranks import openapi, services
 from tenant_apps.ranks.models import Discipline, RankRules, RankSystem
 from tenant_apps.ranks.presets import presets
 from tenant_apps.ranks.serializers import (
     DisciplineSerializer,
     NewRankSystemSerializer,
+    PresetSerializer,
     RankSystemSerializer,
     RulesVersionSerializer,
 )
 
 
 class DisciplineCollection(Collection):
+    operations = openapi.DISCIPLINES
     queryset = Discipline.objects.all()
     serializer_class = DisciplineSerializer
     detail_route = "discipline"
     ordering_fields = {"name": "name"}
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> Discipline:
-        return rules.save_named(Discipline(**serializer.validated_data))
+        return services.save_named(Discipline(**serializer.validated_data))
 
 
 class DisciplineResource(Resource):
+    operations = openapi.DISCIPLINE
     queryset = Discipline.objects.all()
     serializer_class = DisciplineSerializer
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> Discipline:
         assert isinstance(serializer.instance, Discipline)
-        return rules.change_named(serializer.instance, serializer.validated_data)
+        return services.change_named(serializer.instance, serializer.validated_data)
 
 
 class Presets(ApiView):
-    """The rank systems one may start from. A starting point, not a federation's word unless confidence is O."""
+    """The rank systems that a dojo can start from. Only those with confidence O are official."""
+
+    operations = openapi.PRESETS
 
     def get(self, request: Any) -> Response:
-        return Response(
-            [
-                {
-                    "key": key,
-                    "name": definition.name,
-                    "art": definition.art,
-                    "source": definition.source,
-                    "confidence": definition.confidence.value,
-                }
-                for key, definition in presets().items()
-            ]
-        )
+        found = [{"key": key, "definition": definition} for key, definition in presets().items()]
+        return Response(PresetSerializer(found, many=True).data)
 
 
 class RankSystemCollection(Collection):
-    """The rank systems. A new one is a preset by its key, or a whole definition; either with a discipline."""
+    """The rank systems.
 
+    Create one from the key of a preset or from a whole definition, with a discipline if you like.
+    """
+
+    operations = openapi.RANK_SYSTEMS
     queryset = RankSystem.objects.select_related("discipline").prefetch_related("ranks")
     serializer_class = RankSystemSerializer
     detail_route = "rank-system"
@@ -76,9 +75,9 @@ class RankSystemCollection(Collection):
         about.is_valid(raise_exception=True)
         key = about.validated_data.get("preset", "")
         if key and document:
-            raise Invalid(details={name: ["A preset brings its own."] for name in document})
-        system = rules.create_rank_system(
-            definition=rules.read_preset(key) if key else rules.read_definition(document),
+            raise Invalid(details={name: ["This is part of the preset."] for name in document})
+        system = services.create_rank_system(
+            definition=services.read_preset(key) if key else services.read_definition(document),
             discipline=about.validated_data.get("discipline"),
             preset_key=key,
         )
@@ -86,37 +85,40 @@ class RankSystemCollection(Collection):
 
 
 class RankSystemResource(Resource):
+    operations = openapi.RANK_SYSTEM
     queryset = RankSystem.objects.select_related("discipline").prefetch_related("ranks")
     serializer_class = RankSystemSerializer
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> RankSystem:
         assert isinstance(serializer.instance, RankSystem)
-        return rules.change_named(serializer.instance, serializer.validated_data)
+        return services.change_named(serializer.instance, serializer.validated_data)
 
 
 class Rules(ApiView):
-    """The rules of a rank system: one document, edited as a whole; each change is a new version.
+    """The rules of a rank system: one document, edited as a whole. Each change creates a new version.
 
-    `version` stands in the answer; sent back, it refuses to overwrite a version one has not seen (409).
+    The response contains `version`. Send it back with a change to get a 409 instead of overwriting a newer version.
     """
+
+    operations = openapi.RULES
 
     def get(self, request: Any, id: Any) -> Response:
         system = get_or_404(RankSystem.objects.all(), pk=id)
         versions = RankRules.objects.filter(system=system)
         if "version" in request.query_params:
             versions = versions.filter(version=read_positive_int(request, "version", 1))
-        return Response(_shown(get_or_404(versions.order_by("-version"))))
+        return Response(rules_response(get_or_404(versions.order_by("-version"))))
 
     def put(self, request: Any, id: Any) -> Response:
         system = get_or_404(RankSystem.objects.live(), pk=id)
         document = dict(request.data)
-        seen = RulesVersionSerializer(data={"version": document.pop("version", None)})
-        seen.is_valid(raise_exception=True)
-        definition = rules.read_definition(document)
-        return Response(
-            _shown(rules.replace_rules(system=system, definition=definition, **seen.validated_data))
-        )
+        read = RulesVersionSerializer(data={"version": document.pop("version", None)})
+        read.is_valid(raise_exception=True)
+        definition = services.read_definition(document)
+        rules = services.replace_rules(system=system, definition=definition, **read.validated_data)
+        return Response(rules_response(rules))
 
 
-def _shown(row: RankRules) -> dict[str, Any]:
+def rules_response(row: RankRules) -> dict[str, Any]:
+    """Return a version of rules as the API shows it: the definition with its `version`."""
     return {"version": row.version, **row.document}

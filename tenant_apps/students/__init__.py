@@ -1,1 +1,1 @@
-"""Who trains here: students, their guardians, notes, facts and rank history."""
+"""The students of a dojo: their guardians, holds, notes, facts and rank histories."""

@@ -6,10 +6,10 @@ class StudentsConfig(AppConfig):
     label = "students"
 
     def ready(self) -> None:
-        """Say what this app holds about a person, and how much of it a dojo has."""
+        """Register the personal data that this app holds, and its usage figures."""
         from tatami import usage
-        from tenant_apps.students import own_data
-        from tenant_apps.students.usage import count_students
+        from tenant_apps.students import privacy
+        from tenant_apps.students.services import count_students
 
-        own_data.register()
+        privacy.register_students()
         usage.register(count_students)

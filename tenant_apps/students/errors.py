@@ -1,4 +1,4 @@
-"""What may stand in the way of a change to a student's record."""
+"""Errors of changes to students and their records."""
 
 from tatami.errors import DomainError
 
@@ -8,23 +8,23 @@ class ExternalIdTaken(DomainError):
 
 
 class AlreadyRecorded(DomainError):
-    """This line stands in the rank history already."""
+    """This event is already in the rank history."""
 
 
 class AlreadyVoided(DomainError):
-    """This was voided before."""
+    """This is already voided."""
 
     code = "already_voided"
 
 
-class NotForOneself(DomainError):
-    """Nobody changes his own ranks."""
+class OwnRankChange(DomainError):
+    """You cannot change your own ranks."""
 
     code = "permission_denied"
     status = 403
 
 
 class HoldOverlaps(DomainError):
-    """The student is on hold on some of these days already."""
+    """The student is already on hold on some of these days."""
 
     code = "hold_overlaps"

@@ -1,7 +1,8 @@
-"""Notes, and lines of a student's history: added, and struck out with a reason; never changed.
+"""Records about a student: notes, facts, holds and rank events.
 
-All are added with the student's row locked, so that nothing outlives her erasure, and whoever decides about a rank
-decides on the history as it is. What last night's check said about the student goes with a change of her ranks.
+Every function locks the row of the student first. So no record outlives an erasure, and decisions about ranks read the
+latest history. Facts and rank events are never changed, only voided with a reason. A change of the rank history
+deletes the results of the nightly check, which were computed from the old history.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,13 +14,14 @@ from django.db import IntegrityError, transaction
 
 from shared_apps.accounts.models import User
 from tenant_apps.ranks.models import Rank
-from tenant_apps.students.errors import AlreadyRecorded, AlreadyVoided, NotForOneself
+from tenant_apps.students.errors import AlreadyRecorded, AlreadyVoided, HoldOverlaps, OwnRankChange
 from tenant_apps.students.locking import lock_student
 from tenant_apps.students.models import (
     EligibilitySnapshot,
     RankEvent,
     Student,
     StudentFact,
+    StudentHold,
     StudentNote,
     StudentUser,
 )
@@ -29,16 +31,45 @@ _BATCH: Final = 5_000
 
 @transaction.atomic
 def add_note(*, student: Student, author: User, text: str) -> StudentNote:
-    """Write something down about a student. Raises `NotFound` if she was erased meanwhile."""
+    """Add a note about a student. Raises `NotFound` if the student was erased."""
     lock_student(student.pk)
     return StudentNote.objects.create(student=student, author=author, text=text)
 
 
 @transaction.atomic
 def record_fact(*, student: Student, recorded_by: User, values: Mapping[str, Any]) -> StudentFact:
-    """Write a fact down. Raises `NotFound` if the student was erased meanwhile."""
+    """Record a fact about a student. Raises `NotFound` if the student was erased."""
     lock_student(student.pk)
     return StudentFact.objects.create(student=student, recorded_by=recorded_by, **values)
+
+
+@transaction.atomic
+def void_fact(*, fact: StudentFact, reason: str, by: User, now: datetime) -> None:
+    """Void a fact, with a reason; it can still be read. Raises `AlreadyVoided`."""
+    _void(fact, reason=reason, by=by, now=now)
+
+
+@transaction.atomic
+def add_hold(
+    *, student: Student, starts_on: date, until: date | None = None, reason: str = ""
+) -> StudentHold:
+    """Put a student on hold from one local date until another, both included; `until` None: without an end.
+
+    Raises `HoldOverlaps` if another hold shares a day, also when the call is repeated. If two callers add overlapping
+    holds at the same time, one is refused. Raises `NotFound` if the student was erased.
+    """
+    _refuse_overlap(StudentHold(student=student, starts_on=starts_on, until=until))
+    return StudentHold.objects.create(student=student, starts_on=starts_on, until=until, reason=reason)
+
+
+@transaction.atomic
+def change_hold(*, hold: StudentHold, changes: Mapping[str, Any]) -> StudentHold:
+    """Change the days or the reason of a hold; set `until` to end it early. Raises `HoldOverlaps`, `NotFound`."""
+    for field, value in changes.items():
+        setattr(hold, field, value)
+    _refuse_overlap(hold)
+    hold.save()
+    return hold
 
 
 @transaction.atomic
@@ -51,11 +82,11 @@ def record_rank_event(
     recorded_by: User,
     note: str = "",
 ) -> RankEvent:
-    """Add a line to a student's rank history.
+    """Add an event to the rank history of a student.
 
-    Raises `NotForOneself`; `AlreadyRecorded` for the same line twice; `NotFound` if she was erased meanwhile.
+    Raises `OwnRankChange`; `AlreadyRecorded` if the event is already there; `NotFound` if the student was erased.
     """
-    _open_history(student.pk, recorded_by)
+    _lock_history(student.pk, recorded_by)
     event = RankEvent(
         student=student,
         system=rank.system,
@@ -76,46 +107,48 @@ def record_rank_event(
 
 
 def add_rank_events(events: Sequence[RankEvent]) -> None:
-    """Add lines to rank histories; what last night's check said is forgotten. Two statements, none for no lines.
+    """Add events to rank histories, and delete the results of the nightly check. Two statements; none for no events.
 
-    Call it in a transaction, with the students locked.
+    Call this in a transaction, with the students locked.
     """
     if events:
         RankEvent.objects.bulk_create(events, batch_size=_BATCH)
-        forget_snapshot({event.student_id for event in events}, {event.system_id for event in events})
+        delete_snapshots({event.student_id for event in events}, {event.system_id for event in events})
 
 
 @transaction.atomic
 def void_rank_event(*, event: RankEvent, reason: str, by: User, now: datetime) -> None:
-    """Strike a line out, with a reason; it stays readable. Raises `AlreadyVoided`, `NotForOneself`, `NotFound`.
+    """Void a rank event, with a reason; it can still be read. Raises `AlreadyVoided`, `OwnRankChange`, `NotFound`.
 
-    Lines after it stand: who was awarded 3 kyu holds it, also when the 4 kyu before it turns out to be a mistake.
+    Later events stay valid: a student with 3 kyu keeps it, even if the 4 kyu before it was a mistake.
     """
-    _open_history(event.student_id, by)
+    _lock_history(event.student_id, by)
     _void(event, reason=reason, by=by, now=now)
-    forget_snapshot([event.student_id], [event.system_id])
+    delete_snapshots([event.student_id], [event.system_id])
 
 
-@transaction.atomic
-def void_fact(*, fact: StudentFact, reason: str, by: User, now: datetime) -> None:
-    """Strike a fact out, with a reason; it stays readable. Raises `AlreadyVoided`."""
-    _void(fact, reason=reason, by=by, now=now)
-
-
-def forget_snapshot(students: Collection[UUID], systems: Collection[UUID]) -> None:
-    """Forget what last night's check said about students in rank systems: it is about another history."""
+def delete_snapshots(students: Collection[UUID], systems: Collection[UUID]) -> None:
+    """Delete the results of the nightly check for students in rank systems, because their history has changed."""
     EligibilitySnapshot.objects.filter(student__in=students, system__in=systems).delete()
 
 
 def _void(row: RankEvent | StudentFact, *, reason: str, by: User, now: datetime) -> None:
-    values = {"voided_at": now, "voided_by": by, "void_reason": reason, "updated_at": now}
-    # Of two at once one finds the row standing.
-    if not type(row).objects.filter(pk=row.pk, voided_at__isnull=True).update(**values):
+    if not type(row).objects.filter(pk=row.pk).void(reason=reason, by=by, now=now):
         raise AlreadyVoided
     row.refresh_from_db()
 
 
-def _open_history(student: UUID, by: User) -> None:
+def _lock_history(student: UUID, by: User) -> None:
     lock_student(student)
     if StudentUser.objects.filter(student=student, user=by).exists():
-        raise NotForOneself
+        raise OwnRankChange
+
+
+def _refuse_overlap(hold: StudentHold) -> None:
+    """Lock the student, then look for holds: a statement after the lock sees what others committed before it."""
+    lock_student(hold.student_id)
+    others = StudentHold.objects.filter(student=hold.student_id).exclude(pk=hold.pk)
+    overlapping = others.overlapping(hold.starts_on, hold.until).order_by("starts_on")
+    shared = [{"id": one.pk, "from": one.starts_on, "until": one.until} for one in overlapping]
+    if shared:
+        raise HoldOverlaps(details={"holds": shared})

@@ -1,45 +1,36 @@
-"""Writing down who trains here."""
+"""Create and change students, read them with their ranks, and link them with users."""
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Prefetch
+from django.db.models import Count, Prefetch, Q
 
 from shared_apps.accounts.models import User
 from tatami.errors import NotFound
-from tenant_apps.students.errors import AlreadyVoided, ExternalIdTaken
+from tatami.usage import Figures
+from tenant_apps.students.errors import ExternalIdTaken
 from tenant_apps.students.guardians import set_guardians
 from tenant_apps.students.locking import lock_students
 from tenant_apps.students.models import RankEvent, Student, StudentGuardian, StudentQuerySet, StudentUser
 
-__all__ = [
-    "AlreadyVoided",
-    "attach_current_ranks",
-    "change_student",
-    "create_student",
-    "link_user",
-    "new_check_in_id",
-    "with_details",
-]
-
 
 def new_check_in_id() -> bytes:
-    """Return what a student's codes will say: random, and nothing about her."""
+    """Return a new id for the check-in codes of a student: 16 random bytes."""
     return secrets.token_bytes(16)
 
 
 def with_details(students: StudentQuerySet, *, as_of: date) -> StudentQuerySet:
-    """Return `students` with their status on a local date; listing their guardians costs one statement more."""
+    """Return students with their status on a local date, and their guardians (one more statement)."""
     links = Prefetch("guardian_links", StudentGuardian.objects.select_related("guardian"))
     return students.with_status(as_of).prefetch_related(links)
 
 
 def attach_current_ranks(students: Sequence[Student], *, as_of: date) -> None:
-    """Give each of `students` its `current_ranks` on a local date. One statement, whatever their number."""
+    """Set `current_ranks` of each student: the rank events in force on a local date. One statement for all."""
     held: dict[UUID, list[RankEvent]] = {student.pk: [] for student in students}
     if students:
         for event in RankEvent.objects.current(students=list(held), as_of=as_of):
@@ -48,11 +39,20 @@ def attach_current_ranks(students: Sequence[Student], *, as_of: date) -> None:
         student.current_ranks = held[student.pk]  # type: ignore[attr-defined]
 
 
+def count_students(_: datetime) -> Figures:
+    """Count all students, with archived ones, and those whose stored status is active. One statement."""
+    is_active = Q(archived_at__isnull=True, status=Student.Status.ACTIVE)
+    found: Figures = Student.objects.aggregate(
+        students_all=Count("pk"), students_active=Count("pk", filter=is_active)
+    )
+    return found
+
+
 @transaction.atomic
 def create_student(*, values: Mapping[str, Any]) -> Student:
     """Create a student. Raises `ExternalIdTaken`; `Invalid` for an unknown guardian."""
-    own, guardians = _apart(values)
-    student = Student(**own, check_in_id=new_check_in_id())
+    fields, guardians = _split(values)
+    student = Student(**fields, check_in_id=new_check_in_id())
     _save(student)
     if guardians is not None:
         set_guardians(student, guardians)
@@ -61,9 +61,9 @@ def create_student(*, values: Mapping[str, Any]) -> Student:
 
 @transaction.atomic
 def change_student(*, student: Student, changes: Mapping[str, Any]) -> Student:
-    """Change a student; `guardians` are replaced whole. Raises `ExternalIdTaken`, `Invalid`."""
-    own, guardians = _apart(changes)
-    for field, value in own.items():
+    """Change a student; `guardians` replaces the whole list. Raises `ExternalIdTaken`, `Invalid`."""
+    fields, guardians = _split(changes)
+    for field, value in fields.items():
         setattr(student, field, value)
     _save(student)
     if guardians is not None:
@@ -73,7 +73,7 @@ def change_student(*, student: Student, changes: Mapping[str, Any]) -> Student:
 
 @transaction.atomic
 def link_user(*, user: User, students: Iterable[Student]) -> None:
-    """Let a user speak for exactly these students. Raises `NotFound` if one of them was erased meanwhile."""
+    """Link a user with exactly these students. Raises `NotFound` if one of them was erased."""
     wanted = {student.pk for student in students}
     if lock_students(wanted) != wanted:
         raise NotFound
@@ -81,9 +81,10 @@ def link_user(*, user: User, students: Iterable[Student]) -> None:
     StudentUser.objects.bulk_create([StudentUser(user=user, student_id=student) for student in wanted])
 
 
-def _apart(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]] | None]:
-    own = dict(values)
-    return own, own.pop("guardians", None)
+def _split(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]] | None]:
+    """Return the fields of the student, and the guardians if they are given."""
+    fields = dict(values)
+    return fields, fields.pop("guardians", None)
 
 
 def _save(student: Student) -> None:

@@ -17,7 +17,7 @@ from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
 from tenant_apps.classes.services import enrol
 from tenant_apps.students.models import Student
 from tests.attendance.factories import CheckInDojo
-from tests.students.erasures import erased_meanwhile
+from tests.students.erasure import erasure_race
 from tests.support.committed_dojos import at_once, raise_first
 from tests.support.responses import done, invalid, refusal
 
@@ -34,7 +34,7 @@ def race(check_in_dojo: CheckInDojo, mika: Student) -> Callable[[Callable[[], An
 
     def run(call: Callable[[], Any]) -> Any:
         with tenant_scope(check_in_dojo.dojo.tenant):
-            return erased_meanwhile(mika, call)
+            return erasure_race(mika, call)
 
     return run
 

@@ -31,7 +31,7 @@ from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
 from tenant_apps.promotions.check import Check
 from tenant_apps.promotions.models import Exam
 from tenant_apps.ranks.models import RankSystem
-from tenant_apps.ranks.rules import rules_in_force
+from tenant_apps.ranks.services import rules_in_force
 from tenant_apps.students.models import (
     EligibilitySnapshot,
     Guardian,

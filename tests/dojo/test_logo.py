@@ -1,4 +1,4 @@
-"""A dojo's logo: read carefully, kept under the dojo's own id, printed on its papers."""
+"""The logo of a dojo: validated, reduced to print size, stored under the id of the dojo."""
 
 import base64
 from io import BytesIO
@@ -17,7 +17,7 @@ from tests.support.responses import done, invalid, refusal
 
 @pytest.fixture(autouse=True)
 def files(settings: Any, tmp_path: Path) -> Path:
-    """Files of this test alone."""
+    """An empty storage for each test."""
     place = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}}
     settings.STORAGES = {**settings.STORAGES, "default": place}
     return tmp_path
@@ -29,7 +29,7 @@ def picture(size: tuple[int, int], kind: str = "PNG", colour: str = "red") -> st
     return f"data:image/{kind.lower()};base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
-def kept(files: Path) -> list[str]:
+def stored(files: Path) -> list[str]:
     return sorted(str(one.relative_to(files)) for one in files.rglob("*") if one.is_file())
 
 
@@ -38,35 +38,35 @@ def opened(uri: str) -> Image.Image:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-def test_a_logo_is_kept_and_shown(dojo: Dojo, kind: str) -> None:
+def test_a_logo_is_stored_and_shown(dojo: Dojo, kind: str) -> None:
     refusal(dojo.assistant.get("/settings/logo"), 404, "not_found")
     shown = done(dojo.admin.put("/settings/logo", {"image": picture((40, 20), kind)}))
     assert opened(shown["image"]).size == (40, 20)
     assert done(dojo.assistant.get("/settings/logo")) == shown
 
 
-def test_a_large_logo_is_made_fit_for_print(dojo: Dojo) -> None:
+def test_a_large_logo_is_reduced_to_print_size(dojo: Dojo) -> None:
     shown = done(dojo.admin.put("/settings/logo", {"image": picture((3_000, 3_000))}))
     assert opened(shown["image"]).size == (360, 360)
 
 
-def test_files_are_kept_under_the_dojos_id(dojo: Dojo, files: Path) -> None:
+def test_files_are_stored_under_the_id_of_the_dojo(dojo: Dojo, files: Path) -> None:
     for _ in range(2):
         done(dojo.admin.put("/settings/logo", {"image": picture((4, 4))}))
-    (name,) = kept(files)
+    (name,) = stored(files)
     assert name.startswith(f"{dojo.tenant.tenant_id}/logo-")
 
 
-def test_a_logo_that_nobody_names_any_more_is_removed(
+def test_a_replaced_logo_is_deleted_after_the_commit(
     dojo: Dojo, files: Path, django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         done(dojo.admin.put("/settings/logo", {"image": picture((4, 4))}))
         done(dojo.admin.put("/settings/logo", {"image": picture((4, 4), colour="blue")}))
-    assert len(kept(files)) == 1
+    assert len(stored(files)) == 1
     with django_capture_on_commit_callbacks(execute=True):
         done(dojo.admin.delete("/settings/logo"), 204)
-    assert kept(files) == []
+    assert stored(files) == []
     refusal(dojo.admin.get("/settings/logo"), 404, "not_found")
     with tenant_scope(dojo.tenant):
         assert DojoSettings.current().logo == ""
@@ -84,12 +84,12 @@ def test_a_logo_that_nobody_names_any_more_is_removed(
         factories.RED_PIXEL + "\u00e9",
     ],
 )
-def test_what_is_no_picture_is_refused_and_changes_nothing(dojo: Dojo, image: str, files: Path) -> None:
+def test_an_invalid_picture_is_refused_and_changes_nothing(dojo: Dojo, image: str, files: Path) -> None:
     refusal(dojo.admin.put("/settings/logo", {"image": image}), 400, "bad_logo")
-    assert kept(files) == []
+    assert stored(files) == []
 
 
-def test_a_bad_body_is_refused_by_its_field(dojo: Dojo) -> None:
+def test_an_invalid_body_is_refused_by_field(dojo: Dojo) -> None:
     invalid(dojo.admin.put("/settings/logo", {}), "image")
     invalid(dojo.admin.put("/settings/logo", {"image": factories.RED_PIXEL, "name": "../x"}), "name")
 
@@ -98,13 +98,13 @@ def test_a_logo_larger_than_allowed_is_refused(dojo: Dojo) -> None:
     refusal(dojo.admin.put("/settings/logo", {"image": "x" * 5_000_000}), 413, "payload_too_large")
 
 
-def test_a_lost_file_is_no_logo(dojo: Dojo, files: Path) -> None:
+def test_a_missing_file_counts_as_no_logo(dojo: Dojo, files: Path) -> None:
     done(dojo.admin.put("/settings/logo", {"image": picture((4, 4))}))
-    for name in kept(files):
+    for name in stored(files):
         (files / name).unlink()
     refusal(dojo.admin.get("/settings/logo"), 404, "not_found")
 
 
-def test_another_dojo_has_its_own(dojo: Dojo, other_dojo: Dojo) -> None:
+def test_dojos_have_separate_logos(dojo: Dojo, other_dojo: Dojo) -> None:
     done(dojo.admin.put("/settings/logo", {"image": picture((4, 4))}))
     refusal(other_dojo.admin.get("/settings/logo"), 404, "not_found")

@@ -14,9 +14,9 @@ from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.notifications.models import Delivery, NotificationKind
 from tenant_apps.notifications.outbox import queue
 from tenant_apps.notifications.templates import MessageText
-from tenant_apps.students import personal_data
+from tenant_apps.students import privacy
+from tenant_apps.students.events import Notice
 from tenant_apps.students.models import Student
-from tenant_apps.students.notices import Notice
 from tests.notifications.mail_factories import queue_mail, states, student
 from tests.support.clients import Dojo
 from tests.support.committed import committed_dojo
@@ -42,7 +42,7 @@ def mika(real_dojo: Dojo, now: Any) -> Iterator[dict[str, Any]]:
 
 def erase(who: dict[str, Any]) -> None:
     """Erase a student in the current transaction."""
-    personal_data.erase(Student.objects.select_for_update().get(pk=who["id"]), NOW)
+    privacy.erase(Student.objects.select_for_update().get(pk=who["id"]), NOW)
 
 
 def test_no_mail_is_queued_for_a_student_who_is_being_erased(real_dojo: Dojo, mika: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from pypdf import PdfReader
 
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.notifications.models import Delivery, Notification
-from tenant_apps.students.notices import Notice, give_notice
+from tenant_apps.students.events import Notice, publish_notices
 from tests.classes.factories import create_class, enrol, session_on
 from tests.notifications.mail_factories import CHILD_BIRTH_DATE, award, guardian, send_all, student
 from tests.notifications.recording_smtp import RecordingSmtpServer
@@ -87,7 +87,7 @@ def test_siblings_promoted_together_get_one_mail(dojo: Dojo) -> None:
     ids = [student(dojo, name, born=CHILD_BIRTH_DATE, guardians=[HANA])["id"] for name in ("Mika", "Ren")]
     with tenant_scope(dojo.tenant):
         ranks = ("5th kyu", "4th kyu")
-        give_notice(
+        publish_notices(
             "promotion",
             [
                 Notice(UUID(one), {"rank": rank, "awarded_on": ""})
@@ -162,7 +162,7 @@ def test_an_event_that_is_rolled_back_sends_no_mail(dojo: Dojo) -> None:
     mika = student(dojo, "Mika", email="mika@example.com")
     with tenant_scope(dojo.tenant):
         with pytest.raises(LookupError), transaction.atomic():
-            give_notice("promotion", [Notice(UUID(mika["id"]))])
+            publish_notices("promotion", [Notice(UUID(mika["id"]))])
             assert Delivery.objects.exists()
             raise LookupError
         assert not Notification.objects.exists()
@@ -171,7 +171,7 @@ def test_an_event_that_is_rolled_back_sends_no_mail(dojo: Dojo) -> None:
 
 def test_an_unknown_kind_of_event_rolls_it_back(dojo: Dojo) -> None:
     with tenant_scope(dojo.tenant), pytest.raises(ValueError, match="birthday"):
-        give_notice("birthday", [Notice(dojo.tenant.tenant_id)])
+        publish_notices("birthday", [Notice(dojo.tenant.tenant_id)])
 
 
 def test_the_number_of_statements_does_not_depend_on_the_number_of_students(dojo: Dojo) -> None:
@@ -180,7 +180,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_students(dojo
 
     def cost(*students: dict[str, Any]) -> int:
         with tenant_scope(dojo.tenant), CaptureQueriesContext(connection) as captured:
-            give_notice("class_cancelled", [Notice(UUID(one["id"])) for one in students])
+            publish_notices("class_cancelled", [Notice(UUID(one["id"])) for one in students])
         return len(captured)
 
     assert cost(mika) == cost(*others)

@@ -21,7 +21,7 @@ from tests.notifications.mail_factories import (
     states,
     student,
 )
-from tests.students.test_erasure import traces
+from tests.students.erasure import personal_traces
 from tests.support.clients import Dojo
 from tests.support.now import NOW
 from tests.support.responses import done
@@ -110,7 +110,7 @@ def test_an_erasure_keeps_only_that_something_was_sent(dojo: Dojo) -> None:
     send_all(dojo)
     waiting = queue_mail(dojo, mika, body="Mika, your wrist")
     erase(dojo, mika)
-    assert traces(dojo.tenant) == set()
+    assert personal_traces(dojo.tenant) == set()
     send_all(dojo)
     assert len(mail.outbox) == 1
     assert states(dojo) == [("", "sent", "forgotten"), ("", "skipped", "forgotten")]
@@ -127,7 +127,7 @@ def test_erasing_a_child_keeps_the_mail_about_a_sibling(dojo: Dojo) -> None:
     assert (mailed.to, mailed.subject) == (["hana@example.com"], "News for Ren Sato")
     assert [one["name"] for one in read_notification(dojo, note)["recipients"][0]["students"]] == ["Ren Sato"]
     erase(dojo, ren)
-    assert traces(dojo.tenant) == set()
+    assert personal_traces(dojo.tenant) == set()
 
 
 def test_the_nightly_job_forgets_mail_to_a_deleted_guardian(dojo: Dojo) -> None:

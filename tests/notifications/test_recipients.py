@@ -9,8 +9,8 @@ from tatami import clock
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.dojo.models import DojoSettings, LeapDayBirthday
 from tenant_apps.notifications.recipients import deliveries_for
+from tenant_apps.students.events import Notice
 from tenant_apps.students.models import Student
-from tenant_apps.students.notices import Notice
 from tests.notifications.mail_factories import (
     CHILD_BIRTH_DATE,
     guardian,

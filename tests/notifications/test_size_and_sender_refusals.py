@@ -17,7 +17,7 @@ from tenant_apps.notifications import recipients
 from tenant_apps.notifications.email_messages import MAX_CERTIFICATE_BYTES, MAX_CERTIFICATES
 from tenant_apps.notifications.models import Delivery
 from tenant_apps.notifications.smtp_results import MAX_ATTEMPTS
-from tenant_apps.students.notices import Notice, give_notice
+from tenant_apps.students.events import Notice, publish_notices
 from tests.notifications.mail_factories import (
     CHILD_BIRTH_DATE,
     award,
@@ -149,7 +149,7 @@ def siblings(dojo: Dojo) -> list[tuple[str, str]]:
 
 def notify(dojo: Dojo, siblings: list[tuple[str, str]]) -> None:
     with tenant_scope(dojo.tenant):
-        give_notice(
+        publish_notices(
             "promotion",
             [Notice(UUID(one), {"rank": "5th kyu"}, certificate=UUID(event)) for one, event in siblings],
         )

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from dateutil.relativedelta import relativedelta
 
 from tenant_apps.promotions.engine import (
-    Lasting,
+    DatedFact,
     NamedFact,
-    Offered,
+    OfferedSessions,
     Points,
     RankEvent,
     RankEventKind,
@@ -95,7 +95,7 @@ def _held_on(case: Boundary) -> date:
 
 def _wait(student: StudentInTheMaking, wait: TimeInRank) -> None:
     if wait.active_only is Activity.MEMBER:
-        student.add("memberships", Lasting(on=student.held_on - timedelta(days=100)))
+        student.add("memberships", DatedFact(on=student.held_on - timedelta(days=100)))
     if wait.applies_if is not None:
         assert wait.applies_if == Age(max=13)
         age = 10 if student.decides(wait) else 30
@@ -127,7 +127,7 @@ def _rate(student: StudentInTheMaking, rate: AttendanceRate) -> None:
     """Ten sessions, to the last of which she must come."""
     last = DUE if student.decides(rate) else student.held_on + timedelta(days=20)
     days = [last - timedelta(days=n) for n in range(10)]
-    student.add("offered", Offered(days=sorted(day.toordinal() for day in days)))
+    student.add("offered", OfferedSessions(days=sorted(day.toordinal() for day in days)))
     student.add("attendance", *trained(days[: rate.percent // 10]))
 
 

@@ -116,7 +116,7 @@ def outcome(answer: Any) -> Any:
 
 def history(who: Student) -> list[RankEvent]:
     """Return the lines that stand, in the order of the ranks held."""
-    return list(RankEvent.objects.standing().filter(student=who).latest_last().select_related("rank"))
+    return list(RankEvent.objects.not_voided().filter(student=who).latest_last().select_related("rank"))
 
 
 def held(desk: CheckInDojo, belts: dict[str, str], *codes: str) -> Student:

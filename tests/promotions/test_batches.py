@@ -427,7 +427,7 @@ def test_a_running_batch_that_is_reverted_goes_no_further(school: School) -> Non
     assert adds_up(seen)
     assert school.turn() is DONE
     with tenant_scope(school.dojo.tenant):
-        assert not RankEvent.objects.standing().filter(kind="award").exists()
+        assert not RankEvent.objects.not_voided().filter(kind="award").exists()
 
 
 def test_a_check_has_nothing_to_revert(school: School) -> None:

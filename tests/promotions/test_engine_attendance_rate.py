@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tenant_apps.promotions.engine import CriterionResult, Eligibility, Offered, Visits
+from tenant_apps.promotions.engine import CriterionResult, Eligibility, OfferedSessions, Visits
 from tenant_apps.ranks.presets import preset
 from tests.promotions.engine_facts import ask, awarded, days_in_a_row, facts, imported, ladder, trained
 
@@ -24,7 +24,7 @@ def came(number: int, first: str = "2026-01-11", level: int = 0) -> tuple[Visits
 
 def answer(criterion: dict[str, Any], as_of: str = "2026-01-20", **recorded: Any) -> CriterionResult:
     events = recorded.pop("events", (HELD,))
-    recorded.setdefault("offered", (Offered(days=TEN),))
+    recorded.setdefault("offered", (OfferedSessions(days=TEN),))
     (result,) = ask(ladder(criterion), facts(*events, **recorded), as_of, "b").criteria
     return result
 
@@ -38,12 +38,12 @@ def test_so_many_per_cent_of_the_sessions_since_the_rank(visits: int, have: int,
 
 
 def test_a_share_is_cut_and_never_rounded_up() -> None:
-    three = (Offered(days=TEN[:3]),)
+    three = (OfferedSessions(days=TEN[:3]),)
     assert answer(rate(67), offered=three, attendance=came(2)).have == 66
 
 
 def test_the_day_of_the_rank_does_not_count_and_days_to_come_do_not_yet() -> None:
-    on_the_day = (Offered(days=(HELD.on.toordinal(), *TEN)),)
+    on_the_day = (OfferedSessions(days=(HELD.on.toordinal(), *TEN)),)
     assert answer(rate(), "2026-01-12", offered=on_the_day, attendance=came(1)).have == 50
 
 
@@ -55,19 +55,19 @@ def test_a_share_falls_as_sessions_pass_and_the_run_of_days_ends() -> None:
 
 
 def test_sessions_for_a_higher_rank_are_neither_offered_nor_counted() -> None:
-    higher = (Offered(days=TEN), Offered(days=TEN, level=2))
+    higher = (OfferedSessions(days=TEN), OfferedSessions(days=TEN, level=2))
     assert answer(rate(), offered=higher, attendance=came(5) + came(5, level=2)).have == 50
 
 
 def test_sessions_for_the_lowest_rank_are_offered_to_those_who_hold_it() -> None:
-    both = (Offered(days=TEN), Offered(days=TEN, level=1))
+    both = (OfferedSessions(days=TEN), OfferedSessions(days=TEN, level=1))
     assert answer(rate(), offered=both, attendance=came(5) + came(5, level=1)).have == 50
     assert answer(rate(), offered=both, attendance=came(5)).have == 25
 
 
 def test_sessions_for_the_lowest_rank_are_not_offered_to_beginners() -> None:
     rules = preset("kmg-scotland")
-    lowest = (Offered(days=TEN), Offered(days=TEN, level=1))
+    lowest = (OfferedSessions(days=TEN), OfferedSessions(days=TEN, level=1))
     beginner = facts(joined="2026-01-10", offered=lowest, attendance=came(6))
     assert ask(rules, beginner, "2026-05-31", "p1").criteria[1].have == 60
 
@@ -79,7 +79,7 @@ def test_another_discipline_does_not_count() -> None:
 
 def test_a_window_looks_at_the_last_months_only() -> None:
     earlier = tuple(on.toordinal() for on in days_in_a_row("2025-11-01", 10))
-    sessions = (Offered(days=(*earlier, *TEN)),)
+    sessions = (OfferedSessions(days=(*earlier, *TEN)),)
     visits = came(10, "2025-11-01")
     assert answer(rate(window_months=1), offered=sessions, attendance=visits).have == 0
     assert answer(rate(window_months=3), offered=sessions, attendance=visits).have == 50
@@ -95,7 +95,7 @@ def test_where_nothing_was_offered_or_the_training_was_elsewhere_the_share_is_un
 
 def test_a_beginner_counts_from_the_day_of_joining() -> None:
     days = days_in_a_row("2026-02-01", 20)
-    offered = (Offered(days=tuple(on.toordinal() for on in days)),)
+    offered = (OfferedSessions(days=tuple(on.toordinal() for on in days)),)
     beginner = facts(joined="2026-01-31", offered=offered, attendance=trained(days[:12]))
     result = ask(preset("kmg-scotland"), beginner, "2026-05-31", "p1")
     assert (result.status, result.earliest_on) == (Eligibility.ELIGIBLE, date(2026, 5, 31))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tenant_apps.promotions.engine import CriterionResult, Eligibility, Lasting, NamedFact
+from tenant_apps.promotions.engine import CriterionResult, DatedFact, Eligibility, NamedFact
 from tenant_apps.ranks.definition import RankDefinition, parse_definition
 from tenant_apps.ranks.presets import preset
 from tests.promotions.engine_facts import (
@@ -23,8 +23,8 @@ from tests.promotions.engine_facts import (
 HELD = awarded("a", "2024-01-31")
 
 
-def span(on: str, until: str | None = None) -> Lasting:
-    return Lasting(on=day(on), expires_on=None if until is None else day(until))
+def span(on: str, until: str | None = None) -> DatedFact:
+    return DatedFact(on=day(on), expires_on=None if until is None else day(until))
 
 
 def only(rules: RankDefinition, student: Any, as_of: str) -> CriterionResult:

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from tenant_apps.promotions.engine import (
     Approval,
+    DatedFact,
     Eligibility,
-    Lasting,
     NamedFact,
-    Offered,
+    OfferedSessions,
     OpeningBalance,
     Points,
     RankEvent,
@@ -22,8 +22,7 @@ from tenant_apps.promotions.engine import (
     rank_held,
     visits,
 )
-from tenant_apps.ranks.definition import RankDefinition, parse_definition
-from tenant_apps.ranks.spans import (
+from tenant_apps.ranks.date_intervals import (
     BEGINNING,
     END,
     complement,
@@ -33,6 +32,7 @@ from tenant_apps.ranks.spans import (
     span_at,
     union,
 )
+from tenant_apps.ranks.definition import RankDefinition, parse_definition
 from tests.promotions.engine_facts import ask, ladder
 
 FIRST, LAST, YEAR = date(2024, 1, 1), date(2024, 12, 31), timedelta(days=366)
@@ -149,8 +149,8 @@ recorded = st.fixed_dictionaries(
             ),
             max_size=3,
         ),
-        "memberships": st.lists(lasting.map(lambda when: Lasting(**when)), max_size=2),
-        "holds": st.lists(lasting.map(lambda when: Lasting(**when)), max_size=2),
+        "memberships": st.lists(lasting.map(lambda when: DatedFact(**when)), max_size=2),
+        "holds": st.lists(lasting.map(lambda when: DatedFact(**when)), max_size=2),
         "failed_tests": st.lists(dates, max_size=2),
     }
 )
@@ -168,7 +168,7 @@ class Entered:
             birth_date=self.born,
             joined_on=self.joined,
             active=self.active,
-            offered=(Offered(days=sorted(on.toordinal() for on in self.offered)),),
+            offered=(OfferedSessions(days=sorted(on.toordinal() for on in self.offered)),),
             **{**given, "attendance": visits(given["attendance"])},
         )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tenant_apps.promotions.engine import Approval, CriterionResult, Lasting, NamedFact, Points
+from tenant_apps.promotions.engine import Approval, CriterionResult, DatedFact, NamedFact, Points
 from tests.promotions.engine_facts import ask, awarded, day, facts, handed_in, ladder, trained
 
 HELD = awarded("a", "2026-01-10")
@@ -146,7 +146,7 @@ def test_an_event_on_record_twice_counts_until_the_later_expires() -> None:
 
 def test_good_standing_is_being_active_and_not_on_hold() -> None:
     criterion = {"kind": "standing"}
-    hold = (Lasting(on=day("2026-05-01"), expires_on=day("2026-06-30")),)
+    hold = (DatedFact(on=day("2026-05-01"), expires_on=day("2026-06-30")),)
     assert answer(criterion, active=True).status == "met"
     assert answer(criterion, active=False).status == "not_met"
     assert answer(criterion).status == "unknown"

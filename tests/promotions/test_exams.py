@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tenant_apps.students.notices import notice_given
+from tenant_apps.students.events import notices_published
 from tests.promotions.papers_read import codes_on, text_of
 from tests.promotions.test_batches import School
 from tests.support import factories
@@ -132,12 +132,12 @@ def test_who_is_invited_is_told_once(grading: Grading) -> None:
     def listen(kind: str, notices: Any, **_: Any) -> None:
         told.append((kind, [f"{one.values['rank']} {one.values['date']}" for one in notices]))
 
-    notice_given.connect(listen)
+    notices_published.connect(listen)
     try:
         grading.invite(grading.ready)
         grading.invite(grading.ready, grading.early)
     finally:
-        notice_given.disconnect(listen)
+        notices_published.disconnect(listen)
     assert told == [
         ("exam_invitation", ["Yellow 15 June 2026"]),
         ("exam_invitation", ["Yellow 15 June 2026"]),

@@ -8,9 +8,9 @@ from tatami.tenancy.scope import tenant_scope
 from tenant_apps.promotions.exams import Invitation, invite
 from tenant_apps.promotions.models import Candidate, Exam
 from tenant_apps.ranks.models import Rank
+from tests.attendance.conftest import desk
 from tests.attendance.factories import CheckInDojo
-from tests.students.conftest import desk
-from tests.students.erasures import erased_meanwhile
+from tests.students.erasure import erasure_race
 from tests.support import factories
 
 __all__ = ["desk"]
@@ -28,5 +28,5 @@ def test_nobody_is_invited_who_is_being_erased(desk: CheckInDojo, system: Any) -
         rank = Rank.objects.get(pk=factories.rank(system, "5-kyu"))
         invitations = [Invitation(mika.pk, rank), Invitation(ken.pk, rank)]
         held = Exam.objects.get(pk=exam["id"])
-        erased_meanwhile(mika, lambda: invite(exam=held, invitations=invitations))
+        erasure_race(mika, lambda: invite(exam=held, invitations=invitations))
         assert {one.student_id for one in Candidate.objects.filter(exam=held)} == {ken.pk}

@@ -14,8 +14,8 @@ import zxingcpp
 from PIL import Image, ImageChops, PngImagePlugin
 from pypdf import PdfReader
 
+from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.logo import BadLogo, read_logo
-from tenant_apps.dojo.words import written_date
 from tenant_apps.promotions.papers import (
     MOST_IN_ONE_FILE,
     Candidate,
@@ -279,7 +279,7 @@ def test_without_a_certificate_there_is_no_file():
 
 @pytest.mark.parametrize("day", [date(1, 1, 1), date(1964, 2, 29), date(9999, 12, 31)])
 def test_any_date_can_be_printed(day):
-    assert written_date(day, "en") in text_of(printed(certificate(awarded_on=day)))[0]
+    assert long_date(day, "en") in text_of(printed(certificate(awarded_on=day)))[0]
 
 
 def test_printing_in_a_child_of_a_process_that_printed_fails_rather_than_hangs():

@@ -1,8 +1,8 @@
-"""`POST /rank-events/import`: histories from elsewhere, one event a line."""
+"""`POST /rank-events/import`: one event per line."""
 
 import pytest
 
-from tests.students.uploads import RANK_EVENTS, faults, imported, outcomes, upload
+from tests.students.csv_files import RANK_EVENTS, file_errors, import_csv, outcomes, upload
 
 
 @pytest.fixture
@@ -26,33 +26,33 @@ def history(dojo, student):
     return [(row["rank"]["name"], row["effective_on"], row["kind"], row["note"]) for row in rows]
 
 
-def test_a_history_comes_along_once(dojo, kendo, mika):
+def test_rank_events_are_imported_once(dojo, kendo, mika):
     low, high = kendo["ranks"][:2]
     content = HEAD + f"7,{low['code']},2020-01-01,,\n7,{high['name'].upper()},2021-01-01,convert,in Lyon\n"
-    preview = imported(dojo.admin, content, RANK_EVENTS + "?dry_run=true")
+    preview = import_csv(dojo.admin, content, RANK_EVENTS + "?dry_run=true")
     assert outcomes(preview) == ["created", "created"]
     assert history(dojo, mika) == []
-    assert imported(dojo.admin, content, RANK_EVENTS)["created"] == 2
+    assert import_csv(dojo.admin, content, RANK_EVENTS)["created"] == 2
     assert history(dojo, mika) == [
         (high["name"], "2021-01-01", "convert", "in Lyon"),
         (low["name"], "2020-01-01", "import", ""),
     ]
-    again = imported(dojo.admin, content, RANK_EVENTS)
+    again = import_csv(dojo.admin, content, RANK_EVENTS)
     assert (outcomes(again), again["duplicates"]) == (["duplicate", "duplicate"], 2)
 
 
 @pytest.mark.parametrize("born", ["2000-01-01", ""])
-def test_a_student_may_be_named(dojo, kendo, mika, born):
+def test_students_can_be_identified_by_name(dojo, kendo, mika, born):
     code = kendo["ranks"][0]["code"]
     content = f"first_name,last_name,birth_date,rank,effective_on\nMIKA,sato,{born},{code},2020-01-01\n"
-    assert imported(dojo.admin, content, RANK_EVENTS)["rows"][0]["student"]["id"] == mika["id"]
+    assert import_csv(dojo.admin, content, RANK_EVENTS)["rows"][0]["student"]["id"] == mika["id"]
 
 
-def test_two_of_one_name_are_not_guessed_between(dojo, kendo, mika):
+def test_an_ambiguous_name_is_an_error(dojo, kendo, mika):
     dojo.create("/students", {"first_name": "Mika", "last_name": "Sato", "birth_date": "2001-01-01"})
     code = kendo["ranks"][0]["code"]
     content = f"first_name,last_name,birth_date,rank,effective_on\nMika,Sato,,{code},2020-01-01\n"
-    assert list(imported(dojo.admin, content, RANK_EVENTS)["rows"][0]["errors"]) == ["first_name"]
+    assert list(import_csv(dojo.admin, content, RANK_EVENTS)["rows"][0]["errors"]) == ["first_name"]
 
 
 @pytest.mark.parametrize(
@@ -66,41 +66,43 @@ def test_two_of_one_name_are_not_guessed_between(dojo, kendo, mika):
         ("7,,2020-01-01,,", ["rank"]),
     ],
 )
-def test_a_faulty_line_is_left_out(dojo, kendo, mika, line, columns):
+def test_a_faulty_line_is_not_written(dojo, kendo, mika, line, columns):
     code = kendo["ranks"][0]["code"]
     content = HEAD + line.format(code=code) + f"\n7,{code},2019-01-01,,\n"
-    body = imported(dojo.admin, content, RANK_EVENTS)
+    body = import_csv(dojo.admin, content, RANK_EVENTS)
     assert outcomes(body) == ["failed", "created"]
     assert list(body["rows"][0]["errors"]) == columns
     assert len(history(dojo, mika)) == 1
 
 
-def test_nobody_imports_his_own(dojo, kendo, mika):
+def test_users_cannot_import_their_own_ranks(dojo, kendo, mika):
     dojo.admin.patch(f"/users/{dojo.admin.user.pk}", {"students": [mika["id"]]})
-    body = imported(dojo.admin, HEAD + f"7,{kendo['ranks'][0]['code']},2020-01-01,,\n", RANK_EVENTS)
-    assert body["rows"][0]["errors"] == {"rank": ["Nobody changes his own ranks."]}
+    body = import_csv(dojo.admin, HEAD + f"7,{kendo['ranks'][0]['code']},2020-01-01,,\n", RANK_EVENTS)
+    assert body["rows"][0]["errors"] == {"rank": ["You cannot change your own ranks."]}
 
 
-def test_a_file_says_whose_ranks_they_are(dojo):
-    messages = faults(upload(dojo.admin, "rank,effective_on\n", RANK_EVENTS))
+def test_the_file_must_have_columns_that_identify_students(dojo):
+    messages = file_errors(upload(dojo.admin, "rank,effective_on\n", RANK_EVENTS))
     assert messages == ["Name the students by external_id, or by first_name, last_name and birth_date."]
 
 
-def test_a_rank_that_two_systems_have_needs_its_system(dojo, mika):
+def test_a_rank_of_two_systems_needs_the_system(dojo, mika):
     for key in ("fik-kendo", "aikikai"):
         dojo.create("/rank-systems", {"preset": key})
-    body = imported(dojo.admin, HEAD + "7,1-kyu,2020-01-01,,\n", RANK_EVENTS)
+    body = import_csv(dojo.admin, HEAD + "7,1-kyu,2020-01-01,,\n", RANK_EVENTS)
     assert body["rows"][0]["errors"] == {"rank_system": ["Several rank systems have this rank: name one."]}
     content = "external_id,rank_system,rank,effective_on\n7,FIK-kendo,1-kyu,2020-01-01\n"
-    assert outcomes(imported(dojo.admin, content, RANK_EVENTS)) == ["created"]
+    assert outcomes(import_csv(dojo.admin, content, RANK_EVENTS)) == ["created"]
 
 
-def test_a_thousand_lines_cost_as_much_as_one(dojo, kendo, mika, django_assert_max_num_queries):
+def test_a_thousand_lines_take_a_bounded_number_of_statements(
+    dojo, kendo, mika, django_assert_max_num_queries
+):
     codes = [rank["code"] for rank in kendo["ranks"]]
     lines = "".join(
         f"7,{codes[n % len(codes)]},{1990 + n % 30}-{n % 12 + 1:02}-{n % 28 + 1:02},,\n" for n in range(1_000)
     )
     with django_assert_max_num_queries(18):
-        body = imported(dojo.admin, HEAD + lines, RANK_EVENTS)
+        body = import_csv(dojo.admin, HEAD + lines, RANK_EVENTS)
     assert body["failed"] == 0
     assert body["created"] > 500

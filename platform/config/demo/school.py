@@ -14,7 +14,7 @@ from tatami import clock
 from tatami.text import email_key
 from tenant_apps.classes.models import ClassSession, TrainingClass
 from tenant_apps.classes.services import create_class
-from tenant_apps.ranks import rules
+from tenant_apps.ranks import services
 from tenant_apps.ranks.models import Discipline
 
 SCHEDULED_BEFORE: Final = timedelta(weeks=4)
@@ -34,7 +34,7 @@ class Slot:
 class School:
     """What students are put into. Attendance is recorded from `since` to `today`, local dates."""
 
-    rules: rules.CurrentRules
+    rules: services.RulesInForce
     admin: User
     instructor: User
     assistant: User
@@ -54,7 +54,7 @@ def open_school(dojo: DemoDojo, *, admin: User, now: datetime) -> School:
     since = date.fromisoformat(first_class.recurrence["from"]) + SCHEDULED_BEFORE
     today = clock.local_date(now, dojo.timezone)
     return School(
-        rules=rules.rules_in_force(on=today)[0],
+        rules=services.rules_in_force(on=today)[0],
         admin=admin,
         instructor=staff[email_key(address(dojo.slug, "instructor"))],
         assistant=staff[email_key(address(dojo.slug, "assistant"))],
@@ -69,9 +69,9 @@ def open_school(dojo: DemoDojo, *, admin: User, now: datetime) -> School:
 def _furnish(dojo: DemoDojo, *, admin: User, now: datetime) -> None:
     create_staff(dojo.slug, admin)
     instructor = User.objects.get(email_key=email_key(address(dojo.slug, "instructor")))
-    definition = rules.read_preset(dojo.preset)
-    discipline = rules.save_named(Discipline(name=definition.art))
-    rules.create_rank_system(definition=definition, discipline=discipline, preset_key=dojo.preset)
+    definition = services.read_preset(dojo.preset)
+    discipline = services.save_named(Discipline(name=definition.art))
+    services.create_rank_system(definition=definition, discipline=discipline, preset_key=dojo.preset)
     first = clock.local_date(now, dojo.timezone) - timedelta(weeks=dojo.weeks) - SCHEDULED_BEFORE
     for weekly in dojo.timetable:
         create_class(

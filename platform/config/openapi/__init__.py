@@ -7,21 +7,15 @@ A route without an example fails tests/http/test_openapi_document.py, which also
 from typing import Final
 
 from config.openapi.accounts import IN_A_TENANT, ON_THE_PLATFORM
-from config.openapi.dojo import DOJO
 from config.openapi.exams import EXAMS
-from config.openapi.files import FILES
 from config.openapi.promotions import PROMOTIONS
-from config.openapi.ranks import RANKS
-from config.openapi.students import STUDENTS
+from config.openapi.student_export import STUDENT_EXPORT
 from config.openapi.tenants import TENANTS
 
 PLATFORM_OPERATIONS: Final = {**ON_THE_PLATFORM, **TENANTS}
 TENANT_OPERATIONS: Final = {
     **IN_A_TENANT,
-    **DOJO,
-    **RANKS,
-    **STUDENTS,
-    **FILES,
+    **STUDENT_EXPORT,
     **PROMOTIONS,
     **EXAMS,
 }

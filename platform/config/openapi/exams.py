@@ -5,10 +5,11 @@ from typing import Any, Final
 from rest_framework import serializers
 
 from config.openapi.promotions import KEPT_RESULT_EXAMPLE, KeptResultSerializer
-from config.openapi.students import EVENT_EXAMPLE, RankEventAnswerSerializer
 from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec, create_spec, list_spec, no_content_spec
 from tenant_apps.promotions.exam_serializers import CandidateSerializer, ExamSerializer
+from tenant_apps.students.openapi import RANK_EVENT_EXAMPLE
+from tenant_apps.students.serializers import RankEventSerializer
 
 _PDF: Final = {"application/pdf": "%PDF-1.7 …"}
 _BODY: Final = {
@@ -57,7 +58,7 @@ class CandidatesSerializer(serializers.Serializer[Any]):
 class FinishedExamSerializer(ExamSerializer):
     """A finished exam, and what it awarded."""
 
-    rank_events = RankEventAnswerSerializer(many=True)
+    rank_events = RankEventSerializer(many=True)
 
     class Meta(ExamSerializer.Meta):
         fields = (*ExamSerializer.Meta.fields, "rank_events")  # type: ignore[assignment]
@@ -119,7 +120,7 @@ EXAMS: Final = {
                 **_EXAM,
                 "status": "finished",
                 "finished_at": examples.NOW,
-                "rank_events": [{**EVENT_EXAMPLE, "kind": "award"}],
+                "rank_events": [{**RANK_EVENT_EXAMPLE, "kind": "award"}],
             },
         )
     },

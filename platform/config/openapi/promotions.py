@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from config.openapi.students import EVENT_EXAMPLE, RankEventAnswerSerializer
 from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec, create_spec, list_spec
@@ -16,6 +15,8 @@ from tenant_apps.promotions.serializers import (
     DecisionSerializer,
     NewBatchSerializer,
 )
+from tenant_apps.students.openapi import RANK_EVENT_EXAMPLE
+from tenant_apps.students.serializers import RankEventSerializer
 
 _ELIGIBILITY: Final = [one.value for one in Eligibility]
 _STATUS: Final = [one.value for one in Status]
@@ -184,8 +185,8 @@ PROMOTIONS: Final = {
                 "effective_on": "2026-06-14",
                 "override_reason": "Graded at the summer school by a visiting teacher.",
             },
-            {**EVENT_EXAMPLE, "kind": "award"},
-            response=RankEventAnswerSerializer,
+            {**RANK_EVENT_EXAMPLE, "kind": "award"},
+            response=RankEventSerializer,
         )
     },
     "rank-event-decision": {

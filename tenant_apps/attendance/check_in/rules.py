@@ -37,8 +37,8 @@ from tenant_apps.attendance.errors import (
 )
 from tenant_apps.classes.models import ClassSession
 from tenant_apps.dojo.models import CardPolicy, DojoSettings, LeapDayBirthday, Policy
-from tenant_apps.ranks.facts import RankEvent, RankEventKind
 from tenant_apps.ranks.holding import holdings
+from tenant_apps.ranks.student_facts import RankEvent, RankEventKind
 from tenant_apps.students.models import Student
 
 LONG_ABSENCE: Final = timedelta(days=30)

@@ -33,8 +33,8 @@ from tenant_apps.attendance.check_in.types import (
     ScanResponse,
 )
 from tenant_apps.attendance.errors import NonceReused, SessionFull
+from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.dojo.models import CardPolicy
-from tenant_apps.students.dates import dojo_today
 
 OLDEST_SCAN: Final = timedelta(hours=72)
 CLOCK_TOLERANCE: Final = timedelta(seconds=10)

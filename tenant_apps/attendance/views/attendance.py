@@ -19,8 +19,8 @@ from tenant_apps.attendance.serializers import (
     RefusalSerializer,
 )
 from tenant_apps.attendance.views.scans import http_response
-from tenant_apps.students.history_views import read_reason, visible_student
 from tenant_apps.students.serializers import ReasonSerializer
+from tenant_apps.students.views.records import read_reason, visible_student
 
 ATTENDANCES: Final = Attendance.objects.select_related("student", "class_session")
 

@@ -17,7 +17,7 @@ from tatami.api.views import ApiView
 from tatami.errors import Invalid
 from tenant_apps.attendance import reports
 from tenant_apps.attendance.reports import DATE_GROUPS, GROUPS, Period
-from tenant_apps.students.dates import dojo_today
+from tenant_apps.dojo.dates import dojo_today
 
 DEFAULT_PERIOD_DAYS: Final = 30
 MAX_PERIOD_DAYS: Final = 1100

@@ -10,11 +10,11 @@ from tenant_apps.promotions.engine.evaluate import evaluate, rank_held
 from tenant_apps.promotions.engine.phrases import Phrases
 from tenant_apps.promotions.engine.results import CriterionResult, Eligibility, Status, StepResult
 from tenant_apps.ranks.civil_dates import LeapDayBirthday
-from tenant_apps.ranks.facts import (
+from tenant_apps.ranks.student_facts import (
     Approval,
-    Lasting,
+    DatedFact,
     NamedFact,
-    Offered,
+    OfferedSessions,
     OpeningBalance,
     Points,
     RankEvent,
@@ -28,11 +28,11 @@ __all__ = [
     "ENGLISH",
     "Approval",
     "CriterionResult",
+    "DatedFact",
     "Eligibility",
-    "Lasting",
     "LeapDayBirthday",
     "NamedFact",
-    "Offered",
+    "OfferedSessions",
     "OpeningBalance",
     "Phrases",
     "Points",

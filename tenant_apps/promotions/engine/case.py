@@ -9,9 +9,7 @@ from tenant_apps.promotions.engine.history import History, place_at
 from tenant_apps.promotions.engine.phrases import Phrases, Reading
 from tenant_apps.promotions.engine.results import CriterionResult, Eligibility, Status, StepResult
 from tenant_apps.ranks.criteria import Candidacy, Criterion, Finding, since_last_test
-from tenant_apps.ranks.definition import Anchor, Path, RankDefinition, Step
-from tenant_apps.ranks.facts import StudentFacts
-from tenant_apps.ranks.spans import (
+from tenant_apps.ranks.date_intervals import (
     END,
     Spans,
     as_date,
@@ -21,6 +19,8 @@ from tenant_apps.ranks.spans import (
     span_at,
     union,
 )
+from tenant_apps.ranks.definition import Anchor, Path, RankDefinition, Step
+from tenant_apps.ranks.student_facts import StudentFacts
 
 
 class _PathAnswer(NamedTuple):

@@ -9,7 +9,7 @@ from tenant_apps.promotions.engine.history import History
 from tenant_apps.promotions.engine.phrases import NO_STEP, Phrases, Reading
 from tenant_apps.promotions.engine.results import CriterionResult, Eligibility, Status, StepResult
 from tenant_apps.ranks.definition import RankDefinition, Step, StepType
-from tenant_apps.ranks.facts import StudentFacts
+from tenant_apps.ranks.student_facts import StudentFacts
 
 
 def evaluate(

@@ -6,8 +6,8 @@ from typing import Self
 
 from tenant_apps.ranks.criteria import Clock
 from tenant_apps.ranks.definition import ClockSetting, RankDefinition, Step
-from tenant_apps.ranks.facts import RankEventKind, StudentFacts
 from tenant_apps.ranks.holding import Holding, holdings, without_sub_ranks
+from tenant_apps.ranks.student_facts import RankEventKind, StudentFacts
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Python says what is on a paper, the `.typ` file beside it how it looks. Everythi
 as data, never as markup.
 """
 
-from tenant_apps.dojo.words import Language
+from tenant_apps.dojo.dates import Language
 from tenant_apps.promotions.papers.candidate_sheet import CandidateSheet, candidate_sheet_pdf
 from tenant_apps.promotions.papers.certificate import (
     MOST_IN_ONE_FILE,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from tenant_apps.dojo.words import Language, written_date
+from tenant_apps.dojo.dates import Language, long_date
 from tenant_apps.promotions.papers.printable import line, paragraphs
 from tenant_apps.promotions.papers.typesetting import typeset
 from tenant_apps.promotions.papers.words import EXAM, SIGNATURES_ON_EXAM_PAPERS, letters
@@ -38,7 +38,7 @@ def candidate_sheet_pdf(sheet: CandidateSheet) -> bytes:
         "words": EXAM[sheet.language],
         "dojo": line(sheet.dojo_name),
         "exam": line(sheet.exam_name),
-        "date": written_date(sheet.held_on, sheet.language),
+        "date": long_date(sheet.held_on, sheet.language),
         "location": line(sheet.location),
         "candidate": line(sheet.candidate_name),
         "now": line(sheet.rank_now),

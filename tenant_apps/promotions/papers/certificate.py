@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Any, Final
 
 from tatami.errors import DomainError
+from tenant_apps.dojo.dates import Language, long_date
 from tenant_apps.dojo.logo import printable_logo
-from tenant_apps.dojo.words import Language, written_date
 from tenant_apps.promotions.papers.printable import line
 from tenant_apps.promotions.papers.qr import symbol
 from tenant_apps.promotions.papers.typesetting import typeset
@@ -86,7 +86,7 @@ def _page(certificate: Certificate) -> dict[str, Any]:
         "rank": line(certificate.rank_name),
         "native": line(certificate.rank_native_name),
         "art": line(certificate.discipline_or_system_name),
-        "date": written_date(certificate.awarded_on, certificate.language),
+        "date": long_date(certificate.awarded_on, certificate.language),
         "number": line(certificate.number),
         "examiners": [line(name) for name in certificate.examiners[:SIGNATURES_ON_CERTIFICATE]],
         "address": line(certificate.verify_url.partition("://")[2] or certificate.verify_url),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from tenant_apps.dojo.words import Language, written_date
+from tenant_apps.dojo.dates import Language, long_date
 from tenant_apps.promotions.papers.printable import line
 from tenant_apps.promotions.papers.typesetting import typeset
 from tenant_apps.promotions.papers.words import EXAM, SIGNATURES_ON_EXAM_PAPERS, letters
@@ -39,7 +39,7 @@ def examiners_list_pdf(paper: ExaminersList) -> bytes:
         "words": EXAM[paper.language],
         "dojo": line(paper.dojo_name),
         "exam": line(paper.exam_name),
-        "date": written_date(paper.held_on, paper.language),
+        "date": long_date(paper.held_on, paper.language),
         "location": line(paper.location),
         "examiners": [line(name) for name in paper.examiners[:SIGNATURES_ON_EXAM_PAPERS]],
         "candidates": [

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tenant_apps.dojo.words import Language
+from tenant_apps.dojo.dates import Language
 
 CERTIFICATE: Final[Mapping[Language, Mapping[str, str]]] = {
     "en": {

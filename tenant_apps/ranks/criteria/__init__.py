@@ -1,7 +1,7 @@
-"""The kinds of criteria that a promotion path may be made of.
+"""The kinds of criteria that a promotion path can consist of, one module for each.
 
-A new kind is one module here with one class (its JSON schema, its check, its meaning), its name in `KINDS`,
-and its sentences in `tenant_apps/promotions/engine/english/`. A test fails for a kind without sentences.
+To add a kind: write a module here with one class (JSON schema, validation, evaluation), add the class to `KINDS`,
+and add its sentences to `tenant_apps/promotions/engine/english/`. A test fails for a kind without sentences.
 """
 
 from collections.abc import Mapping
@@ -10,14 +10,12 @@ from typing import Final
 from tenant_apps.ranks.criteria.achievement import AchievementWon
 from tenant_apps.ranks.criteria.age import Age, AgeBasis
 from tenant_apps.ranks.criteria.approval import Approved
-from tenant_apps.ranks.criteria.attendance_count import AttendanceCount
+from tenant_apps.ranks.criteria.attendance_count import AttendanceCount, AttendanceSince, AttendanceUnit
 from tenant_apps.ranks.criteria.attendance_rate import AttendanceRate
-from tenant_apps.ranks.criteria.attendance_units import AttendanceSince, AttendanceUnit
 from tenant_apps.ranks.criteria.credential import CredentialHeld
-from tenant_apps.ranks.criteria.criterion import Candidacy, Clock, Criterion, Finding, Since
+from tenant_apps.ranks.criteria.criterion import Candidacy, Clock, Criterion, Finding, Since, since_last_test
 from tenant_apps.ranks.criteria.document import DocumentHandedIn
 from tenant_apps.ranks.criteria.event_count import EventCount
-from tenant_apps.ranks.criteria.last_test import since_last_test
 from tenant_apps.ranks.criteria.points import PointsEarned
 from tenant_apps.ranks.criteria.rank_held_before import RankHeldBefore
 from tenant_apps.ranks.criteria.retest_gap import RetestGap

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
-from tenant_apps.ranks.criteria.naming import called
 from tenant_apps.ranks.criteria.schema import CODE, NAME
-from tenant_apps.ranks.spans import days_between, span_at, union
+from tenant_apps.ranks.date_intervals import days_between, span_at, union
+from tenant_apps.ranks.student_facts import facts_named
 
 
 @dataclass(frozen=True, slots=True)
 class AchievementWon(Criterion):
-    """The achievement `which`; with `at_rank`, won while that rank was held (on any day of holding it)."""
+    """The achievement `which`; if `at_rank` is given, it must have been won on a day on which that rank was held."""
 
     which: str
     at_rank: str | None = None
@@ -31,7 +31,7 @@ class AchievementWon(Criterion):
             yield "at_rank", document["at_rank"]
 
     def finding(self, candidacy: Candidacy) -> Finding:
-        won = (fact.span for fact in called(self.which, candidacy.facts.achievements))
+        won = (fact.span for fact in facts_named(self.which, candidacy.facts.achievements))
         spans = union(*(days_between(*span) for span in won if self._at_rank(span[0], candidacy)))
         return Finding(spans, known=True, have=int(span_at(spans, candidacy.as_of) is not None), need=1)
 

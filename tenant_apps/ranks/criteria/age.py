@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Final, Self
 from tenant_apps.ranks.civil_dates import LeapDayBirthday, birthday, full_age
 from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
 from tenant_apps.ranks.criteria.schema import one_of, whole_number
-from tenant_apps.ranks.spans import BEGINNING, END, NEVER, days_between
+from tenant_apps.ranks.date_intervals import BEGINNING, END, NEVER, days_between
 
 MOST_YEARS: Final = 120
 
 
 class AgeBasis(StrEnum):
-    """How a federation counts years."""
+    """How a federation counts years of age."""
 
     FULL = "full"
     BIRTH_YEAR = "birth_year"
@@ -23,7 +23,7 @@ class AgeBasis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Age(Criterion):
-    """`min` and `max` years, both included: `max: 14` is "under 15". Unknown without a date of birth."""
+    """At least `min` and at most `max` years: `max: 14` means "under 15". Unknown without a date of birth."""
 
     min: int | None = None
     max: int | None = None
@@ -70,20 +70,20 @@ class Age(Criterion):
         )
 
     def bounds(self) -> dict[str, Any]:
-        """The canonical form of what is an age by its place, and names no kind."""
+        """Return the canonical document without `kind`, for places where only an age can stand."""
         return {name: value for name, value in self.as_document().items() if name != "kind"}
 
     def years(self, birth: date, on: date, leap_day: LeapDayBirthday) -> int:
-        """The age on a date as this criterion counts it; negative before the birth."""
+        """Return the age on a date as this criterion counts it; negative before the birth."""
         by_year = self.basis is AgeBasis.BIRTH_YEAR
         return on.year - birth.year if by_year else full_age(birth, on, leap_day)
 
     def admits(self, years: int) -> bool:
-        """Whether that age is within the bounds."""
+        """Return whether an age is within the bounds."""
         return (self.min is None or years >= self.min) and (self.max is None or years <= self.max)
 
     def _turning(self, birth: date, years: int, leap_day: LeapDayBirthday) -> int:
-        """The day on which that age is reached; the day after the last there is, when that is beyond it."""
+        """Return the day ordinal on which an age is reached, at most the day after the last possible date."""
         year = birth.year + years
         if year > MAXYEAR:
             return END + 1

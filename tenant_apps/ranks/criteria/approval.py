@@ -1,4 +1,4 @@
-"""`approval`: somebody has consented, such as the chief instructor to an exam."""
+"""`approval`: a member of staff has consented, for example the chief instructor to an exam."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
 
 from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
-from tenant_apps.ranks.criteria.naming import called
+from tenant_apps.ranks.criteria.running_total import total_of_spans
 from tenant_apps.ranks.criteria.schema import NAME, one_of, whole_number
-from tenant_apps.ranks.criteria.tally import tally_of_spans
-from tenant_apps.ranks.spans import days_between, union
+from tenant_apps.ranks.date_intervals import days_between, union
+from tenant_apps.ranks.student_facts import facts_named
 
 MOST_APPROVERS: Final = 20
 
@@ -25,7 +25,8 @@ class Approver(StrEnum):
 class Approved(Criterion):
     """The approval `which`, given after the date of the rank held (C5) and not expired.
 
-    `by`: of users who have this role now. `count`: of so many different ones. What is not recorded was not given.
+    `by`: only approvals by users who have this role now. `count`: how many different approvers are needed. An approval
+    that is not recorded counts as not given.
     """
 
     which: str
@@ -52,15 +53,15 @@ class Approved(Criterion):
     def finding(self, candidacy: Candidacy) -> Finding:
         given = [
             fact
-            for fact in called(self.which, candidacy.facts.approvals)
+            for fact in facts_named(self.which, candidacy.facts.approvals)
             if fact.span[0] > candidacy.clock.after and self.by in {None, fact.role}
         ]
         approvers = {fact.by for fact in given}
-        # One who approves twice is one.
+        # Two approvals by the same person count once.
         once_each = (
             union(*(days_between(*fact.span) for fact in given if fact.by == who)) for who in approvers
         )
-        total = tally_of_spans((span, 1) for spans in once_each for span in spans)
+        total = total_of_spans((span, 1) for spans in once_each for span in spans)
         return Finding(
             total.days_of_at_least(self.count),
             known=True,

@@ -1,22 +1,62 @@
-"""`attendance_count`: so many days, sessions or hours of training since the rank held was received (C5)."""
+"""`attendance_count`: a number of days, sessions or hours of training since the rank held was received (C5)."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
 
-from tenant_apps.ranks.criteria.attendance_units import (
-    AttendanceSince,
-    AttendanceUnit,
-    in_units,
-    worth_of_days,
-)
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
-from tenant_apps.ranks.criteria.last_test import since_last_test
+from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding, since_last_test
+from tenant_apps.ranks.criteria.running_total import RunningTotal, running_total
 from tenant_apps.ranks.criteria.schema import NAME, one_of, several, whole_number
-from tenant_apps.ranks.criteria.tally import Tally, tally
-from tenant_apps.ranks.facts import OpeningBalance, RankEventKind, Visits
-from tenant_apps.ranks.spans import BEGINNING, NEVER, days_from
+from tenant_apps.ranks.date_intervals import BEGINNING, NEVER, days_from
+from tenant_apps.ranks.student_facts import OpeningBalance, RankEventKind, Visits
+
+_HOUR = 60
+
+
+class AttendanceUnit(StrEnum):
+    """What is counted: days with at least one session, sessions, or hours of 60 minutes."""
+
+    DAY = "day"
+    SESSION = "session"
+    HOUR = "hour"
+
+    @property
+    def size(self) -> int:
+        """Return the size of one unit in the numbers that are added up: 60 (minutes) for an hour, else 1."""
+        return _HOUR if self is AttendanceUnit.HOUR else 1
+
+
+class AttendanceSince(StrEnum):
+    """The event after which attendance counts: the rank held, the last test (also a failed one), joining, or none."""
+
+    RANK = "rank"
+    LAST_TEST = "last_test"
+    ENROLMENT = "enrolment"
+    EVER = "ever"
+
+
+def worth_of_days(
+    counted: Iterable[Visits], after: int, unit: AttendanceUnit, max_per_day: int | None
+) -> dict[int, int]:
+    """Return the sessions or minutes that count, by day; of more than `max_per_day` sessions the longest count."""
+    of_day: defaultdict[int, list[int]] = defaultdict(list)
+    for series in counted:
+        for day in series.days:
+            if day > after:
+                of_day[day].append(series.minutes)
+    if unit is AttendanceUnit.SESSION:
+        return {day: min(len(minutes), max_per_day or len(minutes)) for day, minutes in of_day.items()}
+    return {day: sum(sorted(minutes, reverse=True)[:max_per_day]) for day, minutes in of_day.items()}
+
+
+def in_units(amount: int | float, unit: AttendanceUnit) -> int | float:
+    """Return whole units as an int, else hours cut to two decimals. Never rounded up: 49.999 is not 50."""
+    whole, rest = divmod(int(amount), unit.size)
+    return whole if not rest else (int(amount) * 100 // unit.size) / 100
+
 
 MOST_COUNTED: Final = 100_000
 MOST_PER_DAY: Final = 24
@@ -25,19 +65,20 @@ MOST_MINUTES: Final = 24 * 60
 
 @dataclass(frozen=True, slots=True)
 class AttendanceCount(Criterion):
-    """`n` units after the date of the rank held (or since another event), up to and including the day asked about.
+    """`n` units after the date of the rank held (or since another event), up to and including the day of the check.
 
     `class_types`: only classes of these types (exact names). `any_discipline`: also classes outside the rank
-    system's discipline. `min_minutes`: only sessions of at least this length. `max_per_day`: at most so many
-    sessions of a day, the longest first. Who holds no rank yet counts from ever.
+    system's discipline. `min_minutes`: only sessions of at least this length. `max_per_day`: at most this many
+    sessions of a day, the longest first. For students without a rank, all attendance counts.
 
-    An opening balance is added when it is dated after the day from which is counted, or on the very day of a
-    rank that was imported (it came along; an award of that day has used it up). A balance says nothing about
-    class types, so a criterion that names some does not count it. One that has expired is taken off again.
+    An opening balance is added if it is dated after the day from which attendance counts. It is also added if it
+    has the date of an imported rank, because both were imported together; an award on that day has used it up. A
+    balance has no class type, so a criterion with `class_types` ignores it. A balance that has expired is
+    subtracted again.
 
-    Unknown (C6), rather than 0, for a rank imported or converted while no attendance is recorded up to that
-    day and no balance counts: the training was done where we cannot see it. And where the day of joining is
-    asked for and missing.
+    The result is unknown (C6), not 0, for a rank that was imported or converted while no attendance is recorded up
+    to that day and no balance counts: the training took place elsewhere. It is also unknown if the day of joining
+    is needed and not recorded.
     """
 
     n: int
@@ -76,7 +117,7 @@ class AttendanceCount(Criterion):
     @classmethod
     def faults(cls, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if document.get("unit") == AttendanceUnit.DAY and "max_per_day" in document:
-            yield "max_per_day", "has no meaning where days are counted"
+            yield "max_per_day", "is not valid if days are counted"
 
     def finding(self, candidacy: Candidacy) -> Finding:
         if self.since is AttendanceSince.LAST_TEST:
@@ -107,7 +148,7 @@ class AttendanceCount(Criterion):
         )
 
     def _counts_after(self, candidacy: Candidacy) -> int | None:
-        """The day after which attendance counts; None where it is not recorded."""
+        """Return the day after which attendance counts; None if it is not recorded."""
         match self.since:
             case AttendanceSince.EVER:
                 return BEGINNING - 1
@@ -123,7 +164,7 @@ class AttendanceCount(Criterion):
         )
 
     def _balances(self, candidacy: Candidacy, after: int) -> list[OpeningBalance]:
-        """The opening balances that count, each as long as it lasts."""
+        """Return the opening balances that count until they expire."""
         if not candidacy.facts.opening_balances or self.class_types:
             return []
         came_along = candidacy.clock.kind is RankEventKind.IMPORT
@@ -133,20 +174,20 @@ class AttendanceCount(Criterion):
             if (day := balance.span[0]) > after or (day == after and came_along)
         ]
 
-    def _tally(self, counted: list[Visits], after: int, balances: list[OpeningBalance]) -> Tally:
+    def _tally(self, counted: list[Visits], after: int, balances: list[OpeningBalance]) -> RunningTotal:
         brought_along = [
             (day, amount * self.unit.size) for balance in balances for day, amount in balance.changes()
         ]
         if self.unit is AttendanceUnit.DAY:
-            # The common rule, and the one that thousands of students are checked against at once.
+            # The most common rule, checked for thousands of students at once: a faster path.
             days = sorted(set().union(*(series.days for series in counted)))
             days = days[bisect_right(days, after) :]
-            before = tally(brought_along)
+            before = running_total(brought_along)
             if not days or not before.days or before.days[-1] < days[0]:
                 brought = before.totals[-1] if before.totals else 0
                 visits = range(int(brought) + 1, int(brought) + len(days) + 1)
-                return Tally([*before.days, *days], [*before.totals, *visits])
+                return RunningTotal([*before.days, *days], [*before.totals, *visits])
             amounts = dict.fromkeys(days, 1)
         else:
             amounts = worth_of_days(counted, after, self.unit, self.max_per_day)
-        return tally([*amounts.items(), *brought_along])
+        return running_total([*amounts.items(), *brought_along])

@@ -1,4 +1,4 @@
-"""`attendance_rate`: a share of the classes offered for one's level, as Krav Maga Global asks in Scotland."""
+"""`attendance_rate`: a share of the classes offered at the student's level, as Krav Maga Global Scotland requires."""
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Final, Self
 
 from tenant_apps.ranks.civil_dates import months_later
 from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.running_total import RunningTotal, running_total
 from tenant_apps.ranks.criteria.schema import MONTHS, whole_number
-from tenant_apps.ranks.criteria.tally import Tally, tally
-from tenant_apps.ranks.spans import BEGINNING, END, NEVER, Spans, union
+from tenant_apps.ranks.date_intervals import BEGINNING, END, NEVER, Spans, union
 
 _SHORTEST_MONTH_LACKS: Final = 3
 
@@ -19,12 +19,12 @@ _SHORTEST_MONTH_LACKS: Final = 3
 class AttendanceRate(Criterion):
     """At least `percent` of the sessions offered since the date of the rank held (C5), or in the last `window_months`.
 
-    Offered are the sessions of the discipline that count toward promotion, take place and ask for no higher rank
-    than the one held; attended ones are counted among the same. Who holds no rank yet counts from the day after
-    joining. With a window a session counts until the day before it is that many calendar months old (C2).
+    A session is offered if it belongs to the discipline, counts toward promotion, takes place and requires no higher
+    rank than the one held. Attendance is counted among the same sessions. For students without a rank, sessions count
+    from the day after joining. With a window, a session counts until the day before it is that many months old (C2).
 
-    Unknown (C6) where nothing was offered, where the day of joining is needed and missing, and for a rank brought
-    along while no attendance is recorded. An opening balance says nothing about what was offered.
+    Unknown (C6) if no session was offered, if the day of joining is needed and not recorded, and for an imported or
+    converted rank while no attendance is recorded. Opening balances are ignored: they do not say what was offered.
     """
 
     percent: int
@@ -46,7 +46,7 @@ class AttendanceRate(Criterion):
         after = self._after(candidacy)
         if after is None:
             return Finding(NEVER, known=False, have=None, need=self.percent)
-        # Who holds none of the system's ranks is below the lowest: what is offered then is open to all.
+        # Students without a rank are below the lowest one: only sessions open to all count.
         level = candidacy.order.get(candidacy.holding.rank or "", -1) + 1
         visits = [s.days for s in candidacy.facts.attendance if s.in_discipline and s.level <= level]
         came = self._counted(visits, after)
@@ -65,9 +65,9 @@ class AttendanceRate(Criterion):
         )
 
     def _after(self, candidacy: Candidacy) -> int | None:
-        """The day after which sessions count; None where it is not recorded."""
+        """Return the day after which sessions count; None if it is not recorded."""
         if self.window_months is not None:
-            # What has left the window before the rank was received changes nothing.
+            # Sessions that left the window before the rank was received have no effect.
             left = months_later(candidacy.holding.since, -self.window_months)
             return BEGINNING - 1 if left is None else left - _SHORTEST_MONTH_LACKS - 1
         if candidacy.clock.since is not None:
@@ -75,17 +75,19 @@ class AttendanceRate(Criterion):
         joined_on = candidacy.facts.joined_on
         return None if joined_on is None else joined_on.toordinal()
 
-    def _counted(self, series: Sequence[Sequence[int]], after: int) -> Tally:
-        """How many sessions count, from day to day."""
+    def _counted(self, series: Sequence[Sequence[int]], after: int) -> RunningTotal:
+        """Return the number of sessions that count, by day."""
         days = sorted(chain.from_iterable(series))
         days = days[bisect_right(days, after) :]
         if self.window_months is None:
-            return Tally(days, range(1, len(days) + 1))
+            return RunningTotal(days, range(1, len(days) + 1))
         leaving = (months_later(day, self.window_months) for day in days)
-        return tally([*((day, 1) for day in days), *((day, -1) for day in leaving if day is not None)])
+        return running_total(
+            [*((day, 1) for day in days), *((day, -1) for day in leaving if day is not None)]
+        )
 
-    def _enough(self, there: Tally, came: Tally) -> Spans:
-        """The days on which the share suffices."""
+    def _enough(self, there: RunningTotal, came: RunningTotal) -> Spans:
+        """Return the days on which the share is high enough."""
         if self.window_months is None:
             return self._enough_since(there, came)
         offered, attended = dict(zip(*there, strict=True)), dict(zip(*came, strict=True))
@@ -95,12 +97,12 @@ class AttendanceRate(Criterion):
         for day in days:
             held, was = offered.get(day, held), attended.get(day, was)
             totals.append(int(held > 0 and was * 100 >= self.percent * held))
-        return Tally(days, totals).days_of_at_least(1)
+        return RunningTotal(days, totals).days_of_at_least(1)
 
-    def _enough_since(self, there: Tally, came: Tally) -> Spans:
-        """The same where both only grow, which a visit at a time finds much sooner.
+    def _enough_since(self, there: RunningTotal, came: RunningTotal) -> Spans:
+        """Do the same if both numbers only grow, much faster: one step for each attendance.
 
-        With the n-th visit the share suffices until one more session is held than n visits are enough for.
+        With the n-th attendance the share is high enough until too many sessions were offered for n attendances.
         """
         found = []
         for visit, (day, number) in enumerate(zip(*came, strict=True)):

@@ -1,4 +1,4 @@
-"""`credential`: a certificate that must be recent, such as the IBJJF's for referees."""
+"""`credential`: a certificate that must be recent, for example the referee certificate of the IBJJF."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,17 +6,16 @@ from typing import Any, ClassVar, Self
 
 from tenant_apps.ranks.civil_dates import months_later
 from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
-from tenant_apps.ranks.criteria.naming import called
 from tenant_apps.ranks.criteria.schema import MONTHS, NAME
-from tenant_apps.ranks.facts import NamedFact
-from tenant_apps.ranks.spans import END, Spans, days_between, span_at, union
+from tenant_apps.ranks.date_intervals import END, Spans, days_between, span_at, union
+from tenant_apps.ranks.student_facts import NamedFact, facts_named
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialHeld(Criterion):
-    """The credential `which`, valid on the day asked and at most `max_age_months` calendar months old (C2).
+    """The credential `which`, valid on the day of the check and at most `max_age_months` calendar months old (C2).
 
-    The day on which it is exactly that old is the last. What is not recorded is not held.
+    It is still valid on the day on which it is exactly that old. A credential that is not recorded counts as not held.
     """
 
     which: str
@@ -32,7 +31,7 @@ class CredentialHeld(Criterion):
         return cls(which=document["which"], max_age_months=None if months is None else int(months))
 
     def finding(self, candidacy: Candidacy) -> Finding:
-        valid = union(*map(self._valid, called(self.which, candidacy.facts.credentials)))
+        valid = union(*map(self._valid, facts_named(self.which, candidacy.facts.credentials)))
         return Finding(valid, known=True, have=int(span_at(valid, candidacy.as_of) is not None), need=1)
 
     def _valid(self, fact: NamedFact) -> Spans:

@@ -1,29 +1,29 @@
-"""What every kind of criterion has in common."""
+"""What all kinds of criteria have in common: the interface, the student they are evaluated for, the result."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import date
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple, Self
 
-from tenant_apps.ranks.facts import RankEventKind, StudentFacts
+from tenant_apps.ranks.date_intervals import BEGINNING, END, Spans, days_between, intersection, union
 from tenant_apps.ranks.holding import Holding, SubRank
-from tenant_apps.ranks.spans import BEGINNING, Spans
+from tenant_apps.ranks.student_facts import RankEventKind, StudentFacts
 
 
 class Since(StrEnum):
-    """From when on a fact counts: since the rank held was received, or ever."""
+    """Which facts count: those since the rank held was received, or all."""
 
     RANK = "rank"
     EVER = "ever"
 
 
 class Clock(NamedTuple):
-    """The event from which waiting times and counts run; `since` is None for who holds no rank yet.
+    """The event from which waiting times and counts run; `since` is None for students without a rank.
 
-    The rank held, as a rule; the rank before, where the rules say that a conversion carries the clock; a
-    failed test, where they count from the last test.
+    Usually the rank held. The rank before, if the rules say that a conversion carries the clock. A failed test, if
+    the rules count from the last test.
     """
 
     since: int | None
@@ -31,20 +31,20 @@ class Clock(NamedTuple):
 
     @property
     def after(self) -> int:
-        """The day after which facts count (C5); before all days for who holds no rank yet."""
+        """The day after which facts count (C5); before all days for students without a rank."""
         return BEGINNING - 1 if self.since is None else self.since
 
     @property
     def brought_along(self) -> bool:
-        """The rank comes from elsewhere; what was done there for the next one need not be recorded here."""
+        """Whether the rank was received elsewhere; training there for the next rank may not be recorded here."""
         return self.kind is RankEventKind.IMPORT or self.kind is RankEventKind.CONVERT
 
 
 @dataclass(frozen=True, slots=True)
 class Candidacy:
-    """One student who holds one rank, as of one day (an ordinal): what a criterion is asked about.
+    """One student who holds one rank, as of one day (an ordinal): the input of a criterion.
 
-    `history`: all that was ever held, sub-ranks too. `order` and `sub_ranks` are those of the rules.
+    `history`: all ranks that the student ever held, with sub-ranks. `order` and `sub_ranks` come from the rules.
     """
 
     facts: StudentFacts
@@ -57,18 +57,18 @@ class Candidacy:
     sub_ranks: Mapping[str, SubRank]
 
     def is_one_of(self, rank: str | None, ranks: tuple[str, ...]) -> bool:
-        """Whether a rank is one of these, or a sub-rank of one: who has two stripes on blue holds blue."""
+        """Return whether a rank is one of `ranks`, or a sub-rank of one (two stripes on blue is blue)."""
         sub_rank = self.sub_ranks.get(rank or "")
         return rank in ranks or (sub_rank is not None and sub_rank.of in ranks)
 
 
 class Finding(NamedTuple):
-    """A criterion's answer about a candidacy.
+    """The result of a criterion for a candidacy.
 
-    `spans`: the days on which it is met, valid for as long as the rank is held and no fact changes.
-    `known`: as of the day asked about, the facts needed are there (C6). `have` and `need` are in the
-    criterion's unit (months, days, sessions, hours, years, per cent, points, things); `have` is None where
-    it is not known, `need` where nothing is needed.
+    `spans`: the days on which the criterion is met, valid while the rank is held and no fact changes.
+    `known`: the facts that are needed are recorded, as of the day of the check (C6). `have` and `need` are in the
+    unit of the criterion (months, days, sessions, hours, years, per cent, points, items). `have` is None if it is
+    unknown, `need` if nothing is needed.
     """
 
     spans: Spans
@@ -79,36 +79,39 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Criterion(ABC):
-    """One requirement of a path. Subclasses are frozen dataclasses of their parameters."""
+    """One requirement of a path. Subclasses are frozen dataclasses whose fields are the parameters."""
 
     kind: ClassVar[str]
     parameters: ClassVar[Mapping[str, Mapping[str, object]]]
-    """JSON schema of each parameter; `required` names those that have no default."""
+    """The JSON schema of each parameter; `required` names those without a default."""
     required: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     @abstractmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """From a document that obeys the schema and has no faults."""
+        """Return the criterion that a valid document describes."""
 
     @classmethod
     def faults(cls, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """What a schema cannot say: (parameter, message). The document may break the schema elsewhere."""
+        """Yield (parameter, message) for faults that a schema cannot find.
+
+        The document may violate the schema elsewhere.
+        """
         del document
         yield from ()
 
     @classmethod
     def ranks_named(cls, document: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-        """(parameter, code) of each rank that the document refers to, for a check that there is one."""
+        """Yield (parameter, code) for each rank that the document refers to, so that its existence can be checked."""
         del document
         yield from ()
 
     @abstractmethod
     def finding(self, candidacy: Candidacy) -> Finding:
-        """When this is met for the student, and how much of it she has as of the day asked about."""
+        """Return on which days the student meets the criterion, and how much they have as of the day of the check."""
 
     def as_document(self) -> dict[str, Any]:
-        """The canonical form: parameters in declared order, defaults left out."""
+        """Return the canonical document: parameters in declared order, without defaults."""
         document: dict[str, Any] = {"kind": self.kind}
         for field in fields(self):
             value = getattr(self, field.name)
@@ -122,3 +125,31 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, Criterion):
         return value.as_document()
     return list(value) if isinstance(value, tuple) else getattr(value, "value", value)
+
+
+def since_last_test(evaluate: Callable[[Candidacy], Finding], candidacy: Candidacy) -> Finding:
+    """Evaluate a criterion whose clock starts with the rank, and again after each failed test (US Aikido Federation).
+
+    The clock restarts on the day after the test, because a check as of the day of a test is about that test. Training
+    elsewhere no longer matters after a test: all attendance since then is recorded here.
+
+    `evaluate` is the criterion's own `finding`.
+    """
+    tests = sorted(
+        {on.toordinal() for on in candidacy.facts.failed_tests if on.toordinal() > candidacy.clock.after}
+    )
+    if not tests:
+        return evaluate(candidacy)
+    found: list[Spans] = []
+    result: Finding | None = None
+    first = BEGINNING
+    for clock, last in zip(
+        [candidacy.clock, *(Clock(test, RankEventKind.AWARD) for test in tests)], [*tests, END], strict=True
+    ):
+        finding = evaluate(replace(candidacy, clock=clock))
+        found.append(intersection(finding.spans, days_between(first, last)))
+        if first <= candidacy.as_of <= last:
+            result = finding
+        first = last + 1
+    assert result is not None, "the segments cover all days"
+    return result._replace(spans=union(*found))

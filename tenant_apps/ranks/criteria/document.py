@@ -1,22 +1,22 @@
-"""`document`: something has been handed in, such as the Aikikai's article for 2nd dan."""
+"""`document`: a document has been handed in, for example the article that the Aikikai requires for 2nd dan."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding, Since
-from tenant_apps.ranks.criteria.naming import called
 from tenant_apps.ranks.criteria.schema import NAME, one_of
-from tenant_apps.ranks.spans import BEGINNING, days_between, span_at, union
+from tenant_apps.ranks.date_intervals import BEGINNING, days_between, span_at, union
+from tenant_apps.ranks.student_facts import facts_named
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentHandedIn(Criterion):
-    """The document `which`, handed in after the date of the rank held (or ever), and valid on the day asked.
+    """The document `which`, handed in after the date of the rank held (or at any time), valid on the day of the check.
 
-    After, as attendance is (C5): what was handed in on the day of an exam served that exam. Who holds no
-    rank yet may have handed it in at any time. A document that is not there is not met, rather than
-    unknown: the dojo would know of it.
+    Documents count after that date, like attendance (C5): one handed in on the day of an exam was for that exam. For
+    students without a rank, the document may have been handed in at any time. A document that is not recorded counts
+    as not handed in, not as unknown.
     """
 
     which: str
@@ -32,6 +32,6 @@ class DocumentHandedIn(Criterion):
 
     def finding(self, candidacy: Candidacy) -> Finding:
         after = candidacy.clock.after if self.since is Since.RANK else BEGINNING - 1
-        handed_in = (fact.span for fact in called(self.which, candidacy.facts.documents))
+        handed_in = (fact.span for fact in facts_named(self.which, candidacy.facts.documents))
         valid = union(*(days_between(*span) for span in handed_in if span[0] > after))
         return Finding(valid, known=True, have=int(span_at(valid, candidacy.as_of) is not None), need=1)

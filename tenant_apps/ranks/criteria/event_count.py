@@ -6,21 +6,21 @@ from typing import Any, ClassVar, Final, Self
 
 from tenant_apps.ranks.civil_dates import months_later
 from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
-from tenant_apps.ranks.criteria.naming import called, folded
+from tenant_apps.ranks.criteria.running_total import total_of_spans
 from tenant_apps.ranks.criteria.schema import MONTHS, NAME, whole_number
-from tenant_apps.ranks.criteria.tally import tally_of_spans
-from tenant_apps.ranks.spans import END, Span
+from tenant_apps.ranks.date_intervals import END, Span
+from tenant_apps.ranks.student_facts import comparable_name, facts_named
 
 MOST_EVENTS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class EventCount(Criterion):
-    """`n` days of an `event` after the date of the rank held (C5), or within the last `window_months` (C2).
+    """`n` days with an `event` after the date of the rank held (C5), or within the last `window_months` (C2).
 
-    An event is a session of a class type of that name, of any discipline, or an achievement recorded under
-    it; what falls on one day is one. Per year: `window_months` 12; a day counts until the day before it is that
-    old, and until all that is recorded of it has expired.
+    An event is a session of the class type of that name, in any discipline, or an achievement of that name. Several
+    events on one day count once. For "per year", use `window_months` 12. A day counts until the day before it is
+    that old, and until everything recorded for it has expired.
     """
 
     event: str
@@ -48,18 +48,18 @@ class EventCount(Criterion):
         lasting: dict[int, int] = {}
         for day, expires in self._days(candidacy):
             lasting[day] = max(expires, lasting.get(day, expires))
-        total = tally_of_spans(((day, min(self._last(day), until)), 1) for day, until in lasting.items())
+        total = total_of_spans(((day, min(self._last(day), until)), 1) for day, until in lasting.items())
         return Finding(
             total.days_of_at_least(self.n), known=True, have=total.total_on(candidacy.as_of), need=self.n
         )
 
     def _days(self, candidacy: Candidacy) -> Iterator[Span]:
-        """The day of each event, and the last on which it counts."""
-        name = folded(self.event)
+        """Yield the day of each event, and the last day on which it counts."""
+        name = comparable_name(self.event)
         for series in candidacy.facts.attendance:
-            if folded(series.class_type) == name:
+            if comparable_name(series.class_type) == name:
                 yield from ((day, END) for day in series.days if self._counts(day, candidacy))
-        for fact in called(self.event, candidacy.facts.achievements):
+        for fact in facts_named(self.event, candidacy.facts.achievements):
             if self._counts(fact.span[0], candidacy):
                 yield fact.span
 

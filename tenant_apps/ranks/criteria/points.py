@@ -1,22 +1,22 @@
-"""`points`: earned in contests and for merits, as the Kodokan's, which trade against time."""
+"""`points`: points earned in contests and for merits; the Kodokan accepts them in place of waiting time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
 from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
-from tenant_apps.ranks.criteria.naming import folded
+from tenant_apps.ranks.criteria.running_total import total_of_spans
 from tenant_apps.ranks.criteria.schema import NAME, whole_number
-from tenant_apps.ranks.criteria.tally import tally_of_spans
+from tenant_apps.ranks.student_facts import comparable_name
 
 MOST_POINTS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class PointsEarned(Criterion):
-    """`n` points earned after the date of the rank held (C5) and not expired; of one `category` if it is named.
+    """`n` points earned after the date of the rank held (C5) and not expired; only of `category` if it is given.
 
-    Points that are not recorded were not earned. Who holds no rank yet counts from ever.
+    Points that are not recorded count as not earned. For students without a rank, all points count.
     """
 
     n: int
@@ -34,11 +34,11 @@ class PointsEarned(Criterion):
         return cls(n=int(document["n"]), category=document.get("category"))
 
     def finding(self, candidacy: Candidacy) -> Finding:
-        category = None if self.category is None else folded(self.category)
-        total = tally_of_spans(
+        category = None if self.category is None else comparable_name(self.category)
+        total = total_of_spans(
             (fact.span, fact.points)
             for fact in candidacy.facts.points
-            if fact.span[0] > candidacy.clock.after and category in {None, folded(fact.category)}
+            if fact.span[0] > candidacy.clock.after and category in {None, comparable_name(fact.category)}
         )
         return Finding(
             total.days_of_at_least(self.n), known=True, have=total.total_on(candidacy.as_of), need=self.n

@@ -1,4 +1,4 @@
-"""`rank_held_before`: a rank of the past, such as the IBJJF's kids' belts, which shorten the wait for purple."""
+"""`rank_held_before`: a rank held in the past; for example, IBJJF kids' belts shorten the wait for purple."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from tenant_apps.ranks.civil_dates import months_later
 from tenant_apps.ranks.criteria.age import Age
 from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
 from tenant_apps.ranks.criteria.schema import CODE, MONTHS, several
-from tenant_apps.ranks.spans import NEVER, Spans, days_from, span_at, union
+from tenant_apps.ranks.date_intervals import NEVER, Spans, days_from, span_at, union
 
 
 @dataclass(frozen=True, slots=True)
 class RankHeldBefore(Criterion):
-    """Has held one of `ranks` (the rank held now counts too), received at that age if one is named.
+    """The student holds or has held one of `ranks`.
 
-    `min_months`: and held it for so many calendar months at a stretch. `registered_at_age`: the age on the day
-    on which it was received, counted as the criterion `age` counts. Unknown where such a rank was held and the
-    age matters but no date of birth is recorded.
+    `min_months`: without interruption for at least this many calendar months. `registered_at_age`: the age on the day
+    on which the rank was received, counted as by the criterion `age`. Unknown if such a rank was held and the age
+    is needed but no date of birth is recorded.
     """
 
     ranks: tuple[str, ...]
@@ -78,7 +78,7 @@ class RankHeldBefore(Criterion):
         return age.admits(age.years(birth, on, candidacy.facts.leap_day_birthday))
 
     def _held(self, on: date, candidacy: Candidacy) -> Spans:
-        """From when on a rank received on that date has been held long enough."""
+        """Return the days from which on a rank received on a date has been held long enough."""
         since = on.toordinal()
         if not self.min_months:
             return days_from(since)

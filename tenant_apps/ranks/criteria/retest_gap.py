@@ -1,4 +1,4 @@
-"""`retest_gap`: how long to wait after a failed test, such as the WKKI's three months."""
+"""`retest_gap`: the waiting time after a failed test, for example three months in the WKKI."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from typing import Any, ClassVar, Self
 from tenant_apps.ranks.civil_dates import complete_months, months_later
 from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
 from tenant_apps.ranks.criteria.schema import MONTHS
-from tenant_apps.ranks.spans import END, complement, days_between, union
+from tenant_apps.ranks.date_intervals import END, complement, days_between, union
 
 
 @dataclass(frozen=True, slots=True)
 class RetestGap(Criterion):
-    """`months` calendar months (C2) after the last test that was failed since the rank held was received.
+    """`months` calendar months (C2) after the last failed test since the rank held was received.
 
-    The wait begins on the day after the test: what is asked as of the day of a test is about that very test.
-    Who has failed none need not wait.
+    The wait begins on the day after the test, because a check as of the day of a test is about that test. Without
+    a failed test there is no wait.
     """
 
     months: int

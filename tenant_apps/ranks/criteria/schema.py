@@ -1,4 +1,4 @@
-"""The JSON schemas that parameters of criteria are made of."""
+"""Building blocks for the JSON schemas of parameters."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -32,32 +32,32 @@ _LINES: Final = {
 
 
 def text(longest: int, *, lines: bool = False) -> dict[str, object]:
-    """Of text that is more than blanks: one line, or with line breaks and tabs where `lines` are asked for."""
+    """Return the schema of non-blank text: one line, or with line breaks and tabs if `lines` is true."""
     shape = _LINES if lines else _ONE_LINE
     return {"type": "string", "minLength": 1, "maxLength": longest, "pattern": r"\S", "allOf": [shape]}
 
 
 NAME: Final[Mapping[str, object]] = text(100)
-"""What a dojo calls a document, a skill, a title, a class type."""
+"""The name that a dojo gives to a document, a skill, a title or a class type."""
 
 
 def whole_number(least: int, most: int) -> dict[str, object]:
-    """Of a whole number between two bounds, both included."""
+    """Return the schema of a whole number between two bounds, both included."""
     return {"type": "integer", "minimum": least, "maximum": most}
 
 
 def one_of(choices: type[StrEnum]) -> dict[str, object]:
-    """Of one of an enumeration's values."""
+    """Return the schema of one value of an enumeration."""
     return {"enum": [choice.value for choice in choices]}
 
 
 def several(item: Mapping[str, object]) -> dict[str, object]:
-    """Of a list of at least one such item."""
+    """Return the schema of a list of at least one item."""
     return {"type": "array", "minItems": 1, "maxItems": MOST_NAMED, "items": item}
 
 
 def criterion_schema(kinds: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a criterion of one of these kinds: if it is of that kind, it has that kind's parameters and no others."""
+    """Return the schema of a criterion of one of these kinds, with the parameters of its kind and no others."""
     return {
         "type": "object",
         "properties": {"kind": {"enum": sorted(kinds)}},

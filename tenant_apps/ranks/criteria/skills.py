@@ -1,4 +1,4 @@
-"""`skills`: what must have been shown, such as a breakfall or a kata."""
+"""`skills`: skills that the student must have shown, for example a breakfall or a kata."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from functools import reduce
 from typing import Any, ClassVar, Self
 
 from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
-from tenant_apps.ranks.criteria.naming import called
 from tenant_apps.ranks.criteria.schema import NAME, several
-from tenant_apps.ranks.spans import Spans, days_between, intersection, span_at, union
+from tenant_apps.ranks.date_intervals import Spans, days_between, intersection, span_at, union
+from tenant_apps.ranks.student_facts import facts_named
 
 
 @dataclass(frozen=True, slots=True)
 class SkillsShown(Criterion):
-    """All skills in `which`, shown at any time and not expired. What is not recorded was not shown."""
+    """All skills in `which`, shown at any time and not expired. A skill that is not recorded counts as not shown."""
 
     which: tuple[str, ...]
 
@@ -32,4 +32,4 @@ class SkillsShown(Criterion):
 
 
 def _shown(skill: str, candidacy: Candidacy) -> Spans:
-    return union(*(days_between(*fact.span) for fact in called(skill, candidacy.facts.skills)))
+    return union(*(days_between(*fact.span) for fact in facts_named(skill, candidacy.facts.skills)))

@@ -1,18 +1,20 @@
-"""`standing`: trains here at present, and is not on hold."""
+"""`standing`: the student trains here now, and is not on hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
-from tenant_apps.ranks.facts import StudentFacts
-from tenant_apps.ranks.spans import ALWAYS, NEVER, Spans, complement, span_at, union
+from tenant_apps.ranks.date_intervals import ALWAYS, NEVER, Spans, complement, span_at, union
+from tenant_apps.ranks.student_facts import StudentFacts
 
 
 @dataclass(frozen=True, slots=True)
 class GoodStanding(Criterion):
-    """An active student on a day without a hold. Whether somebody was active in the past is not recorded:
-    who is active now counts as active on every date."""
+    """The student is active, on a day without a hold.
+
+    Past statuses are not recorded: a student who is active now counts as active on every date.
+    """
 
     kind: ClassVar[str] = "standing"
     parameters: ClassVar[Mapping[str, Mapping[str, object]]] = {}
@@ -30,5 +32,5 @@ class GoodStanding(Criterion):
 
 
 def days_off_hold(facts: StudentFacts) -> Spans:
-    """All days but those of the student's holds, whose first and last day are part of them."""
+    """Return all days except those of the student's holds, which include their first and last day."""
     return complement(union(tuple(hold.span for hold in facts.holds))) if facts.holds else ALWAYS

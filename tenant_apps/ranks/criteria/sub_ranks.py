@@ -1,4 +1,4 @@
-"""`sub_ranks`: stripes on the belt that is held."""
+"""`sub_ranks`: stripes on the belt that the student holds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,15 +6,18 @@ from typing import Any, ClassVar, Final, Self
 
 from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
 from tenant_apps.ranks.criteria.schema import whole_number
+from tenant_apps.ranks.date_intervals import days_between, span_at, union
 from tenant_apps.ranks.holding import Holding
-from tenant_apps.ranks.spans import days_between, span_at, union
 
 MOST_SUB_RANKS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class SubRanks(Criterion):
-    """`n` sub-ranks of the rank held. Who wears the third stripe has three, whether or not the others are recorded."""
+    """`n` sub-ranks of the rank held.
+
+    A student with the third stripe has three, even if the others are not recorded.
+    """
 
     n: int
 
@@ -39,6 +42,6 @@ class SubRanks(Criterion):
 
 
 def _number(worn: Holding, candidacy: Candidacy) -> int:
-    """Which sub-rank of the rank in question this is; 0 for none."""
+    """Return which sub-rank of the rank held this is; 0 for none."""
     sub_rank = candidacy.sub_ranks.get(worn.rank or "")
     return sub_rank.number if sub_rank is not None and sub_rank.of == candidacy.holding.rank else 0

@@ -6,33 +6,39 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
 
 from tenant_apps.ranks.civil_dates import complete_months, months_later
-from tenant_apps.ranks.criteria.conditions import (
-    CONDITION,
-    condition_faults,
-    only_where,
-    ranks_of_condition,
-    read_condition,
-)
+from tenant_apps.ranks.criteria.achievement import AchievementWon
+from tenant_apps.ranks.criteria.age import Age
 from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
-from tenant_apps.ranks.criteria.schema import MOST_MONTHS, one_of, whole_number
+from tenant_apps.ranks.criteria.rank_held_before import RankHeldBefore
+from tenant_apps.ranks.criteria.schema import MOST_MONTHS, criterion_schema, one_of, whole_number
 from tenant_apps.ranks.criteria.standing import days_off_hold
-from tenant_apps.ranks.facts import StudentFacts
-from tenant_apps.ranks.spans import (
+from tenant_apps.ranks.date_intervals import (
     BEGINNING,
     NEVER,
     Spans,
+    complement,
     days_from,
     intersection,
     nth_day_after,
     number_of_days,
+    span_at,
     union,
 )
+from tenant_apps.ranks.student_facts import StudentFacts
 
 MOST_GRACE_DAYS: Final = 366
 
 
+_CONDITION_KINDS: Final[Mapping[str, type[Criterion]]] = {
+    kind.kind: kind for kind in (Age, RankHeldBefore, AchievementWon)
+}
+
+CONDITION: Final[Mapping[str, object]] = criterion_schema(_CONDITION_KINDS)
+"""The schema of `applies_if`: criteria that limit this one to some students."""
+
+
 class Activity(StrEnum):
-    """Which days count: those not on hold, or of these only those within a membership (IBJJF)."""
+    """Which days count: those not on hold, or only those of them that are within a membership (IBJJF)."""
 
     NOT_ON_HOLD = "not_on_hold"
     MEMBER = "member"
@@ -42,11 +48,10 @@ class Activity(StrEnum):
 class TimeInRank(Criterion):
     """`months` calendar months after the day on which the clock started, clamped to the month's end.
 
-    `grace_days`: the wait counts as met that many days early (JKF: 30), though never before the rank is held.
-    `active_only`: every day that does not count puts the end of the wait off by a day; where membership is
-    asked for and none was ever recorded, the answer is unknown. `applies_if`: the wait is asked only of those
-    who meet that condition (DKV: children). Who holds no rank yet waits from the day of joining; where that is
-    not recorded, the answer is unknown.
+    `grace_days`: the wait ends this many days early (JKF: 30), but never before the rank is held. `active_only`: every
+    day that does not count extends the wait by a day; unknown if membership is required and none was ever recorded.
+    `applies_if`: the wait applies only to students who meet that condition (DKV: children). Students without a rank
+    wait from the day of joining; unknown if that day is not recorded.
     """
 
     months: int
@@ -70,20 +75,20 @@ class TimeInRank(Criterion):
             months=int(document["months"]),
             grace_days=int(document.get("grace_days", 0)),
             active_only=None if activity is None else Activity(activity),
-            applies_if=None if condition is None else read_condition(condition),
+            applies_if=None if condition is None else _read_condition(condition),
         )
 
     @classmethod
     def faults(cls, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        yield from condition_faults("applies_if", document.get("applies_if"))
+        yield from _condition_faults("applies_if", document.get("applies_if"))
 
     @classmethod
     def ranks_named(cls, document: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-        yield from ranks_of_condition("applies_if", document.get("applies_if"))
+        yield from _ranks_of_condition("applies_if", document.get("applies_if"))
 
     def finding(self, candidacy: Candidacy) -> Finding:
         wait = self._wait(candidacy)
-        return wait if self.applies_if is None else only_where(self.applies_if, wait, candidacy)
+        return wait if self.applies_if is None else _only_where(self.applies_if, wait, candidacy)
 
     def _wait(self, candidacy: Candidacy) -> Finding:
         anchor = _anchor(candidacy)
@@ -116,3 +121,48 @@ def _active_days(activity: Activity, facts: StudentFacts) -> Spans:
     if activity is Activity.NOT_ON_HOLD:
         return off_hold
     return intersection(union(tuple(membership.span for membership in facts.memberships)), off_hold)
+
+
+def _read_condition(document: Mapping[str, Any]) -> Criterion:
+    """Return the condition in a valid document."""
+    return _CONDITION_KINDS[document["kind"]].from_document(document)
+
+
+def _condition_faults(parameter: str, document: object) -> Iterator[tuple[str, str]]:
+    """Yield the faults that a schema cannot find, each with its place within the criterion."""
+    for kind, found in _condition_kind(document):
+        for place, message in kind.faults(found):
+            yield f"{parameter}.{place}", message
+
+
+def _ranks_of_condition(parameter: str, document: object) -> Iterator[tuple[str, object]]:
+    """Yield the ranks that the condition refers to, each with its place within the criterion."""
+    for kind, found in _condition_kind(document):
+        for place, code in kind.ranks_named(found):
+            yield f"{parameter}.{place}", code
+
+
+def _condition_kind(document: object) -> Iterator[tuple[type[Criterion], Mapping[str, Any]]]:
+    if (
+        isinstance(document, dict)
+        and isinstance(name := document.get("kind"), str)
+        and name in _CONDITION_KINDS
+    ):
+        yield _CONDITION_KINDS[name], document
+
+
+def _only_where(condition: Criterion, asked: Finding, candidacy: Candidacy) -> Finding:
+    """Return the finding of a criterion that applies only to students who meet the condition.
+
+    If the condition is unknown, only the days on which the criterion itself is met count.
+    """
+    applies = condition.finding(candidacy)
+    if not applies.known:
+        return asked._replace(known=False)
+    applies_now = span_at(applies.spans, candidacy.as_of) is not None
+    return Finding(
+        union(complement(applies.spans), asked.spans),
+        known=asked.known or not applies_now,
+        have=asked.have,
+        need=asked.need if applies_now else None,
+    )

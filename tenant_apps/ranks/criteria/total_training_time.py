@@ -1,4 +1,4 @@
-"""`total_training_time`: calendar months since training began, whatever ranks came between."""
+"""`total_training_time`: calendar months since training began, regardless of the ranks received."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from typing import Any, ClassVar, Self
 from tenant_apps.ranks.civil_dates import complete_months, months_later
 from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
 from tenant_apps.ranks.criteria.schema import MONTHS
-from tenant_apps.ranks.facts import StudentFacts
-from tenant_apps.ranks.spans import NEVER, days_from
+from tenant_apps.ranks.date_intervals import NEVER, days_from
+from tenant_apps.ranks.student_facts import StudentFacts
 
 
 @dataclass(frozen=True, slots=True)
 class TotalTrainingTime(Criterion):
-    """`months` calendar months (C2) after joining, or after the first rank on record if that came earlier.
+    """`months` calendar months (C2) after joining, or after the first recorded rank if that is earlier.
 
-    Unknown where neither is recorded.
+    Unknown if neither is recorded.
     """
 
     months: int

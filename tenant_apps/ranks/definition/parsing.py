@@ -1,24 +1,33 @@
-"""From a JSON document to a definition."""
+"""Parse a JSON document into a definition."""
 
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 
 from tenant_apps.ranks.criteria import KINDS, Age, Criterion
-from tenant_apps.ranks.definition.rank_definition import Confidence, RankDefinition, RankDescription, RankKind
-from tenant_apps.ranks.definition.steps import Anchor, ClockSetting, Path, Step, StepType
-from tenant_apps.ranks.definition_faults import Fault, definition_faults
+from tenant_apps.ranks.definition.rank_definition import (
+    Anchor,
+    ClockSetting,
+    Confidence,
+    Path,
+    RankDefinition,
+    RankDescription,
+    RankKind,
+    Step,
+    StepType,
+)
+from tenant_apps.ranks.definition.validation import Fault, definition_faults
 
 
 class DefinitionError(ValueError):
-    """The definition of a rank system is not valid. `faults` has all of its faults."""
+    """The definition of a rank system is not valid. `faults` lists all faults."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         self.faults: Final = faults
         super().__init__("; ".join(f"{fault.place}: {fault.message}" for fault in faults[:5]))
 
     def by_place(self) -> dict[str, list[str]]:
-        """Dotted path → messages: the `details` of a `validation_error`."""
+        """Return dotted path → messages, as in the `details` of a `validation_error`."""
         places: dict[str, list[str]] = {}
         for fault in self.faults:
             places.setdefault(fault.place, []).append(fault.message)
@@ -26,9 +35,9 @@ class DefinitionError(ValueError):
 
 
 def parse_definition(document: object) -> RankDefinition:
-    """The definition that a decoded JSON document describes.
+    """Return the definition that a decoded JSON document describes.
 
-    Raises DefinitionError with all faults of form and of meaning, each with its place.
+    Raises `DefinitionError` with all faults, each with its place.
     """
     faults = definition_faults(document)
     if faults or not isinstance(document, dict):
@@ -37,9 +46,9 @@ def parse_definition(document: object) -> RankDefinition:
 
 
 def accepted_definition(document: Mapping[str, Any]) -> RankDefinition:
-    """The definition in a document that was accepted once, and is not judged again.
+    """Return the definition in a document that was validated when it was saved.
 
-    A version never changes, so what is refused since it was written may stand in it.
+    The document is not validated again: saved versions never change, and validation may have become stricter since.
     """
     effective_on = document.get("effective_on")
     ranks = tuple(map(_rank, document["ranks"]))

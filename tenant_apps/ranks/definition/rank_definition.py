@@ -1,4 +1,4 @@
-"""The rules of one rank system as one value."""
+"""The rules of one rank system as one immutable value: ranks, steps and their paths."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -6,14 +6,77 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, Self
 
-from tenant_apps.ranks.criteria import Age
-from tenant_apps.ranks.definition.steps import Step
-from tenant_apps.ranks.definition_schema import FORMAT
+from tenant_apps.ranks.criteria import Age, Criterion
+from tenant_apps.ranks.definition.schema import FORMAT
 from tenant_apps.ranks.holding import SubRank
 
 
+class StepType(StrEnum):
+    """The type of a step. Checks without a target rank consider only promote steps."""
+
+    PROMOTE = "promote"
+    CONVERT = "convert"
+    SKIP = "skip"
+
+
+class ClockSetting(StrEnum):
+    """What a conversion does to the clock of the rank converted from (federations differ)."""
+
+    RESTARTS = "restarts"
+    CARRIES = "carries"
+
+
+class Anchor(StrEnum):
+    """The event from which a step's waiting time and counts run."""
+
+    RANK = "rank"
+    LAST_TEST = "last_test"
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One way to take a step: all criteria are needed; a path without criteria is always open.
+
+    `by_rank`: the last criterion comes from the holding ages of the target rank, not from the path itself.
+    """
+
+    name: str
+    criteria: tuple[Criterion, ...]
+    by_rank: bool = False
+
+    def as_document(self) -> dict[str, Any]:
+        own = self.criteria[:-1] if self.by_rank else self.criteria
+        return {"name": self.name, "criteria": [criterion.as_document() for criterion in own]}
+
+    def to_be_held_at(self, ages: Age | None) -> "Path":
+        """Return the path with the holding ages of its target rank as a criterion, unless it has an age of its own."""
+        if ages is None or any(isinstance(criterion, Age) for criterion in self.criteria):
+            return self
+        return Path(self.name, (*self.criteria, ages), by_rank=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step from the rank held (None: no rank yet) to a target rank, with the requirements for the target."""
+
+    origin: str | None
+    to: str
+    type: StepType
+    paths: tuple[Path, ...]
+    clock: ClockSetting = ClockSetting.RESTARTS
+    anchor: Anchor = Anchor.RANK
+
+    def as_document(self) -> dict[str, Any]:
+        document: dict[str, Any] = {"from": self.origin, "to": self.to, "type": self.type.value}
+        if self.clock is not ClockSetting.RESTARTS:
+            document["clock"] = self.clock.value
+        if self.anchor is not Anchor.RANK:
+            document["anchor"] = self.anchor.value
+        return {**document, "paths": [path.as_document() for path in self.paths]}
+
+
 class Confidence(StrEnum):
-    """How well a preset's rules are sourced; only OFFICIAL may be shown to a user as the body's own rules."""
+    """How reliable the source of the rules is; only OFFICIAL may be shown to users as the federation's own rules."""
 
     OFFICIAL = "O"
     SECONDARY = "S"
@@ -22,7 +85,7 @@ class Confidence(StrEnum):
 
 
 class RankKind(StrEnum):
-    """What a rank is. A sub-rank is part of the rank before it in the list; a title is held like a rank."""
+    """The kind of a rank. A sub-rank is part of the rank before it in the list; a title is held like a rank."""
 
     RANK = "rank"
     SUB_RANK = "sub_rank"
@@ -31,10 +94,10 @@ class RankKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RankDescription:
-    """One rank; its order is its place in the definition's list.
+    """One rank; its order is its place in the list of the definition.
 
-    `holding_ages`: of whom it is for. They take it from nobody; the paths that lead to it ask for them.
-    `syllabus`: what is examined for it.
+    `holding_ages`: the ages for which the rank is meant. They are criteria of the paths that lead to the rank; a
+    rank that is held is never taken away by age. `syllabus`: what is examined for the rank.
     """
 
     code: str
@@ -61,7 +124,7 @@ class RankDescription:
 
 @dataclass(frozen=True)
 class RankDefinition:
-    """The rules of one rank system, as one immutable value."""
+    """The rules of one rank system."""
 
     name: str
     art: str
@@ -73,9 +136,9 @@ class RankDefinition:
     effective_on: date | None = None
     note: str | None = None
     order: Mapping[str, int] = field(init=False, repr=False, compare=False)
-    """Each code's place in the list of ranks, 0 the lowest; of an older version, in today's list (`among`)."""
+    """Code → place in the list of ranks, 0 the lowest; for an older version, in today's list (`with_current_ranks`)."""
     sub_ranks: Mapping[str, SubRank] = field(init=False, repr=False, compare=False)
-    """Of which rank each sub-rank is which: the last one before it in the list that is none itself."""
+    """Code of each sub-rank → its rank (the last rank before it in the list) and its number."""
     _names: Mapping[str, str] = field(init=False, repr=False, compare=False)
     _open: Mapping[str | None, tuple[Step, ...]] = field(init=False, repr=False, compare=False)
 
@@ -88,10 +151,10 @@ class RankDefinition:
         object.__setattr__(self, "_names", {rank.code: rank.name for rank in self.ranks})
         object.__setattr__(self, "_open", leaving)
 
-    def among(self, order: Mapping[str, int]) -> Self:
-        """These rules among the ranks that the system has now, each code with its place: of an older version.
+    def with_current_ranks(self, order: Mapping[str, int]) -> Self:
+        """Return these rules, perhaps of an older version, with the ranks that the system has now (code → place).
 
-        Nothing leads to a rank that was left out since, and seniority is today's, as in the rows of ranks.
+        Steps to ranks that were removed since are left out, and seniority is today's, as in the table of ranks.
         """
         if order == self.order:
             return self
@@ -100,24 +163,24 @@ class RankDefinition:
         return found
 
     def steps_from(self, code: str | None) -> tuple[Step, ...]:
-        """The steps of every type open to a holder of that rank (None: of none), in the document's order."""
+        """Return the steps of every type from a rank (None: without a rank), in the order of the document."""
         return self._open.get(code, ())
 
     def step(self, origin: str | None, to: str) -> Step | None:
-        """The one step between two ranks, if there is one."""
+        """Return the step between two ranks, if there is one."""
         return next((step for step in self.steps_from(origin) if step.to == to), None)
 
     def is_to_a_sub_rank(self, step: Step) -> bool:
-        """Whether the step leads to a stripe on the rank that it leaves."""
+        """Return whether the step leads to a sub-rank of the rank from which it starts."""
         sub_rank = self.sub_ranks.get(step.to)
         return sub_rank is not None and sub_rank.of == step.origin
 
     def rank_name(self, code: str) -> str:
-        """The name of a rank; the code itself for a rank that these rules do not have (any more)."""
+        """Return the name of a rank; the code if these rules do not have the rank."""
         return self._names.get(code, code)
 
     def as_document(self) -> dict[str, Any]:
-        """The canonical JSON document, defaults left out; `parse_definition` makes an equal one of it."""
+        """Return the canonical JSON document, without defaults. Parsing it gives an equal definition."""
         return _without_gaps(
             format=FORMAT,
             name=self.name,

@@ -1,7 +1,7 @@
-"""Rank systems that a dojo may start from and edit; one JSON document a file, the file's name is its key.
+"""Rank systems that a dojo can start from and edit: one JSON document per file; the file name is the key.
 
-Each names its source and how well it was read (`confidence`). A preset is a starting point: nothing whose
-confidence is not O may be presented to a user as official.
+Each document names its source and how reliable it is (`confidence`). Only presets with confidence O may be presented
+to users as official.
 """
 
 import json
@@ -22,7 +22,7 @@ class UnknownPresetError(LookupError):
 
 @cache
 def presets() -> Mapping[str, RankDefinition]:
-    """Every preset by its key, in the keys' order. Read and checked once per process."""
+    """Return all presets by key, in the order of the keys. Read and validated once per process."""
     documents = sorted(
         (entry.name.removesuffix(_SUFFIX), entry.read_text(encoding="utf-8"))
         for entry in files(__name__).iterdir()
@@ -32,7 +32,7 @@ def presets() -> Mapping[str, RankDefinition]:
 
 
 def preset(key: str) -> RankDefinition:
-    """One preset. Raises UnknownPresetError."""
+    """Return one preset. Raises `UnknownPresetError`."""
     try:
         return presets()[key]
     except KeyError:

@@ -1,11 +1,24 @@
-"""A student and what is known about her: guardians, holds, notes, facts, rank history."""
+"""A student and everything recorded about them: guardians, holds, notes, facts, rank history."""
 
-from tenant_apps.students.models.eligibility import EligibilitySnapshot, EligibilitySnapshotQuerySet
-from tenant_apps.students.models.guardian import Guardian, StudentGuardian
-from tenant_apps.students.models.hold import Status, StudentHold, status_on
-from tenant_apps.students.models.rank_event import RankEvent, RankEventQuerySet
-from tenant_apps.students.models.record import StudentFact, StudentNote
-from tenant_apps.students.models.student import Student, StudentQuerySet, StudentUser
+from tenant_apps.students.models.history import (
+    EligibilitySnapshot,
+    EligibilitySnapshotQuerySet,
+    RankEvent,
+    RankEventQuerySet,
+    StudentFact,
+    StudentNote,
+    VoidableQuerySet,
+)
+from tenant_apps.students.models.student import (
+    Guardian,
+    Status,
+    Student,
+    StudentGuardian,
+    StudentHold,
+    StudentQuerySet,
+    StudentUser,
+    status_on,
+)
 
 __all__ = [
     "EligibilitySnapshot",
@@ -21,5 +34,6 @@ __all__ = [
     "StudentNote",
     "StudentQuerySet",
     "StudentUser",
+    "VoidableQuerySet",
     "status_on",
 ]

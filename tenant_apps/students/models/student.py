@@ -1,45 +1,56 @@
-"""A student, and the users who speak for her."""
+"""Students, their guardians, the users linked with them, and their holds (breaks from training)."""
 
 from datetime import date
 from typing import ClassVar, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 
 from shared_apps.accounts.models import User
 from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
 from tatami.text import normalise
-from tenant_apps.students.dates import dojo_today
-from tenant_apps.students.models.hold import STORED_STATUSES, Status, status_on
+from tenant_apps.dojo.dates import dojo_today
 
 ERASED_NAME = "Erased student"
+
+
+class Status(models.TextChoices):
+    """The status of a student. `on_hold` is never stored: it follows from the holds."""
+
+    TRIAL = "trial"
+    ACTIVE = "active"
+    ON_HOLD = "on_hold"
+    INACTIVE = "inactive"
+
+
+STORED_STATUSES = (Status.TRIAL, Status.ACTIVE, Status.INACTIVE)
 
 
 class StudentQuerySet(ArchivableQuerySet["Student"]):
     """The students of the dojo."""
 
     def belonging_to(self, user: User) -> Self:
-        """Return the students a user speaks for: himself, or his children."""
+        """Return the students linked with a user: the user as a student, or their children."""
         return self.filter(links__user=user)
 
     def locked(self) -> Self:
-        """Return them with their rows locked, in key order: whoever writes something down about them does this first.
+        """Lock the rows in the order of their keys. Writers call this first (see `tenant_apps.students.locking`).
 
-        What only refers to them (an attendance) is still recorded meanwhile. See `tenant_apps.students.locking`.
+        Rows that only refer to students, such as attendances, can still be added meanwhile.
         """
         return self.order_by("pk").select_for_update(of=("self",), no_key=True)
 
     def with_status(self, on: date) -> Self:
-        """Give each its `shown_status` on a local date: the stored one, or `on_hold` while a hold is in force."""
+        """Annotate `shown_status` as of a local date: the stored status, or `on_hold` during a hold."""
         return self.annotate(shown_status=status_on(on))
 
     def promotable(self, on: date | None = None) -> Self:
-        """Return those whom a check without names is about: active on a local date (default: the dojo's today)."""
+        """Return the students that a check covers by default: active on a local date (default: today in the dojo)."""
         return self.live().alias(today=status_on(on or dojo_today())).filter(today=Status.ACTIVE)
 
 
 class StudentManager(models.Manager.from_queryset(StudentQuerySet)):  # type: ignore[misc]
-    """Sees nobody who was erased. A foreign key still leads to the blank row, so that counts stay."""
+    """Excludes erased students. Foreign keys still lead to their blank rows, so that counts stay correct."""
 
     def get_queryset(self) -> StudentQuerySet:
         found: StudentQuerySet = super().get_queryset().filter(erased_at__isnull=True)
@@ -47,7 +58,7 @@ class StudentManager(models.Manager.from_queryset(StudentQuerySet)):  # type: ig
 
 
 class Student(Archivable):
-    """Somebody who trains here."""
+    """A person who trains in the dojo."""
 
     Status: ClassVar = Status
 
@@ -61,7 +72,7 @@ class Student(Archivable):
     status = models.CharField(
         max_length=16, choices=[(s.value, s.label) for s in STORED_STATUSES], default="active"
     )
-    """As the dojo set it. What holds today is `with_status(on=…)`."""
+    """The status that the dojo set. For the status on a day, use `with_status(on=…)`."""
     joined_on = models.DateField(null=True, blank=True)
     external_id = models.CharField(max_length=100, null=True, blank=True)
     medical_notes = models.TextField(blank=True, max_length=5_000)
@@ -92,19 +103,113 @@ class Student(Archivable):
 
     @property
     def name(self) -> str:
-        """Return the full name as people say it here."""
+        """The full name: first name, then last name."""
         return ERASED_NAME if self.erased_at else f"{self.first_name} {self.last_name}".strip()
 
     def set_search_name(self) -> None:
-        """Keep what `?search=` compares with: the name without regard to accents and case."""
+        """Set the column for `?search=`: the name without accents and case."""
         self.search_name = normalise(self.name)
 
 
 class StudentUser(TenantModel):
-    """A user speaks for a student: the student herself, or a parent of several."""
+    """A user linked with a student: the student's own login, or that of a parent of several students."""
 
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="links")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="student_links")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "student"], name="student_user_once")]
+
+
+class GuardianQuerySet(models.QuerySet["Guardian"]):
+    """The guardians of the dojo."""
+
+    def belonging_to(self, user: User) -> Self:
+        """Return the guardians of the students linked with a user."""
+        links = StudentGuardian.objects.filter(student__links__user=user)
+        return self.filter(pk__in=links.values("guardian"))
+
+
+class Guardian(TenantModel):
+    """An adult who is responsible for one or more underage students."""
+
+    name = models.CharField(max_length=200)
+    search_name = models.TextField(editable=False)
+    email = models.EmailField(max_length=254, blank=True)
+    phone = models.CharField(max_length=40, blank=True)
+
+    objects: ClassVar[GuardianQuerySet] = GuardianQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ("search_name", "id")
+
+    def set_search_name(self) -> None:
+        """Set the column for `?search=`."""
+        self.search_name = normalise(self.name)
+
+
+class StudentGuardian(TenantModel):
+    """A guardian of a student, with their relation (mother, grandfather, …)."""
+
+    student = models.ForeignKey("students.Student", on_delete=models.CASCADE, related_name="guardian_links")
+    # Links are deleted first; the database refuses to delete a guardian who still has a student.
+    guardian = models.ForeignKey(Guardian, on_delete=models.DO_NOTHING, related_name="student_links")
+    relation = models.CharField(max_length=60, blank=True)
+
+    class Meta:
+        ordering = ("created_at", "id")
+        constraints = [models.UniqueConstraint(fields=["student", "guardian"], name="student_guardian_once")]
+
+
+class StudentHoldQuerySet(models.QuerySet["StudentHold"]):
+    """The holds of the dojo."""
+
+    def covering(self, day: date) -> Self:
+        """Return the holds in force on a local date."""
+        return self.filter(Q(until__isnull=True) | Q(until__gte=day), starts_on__lte=day)
+
+    def overlapping(self, starts_on: date, until: date | None) -> Self:
+        """Return the holds that share a day with a period; `until` None: without an end."""
+        rows = self.filter(Q(until__isnull=True) | Q(until__gte=starts_on))
+        return rows if until is None else rows.filter(starts_on__lte=until)
+
+
+class StudentHold(TenantModel):
+    """A break from training (an injury, a semester abroad), both days included; without `until` it has no end.
+
+    The holds of a student do not overlap. An exclusion constraint would need btree_gist, which is not visible in the
+    schema of a dojo. Instead, `tenant_apps.students.history` locks the row of the student before it checks.
+    """
+
+    student = models.ForeignKey(
+        "students.Student", on_delete=models.CASCADE, related_name="holds", db_index=False
+    )
+    starts_on = models.DateField()
+    until = models.DateField(null=True)
+    reason = models.CharField(max_length=500, blank=True)
+
+    objects: ClassVar[StudentHoldQuerySet] = StudentHoldQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ("-starts_on", "-id")
+        constraints = [
+            models.UniqueConstraint(fields=["student", "starts_on"], name="student_hold_once"),
+            models.CheckConstraint(
+                condition=Q(until__isnull=True) | Q(until__gte=F("starts_on")), name="student_hold_ends_later"
+            ),
+        ]
+
+
+def status_on(day: date, student: str = "") -> Case:
+    """Return the status of a student on a local date, as an expression for annotations and filters.
+
+    `student` is the lookup from the row to the student: `status_on(day, "student__")` for a card. Inactive students
+    stay inactive; all others are on hold while a hold is in force.
+    """
+    held = StudentHold.objects.covering(day).filter(student=OuterRef(f"{student}pk"))
+    here = Q(**{f"{student}status__in": [Status.TRIAL, Status.ACTIVE]})
+    return Case(
+        When(here & Q(Exists(held)), then=Value(Status.ON_HOLD.value)),
+        default=F(f"{student}status"),
+        output_field=models.CharField(),
+    )

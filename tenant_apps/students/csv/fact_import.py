@@ -1,0 +1,118 @@
+"""Import of facts: for each line a student, the kind and value of the fact, and the dates between which it counts."""
+
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+from rest_framework.serializers import ValidationError
+
+from shared_apps.accounts.models import User
+from tenant_apps.ranks.models import RankSystem
+from tenant_apps.ranks.rank_lookup import RankSystemLookup, UnknownRank
+from tenant_apps.students.csv.bulk_insert import insert_rows
+from tenant_apps.students.csv.parsing import CellParser
+from tenant_apps.students.csv.pipeline import Outcome
+from tenant_apps.students.csv.student_matching import RecordImport, RecordLine
+from tenant_apps.students.models import Student, StudentFact
+from tenant_apps.students.serializers import EXPIRES_EARLY, FactSerializer, PointsInCategory, value_field
+
+FACT: Final = ("kind", "on", "expires_on", "note")
+_NUMERIC_KINDS: Final = {StudentFact.Kind.OPENING_ATTENDANCE.value, StudentFact.Kind.POINTS.value}
+_NUMBER: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_COLUMNS: Final = (
+    "student_id", "kind", "rank_system_id", "value", "on", "expires_on", "note", "recorded_by_id",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class FactLine(RecordLine):
+    """A fact about a student. Without `system` it counts in all rank systems."""
+
+    fact: dict[str, Any] = field(default_factory=dict)
+    system: RankSystem | None = None
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        assert self.student is not None
+        system = self.system.pk if self.system else None
+        return _key(self.student.pk, self.fact["kind"], system, self.fact["value"], self.fact["on"])
+
+
+class FactImport(RecordImport[FactLine]):
+    """Facts, recorded by `by`. Six statements, whatever the number of lines."""
+
+    required = ("kind", "value", "on")
+    columns = frozenset({*FACT, "rank_system", "value", "category"})
+    line_class = FactLine
+
+    def __init__(self, *, by: User) -> None:
+        self._by = by
+
+    def prepare(self, columns: Sequence[str]) -> None:
+        super().prepare(columns)
+        self._fact = CellParser(FactSerializer().fields, FACT)
+        self._category = CellParser(PointsInCategory().fields, ["category"])
+        self._values = {kind: value_field(kind) for kind in StudentFact.Kind.values}
+        self._systems = RankSystemLookup.load()
+
+    def parse_record(self, cells: Mapping[str, str], line: FactLine) -> None:
+        line.fact = self._fact.parse(cells, line.errors)
+        self._parse_value(cells, line)
+        if cells.get("rank_system"):
+            try:
+                line.system = self._systems.find(cells["rank_system"])
+            except UnknownRank as error:
+                line.add_error(error.column, str(error))
+        on, until = line.fact.get("on"), line.fact.get("expires_on")
+        if on and until and until < on:
+            line.add_error("expires_on", EXPIRES_EARLY)
+
+    def _parse_value(self, cells: Mapping[str, str], line: FactLine) -> None:
+        kind, text = line.fact.get("kind"), cells.get("value", "")
+        if not kind or not text:
+            return
+        value = _number(text) if kind in _NUMERIC_KINDS else text
+        try:
+            line.fact["value"] = self._values[kind].run_validation(value)
+        except ValidationError as error:
+            line.errors.setdefault("value", []).extend(map(str, error.detail))
+        if not cells.get("category"):
+            return
+        if kind != StudentFact.Kind.POINTS:
+            line.add_error("category", "Only points have a category.")
+            return
+        category = self._category.parse(cells, line.errors)
+        line.fact["value"] = {"points": line.fact.get("value"), **category}
+
+    def existing_keys(self, students: set[Student]) -> set[Hashable]:
+        facts = StudentFact.objects.not_voided().filter(student__in=students).order_by()
+        rows = facts.values_list("student_id", "kind", "rank_system_id", "value", "on")
+        return {_key(*row) for row in rows}
+
+    def write(self, lines: Sequence[FactLine]) -> None:
+        insert_rows(
+            StudentFact,
+            _COLUMNS,
+            [self._row(line) for line in lines if line.outcome is Outcome.CREATED],
+        )
+
+    def _row(self, line: FactLine) -> tuple[Any, ...]:
+        assert line.student is not None
+        fact = line.fact
+        value = orjson.dumps(fact["value"]).decode()
+        system = line.system.pk if line.system else None
+        until, note = fact.get("expires_on"), fact.get("note", "")
+        return line.student.pk, fact["kind"], system, value, fact["on"], until, note, self._by.pk
+
+
+def _key(student: Hashable, kind: str, system: Hashable, value: Any, on: Hashable) -> tuple[Hashable, ...]:
+    return student, kind, system, tuple(sorted(value.items())) if isinstance(value, dict) else value, on
+
+
+def _number(text: str) -> int | float | str:
+    """Return the number in a cell; else the text, which the field then refuses."""
+    if not _NUMBER.fullmatch(text):
+        return text
+    return float(text) if "." in text else int(text)

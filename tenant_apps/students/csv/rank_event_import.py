@@ -1,0 +1,88 @@
+"""Import of rank events: for each line a student, a rank, the kind of event and its date."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from shared_apps.accounts.models import User
+from tenant_apps.ranks.models import Rank
+from tenant_apps.ranks.rank_lookup import RankLookup, UnknownRank
+from tenant_apps.students.csv.parsing import CellParser
+from tenant_apps.students.csv.pipeline import Outcome
+from tenant_apps.students.csv.student_matching import RecordImport, RecordLine
+from tenant_apps.students.errors import AlreadyRecorded, OwnRankChange
+from tenant_apps.students.history import add_rank_events
+from tenant_apps.students.models import RankEvent, Student, StudentUser
+from tenant_apps.students.serializers import NewRankEventSerializer
+
+EVENT: Final = ("kind", "effective_on", "note")
+
+
+@dataclass(slots=True)
+class RankEventLine(RecordLine):
+    """A rank event about a student. `kind` is `import` if the line has none."""
+
+    event: dict[str, Any] = field(default_factory=dict)
+    rank: Rank | None = None
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """The columns of the constraint `rank_event_once`."""
+        assert self.student is not None
+        assert self.rank is not None
+        return self.student.pk, self.rank.pk, self.event["kind"], self.event["effective_on"]
+
+
+class RankEventImport(RecordImport[RankEventLine]):
+    """Rank events, recorded by `by`. Nine statements, whatever the number of lines."""
+
+    required = ("rank", "effective_on")
+    columns = frozenset({*EVENT, "rank_system", "rank"})
+    line_class = RankEventLine
+    conflicts = {
+        "rank_event_once": (
+            AlreadyRecorded,
+            "One of these events was recorded in the meantime: import the file again.",
+        )
+    }
+
+    def __init__(self, *, by: User) -> None:
+        self._by = by
+
+    def prepare(self, columns: Sequence[str]) -> None:
+        super().prepare(columns)
+        self._event = CellParser(NewRankEventSerializer().fields, EVENT)
+        self._ranks = RankLookup.load()
+
+    def parse_record(self, cells: Mapping[str, str], line: RankEventLine) -> None:
+        line.event = {"kind": RankEvent.Kind.IMPORT.value, **self._event.parse(cells, line.errors)}
+        if cells.get("rank"):
+            try:
+                line.rank = self._ranks.find(cells.get("rank_system", ""), cells["rank"])
+            except UnknownRank as error:
+                line.add_error(error.column, str(error))
+
+    def check_students(self, lines: Sequence[RankEventLine]) -> None:
+        own = set(StudentUser.objects.filter(user=self._by).values_list("student_id", flat=True))
+        for line in lines:
+            if line.student and line.student.pk in own:
+                line.add_error("rank", OwnRankChange().message)
+
+    def existing_keys(self, students: set[Student]) -> set[Hashable]:
+        events = RankEvent.objects.not_voided().filter(student__in=students)
+        return set(events.values_list("student_id", "rank_id", "kind", "effective_on"))
+
+    def write(self, lines: Sequence[RankEventLine]) -> None:
+        add_rank_events(
+            [
+                RankEvent(
+                    student=line.student,
+                    rank=line.rank,
+                    system_id=line.rank.system_id,
+                    recorded_by=self._by,
+                    **line.event,
+                )
+                for line in lines
+                if line.outcome is Outcome.CREATED and line.rank
+            ]
+        )

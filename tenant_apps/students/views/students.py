@@ -1,0 +1,77 @@
+"""Students, and the list of all guardians."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, cast
+
+from django.db.models import QuerySet
+from rest_framework.serializers import BaseSerializer
+
+from tatami.api.filters import by_text, one_of
+from tatami.api.views import Collection, Listing, Resource
+from tenant_apps.dojo.dates import dojo_today
+from tenant_apps.students import openapi, services
+from tenant_apps.students.models import Guardian, Status, Student
+from tenant_apps.students.serializers import GuardianRowSerializer, StudentSerializer
+
+
+class WithRanks:
+    """Students with their status as of today, and the ranks that they hold (one more statement)."""
+
+    request: Any
+
+    @property
+    def today(self) -> date:
+        """The local date in the dojo at the time of the request."""
+        return dojo_today(self.request.now)
+
+    def get_queryset(self) -> QuerySet[Student]:
+        rows = super().get_queryset()  # type: ignore[misc]
+        if getattr(self, "swagger_fake_view", False):
+            return cast("QuerySet[Student]", rows)
+        return services.with_details(rows, as_of=self.today)
+
+    def annotate_page(self, rows: Sequence[Student]) -> None:
+        services.attach_current_ranks(rows, as_of=self.today)
+
+
+class StudentCollection(WithRanks, Collection):
+    operations = openapi.STUDENTS
+    queryset = Student.objects.all()
+    serializer_class = StudentSerializer
+    detail_route = "student"
+    search_column = "search_name"
+    filters = {"status": one_of("shown_status", Status), "external_id": by_text("external_id")}
+    ordering_fields = {
+        "name": "search_name",
+        "first_name": "first_name",
+        "last_name": "last_name",
+        "joined_on": "joined_on",
+        "birth_date": "birth_date",
+        "created_at": "created_at",
+    }
+    refetch = True
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> Student:
+        return services.create_student(values=serializer.validated_data)
+
+
+class StudentResource(WithRanks, Resource):
+    operations = openapi.STUDENT
+    queryset = Student.objects.all()
+    serializer_class = StudentSerializer
+    refetch = True
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> Student:
+        assert isinstance(serializer.instance, Student)
+        return services.change_student(student=serializer.instance, changes=serializer.validated_data)
+
+
+class Guardians(Listing):
+    """The guardians of the dojo, to find the guardian of a sibling."""
+
+    operations = openapi.GUARDIANS
+    queryset = Guardian.objects.all()
+    serializer_class = GuardianRowSerializer
+    search_column = "search_name"
+    ordering_fields = {"name": "search_name"}
