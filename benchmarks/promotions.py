@@ -119,7 +119,7 @@ def statements_of_a_check(dojo: Any) -> tuple[list[Any], list[Statement]]:
     with tenant_scope(dojo.tenant), transaction.atomic(), connection.execute_wrapper(note):
         students = list(Student.objects.promotable())
         as_of = clock.local_date(clock.now(), dojo.tenant.timezone)
-        Check(students=students, as_of=as_of).answers()
+        Check(students=students, as_of=as_of).results()
     return [student.pk for student in students], statements
 
 

@@ -1,30 +1,19 @@
-"""Issuing codes: printed cards, rotating codes of students, codes of sessions, and QR symbols as images."""
+"""Issuing codes: printed cards, rotating codes of students, codes of sessions."""
 
 import secrets
-from base64 import b64encode
 from dataclasses import dataclass
 from datetime import datetime
-from io import BytesIO
-from typing import Final
 
-import qrcode
 from django.db import transaction
-from qrcode.constants import ERROR_CORRECT_M
-from qrcode.image.pure import PyPNGImage
-from qrcode.image.svg import SvgPathImage
 
 from tatami.tenancy.addresses import origin
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.attendance.check_in.codes import URL_PATH, CodeKind, make_token, step_at, step_end
 from tenant_apps.attendance.models import Card
+from tenant_apps.attendance.qr_images import qr_data_uri
 from tenant_apps.classes.models import ClassSession
 from tenant_apps.students.locking import lock_student
 from tenant_apps.students.models import Student
-
-QUIET_ZONE: Final = 4
-"""White modules around a QR symbol, as ISO/IEC 18004 requires."""
-PIXELS_PER_MODULE: Final = 8
-MEDIA_TYPES: Final = {"svg": "image/svg+xml", "png": "image/png"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +65,6 @@ def reissue_card(*, student: Student, now: datetime) -> Card:
 def revoke_card(*, student: Student, now: datetime) -> None:
     """Revoke the card of a student. Does nothing if there is none."""
     Card.objects.filter(student=student, revoked_at__isnull=True).update(revoked_at=now, updated_at=now)
-
-
-def qr_data_uri(text: str, image_format: str) -> str:
-    """Return `text` as a QR symbol of level M, as a data URI in `svg` or `png`."""
-    symbol = qrcode.QRCode(error_correction=ERROR_CORRECT_M, box_size=PIXELS_PER_MODULE, border=QUIET_ZONE)
-    symbol.add_data(text, optimize=0)
-    symbol.make(fit=True)
-    picture = BytesIO()
-    symbol.make_image(image_factory=SvgPathImage if image_format == "svg" else PyPNGImage).save(picture)
-    return f"data:{MEDIA_TYPES[image_format]};base64,{b64encode(picture.getvalue()).decode()}"
 
 
 def _create_card(student: Student) -> Card:

@@ -14,7 +14,7 @@ from tenant_apps.notifications.addresses import UNSUBSCRIBE_TEXTS, unsubscribe_u
 from tenant_apps.notifications.liquid import one_line
 from tenant_apps.notifications.models import Delivery, Notification, NotificationKind
 from tenant_apps.notifications.templates import MessageText, render_message
-from tenant_apps.promotions.printing import certificates_pdf, standing_certificates
+from tenant_apps.promotions.pdf.documents import print_certificates, printable_certificates
 
 MAX_SENDER_NAME_LENGTH: Final = 100
 
@@ -80,8 +80,10 @@ def certificates_of(delivery: Delivery) -> list[Attachment]:
     Raises what making a certificate raises.
     """
     awards = [one["certificate"] for one in delivery.values["students"] if "certificate" in one]
-    certificates = standing_certificates().filter(event__in=awards) if awards else ()
-    return [(f"{one.code}.pdf", b"".join(certificates_pdf([one])), "application/pdf") for one in certificates]
+    certificates = printable_certificates().filter(event__in=awards) if awards else ()
+    return [
+        (f"{one.code}.pdf", b"".join(print_certificates([one])), "application/pdf") for one in certificates
+    ]
 
 
 def _sender() -> str:

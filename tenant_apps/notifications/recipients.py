@@ -14,7 +14,7 @@ from tatami.text import email_key
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.notifications.addresses import is_deliverable
 from tenant_apps.notifications.email_messages import MAX_CERTIFICATES
-from tenant_apps.promotions.choosing import chosen
+from tenant_apps.promotions.student_filters import filter_students
 from tenant_apps.ranks.civil_dates import LeapDayBirthday, full_age
 from tenant_apps.students.events import Notice
 from tenant_apps.students.models import Guardian, Status, Student, StudentGuardian, StudentQuerySet
@@ -52,7 +52,7 @@ def students_in(audience: Mapping[str, Any], *, on: date) -> StudentQuerySet | l
         return list(audience["students"])
     status = audience.get("status", Status.ACTIVE)
     if status == Status.ACTIVE:
-        return chosen(audience, on=on)
+        return filter_students(audience, on=on)
     students: StudentQuerySet = Student.objects.live().with_status(on).filter(shown_status=status)
     return students
 

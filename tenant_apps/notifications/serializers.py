@@ -15,8 +15,7 @@ from tatami.text import email_key
 from tenant_apps.dojo.models import Language
 from tenant_apps.notifications.models import Delivery, Notification, NotificationKind
 from tenant_apps.notifications.templates import MAX_SUBJECT_LENGTH
-from tenant_apps.promotions.choosing import StudentFilterSerializer
-from tenant_apps.promotions.serializers import MOST_STUDENTS
+from tenant_apps.promotions.student_filters import MOST_STUDENTS, StudentFilterSerializer
 from tenant_apps.students.models import Status, Student
 from tenant_apps.students.models.student import ERASED_NAME
 

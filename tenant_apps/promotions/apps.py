@@ -6,7 +6,7 @@ class PromotionsConfig(AppConfig):
     label = "promotions"
 
     def ready(self) -> None:
-        """Say what this app holds about a person."""
-        from tenant_apps.promotions import own_data
+        """Register the personal data that this app stores."""
+        from tenant_apps.promotions import privacy
 
-        own_data.register()
+        privacy.register()

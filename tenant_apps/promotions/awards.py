@@ -1,14 +1,14 @@
-"""Awarding ranks: judged by the rules as of the day it takes effect, written down with the reasons, once.
+"""Award ranks by the rules as of the day on which they take effect, and store the reasons.
 
-Everything that awards goes this way: one student by hand, a batch, an exam. The students are locked first, in key
-order, so that two who decide about one student decide one after the other, each on the history as it is then. What
-must never happen is a constraint (`rank_award_once`): one step up is taken once.
+Every award is made here: one by hand, those of a batch and those of an exam. The students are locked first, in key
+order, so concurrent decisions about one student run one after the other, each on the history as it is then. The
+constraint `rank_award_once` guarantees that one step up is taken once.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, NamedTuple
+from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -17,23 +17,23 @@ from shared_apps.accounts.models import User
 from tatami.errors import DomainError, NotFound
 from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
-from tenant_apps.promotions.check import Answer, Check
+from tenant_apps.promotions.check import Check, CheckResult
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.promotions.errors import AlreadyAwarded, DemotedThatDay, NotEligible
 from tenant_apps.promotions.models import BatchItem, Certificate, Decision
-from tenant_apps.promotions.showing import shown_answer
+from tenant_apps.promotions.responses import check_result_data
 from tenant_apps.ranks.definition import StepType
 from tenant_apps.ranks.models import Rank
 from tenant_apps.students.errors import OwnRankChange
 from tenant_apps.students.events import Notice, publish_notices
 from tenant_apps.students.history import delete_snapshots
-from tenant_apps.students.models import RankEvent, Student, StudentUser
+from tenant_apps.students.models import RankEvent, RankEventQuerySet, Student, StudentQuerySet, StudentUser
 
 Kind = RankEvent.Kind
 
 
 class Nomination(NamedTuple):
-    """A student is put forward for a rank; with a reason, past what the rules say."""
+    """A student who is nominated for a rank. With a reason, the award overrides the rules."""
 
     student: UUID
     target: Rank
@@ -41,103 +41,99 @@ class Nomination(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the rules say about a nomination, and what stands in the way of the award, if anything."""
+class AwardDecision:
+    """The decision about one nomination: the check result, and the error that prevents the award, if any."""
 
-    answer: Answer
+    result: CheckResult
     override_reason: str
-    refusal: DomainError | None
-
-    @property
-    def shown(self) -> dict[str, Any]:
-        """What the rules say, as a check shows it."""
-        return shown_answer(self.answer)
+    error: DomainError | None
 
 
 @transaction.atomic
 def award(*, nomination: Nomination, effective_on: date, by: User) -> RankEvent:
-    """Award a rank to one student. Raises `OwnRankChange`, `AlreadyAwarded`, `DemotedThatDay`, `NotEligible`.
+    """Award a rank to one student on a local date, and return the rank event.
 
-    `NotFound` where she was archived meanwhile.
+    Raises `OwnRankChange`, `AlreadyAwarded`, `DemotedThatDay` or `NotEligible`; `NotFound` if the student was archived
+    or erased. A second call with the same arguments raises `AlreadyAwarded`.
     """
     students = lock_live_students([nomination.student])
     if not students:
         raise NotFound
-    (verdict,) = judge([nomination], students, effective_on=effective_on, by=by)
-    if verdict.refusal:
-        raise verdict.refusal
-    (event,) = record([verdict], effective_on=effective_on, by=by)
+    (decision,) = decide([nomination], students, effective_on=effective_on, by=by)
+    if decision.error:
+        raise decision.error
+    (event,) = record_awards([decision], effective_on=effective_on, by=by)
     return event
 
 
 def lock_live_students(ids: Sequence[UUID]) -> dict[UUID, Student]:
-    """Return the students by id, locked until the transaction ends; whoever was erased or archived is left out."""
+    """Return the students by id, locked until the transaction ends, without those who were erased or archived."""
     return {student.pk: student for student in Student.objects.live().filter(pk__in=ids).locked()}
 
 
-def refuse_own(students: Collection[UUID], by: User) -> None:
-    """Raise `OwnRankChange` if a user speaks for one of the students whose ranks are taken back."""
-    if StudentUser.objects.filter(user=by, student__in=students).exists():
-        raise OwnRankChange
-
-
-def judge(
+def decide(
     nominations: Sequence[Nomination], students: Mapping[UUID, Student], *, effective_on: date, by: User
-) -> list[Verdict]:
-    """Return the verdict on each nomination of `students`, who are locked. A fixed number of statements.
+) -> list[AwardDecision]:
+    """Return the decision about each nomination. A fixed number of statements.
 
-    By the rules of a rank's system though it was archived since.
+    `students` holds every nominated student, locked. The rules of a rank's system apply although it was archived since.
     """
     named = {one.target.pk for one in nominations}
     check = Check(students=list(students.values()), as_of=effective_on, named=named)
-    panel = Panel.of(students, effective_on=effective_on, by=by)
+    checker = AwardChecker.of(students, effective_on=effective_on, by=by)
     return [
-        panel.verdict(check.answer(students[one.student], one.target), override_reason=one.override_reason)
+        checker.decide(check.result(students[one.student], one.target), override_reason=one.override_reason)
         for one in nominations
     ]
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
-    """Decides on awards of one day. It knows what is asked beside the rules: who decides, and what was received."""
+class AwardChecker:
+    """Decides about awards of one day: applies the rules, and what the rules do not know (see `decide`)."""
 
     effective_on: date
-    own: frozenset[UUID]
+    own_students: frozenset[UUID]
+    """The students that the deciding user is linked with."""
     received: dict[tuple[UUID, UUID], list[RankEvent]]
-    """Standing events by student and rank system, the latest last."""
+    """The rank events that are not voided, by student and rank system, the latest last."""
 
     @classmethod
-    def of(cls, students: Mapping[UUID, Student], *, effective_on: date, by: User | None) -> "Panel":
-        """Read what it must know about all students: two statements."""
+    def of(cls, students: Mapping[UUID, Student], *, effective_on: date, by: User | None) -> "AwardChecker":
+        """Read what is needed to decide about all `students`: two statements."""
         received: dict[tuple[UUID, UUID], list[RankEvent]] = {}
         for event in RankEvent.objects.not_voided().filter(student__in=students).latest_last():
             received.setdefault((event.student_id, event.system_id), []).append(event)
         own = StudentUser.objects.filter(user=by, student__in=students).values_list("student_id", flat=True)
         return cls(effective_on, frozenset(own), received)
 
-    def verdict(self, answer: Answer, *, override_reason: str = "") -> Verdict:
-        """Return what stands in the way of this award: oneself, what was received or taken away, the rules."""
-        refusal: DomainError | None = None
-        if answer.student.pk in self.own:
-            refusal = OwnRankChange()
-        elif self._has_received(answer):
-            refusal = AlreadyAwarded()
-        elif self._is_demoted_that_day(answer):
-            refusal = DemotedThatDay()
-        elif answer.result.status is not Eligibility.ELIGIBLE and not override_reason:
-            refusal = NotEligible(details=shown_answer(answer))
-        return Verdict(answer, override_reason, refusal)
+    def decide(self, result: CheckResult, *, override_reason: str = "") -> AwardDecision:
+        """Return the decision about one award.
 
-    def _has_received(self, answer: Answer) -> bool:
-        """Whether the rank was received before or after that day, with no demotion in between.
-
-        Or was awarded from the event whose rank is held on that day, which is the constraint `rank_award_once`.
+        These prevent it, the first one wins: the student is the user or a child of the user, the rank was received
+        already, the student was demoted on that day, the rules (unless there is a reason to override them).
         """
-        events = self._history(answer)
+        error: DomainError | None = None
+        if result.student.pk in self.own_students:
+            error = OwnRankChange()
+        elif self._has_received(result):
+            error = AlreadyAwarded()
+        elif self._is_demoted_that_day(result):
+            error = DemotedThatDay()
+        elif result.step.status is not Eligibility.ELIGIBLE and not override_reason:
+            error = NotEligible(details=check_result_data(result))
+        return AwardDecision(result, override_reason, error)
+
+    def _has_received(self, result: CheckResult) -> bool:
+        """Return whether the rank was received, on whatever day, with no demotion between that day and this one.
+
+        An award that follows the event whose rank is held on this day counts in any case: `rank_award_once` refuses
+        a second one.
+        """
+        events = self._history(result)
         held = next((event for event in reversed(events) if event.effective_on <= self.effective_on), None)
         demotions = [event.effective_on for event in events if event.kind == Kind.DEMOTE]
         for event in events:
-            if event.rank_id == answer.target.pk and event.kind != Kind.DEMOTE:
+            if event.rank_id == result.target.pk and event.kind != Kind.DEMOTE:
                 first, last = sorted((event.effective_on, self.effective_on))
                 if not any(first <= demoted_on <= last for demoted_on in demotions):
                     return True
@@ -145,37 +141,38 @@ class Panel:
                     return True
         return False
 
-    def _is_demoted_that_day(self, answer: Answer) -> bool:
-        """Whether an award would come before a demotion of its own day: the rank would never be held."""
+    def _is_demoted_that_day(self, result: CheckResult) -> bool:
+        """Return whether a demotion takes effect on the same day. It would come last: the rank would never be held."""
         return any(
             event.kind == Kind.DEMOTE and event.effective_on == self.effective_on
-            for event in self._history(answer)
+            for event in self._history(result)
         )
 
-    def _history(self, answer: Answer) -> list[RankEvent]:
-        return self.received.get((answer.student.pk, answer.rules.system.pk), [])
+    def _history(self, result: CheckResult) -> list[RankEvent]:
+        return self.received.get((result.student.pk, result.rules.system.pk), [])
 
 
-def record(
-    verdicts: Sequence[Verdict],
+def record_awards(
+    decisions: Sequence[AwardDecision],
     *,
     effective_on: date,
     by: User | None,
     items: Mapping[UUID, BatchItem] | None = None,
-    tell: bool = True,
+    notify: bool = True,
 ) -> list[RankEvent]:
-    """Write awards and their reasons down, of verdicts without a refusal on students who are locked.
+    """Store awards with their reasons and certificates, and return the rank events in the same order.
 
-    A fixed number of statements. A step that the rules call a conversion is recorded as one, for the clock of the rank
-    depends on it. The students are told unless `tell` is False: what is written down long after is no news. Raises
-    `AlreadyAwarded` where a writer that did not lock came first.
+    The decisions have no error and their students are locked. A fixed number of statements. `items` names the batch
+    item of each student. A step that the rules call a conversion is recorded as a conversion, because the clock of the
+    rank depends on it. The students are notified unless `notify` is False (for awards that are entered long after).
+    Raises `AlreadyAwarded` if a writer that did not lock the students awarded the same step first.
     """
-    students = {verdict.answer.student.pk for verdict in verdicts}
+    students = {decision.result.student.pk for decision in decisions}
     held = {
         (event.student_id, event.system_id): event
         for event in RankEvent.objects.current(students=list(students), as_of=effective_on)
     }
-    events = [_event(verdict, held, effective_on, by) for verdict in verdicts]
+    events = [_event(decision.result, held, effective_on, by) for decision in decisions]
     try:
         with transaction.atomic():
             RankEvent.objects.bulk_create(events)
@@ -184,15 +181,36 @@ def record(
             raise AlreadyAwarded from None
         raise
     Decision.objects.bulk_create(
-        _decision(verdict, event, (items or {}).get(event.student_id))
-        for verdict, event in zip(verdicts, events, strict=True)
+        _stored_decision(decision, event, (items or {}).get(event.student_id))
+        for decision, event in zip(decisions, events, strict=True)
     )
     Certificate.objects.bulk_create(Certificate(event=event) for event in events)
     delete_snapshots(students, {event.system_id for event in events})
-    if tell:
-        written = long_date(effective_on, DojoSettings.current().language_code)
-        publish_notices("promotion", [_notice(event, written) for event in events])
+    if notify:
+        awarded_on = long_date(effective_on, DojoSettings.current().language_code)
+        publish_notices("promotion", [_notice(event, awarded_on) for event in events])
     return events
+
+
+def void_awards(
+    events: RankEventQuerySet,
+    students: StudentQuerySet,
+    systems: Collection[UUID],
+    *,
+    reason: str,
+    by: User,
+    now: datetime,
+) -> None:
+    """Void the awards `events`, and forget the snapshots of `students` in `systems`.
+
+    Locks the students in key order first; call it in a transaction. Ranks that were awarded on top of these since
+    stand. Raises `OwnRankChange` if the user is linked with one of the students.
+    """
+    ids = [student for (student,) in students.locked().values_list("pk")]
+    if StudentUser.objects.filter(user=by, student__in=ids).exists():
+        raise OwnRankChange
+    events.not_voided().update(voided_at=now, voided_by=by, void_reason=reason, updated_at=now)
+    delete_snapshots(ids, systems)
 
 
 def _notice(event: RankEvent, awarded_on: str) -> Notice:
@@ -201,29 +219,28 @@ def _notice(event: RankEvent, awarded_on: str) -> Notice:
 
 
 def _event(
-    verdict: Verdict, held: dict[tuple[UUID, UUID], RankEvent], effective_on: date, by: User | None
+    result: CheckResult, held: dict[tuple[UUID, UUID], RankEvent], effective_on: date, by: User | None
 ) -> RankEvent:
-    answer = verdict.answer
-    is_conversion = answer.result.step_type is StepType.CONVERT
+    is_conversion = result.step.step_type is StepType.CONVERT
     return RankEvent(
-        student=answer.student,
-        system=answer.rules.system,
-        rank=answer.target,
+        student=result.student,
+        system=result.rules.system,
+        rank=result.target,
         kind=Kind.CONVERT if is_conversion else Kind.AWARD,
         effective_on=effective_on,
         recorded_by=by,
-        follows=held.get((answer.student.pk, answer.rules.system.pk)),
+        follows=held.get((result.student.pk, result.rules.system.pk)),
     )
 
 
-def _decision(verdict: Verdict, event: RankEvent, item: BatchItem | None) -> Decision:
-    result = verdict.answer.result
+def _stored_decision(decision: AwardDecision, event: RankEvent, item: BatchItem | None) -> Decision:
+    step = decision.result.step
     return Decision(
         event=event,
-        rules_id=verdict.answer.rules.id,
-        status=result.status.value,
-        path=result.path,
-        criteria=verdict.shown["criteria"],
-        override_reason=verdict.override_reason,
+        rules_id=decision.result.rules.id,
+        status=step.status.value,
+        path=step.path,
+        criteria=check_result_data(decision.result)["criteria"],
+        override_reason=decision.override_reason,
         batch_item=item,
     )

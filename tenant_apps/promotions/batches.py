@@ -1,8 +1,9 @@
-"""Batches: a check, or awards, for thousands of students, a piece at a time.
+"""Batches: check or award thousands of students, in chunks.
 
-An item is claimed with SKIP LOCKED, after its student, and done in the transaction that claimed it, so a killed worker
-leaves it as it was, and free. Whoever ends a batch first takes its row, then the items that wait: those a worker is at
-come first, and are final when they are looked at.
+A worker claims the items of a chunk with SKIP LOCKED, after their students, and processes them in the same transaction.
+If the worker is killed, the transaction rolls back: the items are queued as before, and another worker claims them.
+Cancelling and reverting lock the batch's row first, then the queued items; items that a worker has claimed are waited
+for, so their states are final.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +16,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from shared_apps.accounts.models import User
+from tatami import retention
 from tatami.errors import DomainError, NotFound, ServerError
+from tatami.retention import kept_for
 from tatami.work import DONE, MORE, Turn, job
-from tenant_apps.promotions.awards import Panel, Verdict, record, refuse_own
-from tenant_apps.promotions.check import Answer, Check
+from tenant_apps.promotions.awards import AwardChecker, AwardDecision, record_awards, void_awards
+from tenant_apps.promotions.bisect import RECORD_ERRORS, bisect_failures
+from tenant_apps.promotions.check import Check, CheckResult
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.promotions.errors import (
     AlreadyReverted,
@@ -26,23 +30,23 @@ from tenant_apps.promotions.errors import (
     BatchEnded,
     NothingToRevert,
 )
-from tenant_apps.promotions.halving import WRONG_WITH_A_RECORD, by_halves
 from tenant_apps.promotions.models import Batch, BatchItem
-from tenant_apps.promotions.showing import shown_answer
+from tenant_apps.promotions.responses import eligibility_data
 from tenant_apps.ranks.models import Rank, RankSystem
-from tenant_apps.students.history import delete_snapshots
 from tenant_apps.students.models import RankEvent, Student
 
 logger = structlog.get_logger(__name__)
 
-PIECE: Final = 100
-"""Students of one piece: about a second of work."""
+SWEEP: Final = "promotions.sweep"
 
-TRIED_TOGETHER: Final = 3
-"""After so many attempts, each cut off, a piece is one student, to find the one with whom a worker dies…"""
+CHUNK_SIZE: Final = 100
+"""Students of one chunk: about a second of work."""
 
-TRIED_ALONE: Final = 7
-"""…and after so many the student is given up."""
+MAX_CHUNK_ATTEMPTS: Final = 3
+"""After so many attempts that were cut off, a chunk is one student, to find the student that kills the worker."""
+
+MAX_ATTEMPTS: Final = 7
+"""After so many attempts, the student fails."""
 
 State = BatchItem.State
 
@@ -57,7 +61,10 @@ def create_batch(
     target_ranks: Sequence[Rank],
     by: User,
 ) -> Batch:
-    """Write a batch down and have workers do it. Sent twice it is two batches; the second awards nothing again."""
+    """Create a batch and request its processing. `as_of` is a local date.
+
+    Called twice, it creates two batches; the second one awards nothing that the first one awarded.
+    """
     batch = Batch.objects.create(
         award=award,
         as_of=as_of,
@@ -73,21 +80,24 @@ def create_batch(
 
 @transaction.atomic
 def cancel(*, batch: Batch, now: datetime) -> None:
-    """Leave undone what is not done yet; what was awarded stands. Twice changes nothing. Raises `BatchEnded`."""
+    """Cancel the queued items; awards stand. Cancelling twice changes nothing.
+
+    Raises `BatchEnded` if the batch is finished or reverted.
+    """
     batch = _locked(batch)
     if batch.finished_at or batch.reverted_at:
         raise BatchEnded
     if not batch.cancelled_at:
         Batch.objects.filter(pk=batch.pk).update(cancelled_at=now, updated_at=now)
-        _drop_waiting(batch)
+        _cancel_queued_items(batch)
 
 
 @transaction.atomic
 def revert(*, batch: Batch, reason: str, by: User, now: datetime) -> None:
-    """Void all that a batch awarded, and leave undone what is not done yet.
+    """Void all that a batch awarded, and cancel its queued items.
 
-    Ranks that were awarded on top of these since stand. Raises `NothingToRevert`, `AlreadyReverted`; `OwnRankChange`
-    where he speaks for one of those awarded.
+    Ranks that were awarded on top of these since stand. Raises `NothingToRevert` for a check, `AlreadyReverted`, and
+    `OwnRankChange` if the user is linked with one of the students who were awarded a rank.
     """
     batch = _locked(batch)
     if not batch.award:
@@ -95,53 +105,65 @@ def revert(*, batch: Batch, reason: str, by: User, now: datetime) -> None:
     if batch.reverted_at:
         raise AlreadyReverted
     Batch.objects.filter(pk=batch.pk).update(reverted_at=now, revert_reason=reason, updated_at=now)
-    _drop_waiting(batch)
+    _cancel_queued_items(batch)
     awarded = BatchItem.objects.filter(batch=batch, state=State.AWARDED)
     students = Student.objects.filter(pk__in=awarded.values("student"))
-    ids = [student for (student,) in students.locked().values_list("pk")]
-    refuse_own(ids, by)
-    events = RankEvent.objects.not_voided().filter(decision__batch_item__batch=batch)
+    events = RankEvent.objects.filter(decision__batch_item__batch=batch)
     systems = set(events.values_list("system", flat=True))
-    events.update(voided_at=now, voided_by=by, void_reason=reason, updated_at=now)
+    void_awards(events, students, systems, reason=reason, by=by, now=now)
     awarded.update(state=State.REVERTED, updated_at=now)
-    delete_snapshots(ids, systems)
 
 
 @job("promotions.batches")
 def run_batches(turn: Turn) -> str | None:
-    """Do a piece of the oldest batch that is not at its end."""
+    """Process a chunk of the oldest batch that has not ended."""
     batch = Batch.objects.unfinished().select_related("rank_system", "requested_by").first()
     if batch is None:
         return DONE
-    if not _do_piece(batch, turn):
+    if not _process_chunk(batch, turn):
         _finish(batch, turn.now)
     return MORE
 
 
-def _do_piece(batch: Batch, turn: Turn) -> bool:
-    """Do some items that wait and that nobody else is at; return whether there were any.
+@kept_for("TATAMI_CHECK_BATCH_DAYS", job=SWEEP)
+def check_batches(until: datetime) -> QuerySet[Batch]:
+    """Return the check batches from before an instant. Batches that awarded are kept: they explain the awards."""
+    return Batch.objects.filter(award=False, created_at__lt=until)
 
-    Where something is wrong with one of them it is done once more, now to find the one. What is wrong with the database
-    passes through, and is tried again with another attempt.
+
+@job(SWEEP)
+def sweep(turn: Turn) -> str | None:
+    """Delete expired check batches."""
+    retention.sweep(SWEEP, now=turn.now)
+    return DONE
+
+
+def _process_chunk(batch: Batch, turn: Turn) -> bool:
+    """Process some queued items that no other worker has claimed; return whether there were any.
+
+    If a record is bad, the chunk is processed a second time, and the bad record is isolated. Database errors propagate,
+    and the next attempt tries again.
     """
     try:
-        return _do_waiting(batch, turn, _do)
-    except WRONG_WITH_A_RECORD:
-        return _do_waiting(batch, turn, _do_by_halves)
+        return _claim_and_process(batch, turn, _process)
+    except RECORD_ERRORS:
+        return _claim_and_process(batch, turn, _process_bisecting)
 
 
 @transaction.atomic
-def _do_waiting(batch: Batch, turn: Turn, do: Callable[[Batch, Mapping[UUID, BatchItem]], None]) -> bool:
+def _claim_and_process(
+    batch: Batch, turn: Turn, process: Callable[[Batch, Mapping[UUID, BatchItem]], None]
+) -> bool:
     if batch.started_at is None:
         Batch.objects.filter(pk=batch.pk, started_at__isnull=True).update(started_at=turn.now)
-    items = _claim(batch, PIECE if turn.attempt <= TRIED_TOGETHER else 1)
+    items = _claim(batch, CHUNK_SIZE if turn.attempt <= MAX_CHUNK_ATTEMPTS else 1)
     if not items:
         return False
-    if turn.attempt > TRIED_ALONE:
+    if turn.attempt > MAX_ATTEMPTS:
         for item in items.values():
-            item.state, item.error = State.FAILED, _shown(ServerError())
+            item.state, item.error = State.FAILED, _error_data(ServerError())
     else:
-        do(batch, items)
+        process(batch, items)
     for item in items.values():
         item.updated_at = turn.now
     BatchItem.objects.bulk_update(items.values(), ["state", "answers", "error", "updated_at"])
@@ -149,14 +171,16 @@ def _do_waiting(batch: Batch, turn: Turn, do: Callable[[Batch, Mapping[UUID, Bat
 
 
 def _claim(batch: Batch, size: int) -> dict[UUID, BatchItem]:
-    """Return items that wait, by student, both locked: the students first, as whoever erases one locks them.
+    """Return queued items by student, both locked. The students are locked first, as an erasure does.
 
-    Whom somebody else is at is left to the next turn.
+    Students that are locked by another transaction are left for a later chunk.
     """
-    students = {item.student_id: item.student for item in _with_students(batch, skip_locked=True)[:size]}
-    # What another worker has done since it was read here waits no more.
-    waiting = _waiting(batch).filter(student__in=students)
-    claimed = waiting.select_for_update(of=("self",), skip_locked=True, no_key=True).order_by("student_id")
+    students = {
+        item.student_id: item.student for item in _queued_with_students(batch, skip_locked=True)[:size]
+    }
+    # The items are read again: another worker may have processed them since.
+    queued = _queued(batch).filter(student__in=students)
+    claimed = queued.select_for_update(of=("self",), skip_locked=True, no_key=True).order_by("student_id")
     items = {item.student_id: item for item in claimed}
     for student, item in items.items():
         item.student = students[student]
@@ -164,116 +188,112 @@ def _claim(batch: Batch, size: int) -> dict[UUID, BatchItem]:
 
 
 def _finish(batch: Batch, now: datetime) -> None:
-    """Mark a batch done if none of its items waits; those that another worker is at are waited for."""
+    """Mark a batch finished if none of its items is queued. Waits for items that another worker has claimed."""
     with transaction.atomic():
-        if _with_students(batch).first() is None:
+        if _queued_with_students(batch).first() is None:
             Batch.objects.filter(pk=batch.pk, finished_at__isnull=True).update(
                 finished_at=now, updated_at=now
             )
 
 
-def _do(batch: Batch, items: Mapping[UUID, BatchItem]) -> None:
+def _process(batch: Batch, items: Mapping[UUID, BatchItem]) -> None:
     students: dict[UUID, Student] = {}
     for item in items.values():
         if item.student.is_archived:
-            item.state, item.error = State.REFUSED, _shown(NotFound())
+            item.state, item.error = State.REFUSED, _error_data(NotFound())
         else:
             students[item.student_id] = item.student
-    answers = _answers(batch, students)
+    results = _check(batch, students)
     for student in students:
-        items[student].answers = [_kept(answer) for answer in answers[student]]
+        items[student].answers = [eligibility_data(result) for result in results[student]]
         items[student].state = State.CHECKED
     if batch.award:
-        _award(batch, items, students, answers)
+        _award(batch, items, students, results)
 
 
-def _do_by_halves(batch: Batch, items: Mapping[UUID, BatchItem]) -> None:
-    def do(several: Sequence[BatchItem]) -> None:
-        _do(batch, {item.student_id: item for item in several})
+def _process_bisecting(batch: Batch, items: Mapping[UUID, BatchItem]) -> None:
+    def process(several: Sequence[BatchItem]) -> None:
+        _process(batch, {item.student_id: item for item in several})
 
-    by_halves(list(items.values()), do, _give_up)
+    bisect_failures(list(items.values()), process, _reject)
 
 
-def _give_up(item: BatchItem, fault: Exception) -> None:
+def _reject(item: BatchItem, error: Exception) -> None:
     item.answers = []
-    if isinstance(fault, DomainError):
-        item.state, item.error = State.REFUSED, _shown(fault)
+    if isinstance(error, DomainError):
+        item.state, item.error = State.REFUSED, _error_data(error)
     else:
-        item.state, item.error = State.FAILED, _shown(ServerError())
-        logger.error("promotions.item_failed", item=str(item.pk), exc_info=fault)
+        item.state, item.error = State.FAILED, _error_data(ServerError())
+        logger.error("promotions.item_failed", item=str(item.pk), exc_info=error)
+
+
+def _check(batch: Batch, students: Mapping[UUID, Student]) -> dict[UUID, list[CheckResult]]:
+    found: dict[UUID, list[CheckResult]] = {student: [] for student in students}
+    targets = {UUID(rank) for rank in batch.target_ranks}
+    check = Check(
+        students=list(students.values()), as_of=batch.as_of, system=batch.rank_system, named=targets
+    )
+    for result in check.results() if students else ():
+        if not targets or result.target.pk in targets:
+            found[result.student.pk].append(result)
+    return found
 
 
 def _award(
     batch: Batch,
     items: Mapping[UUID, BatchItem],
     students: Mapping[UUID, Student],
-    answers: Mapping[UUID, Sequence[Answer]],
+    results: Mapping[UUID, Sequence[CheckResult]],
 ) -> None:
-    panel = Panel.of(students, effective_on=batch.as_of, by=batch.requested_by)
-    granted: list[Verdict] = []
+    checker = AwardChecker.of(students, effective_on=batch.as_of, by=batch.requested_by)
+    granted: list[AwardDecision] = []
     for student in students:
         item = items[student]
-        refusals, mine = _verdicts(panel, answers[student])
-        granted += mine
-        item.state = State.AWARDED if mine else State.REFUSED
-        item.error = _shown(refusals[0]) if refusals and not mine else None
-    record(granted, effective_on=batch.as_of, by=batch.requested_by, items=items)
+        errors, decisions = _decide(checker, results[student])
+        granted += decisions
+        item.state = State.AWARDED if decisions else State.REFUSED
+        item.error = _error_data(errors[0]) if errors and not decisions else None
+    record_awards(granted, effective_on=batch.as_of, by=batch.requested_by, items=items)
 
 
-def _verdicts(panel: Panel, answers: Sequence[Answer]) -> tuple[list[DomainError], list[Verdict]]:
-    """Return why a student does not get what the rules allow, and what she gets: one rank in each system."""
-    by_system: dict[UUID, list[Answer]] = {}
-    for answer in answers:
-        if answer.result.status is Eligibility.ELIGIBLE:
-            by_system.setdefault(answer.rules.system.pk, []).append(answer)
-    refusals: list[DomainError] = []
-    granted: list[Verdict] = []
+def _decide(
+    checker: AwardChecker, results: Sequence[CheckResult]
+) -> tuple[list[DomainError], list[AwardDecision]]:
+    """Return the errors and the awards of one student: one rank in each system in which the student is eligible."""
+    by_system: dict[UUID, list[CheckResult]] = {}
+    for result in results:
+        if result.step.status is Eligibility.ELIGIBLE:
+            by_system.setdefault(result.rules.system.pk, []).append(result)
+    errors: list[DomainError] = []
+    granted: list[AwardDecision] = []
     for eligible in by_system.values():
-        verdict = panel.verdict(eligible[0])
+        decision = checker.decide(eligible[0])
         if len(eligible) > 1:
-            refusals.append(AmbiguousTarget())
-        elif verdict.refusal:
-            refusals.append(verdict.refusal)
+            errors.append(AmbiguousTarget())
+        elif decision.error:
+            errors.append(decision.error)
         else:
-            granted.append(verdict)
-    return refusals, granted
-
-
-def _answers(batch: Batch, students: Mapping[UUID, Student]) -> dict[UUID, list[Answer]]:
-    found: dict[UUID, list[Answer]] = {student: [] for student in students}
-    targets = {UUID(rank) for rank in batch.target_ranks}
-    check = Check(
-        students=list(students.values()), as_of=batch.as_of, system=batch.rank_system, named=targets
-    )
-    for answer in check.answers() if students else ():
-        if not targets or answer.target.pk in targets:
-            found[answer.student.pk].append(answer)
-    return found
+            granted.append(decision)
+    return errors, granted
 
 
 def _locked(batch: Batch) -> Batch:
     return Batch.objects.select_for_update(no_key=True).get(pk=batch.pk)
 
 
-def _waiting(batch: Batch) -> QuerySet[BatchItem]:
+def _queued(batch: Batch) -> QuerySet[BatchItem]:
     return BatchItem.objects.filter(batch=batch, state=State.QUEUED)
 
 
-def _with_students(batch: Batch, *, skip_locked: bool = False) -> QuerySet[BatchItem]:
-    """Return what waits, in the students' key order, with the students locked, and the items as they were before."""
-    waiting = _waiting(batch).select_related("student").order_by("student_id")
-    return waiting.select_for_update(of=("student",), skip_locked=skip_locked, no_key=True)
+def _queued_with_students(batch: Batch, *, skip_locked: bool = False) -> QuerySet[BatchItem]:
+    """Return the queued items in the key order of their students. The students are locked, the items are not."""
+    queued = _queued(batch).select_related("student").order_by("student_id")
+    return queued.select_for_update(of=("student",), skip_locked=skip_locked, no_key=True)
 
 
-def _drop_waiting(batch: Batch) -> None:
-    _waiting(batch).update(state=State.CANCELLED)
+def _cancel_queued_items(batch: Batch) -> None:
+    _queued(batch).update(state=State.CANCELLED)
 
 
-def _kept(answer: Answer) -> dict[str, object]:
-    shown = shown_answer(answer)
-    del shown["student"]
-    return shown
-
-
-def _shown(refusal: DomainError) -> dict[str, str]:
-    return {"code": refusal.code, "message": refusal.message}
+def _error_data(error: DomainError) -> dict[str, str]:
+    return {"code": error.code, "message": error.message}

@@ -1,4 +1,4 @@
-"""What may stand in the way of a promotion."""
+"""Errors of promotions, batches and exams. Each docstring is the default message of its error."""
 
 from tatami.errors import DomainError
 
@@ -16,37 +16,37 @@ class AlreadyAwarded(DomainError):
 
 
 class DemotedThatDay(DomainError):
-    """The student was demoted on that day, and a demotion comes last: no rank can be awarded on it."""
+    """The student was demoted on this day. A demotion comes last on its day, so no rank can be awarded on it."""
 
     code = "demoted_that_day"
 
 
 class AmbiguousTarget(DomainError):
-    """More than one rank is open to the student: name the one that is meant."""
+    """More than one rank is open to the student. Name the one that you mean in `target_ranks`."""
 
     code = "ambiguous_target"
 
 
 class BatchEnded(DomainError):
-    """This batch has come to its end: there is nothing left to cancel."""
+    """This batch has ended, so there is nothing left to cancel."""
 
     code = "batch_ended"
 
 
 class NothingToRevert(DomainError):
-    """This batch awards nothing, so there is nothing to revert."""
+    """This batch awards no ranks, so there is nothing to revert."""
 
     code = "nothing_to_revert"
 
 
 class AlreadyReverted(DomainError):
-    """This batch was reverted before."""
+    """This batch was reverted already."""
 
     code = "already_reverted"
 
 
 class ExamFinished(DomainError):
-    """This exam is finished: reopen it first."""
+    """This exam is finished. Reopen it first."""
 
     code = "exam_finished"
 
@@ -64,6 +64,6 @@ class ExamNotHeld(DomainError):
 
 
 class AlreadyCandidate(DomainError):
-    """Somebody is a candidate for another rank in this exam already."""
+    """A student is a candidate for another rank in this exam already."""
 
     code = "already_candidate"

@@ -1,7 +1,7 @@
-"""Exam day: who is invited, how it went, and what is awarded for it.
+"""Exams: invitations, results, and the awards of those who passed.
 
-An exam's row is locked by whoever changes its candidates or results, so that finishing sees all of them; the students
-are locked after it, in key order, as everywhere.
+Every change of an exam's candidates or results locks the exam's row, so finishing an exam sees all of them. The
+students are locked after it, in key order, as everywhere.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,8 +14,8 @@ from django.db import transaction
 from shared_apps.accounts.models import User
 from tenant_apps.dojo.dates import dojo_today, long_date
 from tenant_apps.dojo.models import DojoSettings
-from tenant_apps.promotions.awards import Nomination, judge, lock_live_students, record, refuse_own
-from tenant_apps.promotions.check import Answer, Check
+from tenant_apps.promotions.awards import Nomination, decide, lock_live_students, record_awards, void_awards
+from tenant_apps.promotions.check import Check, CheckResult
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.promotions.errors import (
     AlreadyCandidate,
@@ -25,22 +25,22 @@ from tenant_apps.promotions.errors import (
     NotEligible,
 )
 from tenant_apps.promotions.models import Candidate, Exam
+from tenant_apps.promotions.responses import check_result_data
 from tenant_apps.ranks.models import Rank
 from tenant_apps.students import locking
 from tenant_apps.students.events import Notice, publish_notices
-from tenant_apps.students.history import delete_snapshots
 from tenant_apps.students.models import RankEvent, Student
 
 
 class Invitation(NamedTuple):
-    """A student is invited to be examined for a rank."""
+    """A student who is invited to be examined for a rank."""
 
     student: UUID
     target: Rank
 
 
-class Result(NamedTuple):
-    """How it went for a candidate; a reason carries an award past the rules."""
+class ExamResult(NamedTuple):
+    """The outcome of a candidate. With a reason, the award overrides the rules."""
 
     candidate: UUID
     outcome: str
@@ -49,8 +49,8 @@ class Result(NamedTuple):
 
 @transaction.atomic
 def change_exam(*, exam: Exam, changes: Mapping[str, Any]) -> Exam:
-    """Change what is given. Raises `ExamFinished`."""
-    exam = _open(exam)
+    """Change the given fields of an exam. Raises `ExamFinished`."""
+    exam = _lock_open(exam)
     for field, value in changes.items():
         setattr(exam, field, value)
     exam.save()
@@ -59,59 +59,64 @@ def change_exam(*, exam: Exam, changes: Mapping[str, Any]) -> Exam:
 
 @transaction.atomic
 def delete_exam(*, exam: Exam) -> None:
-    """Take an exam off that was not held. Raises `ExamFinished`: what it awarded would lose its exam."""
-    _open(exam).delete()
+    """Delete an exam that was not finished. Raises `ExamFinished`: awards keep their exam."""
+    _lock_open(exam).delete()
 
 
 @transaction.atomic
 def invite(*, exam: Exam, invitations: Sequence[Invitation]) -> None:
-    """Make students candidates and tell those who are new. Inviting somebody again for the same rank changes nothing.
+    """Make students candidates, and notify those who are new. Inviting a student again for the same rank does nothing.
 
-    Whoever was archived or erased meanwhile is left out. Raises `ExamFinished`; `AlreadyCandidate` for another rank,
-    and then invites nobody.
+    Students who were archived or erased meanwhile are left out. Raises `ExamFinished`; `AlreadyCandidate` if a student
+    is a candidate for another rank, and then invites no one.
     """
-    exam = _open(exam)
-    there = dict(Candidate.objects.filter(exam=exam).values_list("student", "target"))
-    others = [one for one in invitations if there.get(one.student, one.target.pk) != one.target.pk]
-    if others:
-        raise AlreadyCandidate(details={"students": [str(one.student) for one in others]})
-    here = lock_live_students([one.student for one in invitations if one.student not in there])
-    new = [one for one in invitations if one.student in here]
+    exam = _lock_open(exam)
+    existing = dict(Candidate.objects.filter(exam=exam).values_list("student", "target"))
+    conflicting = [one for one in invitations if existing.get(one.student, one.target.pk) != one.target.pk]
+    if conflicting:
+        raise AlreadyCandidate(details={"students": [str(one.student) for one in conflicting]})
+    students = lock_live_students([one.student for one in invitations if one.student not in existing])
+    new = [one for one in invitations if one.student in students]
     Candidate.objects.bulk_create(
         Candidate(exam=exam, student_id=one.student, target=one.target) for one in new
     )
-    written = long_date(exam.date, DojoSettings.current().language_code)
-    publish_notices("exam_invitation", [_notice(exam, one, written) for one in new])
+    date = long_date(exam.date, DojoSettings.current().language_code)
+    publish_notices("exam_invitation", [_notice(exam, one, date) for one in new])
 
 
-def eligible_for(exam: Exam, students: Sequence[Student], targets: Sequence[Rank] = ()) -> list[Invitation]:
-    """Return who may be invited as of the exam's date: one rank each; who could choose between two is left out."""
+def eligible_invitations(
+    exam: Exam, students: Sequence[Student], targets: Sequence[Rank] = ()
+) -> list[Invitation]:
+    """Return invitations for the students who are eligible as of the exam's date, for one of `targets` if given.
+
+    Students who are eligible for several ranks are left out.
+    """
     wanted = {rank.pk for rank in targets}
     check = Check(students=students, as_of=exam.date, system=exam.rank_system)
     found: dict[UUID, list[Rank]] = {}
-    for answer in check.answers() if students else ():
-        if answer.result.status is Eligibility.ELIGIBLE and (not wanted or answer.target.pk in wanted):
-            found.setdefault(answer.student.pk, []).append(answer.target)
+    for result in check.results() if students else ():
+        if result.step.status is Eligibility.ELIGIBLE and (not wanted or result.target.pk in wanted):
+            found.setdefault(result.student.pk, []).append(result.target)
     return [Invitation(student, ranks[0]) for student, ranks in found.items() if len(ranks) == 1]
 
 
 @transaction.atomic
 def withdraw(*, exam: Exam, candidate: Candidate) -> None:
-    """Take a candidate off the list. Raises `ExamFinished`."""
-    _open(exam)
+    """Remove a candidate from an exam. Raises `ExamFinished`."""
+    _lock_open(exam)
     candidate.delete()
 
 
 @transaction.atomic
-def record_results(*, exam: Exam, results: Sequence[Result], now: datetime) -> None:
-    """Write down how it went, but for whoever was erased; said again, the last word counts. Raises `ExamFinished`."""
-    exam = _open(exam)
-    by_id = {result.candidate: result for result in results}
-    named = Candidate.objects.filter(exam=exam, pk__in=by_id)
-    here = locking.lock_students(named.values_list("student", flat=True))
-    candidates = list(named.filter(student__in=here))
+def record_results(*, exam: Exam, results: Sequence[ExamResult], now: datetime) -> None:
+    """Store results; a later call replaces earlier results. Erased candidates are left out. Raises `ExamFinished`."""
+    exam = _lock_open(exam)
+    by_candidate = {result.candidate: result for result in results}
+    named = Candidate.objects.filter(exam=exam, pk__in=by_candidate)
+    students = locking.lock_students(named.values_list("student", flat=True))
+    candidates = list(named.filter(student__in=students))
     for candidate in candidates:
-        result = by_id[candidate.pk]
+        result = by_candidate[candidate.pk]
         candidate.outcome, candidate.override_reason = result.outcome, result.override_reason
         candidate.updated_at = now
     Candidate.objects.bulk_update(candidates, ["outcome", "override_reason", "updated_at"])
@@ -119,12 +124,12 @@ def record_results(*, exam: Exam, results: Sequence[Result], now: datetime) -> N
 
 @transaction.atomic
 def finish(*, exam: Exam, by: User, now: datetime) -> list[RankEvent]:
-    """Award what was passed, all of it or nothing; return the rank events.
+    """Award the ranks that were passed, all of them or none, and return the rank events.
 
-    Candidates without a result get nothing. Raises `ExamFinished`; `ExamNotHeld` before its day; `NotEligible`, which
-    lists everybody whom something stands in the way of, each with its own code and criteria.
+    Candidates without a result are not awarded. Raises `ExamFinished`; `ExamNotHeld` before the exam's day;
+    `NotEligible`, whose details list every candidate who cannot be awarded, with the error code and the check result.
     """
-    exam = _open(exam)
+    exam = _lock_open(exam)
     if exam.date > dojo_today(now):
         raise ExamNotHeld
     passed = list(
@@ -133,18 +138,21 @@ def finish(*, exam: Exam, by: User, now: datetime) -> list[RankEvent]:
     students = lock_live_students([candidate.student_id for candidate in passed])
     present = [candidate for candidate in passed if candidate.student_id in students]
     nominations = [Nomination(one.student_id, one.target, one.override_reason) for one in present]
-    verdicts = judge(nominations, students, effective_on=exam.date, by=by)
+    decisions = decide(nominations, students, effective_on=exam.date, by=by)
     refused = [
-        {"candidate": str(candidate.pk), "code": verdict.refusal.code, "message": verdict.refusal.message}
-        | {"result": verdict.shown}
-        for candidate, verdict in zip(present, verdicts, strict=True)
-        if verdict.refusal
+        {
+            "candidate": str(candidate.pk),
+            "code": decision.error.code,
+            "message": decision.error.message,
+            "result": check_result_data(decision.result),
+        }
+        for candidate, decision in zip(present, decisions, strict=True)
+        if decision.error
     ]
     if refused:
-        raise NotEligible(
-            "Not everybody who passed may be awarded the rank.", details={"candidates": refused}
-        )
-    events = record(verdicts, effective_on=exam.date, by=by) if verdicts else []
+        message = "Some candidates who passed cannot be awarded the rank; `details` lists the reasons."
+        raise NotEligible(message, details={"candidates": refused})
+    events = record_awards(decisions, effective_on=exam.date, by=by) if decisions else []
     for candidate, event in zip(present, events, strict=True):
         candidate.event = event
     Candidate.objects.bulk_update(present, ["event"])
@@ -154,40 +162,35 @@ def finish(*, exam: Exam, by: User, now: datetime) -> list[RankEvent]:
 
 @transaction.atomic
 def reopen(*, exam: Exam, reason: str, by: User, now: datetime) -> None:
-    """Void what an exam awarded and take results again. Ranks awarded on top since stand.
+    """Void the awards of an exam, so that results can be changed. Ranks that were awarded on top of these since stand.
 
-    Raises `ExamNotFinished`; `OwnRankChange` where he speaks for a candidate.
+    Raises `ExamNotFinished`; `OwnRankChange` if the user is linked with a candidate.
     """
     exam = _locked(exam)
     if exam.finished_at is None:
         raise ExamNotFinished
-    students = Student.objects.filter(pk__in=Candidate.objects.filter(exam=exam).values("student"))
-    ids = [student for (student,) in students.locked().values_list("pk")]
-    refuse_own(ids, by)
-    events = RankEvent.objects.not_voided().filter(candidate__exam=exam)
-    events.update(voided_at=now, voided_by=by, void_reason=reason, updated_at=now)
-    Candidate.objects.filter(exam=exam).update(event=None, updated_at=now)
-    delete_snapshots(ids, [exam.rank_system_id])
+    candidates = Candidate.objects.filter(exam=exam)
+    void_awards(
+        RankEvent.objects.filter(candidate__exam=exam),
+        Student.objects.filter(pk__in=candidates.values("student")),
+        [exam.rank_system_id],
+        reason=reason,
+        by=by,
+        now=now,
+    )
+    candidates.update(event=None, updated_at=now)
     Exam.objects.filter(pk=exam.pk).update(
         finished_at=None, finished_by=None, reopened_at=now, reopen_reason=reason, updated_at=now
     )
 
 
-def answers_for(exam: Exam, candidates: Iterable[Candidate]) -> dict[UUID, Answer]:
-    """Return what the rules say of each candidate as of the exam's date. A fixed number of statements."""
+def check_candidates(exam: Exam, candidates: Iterable[Candidate]) -> dict[UUID, CheckResult]:
+    """Return the check result of each candidate as of the exam's date, by candidate. A fixed number of statements."""
     rows = list(candidates)
     if not rows:
         return {}
     check = Check(students=[one.student for one in rows], as_of=exam.date, system=exam.rank_system)
-    return {one.pk: check.answer(one.student, one.target) for one in rows}
-
-
-def attach_examiners(exams: Iterable[Exam]) -> None:
-    """Give each exam its examiners as `examined_by`, in the order in which they were named. One statement."""
-    rows = list(exams)
-    users = User.objects.in_bulk({user for exam in rows for user in exam.examiner_ids}) if rows else {}
-    for exam in rows:
-        exam.examined_by = [users[user] for user in exam.examiner_ids if user in users]  # type: ignore[attr-defined]
+    return {one.pk: check.result(one.student, one.target) for one in rows}
 
 
 def _locked(exam: Exam) -> Exam:
@@ -198,7 +201,7 @@ def _locked(exam: Exam) -> Exam:
     )
 
 
-def _open(exam: Exam) -> Exam:
+def _lock_open(exam: Exam) -> Exam:
     exam = _locked(exam)
     if exam.finished_at is not None:
         raise ExamFinished

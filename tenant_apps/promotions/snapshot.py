@@ -1,4 +1,4 @@
-"""The nightly check of every active student, kept for the desk and for whoever plans the next exam."""
+"""The nightly snapshot: the check results of every active student, for the check-in desk and for planning exams."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -10,37 +10,37 @@ from django.db.models import QuerySet
 
 from tatami.work import DONE, Turn, job
 from tenant_apps.dojo.dates import dojo_today
+from tenant_apps.promotions.bisect import RECORD_ERRORS, bisect_failures
 from tenant_apps.promotions.check import Check
-from tenant_apps.promotions.halving import WRONG_WITH_A_RECORD, by_halves
 from tenant_apps.students.models import EligibilitySnapshot, Student
 
 logger = structlog.get_logger(__name__)
 
-PIECE: Final = 500
-"""Students of one piece: a second or two of work."""
+CHUNK_SIZE: Final = 500
+"""Students of one chunk: a second or two of work."""
 
 
 @job("promotions.snapshot")
 def take_snapshot(turn: Turn) -> str | None:
-    """Check the next students in key order, and put what the rules say in the place of what they said before.
+    """Check the next students in key order, and replace their snapshots. Returns the key after which to continue.
 
-    They are locked: whoever changes a history meanwhile comes before, and is seen, or after, and forgets what is said.
-    Of one with whom something is wrong nothing is said.
+    The students are locked. A concurrent change of a rank history is either committed before and seen, or comes after
+    and deletes the student's snapshots. A student whose record cannot be checked has no snapshot; the error is logged.
     """
     try:
-        return _replace_piece(turn, _write)
-    except WRONG_WITH_A_RECORD:
-        return _replace_piece(turn, _write_by_halves)
+        return _replace_chunk(turn, _write)
+    except RECORD_ERRORS:
+        return _replace_chunk(turn, _write_bisecting)
 
 
 @transaction.atomic
-def _replace_piece(turn: Turn, write: Callable[[Sequence[Student], date], None]) -> str | None:
+def _replace_chunk(turn: Turn, write: Callable[[Sequence[Student], date], None]) -> str | None:
     today = dojo_today(turn.now)
     following = Student.objects.promotable(today).locked()
     if turn.cursor:
         following = following.filter(pk__gt=turn.cursor)
-    students = list(following[:PIECE])
-    is_last = len(students) < PIECE
+    students = list(following[:CHUNK_SIZE])
+    is_last = len(students) < CHUNK_SIZE
     _snapshots_between(turn.cursor, "" if is_last else str(students[-1].pk)).delete()
     if students:
         write(students, today)
@@ -50,27 +50,27 @@ def _replace_piece(turn: Turn, write: Callable[[Sequence[Student], date], None])
 def _write(students: Sequence[Student], today: date) -> None:
     EligibilitySnapshot.objects.bulk_create(
         EligibilitySnapshot(
-            student=answer.student,
-            system=answer.rules.system,
-            target=answer.target,
-            status=answer.result.status.value,
-            earliest_on=answer.result.earliest_on,
+            student=result.student,
+            system=result.rules.system,
+            target=result.target,
+            status=result.step.status.value,
+            earliest_on=result.step.earliest_on,
             as_of=today,
         )
-        for answer in Check(students=students, as_of=today).answers()
+        for result in Check(students=students, as_of=today).results()
     )
 
 
-def _write_by_halves(students: Sequence[Student], today: date) -> None:
-    by_halves(students, lambda few: _write(few, today), _pass_over)
+def _write_bisecting(students: Sequence[Student], today: date) -> None:
+    bisect_failures(students, lambda several: _write(several, today), _log_failure)
 
 
-def _pass_over(student: Student, fault: Exception) -> None:
-    logger.error("promotions.student_not_checked", student=str(student.pk), exc_info=fault)
+def _log_failure(student: Student, error: Exception) -> None:
+    logger.error("promotions.student_not_checked", student=str(student.pk), exc_info=error)
 
 
 def _snapshots_between(after: str, until: str) -> QuerySet[EligibilitySnapshot]:
-    """Those of the students of this piece, and of those between them who are not active any more."""
+    """Return the snapshots of the chunk's students, and of students between them who are no longer active."""
     found = EligibilitySnapshot.objects.all()
     if after:
         found = found.filter(student__gt=after)

@@ -112,10 +112,10 @@ def installation(tmp_path: Path, say: Callable[[str], None]) -> Iterator[Install
 class Api:
     """The web process, as the admin of the dojo uses it."""
 
-    def __init__(self, port: int, desk: CheckInDojo) -> None:
+    def __init__(self, port: int, check_in_dojo: CheckInDojo) -> None:
         self.port = port
-        self.host = desk.host
-        self.token = desk.dojo.admin.token
+        self.host = check_in_dojo.host
+        self.token = check_in_dojo.dojo.admin.token
 
     def ask(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> tuple[int, Any]:
         """Return status and JSON."""

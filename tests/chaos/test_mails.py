@@ -65,10 +65,10 @@ class Blows:
         return who
 
 
-def readers(desk: CheckInDojo) -> tuple[list[str], set[str]]:
+def readers(check_in_dojo: CheckInDojo) -> tuple[list[str], set[str]]:
     """Make students with an address each; return their ids and the addresses."""
-    made = [one.pk for one in desk.students(MAILS)]
-    with tenant_scope(desk.dojo.tenant):
+    made = [one.pk for one in check_in_dojo.students(MAILS)]
+    with tenant_scope(check_in_dojo.dojo.tenant):
         address = Concat(Cast("pk", CharField()), Value("@example.com"))
         assert Student.objects.filter(pk__in=made).update(email=address) == MAILS
     ids = [str(pk) for pk in made]

@@ -270,8 +270,8 @@ def test_awards_come_from_exams_with_decisions_and_certificates(in_dojo: TenantS
 
 
 def test_some_may_be_promoted_now_and_some_may_not(in_dojo: TenantScope) -> None:
-    answers = Check(students=list(Student.objects.promotable()), as_of=TODAY).answers()
-    statuses = Counter(answer.result.status.value for answer in answers)
+    answers = Check(students=list(Student.objects.promotable()), as_of=TODAY).results()
+    statuses = Counter(answer.step.status.value for answer in answers)
     assert statuses["eligible"] >= 3
     assert EligibilitySnapshot.objects.filter(status="eligible", as_of=TODAY).count() == statuses["eligible"]
     assert statuses["not_eligible"] >= 20

@@ -10,8 +10,8 @@ from tatami.tenancy.scope import tenant_scope
 from tenant_apps.promotions.models import Candidate
 from tests.notifications.mail_factories import ADULT_BIRTH_DATE, send_turn
 from tests.notifications.recording_smtp import RecordingSmtpServer, smtp_server
-from tests.promotions.papers_read import codes_on, text_of
-from tests.promotions.test_batches import School
+from tests.promotions.factories import GradedDojo
+from tests.promotions.pdf_reading import page_texts, qr_codes
 from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.responses import done, path_of
@@ -42,11 +42,11 @@ def certificate_in(mail: EmailMessage) -> bytes:
 
 
 def test_an_exam_for_sixty_from_invitation_to_certificates(dojo: Dojo, smtp: RecordingSmtpServer) -> None:
-    school = School(dojo)
+    school = GradedDojo(dojo)
     people = {}
     for number in range(CANDIDATES):
         name = f"Pupil{number}"
-        who = school.pupil(
+        who = school.add_student(
             name, "2026-01-01", email=f"{name.lower()}@example.com", birth_date=ADULT_BIRTH_DATE
         )
         people[who["email"]] = who
@@ -73,19 +73,19 @@ def test_an_exam_for_sixty_from_invitation_to_certificates(dojo: Dojo, smtp: Rec
     urls = set()
     for mail in mails:
         pdf = certificate_in(mail)
-        (page,) = text_of(pdf)
+        (page,) = page_texts(pdf)
         for said in (people[mail["To"]]["name"], "Yellow", "15 June 2026", "Kenji Mori", "Seishin Dojo"):
             assert said in page
-        (url,) = codes_on(pdf)
+        (url,) = qr_codes(pdf)
         urls.add(url)
     assert len(urls) == CANDIDATES
     assert {asked_about(dojo, url)["status"] for url in urls} == {"genuine"}
-    assert len(text_of(dojo.admin.get(f"{path}/certificates.pdf").getvalue())) == CANDIDATES
+    assert len(page_texts(dojo.admin.get(f"{path}/certificates.pdf").getvalue())) == CANDIDATES
 
     # Reopened: the ranks are voided, and the papers that went out say so when they are asked about.
     done(dojo.admin.post(f"{path}/reopening", {"reason": "The wrong list was read out."}))
     assert {asked_about(dojo, url)["status"] for url in urls} == {"revoked"}
-    assert school.held(next(iter(people.values()))) == "white"
+    assert school.rank_held(next(iter(people.values()))) == "white"
     with tenant_scope(dojo.tenant):
         assert not Candidate.objects.filter(event__isnull=False).exists()
     assert sent(dojo, smtp, 2 * CANDIDATES) == []

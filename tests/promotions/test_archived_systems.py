@@ -1,60 +1,53 @@
-"""A rank system that is archived in the middle: what was begun in it is finished, and nothing new is begun."""
+"""An archived rank system: exams and batches that started in it can be finished, and nothing new can start."""
 
 from typing import Any
 
 import pytest
 
-from tests.promotions.test_batches import School
-from tests.promotions.test_exams import Grading
+from tests.promotions.factories import ExamDojo, GradedDojo
 from tests.support import factories
-from tests.support.clients import Dojo
 from tests.support.responses import done, invalid
 
 
-@pytest.fixture
-def grading(dojo: Dojo) -> Grading:
-    return Grading(dojo)
+def archive(graded: GradedDojo) -> None:
+    done(graded.dojo.admin.delete(f"/rank-systems/{graded.system['id']}"), 204)
 
 
-def archive(school: School) -> None:
-    done(school.dojo.admin.delete(f"/rank-systems/{school.system['id']}"), 204)
-
-
-def test_an_exam_is_finished_and_reopened(grading: Grading) -> None:
-    grading.invite(grading.ready)
-    done(grading.result(Ready="passed"))
-    archive(grading)
-    (event,) = done(grading.finish())["rank_events"]
-    why = done(grading.dojo.admin.get(f"/rank-events/{event['id']}/decision"))
-    assert (why["status"], why["path"]) == ("eligible", "wait")
-    done(grading.dojo.admin.post(f"{grading.path}/reopening", {"reason": "Two were mixed up"}))
+def test_an_exam_in_an_archived_system_can_be_finished_and_reopened(exam_dojo: ExamDojo) -> None:
+    exam_dojo.invite(exam_dojo.ready)
+    done(exam_dojo.record_results(Ready="passed"))
+    archive(exam_dojo)
+    (event,) = done(exam_dojo.finish())["rank_events"]
+    decision = done(exam_dojo.dojo.admin.get(f"/rank-events/{event['id']}/decision"))
+    assert (decision["status"], decision["path"]) == ("eligible", "wait")
+    done(exam_dojo.dojo.admin.post(f"{exam_dojo.path}/reopening", {"reason": "Two were mixed up"}))
 
 
 @pytest.mark.parametrize("names", ["the system", "a rank of it"])
-def test_a_batch_that_names_it_goes_on(grading: Grading, names: str) -> None:
-    by_rank: dict[str, Any] = {"target_ranks": [grading.rank("yellow")]}
-    about = {"rank_system": grading.system["id"]} if names == "the system" else by_rank
-    batch = grading.batch(grading.ready, **about)
-    archive(grading)
-    grading.work_off()
-    assert grading.seen(batch)["awarded"] == 1
+def test_a_batch_that_names_the_archived_system_is_processed(exam_dojo: ExamDojo, names: str) -> None:
+    by_rank: dict[str, Any] = {"target_ranks": [exam_dojo.rank("yellow")]}
+    about = {"rank_system": exam_dojo.system["id"]} if names == "the system" else by_rank
+    batch = exam_dojo.create_batch(exam_dojo.ready, **about)
+    archive(exam_dojo)
+    exam_dojo.process_batches()
+    assert exam_dojo.read_batch(batch)["awarded"] == 1
 
 
-def test_a_batch_about_all_systems_in_use_is_not_about_it(grading: Grading) -> None:
-    batch = grading.batch(grading.ready)
-    archive(grading)
-    grading.work_off()
-    assert grading.seen(batch)["refused"] == 1
+def test_a_batch_without_a_named_system_skips_the_archived_system(exam_dojo: ExamDojo) -> None:
+    batch = exam_dojo.create_batch(exam_dojo.ready)
+    archive(exam_dojo)
+    exam_dojo.process_batches()
+    assert exam_dojo.read_batch(batch)["refused"] == 1
 
 
-def test_nothing_new_is_begun_in_it(grading: Grading) -> None:
-    archive(grading)
-    yellow = grading.rank("yellow")
-    post = grading.dojo.admin.post
-    invalid(post("/promotions", {"student": grading.ready["id"], "target_rank": yellow}), "target_rank")
+def test_nothing_new_can_start_in_an_archived_system(exam_dojo: ExamDojo) -> None:
+    archive(exam_dojo)
+    yellow = exam_dojo.rank("yellow")
+    post = exam_dojo.dojo.admin.post
+    invalid(post("/promotions", {"student": exam_dojo.ready["id"], "target_rank": yellow}), "target_rank")
     invalid(
         post("/promotions/batches", {"filter": {}, "award": True, "target_ranks": [yellow]}), "target_ranks.0"
     )
-    body = {"name": "Late", "date": "2026-06-15", "rank_system": grading.system["id"]}
+    body = {"name": "Late", "date": "2026-06-15", "rank_system": exam_dojo.system["id"]}
     invalid(post("/exams", body), "rank_system")
-    assert factories.student(grading.dojo)["ranks"] == []
+    assert factories.student(exam_dojo.dojo)["ranks"] == []

@@ -1,4 +1,4 @@
-"""Awarding a rank: by the rules, past them with a reason, once; and what a history means when it is changed later."""
+"""Awarding a rank: by the rules, with a reason against them, once; and later changes of the rank history."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.promotions.models import Decision
 from tenant_apps.students.models import RankEvent
-from tests.promotions.pupil import Pupil
+from tests.promotions.factories import RankedStudent
 from tests.support import factories
 from tests.support.clients import Caller, Dojo
 from tests.support.responses import done, invalid, refusal
@@ -15,25 +15,25 @@ from tests.support.statements import sent_statements
 
 
 @pytest.fixture
-def pupil(dojo: Dojo) -> Pupil:
-    """Blue since two years ago, for purple now."""
-    pupil = Pupil(dojo, "ibjjf-adult", birth_date="1990-04-01")
-    pupil.holds("blue", "2024-03-15")
-    return pupil
+def ranked(dojo: Dojo) -> RankedStudent:
+    """A blue belt since two years ago, eligible for purple now."""
+    ranked = RankedStudent(dojo, "ibjjf-adult", birth_date="1990-04-01")
+    ranked.add_rank("blue", "2024-03-15")
+    return ranked
 
 
-def award(pupil: Pupil, target: str, by: Caller | None = None, **more: Any) -> Any:
-    body = {"student": pupil.who["id"], "target_rank": factories.rank(pupil.system, target), **more}
-    return (by or pupil.dojo.instructor).post("/promotions", body)
+def award(ranked: RankedStudent, target: str, by: Caller | None = None, **more: Any) -> Any:
+    body = {"student": ranked.student["id"], "target_rank": factories.rank(ranked.system, target), **more}
+    return (by or ranked.dojo.instructor).post("/promotions", body)
 
 
-def history(pupil: Pupil) -> list[tuple[str, str, str, bool]]:
-    rows = done(pupil.dojo.admin.get(f"/students/{pupil.who['id']}/rank-events"))["results"]
+def history(ranked: RankedStudent) -> list[tuple[str, str, str, bool]]:
+    rows = done(ranked.dojo.admin.get(f"/students/{ranked.student['id']}/rank-events"))["results"]
     return [(row["kind"], row["rank"]["name"], row["effective_on"], row["voided"]) for row in reversed(rows)]
 
 
-def rank_held(pupil: Pupil) -> str:
-    (rank,) = done(pupil.dojo.admin.get(f"/students/{pupil.who['id']}"))["ranks"]
+def rank_held(ranked: RankedStudent) -> str:
+    (rank,) = done(ranked.dojo.admin.get(f"/students/{ranked.student['id']}"))["ranks"]
     return str(rank["code"])
 
 
@@ -44,40 +44,40 @@ def decision(event: dict[str, Any], caller: Caller) -> dict[str, Any]:
 # --- by the rules ---------------------------------------------------------------------------------------------
 
 
-def test_who_is_eligible_is_awarded_the_rank(pupil: Pupil) -> None:
-    answer = award(pupil, "purple")
+def test_an_eligible_student_is_awarded_the_rank(ranked: RankedStudent) -> None:
+    answer = award(ranked, "purple")
     event = done(answer, 201)
-    assert answer.headers["Location"] == f"/students/{pupil.who['id']}/rank-events"
+    assert answer.headers["Location"] == f"/students/{ranked.student['id']}/rank-events"
     assert (event["kind"], event["rank"]["name"], event["effective_on"]) == (
         "award",
         "Purple belt",
         "2026-06-15",
     )
-    assert event["student"] == {"id": pupil.who["id"], "name": pupil.who["name"]}
+    assert event["student"] == {"id": ranked.student["id"], "name": ranked.student["name"]}
     assert event["recorded_by"]["name"] == "Instructor"
-    assert rank_held(pupil) == "purple"
+    assert rank_held(ranked) == "purple"
 
 
-def test_why_a_rank_was_awarded_is_kept(pupil: Pupil) -> None:
-    asked = pupil.ask("purple", "2026-06-15")
-    why = decision(done(award(pupil, "purple"), 201), pupil.dojo.assistant)
-    assert (why["status"], why["path"], why["rule_version"], why["override_reason"]) == (
+def test_the_decision_stores_why_a_rank_was_awarded(ranked: RankedStudent) -> None:
+    asked = ranked.check("purple", "2026-06-15")
+    stored = decision(done(award(ranked, "purple"), 201), ranked.dojo.assistant)
+    assert (stored["status"], stored["path"], stored["rule_version"], stored["override_reason"]) == (
         "eligible",
         "regular",
         1,
         "",
     )
-    assert why["criteria"] == asked["criteria"]
-    assert why["decided_by"]["name"] == "Instructor"
+    assert stored["criteria"] == asked["criteria"]
+    assert stored["decided_by"]["name"] == "Instructor"
 
 
-def test_an_imported_rank_has_no_decision(pupil: Pupil) -> None:
-    (event,) = done(pupil.dojo.admin.get(f"/students/{pupil.who['id']}/rank-events"))["results"]
-    refusal(pupil.dojo.admin.get(f"/rank-events/{event['id']}/decision"), 404, "not_found")
+def test_an_imported_rank_has_no_decision(ranked: RankedStudent) -> None:
+    (event,) = done(ranked.dojo.admin.get(f"/students/{ranked.student['id']}/rank-events"))["results"]
+    refusal(ranked.dojo.admin.get(f"/rank-events/{event['id']}/decision"), 404, "not_found")
 
 
-def test_who_is_not_eligible_is_not_awarded_and_told_why(pupil: Pupil) -> None:
-    details = refusal(award(pupil, "purple", effective_on="2026-03-14"), 409, "not_eligible")
+def test_an_ineligible_student_is_refused_with_the_reasons(ranked: RankedStudent) -> None:
+    details = refusal(award(ranked, "purple", effective_on="2026-03-14"), 409, "not_eligible")
     assert (details["status"], details["path"], details["earliest_on"]) == (
         "not_eligible",
         "regular",
@@ -86,36 +86,36 @@ def test_who_is_not_eligible_is_not_awarded_and_told_why(pupil: Pupil) -> None:
     assert [(one["kind"], one["have"], one["need"]) for one in details["criteria"]] == [
         ("time_in_rank", 23, 24)
     ]
-    assert history(pupil) == [("import", "Blue belt", "2024-03-15", False)]
+    assert history(ranked) == [("import", "Blue belt", "2024-03-15", False)]
 
 
-def test_a_missing_fact_is_not_eligible_either(dojo: Dojo) -> None:
-    pupil = Pupil(dojo, "kukkiwon")
-    pupil.holds("1-dan", "2020-01-01")
-    details = refusal(award(pupil, "2-dan"), 409, "not_eligible")
+def test_a_student_with_a_missing_fact_is_refused(dojo: Dojo) -> None:
+    ranked = RankedStudent(dojo, "kukkiwon")
+    ranked.add_rank("1-dan", "2020-01-01")
+    details = refusal(award(ranked, "2-dan"), 409, "not_eligible")
     assert details["status"] == "unknown"
 
 
-def test_a_rank_to_which_no_step_leads_is_not_awarded(pupil: Pupil) -> None:
-    details = refusal(award(pupil, "brown"), 409, "not_eligible")
+def test_a_rank_to_which_no_step_leads_is_not_awarded(ranked: RankedStudent) -> None:
+    details = refusal(award(ranked, "brown"), 409, "not_eligible")
     assert [one["kind"] for one in details["criteria"]] == ["step"]
 
 
-def test_past_the_rules_it_takes_a_reason_which_is_kept(pupil: Pupil) -> None:
+def test_a_reason_overrides_the_rules_and_is_stored(ranked: RankedStudent) -> None:
     reason = "Won the national championship; the association agreed."
-    event = done(award(pupil, "brown", override_reason=reason), 201)
-    why = decision(event, pupil.dojo.admin)
-    assert (why["status"], why["override_reason"]) == ("not_eligible", reason)
-    assert [one["kind"] for one in why["criteria"]] == ["step"]
-    audit = done(pupil.dojo.admin.get("/audit?action=promotions.post"))["results"]
-    assert [row["reason"] for row in audit] == [""]  # it can be forgotten where it is kept
+    event = done(award(ranked, "brown", override_reason=reason), 201)
+    stored = decision(event, ranked.dojo.admin)
+    assert (stored["status"], stored["override_reason"]) == ("not_eligible", reason)
+    assert [one["kind"] for one in stored["criteria"]] == ["step"]
+    audit = done(ranked.dojo.admin.get("/audit?action=promotions.post"))["results"]
+    assert [row["reason"] for row in audit] == [""]  # it is stored only where an erasure can clear it
 
 
 def test_a_step_that_the_rules_call_a_conversion_is_recorded_as_one(dojo: Dojo) -> None:
-    pupil = Pupil(dojo, "kukkiwon", birth_date="2009-07-07")
-    pupil.holds("1-poom", "2023-05-20")
-    assert done(award(pupil, "1-dan"), 201)["kind"] == "convert"
-    refusal(award(pupil, "1-dan"), 409, "already_awarded")
+    ranked = RankedStudent(dojo, "kukkiwon", birth_date="2009-07-07")
+    ranked.add_rank("1-poom", "2023-05-20")
+    assert done(award(ranked, "1-dan"), 201)["kind"] == "convert"
+    refusal(award(ranked, "1-dan"), 409, "already_awarded")
 
 
 @pytest.mark.parametrize(
@@ -134,110 +134,110 @@ def test_a_step_that_the_rules_call_a_conversion_is_recorded_as_one(dojo: Dojo) 
         ("recorded_by", "me"),
     ],
 )
-def test_a_bad_award_is_refused_by_its_field(pupil: Pupil, field: str, value: Any) -> None:
-    invalid(award(pupil, "purple", **{field: value}), field)
-    assert rank_held(pupil) == "blue"
+def test_an_invalid_award_is_refused_at_its_field(ranked: RankedStudent, field: str, value: Any) -> None:
+    invalid(award(ranked, "purple", **{field: value}), field)
+    assert rank_held(ranked) == "blue"
 
 
-def test_no_reason_awards_a_rank_before_its_day(pupil: Pupil) -> None:
+def test_a_reason_does_not_allow_an_award_before_its_day(ranked: RankedStudent) -> None:
     early = {"effective_on": "2026-06-16", "override_reason": "The seminar is booked."}
-    invalid(award(pupil, "purple", **early), "effective_on")
-    assert rank_held(pupil) == "blue"
-    assert pupil.may_be("purple", "2026-06-16"), "a check may look ahead"
+    invalid(award(ranked, "purple", **early), "effective_on")
+    assert rank_held(ranked) == "blue"
+    assert ranked.is_eligible("purple", "2026-06-16"), "a check may look ahead"
 
 
-def test_a_rank_of_another_dojo_is_not_awarded(pupil: Pupil, other_dojo: Dojo) -> None:
-    there = Pupil(other_dojo, "ibjjf-adult")
-    invalid(award(pupil, "purple", student=there.who["id"]), "student")
-    invalid(award(pupil, "purple", target_rank=factories.rank(there.system, "purple")), "target_rank")
+def test_students_and_ranks_of_another_dojo_are_unknown(ranked: RankedStudent, other_dojo: Dojo) -> None:
+    there = RankedStudent(other_dojo, "ibjjf-adult")
+    invalid(award(ranked, "purple", student=there.student["id"]), "student")
+    invalid(award(ranked, "purple", target_rank=factories.rank(there.system, "purple")), "target_rank")
 
 
-# --- by whom --------------------------------------------------------------------------------------------------
+# --- who may award-----------------------------------------------------------------------------------------------
 
 
-def test_nobody_awards_himself_or_his_child(pupil: Pupil) -> None:
-    factories.speaks_for(pupil.dojo, pupil.dojo.instructor, pupil.who)
+def test_users_cannot_award_themselves_or_their_children(ranked: RankedStudent) -> None:
+    factories.speaks_for(ranked.dojo, ranked.dojo.instructor, ranked.student)
     for more in ({}, {"override_reason": "I deserve it."}):
-        refusal(award(pupil, "purple", **more), 403, "permission_denied")
-    assert rank_held(pupil) == "blue"
-    done(award(pupil, "purple", by=pupil.dojo.admin), 201)
+        refusal(award(ranked, "purple", **more), 403, "permission_denied")
+    assert rank_held(ranked) == "blue"
+    done(award(ranked, "purple", by=ranked.dojo.admin), 201)
 
 
-def test_parents_read_why_their_child_was_promoted(pupil: Pupil) -> None:
-    event = done(award(pupil, "purple"), 201)
-    refusal(pupil.dojo.student.get(f"/rank-events/{event['id']}/decision"), 404, "not_found")
-    factories.speaks_for(pupil.dojo, pupil.dojo.student, pupil.who)
-    assert decision(event, pupil.dojo.student)["status"] == "eligible"
+def test_parents_can_read_the_decision_about_their_child(ranked: RankedStudent) -> None:
+    event = done(award(ranked, "purple"), 201)
+    refusal(ranked.dojo.student.get(f"/rank-events/{event['id']}/decision"), 404, "not_found")
+    factories.speaks_for(ranked.dojo, ranked.dojo.student, ranked.student)
+    assert decision(event, ranked.dojo.student)["status"] == "eligible"
 
 
-# --- once -----------------------------------------------------------------------------------------------------
+# --- only once ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("day", ["2026-05-15", "2026-04-01", "2026-06-15"])
-def test_a_rank_is_awarded_once(pupil: Pupil, day: str) -> None:
-    done(award(pupil, "purple", effective_on="2026-05-15"), 201)
-    before = history(pupil)
+def test_a_rank_is_awarded_once(ranked: RankedStudent, day: str) -> None:
+    done(award(ranked, "purple", effective_on="2026-05-15"), 201)
+    before = history(ranked)
     for more in ({}, {"override_reason": "Again, please."}):
-        refusal(award(pupil, "purple", effective_on=day, **more), 409, "already_awarded")
-    assert history(pupil) == before
+        refusal(award(ranked, "purple", effective_on=day, **more), 409, "already_awarded")
+    assert history(ranked) == before
 
 
-def test_a_rank_that_was_imported_is_not_awarded_again(pupil: Pupil) -> None:
-    refusal(award(pupil, "blue", override_reason="For the wall."), 409, "already_awarded")
+def test_an_imported_rank_is_not_awarded_again(ranked: RankedStudent) -> None:
+    refusal(award(ranked, "blue", override_reason="For the wall."), 409, "already_awarded")
 
 
-def test_an_award_that_was_voided_may_be_made_again(pupil: Pupil) -> None:
-    event = done(award(pupil, "purple"), 201)
-    done(pupil.dojo.admin.post(f"/rank-events/{event['id']}/void", {"reason": "The wrong student"}))
-    done(award(pupil, "purple"), 201)
-    assert [(name, voided) for _, name, _, voided in history(pupil)] == [
+def test_a_voided_award_can_be_made_again(ranked: RankedStudent) -> None:
+    event = done(award(ranked, "purple"), 201)
+    done(ranked.dojo.admin.post(f"/rank-events/{event['id']}/void", {"reason": "The wrong student"}))
+    done(award(ranked, "purple"), 201)
+    assert [(name, voided) for _, name, _, voided in history(ranked)] == [
         ("Blue belt", False),
         ("Purple belt", True),
         ("Purple belt", False),
     ]
 
 
-def test_after_a_demotion_the_rank_may_be_awarded_again(pupil: Pupil) -> None:
-    done(award(pupil, "purple", effective_on="2026-04-01"), 201)
-    pupil.holds("blue", "2026-05-01", kind="demote")
+def test_after_a_demotion_the_rank_can_be_awarded_again(ranked: RankedStudent) -> None:
+    done(award(ranked, "purple", effective_on="2026-04-01"), 201)
+    ranked.add_rank("blue", "2026-05-01", kind="demote")
     again = {"override_reason": "Made good."}
-    done(award(pupil, "purple", effective_on="2026-06-01", **again), 201)
-    refusal(award(pupil, "purple", effective_on="2026-06-02", **again), 409, "already_awarded")
-    assert rank_held(pupil) == "purple"
+    done(award(ranked, "purple", effective_on="2026-06-01", **again), 201)
+    refusal(award(ranked, "purple", effective_on="2026-06-02", **again), 409, "already_awarded")
+    assert rank_held(ranked) == "purple"
 
 
-def test_no_rank_is_awarded_on_the_day_of_a_demotion(pupil: Pupil) -> None:
-    """A demotion comes last on its day: what was awarded on it would never be held."""
-    done(award(pupil, "purple", effective_on="2026-04-01"), 201)
-    pupil.holds("blue", "2026-06-01", kind="demote")
-    before = history(pupil)
+def test_no_rank_is_awarded_on_the_day_of_a_demotion(ranked: RankedStudent) -> None:
+    """A demotion comes last on its day, so an award on it would never be held."""
+    done(award(ranked, "purple", effective_on="2026-04-01"), 201)
+    ranked.add_rank("blue", "2026-06-01", kind="demote")
+    before = history(ranked)
     for rank in ("purple", "brown"):
         again = {"effective_on": "2026-06-01", "override_reason": "Made good."}
-        refusal(award(pupil, rank, **again), 409, "demoted_that_day")
-    assert history(pupil) == before
-    done(award(pupil, "purple", effective_on="2026-06-02", override_reason="Made good."), 201)
-    assert rank_held(pupil) == "purple"
+        refusal(award(ranked, rank, **again), 409, "demoted_that_day")
+    assert history(ranked) == before
+    done(award(ranked, "purple", effective_on="2026-06-02", override_reason="Made good."), 201)
+    assert rank_held(ranked) == "purple"
 
 
-def test_a_demotion_in_another_system_is_no_hindrance(pupil: Pupil) -> None:
-    other = factories.rank_system(pupil.dojo)
+def test_a_demotion_in_another_system_does_not_prevent_an_award(ranked: RankedStudent) -> None:
+    other = factories.rank_system(ranked.dojo)
     for code, kind in (("4-kyu", "import"), ("5-kyu", "demote")):
-        factories.rank_event(pupil.dojo, pupil.who, factories.rank(other, code), "2026-06-15", kind)
-    done(award(pupil, "purple", effective_on="2026-06-15"), 201)
+        factories.rank_event(ranked.dojo, ranked.student, factories.rank(other, code), "2026-06-15", kind)
+    done(award(ranked, "purple", effective_on="2026-06-15"), 201)
 
 
-def test_one_step_up_is_taken_once_though_a_demotion_was_entered_later(pupil: Pupil) -> None:
-    """Purple was awarded from this blue; the demotion before it, entered since, changes nothing about that."""
-    done(award(pupil, "purple", effective_on="2026-05-10"), 201)
-    pupil.holds("blue", "2026-05-05", kind="demote")
+def test_a_demotion_entered_later_does_not_allow_the_same_step_twice(ranked: RankedStudent) -> None:
+    """Purple was awarded from this blue belt; the demotion before it, entered later, does not change that."""
+    done(award(ranked, "purple", effective_on="2026-05-10"), 201)
+    ranked.add_rank("blue", "2026-05-05", kind="demote")
     again = {"effective_on": "2026-05-03", "override_reason": "From the old list."}
-    refusal(award(pupil, "purple", **again), 409, "already_awarded")
+    refusal(award(ranked, "purple", **again), 409, "already_awarded")
 
 
-def test_the_same_key_awards_once_and_answers_twice(pupil: Pupil) -> None:
-    body = {"student": pupil.who["id"], "target_rank": factories.rank(pupil.system, "purple")}
+def test_a_repeated_idempotency_key_awards_once(ranked: RankedStudent) -> None:
+    body = {"student": ranked.student["id"], "target_rank": factories.rank(ranked.system, "purple")}
     first, second = (
-        pupil.dojo.instructor.post("/promotions", body, Idempotency_Key="award-1") for _ in range(2)
+        ranked.dojo.instructor.post("/promotions", body, Idempotency_Key="award-1") for _ in range(2)
     )
     assert done(first, 201) == done(second, 201)
     assert second.headers["Idempotency-Replayed"] == "true"
@@ -246,94 +246,96 @@ def test_the_same_key_awards_once_and_answers_twice(pupil: Pupil) -> None:
 # --- what changes later, and what does not --------------------------------------------------------------------
 
 
-def longer_wait(pupil: Pupil, months: int) -> None:
-    """Put rules in force that ask blue belts to wait so many months."""
-    path = f"/rank-systems/{pupil.system['id']}/rules"
-    rules = done(pupil.dojo.admin.get(path))
+def require_wait(ranked: RankedStudent, months: int) -> None:
+    """Put rules in force that require blue belts to wait so many months."""
+    path = f"/rank-systems/{ranked.system['id']}/rules"
+    rules = done(ranked.dojo.admin.get(path))
     (step,) = (one for one in rules["steps"] if (one["from"], one["to"]) == ("blue", "purple"))
-    for way in step["paths"]:
-        for criterion in way["criteria"]:
+    for path_of_step in step["paths"]:
+        for criterion in path_of_step["criteria"]:
             if criterion["kind"] == "time_in_rank":
                 criterion["months"] = months
-    assert done(pupil.dojo.admin.put(path, rules))["version"] == 2
+    assert done(ranked.dojo.admin.put(path, rules))["version"] == 2
 
 
-def test_the_rules_in_force_when_it_is_decided_decide(pupil: Pupil) -> None:
-    """Between an invitation and the exam the rules may change: the check told what was so then, and no more."""
-    assert pupil.may_be("purple", "2026-06-15")
-    longer_wait(pupil, 36)
-    details = refusal(award(pupil, "purple"), 409, "not_eligible")
+def test_an_award_uses_the_rules_in_force_at_the_decision(ranked: RankedStudent) -> None:
+    """The rules may change between a check and the award."""
+    assert ranked.is_eligible("purple", "2026-06-15")
+    require_wait(ranked, 36)
+    details = refusal(award(ranked, "purple"), 409, "not_eligible")
     assert (details["rule_version"], details["earliest_on"]) == (2, "2027-03-15")
 
 
-def test_a_later_change_of_the_rules_takes_no_rank_away(pupil: Pupil) -> None:
-    event = done(award(pupil, "purple"), 201)
-    before = decision(event, pupil.dojo.admin)
-    longer_wait(pupil, 36)
-    assert rank_held(pupil) == "purple"
-    assert decision(event, pupil.dojo.admin) == before
+def test_a_later_change_of_the_rules_does_not_change_an_award(ranked: RankedStudent) -> None:
+    event = done(award(ranked, "purple"), 201)
+    before = decision(event, ranked.dojo.admin)
+    require_wait(ranked, 36)
+    assert rank_held(ranked) == "purple"
+    assert decision(event, ranked.dojo.admin) == before
 
 
-def test_a_backdated_award_is_judged_by_what_was_so_on_its_day(dojo: Dojo) -> None:
-    pupil = Pupil(dojo, "aikikai")
-    pupil.holds("5-kyu", "2026-01-10")
-    pupil.trains("2026-01-11", 40)  # until 19 February
-    details = refusal(award(pupil, "4-kyu", effective_on="2026-02-18"), 409, "not_eligible")
+def test_a_backdated_award_is_decided_by_the_facts_of_its_day(dojo: Dojo) -> None:
+    ranked = RankedStudent(dojo, "aikikai")
+    ranked.add_rank("5-kyu", "2026-01-10")
+    ranked.add_training("2026-01-11", 40)  # until 19 February
+    details = refusal(award(ranked, "4-kyu", effective_on="2026-02-18"), 409, "not_eligible")
     assert next((one["have"], one["need"]) for one in details["criteria"]) == (39, 40)
-    done(award(pupil, "4-kyu", effective_on="2026-02-19"), 201)
+    done(award(ranked, "4-kyu", effective_on="2026-02-19"), 201)
     # The next wait counts from the day of the award, not from the day on which it was entered.
-    assert pupil.misses("3-kyu", "2026-06-15") == {"attendance_count": (0, 50)}
+    assert ranked.unmet("3-kyu", "2026-06-15") == {"attendance_count": (0, 50)}
 
 
-def test_a_backdated_award_below_a_later_rank_leaves_that_rank(pupil: Pupil) -> None:
-    pupil.holds("brown", "2026-05-01")
-    done(award(pupil, "purple", effective_on="2026-04-01"), 201)
-    assert rank_held(pupil) == "brown"
-    assert pupil.ask("black", "2026-06-15")["current_rank"]["name"] == "Brown belt"
+def test_a_backdated_award_below_a_later_rank_keeps_that_rank(ranked: RankedStudent) -> None:
+    ranked.add_rank("brown", "2026-05-01")
+    done(award(ranked, "purple", effective_on="2026-04-01"), 201)
+    assert rank_held(ranked) == "brown"
+    assert ranked.check("black", "2026-06-15")["current_rank"]["name"] == "Brown belt"
 
 
-def test_a_rank_voided_below_a_later_one_leaves_the_later_one(pupil: Pupil) -> None:
-    below = done(award(pupil, "purple", effective_on="2026-04-01"), 201)
-    done(award(pupil, "brown", effective_on="2026-05-01", override_reason="By the association"), 201)
-    done(pupil.dojo.admin.post(f"/rank-events/{below['id']}/void", {"reason": "Never took place"}))
-    assert rank_held(pupil) == "brown"
-    assert pupil.ask("black", "2026-06-15")["criteria"][0]["have"] == 1, "brown's clock runs from its own day"
-    # It may be put right: with its true day.
-    done(award(pupil, "purple", effective_on="2026-04-02"), 201)
-    refusal(award(pupil, "brown", effective_on="2026-04-20"), 409, "already_awarded")
-
-
-def test_a_hold_in_the_middle_of_the_wait_does_not_stop_the_clock(pupil: Pupil) -> None:
-    """The federations count calendar time; a rule that counts active time says so (`active_only`)."""
-    factories.hold(pupil.dojo, pupil.who, "2025-01-01", "2025-06-30")
-    done(award(pupil, "purple", effective_on="2026-03-15"), 201)
-
-
-def test_a_demotion_that_is_voided_never_was(pupil: Pupil) -> None:
-    done(award(pupil, "purple", effective_on="2026-03-15"), 201)
-    demotion = factories.rank_event(
-        pupil.dojo, pupil.who, factories.rank(pupil.system, "blue"), "2026-05-01", "demote"
+def test_voiding_a_rank_below_a_later_one_keeps_the_later_one(ranked: RankedStudent) -> None:
+    below = done(award(ranked, "purple", effective_on="2026-04-01"), 201)
+    done(award(ranked, "brown", effective_on="2026-05-01", override_reason="By the association"), 201)
+    done(ranked.dojo.admin.post(f"/rank-events/{below['id']}/void", {"reason": "Never took place"}))
+    assert rank_held(ranked) == "brown"
+    assert ranked.check("black", "2026-06-15")["criteria"][0]["have"] == 1, (
+        "brown's clock runs from its own day"
     )
-    assert rank_held(pupil) == "blue"
-    done(pupil.dojo.admin.post(f"/rank-events/{demotion['id']}/void", {"reason": "On appeal"}))
-    assert rank_held(pupil) == "purple"
-    assert pupil.ask("brown", "2026-06-15")["criteria"][0]["have"] == 3, "purple's clock never stopped"
-    refusal(award(pupil, "purple"), 409, "already_awarded")
+    # It may be put right: with its true day.
+    done(award(ranked, "purple", effective_on="2026-04-02"), 201)
+    refusal(award(ranked, "brown", effective_on="2026-04-20"), 409, "already_awarded")
 
 
-def test_what_was_decided_about_a_person_is_forgotten_with_her(pupil: Pupil) -> None:
-    event = done(award(pupil, "brown", override_reason="Her knee forbids the exam."), 201)
-    assert done(pupil.dojo.admin.get(f"/students/{pupil.who['id']}/export"))["decisions"]
-    erasure = {"confirm": pupil.who["id"]}
-    done(pupil.dojo.admin.post(f"/students/{pupil.who['id']}/erasure", erasure), 204)
-    refusal(pupil.dojo.admin.get(f"/rank-events/{event['id']}/decision"), 404, "not_found")
-    with tenant_scope(pupil.dojo.tenant):
+def test_a_hold_during_the_wait_does_not_stop_the_clock(ranked: RankedStudent) -> None:
+    """The federations count calendar time; rules that count active time have `active_only`."""
+    factories.hold(ranked.dojo, ranked.student, "2025-01-01", "2025-06-30")
+    done(award(ranked, "purple", effective_on="2026-03-15"), 201)
+
+
+def test_a_voided_demotion_has_no_effect(ranked: RankedStudent) -> None:
+    done(award(ranked, "purple", effective_on="2026-03-15"), 201)
+    demotion = factories.rank_event(
+        ranked.dojo, ranked.student, factories.rank(ranked.system, "blue"), "2026-05-01", "demote"
+    )
+    assert rank_held(ranked) == "blue"
+    done(ranked.dojo.admin.post(f"/rank-events/{demotion['id']}/void", {"reason": "On appeal"}))
+    assert rank_held(ranked) == "purple"
+    assert ranked.check("brown", "2026-06-15")["criteria"][0]["have"] == 3, "purple's clock never stopped"
+    refusal(award(ranked, "purple"), 409, "already_awarded")
+
+
+def test_an_erasure_clears_the_decisions_about_a_student(ranked: RankedStudent) -> None:
+    event = done(award(ranked, "brown", override_reason="A knee injury prevents the exam."), 201)
+    assert done(ranked.dojo.admin.get(f"/students/{ranked.student['id']}/export"))["decisions"]
+    erasure = {"confirm": ranked.student["id"]}
+    done(ranked.dojo.admin.post(f"/students/{ranked.student['id']}/erasure", erasure), 204)
+    refusal(ranked.dojo.admin.get(f"/rank-events/{event['id']}/decision"), 404, "not_found")
+    with tenant_scope(ranked.dojo.tenant):
         kept = Decision.objects.get()
         assert (kept.criteria, kept.override_reason) == ([], "")
         assert RankEvent.objects.count() == 2, "that ranks were awarded is still counted"
 
 
-def test_an_award_takes_few_statements(pupil: Pupil) -> None:
+def test_an_award_takes_at_most_38_statements(ranked: RankedStudent) -> None:
     with sent_statements() as statements:
-        done(award(pupil, "purple"), 201)
+        done(award(ranked, "purple"), 201)
     assert len(statements) <= 38, statements

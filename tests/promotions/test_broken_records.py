@@ -1,4 +1,4 @@
-"""A student whose record cannot be judged or written: she alone fails, at once, and the rest is done."""
+"""Records that cannot be checked or written: they fail at once, and the rest is processed."""
 
 from typing import Any
 
@@ -7,124 +7,117 @@ from django.db import OperationalError, connection
 from structlog.testing import capture_logs
 
 from tatami.tenancy.scope import tenant_scope
-from tenant_apps.promotions.batches import PIECE
+from tenant_apps.promotions.batches import CHUNK_SIZE
 from tenant_apps.promotions.models import BatchItem
 from tenant_apps.students.models import RankEvent, Student, StudentFact
-from tests.promotions.test_batches import School, adds_up
-from tests.promotions.test_snapshot import listed, night
+from tests.promotions.factories import GradedDojo, counts_add_up
 from tests.support import factories
-from tests.support.clients import Dojo
 from tests.support.statements import sent_statements
 
 
-@pytest.fixture
-def school(dojo: Dojo) -> School:
-    return School(dojo)
-
-
-def break_record(school: School, who: Any) -> None:
-    """Write a fact down that no API would take, and that no criterion can read."""
-    with tenant_scope(school.dojo.tenant):
+def break_record(graded: GradedDojo, who: Any) -> None:
+    """Store a fact that the API would refuse and that no criterion can read."""
+    with tenant_scope(graded.dojo.tenant):
         StudentFact.objects.create(student_id=who, kind="points", value={"dan": "?"}, on="2026-01-01")
 
 
-def names(school: School, state: str) -> list[str]:
-    with tenant_scope(school.dojo.tenant):
+def names(graded: GradedDojo, state: str) -> list[str]:
+    with tenant_scope(graded.dojo.tenant):
         rows = BatchItem.objects.filter(state=state).order_by("student__search_name")
         return [item.student.first_name for item in rows.select_related("student")]
 
 
 @pytest.mark.parametrize("award", [True, False])
-def test_one_broken_record_holds_nobody_up(school: School, award: bool) -> None:
-    school.crowd(9)
-    with tenant_scope(school.dojo.tenant):
+def test_broken_records_fail_and_the_rest_is_processed(graded: GradedDojo, award: bool) -> None:
+    graded.add_students(9)
+    with tenant_scope(graded.dojo.tenant):
         broken = [Student.objects.get(first_name=name).pk for name in ("N3", "N4")]
-    for who in (*broken, school.early["id"]):
-        break_record(school, who)
-    batch = school.batch(filter={}, award=award)
-    school.turn()
-    seen = school.seen(batch)
-    assert (seen["done"], seen["failed"], adds_up(seen)) == (11, 3, True)
+    for who in (*broken, graded.early["id"]):
+        break_record(graded, who)
+    batch = graded.create_batch(filter={}, award=award)
+    graded.process_chunk()
+    seen = graded.read_batch(batch)
+    assert (seen["done"], seen["failed"], counts_add_up(seen)) == (11, 3, True)
     assert seen["awarded" if award else "checked"] == 8
-    assert names(school, "failed") == ["Early", "N3", "N4"]
-    lost = school.results(batch)["N3"]
+    assert names(graded, "failed") == ["Early", "N3", "N4"]
+    lost = graded.batch_results(batch)["N3"]
     assert (lost["error"]["code"], lost["results"]) == ("server_error", [])
-    school.work_off()
-    assert school.seen(batch)["status"] == "done"
+    graded.process_batches()
+    assert graded.read_batch(batch)["status"] == "done"
 
 
-def test_last_nights_check_passes_over_a_broken_record_and_names_it(school: School) -> None:
-    night(school)
-    assert {row[0] for row in listed(school)} == {"Ready", "Early"}
-    break_record(school, school.early["id"])
+def test_the_snapshot_skips_a_broken_record_and_logs_it(graded: GradedDojo) -> None:
+    graded.take_snapshot()
+    assert {row[0] for row in graded.snapshot()} == {"Ready", "Early"}
+    break_record(graded, graded.early["id"])
     with capture_logs() as logs:
-        night(school, days=1)
-    assert [row[0] for row in listed(school)] == ["Ready"]
+        graded.take_snapshot(days=1)
+    assert [row[0] for row in graded.snapshot()] == ["Ready"]
     (told,) = [line for line in logs if line["log_level"] == "error"]
-    assert (told["event"], told["student"]) == ("promotions.student_not_checked", school.early["id"])
+    assert (told["event"], told["student"]) == ("promotions.student_not_checked", graded.early["id"])
 
 
-def test_the_rest_of_a_large_piece_is_done_in_the_same_turn(school: School) -> None:
-    school.crowd(PIECE)
-    with tenant_scope(school.dojo.tenant):
-        break_record(school, Student.objects.get(first_name="N50").pk)
-    batch = school.batch(filter={})
-    school.turn()
-    assert (school.seen(batch)["done"], school.seen(batch)["failed"]) == (PIECE, 1)
+def test_the_rest_of_a_full_chunk_is_processed_in_the_same_turn(graded: GradedDojo) -> None:
+    graded.add_students(CHUNK_SIZE)
+    with tenant_scope(graded.dojo.tenant):
+        break_record(graded, Student.objects.get(first_name="N50").pk)
+    batch = graded.create_batch(filter={})
+    graded.process_chunk()
+    assert (graded.read_batch(batch)["done"], graded.read_batch(batch)["failed"]) == (CHUNK_SIZE, 1)
 
 
-def test_a_batch_of_one_broken_record_has_failed(school: School) -> None:
-    break_record(school, school.ready["id"])
-    batch = school.batch(school.ready)
-    school.work_off()
-    assert school.seen(batch)["status"] == "failed"
-    assert school.held(school.ready) == "white"
+def test_a_batch_of_one_broken_record_has_failed(graded: GradedDojo) -> None:
+    break_record(graded, graded.ready["id"])
+    batch = graded.create_batch(graded.ready)
+    graded.process_batches()
+    assert graded.read_batch(batch)["status"] == "failed"
+    assert graded.rank_held(graded.ready) == "white"
 
 
-def test_an_award_that_the_constraint_knows_names_the_student(school: School) -> None:
-    """On the day of her demotion the step was taken once, before that was refused: she is told, not the whole piece."""
-    with tenant_scope(school.dojo.tenant):
-        about = {"student_id": school.ready["id"], "system_id": school.system["id"]}
+def test_a_violated_constraint_refuses_one_student_and_awards_the_rest(graded: GradedDojo) -> None:
+    """The step was taken on the day of a demotion, before such awards were refused. Only this student is refused."""
+    with tenant_scope(graded.dojo.tenant):
+        about = {"student_id": graded.ready["id"], "system_id": graded.system["id"]}
         demotion = RankEvent.objects.create(
-            **about, rank_id=school.rank("white"), kind="demote", effective_on="2026-03-15"
+            **about, rank_id=graded.rank("white"), kind="demote", effective_on="2026-03-15"
         )
         RankEvent.objects.create(
-            **about, rank_id=school.rank("yellow"), kind="award", effective_on="2026-03-15", follows=demotion
+            **about, rank_id=graded.rank("yellow"), kind="award", effective_on="2026-03-15", follows=demotion
         )
-    later = school.pupil("Later", "2026-01-01")
-    batch = school.batch(filter={})
-    school.work_off()
-    assert school.results(batch)["Ready"]["error"]["code"] == "already_awarded"
-    assert school.held(later) == "yellow"
+    later = graded.add_student("Later", "2026-01-01")
+    batch = graded.create_batch(filter={})
+    graded.process_batches()
+    assert graded.batch_results(batch)["Ready"]["error"]["code"] == "already_awarded"
+    assert graded.rank_held(later) == "yellow"
 
 
-def test_a_batch_names_who_was_demoted_on_its_day(school: School) -> None:
+def test_a_batch_refuses_a_student_who_was_demoted_on_its_date(graded: GradedDojo) -> None:
     for code, kind, on in (("green", "import", "2026-03-20"), ("yellow", "demote", "2026-06-15")):
-        factories.rank_event(school.dojo, school.early, school.rank(code), on, kind)
-    batch = school.batch(school.early, target_ranks=[school.rank("blue")])
-    school.work_off()
-    found = school.results(batch)["Early"]
+        factories.rank_event(graded.dojo, graded.early, graded.rank(code), on, kind)
+    batch = graded.create_batch(graded.early, target_ranks=[graded.rank("blue")])
+    graded.process_batches()
+    found = graded.batch_results(batch)["Early"]
     assert (found["state"], found["error"]["code"]) == ("refused", "demoted_that_day")
     assert found["results"][0]["status"] == "eligible"
 
 
-def test_a_database_that_gives_up_is_no_fault_of_a_student(school: School) -> None:
-    school.crowd(PIECE)
-    batch = school.batch(filter={})
-    with tenant_scope(school.dojo.tenant), connection.cursor() as cursor:
+def test_a_database_timeout_does_not_fail_any_student(graded: GradedDojo) -> None:
+    graded.add_students(CHUNK_SIZE)
+    batch = graded.create_batch(filter={})
+    with tenant_scope(graded.dojo.tenant), connection.cursor() as cursor:
         cursor.execute("SAVEPOINT before")
         cursor.execute("SET LOCAL statement_timeout = 1")
         with pytest.raises(OperationalError):
-            school.turn()
+            graded.process_chunk()
         cursor.execute("ROLLBACK TO SAVEPOINT before")
-    assert school.seen(batch)["done"] == 0
-    school.work_off()
-    assert (school.seen(batch)["status"], school.seen(batch)["failed"]) == ("done", 0)
+    assert graded.read_batch(batch)["done"] == 0
+    graded.process_batches()
+    assert (graded.read_batch(batch)["status"], graded.read_batch(batch)["failed"]) == ("done", 0)
 
 
-def test_a_piece_without_failures_takes_no_savepoint_for_those_that_have(school: School) -> None:
-    school.batch(filter={})
+def test_a_chunk_without_failures_takes_two_savepoints(graded: GradedDojo) -> None:
+    graded.create_batch(filter={})
     with sent_statements() as sent:
-        school.turn()
+        graded.process_chunk()
     # Its own and that of the award's constraint.
     assert sum(one.startswith("SAVEPOINT") for one in sent) == 2, sent

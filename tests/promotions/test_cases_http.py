@@ -1,9 +1,9 @@
-"""The cases of rank-rules.md as a dojo meets them: presets, rank events, facts and attendance, all over HTTP."""
+"""The cases of docs/rank-rules.md with presets, rank events, facts and attendance, all over HTTP."""
 
 import pytest
 
 from tatami.tenancy.middleware import host_resolver
-from tests.promotions.pupil import EVERY_DAY, Pupil
+from tests.promotions.factories import EVERY_DAY, RankedStudent
 from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.responses import done
@@ -13,68 +13,68 @@ MOST_STATEMENTS = 12
 
 
 def test_case_1_two_years_are_not_730_days(dojo: Dojo) -> None:
-    pupil = Pupil(dojo, "ibjjf-adult")
-    pupil.holds("blue", "2023-03-15")
-    early = pupil.ask("purple", "2025-03-14")
+    ranked = RankedStudent(dojo, "ibjjf-adult")
+    ranked.add_rank("blue", "2023-03-15")
+    early = ranked.check("purple", "2025-03-14")
     assert (early["status"], early["path"], early["earliest_on"]) == ("not_eligible", "regular", "2025-03-15")
-    assert pupil.may_be("purple", "2025-03-15")
+    assert ranked.is_eligible("purple", "2025-03-15")
 
 
 def test_case_2_a_wait_ends_with_the_month(dojo: Dojo) -> None:
-    pupil = Pupil(dojo, "ibjjf-adult", birth_date="1990-04-01")
-    pupil.holds("purple", "2024-08-31")
-    assert pupil.misses("brown", "2026-02-27") == {"time_in_rank": (17, 18)}
-    assert pupil.may_be("brown", "2026-02-28")
+    ranked = RankedStudent(dojo, "ibjjf-adult", birth_date="1990-04-01")
+    ranked.add_rank("purple", "2024-08-31")
+    assert ranked.unmet("brown", "2026-02-27") == {"time_in_rank": (17, 18)}
+    assert ranked.is_eligible("brown", "2026-02-28")
 
 
 def test_case_5_an_orange_belt_becomes_blue_in_the_year_of_sixteen_and_never_purple(dojo: Dojo) -> None:
-    pupil = Pupil(dojo, "ibjjf-adult", birth_date="2010-11-30")
-    pupil.holds("orange", "2025-02-01")
-    assert pupil.misses("blue", "2025-12-31") == {"age": (15, 16)}
-    assert pupil.may_be("blue", "2026-01-01")
-    assert pupil.misses("purple", "2026-01-01") == {"step": (None, None)}
+    ranked = RankedStudent(dojo, "ibjjf-adult", birth_date="2010-11-30")
+    ranked.add_rank("orange", "2025-02-01")
+    assert ranked.unmet("blue", "2025-12-31") == {"age": (15, 16)}
+    assert ranked.is_eligible("blue", "2026-01-01")
+    assert ranked.unmet("purple", "2026-01-01") == {"step": (None, None)}
 
 
-def test_case_7_two_reasons_but_none_for_the_world_champion(dojo: Dojo) -> None:
-    pupil = Pupil(dojo, "ibjjf-adult", birth_date="2008-05-05")
-    pupil.holds("brown", "2026-01-10")
-    answer = pupil.ask("black", "2026-06-15")
+def test_case_7_two_reasons_unless_world_champion(dojo: Dojo) -> None:
+    ranked = RankedStudent(dojo, "ibjjf-adult", birth_date="2008-05-05")
+    ranked.add_rank("brown", "2026-01-10")
+    answer = ranked.check("black", "2026-06-15")
     assert [(c["kind"], c["status"], c["earliest_on"]) for c in answer["criteria"]] == [
         ("time_in_rank", "not_met", "2027-01-10"),
         ("age", "not_met", "2027-01-01"),
     ]
     assert answer["earliest_on"] == "2027-01-10"
-    title = pupil.has("achievement", "Adult World Champion", "2026-06-07")
-    champion = pupil.ask("black", "2026-06-15")
+    title = ranked.add_fact("achievement", "Adult World Champion", "2026-06-07")
+    champion = ranked.check("black", "2026-06-15")
     assert (champion["status"], champion["path"]) == ("eligible", "world champion")
     done(dojo.admin.post(f"/facts/{title['id']}/void", {"reason": "Of the wrong belt"}))
-    assert not pupil.may_be("black", "2026-06-15")
+    assert not ranked.is_eligible("black", "2026-06-15")
 
 
 def test_case_9_the_birthday_comes_a_day_after_the_wait(dojo: Dojo) -> None:
-    pupil = Pupil(dojo, "kukkiwon", birth_date="2010-03-01")
-    pupil.holds("1-dan", "2025-02-28")
-    assert pupil.misses("2-dan", "2026-02-28") == {"age": (15, 16)}
-    assert pupil.may_be("2-dan", "2026-03-01")
+    ranked = RankedStudent(dojo, "kukkiwon", birth_date="2010-03-01")
+    ranked.add_rank("1-dan", "2025-02-28")
+    assert ranked.unmet("2-dan", "2026-02-28") == {"age": (15, 16)}
+    assert ranked.is_eligible("2-dan", "2026-03-01")
 
 
 def test_case_11_whether_a_conversion_restarts_the_clock_is_a_setting_of_its_step(dojo: Dojo) -> None:
-    pupil = Pupil(dojo, "kukkiwon", birth_date="2009-07-07")
-    pupil.holds("1-poom", "2023-05-20")
-    pupil.holds("1-dan", "2026-07-07", kind="convert")
-    restarts = pupil.ask("2-dan", "2026-08-01")
+    ranked = RankedStudent(dojo, "kukkiwon", birth_date="2009-07-07")
+    ranked.add_rank("1-poom", "2023-05-20")
+    ranked.add_rank("1-dan", "2026-07-07", kind="convert")
+    restarts = ranked.check("2-dan", "2026-08-01")
     assert (restarts["status"], restarts["earliest_on"], restarts["rule_version"]) == (
         "not_eligible",
         "2027-07-07",
         1,
     )
-    path = f"/rank-systems/{pupil.system['id']}/rules"
+    path = f"/rank-systems/{ranked.system['id']}/rules"
     rules = done(dojo.admin.get(path))
     for step in rules["steps"]:
         if step["type"] == "convert":
             step["clock"] = "carries"
     done(dojo.admin.put(path, rules))
-    carries = pupil.ask("2-dan", "2026-08-01")
+    carries = ranked.check("2-dan", "2026-08-01")
     assert (carries["status"], carries["earliest_on"], carries["rule_version"]) == (
         "eligible",
         "2026-07-07",
@@ -83,112 +83,112 @@ def test_case_11_whether_a_conversion_restarts_the_clock_is_a_setting_of_its_ste
 
 
 def test_case_13_forty_five_sessions_on_thirty_eight_days(dojo: Dojo) -> None:
-    pupil = Pupil(dojo, "aikikai")
-    pupil.holds("5-kyu", "2026-01-10")
-    pupil.trains("2026-01-11", 38)
-    pupil.trains("2026-01-11", 7, start_time="20:30")
-    assert pupil.misses("4-kyu", "2026-06-01") == {"attendance_count": (38, 40)}
-    pupil.trains("2026-03-01", 2)
-    assert pupil.may_be("4-kyu", "2026-06-01")
+    ranked = RankedStudent(dojo, "aikikai")
+    ranked.add_rank("5-kyu", "2026-01-10")
+    ranked.add_training("2026-01-11", 38)
+    ranked.add_training("2026-01-11", 7, start_time="20:30")
+    assert ranked.unmet("4-kyu", "2026-06-01") == {"attendance_count": (38, 40)}
+    ranked.add_training("2026-03-01", 2)
+    assert ranked.is_eligible("4-kyu", "2026-06-01")
 
 
-def test_case_14_the_class_on_the_day_of_the_grade_served_the_grade(dojo: Dojo) -> None:
-    pupil = Pupil(dojo, "aikikai")
-    pupil.holds("4-kyu", "2026-03-01")
-    pupil.has("opening_attendance", 150, "2026-02-28")
-    pupil.trains("2026-03-01", 50)
-    assert pupil.misses("3-kyu", "2026-06-01") == {"attendance_count": (49, 50)}
-    pupil.trains("2026-05-30", 1)
-    assert pupil.may_be("3-kyu", "2026-06-01")
+def test_case_14_the_class_on_the_day_of_the_grade_does_not_count(dojo: Dojo) -> None:
+    ranked = RankedStudent(dojo, "aikikai")
+    ranked.add_rank("4-kyu", "2026-03-01")
+    ranked.add_fact("opening_attendance", 150, "2026-02-28")
+    ranked.add_training("2026-03-01", 50)
+    assert ranked.unmet("3-kyu", "2026-06-01") == {"attendance_count": (49, 50)}
+    ranked.add_training("2026-05-30", 1)
+    assert ranked.is_eligible("3-kyu", "2026-06-01")
 
 
 def test_case_15_time_and_days_and_an_article(dojo: Dojo) -> None:
-    pupil = Pupil(dojo, "aikikai")
-    pupil.holds("1-dan", "2025-04-01")
-    pupil.has("opening_attendance", 199, "2026-02-01")
-    article = pupil.has("document", "article", "2026-03-01")
-    assert pupil.misses("2-dan", "2026-04-01") == {"attendance_count": (199, 200)}
-    pupil.trains("2026-03-10", 1)
-    assert pupil.misses("2-dan", "2026-03-31") == {"time_in_rank": (11, 12)}
-    assert pupil.may_be("2-dan", "2026-04-01")
-    done(dojo.admin.post(f"/facts/{article['id']}/void", {"reason": "Not hers"}))
-    assert pupil.misses("2-dan", "2026-04-01") == {"document": (0, 1)}
+    ranked = RankedStudent(dojo, "aikikai")
+    ranked.add_rank("1-dan", "2025-04-01")
+    ranked.add_fact("opening_attendance", 199, "2026-02-01")
+    article = ranked.add_fact("document", "article", "2026-03-01")
+    assert ranked.unmet("2-dan", "2026-04-01") == {"attendance_count": (199, 200)}
+    ranked.add_training("2026-03-10", 1)
+    assert ranked.unmet("2-dan", "2026-03-31") == {"time_in_rank": (11, 12)}
+    assert ranked.is_eligible("2-dan", "2026-04-01")
+    done(dojo.admin.post(f"/facts/{article['id']}/void", {"reason": "Of another student"}))
+    assert ranked.unmet("2-dan", "2026-04-01") == {"document": (0, 1)}
 
 
 def test_case_18_eighth_dan_at_forty_six(dojo: Dojo) -> None:
-    pupil = Pupil(dojo, "fik-kendo", birth_date="1980-11-26")
-    pupil.holds("7-dan", "2016-11-20")
-    assert pupil.misses("8-dan", "2026-11-20") == {"age": (45, 46)}
-    assert pupil.may_be("8-dan", "2026-11-26")
+    ranked = RankedStudent(dojo, "fik-kendo", birth_date="1980-11-26")
+    ranked.add_rank("7-dan", "2016-11-20")
+    assert ranked.unmet("8-dan", "2026-11-20") == {"age": (45, 46)}
+    assert ranked.is_eligible("8-dan", "2026-11-26")
 
 
 def test_case_20_points_of_the_current_dan_trade_against_time(dojo: Dojo) -> None:
-    pupil = Pupil(dojo, "kodokan-men")
-    pupil.holds("1-dan", "2025-01-15")
-    pupil.has("points", 3, "2024-06-01")
-    pupil.has("points", 3, "2025-06-01")
-    three = pupil.ask("2-dan", "2026-07-15")
+    ranked = RankedStudent(dojo, "kodokan-men")
+    ranked.add_rank("1-dan", "2025-01-15")
+    ranked.add_fact("points", 3, "2024-06-01")
+    ranked.add_fact("points", 3, "2025-06-01")
+    three = ranked.check("2-dan", "2026-07-15")
     assert (three["status"], three["path"], three["earliest_on"]) == ("not_eligible", "fair", "2028-01-15")
-    pupil.has("points", 3, "2026-02-01")
-    six = pupil.ask("2-dan", "2026-07-15")
+    ranked.add_fact("points", 3, "2026-02-01")
+    six = ranked.check("2-dan", "2026-07-15")
     assert (six["status"], six["path"]) == ("eligible", "good")
 
 
 def test_case_20_points_from_before_the_dan_do_not_count(dojo: Dojo) -> None:
-    pupil = Pupil(dojo, "kodokan-men")
-    pupil.holds("1-dan", "2025-01-15")
-    pupil.has("points", 4, "2025-01-14")
-    pupil.has("points", 2, "2025-06-01")
-    assert pupil.misses("2-dan", "2026-07-15") == {"points": (2, 6)}
+    ranked = RankedStudent(dojo, "kodokan-men")
+    ranked.add_rank("1-dan", "2025-01-15")
+    ranked.add_fact("points", 4, "2025-01-14")
+    ranked.add_fact("points", 2, "2025-06-01")
+    assert ranked.unmet("2-dan", "2026-07-15") == {"points": (2, 6)}
 
 
-def test_case_23_nothing_recorded_is_unknown_and_not_nought(dojo: Dojo) -> None:
-    pupil = Pupil(dojo, "aikikai")
-    pupil.holds("2-kyu", "2024-09-01")
-    answer = pupil.ask("1-kyu", "2026-06-15")
+def test_case_23_nothing_recorded_is_unknown_and_not_zero(dojo: Dojo) -> None:
+    ranked = RankedStudent(dojo, "aikikai")
+    ranked.add_rank("2-kyu", "2024-09-01")
+    answer = ranked.check("1-kyu", "2026-06-15")
     assert (answer["status"], answer["criteria"][0]["status"]) == ("unknown", "unknown")
     assert (answer["criteria"][0]["have"], answer["criteria"][0]["need"]) == (None, 60)
-    pupil.has("opening_attendance", 55, "2026-01-15")
-    pupil.trains("2026-02-01", 5)
-    assert pupil.may_be("1-kyu", "2026-06-15")
+    ranked.add_fact("opening_attendance", 55, "2026-01-15")
+    ranked.add_training("2026-02-01", 5)
+    assert ranked.is_eligible("1-kyu", "2026-06-15")
 
 
-# --- facts that only the newer criteria ask for -----------------------------------------------------------------------
+# --- facts of the newer criteria ------------------------------------------------------------------------------
 
 
-def test_a_share_of_the_classes_for_ones_level_is_counted_from_the_schedule(dojo: Dojo) -> None:
-    pupil = Pupil(dojo, "kmg-scotland", joined_on="2026-01-31")
-    pupil.trains("2026-02-01", 6)
-    assert pupil.may_be("p1", "2026-05-31")
+def test_the_attendance_rate_is_counted_from_the_scheduled_classes_of_the_students_level(dojo: Dojo) -> None:
+    ranked = RankedStudent(dojo, "kmg-scotland", joined_on="2026-01-31")
+    ranked.add_training("2026-02-01", 6)
+    assert ranked.is_eligible("p1", "2026-05-31")
     daily = {"weekdays": EVERY_DAY, "start_time": "18:30", "duration_minutes": 60}
     later = {**daily, "from": "2026-02-07", "until": "2026-02-11"}
-    factories.training_class(dojo, recurrence=later, discipline=pupil.art["id"])
+    factories.training_class(dojo, recurrence=later, discipline=ranked.art["id"])
     for rank in ("p1", "p2"):
-        higher = {"recurrence": later, "discipline": pupil.art["id"]}
-        factories.training_class(dojo, **higher, min_rank=factories.rank(pupil.system, rank))
+        higher = {"recurrence": later, "discipline": ranked.art["id"]}
+        factories.training_class(dojo, **higher, min_rank=factories.rank(ranked.system, rank))
     factories.training_class(
-        dojo, recurrence=later, discipline=pupil.art["id"], counts_toward_promotion=False
+        dojo, recurrence=later, discipline=ranked.art["id"], counts_toward_promotion=False
     )
-    assert pupil.misses("p1", "2026-05-31") == {"attendance_rate": (54, 60)}
+    assert ranked.unmet("p1", "2026-05-31") == {"attendance_rate": (54, 60)}
     session = factories.sessions(dojo, **{"from": "2026-02-08", "to": "2026-02-08"})[0]
-    factories.attendance(dojo, pupil.who, session)
-    assert pupil.may_be("p1", "2026-05-31")
+    factories.attendance(dojo, ranked.student, session)
+    assert ranked.is_eligible("p1", "2026-05-31")
 
 
-def test_affiliation_holds_and_certificates_decide_about_a_degree(dojo: Dojo) -> None:
-    pupil = Pupil(dojo, "ibjjf-adult")
-    pupil.holds("black", "2020-01-10")
-    assert pupil.ask("black-1", "2026-06-15")["criteria"][0]["status"] == "unknown"
-    pupil.has("membership", "IBJJF", "2020-01-01", expires_on="2021-01-10")
-    pupil.has("membership", "IBJJF", "2024-01-01")
-    pupil.has("credential", "Referee certificate", "2026-01-01")
-    assert pupil.may_be("black-1", "2026-06-15")
+def test_a_degree_depends_on_affiliation_holds_and_certificates(dojo: Dojo) -> None:
+    ranked = RankedStudent(dojo, "ibjjf-adult")
+    ranked.add_rank("black", "2020-01-10")
+    assert ranked.check("black-1", "2026-06-15")["criteria"][0]["status"] == "unknown"
+    ranked.add_fact("membership", "IBJJF", "2020-01-01", expires_on="2021-01-10")
+    ranked.add_fact("membership", "IBJJF", "2024-01-01")
+    ranked.add_fact("credential", "Referee certificate", "2026-01-01")
+    assert ranked.is_eligible("black-1", "2026-06-15")
     hold = {"from": "2024-03-01", "until": "2024-12-31"}
-    dojo.create(f"/students/{pupil.who['id']}/holds", hold)
-    assert pupil.misses("black-1", "2026-06-15") == {"time_in_rank": (31, 36)}
+    dojo.create(f"/students/{ranked.student['id']}/holds", hold)
+    assert ranked.unmet("black-1", "2026-06-15") == {"time_in_rank": (31, 36)}
 
 
-def test_approvals_know_who_gave_them(dojo: Dojo) -> None:
+def test_an_approval_counts_by_the_role_that_gave_it(dojo: Dojo) -> None:
     asked = [
         {"kind": "approval", "which": "exam", "by": "instructor"},
         {"kind": "skills", "which": ["ukemi"]},
@@ -198,10 +198,10 @@ def test_approvals_know_who_gave_them(dojo: Dojo) -> None:
         "ranks": [{"code": "white", "name": "White"}],
         "steps": [{"from": None, "to": "white", "paths": [{"name": "regular", "criteria": asked}]}],
     })  # fmt: skip
-    who = factories.student(dojo)
-    factories.fact(dojo, who, "approval", "Exam", "2026-06-01")
-    factories.fact(dojo, who, "skill", "Ukemi", "2026-06-01")
-    body = {"students": [who["id"]], "rank_system": system["id"]}
+    student = factories.student(dojo)
+    factories.fact(dojo, student, "approval", "Exam", "2026-06-01")
+    factories.fact(dojo, student, "skill", "Ukemi", "2026-06-01")
+    body = {"students": [student["id"]], "rank_system": system["id"]}
 
     def status() -> list[str]:
         (answer,) = done(dojo.admin.post("/promotions/check", body))["results"]
@@ -209,26 +209,26 @@ def test_approvals_know_who_gave_them(dojo: Dojo) -> None:
 
     assert status() == ["not_met", "met"]
     fact = {"kind": "approval", "value": "exam", "on": "2026-06-02"}
-    done(dojo.instructor.post(f"/students/{who['id']}/facts", fact), 201)
+    done(dojo.instructor.post(f"/students/{student['id']}/facts", fact), 201)
     assert status() == ["met", "met"]
 
 
-# --- what it costs ----------------------------------------------------------------------------------------------------
+# --- statements -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("students", [1, 12])
-def test_a_check_sends_at_most_twelve_statements_whatever_their_number(
+def test_a_check_sends_at_most_twelve_statements_for_any_number_of_students(
     dojo: Dojo, students: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The transaction's own included: within a test's transaction they are SAVEPOINT and RELEASE."""
+    """The statements of the transaction count, too: within a test they are SAVEPOINT and RELEASE."""
     art = factories.discipline(dojo)
     system = factories.rank_system(dojo, discipline=art["id"])
     for _ in range(students):
-        who = factories.student(dojo)
-        factories.rank_event(dojo, who, factories.rank(system, "5-kyu"), "2026-01-01")
-        factories.fact(dojo, who, "opening_attendance", 10, "2026-06-01")
+        student = factories.student(dojo)
+        factories.rank_event(dojo, student, factories.rank(system, "5-kyu"), "2026-01-01")
+        factories.fact(dojo, student, "opening_attendance", 10, "2026-06-01")
     dojo.admin.post("/promotions/check", {})
-    # Reading the routing epoch twice a second is the process's statement, not the check's.
+    # The process reads the routing epoch twice a second; that statement is not part of the check.
     monkeypatch.setattr(host_resolver(), "_monotonic", lambda: 0.0)
     with sent_statements() as statements:
         answers = done(dojo.admin.post("/promotions/check", {}))["results"]

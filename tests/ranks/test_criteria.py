@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tenant_apps.promotions.engine import ENGLISH, Status
-from tenant_apps.promotions.engine.phrases import Reading
+from tenant_apps.promotions.engine.messages.wording import MessageContext
 from tenant_apps.ranks.criteria import KINDS
 from tenant_apps.ranks.definition import DefinitionError, parse_definition
-from tests.promotions.engine_facts import day, ladder
+from tests.promotions.engine.factories import day, ladder
 
 EVERY_PARAMETER: dict[str, dict[str, Any]] = {
     "time_in_rank": {
@@ -76,7 +76,7 @@ def test_every_message_is_a_sentence(kind: str, status: Status, all_of_them: boo
     have = None if status is Status.UNKNOWN else 1
     for rank in ("Blue belt", None):
         for earliest in (day("2026-06-01"), None):
-            sentence = ENGLISH[kind, status](criterion, Reading(rank, have, 2, earliest, str.upper))
+            sentence = ENGLISH[kind, status](criterion, MessageContext(rank, have, 2, earliest, str.upper))
             assert sentence.endswith(".")
             assert sentence[0].isupper() or sentence[0].isdigit()
             assert "None" not in sentence

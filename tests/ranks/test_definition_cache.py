@@ -10,7 +10,7 @@ import pytest
 from tatami.ids import uuid7
 from tenant_apps.ranks.definition_cache import MOST_CACHED, cached_definition
 from tenant_apps.ranks.models import RankRules
-from tests.promotions.engine_facts import ladder
+from tests.promotions.engine.factories import ladder
 from tests.support.committed_dojos import at_once, raise_first
 
 HERE, THERE = uuid7(), uuid7()

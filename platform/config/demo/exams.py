@@ -12,10 +12,10 @@ from typing import Any, Final
 from config.demo.habits import Habit
 from config.demo.ladder import Rung
 from config.demo.school import School
-from tenant_apps.promotions.awards import Verdict, record
+from tenant_apps.promotions.awards import AwardDecision, record_awards
 from tenant_apps.promotions.check import Check
 from tenant_apps.promotions.engine import Eligibility
-from tenant_apps.promotions.exams import eligible_for
+from tenant_apps.promotions.exams import eligible_invitations
 from tenant_apps.promotions.models import Candidate, Exam
 from tenant_apps.students.models import RankEvent, Student, StudentFact
 
@@ -95,12 +95,12 @@ def _hold_exam(climbers: Sequence[Climber], school: School, day: date) -> None:
         students=[climber.student for climber in due.values()], as_of=day, system=school.rules.system
     )
     passed = [
-        Verdict(answer, "", None)
-        for answer in check.answers()
-        if answer.result.target_rank == due[answer.student.pk].ahead[0].code
-        and answer.result.status is Eligibility.ELIGIBLE
+        AwardDecision(answer, "", None)
+        for answer in check.results()
+        if answer.step.target_rank == due[answer.student.pk].ahead[0].code
+        and answer.step.status is Eligibility.ELIGIBLE
     ]
-    events = record(passed, effective_on=day, by=school.instructor, tell=False)
+    events = record_awards(passed, effective_on=day, by=school.instructor, notify=False)
     exam = _exam(school, day, finished_at=school.now, finished_by=school.instructor)
     Candidate.objects.bulk_create(
         Candidate(
@@ -121,7 +121,7 @@ def _plan_exam(climbers: Sequence[Climber], school: School) -> None:
     students = [climber.student for climber in climbers if climber.habit.chance(school.today) > 0]
     Candidate.objects.bulk_create(
         Candidate(exam=exam, student_id=one.student, target=one.target)
-        for one in eligible_for(exam, students)[:_MOST_CANDIDATES]
+        for one in eligible_invitations(exam, students)[:_MOST_CANDIDATES]
     )
 
 

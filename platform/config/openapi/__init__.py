@@ -7,8 +7,6 @@ A route without an example fails tests/http/test_openapi_document.py, which also
 from typing import Final
 
 from config.openapi.accounts import IN_A_TENANT, ON_THE_PLATFORM
-from config.openapi.exams import EXAMS
-from config.openapi.promotions import PROMOTIONS
 from config.openapi.student_export import STUDENT_EXPORT
 from config.openapi.tenants import TENANTS
 
@@ -16,6 +14,4 @@ PLATFORM_OPERATIONS: Final = {**ON_THE_PLATFORM, **TENANTS}
 TENANT_OPERATIONS: Final = {
     **IN_A_TENANT,
     **STUDENT_EXPORT,
-    **PROMOTIONS,
-    **EXAMS,
 }

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from config.openapi.promotions import DECISION_EXAMPLE, KEPT_ITEM_EXAMPLE, SNAPSHOT_EXAMPLE
 from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec
 from tenant_apps.attendance.openapi import ATTENDANCE_EXAMPLE, REFUSAL_EXAMPLE
 from tenant_apps.classes.openapi import ENROLMENT_EXAMPLE
 from tenant_apps.notifications.openapi import EXPORTED_MAIL_EXAMPLE
+from tenant_apps.promotions.openapi import DECISION_EXAMPLE, SNAPSHOT_EXAMPLE, STORED_ITEM_EXAMPLE
 from tenant_apps.students.openapi import (
     FACT_EXAMPLE,
     HOLD_EXAMPLE,
@@ -31,7 +31,7 @@ _EXPORT: Final = {
     "refusals": [REFUSAL_EXAMPLE],
     "cards": [{"id": examples.CARD, "created_at": examples.NOW, "revoked_at": None, "used_at": examples.NOW}],
     "decisions": [DECISION_EXAMPLE],
-    "batches": [KEPT_ITEM_EXAMPLE],
+    "batches": [STORED_ITEM_EXAMPLE],
     "exams": [
         {
             "id": examples.CANDIDATE,

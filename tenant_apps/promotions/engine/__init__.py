@@ -1,13 +1,12 @@
-"""The promotions engine: `evaluate(rules, facts, as_of)`, pure, the one answer for API, console, batch and
-report.
+"""The promotions engine: `evaluate(rules, facts, as_of)`, pure, used by the API, batches, exams and the snapshot.
 
-It knows no database, no clock and no time zone: facts are fetched beforehand for all students at once, and
-every date is a civil date of the dojo. Rules come from `tenant_apps.ranks.definition`.
+It uses no database, no clock and no time zone. Facts are fetched beforehand for all students at once, and every date is
+a civil date of the dojo. Rules come from `tenant_apps.ranks.definition`.
 """
 
-from tenant_apps.promotions.engine.english import ENGLISH
 from tenant_apps.promotions.engine.evaluate import evaluate, rank_held
-from tenant_apps.promotions.engine.phrases import Phrases
+from tenant_apps.promotions.engine.messages import ENGLISH
+from tenant_apps.promotions.engine.messages.wording import Messages
 from tenant_apps.promotions.engine.results import CriterionResult, Eligibility, Status, StepResult
 from tenant_apps.ranks.civil_dates import LeapDayBirthday
 from tenant_apps.ranks.student_facts import (
@@ -31,10 +30,10 @@ __all__ = [
     "DatedFact",
     "Eligibility",
     "LeapDayBirthday",
+    "Messages",
     "NamedFact",
     "OfferedSessions",
     "OpeningBalance",
-    "Phrases",
     "Points",
     "RankEvent",
     "RankEventKind",

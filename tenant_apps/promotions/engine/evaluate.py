@@ -1,15 +1,27 @@
-"""May this student be promoted, as of a date, and if not, what is missing and from when on?"""
+"""Whether a student may be promoted as of a date, and if not, what is missing and from when it may be met."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple, Self
 
-from tenant_apps.promotions.engine.case import Case
-from tenant_apps.promotions.engine.english import ENGLISH
-from tenant_apps.promotions.engine.history import History
-from tenant_apps.promotions.engine.phrases import NO_STEP, Phrases, Reading
+from tenant_apps.promotions.engine.messages import ENGLISH
+from tenant_apps.promotions.engine.messages.wording import NO_STEP, MessageContext, Messages
 from tenant_apps.promotions.engine.results import CriterionResult, Eligibility, Status, StepResult
-from tenant_apps.ranks.definition import RankDefinition, Step, StepType
-from tenant_apps.ranks.student_facts import StudentFacts
+from tenant_apps.ranks.criteria import Candidacy, Clock, Criterion, Finding, since_last_test
+from tenant_apps.ranks.date_intervals import (
+    END,
+    Spans,
+    as_date,
+    days_between,
+    first_start_after,
+    intersection,
+    span_at,
+    union,
+)
+from tenant_apps.ranks.definition import Anchor, ClockSetting, Path, RankDefinition, Step, StepType
+from tenant_apps.ranks.holding import Holding, holdings, without_sub_ranks
+from tenant_apps.ranks.student_facts import RankEventKind, StudentFacts
 
 
 def evaluate(
@@ -18,13 +30,13 @@ def evaluate(
     as_of: date,
     *,
     target: str | None = None,
-    phrases: Phrases = ENGLISH,
+    messages: Messages = ENGLISH,
 ) -> tuple[StepResult, ...]:
-    """One result per rank to which promote steps lead from the rank held as of a date, in the order of the rules.
+    """Return a result for each rank to which promote steps lead from the rank held, in the order of the rules.
 
-    `as_of` is a civil date of the dojo (C1). With `target`, a rank's code: exactly one result, for the steps
-    of any type that lead there; where there is none, it is not eligible by the one criterion of kind
-    "step". Pure: the same arguments give the same answer, whatever the order of the facts.
+    `as_of` is a civil date of the dojo (C1). With `target` (the code of a rank), return exactly one result, for the
+    steps of any type that lead to it. If there is no such step, the result is not eligible, with the one criterion of
+    kind "step". Pure: the same arguments return the same result, whatever the order of the facts.
     """
     history = History.of(rules, facts)
     held = history.rank_on(as_of.toordinal())
@@ -34,20 +46,24 @@ def evaluate(
     else:
         steps = tuple(step for step in steps if step.to == target)
         if not steps:
-            return (_no_step(rules, held, target, phrases),)
+            return (_no_step(rules, held, target, messages),)
     return tuple(
-        Case(rules, facts, as_of, history, leading, held, phrases).answer() for leading in _by_target(steps)
+        StepEvaluation(rules, facts, as_of, history, steps_to_target, held, messages).result()
+        for steps_to_target in _by_target(steps)
     )
 
 
 def rank_held(rules: RankDefinition, facts: StudentFacts, as_of: date) -> str | None:
-    """The code of the rank held as of a date, by the same rule as the engine's; None for none."""
+    """Return the code of the rank held as of a date, as `evaluate` determines it; None for none."""
     return History.of(rules, facts).rank_on(as_of.toordinal())
 
 
 def steps_from(rules: RankDefinition, held: str | None) -> tuple[Step, ...]:
-    """The steps open to a holder of that rank. With a sub-rank also those from the rank that it is part of,
-    but to that rank's sub-ranks: who wears the second stripe is past the first."""
+    """Return the steps from a rank.
+
+    From a sub-rank, the steps from the rank that it is part of are included, except those to sub-ranks of that rank: a
+    student with the second stripe does not need the first one.
+    """
     steps = rules.steps_from(held)
     sub_rank = rules.sub_ranks.get(held or "")
     if sub_rank is None:
@@ -57,16 +73,203 @@ def steps_from(rules: RankDefinition, held: str | None) -> tuple[Step, ...]:
 
 
 def _by_target(steps: Iterable[Step]) -> Iterable[tuple[Step, ...]]:
-    """The steps that lead to one rank together: one, or that from a stripe and that from the rank it is on."""
+    """Group the steps by target rank: one step, or one from a stripe and one from the rank that it is on."""
     found: dict[str, tuple[Step, ...]] = {}
     for step in steps:
         found[step.to] = (*found.get(step.to, ()), step)
     return found.values()
 
 
-def _no_step(rules: RankDefinition, held: str | None, target: str, phrases: Phrases) -> StepResult:
+def _no_step(rules: RankDefinition, held: str | None, target: str, messages: Messages) -> StepResult:
     name = None if held is None else rules.rank_name(held)
-    reading = Reading(name, None, None, None, rules.rank_name)
-    message = phrases[NO_STEP, Status.NOT_MET](rules.rank_name(target), reading)
+    context = MessageContext(name, None, None, None, rules.rank_name)
+    message = messages[NO_STEP, Status.NOT_MET](rules.rank_name(target), context)
     criterion = CriterionResult(NO_STEP, Status.NOT_MET, None, None, None, message)
     return StepResult(held, target, None, Eligibility.NOT_ELIGIBLE, None, None, (criterion,))
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A student's rank history as the rules see it: which rank is held when, and from when each clock runs.
+
+    `with_sub_ranks` lists every rank held, one after the other. In `held`, sub-ranks are part of their ranks.
+    """
+
+    rules: RankDefinition
+    with_sub_ranks: tuple[Holding, ...]
+    held: tuple[Holding, ...]
+
+    @classmethod
+    def of(cls, rules: RankDefinition, facts: StudentFacts) -> Self:
+        all_ranks = holdings(facts.rank_events, rules.order)
+        return cls(rules, all_ranks, without_sub_ranks(all_ranks, rules.sub_ranks))
+
+    def rank_on(self, day: int) -> str | None:
+        """Return the code of the rank held on a day (an ordinal); None for none."""
+        return self.with_sub_ranks[index_at(self.with_sub_ranks, day)].rank
+
+    def origin_history(self, step: Step) -> tuple[Holding, ...]:
+        """Return the history in which the step's origin is found: with sub-ranks for steps to or from a sub-rank."""
+        if step.origin in self.rules.sub_ranks or self.rules.is_to_a_sub_rank(step):
+            return self.with_sub_ranks
+        return self.held
+
+    def clock(self, ranks: Sequence[Holding], index: int) -> Clock:
+        """Return the event from which the clock of `ranks[index]` runs: normally the rank's own event.
+
+        A conversion by a step with the setting "carries" does not restart the clock.
+        """
+        while ranks[index].kind is RankEventKind.CONVERT:
+            before, after = ranks[index - 1].rank, ranks[index].rank
+            step = None if before is None or after is None else self.rules.step(before, after)
+            if step is None or step.clock is not ClockSetting.CARRIES:
+                break
+            index -= 1
+        holding = ranks[index]
+        return Clock(None if holding.rank is None else holding.since, holding.kind)
+
+
+def index_at(ranks: Sequence[Holding], day: int) -> int:
+    """Return the index of the rank held on a day (an ordinal)."""
+    return next(index for index, holding in enumerate(ranks) if holding.since <= day <= holding.until)
+
+
+class _PathResult(NamedTuple):
+    step: Step
+    path: Path
+    candidacy: Candidacy
+    findings: list[tuple[Criterion, Finding, Status]]
+    spans: Spans
+    failing: int
+    unknown: int
+
+    def preference(self, after: int) -> tuple[bool, int, int]:
+        """Return a sort key; the least one is the path that the result names.
+
+        This is a path that is met, else the path that is met first, else the path with the fewest unmet criteria.
+        A path with an unknown criterion has no date.
+        """
+        first = None if self.unknown else first_start_after(self.spans, after)
+        return self.failing > 0, END + 1 if first is None or not self.failing else first, self.failing
+
+
+@dataclass(frozen=True, slots=True)
+class StepEvaluation:
+    """The evaluation of one target rank for one student as of one date.
+
+    `held` is the code of the rank held as of the date; `steps` lead from it to the target. One path of one step is
+    enough: a student with a stripe may take the steps from the stripe and those from the rank that it is on.
+    """
+
+    rules: RankDefinition
+    facts: StudentFacts
+    as_of_date: date
+    history: History
+    steps: tuple[Step, ...]
+    held: str | None
+    messages: Messages
+
+    def result(self) -> StepResult:
+        """Return the result, with the criteria of the path that applies."""
+        as_of = self.as_of_date.toordinal()
+        paths = [path for step in self.steps for path in self._paths(step, self._index(step))]
+        # min() returns the first of equal paths, in the order of the rules.
+        best = min(paths, key=lambda path: path.preference(as_of))
+        open_days = union(*(path.spans for path in paths)) if len(paths) > 1 else best.spans
+        run = span_at(open_days, as_of)
+        earliest: int | None
+        if run is not None:
+            status, earliest = Eligibility.ELIGIBLE, self._open_since(run[0])
+        elif best.unknown:
+            status = Eligibility.UNKNOWN if best.unknown == best.failing else Eligibility.NOT_ELIGIBLE
+            earliest = None
+        else:
+            status, earliest = Eligibility.NOT_ELIGIBLE, first_start_after(open_days, as_of)
+        return StepResult(
+            current_rank=self.held,
+            target_rank=best.step.to,
+            step_type=best.step.type,
+            status=status,
+            path=best.path.name,
+            earliest_on=as_date(earliest),
+            # Messages are written for this path only.
+            criteria=tuple(self._result(best.candidacy, *found) for found in best.findings),
+        )
+
+    def _index(self, step: Step) -> int:
+        return index_at(self.history.origin_history(step), self.as_of_date.toordinal())
+
+    def _paths(self, step: Step, index: int) -> list[_PathResult]:
+        candidacy = self._candidacy(step, index)
+        return [self._path(step, path, candidacy) for path in step.paths]
+
+    def _candidacy(self, step: Step, index: int) -> Candidacy:
+        ranks = self.history.origin_history(step)
+        return Candidacy(
+            facts=self.facts,
+            holding=ranks[index],
+            clock=self.history.clock(ranks, index),
+            history=self.history.with_sub_ranks,
+            as_of=self.as_of_date.toordinal(),
+            as_of_date=self.as_of_date,
+            order=self.rules.order,
+            sub_ranks=self.rules.sub_ranks,
+        )
+
+    def _path(self, step: Step, path: Path, candidacy: Candidacy) -> _PathResult:
+        spans = days_between(candidacy.holding.since, candidacy.holding.until)
+        findings = []
+        failing = unknown = 0
+        for criterion in path.criteria:
+            finding = self._finding(step, criterion, candidacy)
+            if span_at(finding.spans, candidacy.as_of) is not None:
+                status = Status.MET
+            else:
+                failing += 1
+                unknown += not finding.known
+                status = Status.NOT_MET if finding.known else Status.UNKNOWN
+            findings.append((criterion, finding, status))
+            spans = intersection(spans, finding.spans)
+        return _PathResult(step, path, candidacy, findings, spans, failing, unknown)
+
+    def _finding(self, step: Step, criterion: Criterion, candidacy: Candidacy) -> Finding:
+        if step.anchor is Anchor.LAST_TEST:
+            return since_last_test(criterion.finding, candidacy)
+        return criterion.finding(candidacy)
+
+    def _result(
+        self, candidacy: Candidacy, criterion: Criterion, finding: Finding, status: Status
+    ) -> CriterionResult:
+        earliest = None
+        if status is Status.MET:
+            run = span_at(finding.spans, candidacy.as_of)
+            earliest = as_date(run[0]) if run else None
+        elif status is Status.NOT_MET:
+            earliest = as_date(first_start_after(finding.spans, candidacy.as_of))
+        held = candidacy.holding.rank
+        name = None if held is None else self.rules.rank_name(held)
+        context = MessageContext(name, finding.have, finding.need, earliest, self.rules.rank_name)
+        message = self.messages[criterion.kind, status](criterion, context)
+        return CriterionResult(criterion.kind, status, finding.have, finding.need, earliest, message)
+
+    def _open_since(self, first: int) -> int:
+        """Return the first day of the run of days on which the target rank is open.
+
+        `first` is that day within the current record of the rank held. A rank may be recorded twice in a row (imported,
+        and imported again with a better date). The steps are then the same before and after, so a run that starts with
+        the later record may have started within the earlier one.
+        """
+        repeated = [(step, index) for step in self.steps for index in self._repeated_records(step)]
+        if not repeated:
+            return first
+        records = [*((step, self._index(step)) for step in self.steps), *repeated]
+        found = union(*(path.spans for step, index in records for path in self._paths(step, index)))
+        run = span_at(found, first)
+        return first if run is None else run[0]
+
+    def _repeated_records(self, step: Step) -> Iterator[int]:
+        """Return the indexes of the records of the rank held that directly precede the current one."""
+        ranks, index = self.history.origin_history(step), self._index(step)
+        while index > 0 and ranks[index - 1].rank == step.origin:
+            index -= 1
+            yield index

@@ -1,4 +1,4 @@
-"""What the engine answers."""
+"""The results of the engine."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -8,7 +8,7 @@ from tenant_apps.ranks.definition import StepType
 
 
 class Status(StrEnum):
-    """A criterion's answer (C6)."""
+    """The status of a criterion (C6)."""
 
     MET = "met"
     NOT_MET = "not_met"
@@ -16,7 +16,10 @@ class Status(StrEnum):
 
 
 class Eligibility(StrEnum):
-    """The answer about a rank. UNKNOWN is not eligible: no known fact speaks against it, but one is missing (C6)."""
+    """The status of a target rank (C6).
+
+    UNKNOWN is not eligible: no known fact prevents the promotion, but a fact is missing.
+    """
 
     ELIGIBLE = "eligible"
     NOT_ELIGIBLE = "not_eligible"
@@ -25,10 +28,10 @@ class Eligibility(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CriterionResult:
-    """One criterion as of the date asked (C7). `have` and `need` in its unit; `message` is for a parent.
+    """One criterion as of the date asked (C7). `have` and `need` are in its unit; `message` is for a parent.
 
-    `earliest_on`: met → since when (None: always); not met → the first date from which it will be met if no
-    fact changes (None: never, or it takes new facts); unknown → None.
+    `earliest_on` depends on the status. Met: since when (None: always). Not met: the first date from which it will be
+    met if no fact changes (None: never, or only with new facts). Unknown: None.
     """
 
     kind: str
@@ -41,12 +44,13 @@ class CriterionResult:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """May the student take a step to this rank as of the date asked, by which path, and what is missing (C7).
+    """Whether the student may take a step to this rank as of the date asked, by which path, and what is missing (C7).
 
-    `earliest_on` is the first date of a run of dates on which the rank is (eligible: the run of the date
-    asked; else the next one) open to this student in this rank, if no fact changes: eligible on it, not on
-    the day before. None where there is no such date (or, if eligible, where it has always been so), or
-    where a fact is missing on the path. `step_type` is that of the path's step; None where no step leads there.
+    `earliest_on` is the first date of a run of dates on which the rank is open to this student in this rank, if no
+    fact changes: the student is eligible on it, and not on the day before. It is the run that includes the date asked
+    if the student is eligible, else the next run. It is None if there is no such date, if the student has always been
+    eligible, or if a fact is missing on the path. `step_type` belongs to the path's step; it is None if no step leads
+    to the rank.
     """
 
     current_rank: str | None

@@ -6,7 +6,7 @@ import tatami.clock
 import tatami.fields
 import tatami.ids
 import tatami.tenancy.scope
-import tenant_apps.promotions.models.certificate
+import tenant_apps.promotions.models
 from django.conf import settings
 from django.db import migrations, models
 
@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
                 ('tenant_id', models.UUIDField(default=tatami.tenancy.scope.current_tenant_id, editable=False)),
                 ('created_at', models.DateTimeField(default=tatami.clock.now, editable=False)),
                 ('updated_at', tatami.fields.ChangedAtField(default=tatami.clock.now, editable=False)),
-                ('code', models.CharField(default=tenant_apps.promotions.models.certificate.new_code, max_length=40)),
+                ('code', models.CharField(default=tenant_apps.promotions.models.new_code, max_length=40)),
                 ('event', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='certificate', to='students.rankevent')),
             ],
             options={

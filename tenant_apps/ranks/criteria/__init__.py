@@ -1,7 +1,7 @@
 """The kinds of criteria that a promotion path can consist of, one module for each.
 
 To add a kind: write a module here with one class (JSON schema, validation, evaluation), add the class to `KINDS`,
-and add its sentences to `tenant_apps/promotions/engine/english/`. A test fails for a kind without sentences.
+and add its sentences to `tenant_apps/promotions/engine/messages/`. A test fails for a kind without sentences.
 """
 
 from collections.abc import Mapping

@@ -1,0 +1,117 @@
+"""Print certificates, candidates' sheets and examiners' lists from the rows of the dojo."""
+
+from collections.abc import Iterator, Sequence
+
+from django.db.models import QuerySet
+
+from tatami.tenancy.addresses import origin
+from tatami.tenancy.scope import current_tenant
+from tenant_apps.dojo.logo_storage import stored_logo
+from tenant_apps.dojo.models import DojoSettings
+from tenant_apps.promotions.exams import check_candidates
+from tenant_apps.promotions.models import Candidate, Certificate, Exam, attach_examiners
+from tenant_apps.promotions.pdf.certificate import CertificatePage, certificates_pdf
+from tenant_apps.promotions.pdf.exam_papers import (
+    CandidateRow,
+    CandidateSheet,
+    ExaminersList,
+    candidate_sheet_pdf,
+    examiners_list_pdf,
+)
+
+
+def printable_certificates() -> QuerySet[Certificate]:
+    """Return the certificates of ranks that were not voided, of students who were not erased, ordered by name."""
+    certificates = Certificate.objects.not_erased().filter(event__voided_at__isnull=True)
+    return certificates.select_related(
+        "event__student",
+        "event__rank",
+        "event__system__discipline",
+        "event__recorded_by",
+        "event__candidate__exam",
+    ).order_by("event__student__search_name", "id")
+
+
+def print_certificates(certificates: Sequence[Certificate]) -> Iterator[bytes]:
+    """Return one PDF of `certificates`, in chunks. Two statements.
+
+    Raises `NothingToPrint` or `TooManyCertificates` before the first chunk.
+    """
+    settings, dojo = DojoSettings.current(), current_tenant()
+    logo = stored_logo(settings)
+    attach_examiners(exam for one in certificates if (exam := _exam_of(one)))
+    return certificates_pdf(
+        CertificatePage(
+            dojo_name=dojo.name,
+            logo=logo,
+            student_name=one.event.student.name,
+            rank_name=one.event.rank.name,
+            rank_native_name=one.event.rank.native_name,
+            discipline_or_system_name=(one.event.system.discipline or one.event.system).name,
+            awarded_on=one.event.effective_on,
+            number=one.code,
+            examiners=_examiner_names(one),
+            verify_url=f"{origin()}/certificates/{one.code}",
+            language=settings.language_code,
+        )
+        for one in certificates
+    )
+
+
+def print_candidate_sheet(exam: Exam, candidate: Candidate) -> bytes:
+    """Return the PDF of the sheet on which a candidate's exam is marked. A fixed number of statements."""
+    attach_examiners([exam])
+    result = check_candidates(exam, [candidate])[candidate.pk]
+    rank = next((rank for rank in result.rules.definition.ranks if rank.code == candidate.target.code), None)
+    return candidate_sheet_pdf(
+        CandidateSheet(
+            dojo_name=current_tenant().name,
+            exam_name=exam.name,
+            held_on=exam.date,
+            location=exam.location,
+            candidate_name=candidate.student.name,
+            rank_now=result.current_rank_name,
+            rank_sought=candidate.target.name,
+            rank_sought_native_name=candidate.target.native_name,
+            syllabus=(rank.syllabus if rank else None) or "",
+            examiners=exam.examiner_names,
+            language=DojoSettings.current().language_code,
+        )
+    )
+
+
+def print_examiners_list(exam: Exam, candidates: Sequence[Candidate]) -> bytes:
+    """Return the PDF of the list on which the examiners mark all candidates. A fixed number of statements."""
+    attach_examiners([exam])
+    results = check_candidates(exam, candidates)
+    return examiners_list_pdf(
+        ExaminersList(
+            dojo_name=current_tenant().name,
+            exam_name=exam.name,
+            held_on=exam.date,
+            location=exam.location,
+            examiners=exam.examiner_names,
+            candidates=[
+                CandidateRow(
+                    number=number,
+                    name=candidate.student.name,
+                    rank_now=results[candidate.pk].current_rank_name,
+                    rank_sought=candidate.target.name,
+                )
+                for number, candidate in enumerate(candidates, start=1)
+            ],
+            language=DojoSettings.current().language_code,
+        )
+    )
+
+
+def _exam_of(certificate: Certificate) -> Exam | None:
+    candidate = getattr(certificate.event, "candidate", None)
+    return candidate.exam if candidate else None
+
+
+def _examiner_names(certificate: Certificate) -> list[str]:
+    """Return the examiners of the exam. Without an exam or examiners: the user who recorded the award."""
+    exam, recorded_by = _exam_of(certificate), certificate.event.recorded_by
+    names = exam.examiner_names if exam else []
+    return names or ([recorded_by.name] if recorded_by else [])

@@ -1,0 +1,97 @@
+"""The papers of an exam: a sheet for each candidate, and the examiners' list of all candidates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from tenant_apps.dojo.dates import Language, long_date
+from tenant_apps.promotions.pdf.text import EXAM_WORDS, one_line, paragraphs, typst_language
+from tenant_apps.promotions.pdf.typesetting import typeset
+
+SIGNATURES_ON_EXAM_PAPERS: Final = 12
+"""The papers have room for so many signatures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateSheet:
+    """The content of one candidate's sheet: what is examined, with room for marks.
+
+    `syllabus` is plain text (see `paragraphs`); each list item gets a box for its mark. Location, `rank_now`, the
+    rank's native name and the syllabus may be empty. At most twelve examiners are printed.
+    """
+
+    dojo_name: str
+    exam_name: str
+    held_on: date
+    location: str
+    candidate_name: str
+    rank_now: str
+    rank_sought: str
+    rank_sought_native_name: str
+    syllabus: str
+    examiners: Sequence[str]
+    language: Language
+
+
+def candidate_sheet_pdf(sheet: CandidateSheet) -> bytes:
+    """Return the sheet as a PDF of A4 pages, as many as the syllabus needs. Equal sheets result in equal files."""
+    data = typst_language(sheet.language) | {
+        "words": EXAM_WORDS[sheet.language],
+        "dojo": one_line(sheet.dojo_name),
+        "exam": one_line(sheet.exam_name),
+        "date": long_date(sheet.held_on, sheet.language),
+        "location": one_line(sheet.location),
+        "candidate": one_line(sheet.candidate_name),
+        "now": one_line(sheet.rank_now),
+        "sought": one_line(sheet.rank_sought),
+        "native": one_line(sheet.rank_sought_native_name),
+        "syllabus": paragraphs(sheet.syllabus),
+        "examiners": [one_line(name) for name in sheet.examiners[:SIGNATURES_ON_EXAM_PAPERS]],
+    }
+    return typeset("candidate_sheet.typ", data, dated=sheet.held_on)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateRow:
+    """One row of the list; `rank_now` may be empty."""
+
+    number: int
+    name: str
+    rank_now: str
+    rank_sought: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExaminersList:
+    """The content of the list. Location and examiners may be empty. At most twelve examiners are printed."""
+
+    dojo_name: str
+    exam_name: str
+    held_on: date
+    location: str
+    examiners: Sequence[str]
+    candidates: Sequence[CandidateRow]
+    language: Language
+
+
+def examiners_list_pdf(paper: ExaminersList) -> bytes:
+    """Return the list as a PDF, A4 landscape, with the header on each page. Equal lists result in equal files."""
+    data = typst_language(paper.language) | {
+        "words": EXAM_WORDS[paper.language],
+        "dojo": one_line(paper.dojo_name),
+        "exam": one_line(paper.exam_name),
+        "date": long_date(paper.held_on, paper.language),
+        "location": one_line(paper.location),
+        "examiners": [one_line(name) for name in paper.examiners[:SIGNATURES_ON_EXAM_PAPERS]],
+        "candidates": [
+            {
+                "number": str(candidate.number),
+                "name": one_line(candidate.name),
+                "now": one_line(candidate.rank_now),
+                "sought": one_line(candidate.rank_sought),
+            }
+            for candidate in paper.candidates
+        ],
+    }
+    return typeset("examiners_list.typ", data, dated=paper.held_on)

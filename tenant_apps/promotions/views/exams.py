@@ -1,0 +1,183 @@
+"""Exams, their candidates and results."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from tatami.api.filters import by_id, on_or_after, on_or_before, one_of, yes_or_no
+from tatami.api.permissions import visible_to
+from tatami.api.responses import location
+from tatami.api.views import ApiView, Collection, Listing, Resource, get_or_404
+from tenant_apps.promotions import exams, openapi
+from tenant_apps.promotions.models import Candidate, Exam, attach_examiners
+from tenant_apps.promotions.responses import eligibility_data
+from tenant_apps.promotions.serializers.exams import (
+    CandidateSerializer,
+    CandidatesSerializer,
+    ExamSerializer,
+    FinishedExamSerializer,
+    InvitationsSerializer,
+    ResultsSerializer,
+)
+from tenant_apps.promotions.student_filters import filter_students
+from tenant_apps.students.models import RankEvent
+from tenant_apps.students.serializers import ReasonSerializer
+
+_EXAMS = Exam.objects.select_related("rank_system")
+_CANDIDATES = Candidate.objects.not_erased().select_related("student", "target")
+
+
+class ExaminersMixin:
+    """Adds the examiners to exams: one statement for all."""
+
+    def annotate_page(self, rows: Sequence[Exam]) -> None:
+        attach_examiners(rows)
+
+
+class ExamCollection(ExaminersMixin, Collection):
+    """The exams, the latest first."""
+
+    queryset = _EXAMS
+    serializer_class = ExamSerializer
+    operations = openapi.EXAMS
+    detail_route = "exam"
+    filters = {
+        "from": on_or_after("date"),
+        "to": on_or_before("date"),
+        "rank_system": by_id("rank_system"),
+        "finished": yes_or_no("finished_at__isnull", inverted=True),
+    }
+    ordering_fields = {"date": "date", "name": "name"}
+
+
+class ExamResource(ExaminersMixin, Resource):
+    """One exam. It can be deleted until it is finished."""
+
+    queryset = _EXAMS
+    serializer_class = ExamSerializer
+    operations = openapi.EXAM
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> Exam:
+        assert isinstance(serializer.instance, Exam)
+        return exams.change_exam(exam=serializer.instance, changes=serializer.validated_data)
+
+    def perform_destroy(self, instance: Exam) -> None:
+        exams.delete_exam(exam=instance)
+
+
+class ExamMixin:
+    """The exam in the path and its candidates, as far as the caller may see them."""
+
+    request: Any
+    kwargs: dict[str, Any]
+
+    def exam(self) -> Exam:
+        """Return the exam. Raises `NotFound`."""
+        return get_or_404(visible_to(self.request, _EXAMS.all()), pk=self.kwargs["exam_id"])
+
+    def candidates(self) -> QuerySet[Candidate]:
+        """Return the candidates."""
+        return visible_to(self.request, _CANDIDATES.filter(exam=self.kwargs["exam_id"]))
+
+
+class Candidates(ExamMixin, Listing):
+    """The candidates of an exam, each with the check result as of the exam's date."""
+
+    queryset = _CANDIDATES
+    serializer_class = CandidateSerializer
+    operations = openapi.CANDIDATES
+    filters = {"outcome": one_of("outcome", Candidate.Outcome)}
+
+    def get(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        exam = self.exam()
+        page = list(self.paginate_queryset(self.filter_queryset(self.candidates())) or [])
+        _attach_eligibility(exam, page)
+        return self.get_paginated_response(CandidateSerializer(page, many=True).data)
+
+    def post(self, request: Any, exam_id: UUID) -> Response:
+        exam = self.exam()
+        serializer = InvitationsSerializer(data=request.data, context={"request": request, "exam": exam})
+        serializer.is_valid(raise_exception=True)
+        asked = serializer.validated_data
+        invitations = asked.get("candidates")
+        if invitations is None:
+            students = list(filter_students(asked["filter"], on=exam.date))
+            invitations = exams.eligible_invitations(exam, students, asked.get("target_ranks", ()))
+        exams.invite(exam=exam, invitations=invitations)
+        invited = list(self.candidates().filter(student__in=[one.student for one in invitations]))
+        response = _candidates_response(exam, invited, status=201)
+        response["Location"] = location("exam-candidates", exam_id=exam.pk)
+        return response
+
+
+class CandidateResource(ExamMixin, ApiView):
+    """Remove a candidate from an exam."""
+
+    operations = openapi.CANDIDATE
+
+    def delete(self, request: Any, exam_id: UUID, id: UUID) -> Response:
+        exam = self.exam()
+        exams.withdraw(exam=exam, candidate=get_or_404(self.candidates(), pk=id))
+        return Response(status=204)
+
+
+class ExamResults(ExamMixin, ApiView):
+    """Record results. They can be recorded again until the exam is finished."""
+
+    serializer_class = ResultsSerializer
+    operations = openapi.EXAM_RESULTS
+
+    def post(self, request: Any, exam_id: UUID) -> Response:
+        exam = self.exam()
+        serializer = ResultsSerializer(data=request.data, context={"exam": exam})
+        serializer.is_valid(raise_exception=True)
+        exams.record_results(exam=exam, results=serializer.validated_data["results"], now=request.now)
+        return _candidates_response(exam, list(self.candidates()))
+
+
+class FinishExam(ExamMixin, ApiView):
+    """Finish an exam: award the ranks of all candidates who passed, or of none."""
+
+    operations = openapi.FINISH_EXAM
+
+    def post(self, request: Any, exam_id: UUID) -> Response:
+        exam = self.exam()
+        events = exams.finish(exam=exam, by=request.user, now=request.now)
+        return Response(FinishedExamSerializer(_current(exam, events)).data)
+
+
+class ReopenExam(ExamMixin, ApiView):
+    """Reopen a finished exam, with a reason: its awards are voided, and results can be recorded again."""
+
+    serializer_class = ReasonSerializer
+    operations = openapi.REOPEN_EXAM
+
+    def post(self, request: Any, exam_id: UUID) -> Response:
+        serializer = ReasonSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        exam = self.exam()
+        exams.reopen(exam=exam, by=request.user, now=request.now, **serializer.validated_data)
+        return Response(ExamSerializer(_current(exam)).data)
+
+
+def _current(exam: Exam, events: Sequence[RankEvent] = ()) -> Exam:
+    """Return an exam as it is now in the database, with its examiners."""
+    current = _EXAMS.get(pk=exam.pk)
+    attach_examiners([current])
+    current.rank_events = list(events)
+    return current
+
+
+def _candidates_response(exam: Exam, candidates: list[Candidate], status: int = 200) -> Response:
+    _attach_eligibility(exam, candidates)
+    return Response(CandidatesSerializer({"results": candidates}).data, status=status)
+
+
+def _attach_eligibility(exam: Exam, candidates: Sequence[Candidate]) -> None:
+    results = exams.check_candidates(exam, candidates)
+    for candidate in candidates:
+        candidate.eligibility = eligibility_data(results[candidate.pk])
