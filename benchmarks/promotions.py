@@ -58,8 +58,8 @@ def made_dojo(slug: str) -> Any:
     """Make the big demo dojo under this slug, its tables analyzed, and return its scope."""
     from dataclasses import replace
 
-    from config.demo.big import BigDojo, analyze, fill, find_or_make
-    from config.demo.dojos import BIG
+    from demo.big import BigDojo, analyze, fill, find_or_make
+    from demo.dojos import BIG
     from tatami import clock
 
     say(f"Making a dojo of {STUDENTS:,} students and {ATTENDANCES:,} attendances (about a minute)")

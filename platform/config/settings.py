@@ -62,6 +62,7 @@ SHARED_APPS = [
     "shared_apps.tenants",
     "shared_apps.accounts",
     "config",
+    "demo",
     "tatami.api",
     "django.contrib.staticfiles",
     "rest_framework",

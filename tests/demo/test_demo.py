@@ -1,10 +1,11 @@
-"""The demo dojos: two that `make run` makes, and the big one of `make demo-big`.
+"""The demo dojos: two small ones of `make run`, and the big one of `make demo-big`.
 
-They are made once for this file, outside any transaction since provisioning needs two logins, and purged at its end.
+They are created once for this file and purged afterwards, outside any transaction, since provisioning uses two logins.
 """
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from io import StringIO
 from typing import Any
@@ -17,9 +18,10 @@ from django.db import connection
 from django.db.models import Count, F, Max, Min
 from django.test.utils import CaptureQueriesContext
 
-from config.demo import DEMO_DOJOS, big, make_demo_dojos
-from config.demo.accounts import DEMO_PASSWORD, address
-from config.demo.dojos import BIG, SEISHIN, TORA
+from demo import big
+from demo.build import make_demo_dojos
+from demo.dojos import BIG, DEMO_DOJOS, DEMO_PASSWORD, SEISHIN, TORA, DemoDojo
+from demo.management.commands import demo_big
 from shared_apps.accounts.models import Role, User
 from shared_apps.tenants.lifecycle import purge
 from shared_apps.tenants.models import Tenant
@@ -43,7 +45,6 @@ from tenant_apps.students.models import (
 from tests.support.clients import Caller
 from tests.support.now import NOW
 
-STUDENTS, ATTENDANCES, CHUNK = 50, 1_000, 20
 TODAY = NOW.date()
 pytestmark = pytest.mark.django_db
 
@@ -57,65 +58,90 @@ def _purge(slug: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def made(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[list[str], int]]:
-    """What was printed about the dojos, and how many statements the first took.
+def small_dojos(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[list[str], int]]:
+    """The lines that were printed about the two dojos, and the number of statements for the first.
 
-    The second one was cut off in the making: there is an empty dojo, whose admin has another password.
+    The second dojo exists already, empty and with another password, as after a run that was killed.
     """
     with django_db_blocker.unblock():
         with platform_scope():
-            admin = FirstAdmin(email=address(TORA.slug, "admin"), password_hash="!")
+            admin = FirstAdmin(email=TORA.address("admin"), password_hash="!")
             create_tenant(name=TORA.name, slug=TORA.slug, timezone=TORA.timezone, admin=admin, now=NOW)
-        making = make_demo_dojos(now=NOW)
+        lines = make_demo_dojos(now=NOW)
         with CaptureQueriesContext(connection) as statements:
-            first = next(making)
-        lines = [first, *making]
-    yield lines, len(statements)
+            first = next(lines)
+        printed = [first, *lines]
+    yield printed, len(statements)
     with django_db_blocker.unblock():
         for dojo in DEMO_DOJOS:
             _purge(dojo.slug)
 
 
+@dataclass(frozen=True)
+class Size:
+    """The size of a big dojo: the first run is killed after a chunk of students, the second completes them."""
+
+    dojo: DemoDojo
+    students: int
+    attendances: int
+    chunk: int
+
+
+TUESDAYS = tuple(replace(weekly, weekdays=("tu",)) for weekly in BIG.timetable if "tu" in weekly.weekdays)
+SMALL = Size(replace(BIG, timetable=TUESDAYS), students=50, attendances=1_000, chunk=20)
+FULL = Size(BIG, students=600, attendances=30_000, chunk=250)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(SMALL, id="small"), pytest.param(FULL, id="full", marks=pytest.mark.volume)],
+)
+def size(request: pytest.FixtureRequest) -> Size:
+    found: Size = request.param
+    return found
+
+
 @pytest.fixture(scope="module")
-def made_big(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
-    """What the second run printed: the first one was killed after a chunk."""
+def printed(size: Size, django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
+    """The output of the second run for the big dojo."""
     with (
         django_db_blocker.unblock(),
         clock.fixed(NOW),
         platform_scope(),
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(big, "CHUNK", CHUNK)
-        wanted = big.BigDojo(BIG, students=STUDENTS, attendances=ATTENDANCES)
-        tenant, there = big.find_or_make(wanted, now=NOW)
-        assert there == 0
-        assert next(big.fill(wanted, tenant, now=NOW)) == CHUNK
-        printed = demo_big()
-    yield printed
+        patch.setattr(big, "CHUNK", size.chunk)
+        patch.setattr(demo_big, "BIG", size.dojo)
+        wanted = big.BigDojo(size.dojo, students=size.students, attendances=size.attendances)
+        tenant, number = big.find_or_make(wanted, now=NOW)
+        assert number == 0
+        assert next(big.fill(wanted, tenant, now=NOW)) == size.chunk
+        output = run_demo_big(size)
+    yield output
     with django_db_blocker.unblock():
         _purge(BIG.slug)
 
 
 @pytest.fixture
-def seishin(made: object) -> TenantScope:
+def seishin(small_dojos: object) -> TenantScope:
     return _scope(SEISHIN.slug)
 
 
 @pytest.fixture
-def tora(made: object) -> TenantScope:
+def tora(small_dojos: object) -> TenantScope:
     return _scope(TORA.slug)
 
 
 @pytest.fixture(params=[SEISHIN.slug, TORA.slug])
-def in_dojo(made: object, request: pytest.FixtureRequest) -> Iterator[TenantScope]:
-    """Each of the two, its scope in force."""
+def in_dojo(small_dojos: object, request: pytest.FixtureRequest) -> Iterator[TenantScope]:
+    """Each of the two small dojos, with its scope in force."""
     with tenant_scope(_scope(request.param)) as scope:
         yield scope
 
 
 @pytest.fixture
-def in_big(made_big: object) -> Iterator[TenantScope]:
-    """The big one, its scope in force."""
+def in_big(printed: str) -> Iterator[TenantScope]:
+    """The big dojo, with its scope in force."""
     with tenant_scope(_scope(BIG.slug)) as scope:
         yield scope
 
@@ -125,12 +151,12 @@ def _scope(slug: str) -> TenantScope:
         return Tenant.objects.with_primary_domain().get(slug=slug).scope
 
 
-def demo_big(*args: str) -> str:
-    """Run the command for a small big dojo and return what it printed."""
+def run_demo_big(size: Size, *args: str) -> str:
+    """Run the command and return what it printed."""
     out = StringIO()
-    given = [f"--students={STUDENTS}", f"--attendances={ATTENDANCES}", *args]
+    options = [f"--students={size.students}", f"--attendances={size.attendances}", *args]
     with clock.fixed(NOW), platform_scope():
-        call_command("demo_big", *given, stdout=out)
+        call_command("demo_big", *options, stdout=out)
     return out.getvalue()
 
 
@@ -149,18 +175,18 @@ def _counts() -> dict[str, int]:
     return {model.__name__: model.objects.count() for model in models}
 
 
-def test_it_is_told_where_the_dojos_are_and_how_to_sign_in(made: tuple[list[str], int]) -> None:
-    lines, _ = made
+def test_the_output_says_where_the_dojos_are_and_how_to_sign_in(small_dojos: tuple[list[str], int]) -> None:
+    lines, _ = small_dojos
     assert len(lines) == 4
     assert lines[0] == f"dojo  http://seishin.localhost:8000  admin admin@seishin.example / {DEMO_PASSWORD}"
     assert lines[2].startswith("dojo  http://tora.localhost:8000  admin admin@tora.example / ")
 
 
-def test_a_dojo_takes_a_few_dozen_statements(made: tuple[list[str], int]) -> None:
-    assert made[1] < 200
+def test_a_dojo_takes_fewer_than_200_statements(small_dojos: tuple[list[str], int]) -> None:
+    assert small_dojos[1] < 200
 
 
-def test_each_has_eighty_students_and_an_art_of_its_own(seishin: TenantScope, tora: TenantScope) -> None:
+def test_each_dojo_has_eighty_students_and_its_own_art(seishin: TenantScope, tora: TenantScope) -> None:
     presets = []
     for tenant in (seishin, tora):
         with tenant_scope(tenant):
@@ -169,7 +195,7 @@ def test_each_has_eighty_students_and_an_art_of_its_own(seishin: TenantScope, to
     assert presets == ["aikikai", "ibjjf-adult"]
 
 
-def test_names_are_equal_and_ids_are_not(seishin: TenantScope, tora: TenantScope) -> None:
+def test_both_dojos_have_the_same_names_and_different_ids(seishin: TenantScope, tora: TenantScope) -> None:
     names, ids = [], []
     for tenant in (seishin, tora):
         with tenant_scope(tenant):
@@ -179,7 +205,7 @@ def test_names_are_equal_and_ids_are_not(seishin: TenantScope, tora: TenantScope
     assert not ids[0] & ids[1]
 
 
-def test_people_are_of_all_ages(in_dojo: TenantScope) -> None:
+def test_students_are_of_all_ages(in_dojo: TenantScope) -> None:
     ages = [
         (TODAY - birth_date).days // 365.25
         for birth_date in Student.objects.values_list("birth_date", flat=True)
@@ -231,14 +257,14 @@ def test_six_months_of_attendance_are_plausible(in_dojo: TenantScope) -> None:
     assert max(days) > TODAY - timedelta(weeks=1)
 
 
-def test_some_are_regulars_some_have_gone_and_some_have_just_begun(in_dojo: TenantScope) -> None:
+def test_some_students_train_regularly_some_have_left_and_some_have_just_begun(in_dojo: TenantScope) -> None:
     students = Student.objects.annotate(
         visits=Count("attendances"), last=Max("attendances__class_session__local_date")
     )
     assert students.filter(visits__gte=40).count() >= 10
-    gone = students.filter(status=Student.Status.INACTIVE)
-    assert gone.count() >= 5
-    assert all(student.last is None or student.last < TODAY - timedelta(days=30) for student in gone)
+    inactive = students.filter(status=Student.Status.INACTIVE)
+    assert inactive.count() >= 5
+    assert all(student.last is None or student.last < TODAY - timedelta(days=30) for student in inactive)
     assert students.filter(joined_on__gt=TODAY - timedelta(weeks=16), visits__gt=0).count() >= 5
     assert students.filter(status=Student.Status.TRIAL).exists()
 
@@ -269,7 +295,7 @@ def test_awards_come_from_exams_with_decisions_and_certificates(in_dojo: TenantS
     assert planned.candidates.exists()
 
 
-def test_some_may_be_promoted_now_and_some_may_not(in_dojo: TenantScope) -> None:
+def test_some_students_are_eligible_now_and_some_are_not(in_dojo: TenantScope) -> None:
     answers = Check(students=list(Student.objects.promotable()), as_of=TODAY).results()
     statuses = Counter(answer.step.status.value for answer in answers)
     assert statuses["eligible"] >= 3
@@ -277,7 +303,7 @@ def test_some_may_be_promoted_now_and_some_may_not(in_dojo: TenantScope) -> None
     assert statuses["not_eligible"] >= 20
 
 
-def test_there_are_balances_documents_and_notes(in_dojo: TenantScope) -> None:
+def test_there_are_opening_balances_documents_and_notes(in_dojo: TenantScope) -> None:
     kinds = Counter(StudentFact.objects.values_list("kind", flat=True))
     assert kinds["opening_attendance"] >= 20
     assert kinds["document"] >= 5
@@ -286,15 +312,15 @@ def test_there_are_balances_documents_and_notes(in_dojo: TenantScope) -> None:
 
 
 @pytest.mark.parametrize("dojo", [SEISHIN, TORA], ids=lambda dojo: dojo.slug)
-def test_everybody_signs_in_with_the_one_password(made: object, dojo: Any, now: object) -> None:
+def test_all_demo_users_sign_in_with_the_same_password(small_dojos: object, dojo: Any, now: object) -> None:
     roles = {}
-    for who in ("admin", "instructor", "assistant", "student", "parent"):
+    for user in ("admin", "instructor", "assistant", "student", "parent"):
         caller = Caller(host=f"{dojo.slug}.localhost")
-        answer = caller.post("/auth/login", {"email": address(dojo.slug, who), "password": DEMO_PASSWORD})
+        answer = caller.post("/auth/login", {"email": dojo.address(user), "password": DEMO_PASSWORD})
         assert answer.status_code == 200, answer.content
         caller.token = answer.json()["access"]
         me = caller.get("/me").json()
-        roles[who] = me["role"], len(me["students"])
+        roles[user] = me["role"], len(me["students"])
     assert roles == {
         "admin": (Role.ADMIN, 0),
         "instructor": (Role.INSTRUCTOR, 0),
@@ -304,14 +330,14 @@ def test_everybody_signs_in_with_the_one_password(made: object, dojo: Any, now: 
     }
 
 
-def test_making_them_twice_changes_nothing(in_dojo: TenantScope) -> None:
+def test_a_second_run_changes_nothing(in_dojo: TenantScope) -> None:
     before = _counts()
     lines = list(make_demo_dojos(now=NOW + timedelta(days=40)))
     assert [line.split()[0] for line in lines] == ["dojo", "dojo"]
     assert _counts() == before
 
 
-def test_a_dojo_that_is_somebodys_own_is_left_alone(seishin: TenantScope) -> None:
+def test_a_dojo_that_is_not_a_demo_is_left_alone(seishin: TenantScope) -> None:
     with tenant_scope(seishin):
         User.objects.filter(role=Role.ADMIN).update(email="me@mine.org", email_key="me@mine.org")
         Attendance.objects.all().delete()
@@ -321,15 +347,15 @@ def test_a_dojo_that_is_somebodys_own_is_left_alone(seishin: TenantScope) -> Non
         assert not Attendance.objects.exists()
 
 
-def test_the_big_dojo_has_exactly_as_many_as_were_asked_for(in_big: TenantScope) -> None:
-    assert Student.objects.count() == STUDENTS
-    assert Attendance.objects.count() == ATTENDANCES
-    assert Attendance.objects.values("student", "class_session").distinct().count() == ATTENDANCES
+def test_the_big_dojo_has_the_numbers_that_were_asked_for(in_big: TenantScope, size: Size) -> None:
+    assert Student.objects.count() == size.students
+    assert Attendance.objects.count() == size.attendances
+    assert Attendance.objects.values("student", "class_session").distinct().count() == size.attendances
     assert not Attendance.objects.filter(class_session__local_date__lt=F("student__joined_on")).exists()
     assert not Attendance.objects.filter(class_session__ends_at__gt=NOW).exists()
 
 
-def test_the_big_dojo_has_years_of_classes_and_of_ranks(in_big: TenantScope) -> None:
+def test_the_big_dojo_has_years_of_classes_and_ranks(in_big: TenantScope) -> None:
     first = Attendance.objects.aggregate(first=Min("class_session__local_date"))["first"]
     assert first < TODAY - timedelta(days=1_000)
     a_tuesday = ClassSession.objects.filter(local_date=TODAY - timedelta(days=6))
@@ -337,25 +363,28 @@ def test_the_big_dojo_has_years_of_classes_and_of_ranks(in_big: TenantScope) -> 
     assert RankEvent.objects.filter(kind=RankEvent.Kind.AWARD).exists()
 
 
-def test_a_run_that_was_killed_is_continued(made_big: str) -> None:
-    assert f"50 of {STUDENTS} students" in made_big
-    assert made_big.splitlines()[-1].startswith("50 students, 1,000 attendances in ")
+def test_a_run_continues_where_a_killed_run_stopped(printed: str, size: Size) -> None:
+    assert f"{size.students} of {size.students} students" in printed
+    last_line = printed.splitlines()[-1]
+    assert last_line.startswith(f"{size.students} students, {size.attendances:,} attendances in ")
 
 
-def test_the_planner_knows_the_big_tables(in_big: TenantScope, as_owner: psycopg.Connection[Any]) -> None:
+def test_the_planner_has_statistics_of_the_big_tables(
+    in_big: TenantScope, size: Size, as_owner: psycopg.Connection[Any]
+) -> None:
     table = f"{in_big.schema_name}.attendance_attendance"
     row = as_owner.execute("SELECT reltuples::int FROM pg_class WHERE oid = %s::regclass", [table]).fetchone()
-    assert row == (ATTENDANCES,)
+    assert row == (size.attendances,)
 
 
-def test_running_it_again_says_so_and_changes_nothing(in_big: TenantScope) -> None:
+def test_another_run_says_that_all_is_there_and_changes_nothing(in_big: TenantScope, size: Size) -> None:
     before = _counts()
-    assert "already; nothing was changed" in demo_big()
+    assert "already; nothing was changed" in run_demo_big(size)
     assert _counts() == before
 
 
 @pytest.mark.parametrize(
-    ("given", "why"),
+    ("option", "error"),
     [
         ("--slug=aiki", "is not a demo"),
         ("--slug=seishin", "one of the small demo dojos"),
@@ -365,6 +394,6 @@ def test_running_it_again_says_so_and_changes_nothing(in_big: TenantScope) -> No
         ("--attendances=100000", "from 0 to 150 times"),
     ],
 )
-def test_what_makes_no_sense_is_refused(given: str, why: str) -> None:
-    with pytest.raises(CommandError, match=why):
-        demo_big(given)
+def test_options_that_make_no_sense_are_refused(option: str, error: str) -> None:
+    with pytest.raises(CommandError, match=error):
+        run_demo_big(SMALL, option)

@@ -1,4 +1,4 @@
-"""Exam day for sixty: invitations, results, awards, and mails whose certificates open; then one exam is reopened."""
+"""An exam day: invitations, results, awards, mails with readable certificates; then the exam is reopened."""
 
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -15,9 +15,9 @@ from tests.promotions.pdf_reading import page_texts, qr_codes
 from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.responses import done, path_of
+from tests.support.sizes import small_or_full
 
-CANDIDATES = 60
-DAY = "2026-06-15"
+EXAM_DATE = "2026-06-15"
 
 
 @pytest.fixture
@@ -26,11 +26,11 @@ def smtp() -> Iterator[RecordingSmtpServer]:
         yield sink
 
 
-def sent(dojo: Dojo, smtp: RecordingSmtpServer, already: int) -> list[EmailMessage]:
-    """Have workers send what is in the outbox; return what arrived since."""
+def send_outbox(dojo: Dojo, smtp: RecordingSmtpServer, *, skip: int) -> list[EmailMessage]:
+    """Let workers send the outbox; return the mails that the server got, without the first `skip`."""
     while send_turn(dojo) is not None:
         pass
-    return smtp.taken[already:]
+    return smtp.taken[skip:]
 
 
 def certificate_in(mail: EmailMessage) -> bytes:
@@ -41,56 +41,61 @@ def certificate_in(mail: EmailMessage) -> bytes:
     return content
 
 
-def test_an_exam_for_sixty_from_invitation_to_certificates(dojo: Dojo, smtp: RecordingSmtpServer) -> None:
+@small_or_full("candidates", small=8, full=60)
+def test_an_exam_day_from_invitations_to_certificates(
+    dojo: Dojo, smtp: RecordingSmtpServer, candidates: int
+) -> None:
     school = GradedDojo(dojo)
     people = {}
-    for number in range(CANDIDATES):
-        name = f"Pupil{number}"
+    for number in range(candidates):
+        name = f"Student{number}"
         who = school.add_student(
             name, "2026-01-01", email=f"{name.lower()}@example.com", birth_date=ADULT_BIRTH_DATE
         )
         people[who["email"]] = who
 
-    # Invitations: one mail each.
-    exam = factories.exam(dojo, school.system, DAY, location="Main hall", guest_examiners=["Kenji Mori"])
+    # Each candidate gets one invitation by mail.
+    exam = factories.exam(
+        dojo, school.system, EXAM_DATE, location="Main hall", guest_examiners=["Kenji Mori"]
+    )
     path = f"/exams/{exam['id']}"
-    asked = [{"student": who["id"], "target_rank": school.rank("yellow")} for who in people.values()]
-    invited = done(dojo.instructor.post(f"{path}/candidates", {"candidates": asked}), 201)["results"]
+    body = [{"student": who["id"], "target_rank": school.rank("yellow")} for who in people.values()]
+    invited = done(dojo.instructor.post(f"{path}/candidates", {"candidates": body}), 201)["results"]
     assert {one["eligibility"]["status"] for one in invited} == {"eligible"}
-    invitations = sent(dojo, smtp, 0)
+    invitations = send_outbox(dojo, smtp, skip=0)
     assert sorted(mail["To"] for mail in invitations) == sorted(people)
     assert all("Main hall" in str(mail.get_body(("plain",))) for mail in invitations)
 
-    # Results, and all of them awarded.
+    # All pass and are awarded.
     results = [{"candidate": one["id"], "outcome": "passed"} for one in invited]
     done(dojo.instructor.post(f"{path}/results", {"results": results}))
     events = done(dojo.instructor.post(f"{path}/finish"))["rank_events"]
-    assert len(events) == CANDIDATES
+    assert len(events) == candidates
 
-    # Sixty mails, each with the certificate of whom it is written to: text and code read back from the paper.
-    mails = sent(dojo, smtp, CANDIDATES)
+    # Each gets a mail with their own certificate; its text and its code are read back from the PDF.
+    mails = send_outbox(dojo, smtp, skip=candidates)
     assert sorted(mail["To"] for mail in mails) == sorted(people)
     urls = set()
     for mail in mails:
         pdf = certificate_in(mail)
         (page,) = page_texts(pdf)
-        for said in (people[mail["To"]]["name"], "Yellow", "15 June 2026", "Kenji Mori", "Seishin Dojo"):
-            assert said in page
+        for text in (people[mail["To"]]["name"], "Yellow", "15 June 2026", "Kenji Mori", "Seishin Dojo"):
+            assert text in page
         (url,) = qr_codes(pdf)
         urls.add(url)
-    assert len(urls) == CANDIDATES
-    assert {asked_about(dojo, url)["status"] for url in urls} == {"genuine"}
-    assert len(page_texts(dojo.admin.get(f"{path}/certificates.pdf").getvalue())) == CANDIDATES
+    assert len(urls) == candidates
+    assert {public_check(dojo, url)["status"] for url in urls} == {"genuine"}
+    assert len(page_texts(dojo.admin.get(f"{path}/certificates.pdf").getvalue())) == candidates
 
-    # Reopened: the ranks are voided, and the papers that went out say so when they are asked about.
+    # After reopening, the ranks are voided and the public check says that the certificates are revoked.
     done(dojo.admin.post(f"{path}/reopening", {"reason": "The wrong list was read out."}))
-    assert {asked_about(dojo, url)["status"] for url in urls} == {"revoked"}
+    assert {public_check(dojo, url)["status"] for url in urls} == {"revoked"}
     assert school.rank_held(next(iter(people.values()))) == "white"
     with tenant_scope(dojo.tenant):
         assert not Candidate.objects.filter(event__isnull=False).exists()
-    assert sent(dojo, smtp, 2 * CANDIDATES) == []
+    assert send_outbox(dojo, smtp, skip=2 * candidates) == []
 
 
-def asked_about(dojo: Dojo, url: str) -> dict[str, Any]:
-    """Ask as anybody may who has the paper in hand."""
+def public_check(dojo: Dojo, url: str) -> dict[str, Any]:
+    """Open the URL of a certificate without a login."""
     return dict(done(dojo.anonymous.get(path_of(url))))

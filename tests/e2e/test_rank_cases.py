@@ -1,4 +1,7 @@
-"""The numbered cases of `rank-rules.md` through the HTTP API, and two properties of the answer."""
+"""Cases of federation rules through the HTTP API, and two properties of the check.
+
+The number of a case is that of the table "Cases" in docs/rank-rules.md. C1 to C7 are the conventions there.
+"""
 
 from datetime import date, timedelta
 from typing import Any
@@ -19,7 +22,7 @@ DAILY = {
 
 
 class Case:
-    """One student in one rank system, and what is asked about her."""
+    """One student in one rank system, with records and checks."""
 
     def __init__(self, dojo: Dojo, preset: str, **student: Any) -> None:
         self.dojo = dojo
@@ -27,13 +30,13 @@ class Case:
         self.system = factories.rank_system(dojo, preset, discipline=self.art["id"])
         self.who = factories.student(dojo, **student)
 
-    def holds(self, code: str, since: str) -> None:
+    def add_rank(self, code: str, since: str) -> None:
         factories.rank_event(self.dojo, self.who, factories.rank(self.system, code), since)
 
-    def has(self, kind: str, value: Any, on: str) -> None:
+    def add_fact(self, kind: str, value: Any, on: str) -> None:
         factories.fact(self.dojo, self.who, kind, value, on, rank_system=self.system["id"])
 
-    def came(self, first: str, days: int, times: int = 1) -> None:
+    def add_attendance(self, first: str, days: int, times: int = 1) -> None:
         """Record attendance on `days` days from `first` on, at `times` sessions of each."""
         last = (date.fromisoformat(first) + timedelta(days=days - 1)).isoformat()
         for nth in range(times):
@@ -45,31 +48,31 @@ class Case:
             for session in sessions:
                 factories.attendance(self.dojo, self.who, session)
 
-    def ask(self, target: str, as_of: str) -> dict[str, Any]:
-        asked = {
+    def check(self, target: str, as_of: str) -> dict[str, Any]:
+        body = {
             "students": [self.who["id"]],
             "target_rank": factories.rank(self.system, target),
             "as_of": as_of,
         }
-        (answer,) = done(self.dojo.admin.post("/promotions/check", asked))["results"]
+        (answer,) = done(self.dojo.admin.post("/promotions/check", body))["results"]
         assert answer["target_rank"]["id"] == factories.rank(self.system, target)
         return dict(answer)
 
     def assert_eligible(self, target: str, as_of: str) -> None:
-        answer = self.ask(target, as_of)
+        answer = self.check(target, as_of)
         assert answer["status"] == "eligible", answer
         assert {one["status"] for one in answer["criteria"]} <= {"met"}
 
     def failing(self, target: str, as_of: str) -> dict[str, dict[str, Any]]:
-        """Return the criteria that are not met, by their kind, where she may not be promoted."""
-        answer = self.ask(target, as_of)
+        """Assert that the student is not eligible; return the criteria that are not met, by kind."""
+        answer = self.check(target, as_of)
         assert answer["status"] == "not_eligible", answer
         return {one["kind"]: one for one in answer["criteria"] if one["status"] != "met"}
 
 
-def test_case_1_two_years_are_not_730_days(dojo: Dojo) -> None:
+def test_case_1_a_wait_of_24_months_is_not_730_days(dojo: Dojo) -> None:
     case = Case(dojo, "ibjjf-adult", birth_date="1990-05-05")
-    case.holds("blue", "2023-03-15")
+    case.add_rank("blue", "2023-03-15")
     assert (date(2025, 3, 14) - date(2023, 3, 15)).days == 730
     failing = case.failing("purple", "2025-03-14")
     assert list(failing) == ["time_in_rank"]
@@ -78,16 +81,16 @@ def test_case_1_two_years_are_not_730_days(dojo: Dojo) -> None:
     case.assert_eligible("purple", "2025-03-15")
 
 
-def test_case_2_a_wait_ends_with_a_shorter_month(dojo: Dojo) -> None:
+def test_case_2_a_wait_ends_on_the_last_day_of_a_shorter_month(dojo: Dojo) -> None:
     case = Case(dojo, "ibjjf-adult", birth_date="1990-01-01")
-    case.holds("purple", "2024-08-31")
+    case.add_rank("purple", "2024-08-31")
     assert list(case.failing("brown", "2026-02-27")) == ["time_in_rank"]
     case.assert_eligible("brown", "2026-02-28")
 
 
-def test_case_9_a_birthday_on_the_first_of_march(dojo: Dojo) -> None:
+def test_case_9_full_age_is_reached_on_the_birthday(dojo: Dojo) -> None:
     case = Case(dojo, "kukkiwon", birth_date="2010-03-01")
-    case.holds("1-dan", "2025-02-28")
+    case.add_rank("1-dan", "2025-02-28")
     failing = case.failing("2-dan", "2026-02-28")
     assert list(failing) == ["age"], "the time is met"
     assert (failing["age"]["have"], failing["age"]["need"], failing["age"]["earliest_on"]) == (
@@ -98,23 +101,23 @@ def test_case_9_a_birthday_on_the_first_of_march(dojo: Dojo) -> None:
     case.assert_eligible("2-dan", "2026-03-01")
 
 
-def test_case_13_days_are_counted_not_sessions(dojo: Dojo) -> None:
+def test_case_13_days_are_counted_and_not_sessions(dojo: Dojo) -> None:
     case = Case(dojo, "aikikai")
-    case.holds("5-kyu", "2026-01-10")
-    case.came("2026-01-11", days=7, times=2)
-    case.came("2026-01-18", days=31)
+    case.add_rank("5-kyu", "2026-01-10")
+    case.add_attendance("2026-01-11", days=7, times=2)
+    case.add_attendance("2026-01-18", days=31)
     failing = case.failing("4-kyu", "2026-06-01")
     assert list(failing) == ["attendance_count"]
     assert (failing["attendance_count"]["have"], failing["attendance_count"]["need"]) == (38, 40)
-    case.came("2026-03-01", days=2)
+    case.add_attendance("2026-03-01", days=2)
     case.assert_eligible("4-kyu", "2026-06-01")
 
 
-def test_case_14_only_what_came_after_the_rank_counts(dojo: Dojo) -> None:
+def test_case_14_only_attendance_after_the_rank_counts(dojo: Dojo) -> None:
     case = Case(dojo, "aikikai")
-    case.holds("4-kyu", "2026-03-01")
-    case.has("opening_attendance", 150, "2026-02-01")
-    case.came("2026-03-01", days=51)
+    case.add_rank("4-kyu", "2026-03-01")
+    case.add_fact("opening_attendance", 150, "2026-02-01")
+    case.add_attendance("2026-03-01", days=51)
     failing = case.failing("3-kyu", "2026-04-19")
     assert (failing["attendance_count"]["have"], failing["attendance_count"]["need"]) == (49, 50)
     case.assert_eligible("3-kyu", "2026-04-20")
@@ -122,35 +125,35 @@ def test_case_14_only_what_came_after_the_rank_counts(dojo: Dojo) -> None:
 
 def test_case_15_every_criterion_of_a_path_is_needed(dojo: Dojo) -> None:
     all_but_time = Case(dojo, "aikikai")
-    all_but_time.holds("1-dan", "2025-04-01")
-    all_but_time.has("opening_attendance", 255, "2026-01-01")
-    all_but_time.came("2026-02-01", days=5)
-    all_but_time.has("document", "article", "2026-01-05")
+    all_but_time.add_rank("1-dan", "2025-04-01")
+    all_but_time.add_fact("opening_attendance", 255, "2026-01-01")
+    all_but_time.add_attendance("2026-02-01", days=5)
+    all_but_time.add_fact("document", "article", "2026-01-05")
     failing = all_but_time.failing("2-dan", "2026-03-31")
     assert list(failing) == ["time_in_rank"]
     assert failing["time_in_rank"]["earliest_on"] == "2026-04-01"
-    assert all_but_time.ask("2-dan", "2026-03-31")["earliest_on"] == "2026-04-01"
+    assert all_but_time.check("2-dan", "2026-03-31")["earliest_on"] == "2026-04-01"
     all_but_time.assert_eligible("2-dan", "2026-04-01")
 
 
-def test_case_15_a_day_and_an_article_may_be_missing(dojo: Dojo) -> None:
+def test_case_15_every_missing_criterion_is_listed(dojo: Dojo) -> None:
     case = Case(dojo, "aikikai")
-    case.holds("1-dan", "2025-04-01")
-    case.has("opening_attendance", 190, "2026-01-01")
-    case.came("2026-02-01", days=9)
-    case.has("document", "essay", "2026-01-05")
+    case.add_rank("1-dan", "2025-04-01")
+    case.add_fact("opening_attendance", 190, "2026-01-01")
+    case.add_attendance("2026-02-01", days=9)
+    case.add_fact("document", "essay", "2026-01-05")
     failing = case.failing("2-dan", "2026-04-01")
-    assert set(failing) == {"attendance_count", "document"}, "every failing criterion is told"
+    assert set(failing) == {"attendance_count", "document"}, "every failing criterion is listed"
     assert (failing["attendance_count"]["have"], failing["attendance_count"]["need"]) == (199, 200)
-    case.came("2026-03-01", days=1)
+    case.add_attendance("2026-03-01", days=1)
     assert list(case.failing("2-dan", "2026-04-01")) == ["document"]
-    case.has("document", "article", "2026-03-02")
+    case.add_fact("document", "article", "2026-03-02")
     case.assert_eligible("2-dan", "2026-04-01")
 
 
-def test_case_18_full_age_on_the_day(dojo: Dojo) -> None:
+def test_case_18_full_age_counts_on_the_day_itself(dojo: Dojo) -> None:
     case = Case(dojo, "fik-kendo", birth_date="1980-11-26")
-    case.holds("7-dan", "2016-11-20")
+    case.add_rank("7-dan", "2016-11-20")
     failing = case.failing("8-dan", "2026-11-20")
     assert list(failing) == ["age"], "the time is met"
     assert (failing["age"]["have"], failing["age"]["need"], failing["age"]["earliest_on"]) == (
@@ -161,16 +164,16 @@ def test_case_18_full_age_on_the_day(dojo: Dojo) -> None:
     case.assert_eligible("8-dan", "2026-11-26")
 
 
-def test_case_23_nothing_recorded_is_unknown_and_not_zero(dojo: Dojo) -> None:
+def test_case_23_missing_attendance_is_unknown_and_not_zero(dojo: Dojo) -> None:
     case = Case(dojo, "aikikai")
-    case.holds("2-kyu", "2024-09-01")
-    answer = case.ask("1-kyu", "2026-06-15")
+    case.add_rank("2-kyu", "2024-09-01")
+    answer = case.check("1-kyu", "2026-06-15")
     assert answer["status"] == "unknown"
     (criterion,) = answer["criteria"]
     assert (criterion["status"], criterion["have"], criterion["need"]) == ("unknown", None, 60)
-    case.has("opening_attendance", 55, "2026-06-01")
+    case.add_fact("opening_attendance", 55, "2026-06-01")
     assert case.failing("1-kyu", "2026-06-15")["attendance_count"]["have"] == 55
-    case.came("2026-06-02", days=5)
+    case.add_attendance("2026-06-02", days=5)
     case.assert_eligible("1-kyu", "2026-06-15")
 
 
@@ -234,7 +237,7 @@ promising = st.builds(
     st.none() | st.integers(0, 200),
     st.lists(rank_events.filter(lambda event: event[2] != "import"), max_size=1),
 )
-"""Histories in which a date can mostly be given: she holds a rank, and what time cannot bring is partly there."""
+"""Histories with a mostly known earliest date: a rank is held, and most other facts are recorded."""
 
 
 @pytest.fixture
@@ -242,8 +245,8 @@ def ladder(dojo: Dojo) -> dict[str, Any]:
     return dojo.create("/rank-systems", LADDER)
 
 
-def entered(dojo: Dojo, system: dict[str, Any], born: str | None, history: list[Any]) -> dict[str, Any]:
-    """Return a student whose history was entered in this order."""
+def student_with(dojo: Dojo, system: dict[str, Any], born: str | None, history: list[Any]) -> dict[str, Any]:
+    """Create a student and enter the history in this order."""
     who = factories.student(dojo, birth_date=born)
     for kind, value, *rest in history:
         if kind == "rank":
@@ -256,10 +259,10 @@ def entered(dojo: Dojo, system: dict[str, Any], born: str | None, history: list[
     return who
 
 
-def asked(
+def checked(
     dojo: Dojo, system: dict[str, Any], as_of: str, *people: dict[str, Any]
 ) -> list[list[dict[str, Any]]]:
-    """Return what is answered about each of these, without their names."""
+    """Return the results of a check for each student, without the names."""
     body = {"students": [who["id"] for who in people], "rank_system": system["id"], "as_of": as_of}
     results = done(dojo.admin.post("/promotions/check", body))["results"]
     return [
@@ -286,8 +289,8 @@ def test_the_order_of_entry_does_not_matter(
     dojo: Dojo, ladder: dict[str, Any], history: list[Any], born: str | None, as_of: str, data: st.DataObject
 ) -> None:
     otherwise = data.draw(st.permutations(history))
-    one, other = entered(dojo, ladder, born, history), entered(dojo, ladder, born, otherwise)
-    first, second = asked(dojo, ladder, as_of, one, other)
+    one, other = student_with(dojo, ladder, born, history), student_with(dojo, ladder, born, otherwise)
+    first, second = checked(dojo, ladder, as_of, one, other)
     assert first == second
     held = [done(dojo.admin.get(f"/students/{who['id']}"))["ranks"] for who in (one, other)]
     assert held[0] == held[1]
@@ -299,11 +302,11 @@ def test_the_order_of_entry_does_not_matter(
     born=st.dates(date(2012, 1, 1), date(2017, 12, 31)).map(date.isoformat),
     as_of=st.dates(date(2026, 5, 3), date(2026, 6, 15)).map(date.isoformat),
 )
-def test_a_given_earliest_date_is_the_first_on_which_the_answer_is_eligible(
+def test_the_earliest_date_is_the_first_date_with_status_eligible(
     dojo: Dojo, ladder: dict[str, Any], history: list[Any], born: str, as_of: str
 ) -> None:
-    who = entered(dojo, ladder, born, history)
-    (answers,) = asked(dojo, ladder, as_of, who)
+    who = student_with(dojo, ladder, born, history)
+    (answers,) = checked(dojo, ladder, as_of, who)
     for answer in answers:
         if answer["earliest_on"] is None:
             continue
@@ -318,8 +321,8 @@ def test_a_given_earliest_date_is_the_first_on_which_the_answer_is_eligible(
 def status_on(
     dojo: Dojo, system: dict[str, Any], who: dict[str, Any], about: dict[str, Any], day: date
 ) -> str | None:
-    """Return the status on that day of the step that `about` tells of; None where it is not open then."""
-    (answers,) = asked(dojo, system, day.isoformat(), who)
+    """Return the status of the same step on another day; `None` if the step is not open then."""
+    (answers,) = checked(dojo, system, day.isoformat(), who)
     steps = [
         one["status"]
         for one in answers

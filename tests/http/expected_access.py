@@ -1,14 +1,15 @@
-"""Who may do what, as CONTRACT.md says it: our own reading of its role matrix, route by route.
+"""The expected access of each role to each route, from the role matrix in docs/api.md.
 
-Independent of `config.access`, on purpose. A row says what an admin, an instructor, an assistant, a student and a kiosk
-device are answered in their own dojo when everything else is right.
+It is written by hand and does not import `config.access`, so that the test compares two independent sources. A row has
+the status that an admin, an instructor, an assistant, a student and a kiosk device get in their own dojo for a valid
+request. A new route needs a row here, and its path parameters an entry in `IDS_IN_PATHS`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from tests.http.sample_dojos import LINK, NEW_PASSWORD, PASSWORD, World
+from tests.http.sample_dojos import LINK, NEW_PASSWORD, PASSWORD, SampleHost
 from tests.support import factories
 
 NO: Final = 403
@@ -19,21 +20,21 @@ PAGE: Final = "text/html"
 PDF: Final = "application/pdf"
 ZIP: Final = "application/zip"
 OWN: Final = "own"
-"""Like an admin, but only for what belongs to him: other rows are 404, and not in his lists."""
+"""The status of an admin, for own data only: other rows are 404 and missing from lists."""
 
-Body = Callable[[World, str], dict[str, Any]]
+Body = Callable[[SampleHost, str], dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A body that is a file, in the part `file` of a form."""
+    """A body that is a CSV file, sent as the form field `file`."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Row:
-    """What each role is answered, and the body, file or query that makes it succeed."""
+    """The status of each role, with the body, file or query of a valid request."""
 
     admin: int
     instructor: int = NO
@@ -42,15 +43,15 @@ class Row:
     device: int = NO
     body: Body | None = None
     upload: Upload | None = None
-    query: Callable[[World], str] | None = None
+    query: Callable[[SampleHost], str] | None = None
     media: str = JSON
-    """The type of an answer that is not refused; refusals are JSON on every route."""
+    """The media type of a 2xx response. Errors are JSON on every route."""
     public: bool = False
 
     def status_for(self, role: str) -> int:
-        """Return the status for a role that acts on what it may see."""
-        wanted = getattr(self, role)
-        return self.admin if wanted == OWN else int(wanted)
+        """Return the status for a role that acts on an object it may see."""
+        status = getattr(self, role)
+        return self.admin if status == OWN else int(status)
 
 
 def admins(status: int, body: Body | None = None) -> Row:
@@ -65,7 +66,7 @@ def staff(status: int, body: Body | None = None) -> Row:
     return Row(status, status, status, body=body)
 
 
-def everybody(status: int, body: Body | None = None) -> Row:
+def all_users(status: int, body: Body | None = None) -> Row:
     return Row(status, status, status, status, body=body)
 
 
@@ -78,101 +79,107 @@ def public(status: int, body: Body | None = None) -> Row:
 
 
 def and_devices(row: Row) -> Row:
-    """Return the row, open to the dojo's kiosks too."""
+    """Return the row, with the same status for kiosk devices."""
     return replace(row, device=row.admin)
 
 
-def says(**fields: Any) -> Body:
-    """Return a body that is the same for everybody."""
-    return lambda world, role: dict(fields)
+def json_body(**fields: Any) -> Body:
+    """Return a body that is the same for every host and role."""
+    return lambda sample, role: dict(fields)
 
 
-def names(*, also: dict[str, Any] | None = None, **fields: str) -> Body:
-    """Return a body whose fields are ids of the world."""
-    return lambda world, role: {**(also or {}), **{name: world.ids[of] for name, of in fields.items()}}
+def json_with_ids(*, also: dict[str, Any] | None = None, **fields: str) -> Body:
+    """Return a body whose fields are ids of the host, by the names in `ids`; `also` is added as it is."""
+    return lambda sample, role: {**(also or {}), **{name: sample.ids[of] for name, of in fields.items()}}
 
 
-REASON = says(reason="It was entered twice.")
+REASON = json_body(reason="It was entered twice.")
 
 SIGN_IN: Final[dict[str, dict[str, Row]]] = {
     "/openapi.json": {"GET": public(200)},
     "/docs": {"GET": replace(public(200), media=PAGE)},
-    "/auth/login": {"POST": public(200, says(email="c@example.com", password=PASSWORD))},
-    "/auth/refresh": {"POST": public(200, lambda world, role: {"refresh": world.refresh})},
-    "/auth/logout": {"POST": public(204, lambda world, role: {"refresh": world.refresh})},
-    "/auth/password": {"POST": everybody(204, says(current_password=PASSWORD, new_password=NEW_PASSWORD))},
-    "/auth/password/reset": {"POST": public(204, says(email="c@example.com"))},
-    "/auth/password/reset/confirm": {"POST": public(204, says(token=LINK, new_password=NEW_PASSWORD))},
-    "/me": {"GET": and_devices(everybody(200)), "PATCH": everybody(200, says(name="Somebody New"))},
+    "/auth/login": {"POST": public(200, json_body(email="c@example.com", password=PASSWORD))},
+    "/auth/refresh": {"POST": public(200, lambda sample, role: {"refresh": sample.refresh})},
+    "/auth/logout": {"POST": public(204, lambda sample, role: {"refresh": sample.refresh})},
+    "/auth/password": {
+        "POST": all_users(204, json_body(current_password=PASSWORD, new_password=NEW_PASSWORD))
+    },
+    "/auth/password/reset": {"POST": public(204, json_body(email="c@example.com"))},
+    "/auth/password/reset/confirm": {"POST": public(204, json_body(token=LINK, new_password=NEW_PASSWORD))},
+    "/me": {"GET": and_devices(all_users(200)), "PATCH": all_users(200, json_body(name="Another Name"))},
 }
 
 PLATFORM: Final[dict[str, dict[str, Row]]] = {
     **SIGN_IN,
     "/audit": {"GET": admins(200)},
-    "/users": {"GET": admins(200), "POST": admins(201, says(email="new@example.com", role="admin"))},
-    "/users/{}": {"GET": admins(200), "PATCH": admins(200, says(name="Renamed")), "DELETE": admins(204)},
+    "/users": {"GET": admins(200), "POST": admins(201, json_body(email="new@example.com", role="admin"))},
+    "/users/{}": {"GET": admins(200), "PATCH": admins(200, json_body(name="Renamed")), "DELETE": admins(204)},
     "/tenants": {
         "GET": admins(200),
-        "POST": admins(201, says(name="New Dojo", slug="new-dojo", admin={"email": "head@example.com"})),
+        "POST": admins(201, json_body(name="New Dojo", slug="new-dojo", admin={"email": "head@example.com"})),
     },
-    "/tenants/{}": {"GET": admins(200), "PATCH": admins(200, says(name="Renamed")), "DELETE": admins(202)},
+    "/tenants/{}": {
+        "GET": admins(200),
+        "PATCH": admins(200, json_body(name="Renamed")),
+        "DELETE": admins(202),
+    },
     "/tenants/{}/usage": {"GET": admins(200)},
-    "/tenants/{}/impersonations": {"POST": admins(201, says(reason="Ticket 4711"))},
-    "/tenants/{}/purge": {"POST": admins(204, says(confirm="spare-deleting"))},
-    # whole dojos: superadmins ask for them; whoever has the link of an archive may fetch it
+    "/tenants/{}/impersonations": {"POST": admins(201, json_body(reason="Ticket 4711"))},
+    "/tenants/{}/purge": {"POST": admins(204, json_body(confirm="spare-deleting"))},
+    # exports of a dojo: superadmins create them; the link of an archive needs no login
     "/tenants/{}/exports": {"POST": admins(202)},
     "/tenants/{}/exports/{}": {"GET": admins(200)},
     "/tenants/{}/exports/{}/archive": {
-        "GET": replace(public(200), query=lambda world: f"?token={world.codes['archive link']}", media=ZIP)
+        "GET": replace(public(200), query=lambda sample: f"?token={sample.codes['archive link']}", media=ZIP)
     },
     "/tenants/{}/domains": {
         "GET": admins(200),
-        "POST": admins(201, says(domain="other.seishin-dojo.de")),
+        "POST": admins(201, json_body(domain="other.seishin-dojo.de")),
     },
     "/tenants/{}/domains/{}": {
         "GET": admins(200),
-        "PATCH": admins(200, says(is_primary=True)),
+        "PATCH": admins(200, json_body(is_primary=True)),
         "DELETE": admins(204),
     },
     "/tenants/{}/domains/{}/verification": {"POST": admins(200)},
 }
 
 
-def _class(world: World, role: str) -> dict[str, Any]:
+def _class(sample: SampleHost, role: str) -> dict[str, Any]:
     return {
         "name": "Morning class",
         "recurrence": factories.SCHEDULE,
-        "discipline": world.ids["discipline"],
-        "instructors": [world.ids["user"]],
-        "min_rank": world.ids["rank"],
+        "discipline": sample.ids["discipline"],
+        "instructors": [sample.ids["user"]],
+        "min_rank": sample.ids["rank"],
     }
 
 
-def _scan(world: World, role: str) -> dict[str, Any]:
+def _scan(sample: SampleHost, role: str) -> dict[str, Any]:
     if role == "student":
-        return {"token": world.codes["session"]}
-    return {"token": world.codes["student"], "class_session": world.ids["session"]}
+        return {"token": sample.codes["session"]}
+    return {"token": sample.codes["student"], "class_session": sample.ids["session"]}
 
 
-def _code(world: World, role: str) -> dict[str, Any]:
+def _code(sample: SampleHost, role: str) -> dict[str, Any]:
     if role == "device":
-        return {"class_session": world.ids["session"]}
-    return {"student": world.ids["student"]}
+        return {"class_session": sample.ids["session"]}
+    return {"student": sample.ids["student"]}
 
 
-def _sync(world: World, role: str) -> dict[str, Any]:
+def _sync(sample: SampleHost, role: str) -> dict[str, Any]:
     said = {"nonce": "offline-1", "scanned_at": "2026-06-15T16:40:00Z"}
-    scan = {"token": world.codes["student"], "class_session": world.ids["session"], **said}
+    scan = {"token": sample.codes["student"], "class_session": sample.ids["session"], **said}
     return {"sent_at": "2026-06-15T16:40:00Z", "scans": [scan]}
 
 
-def _check(world: World, role: str) -> dict[str, Any]:
-    asked = {"rank_system": world.ids["rank system"], "target_rank": world.ids["rank"]}
-    return {"students": [world.ids["student"]], **asked}
+def _check(sample: SampleHost, role: str) -> dict[str, Any]:
+    asked = {"rank_system": sample.ids["rank system"], "target_rank": sample.ids["rank"]}
+    return {"students": [sample.ids["student"]], **asked}
 
 
-def _new_user(world: World, role: str) -> dict[str, Any]:
-    return {"email": "new@example.com", "name": "New", "role": "student", "students": [world.ids["student"]]}
+def _new_user(sample: SampleHost, role: str) -> dict[str, Any]:
+    return {"email": "new@example.com", "name": "New", "role": "student", "students": [sample.ids["student"]]}
 
 
 DOJO: Final[dict[str, dict[str, Row]]] = {
@@ -180,25 +187,25 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     "/audit": {"GET": admins(200)},
     # users: admins write, other staff read
     "/users": {"GET": staff(200), "POST": admins(201, _new_user)},
-    "/users/{}": {"GET": staff(200), "PATCH": admins(200, says(name="Renamed")), "DELETE": admins(204)},
+    "/users/{}": {"GET": staff(200), "PATCH": admins(200, json_body(name="Renamed")), "DELETE": admins(204)},
     # settings: admins write, other staff read
-    "/settings": {"GET": staff(200), "PATCH": admins(200, says(late_after_minutes=5))},
+    "/settings": {"GET": staff(200), "PATCH": admins(200, json_body(late_after_minutes=5))},
     "/settings/logo": {
         "GET": staff(200),
-        "PUT": admins(200, says(image=factories.RED_PIXEL)),
+        "PUT": admins(200, json_body(image=factories.RED_PIXEL)),
         "DELETE": admins(204),
     },
-    # devices: admins only; a device pairs itself, which nobody is logged in for
-    "/devices": {"GET": admins(200), "POST": admins(201, says(name="Side door", location="Hall B"))},
+    # devices: admins only; pairing needs the code and no login
+    "/devices": {"GET": admins(200), "POST": admins(201, json_body(name="Side door", location="Hall B"))},
     "/devices/{}": {"GET": admins(200), "DELETE": admins(204)},
-    "/devices/pairing": {"POST": public(201, lambda world, role: {"code": world.codes["pairing"]})},
+    "/devices/pairing": {"POST": public(201, lambda sample, role: {"code": sample.codes["pairing"]})},
     # import, export, erasure: admins only
     "/students/import": {
         "POST": Row(200, upload=Upload("first_name,last_name,external_id\nSora,Kato,k-9\n"))
     },
     "/students/export": {"GET": replace(admins(200), media=CSV)},
     "/students/{}/export": {"GET": admins(200)},
-    "/students/{}/erasure": {"POST": admins(204, names(confirm="student"))},
+    "/students/{}/erasure": {"POST": admins(204, json_with_ids(confirm="student"))},
     "/rank-events/import": {
         "POST": Row(
             200,
@@ -208,102 +215,113 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     "/facts/import": {
         "POST": Row(200, upload=Upload("external_id,kind,value,on\nmika-1,points,3,2026-02-10\n"))
     },
-    # disciplines, rank systems, presets: admins write, everybody reads
-    "/disciplines": {"GET": everybody(200), "POST": admins(201, says(name="Iaido"))},
+    # disciplines, rank systems, presets: admins write, all users read
+    "/disciplines": {"GET": all_users(200), "POST": admins(201, json_body(name="Iaido"))},
     "/disciplines/{}": {
-        "GET": everybody(200),
-        "PATCH": admins(200, says(name="Jodo")),
+        "GET": all_users(200),
+        "PATCH": admins(200, json_body(name="Jodo")),
         "DELETE": admins(204),
     },
-    "/rank-systems/presets": {"GET": everybody(200)},
+    "/rank-systems/presets": {"GET": all_users(200)},
     "/rank-systems": {
-        "GET": everybody(200),
-        "POST": admins(201, names(discipline="discipline", also={"preset": "fik-kendo"})),
+        "GET": all_users(200),
+        "POST": admins(201, json_with_ids(discipline="discipline", also={"preset": "fik-kendo"})),
     },
     "/rank-systems/{}": {
-        "GET": everybody(200),
-        "PATCH": admins(200, says(name="Our grades")),
+        "GET": all_users(200),
+        "PATCH": admins(200, json_body(name="Our grades")),
         "DELETE": admins(204),
     },
     "/rank-systems/{}/rules": {
-        "GET": everybody(200),
-        "PUT": admins(200, lambda world, role: {**world.rules, "note": "As our dojo does it."}),
+        "GET": all_users(200),
+        "PUT": admins(200, lambda sample, role: {**sample.rules, "note": "As our dojo does it."}),
     },
     # students, guardians, holds: staff write (assistants delete nothing), students read their own
-    "/students": {"GET": staff_and_own(200), "POST": staff(201, says(first_name="Aoi", last_name="Mori"))},
+    "/students": {
+        "GET": staff_and_own(200),
+        "POST": staff(201, json_body(first_name="Aoi", last_name="Mori")),
+    },
     "/students/{}": {
         "GET": staff_and_own(200),
-        "PATCH": staff(200, says(phone="030 1234")),
+        "PATCH": staff(200, json_body(phone="030 1234")),
         "DELETE": teachers(204),
     },
     "/guardians": {"GET": staff_and_own(200)},
     "/students/{}/holds": {
         "GET": staff_and_own(200),
-        "POST": staff(201, says(**{"from": "2026-07-01", "until": "2026-07-14", "reason": "Abroad"})),
+        "POST": staff(201, json_body(**{"from": "2026-07-01", "until": "2026-07-14", "reason": "Abroad"})),
     },
     "/students/{}/holds/{}": {
         "GET": staff_and_own(200),
-        "PATCH": staff(200, says(until="2026-01-20")),
+        "PATCH": staff(200, json_body(until="2026-01-20")),
         "DELETE": teachers(204),
     },
     # notes: admins and instructors write, assistants read, students do not see them
-    "/students/{}/notes": {"GET": staff(200), "POST": teachers(201, says(text="Right knee"))},
+    "/students/{}/notes": {"GET": staff(200), "POST": teachers(201, json_body(text="Right knee"))},
     "/students/{}/notes/{}": {
         "GET": staff(200),
-        "PATCH": teachers(200, says(text="Both knees")),
+        "PATCH": teachers(200, json_body(text="Both knees")),
         "DELETE": teachers(204),
     },
     # facts: admins and instructors write, assistants read, students read their own
     "/students/{}/facts": {
         "GET": staff_and_own(200),
         "POST": teachers(
-            201, names(rank_system="rank system", also={"kind": "points", "value": 3, "on": "2026-01-01"})
+            201,
+            json_with_ids(rank_system="rank system", also={"kind": "points", "value": 3, "on": "2026-01-01"}),
         ),
     },
     "/facts/{}/void": {"POST": teachers(200, REASON)},
     # rank events: staff read, students their own; only admins and instructors write
     "/students/{}/rank-events": {
         "GET": staff_and_own(200),
-        "POST": teachers(201, names(rank="rank", also={"kind": "import", "effective_on": "2026-03-01"})),
+        "POST": teachers(
+            201, json_with_ids(rank="rank", also={"kind": "import", "effective_on": "2026-03-01"})
+        ),
     },
     "/rank-events": {"GET": staff_and_own(200)},
     "/rank-events/{}/void": {"POST": teachers(200, REASON)},
-    # classes, sessions: admins and instructors write, everybody reads, devices today's sessions
-    "/classes": {"GET": everybody(200), "POST": teachers(201, _class)},
+    # classes, sessions: admins and instructors write, all users read, devices read today's sessions
+    "/classes": {"GET": all_users(200), "POST": teachers(201, _class)},
     "/classes/{}": {
-        "GET": everybody(200),
-        "PATCH": teachers(200, names(discipline="discipline", also={"capacity": 20})),
+        "GET": all_users(200),
+        "PATCH": teachers(200, json_with_ids(discipline="discipline", also={"capacity": 20})),
         "DELETE": teachers(204),
     },
     "/class-sessions": {
-        "GET": and_devices(everybody(200)),
+        "GET": and_devices(all_users(200)),
         "POST": teachers(
             201,
-            names(**{"class": "class"}, also={"starts_at": "2026-06-20T10:00:00Z", "duration_minutes": 60}),
+            json_with_ids(
+                **{"class": "class"}, also={"starts_at": "2026-06-20T10:00:00Z", "duration_minutes": 60}
+            ),
         ),
     },
     "/class-sessions/{}": {
-        "GET": and_devices(everybody(200)),
-        "PATCH": teachers(200, says(note="Bring a jo.")),
+        "GET": and_devices(all_users(200)),
+        "PATCH": teachers(200, json_body(note="Bring a jo.")),
     },
-    "/class-sessions/{}/cancellation": {"POST": teachers(201, says()), "DELETE": teachers(204)},
+    "/class-sessions/{}/cancellation": {"POST": teachers(201, json_body()), "DELETE": teachers(204)},
     "/class-sessions/{}/roster": {
         "PUT": staff(
-            200, lambda world, role: {"entries": [{"student": world.ids["student"], "state": "present"}]}
+            200, lambda sample, role: {"entries": [{"student": sample.ids["student"], "state": "present"}]}
         )
     },
     # enrolments, rosters: staff write, students read their own enrolment
-    "/classes/{}/enrolments": {"GET": staff_and_own(200), "POST": staff(201, names(student="third student"))},
-    "/classes/{}/enrolments/{}": {"DELETE": staff(204)},
-    # one's feed of the schedule: whoever has a login makes and ends his own; its address is all that reading it takes
-    "/me/calendar": {"POST": everybody(201, says()), "DELETE": everybody(204)},
-    "/calendar.ics": {
-        "GET": replace(public(200), query=lambda world: f"?token={world.codes['feed']}", media=ICS)
+    "/classes/{}/enrolments": {
+        "GET": staff_and_own(200),
+        "POST": staff(201, json_with_ids(student="third student")),
     },
-    # codes: everybody, students for themselves, devices those of sessions; no reissue by students
+    "/classes/{}/enrolments/{}": {"DELETE": staff(204)},
+    # the calendar feed: each user creates and deletes their own; its secret address needs no login
+    "/me/calendar": {"POST": all_users(201, json_body()), "DELETE": all_users(204)},
+    "/calendar.ics": {
+        "GET": replace(public(200), query=lambda sample: f"?token={sample.codes['feed']}", media=ICS)
+    },
+    # codes: all users, students for themselves, devices for sessions; students do not reissue cards
     "/qr": {"POST": and_devices(staff_and_own(201, _code))},
-    "/students/{}/card": {"POST": staff(201, says()), "DELETE": staff(204)},
-    # the page that a session's code leads to: public, as whoever scans it may have no login yet
+    "/students/{}/card": {"POST": staff(201, json_body()), "DELETE": staff(204)},
+    # the page behind the code of a session: public, since a person who scans it may have no login yet
     "/check-in/{}": {"GET": replace(public(200), media=PAGE)},
     # attendance: staff write (assistants void what they recorded), devices scan and sync, students scan a session's
     # code and read their own
@@ -312,7 +330,7 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     "/attendance/refusals": {"GET": staff(200)},
     "/attendance": {
         "GET": staff_and_own(200),
-        "POST": staff(201, names(student="third student", class_session="session")),
+        "POST": staff(201, json_with_ids(student="third student", class_session="session")),
     },
     "/attendance/{}": {"GET": staff_and_own(200)},
     "/attendance/{}/void": {"POST": staff(200, REASON)},
@@ -322,12 +340,13 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     "/reports/absentees": {"GET": staff(200)},
     "/reports/ranks": {"GET": staff(200)},
     "/reports/expected-attendance": {"GET": staff(200)},
-    # promotions: everybody asks, students about themselves
+    # promotion check: all users, students for themselves
     "/promotions/check": {"POST": staff_and_own(200, _check)},
-    # awards, rank events, batches: admins and instructors (not for themselves); why a rank was awarded is read like it
+    # awards, batches: admins and instructors, not for themselves; decisions are read like rank events
     "/promotions": {
         "POST": teachers(
-            201, names(student="third student", target_rank="rank", also={"override_reason": "Seminar"})
+            201,
+            json_with_ids(student="third student", target_rank="rank", also={"override_reason": "Seminar"}),
         )
     },
     "/rank-events/{}/decision": {"GET": staff_and_own(200)},
@@ -335,10 +354,10 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
         "GET": teachers(200),
         "POST": teachers(
             202,
-            lambda world, role: {
-                "students": [world.ids["third student"]],
-                "rank_system": world.ids["rank system"],
-                "target_ranks": [world.ids["rank"]],
+            lambda sample, role: {
+                "students": [sample.ids["third student"]],
+                "rank_system": sample.ids["rank system"],
+                "target_ranks": [sample.ids["rank"]],
                 "award": True,
             },
         ),
@@ -351,21 +370,22 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     "/exams": {
         "GET": staff_and_own(200),
         "POST": teachers(
-            201, names(rank_system="rank system", also={"name": "Winter grading", "date": "2026-12-12"})
+            201,
+            json_with_ids(rank_system="rank system", also={"name": "Winter grading", "date": "2026-12-12"}),
         ),
     },
     "/exams/{}": {
         "GET": staff_and_own(200),
-        "PATCH": teachers(200, says(location="Small hall")),
+        "PATCH": teachers(200, json_body(location="Small hall")),
         "DELETE": teachers(204),
     },
     "/exams/{}/candidates": {
         "GET": staff_and_own(200),
         "POST": teachers(
             201,
-            lambda world, role: {
+            lambda sample, role: {
                 "candidates": [
-                    {"student": world.ids["third student"], "target_rank": world.ids["rank"]},
+                    {"student": sample.ids["third student"], "target_rank": sample.ids["rank"]},
                 ]
             },
         ),
@@ -375,7 +395,7 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     "/exams/{}/results": {
         "POST": teachers(
             200,
-            lambda world, role: {"results": [{"candidate": world.ids["candidate"], "outcome": "absent"}]},
+            lambda sample, role: {"results": [{"candidate": sample.ids["candidate"], "outcome": "absent"}]},
         )
     },
     "/exams/{}/finish": {"POST": teachers(200)},
@@ -384,13 +404,13 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     "/exams/{}/certificates.pdf": {"GET": replace(staff(200), media=PDF)},
     "/rank-events/{}/certificate.pdf": {"GET": replace(staff_and_own(200), media=PDF)},
     "/certificates/{}": {"GET": public(200)},
-    # notifications, templates: admins and instructors; whoever has the link in a mail may unsubscribe
+    # notifications, templates: admins and instructors; the unsubscribe link in a mail needs no login
     "/notifications": {
         "GET": teachers(200),
         "POST": teachers(
             202,
-            lambda world, role: {
-                "audience": {"students": [world.ids["third student"]]},
+            lambda sample, role: {
+                "audience": {"students": [sample.ids["third student"]]},
                 "subject": "News for {{ student }}",
                 "body": "Dear {{ recipient }}",
             },
@@ -402,21 +422,21 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     "/notification-templates": {"GET": teachers(200)},
     "/notification-templates/{}": {
         "GET": teachers(200),
-        "PUT": teachers(200, says(subject="{{ rank }}", body="Well done!")),
+        "PUT": teachers(200, json_body(subject="{{ rank }}", body="Well done!")),
     },
-    "/notification-templates/{}/preview": {"POST": teachers(200, names(student="student"))},
+    "/notification-templates/{}/preview": {"POST": teachers(200, json_with_ids(student="student"))},
     "/notification-templates/{}/test": {"POST": teachers(202)},
     "/unsubscribe/{}": {
         "GET": replace(public(200), media=PAGE),
         "POST": replace(public(200), media=PAGE),
     },
-    # what last night's check said: all staff read
+    # the snapshot of last night's check: all staff read
     "/promotions/snapshot": {"GET": staff(200)},
 }
 
 TABLES: Final = {"config.urls_platform": PLATFORM, "config.urls_tenant": DOJO}
 
-NAMED_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
+IDS_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/users/{}": ("user",),
     "/tenants/{}": ("tenant",),
     "/tenants/{}/usage": ("tenant",),
@@ -478,7 +498,7 @@ NAMED_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/notification-templates/{}/test": ("template",),
     "/unsubscribe/{}": ("unsubscribe",),
 }
-"""Which things of the world, ids or codes, the placeholders of a path stand for."""
+"""The names of the ids or codes of a host that replace the placeholders of a path, in order."""
 
 IN_EVERY_DOJO: Final = frozenset({"template"})
-"""Things that have the same name everywhere, so that another dojo's leads to one's own."""
+"""Names that are equal in every dojo: a request with the name of another dojo finds the own object."""

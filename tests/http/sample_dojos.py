@@ -1,4 +1,4 @@
-"""Two dojos and the platform with one of everything in each, for the access matrix: ids, people, valid bodies."""
+"""Sample data for tests of all routes: a dojo, or the platform, with at least one object of each kind."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -34,8 +34,8 @@ LINK = "secret-of-a-mailed-link"
 
 
 @dataclass
-class World:
-    """One host: its people by role, the ids that paths name, and what bodies say."""
+class SampleHost:
+    """The sample data of one host: callers by role, ids by name, codes and secrets by name."""
 
     host: str
     scope: TenantScope | None
@@ -46,28 +46,28 @@ class World:
     rules: dict[str, Any] = field(default_factory=dict)
 
     def id_for(self, name: str, role: str) -> str:
-        """Return the id of a thing, the role's own where that matters (its note, its recording); or a code."""
+        """Return the id or the code of this name; the one of the role, if there is one for each role."""
         return self.ids.get(f"{name} of {role}") or self.ids.get(name) or self.codes[name]
 
-    def entering(self) -> Any:
+    def scope_context(self) -> Any:
         return tenant_scope(self.scope) if self.scope else platform_scope()
 
 
-def dojo_world(dojo: Dojo, password_hash: str) -> World:
+def create_sample_dojo(dojo: Dojo, hashed_password: str) -> SampleHost:
     callers = {role: dojo.person(role) for role in ROLES}
-    world = World(host=dojo.host, scope=dojo.tenant, callers=callers)
-    ids, admin = world.ids, dojo.admin
+    sample = SampleHost(host=dojo.host, scope=dojo.tenant, callers=callers)
+    ids, admin = sample.ids, dojo.admin
 
     system = factories.rank_system(dojo, discipline=factories.discipline(dojo)["id"])
     ids["rank system"], ids["discipline"] = system["id"], system["discipline"]["id"]
     ids["rank"] = factories.rank(system, "4-kyu")
-    world.rules = admin.get(f"/rank-systems/{ids['rank system']}/rules").json()
+    sample.rules = admin.get(f"/rank-systems/{ids['rank system']}/rules").json()
 
     mother = {"name": "Hana Sato", "email": "hana@example.com", "relation": "mother"}
     mine = factories.student(dojo, guardians=[mother], external_id="mika-1")
     theirs = factories.student(dojo, first_name="Ren", guardians=[{"name": "Jun Ito"}])
     third = factories.student(dojo, first_name="Yui")
-    ids["student"], ids["student of somebody else"], ids["third student"] = (
+    ids["student"], ids["student of the other family"], ids["third student"] = (
         mine["id"],
         theirs["id"],
         third["id"],
@@ -85,14 +85,14 @@ def dojo_world(dojo: Dojo, password_hash: str) -> World:
         recorded = dojo.person(role).post("/attendance", body)
         assert recorded.status_code == 201, recorded.content
         ids[f"attendance of {role}"] = recorded.json()["attendance"]["id"]
-    for who, whose in ((theirs, " of somebody else"), (mine, "")):
+    for who, whose in ((theirs, " of the other family"), (mine, "")):
         admin.post(f"/classes/{evening['id']}/enrolments", {"student": who["id"]})
         ids[f"attendance{whose}"] = factories.attendance(dojo, who, earlier)["id"]
         ids["rank event"] = factories.rank_event(dojo, who, factories.rank(system, "5-kyu"), "2026-01-10")[
             "id"
         ]
-        held, awarded = factories.finished_exam(dojo, system, who, ids["rank"])
-        ids["finished exam"], ids[f"award{whose}"] = held["id"], awarded["id"]
+        finished_exam, award = factories.finished_exam(dojo, system, who, ids["rank"])
+        ids["finished exam"], ids[f"award{whose}"] = finished_exam["id"], award["id"]
         exam = factories.exam(dojo, system, "2026-06-15")
         ids[f"exam{whose}"] = exam["id"]
         ids[f"candidate{whose}"] = factories.candidate(dojo, exam, who, ids["rank"])["id"]
@@ -109,9 +109,9 @@ def dojo_world(dojo: Dojo, password_hash: str) -> World:
         take_snapshot(Turn(now=clock.now()))
         unsubscribe = unsubscribe_url(address_hash("hana@example.com")).rpartition("/")[2]
         certificate = Certificate.objects.get(event=ids["award"]).code
-    world.callers[DEVICE], ids["device"] = factories.device(dojo)
+    sample.callers[DEVICE], ids["device"] = factories.device(dojo)
     session_code = factories.code_of_session(admin, {"id": ids["session"]})["token"]
-    world.codes = {
+    sample.codes = {
         "student": factories.code_of(admin, third),
         "card": factories.code_of(admin, third, kind="card"),
         "session": session_code,
@@ -122,12 +122,12 @@ def dojo_world(dojo: Dojo, password_hash: str) -> World:
         "unsubscribe": unsubscribe,
         "template": "promotion",
     }
-    _add_accounts(world, password_hash)
-    return world
+    _add_accounts(sample, hashed_password)
+    return sample
 
 
-def platform_world(platform: Platform, password_hash: str) -> World:
-    world = World(host=platform.host, scope=None, callers={"admin": platform.superadmin()})
+def create_sample_platform(platform: Platform, hashed_password: str) -> SampleHost:
+    sample = SampleHost(host=platform.host, scope=None, callers={"admin": platform.superadmin()})
     with platform_scope():
         for name, status in (("tenant", "active"), ("tenant that is deleted", "deleting")):
             tenant_id = uuid7()
@@ -142,47 +142,47 @@ def platform_world(platform: Platform, password_hash: str) -> World:
             )
             domain = f"{slug}.localhost"
             Domain.objects.create(tenant=tenant, domain=domain, is_primary=True, verified_at=clock.now())
-            world.ids[name] = str(tenant_id)
-        world.ids["tenant that serves"] = str(Tenant.objects.get(slug="kendo").pk)
-        _add_domains(world)
-        _add_export(world)
-    _add_accounts(world, password_hash)
-    return world
+            sample.ids[name] = str(tenant_id)
+        sample.ids["tenant that serves"] = str(Tenant.objects.get(slug="kendo").pk)
+        _add_domains(sample)
+        _add_export(sample)
+    _add_accounts(sample, hashed_password)
+    return sample
 
 
-def _add_export(world: World) -> None:
-    """Add an export that is done, with what stands for its archive."""
-    now, tenant = clock.now(), Tenant.objects.get(pk=world.ids["tenant"])
+def _add_export(sample: SampleHost) -> None:
+    """Add an export that is done, with a minimal zip file as its archive."""
+    now, tenant = clock.now(), Tenant.objects.get(pk=sample.ids["tenant"])
     export = TenantExport(tenant=tenant, status="done", total=7, done=7, bytes=4, sha256="0" * 64, attempts=1)
     export.lease_until = export.finished_at = now
     export.expires_at = now + timedelta(days=7)
     export.name = default_storage.save(f"{tenant.pk}/exports/{export.pk}-1.zip", ContentFile(b"PK\x05\x06"))
     export.save()
-    world.ids["export"], world.codes["archive link"] = str(export.pk), link_token(export, now=now)
+    sample.ids["export"], sample.codes["archive link"] = str(export.pk), link_token(export, now=now)
 
 
-def _add_domains(world: World) -> None:
-    """Add a domain that was verified, and one that was claimed and could be verified."""
-    tenant = Tenant.objects.get(pk=world.ids["tenant"])
-    world.codes |= {"domain": examples.DOMAIN, "claimed domain": examples.CLAIMED_DOMAIN}
+def _add_domains(sample: SampleHost) -> None:
+    """Add a verified domain, and a claimed one whose DNS record exists."""
+    tenant = Tenant.objects.get(pk=sample.ids["tenant"])
+    sample.codes |= {"domain": examples.DOMAIN, "claimed domain": examples.CLAIMED_DOMAIN}
     for domain, verified_at in ((examples.DOMAIN, clock.now()), (examples.CLAIMED_DOMAIN, None)):
         Domain.objects.create(tenant=tenant, domain=domain, is_primary=False, verified_at=verified_at)
     record = proof_record(tenant.pk, examples.CLAIMED_DOMAIN)
     RECORDS[record.name] = [record.value]
 
 
-def _add_accounts(world: World, password_hash: str) -> None:
-    with world.entering():
+def _add_accounts(sample: SampleHost, hashed_password: str) -> None:
+    with sample.scope_context():
         colleague = User.objects.create(
             email="c@example.com", email_key="c@example.com", name="Colleague", role="instructor"
         )
-        world.ids["user"] = str(colleague.pk)
-        User.objects.update(password=password_hash)
-        world.refresh = open_session(colleague, now=clock.now()).refresh
+        sample.ids["user"] = str(colleague.pk)
+        User.objects.update(password=hashed_password)
+        sample.refresh = open_session(colleague, now=clock.now()).refresh
         later = clock.now().replace(year=2027)
         PasswordLink.objects.create(user=colleague, secret_hash=secret_hash(LINK), expires_at=later)
 
 
-def hashed() -> str:
-    """Return the hash of everybody's password: one, because it is slow on purpose."""
+def password_hash() -> str:
+    """Return the hash of the password that all users share. Call it once: hashing is slow on purpose."""
     return make_password(PASSWORD)

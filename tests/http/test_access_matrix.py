@@ -1,12 +1,14 @@
-"""Every route × method × role × {own dojo, another's token, another's ids, no token}: the contract's answer.
+"""The access matrix: every route and method with every role, with ids and tokens of another dojo, and without a token.
 
-The cases are generated from the two URL tables; what is expected comes from `matrix`, our own reading of CONTRACT.md.
-The world is made once, and each case runs in a savepoint that is rolled back.
+The cases come from the two URL tables, the expected responses from `expected_access.py`. The sample data are created
+once for this module; what a test changes is rolled back.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +16,7 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection, transaction
+from django.db import connection
 
 from shared_apps.tenants import schemas
 from shared_apps.tenants.models import Tenant
@@ -23,7 +25,15 @@ from tatami.api.routes import routes
 from tatami.tenancy.scope import platform_scope
 from tests.http import expected_access
 from tests.http.expected_access import JSON, OWN, Row, Upload
-from tests.http.sample_dojos import DEVICE, ROLES, World, dojo_world, hashed, platform_world
+from tests.http.sample_dojos import (
+    DEVICE,
+    ROLES,
+    SampleHost,
+    create_sample_dojo,
+    create_sample_platform,
+    password_hash,
+)
+from tests.http.undo import rolled_back
 from tests.support import factories
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.now import NOW
@@ -52,97 +62,107 @@ def row_of(case: Case) -> Row:
     return found
 
 
-def named(case: Case) -> str:
-    return f"{'platform' if 'platform' in case[0] else 'dojo'}-{case[2]}-{case[1]}"
+def is_platform(case: Case) -> bool:
+    return "platform" in case[0]
 
 
-def known(case: Case) -> Row:
-    """Return the row, an empty one for a route without: the tests of the table itself tell about that."""
+def case_name(case: Case) -> str:
+    return f"{'platform' if is_platform(case) else 'dojo'}-{case[2]}-{case[1]}"
+
+
+def row_if_any(case: Case) -> Row:
+    """Return the row of a case; a placeholder if it is missing, which another test reports."""
     return expected_access.TABLES[case[0]].get(case[1], {}).get(case[2]) or Row(200)
 
 
-every_case = pytest.mark.parametrize("case", cases(), ids=named)
+every_case = pytest.mark.parametrize("case", cases(), ids=case_name)
 guarded_case = pytest.mark.parametrize(
-    "case", [case for case in cases() if not known(case).public], ids=named
+    "case", [case for case in cases() if not row_if_any(case).public], ids=case_name
 )
-case_with_ids = pytest.mark.parametrize("case", [case for case in cases() if "{}" in case[1]], ids=named)
+case_with_ids = pytest.mark.parametrize("case", [case for case in cases() if "{}" in case[1]], ids=case_name)
 case_with_body_ids = pytest.mark.parametrize(
     "case",
-    [case for case in cases() if "urls_tenant" in case[0] and known(case).body and not known(case).public],
-    ids=named,
+    [
+        case
+        for case in cases()
+        if "urls_tenant" in case[0] and row_if_any(case).body and not row_if_any(case).public
+    ],
+    ids=case_name,
 )
 own_case = pytest.mark.parametrize(
-    "case", [case for case in cases() if known(case).student == OWN], ids=named
+    "case", [case for case in cases() if row_if_any(case).student == OWN], ids=case_name
 )
 
 
-# --- the world ----------------------------------------------------------------------------------------------
+# --- sample data --------------------------------------------------------------------------------------------
 
 
-LEFT_BEHIND: list[str] = []
-"""Schemas that the owner login has committed. Dropped when our transaction, which has read them, is over."""
-
-
-@contextmanager
-def undone() -> Iterator[None]:
-    """Undo all that happens in the block. Like a test case's own transaction, dojos may take turns inside it."""
-    block = transaction.atomic()
-    block._from_testcase = True
-    with block:
-        yield
-        transaction.set_rollback(True)
+SCHEMAS_TO_DROP: list[str] = []
+"""Schemas that the owner login has committed. They are dropped after our transaction, which has read them."""
 
 
 @contextmanager
-def left_behind_dropped() -> Iterator[None]:
+def committed_schemas_dropped() -> Iterator[None]:
     yield
-    while LEFT_BEHIND:
-        schemas.drop_schema(LEFT_BEHIND.pop())
+    while SCHEMAS_TO_DROP:
+        schemas.drop_schema(SCHEMAS_TO_DROP.pop())
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The sample data of the platform and two dojos, and a digest of each table before the first test."""
+
+    platform: SampleHost
+    dojo: SampleHost
+    other_dojo: SampleHost
+    before: Mapping[str, str]
+
+    def __iter__(self) -> Iterator[SampleHost]:
+        yield from (self.platform, self.dojo, self.other_dojo)
 
 
 @pytest.fixture(scope="module")
-def all_worlds(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, World]]:
-    """Make both dojos' and the platform's world once, in a transaction that is rolled back in the end."""
-    with django_db_blocker.unblock(), clock.fixed(NOW), left_behind_dropped(), undone():
+def all_samples(django_db_setup: None, django_db_blocker: Any) -> Iterator[Samples]:
+    """Create the sample data once, in a transaction that is rolled back after the module."""
+    with django_db_blocker.unblock(), clock.fixed(NOW), committed_schemas_dropped(), rolled_back():
         with platform_scope():
-            scopes = {
-                t.slug: t.scope
-                for t in Tenant.objects.with_primary_domain().filter(slug__in=["aiki", "kendo"])
-            }
-        password_hash = hashed()
-        yield {
-            "platform": platform_world(Platform(), password_hash),
-            "dojo": dojo_world(Dojo(scopes["aiki"]), password_hash),
-            "other": dojo_world(Dojo(scopes["kendo"]), password_hash),
-        }
+            tenants = Tenant.objects.with_primary_domain().filter(slug__in=["aiki", "kendo"])
+            scopes = {tenant.slug: tenant.scope for tenant in tenants}
+        hashed_password = password_hash()
+        hosts = (
+            create_sample_platform(Platform(), hashed_password),
+            create_sample_dojo(Dojo(scopes["aiki"]), hashed_password),
+            create_sample_dojo(Dojo(scopes["kendo"]), hashed_password),
+        )
+        yield Samples(*hosts, before=table_digests(hosts))
 
 
 @pytest.fixture
-def worlds(all_worlds: dict[str, World], now: Any) -> Iterator[dict[str, World]]:
-    """The worlds; what a test does to them is undone."""
-    with undone():
-        yield all_worlds
+def samples(all_samples: Samples, now: Any) -> Iterator[Samples]:
+    """The sample data; what the test changes is rolled back."""
+    with rolled_back():
+        yield all_samples
 
 
-def home(worlds: dict[str, World], case: Case) -> World:
-    return worlds["platform" if "platform" in case[0] else "dojo"]
+def own_host(samples: Samples, case: Case) -> SampleHost:
+    return samples.platform if is_platform(case) else samples.dojo
 
 
-def foreign(worlds: dict[str, World], case: Case) -> World:
-    return worlds["dojo" if "platform" in case[0] else "other"]
+def other_host(samples: Samples, case: Case) -> SampleHost:
+    return samples.dojo if is_platform(case) else samples.other_dojo
 
 
-def path_for(case: Case, world: World, role: str) -> str:
-    query = known(case).query
+def path_for(case: Case, sample: SampleHost, role: str) -> str:
+    query = row_if_any(case).query
     path = case[1].format(
-        *(world.id_for(name, role) for name in expected_access.NAMED_IN_PATHS.get(case[1], ()))
+        *(sample.id_for(name, role) for name in expected_access.IDS_IN_PATHS.get(case[1], ()))
     )
-    return path + (query(world) if query else "")
+    return path + (query(sample) if query else "")
 
 
-def body_for(case: Case, world: World, role: str) -> dict[str, Any] | Upload | None:
+def body_for(case: Case, sample: SampleHost, role: str) -> dict[str, Any] | Upload | None:
     row = row_of(case)
-    return row.body(world, role) if row.body else row.upload
+    return row.body(sample, role) if row.body else row.upload
 
 
 def ask(caller: Caller, case: Case, path: str, body: Any) -> Any:
@@ -154,7 +174,7 @@ def ask(caller: Caller, case: Case, path: str, body: Any) -> Any:
 
 
 def succeeded(answer: Any, status: int, media: str) -> Any:
-    """Assert the status and the type of an answer; return what its JSON says, else its bytes, None if it is empty."""
+    """Assert status and media type of a response; return its JSON, else its bytes, or `None` if it is empty."""
     content = answer.getvalue()  # of a stream as well
     assert answer.status_code == status, (answer.status_code, content)
     assert REQUEST_ID.fullmatch(answer.headers["X-Request-ID"])
@@ -167,7 +187,7 @@ def succeeded(answer: Any, status: int, media: str) -> Any:
 
 
 def ids_in(value: Any, known_ids: Mapping[str, str], at: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Yield the dotted path and the id of everything in a body that is an id of the world."""
+    """Yield the dotted path and the value of each sample id in a body."""
     inner: Any = ()
     if isinstance(value, dict):
         inner = value.items()
@@ -179,189 +199,204 @@ def ids_in(value: Any, known_ids: Mapping[str, str], at: tuple[str, ...] = ()) -
         yield from ids_in(part, known_ids, (*at, str(key)))
 
 
-def with_other(value: Any, at: str, given: str) -> Any:
-    """Return a body in which something else stands at a dotted path."""
+def replace_at(value: Any, at: str, given: str) -> Any:
+    """Return a copy of a body with another value at a dotted path."""
     if not at:
         return given
     first, _, rest = at.partition(".")
     if isinstance(value, list):
-        return [with_other(v, rest, given) if str(n) == first else v for n, v in enumerate(value)]
-    return {k: with_other(v, rest, given) if k == first else v for k, v in value.items()}
+        return [replace_at(v, rest, given) if str(n) == first else v for n, v in enumerate(value)]
+    return {k: replace_at(v, rest, given) if k == first else v for k, v in value.items()}
 
 
-class Unchanged:
-    """Asserts that nothing was written in any of the worlds, not even a time stamp."""
+@contextmanager
+def nothing_changes(samples: Samples, *hosts: SampleHost) -> Iterator[None]:
+    """Assert that no row differs from the start of the module, not even in a time stamp; by default on all hosts.
 
-    def __init__(self, *worlds: World) -> None:
-        self.worlds = worlds
-
-    def __enter__(self) -> None:
-        self.before = self.content()
-
-    def __exit__(self, kind: Any, *_: Any) -> None:
-        if kind is None:
-            after = self.content()
-            changed = [table for table, digest in after.items() if self.before[table] != digest]
-            assert not changed, f"the refused request changed {changed}"
-
-    def content(self) -> dict[str, str]:
-        return {
-            f"{world.host}: {table}": digest
-            for world in self.worlds
-            for table, digest in digests(world).items()
-        }
+    The digests from before the first test can be used, because every test is rolled back.
+    """
+    yield
+    assert_unchanged(samples.before, table_digests(hosts or samples))
 
 
-def digests(world: World) -> dict[str, str]:
-    """Return a digest of every table of a host. One statement."""
-    names = settings.TENANT_APPS if world.scope else ("shared_apps.accounts", "shared_apps.tenants")
+@contextmanager
+def nothing_changes_from_here(samples: Samples) -> Iterator[None]:
+    """Assert that the block changes no row on any host. For tests that have changed rows themselves before."""
+    before = table_digests(samples)
+    yield
+    assert_unchanged(before, table_digests(samples))
+
+
+def assert_unchanged(before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    changed = [table for table, digest in after.items() if before[table] != digest]
+    assert not changed, f"the refused request changed {changed}"
+
+
+def table_digests(samples: Iterable[SampleHost]) -> dict[str, str]:
+    """Return "host: table" → a digest of the rows. One statement for each host."""
+    found = {}
+    for sample in samples:
+        with sample.scope_context(), connection.cursor() as cursor:
+            cursor.execute(digest_sql(is_dojo=sample.scope is not None))
+            found |= {f"{sample.host}: {table}": digest for table, digest in cursor.fetchall()}
+    return found
+
+
+@cache
+def digest_sql(*, is_dojo: bool) -> str:
+    names = settings.TENANT_APPS if is_dojo else ("shared_apps.accounts", "shared_apps.tenants")
     labels = [config.label for config in apps.get_app_configs() if config.name in names]
     tables = [
-        m._meta.db_table for m in apps.get_models(include_auto_created=True) if m._meta.app_label in labels
+        model._meta.db_table
+        for model in apps.get_models(include_auto_created=True)
+        if model._meta.app_label in labels
     ]
-    each = (
-        f"SELECT '{t}', md5(coalesce(string_agg(r::text, '' ORDER BY r::text), '')) FROM {t} r"
-        for t in tables
+    return " UNION ALL ".join(
+        f"SELECT '{table}', md5(coalesce(string_agg(r::text, '' ORDER BY r::text), '')) FROM {table} r"
+        for table in tables
     )
-    with world.entering(), connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(each))
-        return dict(cursor.fetchall())
 
 
-# --- the table ----------------------------------------------------------------------------------------------
+# --- the expected table ----------------------------------------------------------------------------------------------
 
 
 @every_case
-def test_every_route_stands_in_the_table(case: Case) -> None:
+def test_every_route_has_a_row_in_the_expected_table(case: Case) -> None:
     assert row_of(case).admin
 
 
 @case_with_ids
-def test_every_id_in_a_path_is_known_to_the_world(case: Case) -> None:
-    assert len(expected_access.NAMED_IN_PATHS[case[1]]) == case[1].count("{}")
+def test_every_path_parameter_has_a_sample_id(case: Case) -> None:
+    assert len(expected_access.IDS_IN_PATHS[case[1]]) == case[1].count("{}")
 
 
 # --- own dojo -----------------------------------------------------------------------------------------------
 
 
-GUARDED = [case for case in cases() if not known(case).public]
+GUARDED = [case for case in cases() if not row_if_any(case).public]
 
 
 def roles(case: Case) -> tuple[str, ...]:
-    """Return the roles there are: the platform has superadmins only, a dojo devices too."""
-    return ("admin",) if "platform" in case[0] else (*ROLES, DEVICE)
+    """Return the roles of a host: the platform has superadmins only, a dojo has devices too."""
+    return ("admin",) if is_platform(case) else (*ROLES, DEVICE)
 
 
 @pytest.mark.parametrize(
     ("case", "role"),
-    [pytest.param(case, role, id=f"{named(case)}-{role}") for case in GUARDED for role in roles(case)],
+    [pytest.param(case, role, id=f"{case_name(case)}-{role}") for case in GUARDED for role in roles(case)],
 )
-def test_a_role_may_what_the_contract_says(worlds: dict[str, World], case: Case, role: str) -> None:
-    world, row = home(worlds, case), row_of(case)
-    path, body, wanted = path_for(case, world, role), body_for(case, world, role), row.status_for(role)
-    if wanted == expected_access.NO:
-        with Unchanged(*worlds.values()):
-            refusal(ask(world.callers[role], case, path, body), 403, "permission_denied")
+def test_each_role_gets_the_expected_status(samples: Samples, case: Case, role: str) -> None:
+    sample, row = own_host(samples, case), row_of(case)
+    path, body, status = path_for(case, sample, role), body_for(case, sample, role), row.status_for(role)
+    if status == expected_access.NO:
+        with nothing_changes(samples):
+            refusal(ask(sample.callers[role], case, path, body), 403, "permission_denied")
         return
-    answer = succeeded(ask(world.callers[role], case, path, body), wanted, row.media)
+    answer = succeeded(ask(sample.callers[role], case, path, body), status, row.media)
     if case[1:] in {(f"/{what}/import", "POST") for what in ("students", "rank-events", "facts")}:
         assert (answer["created"], answer["failed"]) == (1, 0), answer
     if case[1:] == ("/attendance/sync", "POST"):
         assert [one["status"] for one in answer["results"]] == ["recorded"], answer
     if case[1:] == ("/tenants", "POST"):
-        LEFT_BEHIND.append(answer["schema_name"])
+        SCHEMAS_TO_DROP.append(answer["schema_name"])
 
 
-@pytest.mark.parametrize("case", [case for case in cases() if known(case).public], ids=named)
-def test_a_public_route_asks_nobody_to_log_in(worlds: dict[str, World], case: Case) -> None:
-    world, row = home(worlds, case), row_of(case)
-    path, body = path_for(case, world, "admin"), body_for(case, world, "admin")
-    succeeded(ask(Caller(world.host), case, path, body), row.admin, row.media)
+@pytest.mark.parametrize("case", [case for case in cases() if row_if_any(case).public], ids=case_name)
+def test_a_public_route_needs_no_token(samples: Samples, case: Case) -> None:
+    sample, row = own_host(samples, case), row_of(case)
+    path, body = path_for(case, sample, "admin"), body_for(case, sample, "admin")
+    succeeded(ask(Caller(sample.host), case, path, body), row.admin, row.media)
 
 
-@pytest.mark.parametrize("case", [case for case in cases() if known(case).public], ids=named)
-def test_a_public_route_does_not_mind_a_stale_token(worlds: dict[str, World], case: Case) -> None:
-    world, row = home(worlds, case), row_of(case)
-    path, body = path_for(case, world, "admin"), body_for(case, world, "admin")
-    succeeded(ask(Caller(world.host, token="stale"), case, path, body), row.admin, row.media)
+@pytest.mark.parametrize("case", [case for case in cases() if row_if_any(case).public], ids=case_name)
+def test_a_public_route_ignores_an_invalid_token(samples: Samples, case: Case) -> None:
+    sample, row = own_host(samples, case), row_of(case)
+    path, body = path_for(case, sample, "admin"), body_for(case, sample, "admin")
+    succeeded(ask(Caller(sample.host, token="stale"), case, path, body), row.admin, row.media)
 
 
 # --- no token, another dojo's token -------------------------------------------------------------------------
 
 
 @guarded_case
-def test_without_a_token_one_is_asked_to_log_in(worlds: dict[str, World], case: Case) -> None:
-    world = home(worlds, case)
-    with Unchanged(*worlds.values()):
-        answer = ask(Caller(world.host), case, path_for(case, world, "admin"), body_for(case, world, "admin"))
+def test_a_request_without_a_token_is_not_authenticated(samples: Samples, case: Case) -> None:
+    sample = own_host(samples, case)
+    with nothing_changes(samples):
+        answer = ask(
+            Caller(sample.host), case, path_for(case, sample, "admin"), body_for(case, sample, "admin")
+        )
         refusal(answer, 401, "not_authenticated")
 
 
 @pytest.mark.parametrize(
     ("case", "whose"),
     [
-        pytest.param(case, whose, id=f"{named(case)}-{whose}")
+        pytest.param(case, whose, id=f"{case_name(case)}-{whose}")
         for case in GUARDED
-        for whose in ("platform", "dojo", "other")
-        if whose != ("platform" if "platform" in case[0] else "dojo")
+        for whose in ("platform", "dojo", "other_dojo")
+        if whose != ("platform" if is_platform(case) else "dojo")
     ],
 )
-def test_a_token_of_another_host_is_not_valid_here(worlds: dict[str, World], case: Case, whose: str) -> None:
-    world, elsewhere = home(worlds, case), worlds[whose]
-    caller = Caller(world.host, token=elsewhere.callers["admin"].token)
-    with Unchanged(*worlds.values()):
-        answer = ask(caller, case, path_for(case, world, "admin"), body_for(case, world, "admin"))
+def test_a_token_of_another_host_is_refused(samples: Samples, case: Case, whose: str) -> None:
+    sample, elsewhere = own_host(samples, case), getattr(samples, whose)
+    caller = Caller(sample.host, token=elsewhere.callers["admin"].token)
+    with nothing_changes(samples):
+        answer = ask(caller, case, path_for(case, sample, "admin"), body_for(case, sample, "admin"))
         refusal(answer, 401, "token_invalid")
 
 
 @guarded_case
-def test_another_dojos_device_is_not_known_here(worlds: dict[str, World], case: Case) -> None:
-    world = home(worlds, case)
-    caller = Caller(world.host, token=worlds["other"].callers[DEVICE].token)
-    with Unchanged(*worlds.values()):
-        answer = ask(caller, case, path_for(case, world, "admin"), body_for(case, world, "admin"))
+def test_a_device_of_another_dojo_is_refused(samples: Samples, case: Case) -> None:
+    sample = own_host(samples, case)
+    caller = Caller(sample.host, token=samples.other_dojo.callers[DEVICE].token)
+    with nothing_changes(samples):
+        answer = ask(caller, case, path_for(case, sample, "admin"), body_for(case, sample, "admin"))
         refusal(answer, 401, "token_invalid")
 
 
 # --- another dojo's objects ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("whose", ["another dojo's", "nobody's"])
+@pytest.mark.parametrize("whose", ["another dojo's", "no dojo's"])
 @case_with_ids
-def test_an_id_in_the_path_that_is_not_the_dojos_is_not_found(
-    worlds: dict[str, World], case: Case, whose: str
-) -> None:
-    world, elsewhere = home(worlds, case), foreign(worlds, case)
-    known_names = expected_access.NAMED_IN_PATHS[case[1]]
+def test_a_foreign_or_unknown_id_in_the_path_is_not_found(samples: Samples, case: Case, whose: str) -> None:
+    sample, elsewhere = own_host(samples, case), other_host(samples, case)
+    known_names = expected_access.IDS_IN_PATHS[case[1]]
     for place, name in enumerate(known_names):
         is_known = name in {*elsewhere.ids, *elsewhere.codes} - expected_access.IN_EVERY_DOJO
         theirs = elsewhere.id_for(name if is_known else "user", "admin")
-        stranger = factories.nobody() if whose == "nobody's" else theirs
-        given = [stranger if at == place else world.id_for(of, "admin") for at, of in enumerate(known_names)]
-        with Unchanged(*worlds.values()):
-            answer = ask(world.callers["admin"], case, case[1].format(*given), body_for(case, world, "admin"))
+        foreign_id = factories.nobody() if whose == "no dojo's" else theirs
+        given = [
+            foreign_id if at == place else sample.id_for(of, "admin") for at, of in enumerate(known_names)
+        ]
+        with nothing_changes(samples):
+            answer = ask(
+                sample.callers["admin"], case, case[1].format(*given), body_for(case, sample, "admin")
+            )
             if case[1] == "/certificates/{}":
-                assert done(answer)["status"] == "unknown", "which is what it is asked for"
+                assert done(answer)["status"] == "unknown", (
+                    "the public certificate check answers for unknown codes too"
+                )
             else:
                 refusal(answer, 404, "not_found")
 
 
-@pytest.mark.parametrize("whose", ["another dojo's", "nobody's"])
+@pytest.mark.parametrize("whose", ["another dojo's", "no dojo's"])
 @case_with_body_ids
-def test_an_id_in_the_body_that_is_not_the_dojos_is_named(
-    worlds: dict[str, World], case: Case, whose: str
+def test_a_foreign_or_unknown_id_in_the_body_is_reported_at_its_field(
+    samples: Samples, case: Case, whose: str
 ) -> None:
-    world, elsewhere = home(worlds, case), foreign(worlds, case)
-    body = body_for(case, world, "admin")
+    sample, elsewhere = own_host(samples, case), other_host(samples, case)
+    body = body_for(case, sample, "admin")
     assert body is not None
-    by_id = {value: name for name, value in world.ids.items()}
+    by_id = {value: name for name, value in sample.ids.items()}
     is_scan = case[1] in {"/attendance/scan", "/attendance/sync"}
     for field, given in ids_in(body, by_id):
-        stranger = factories.nobody() if whose == "nobody's" else elsewhere.ids[by_id[given]]
-        changed = with_other(body, field, stranger)
-        with Unchanged(*(w for w in worlds.values() if not is_scan)):
-            answer = ask(world.callers["admin"], case, path_for(case, world, "admin"), changed)
-            if case[1] == "/attendance/scan":  # a refusal with a name of its own, and it is kept
+        foreign_id = factories.nobody() if whose == "no dojo's" else elsewhere.ids[by_id[given]]
+        changed = replace_at(body, field, foreign_id)
+        with nullcontext() if is_scan else nothing_changes(samples):
+            answer = ask(sample.callers["admin"], case, path_for(case, sample, "admin"), changed)
+            if case[1] == "/attendance/scan":  # a refusal with its own code; it is stored
                 refusal(answer, 404, "class_session_not_found")
             elif is_scan:
                 (result,) = done(answer)["results"]
@@ -370,228 +405,226 @@ def test_an_id_in_the_body_that_is_not_the_dojos_is_named(
                 assert list(refusal(answer, 400, "validation_error")) == [field]
 
 
-def test_the_code_of_another_dojos_student_is_not_valid(worlds: dict[str, World]) -> None:
-    with Unchanged(*worlds.values()):
-        answer = (
-            worlds["dojo"]
-            .callers["admin"]
-            .post("/attendance/scan", {"token": worlds["other"].codes["student"]})
+def test_the_code_of_a_student_of_another_dojo_is_invalid(samples: Samples) -> None:
+    with nothing_changes(samples):
+        answer = samples.dojo.callers["admin"].post(
+            "/attendance/scan", {"token": samples.other_dojo.codes["student"]}
         )
         refusal(answer, 400, "qr_invalid")
 
 
-def test_the_feed_of_another_dojo_is_not_found(worlds: dict[str, World]) -> None:
-    for token in (worlds["other"].codes["feed"], factories.nobody(), ""):
-        answer = Caller(worlds["dojo"].host).get(f"/calendar.ics?token={token}")
+def test_the_feed_of_another_dojo_is_not_found(samples: Samples) -> None:
+    for token in (samples.other_dojo.codes["feed"], factories.nobody(), ""):
+        answer = Caller(samples.dojo.host).get(f"/calendar.ics?token={token}")
         refusal(answer, 404, "not_found")
 
 
-def test_a_pairing_code_of_another_dojo_pairs_nothing(worlds: dict[str, World]) -> None:
-    with Unchanged(worlds["other"]):
-        body = {"code": worlds["other"].codes["pairing"]}
-        assert Caller(worlds["dojo"].host).post("/devices/pairing", body).status_code == 400
+def test_a_pairing_code_of_another_dojo_pairs_nothing(samples: Samples) -> None:
+    with nothing_changes(samples, samples.other_dojo):
+        body = {"code": samples.other_dojo.codes["pairing"]}
+        assert Caller(samples.dojo.host).post("/devices/pairing", body).status_code == 400
 
 
-# --- one's own ----------------------------------------------------------------------------------------------
+# --- own data only ----------------------------------------------------------------------------------------------
 
 
 @own_case
-def test_a_student_sees_only_his_own(worlds: dict[str, World], case: Case) -> None:
-    """Paths that name somebody else are 404, bodies that do are refused, lists hold his own rows only."""
-    world = worlds["dojo"]
-    caller, somebody = world.callers["student"], world.ids["student of somebody else"]
-    path, body = path_for(case, world, "student"), body_for(case, world, "student")
-    theirs = path_for(case, world, "somebody else")
+def test_a_student_sees_only_their_own_data(samples: Samples, case: Case) -> None:
+    """Another student in a path is 404, in a body a validation error; lists have own rows only."""
+    sample = samples.dojo
+    caller, other_student = sample.callers["student"], sample.ids["student of the other family"]
+    path, body = path_for(case, sample, "student"), body_for(case, sample, "student")
+    theirs = path_for(case, sample, "the other family")
     if theirs != path:
-        with Unchanged(world):
+        with nothing_changes(samples):
             refusal(ask(caller, case, theirs, body), 404, "not_found")
     elif case[2] == "GET":
         rows = done(ask(caller, case, path, None))["results"]
-        everything = done(ask(world.callers["admin"], case, path_for(case, world, "admin"), None))["results"]
-        assert rows, "his own rows are there"
-        assert len(rows) < len(everything), "somebody else's rows are there to be hidden"
+        everything = done(ask(sample.callers["admin"], case, path_for(case, sample, "admin"), None))[
+            "results"
+        ]
+        assert rows, "the own rows are missing"
+        assert len(rows) < len(everything), "the sample data have no rows of another student"
         if case[1] == "/students":
-            assert [row["id"] for row in rows] == [world.ids["student"]]
+            assert [row["id"] for row in rows] == [sample.ids["student"]]
         elif case[1] == "/guardians":
             assert [row["name"] for row in rows] == ["Hana Sato"]
         elif case[1] == "/exams":
-            assert {row["id"] for row in rows} == {world.ids["exam"], world.ids["finished exam"]}
+            assert {row["id"] for row in rows} == {sample.ids["exam"], sample.ids["finished exam"]}
         else:
-            assert {row["student"]["id"] for row in rows} == {world.ids["student"]}
+            assert {row["student"]["id"] for row in rows} == {sample.ids["student"]}
     elif case[1] == "/attendance/scan":
-        body = {"token": world.codes["session"], "student": somebody}
+        body = {"token": sample.codes["session"], "student": other_student}
         refusal(caller.post(case[1], body), 400, "validation_error")
-        refusal(caller.post(case[1], {"token": world.codes["student"]}), 403, "permission_denied")
+        refusal(caller.post(case[1], {"token": sample.codes["student"]}), 403, "permission_denied")
     else:
         field = "students" if case[1] == "/promotions/check" else "student"
         assert isinstance(body, dict)
-        body = {**body, field: [somebody] if field == "students" else somebody}
-        with Unchanged(world):
+        body = {**body, field: [other_student] if field == "students" else other_student}
+        with nothing_changes(samples):
             details = refusal(ask(caller, case, case[1], body), 400, "validation_error")
         assert list(details) == [f"{field}.0" if field == "students" else field]
 
 
-def test_a_student_makes_no_code_of_a_session(worlds: dict[str, World]) -> None:
-    world = worlds["dojo"]
-    answer = world.callers["student"].post("/qr", {"class_session": world.ids["session"]})
+def test_a_student_cannot_create_the_code_of_a_session(samples: Samples) -> None:
+    sample = samples.dojo
+    answer = sample.callers["student"].post("/qr", {"class_session": sample.ids["session"]})
     refusal(answer, 403, "permission_denied")
 
 
-def test_a_device_makes_no_code_of_a_student(worlds: dict[str, World]) -> None:
-    world = worlds["dojo"]
-    with Unchanged(world):
-        answer = world.callers[DEVICE].post("/qr", {"student": world.ids["student"]})
+def test_a_device_cannot_create_the_code_of_a_student(samples: Samples) -> None:
+    sample = samples.dojo
+    with nothing_changes(samples):
+        answer = sample.callers[DEVICE].post("/qr", {"student": sample.ids["student"]})
         refusal(answer, 403, "permission_denied")
 
 
-def test_a_device_sees_todays_sessions_only(worlds: dict[str, World]) -> None:
-    world = worlds["dojo"]
+def test_a_device_sees_only_sessions_of_today(samples: Samples) -> None:
+    sample = samples.dojo
     every = "/class-sessions?from=2026-06-01&to=2026-06-30"
-    shown = done(world.callers[DEVICE].get(every))["results"]
+    shown = done(sample.callers[DEVICE].get(every))["results"]
     assert {row["local_date"] for row in shown} == {"2026-06-15"}
     others = [
         row["id"]
-        for row in done(world.callers["admin"].get(every))["results"]
+        for row in done(sample.callers["admin"].get(every))["results"]
         if row["local_date"] != "2026-06-15"
     ]
     assert others
     for other in others:
-        refusal(world.callers[DEVICE].get(f"/class-sessions/{other}"), 404, "not_found")
+        refusal(sample.callers[DEVICE].get(f"/class-sessions/{other}"), 404, "not_found")
 
 
 @pytest.mark.parametrize("role", [*ROLES, DEVICE])
-def test_the_roster_is_for_staff(worlds: dict[str, World], role: str) -> None:
-    world = worlds["dojo"]
-    session = done(world.callers[role].get(f"/class-sessions/{world.ids['session']}"))
+def test_only_staff_see_the_roster(samples: Samples, role: str) -> None:
+    sample = samples.dojo
+    session = done(sample.callers[role].get(f"/class-sessions/{sample.ids['session']}"))
     assert bool(session.get("roster")) == (role not in {"student", DEVICE})
 
 
-def test_whoever_revokes_a_device_silences_it_at_once(worlds: dict[str, World]) -> None:
-    world = worlds["dojo"]
-    done(world.callers["admin"].delete(f"/devices/{world.ids['device']}"), 204)
-    refusal(world.callers[DEVICE].get("/me"), 401, "token_invalid")
+def test_a_deleted_device_is_refused_at_once(samples: Samples) -> None:
+    sample = samples.dojo
+    done(sample.callers["admin"].delete(f"/devices/{sample.ids['device']}"), 204)
+    refusal(sample.callers[DEVICE].get("/me"), 401, "token_invalid")
 
 
-def test_a_new_feed_ends_the_one_before(worlds: dict[str, World]) -> None:
-    world = worlds["dojo"]
-    anybody, old = Caller(world.host), f"/calendar.ics?token={world.codes['feed']}"
-    new = done(world.callers["admin"].post("/me/calendar"), 201)["url"]
+def test_a_new_feed_address_replaces_the_old_one(samples: Samples) -> None:
+    sample = samples.dojo
+    anybody, old = Caller(sample.host), f"/calendar.ics?token={sample.codes['feed']}"
+    new = done(sample.callers["admin"].post("/me/calendar"), 201)["url"]
     refusal(anybody.get(old), 404, "not_found")
     assert anybody.get(path_of(new)).status_code == 200
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-def test_an_instructor_changes_only_his_own_notes(worlds: dict[str, World], method: str) -> None:
-    world = worlds["dojo"]
-    path = f"/students/{world.ids['student']}/notes/{world.ids['note of admin']}"
+def test_an_instructor_changes_only_their_own_notes(samples: Samples, method: str) -> None:
+    sample = samples.dojo
+    path = f"/students/{sample.ids['student']}/notes/{sample.ids['note of admin']}"
     body = {"text": "Both knees"} if method == "PATCH" else None
-    with Unchanged(world):
-        refusal(world.callers["instructor"].request(method, path, body), 403, "permission_denied")
+    with nothing_changes(samples):
+        refusal(sample.callers["instructor"].request(method, path, body), 403, "permission_denied")
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-def test_an_admin_changes_every_note(worlds: dict[str, World], method: str) -> None:
-    world = worlds["dojo"]
-    path = f"/students/{world.ids['student']}/notes/{world.ids['note of instructor']}"
+def test_an_admin_changes_the_notes_of_others(samples: Samples, method: str) -> None:
+    sample = samples.dojo
+    path = f"/students/{sample.ids['student']}/notes/{sample.ids['note of instructor']}"
     body = {"text": "Both knees"} if method == "PATCH" else None
-    assert world.callers["admin"].request(method, path, body).status_code in {200, 204}
+    assert sample.callers["admin"].request(method, path, body).status_code in {200, 204}
 
 
-def test_an_assistant_voids_only_what_he_recorded(worlds: dict[str, World]) -> None:
-    world = worlds["dojo"]
-    path = f"/attendance/{world.ids['attendance of instructor']}/void"
-    with Unchanged(world):
-        refusal(world.callers["assistant"].post(path, {"reason": "Not there."}), 403, "permission_denied")
+def test_an_assistant_voids_only_attendance_that_they_recorded(samples: Samples) -> None:
+    sample = samples.dojo
+    path = f"/attendance/{sample.ids['attendance of instructor']}/void"
+    with nothing_changes(samples):
+        refusal(sample.callers["assistant"].post(path, {"reason": "Not there."}), 403, "permission_denied")
 
 
-def test_an_assistant_voids_only_on_the_same_day(worlds: dict[str, World]) -> None:
-    world = worlds["dojo"]
-    path = f"/attendance/{world.ids['attendance of assistant']}/void"
+def test_an_assistant_voids_only_on_the_same_day(samples: Samples) -> None:
+    sample = samples.dojo
+    path = f"/attendance/{sample.ids['attendance of assistant']}/void"
     tomorrow = NOW.replace(day=16, hour=0)
     with clock.fixed(tomorrow):
-        caller = Caller(world.host, token=fresh_token(world, "assistant"))
-        with Unchanged(world):
+        caller = Caller(sample.host, token=fresh_token(sample, "assistant"))
+        with nothing_changes_from_here(samples):
             refusal(caller.post(path, {"reason": "Not there."}), 403, "permission_denied")
 
 
-def fresh_token(world: World, role: str) -> str:
+def fresh_token(sample: SampleHost, role: str) -> str:
     from shared_apps.accounts.sessions import open_session
 
-    user = world.callers[role].user
+    user = sample.callers[role].user
     assert user is not None
-    with world.entering():
+    with sample.scope_context():
         return open_session(user, now=clock.now()).access
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_an_assistant_writes_no_medical_notes(worlds: dict[str, World], method: str) -> None:
-    world = worlds["dojo"]
-    path = "/students" if method == "POST" else f"/students/{world.ids['student']}"
+def test_an_assistant_cannot_write_medical_notes(samples: Samples, method: str) -> None:
+    sample = samples.dojo
+    path = "/students" if method == "POST" else f"/students/{sample.ids['student']}"
     body = {"medical_notes": "Asthma", **({"first_name": "A", "last_name": "B"} if method == "POST" else {})}
-    with Unchanged(world):
-        refusal(world.callers["assistant"].request(method, path, body), 403, "permission_denied")
+    with nothing_changes(samples):
+        refusal(sample.callers["assistant"].request(method, path, body), 403, "permission_denied")
 
 
-def test_everybody_of_the_staff_reads_medical_notes(worlds: dict[str, World]) -> None:
-    world = worlds["dojo"]
-    path = f"/students/{world.ids['student']}"
-    done(world.callers["instructor"].patch(path, {"medical_notes": "Asthma"}))
+def test_staff_and_the_student_read_medical_notes(samples: Samples) -> None:
+    sample = samples.dojo
+    path = f"/students/{sample.ids['student']}"
+    done(sample.callers["instructor"].patch(path, {"medical_notes": "Asthma"}))
     for role in ROLES:
-        assert done(world.callers[role].get(path))["medical_notes"] == "Asthma"
+        assert done(sample.callers[role].get(path))["medical_notes"] == "Asthma"
 
 
-def test_an_assistant_archives_no_student_and_restores_none(worlds: dict[str, World]) -> None:
-    world = worlds["dojo"]
-    path = f"/students/{world.ids['student']}"
-    done(world.callers["admin"].delete(path), 204)
-    with Unchanged(world):
-        refusal(world.callers["assistant"].patch(path, {"archived": False}), 403, "permission_denied")
+def test_an_assistant_cannot_restore_an_archived_student(samples: Samples) -> None:
+    sample = samples.dojo
+    path = f"/students/{sample.ids['student']}"
+    done(sample.callers["admin"].delete(path), 204)
+    with nothing_changes_from_here(samples):
+        refusal(sample.callers["assistant"].patch(path, {"archived": False}), 403, "permission_denied")
 
 
-def test_nobody_writes_his_own_rank_history(worlds: dict[str, World]) -> None:
-    world = worlds["dojo"]
-    instructor = world.callers["instructor"].user
+def test_an_instructor_cannot_change_their_own_rank_history(samples: Samples) -> None:
+    sample = samples.dojo
+    instructor = sample.callers["instructor"].user
     assert instructor is not None
-    linked = {"students": [world.ids["student"]]}
-    done(world.callers["admin"].patch(f"/users/{instructor.pk}", linked))
-    event = {"rank": world.ids["rank"], "kind": "import", "effective_on": "2026-02-02"}
-    path = f"/students/{world.ids['student']}/rank-events"
-    with Unchanged(world):
-        refusal(world.callers["instructor"].post(path, event), 403, "permission_denied")
-        path = f"/rank-events/{world.ids['rank event']}/void"
-        refusal(world.callers["instructor"].post(path, {"reason": "Mine."}), 403, "permission_denied")
+    linked = {"students": [sample.ids["student"]]}
+    done(sample.callers["admin"].patch(f"/users/{instructor.pk}", linked))
+    event = {"rank": sample.ids["rank"], "kind": "import", "effective_on": "2026-02-02"}
+    path = f"/students/{sample.ids['student']}/rank-events"
+    with nothing_changes_from_here(samples):
+        refusal(sample.callers["instructor"].post(path, event), 403, "permission_denied")
+        path = f"/rank-events/{sample.ids['rank event']}/void"
+        refusal(sample.callers["instructor"].post(path, {"reason": "Mine."}), 403, "permission_denied")
 
 
 @pytest.mark.parametrize("role", ["instructor", "assistant"])
-def test_colleagues_see_name_and_role_of_active_staff_and_no_more(
-    worlds: dict[str, World], role: str
-) -> None:
-    world = worlds["dojo"]
-    retired = world.callers["instructor" if role == "assistant" else "assistant"].user
+def test_colleagues_see_only_name_and_role_of_active_staff(samples: Samples, role: str) -> None:
+    sample = samples.dojo
+    retired = sample.callers["instructor" if role == "assistant" else "assistant"].user
     assert retired is not None
-    done(world.callers["admin"].patch(f"/users/{retired.pk}", {"is_active": False}))
-    rows = done(world.callers[role].get("/users"))["results"]
+    done(sample.callers["admin"].patch(f"/users/{retired.pk}", {"is_active": False}))
+    rows = done(sample.callers[role].get("/users"))["results"]
     assert all(set(row) == {"id", "name", "role"} for row in rows)
     assert "student" not in {row["role"] for row in rows}
     assert str(retired.pk) not in {row["id"] for row in rows}
 
 
 @pytest.mark.parametrize("change", [{"role": "student"}, {"is_active": False}])
-def test_a_change_of_a_user_takes_effect_on_his_next_request(
-    worlds: dict[str, World], change: dict[str, Any]
+def test_a_change_of_a_user_takes_effect_on_their_next_request(
+    samples: Samples, change: dict[str, Any]
 ) -> None:
-    world = worlds["dojo"]
-    instructor = world.callers["instructor"]
+    sample = samples.dojo
+    instructor = sample.callers["instructor"]
     assert instructor.user is not None
     done(instructor.get("/settings"))
-    done(world.callers["admin"].patch(f"/users/{instructor.user.pk}", change))
+    done(sample.callers["admin"].patch(f"/users/{instructor.user.pk}", change))
     if "role" in change:
         refusal(instructor.get("/settings"), 403, "permission_denied")
     else:
         refusal(instructor.get("/settings"), 401, "token_invalid")
 
 
-def test_every_id_of_the_worlds_is_an_id(worlds: dict[str, World]) -> None:
-    """A world that names nothing would let the tests above pass for the wrong reason."""
-    for world in worlds.values():
-        assert all(UUID(value) for value in world.ids.values())
+def test_every_sample_id_is_a_uuid(samples: Samples) -> None:
+    """With an invalid sample id the tests above would pass for the wrong reason."""
+    for sample in samples:
+        assert all(UUID(value) for value in sample.ids.values())

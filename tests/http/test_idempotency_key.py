@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: the same write sent twice happens once, and is answered twice."""
+"""`Idempotency-Key`: a write that is sent twice happens once, and the second response repeats the first."""
 
 from datetime import timedelta
 from typing import Any
@@ -22,7 +22,7 @@ def count(dojo: Dojo) -> int:
     return int(done(dojo.admin.get("/students"))["count"])
 
 
-def test_the_same_key_replays_the_first_answer(dojo: Dojo) -> None:
+def test_the_same_key_replays_the_first_response(dojo: Dojo) -> None:
     first, second = post(dojo.admin), post(dojo.admin)
     assert "Idempotency-Replayed" not in first.headers
     assert second.headers["Idempotency-Replayed"] == "true"
@@ -31,7 +31,7 @@ def test_the_same_key_replays_the_first_answer(dojo: Dojo) -> None:
     assert count(dojo) == 1
 
 
-def test_the_answer_is_the_first_one_whatever_has_changed_since(dojo: Dojo) -> None:
+def test_the_replayed_response_ignores_later_changes(dojo: Dojo) -> None:
     made = done(post(dojo.admin), 201)
     done(dojo.admin.patch(f"/students/{made['id']}", {"phone": "123"}))
     assert done(post(dojo.admin), 201) == made
@@ -43,50 +43,50 @@ def test_the_same_key_with_another_body_is_refused(dojo: Dojo) -> None:
     assert count(dojo) == 1
 
 
-def test_another_key_is_another_write(dojo: Dojo) -> None:
+def test_another_key_writes_again(dojo: Dojo) -> None:
     post(dojo.admin)
     assert "Idempotency-Replayed" not in post(dojo.admin, key="k2").headers
     assert count(dojo) == 2
 
 
-def test_a_key_is_each_callers_own(dojo: Dojo) -> None:
+def test_a_key_belongs_to_one_caller(dojo: Dojo) -> None:
     post(dojo.admin)
     assert "Idempotency-Replayed" not in post(dojo.instructor).headers
     assert count(dojo) == 2
 
 
-def test_a_key_is_each_dojos_own(dojo: Dojo, other_dojo: Dojo) -> None:
+def test_a_key_belongs_to_one_dojo(dojo: Dojo, other_dojo: Dojo) -> None:
     post(dojo.admin)
     assert "Idempotency-Replayed" not in post(other_dojo.admin).headers
     assert count(other_dojo) == 1
 
 
-def test_a_key_is_of_one_path(dojo: Dojo) -> None:
+def test_a_key_belongs_to_one_path(dojo: Dojo) -> None:
     post(dojo.admin)
     done(post(dojo.admin, {"name": "Iaido"}, path="/disciplines"), 201)
 
 
-def test_a_key_is_of_one_method(dojo: Dojo) -> None:
+def test_a_key_belongs_to_one_method(dojo: Dojo) -> None:
     made = factories.student(dojo)
     path = f"/students/{made['id']}"
     done(dojo.admin.patch(path, {"phone": "1"}, Idempotency_Key="k1"))
     done(dojo.admin.delete(path, Idempotency_Key="k1"), 204)
 
 
-def test_a_refusal_is_not_kept(dojo: Dojo) -> None:
+def test_an_error_is_not_replayed(dojo: Dojo) -> None:
     refusal(post(dojo.admin, {}), 400, "validation_error")
     done(post(dojo.admin), 201)
 
 
-def test_a_key_lives_for_a_day(dojo: Dojo) -> None:
+def test_a_key_expires_after_a_day(dojo: Dojo) -> None:
     done(post(dojo.admin), 201)
     with clock.fixed(NOW + timedelta(hours=23, minutes=59)):
-        assert post(fresh(dojo)).headers["Idempotency-Replayed"] == "true"
+        assert post(admin_with_new_token(dojo)).headers["Idempotency-Replayed"] == "true"
     with clock.fixed(NOW + timedelta(hours=24, minutes=1)):
-        assert "Idempotency-Replayed" not in post(fresh(dojo)).headers
+        assert "Idempotency-Replayed" not in post(admin_with_new_token(dojo)).headers
 
 
-def fresh(dojo: Dojo) -> Caller:
+def admin_with_new_token(dojo: Dojo) -> Caller:
     """Return the admin with a token that is valid now."""
     from shared_apps.accounts.sessions import open_session
     from tatami.tenancy.scope import tenant_scope
@@ -110,8 +110,8 @@ def test_a_delete_is_replayed(dojo: Dojo) -> None:
     assert dojo.admin.delete(path, Idempotency_Key="k1").headers["Idempotency-Replayed"] == "true"
 
 
-def test_settings_take_a_key_like_every_write(dojo: Dojo) -> None:
-    """`PATCH /settings` is not among what the contract says ignores a key."""
+def test_settings_accept_a_key_like_every_write(dojo: Dojo) -> None:
+    """`PATCH /settings` is not in the list of routes in docs/api.md that ignore a key."""
     done(dojo.admin.patch("/settings", {"late_after_minutes": 5}, Idempotency_Key="k1"))
     answer = dojo.admin.patch("/settings", {"late_after_minutes": 5}, Idempotency_Key="k1")
     assert answer.headers.get("Idempotency-Replayed") == "true"

@@ -1,4 +1,4 @@
-"""The general rules of a request: what a body, a path and a header may be, and how each fault is told."""
+"""The general rules for bodies, paths and headers of a request, and the errors for each violation."""
 
 from typing import Any
 
@@ -43,23 +43,23 @@ def count(dojo: Dojo, path: str = "/students") -> int:
         "long number",
     ],
 )
-def test_what_is_not_json_is_malformed_and_changes_nothing(dojo: Dojo, body: bytes) -> None:
+def test_invalid_json_is_refused_and_changes_nothing(dojo: Dojo, body: bytes) -> None:
     refusal(dojo.admin.request("POST", "/students", body), 400, "malformed_json")
     assert count(dojo) == 0
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"text"', b"null", b"7"])
-def test_a_body_that_is_no_object_is_refused(dojo: Dojo, body: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_refused(dojo: Dojo, body: bytes) -> None:
     refusal(dojo.admin.request("POST", "/students", body), 400, "validation_error")
 
 
-def test_nul_in_text_is_named_by_its_path(dojo: Dojo) -> None:
+def test_a_nul_character_is_reported_at_its_path(dojo: Dojo) -> None:
     body = {**NAMES, "guardians": [{"name": "Ha\0na"}]}
     invalid(dojo.admin.post("/students", body), "guardians.0.name")
     assert count(dojo) == 0
 
 
-def test_a_lone_surrogate_is_named_by_its_path(dojo: Dojo) -> None:
+def test_a_lone_surrogate_is_reported_at_its_path(dojo: Dojo) -> None:
     invalid(
         dojo.admin.request("POST", "/students", rb'{"first_name": "\ud800", "last_name": "S"}'), "first_name"
     )
@@ -80,13 +80,13 @@ def test_unknown_and_read_only_fields_are_refused_in_a_patch(dojo: Dojo, field: 
     assert done(dojo.admin.get(f"/students/{made['id']}")) == made
 
 
-def test_an_unknown_field_of_a_nested_object_is_named_by_its_path(dojo: Dojo) -> None:
+def test_an_unknown_field_of_a_nested_object_is_reported_at_its_path(dojo: Dojo) -> None:
     body = {**NAMES, "guardians": [{"name": "Hana"}, {"name": "Jun", "role": "admin"}]}
     invalid(dojo.admin.post("/students", body), "guardians.1.role")
 
 
-def test_every_fault_of_a_body_is_told_at_once(dojo: Dojo) -> None:
-    body = {"first_name": "", "birth_date": "31.12.2010", "email": "nobody", "status": "gone"}
+def test_all_errors_of_a_body_are_reported_together(dojo: Dojo) -> None:
+    body = {"first_name": "", "birth_date": "31.12.2010", "email": "no-address", "status": "gone"}
     invalid(dojo.admin.post("/students", body), "first_name", "last_name", "birth_date", "email", "status")
 
 
@@ -111,7 +111,7 @@ def test_every_fault_of_a_body_is_told_at_once(dojo: Dojo) -> None:
         ("guardians", None),
     ],
 )
-def test_a_value_of_another_form_is_refused_at_its_field(dojo: Dojo, field: str, value: Any) -> None:
+def test_an_invalid_value_is_reported_at_its_field(dojo: Dojo, field: str, value: Any) -> None:
     details = refusal(dojo.admin.post("/students", {**NAMES, field: value}), 400, "validation_error")
     assert [path.partition(".")[0] for path in details] == [field]
 
@@ -124,7 +124,7 @@ def test_a_body_of_more_than_a_megabyte_is_too_large(dojo: Dojo) -> None:
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "nonsense"]
 )
-def test_another_media_type_is_refused(dojo: Dojo, kind: str) -> None:
+def test_an_unsupported_media_type_is_refused(dojo: Dojo, kind: str) -> None:
     answer = dojo.admin.client.generic(
         "POST",
         "/students",
@@ -147,7 +147,7 @@ def test_another_media_type_is_refused(dojo: Dojo, kind: str) -> None:
         ("BREW", "/students", {"GET", "POST", "HEAD"}),
     ],
 )
-def test_another_method_is_refused_with_those_there_are(
+def test_an_unsupported_method_is_refused_with_the_allowed_ones(
     dojo: Dojo, method: str, path: str, allowed: set[str]
 ) -> None:
     answer = dojo.admin.request(method, path)
@@ -156,36 +156,36 @@ def test_another_method_is_refused_with_those_there_are(
     assert {name.strip() for name in answer.headers["Allow"].split(",")} >= allowed - {"HEAD"}
 
 
-def test_what_cannot_be_produced_is_refused(dojo: Dojo) -> None:
+def test_a_response_type_that_cannot_be_produced_is_refused(dojo: Dojo) -> None:
     refusal(dojo.admin.get("/students", Accept="image/png"), 406, "not_acceptable")
 
 
 @pytest.mark.parametrize(
     "accept", ["*/*", "application/json", "text/html, application/json;q=0.5", "application/*"]
 )
-def test_json_is_produced_for_whoever_takes_it(dojo: Dojo, accept: str) -> None:
+def test_json_is_the_response_if_the_client_accepts_it(dojo: Dojo, accept: str) -> None:
     assert dojo.admin.get("/students", Accept=accept).headers["Content-Type"].startswith("application/json")
 
 
 @pytest.mark.parametrize("path", ["/students/", "/nothing", "/students/not-an-id", "//students", "/me/", "/"])
-def test_what_is_not_there_is_not_found(dojo: Dojo, path: str) -> None:
+def test_an_unknown_path_is_not_found(dojo: Dojo, path: str) -> None:
     refusal(dojo.admin.get(path), 404, "not_found")
 
 
 @pytest.mark.parametrize(
     "host", ["nowhere.localhost", "example.com", "aiki.localhost.example.com", "xaiki.localhost"]
 )
-def test_an_unknown_host_is_no_dojo(dojo: Dojo, host: str) -> None:
+def test_an_unknown_host_is_not_found(dojo: Dojo, host: str) -> None:
     refusal(Client().get("/me", headers={"Host": host}), 404, "tenant_not_found")
 
 
 @pytest.mark.parametrize("host", ["AIKI.LocalHost", "aiki.localhost.", "aiki.localhost:8000"])
-def test_a_host_is_compared_without_case_dot_and_port(dojo: Dojo, host: str) -> None:
+def test_a_host_matches_without_case_trailing_dot_and_port(dojo: Dojo, host: str) -> None:
     answer = Client().get("/me", headers={"Host": host, "Authorization": f"Bearer {dojo.admin.token}"})
     assert done(answer)["tenant"]["slug"] == "aiki"
 
 
-def test_a_forwarded_host_is_not_believed(dojo: Dojo, other_dojo: Dojo) -> None:
+def test_a_forwarded_host_is_ignored(dojo: Dojo, other_dojo: Dojo) -> None:
     answer = dojo.admin.get("/me", X_Forwarded_Host=other_dojo.host)
     assert done(answer)["tenant"]["slug"] == "aiki"
 
@@ -193,24 +193,24 @@ def test_a_forwarded_host_is_not_believed(dojo: Dojo, other_dojo: Dojo) -> None:
 @pytest.mark.parametrize("host", ["aiki.localhost", "localhost", "nowhere.example.com"])
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 @pytest.mark.django_db
-def test_any_host_says_whether_it_is_up(host: str, path: str) -> None:
+def test_any_host_answers_health_checks(host: str, path: str) -> None:
     assert Client().get(path, headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("given", ["a", "x" * 128, "abc-DEF_1.2"])
-def test_a_request_id_of_the_client_comes_back(dojo: Dojo, given: str) -> None:
+def test_a_valid_request_id_of_the_client_is_returned(dojo: Dojo, given: str) -> None:
     assert dojo.admin.get("/me", X_Request_ID=given).headers["X-Request-ID"] == given
     assert dojo.anonymous.get("/me", X_Request_ID=given).headers["X-Request-ID"] == given
 
 
 @pytest.mark.parametrize("given", ["", "x" * 129, "a b", "ü", "a\tb", "<script>"])
-def test_another_request_id_is_replaced(dojo: Dojo, given: str) -> None:
+def test_an_invalid_request_id_is_replaced(dojo: Dojo, given: str) -> None:
     answer = dojo.admin.get("/me", X_Request_ID=given)
     assert answer.headers["X-Request-ID"] != given
     assert REQUEST_ID.fullmatch(answer.headers["X-Request-ID"])
 
 
-def test_two_requests_have_two_ids(dojo: Dojo) -> None:
+def test_each_request_has_its_own_id(dojo: Dojo) -> None:
     first, second = dojo.admin.get("/me"), dojo.admin.get("/me")
     assert first.headers["X-Request-ID"] != second.headers["X-Request-ID"]
 
@@ -226,7 +226,9 @@ def test_times_are_utc_with_z_and_ids_are_version_7(dojo: Dojo) -> None:
 
 @pytest.mark.parametrize("kind", ["dojo", "platform"])
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
-def test_both_kinds_of_host_describe_themselves(dojo: Dojo, platform: Platform, kind: str, path: str) -> None:
+def test_both_kinds_of_host_describe_their_own_routes(
+    dojo: Dojo, platform: Platform, kind: str, path: str
+) -> None:
     caller = (dojo if kind == "dojo" else platform).anonymous
     answer = caller.get(path)
     assert answer.status_code == 200
@@ -237,8 +239,10 @@ def test_both_kinds_of_host_describe_themselves(dojo: Dojo, platform: Platform, 
 
 
 @pytest.mark.parametrize(
-    ("path", "there"), [("/tenants", "platform"), ("/students", "dojo"), ("/settings", "dojo")]
+    ("path", "kind"), [("/tenants", "platform"), ("/students", "dojo"), ("/settings", "dojo")]
 )
-def test_a_route_is_on_its_own_kind_of_host(dojo: Dojo, platform: Platform, path: str, there: str) -> None:
-    elsewhere = dojo.admin if there == "platform" else platform.superadmin()
+def test_a_route_exists_only_on_its_own_kind_of_host(
+    dojo: Dojo, platform: Platform, path: str, kind: str
+) -> None:
+    elsewhere = dojo.admin if kind == "platform" else platform.superadmin()
     refusal(elsewhere.get(path), 404, "not_found")

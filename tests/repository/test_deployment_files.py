@@ -1,4 +1,4 @@
-"""Dockerfile and docker-compose.yml, as far as they can be held to the code without an engine to run them."""
+"""Dockerfile and docker-compose.yml agree with the code, as far as this shows without running them."""
 
 import os
 import re
@@ -19,7 +19,7 @@ from tatami.embedded.logins import drop_database
 from tatami.embedded.programs import Application
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {"init", "web", "worker", "beat"}
+OUR_SERVICES = {"init", "web", "worker", "beat"}
 READ_FROM_FILE = re.compile(r'(?:secret|database)\(\s*"([A-Z_]+)"')
 READ_AS_IT_IS = re.compile(
     r'(?:read\("\w+",|number\(|days\(|one_of\(|environ\.get\(|environment\.get\()\s*"([A-Z_]+)"'
@@ -34,7 +34,7 @@ def compose() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def dockerfile() -> str:
-    """The Dockerfile without comments, its continued lines joined."""
+    """The Dockerfile without comments, with continued lines joined."""
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     return re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
 
@@ -54,28 +54,30 @@ def variables_that_the_code_reads() -> set[str]:
 
 
 def our_program(name: str, data: Path) -> list[str]:
-    """The arguments with which `make run` starts web, worker or beat."""
+    """Return the arguments with which `make run` starts web, worker or beat."""
     application = Application(data=data, environment={}, port=8000)
     command = list(getattr(application, name)().command[1:])
-    # What makes Celery's warning to root quiet: in the image nobody is root.
+    # `-W` silences a warning of Celery to root; the image does not run as root.
     return command[2:] if command[0] == "-W" else command
 
 
-def test_every_service_is_there(compose: dict[str, Any]) -> None:
-    assert set(compose["services"]) == {"db", "valkey"} | OURS
+def test_all_services_exist(compose: dict[str, Any]) -> None:
+    assert set(compose["services"]) == {"db", "valkey"} | OUR_SERVICES
     assert compose["services"]["db"]["image"] == "postgres:18"
     assert compose["services"]["valkey"]["image"] == "valkey/valkey:9"
-    assert {compose["services"][name]["image"] for name in OURS} == {"tatami:local"}
+    assert {compose["services"][name]["image"] for name in OUR_SERVICES} == {"tatami:local"}
 
 
-def test_what_runs_has_a_health_check(compose: dict[str, Any], dockerfile: str) -> None:
+def test_every_service_that_keeps_running_has_a_health_check(
+    compose: dict[str, Any], dockerfile: str
+) -> None:
     assert "/healthz" in final_stage(dockerfile).partition("HEALTHCHECK")[2]
     for name, service in compose["services"].items():
         test = service.get("healthcheck", {}).get("test")
         assert test or name in {"web", "init"}, name  # web has the image's; init ends by itself
 
 
-def test_nothing_starts_before_what_it_needs(compose: dict[str, Any]) -> None:
+def test_services_start_after_the_ones_they_need(compose: dict[str, Any]) -> None:
     for name in ("web", "worker", "beat"):
         assert compose["services"][name]["depends_on"] == {
             "db": {"condition": "service_healthy"},
@@ -85,14 +87,14 @@ def test_nothing_starts_before_what_it_needs(compose: dict[str, Any]) -> None:
     assert compose["services"]["init"]["depends_on"] == {"db": {"condition": "service_healthy"}}
 
 
-def test_every_variable_is_one_that_the_code_reads(compose: dict[str, Any]) -> None:
+def test_every_variable_is_read_by_the_code(compose: dict[str, Any]) -> None:
     known = variables_that_the_code_reads()
     assert {"DATABASE_URL_FILE", "JWT_SECRET_FILE", "TATAMI_POOL", "LOG_FORMAT"} <= known
-    for name in OURS:
+    for name in OUR_SERVICES:
         assert set(compose["services"][name]["environment"]) <= known, name
 
 
-def test_secrets_come_by_file_and_each_is_granted_where_it_is_read(compose: dict[str, Any]) -> None:
+def test_secrets_come_from_files_and_are_granted_only_where_they_are_read(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         granted = set(service.get("secrets", []))
         assert granted <= set(compose["secrets"]), name
@@ -101,29 +103,29 @@ def test_secrets_come_by_file_and_each_is_granted_where_it_is_read(compose: dict
             for variable, value in service.get("environment", {}).items()
             if variable.endswith("_FILE")
         }
-        # init.sh reads two more by their place.
+        # init.sh reads two more secrets by path.
         assert granted == read | ({"postgres_password", "superadmin_password"} if name == "init" else set())
         assert "PASSWORD" not in {variable.rpartition("_")[2] for variable in service.get("environment", {})}
     for place in compose["secrets"].values():
         assert place["file"].startswith("deploy/secrets/")
 
 
-def test_the_superusers_password_reaches_init_alone_and_the_owners_url_neither_beat(
+def test_only_init_has_the_superuser_password_and_beat_has_no_database_url(
     compose: dict[str, Any],
 ) -> None:
-    who = {
+    granted_to = {
         secret: {
             name for name, service in compose["services"].items() if secret in service.get("secrets", [])
         }
         for secret in compose["secrets"]
     }
-    assert who["postgres_password"] == {"db", "init"}
-    assert who["superadmin_password"] == {"init"}
-    assert who["owner_database_url"] == {"init", "web", "worker"}
-    assert "beat" not in who["database_url"]
+    assert granted_to["postgres_password"] == {"db", "init"}
+    assert granted_to["superadmin_password"] == {"init"}
+    assert granted_to["owner_database_url"] == {"init", "web", "worker"}
+    assert "beat" not in granted_to["database_url"]
 
 
-def test_only_the_web_port_is_published_and_on_this_machine_alone(compose: dict[str, Any]) -> None:
+def test_only_the_web_port_is_published_and_only_on_localhost(compose: dict[str, Any]) -> None:
     published = {
         name: service["ports"] for name, service in compose["services"].items() if "ports" in service
     }
@@ -141,7 +143,7 @@ def test_containers_are_confined(compose: dict[str, Any]) -> None:
         assert service.get("read_only") is True or name == "db"
 
 
-def test_what_must_last_is_on_named_volumes(compose: dict[str, Any]) -> None:
+def test_permanent_data_are_on_named_volumes(compose: dict[str, Any]) -> None:
     mounted = {
         name: dict(volume.split(":") for volume in service.get("volumes", []))
         for name, service in compose["services"].items()
@@ -152,8 +154,8 @@ def test_what_must_last_is_on_named_volumes(compose: dict[str, Any]) -> None:
     assert set(compose["volumes"]) == {"postgres", "valkey", "data"}
 
 
-def test_the_pool_is_the_web_processes_alone(compose: dict[str, Any]) -> None:
-    with_pool = [name for name in OURS if "TATAMI_POOL" in compose["services"][name]["environment"]]
+def test_only_the_web_service_uses_the_connection_pool(compose: dict[str, Any]) -> None:
+    with_pool = [name for name in OUR_SERVICES if "TATAMI_POOL" in compose["services"][name]["environment"]]
     assert with_pool == ["web"]
 
 
@@ -172,7 +174,7 @@ def test_web_runs_as_in_make_run(dockerfile: str, tmp_path: Path) -> None:
     assert yaml.safe_load(command) == ["python", *ours]
 
 
-def test_the_image_is_built_from_the_lock_and_runs_as_nobody_special(dockerfile: str) -> None:
+def test_the_image_is_built_from_the_lock_and_does_not_run_as_root(dockerfile: str) -> None:
     (installs,) = re.findall(r"^RUN .*pip install.*$", dockerfile, re.MULTILINE)
     assert "--require-hashes" in installs
     assert "--only-binary :all:" in installs
@@ -186,7 +188,7 @@ def test_the_image_is_built_from_the_lock_and_runs_as_nobody_special(dockerfile:
     assert "PYTHONPATH=/app:/app/platform" in final
 
 
-def test_the_lock_has_a_hash_for_every_line_and_names_no_index() -> None:
+def test_every_line_of_the_lock_has_a_hash_and_no_index_url() -> None:
     for name in ("requirements.txt", "requirements-dev.txt"):
         lock = (ROOT / name).read_text(encoding="utf-8")
         entries = re.split(r"\n(?=\S)", re.sub(r"^#.*\n", "", lock, flags=re.MULTILINE).strip())
@@ -196,7 +198,7 @@ def test_the_lock_has_a_hash_for_every_line_and_names_no_index() -> None:
         assert "--index" not in lock
 
 
-def test_the_build_context_holds_what_is_copied_and_no_secret(dockerfile: str) -> None:
+def test_the_build_context_has_the_copied_files_and_no_secrets(dockerfile: str) -> None:
     ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
     assert "*" in ignore
     copied = re.findall(r"^COPY (?!--from)(\S+) ", dockerfile, re.MULTILINE)
@@ -212,7 +214,7 @@ def test_platform_is_a_source_root_and_not_a_package() -> None:
     assert not (ROOT / "platform" / "__init__.py").exists()
 
 
-def test_secrets_are_made_once_and_name_our_logins(tmp_path: Path, compose: dict[str, Any]) -> None:
+def test_secrets_are_created_once_and_have_our_login_names(tmp_path: Path, compose: dict[str, Any]) -> None:
     script = shutil.copy(ROOT / "deploy" / "make_secrets.py", tmp_path)
     subprocess.run([sys.executable, script], check=True, capture_output=True)
     folder = tmp_path / "secrets"
@@ -226,23 +228,23 @@ def test_secrets_are_made_once_and_name_our_logins(tmp_path: Path, compose: dict
     assert {path.name: path.read_text() for path in folder.iterdir()} == first
 
 
-def test_init_makes_the_logins_and_their_database(tmp_path: Path, worker_id: str) -> None:
+def test_init_creates_the_logins_and_their_database(tmp_path: Path, worker_id: str) -> None:
     admin = os.environ["ADMIN_DATABASE_URL"]
     database = f"test_deploy_{worker_id}"
-    # The passwords of the running test: the logins belong to the whole server.
+    # The passwords are those of the running tests, because logins belong to the whole server.
     urls = {name: os.environ[name] for name in ("DATABASE_URL", "OWNER_DATABASE_URL")}
-    said = {
+    values = {
         f"{name}_FILE": urlsplit(url)._replace(path=f"/{database}").geturl() for name, url in urls.items()
     }
-    said["POSTGRES_PASSWORD_FILE"] = str(conninfo_to_dict(admin)["password"])
+    values["POSTGRES_PASSWORD_FILE"] = str(conninfo_to_dict(admin)["password"])
     environment = dict(os.environ)
-    for number, (variable, text) in enumerate(said.items()):
+    for number, (variable, text) in enumerate(values.items()):
         environment[variable] = str(tmp_path / str(number))
         (tmp_path / str(number)).write_text(text + "\n", encoding="utf-8")
     try:
         for _ in range(2):
             subprocess.run([sys.executable, ROOT / "deploy" / "logins.py"], env=environment, check=True)
-        with psycopg.connect(said["DATABASE_URL_FILE"]) as connection:
+        with psycopg.connect(values["DATABASE_URL_FILE"]) as connection:
             assert connection.info.user == "tatami_app"
             assert connection.info.dbname == database
     finally:
@@ -252,5 +254,5 @@ def test_init_makes_the_logins_and_their_database(tmp_path: Path, worker_id: str
 def test_compose_itself_accepts_the_file() -> None:
     version = ["docker", "compose", "version"]
     if shutil.which("docker") is None or subprocess.run(version, check=False, capture_output=True).returncode:
-        pytest.skip("no docker compose here")
+        pytest.skip("docker compose is not installed")
     subprocess.run(["docker", "compose", "config", "--quiet"], cwd=ROOT, check=True)

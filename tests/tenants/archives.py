@@ -24,7 +24,7 @@ from tatami import clock
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tenant_apps.dojo.services import change_settings
 from tenant_apps.notifications.models import Address, Delivery, Notification, NotificationTemplate
-from tests.http.sample_dojos import World, dojo_world, hashed
+from tests.http.sample_dojos import SampleHost, create_sample_dojo, password_hash
 from tests.support.clients import Dojo
 from tests.support.committed_dojos import erase_dojo, make_dojo, superuser_of
 from tests.support.factories import nobody
@@ -55,12 +55,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def full(
     files: Path, django_db_setup: None, django_db_blocker: Any, database_name: str
-) -> Iterator[tuple[TenantScope, World]]:
+) -> Iterator[tuple[TenantScope, SampleHost]]:
     """A dojo with one of everything, really committed, and an erased person in it."""
     with django_db_blocker.unblock(), superuser_of(database_name) as superuser, clock.fixed(NOW):
         try:
             scope = make_dojo(FULL)
-            world = dojo_world(Dojo(scope), hashed())
+            world = create_sample_dojo(Dojo(scope), password_hash())
             _more(Dojo(scope), world, scope)
             yield scope, world
         finally:
@@ -69,8 +69,8 @@ def full(
                 erase_dojo(superuser, slug)
 
 
-def _more(dojo: Dojo, world: World, scope: TenantScope) -> None:
-    gone = world.ids["student of somebody else"]
+def _more(dojo: Dojo, world: SampleHost, scope: TenantScope) -> None:
+    gone = world.ids["student of the other family"]
     admin = world.callers["admin"]
     assert admin.post(f"/students/{gone}/erasure", {"confirm": gone}).status_code == 204
     third = world.ids["third student"]

@@ -20,7 +20,7 @@ from tatami.ids import uuid7
 from tatami.tenancy.hosts import EPOCH_IS_FRESH_FOR, HostResolver
 from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import TenantScope, platform_scope
-from tests.http.sample_dojos import DEVICE, World, dojo_world, hashed
+from tests.http.sample_dojos import DEVICE, SampleHost, create_sample_dojo, password_hash
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.committed import purge
 from tests.support.committed_dojos import at_once, end_sessions_of_the_owner, erase_dojo, make_dojo
@@ -53,7 +53,7 @@ class Moments:
 class Generations:
     """What the first dojo gave out, the second of the same slug, and a process that knew the first."""
 
-    old: World
+    old: SampleHost
     old_id: str
     signed_in: dict[str, Any]
     new: dict[str, Any]
@@ -85,7 +85,7 @@ def generations(root: Caller) -> Iterator[Generations]:
         first = root.post("/tenants", NEW).json()
         assert first["status"] == "active", first
         signed_in = sign_in().json()
-        old = dojo_world(Dojo(scope_of(first["id"])), hashed())
+        old = create_sample_dojo(Dojo(scope_of(first["id"])), password_hash())
         resolver.resolve(HOST)
         assert root.delete(f"/tenants/{first['id']}").status_code == 202
         answer = root.post(f"/tenants/{first['id']}/purge", {"confirm": SLUG_OF_BOTH})

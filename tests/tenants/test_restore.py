@@ -33,7 +33,7 @@ from tenant_apps.classes.models import CalendarFeed
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.notifications.models import Delivery
 from tenant_apps.students.models import Student
-from tests.http.sample_dojos import PASSWORD, World
+from tests.http.sample_dojos import PASSWORD, SampleHost
 from tests.support.catalogue import facts
 from tests.support.clients import Caller
 from tests.support.committed_dojos import at_once, erase_dojo, raise_first, superuser_of
@@ -81,7 +81,7 @@ def test_it_is_a_new_dojo_with_an_id_of_its_own(live: TenantScope, superuser: An
 
 
 def test_people_sign_in_with_the_password_of_before_and_nothing_else_is_honoured(
-    live: TenantScope, full: tuple[TenantScope, World]
+    live: TenantScope, full: tuple[TenantScope, SampleHost]
 ) -> None:
     """Not a token, a device, a feed, a link or a code: two dojos that were one know nothing of each other."""
     world, there = full[1], f"{COPY}.localhost"
@@ -105,10 +105,10 @@ def test_people_sign_in_with_the_password_of_before_and_nothing_else_is_honoured
         assert not before & set(Device.objects.values_list("pairing_hash", flat=True))
 
 
-def test_an_erased_person_stays_erased(live: TenantScope, full: tuple[TenantScope, World]) -> None:
+def test_an_erased_person_stays_erased(live: TenantScope, full: tuple[TenantScope, SampleHost]) -> None:
     copy = restored(archive_of(live)[0])
     with tenant_scope(copy):
-        gone = Student._base_manager.get(pk=full[1].ids["student of somebody else"])
+        gone = Student._base_manager.get(pk=full[1].ids["student of the other family"])
     assert gone.erased_at is not None
     assert (gone.first_name, gone.last_name, gone.email) == ("", "", "")
 

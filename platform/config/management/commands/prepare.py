@@ -6,8 +6,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.demo import make_demo_dojos
 from config.environment import read, secret
+from demo.build import make_demo_dojos
 from shared_apps.accounts.models import Role, User
 from shared_apps.accounts.users import create_user, hash_password
 from shared_apps.tenants.provisioning import clear_abandoned
