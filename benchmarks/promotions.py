@@ -1,7 +1,7 @@
-"""What a promotions check costs: 5,000 students, 500,000 attendances, all reasons. `make bench-promotions`.
+"""Time a promotions check of 5,000 students with 500,000 attendances. `make bench-promotions`.
 
-A dojo of its own is made for it, and dropped at the end. The limits are issue C's: the whole request takes at most
-twice as long as the bare SQL that fetches its facts, and at most 12 statements.
+The benchmark creates a dojo and drops it at the end. The targets: the request takes at most twice as long as the bare
+SQL that fetches its facts, and at most 12 statements.
 """
 
 import gc
@@ -14,29 +14,24 @@ from statistics import median
 from typing import Any, Final
 from uuid import uuid4
 
-from benchmarks.telling import say, verdict
+from benchmarks.common import drop_dojos, print_line, set_up_django, target_mark
 
 STUDENTS: Final = 5_000
 ATTENDANCES: Final = 500_000
 RUNS: Final = 9
 SAMPLE: Final = 200
-"""Students whom the loop really asks about, one by one; the rest is extrapolated."""
+"""How many students are checked one by one; the time for all students is extrapolated."""
 
-MOST_TIMES_THE_SQL: Final = 2.0
-MOST_STATEMENTS: Final = 12
+MAX_TIMES_THE_SQL: Final = 2.0
+MAX_STATEMENTS: Final = 12
 
 Statement = tuple[str, Any]
-"""A statement as Django hands it to psycopg, and its parameters."""
+"""A statement as Django passes it to psycopg, and its parameters."""
 
 
 def main() -> int:
-    """Print the times; return 1 if the check took longer, or more statements, than it may."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    import django
-
-    django.setup()
-    from shared_apps.tenants import schemas
-    from shared_apps.tenants.models import Tenant
+    """Print the times; return 1 if a target was missed."""
+    set_up_django()
     from shared_apps.tenants.provisioning import migrate_all
     from tatami.tenancy.scope import platform_scope
     from tests.support.clients import Dojo
@@ -45,24 +40,21 @@ def main() -> int:
     try:
         with platform_scope():
             list(migrate_all())
-            scope = made_dojo(slug)
+            scope = create_dojo(slug)
         return measure(Dojo(scope))
     finally:
-        with platform_scope():
-            for tenant in Tenant.objects.filter(slug=slug):
-                schemas.drop_schema(tenant.schema_name)
-                Tenant.objects.filter(pk=tenant.pk).delete()
+        drop_dojos(slug)
 
 
-def made_dojo(slug: str) -> Any:
-    """Make the big demo dojo under this slug, its tables analyzed, and return its scope."""
+def create_dojo(slug: str) -> Any:
+    """Create the big demo dojo with this slug, analyze its tables, and return its scope."""
     from dataclasses import replace
 
     from demo.big import BigDojo, analyze, fill, find_or_make
     from demo.dojos import BIG
     from tatami import clock
 
-    say(f"Making a dojo of {STUDENTS:,} students and {ATTENDANCES:,} attendances (about a minute)")
+    print_line(f"Creating a dojo of {STUDENTS:,} students and {ATTENDANCES:,} attendances (about a minute)")
     wanted = BigDojo(replace(BIG, slug=slug), students=STUDENTS, attendances=ATTENDANCES)
     scope, _ = find_or_make(wanted, now=clock.now())
     for _ in fill(wanted, scope, now=clock.now()):
@@ -72,18 +64,18 @@ def made_dojo(slug: str) -> Any:
 
 
 def measure(dojo: Any) -> int:
-    """Time the bare SQL and the request in turns, so that a busy moment hits both; then the loop."""
+    """Time the bare SQL and the request alternately, so that other load affects both; then the requests one by one."""
     students, statements = statements_of_a_check(dojo)
-    asked = checked(dojo, {})  # everything is imported, parsed and in the buffers after this one
+    asked = check(dojo, {})  # the first request imports modules, parses definitions and fills the caches
     bare, whole = [], []
     for _ in range(RUNS):
         bare.append(seconds_of(lambda: fetch_bare(dojo, statements)))
-        whole.append(seconds_of(lambda: checked(dojo, {})))
+        whole.append(seconds_of(lambda: check(dojo, {})))
     number = statements_sent(dojo)
     sample = spread(students, SAMPLE)
-    loop = seconds_of(lambda: [checked(dojo, {"students": [str(pk)]}) for pk in sample])
+    loop = seconds_of(lambda: [check(dojo, {"students": [str(pk)]}) for pk in sample])
 
-    # Of each pair that ran one after the other: the machine may be busier in one minute than in the next.
+    # The ratio of each pair that ran one after the other, because the load of the machine changes.
     ratio = median(request / sql for request, sql in zip(whole, bare, strict=True))
     sizes(dojo, asked)
     line("bare SQL that fetches the facts", median(bare), f"{len(statements)} statements; {spans(bare)}")
@@ -93,16 +85,18 @@ def measure(dojo: Any) -> int:
         loop / len(sample) * len(students),
         f"extrapolated from {len(sample)} students in {loop:.2f} s to {len(students):,}",
     )
-    say("")
-    say(
-        f"  ratio       {ratio:5.2f}   target: at most {MOST_TIMES_THE_SQL:g} {verdict(ratio <= MOST_TIMES_THE_SQL)}"
+    print_line("")
+    print_line(
+        f"  ratio       {ratio:5.2f}   target: at most {MAX_TIMES_THE_SQL:g} {target_mark(ratio <= MAX_TIMES_THE_SQL)}"
     )
-    say(f"  statements  {number:5}   target: at most {MOST_STATEMENTS} {verdict(number <= MOST_STATEMENTS)}")
-    return int(ratio > MOST_TIMES_THE_SQL or number > MOST_STATEMENTS)
+    print_line(
+        f"  statements  {number:5}   target: at most {MAX_STATEMENTS} {target_mark(number <= MAX_STATEMENTS)}"
+    )
+    return int(ratio > MAX_TIMES_THE_SQL or number > MAX_STATEMENTS)
 
 
 def statements_of_a_check(dojo: Any) -> tuple[list[Any], list[Statement]]:
-    """Return the keys of those whom a check is about, and what it sends to fetch them, their facts and the rules."""
+    """Return the keys of the checked students, and the statements that fetch them, their facts and the rules."""
     from django.db import connection, transaction
 
     from tatami import clock
@@ -118,13 +112,13 @@ def statements_of_a_check(dojo: Any) -> tuple[list[Any], list[Statement]]:
 
     with tenant_scope(dojo.tenant), transaction.atomic(), connection.execute_wrapper(note):
         students = list(Student.objects.promotable())
-        as_of = clock.local_date(clock.now(), dojo.tenant.timezone)
+        as_of = clock.tenant_date()
         Check(students=students, as_of=as_of).results()
     return [student.pk for student in students], statements
 
 
 def fetch_bare(dojo: Any, statements: Sequence[Statement]) -> None:
-    """Send the same statements by psycopg alone, and keep what they answer until the last one did."""
+    """Send the same statements with psycopg alone, and keep all rows until the end."""
     from django.db import connection, transaction
 
     from tatami.tenancy.scope import tenant_scope
@@ -136,38 +130,38 @@ def fetch_bare(dojo: Any, statements: Sequence[Statement]) -> None:
             rows.append(cursor.fetchall())
 
 
-def checked(dojo: Any, body: dict[str, Any]) -> Any:
-    """Send one check through the whole stack, in this process, and return the answer, encoded as a client gets it."""
+def check(dojo: Any, body: dict[str, Any]) -> Any:
+    """Send one check through the whole stack in this process; return the encoded response."""
     answer = dojo.admin.post("/promotions/check", body)
     assert answer.status_code == 200, answer.content  # noqa: PLR2004
     return answer
 
 
 def statements_sent(dojo: Any) -> int:
-    """Count at the driver what one check sends, BEGIN and COMMIT included."""
+    """Count the statements that the driver sends for one check, including BEGIN and COMMIT."""
     from tests.support.statements import sent_statements
 
-    dojo.admin.get("/me")  # hosts are looked up again twice a second: by this one, not by the check
+    dojo.admin.get("/me")  # looks up the host, which the check then finds in the cache
     with sent_statements() as sent:
-        checked(dojo, {})
+        check(dojo, {})
     return len(sent)
 
 
-def seconds_of(deed: Callable[[], object]) -> float:
-    """Return its time by the clock on the wall. What others left to the garbage collector is not its own."""
+def seconds_of(call: Callable[[], object]) -> float:
+    """Return the wall-clock time of a call. Collects garbage of earlier calls first."""
     gc.collect()
     started = time.perf_counter()
-    deed()
+    call()
     return time.perf_counter() - started
 
 
 def spread(students: Sequence[Any], number: int) -> list[Any]:
-    """Return so many of them, from the first to the last."""
+    """Return `number` students at equal distances."""
     return list(students[:: max(1, len(students) // number)])[:number]
 
 
 def sizes(dojo: Any, asked: Any) -> None:
-    """Say what was asked, and of which versions."""
+    """Print the sizes and the versions."""
     from django.db import connection
 
     from tatami.tenancy.scope import tenant_scope
@@ -180,18 +174,18 @@ def sizes(dojo: Any, asked: Any) -> None:
         students, attendances = Student.objects.count(), Attendance.objects.count()
     results = asked.json()["results"]
     reasons = sum(len(result["criteria"]) for result in results)
-    say(
+    print_line(
         f"{students:,} students, {attendances:,} attendances; {len(results):,} answers with {reasons:,} reasons "
         f"in {len(asked.content):,} bytes"
     )
-    say(
+    print_line(
         f"PostgreSQL {postgresql}, Python {platform.python_version()}, {os.cpu_count()} processors; medians of {RUNS}"
     )
-    say("")
+    print_line("")
 
 
 def line(what: str, seconds: float, more: str) -> None:
-    say(f"  {what:32} {seconds:8.3f} s   {more}")
+    print_line(f"  {what:32} {seconds:8.3f} s   {more}")
 
 
 def spans(runs: Sequence[float]) -> str:

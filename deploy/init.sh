@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the one-shot service `init` runs: logins, then migrations and the superadmin. Running it again changes nothing.
+# The service `init` runs this once: logins, then migrations and the superadmin. Running it again changes nothing.
 set -eu
 POSTGRES_PASSWORD_FILE=/run/secrets/postgres_password python deploy/logins.py
 TATAMI_SUPERADMIN_PASSWORD="$(cat /run/secrets/superadmin_password)"

@@ -1,6 +1,6 @@
-"""Make the two logins and their database on the server of docker-compose.yml; again and again without harm.
+"""Create the two logins and their database on the server of docker-compose.yml. Running it again changes nothing.
 
-Reads the superuser's password from POSTGRES_PASSWORD_FILE, and what to make from the application's two URLs.
+Reads the superuser's password from POSTGRES_PASSWORD_FILE, and logins and database from the application's two URLs.
 """
 
 import os
@@ -11,23 +11,23 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from tatami.embedded.logins import APP, OWNER, create_logins
 
 
-def said_in(variable: str) -> str:
-    """Return the content of the file that `variable` names."""
+def read_secret(variable: str) -> str:
+    """Return the content of the file that the environment variable names."""
     return Path(os.environ[variable]).read_text(encoding="utf-8").strip()
 
 
 def main() -> None:
-    """Make the logins. Raises `SystemExit` where a URL names another login than ours, or another database."""
+    """Create the logins. Raises `SystemExit` if a URL names another login than ours, or the databases differ."""
     app, owner = (
-        conninfo_to_dict(said_in(name)) for name in ("DATABASE_URL_FILE", "OWNER_DATABASE_URL_FILE")
+        conninfo_to_dict(read_secret(name)) for name in ("DATABASE_URL_FILE", "OWNER_DATABASE_URL_FILE")
     )
     if (app["user"], owner["user"]) != (APP, OWNER) or app["dbname"] != owner["dbname"]:
-        raise SystemExit(f"The URLs must name {APP} and {OWNER}, and one database.")
+        raise SystemExit(f"The URLs must name the logins {APP} and {OWNER}, and the same database.")
     admin = make_conninfo(
         host=owner["host"],
         port=owner.get("port"),
         user="postgres",
-        password=said_in("POSTGRES_PASSWORD_FILE"),
+        password=read_secret("POSTGRES_PASSWORD_FILE"),
         dbname="postgres",
     )
     create_logins(

@@ -1,7 +1,7 @@
-"""The world in which tests run: a real PostgreSQL with two logins, and two dojos with the same names in both.
+"""Fixtures for all tests: a real PostgreSQL with two logins, and two dojos with the same names in both.
 
-Schemas are made once per session; each test runs in a transaction that is rolled back. The test database is made by
-the same code as `make run`'s, migrated by the owner, queried as the app.
+Schemas are created once per session. Each test runs in a transaction that is rolled back. The test database is created
+by the same code as that of `make run`, migrated by the owner login, and queried by the app login.
 """
 
 import os
@@ -14,28 +14,52 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.db import connections
+from hypothesis import settings as hypothesis_settings
 from psycopg.conninfo import make_conninfo
 
 from shared_apps.accounts.models import Session, User
+from shared_apps.tenants import domain_dns
 from shared_apps.tenants.models import Tenant
 from shared_apps.tenants.provisioning import FirstAdmin, create_tenant, migrate_all
 from tatami import clock
 from tatami.embedded.logins import OWNER, create_database, drop_database
 from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import TenantScope, platform_scope
+from tests.support import dns
 from tests.support.clients import Caller, Dojo, Platform
-from tests.support.committed import committed_dojo
-from tests.support.committed_dojos import (
+from tests.support.committed import (
+    committed_dojo,
     committed_dojos,
-    hashings,
     north,
     south,
     superuser,
     without_transaction,
 )
 from tests.support.now import NOW
+from tests.support.passwords import hashings
 
 __all__ = ["committed_dojos", "hashings", "north", "south", "superuser", "without_transaction"]
+
+# Property tests use the same examples in every run, so that a failure has a cause in the code. `make test-volume` uses
+# the profile `volume`: other and more examples in every run.
+hypothesis_settings.register_profile("same-examples", deadline=None, derandomize=True, print_blob=True)
+hypothesis_settings.register_profile("volume", deadline=None, max_examples=1_000, print_blob=True)
+hypothesis_settings.load_profile("same-examples")
+
+
+def pytest_configure() -> None:
+    """Hash passwords with little work."""
+    settings.PASSWORD_HASHERS = ["tests.support.passwords.QuickArgon2Hasher"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With the Hypothesis profile `volume`, mark the property tests `volume`, so that they run at full size, too."""
+    if config.getoption("--hypothesis-profile", default=None) != "volume":
+        return
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.volume)
 
 
 def _admin_conninfo() -> str:
@@ -60,7 +84,7 @@ def worker_id(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_blocker: Any, database_name: str) -> Iterator[None]:
-    """Make the test database with the bootstrap code of `make run`, migrate it as owner, make the two dojos."""
+    """Create the test database as `make run` does, migrate it as owner, and create the two dojos."""
     admin = _admin_conninfo()
     create_database(admin, database_name, OWNER, recreate=True)
     for alias in ("default", "owner"):
@@ -79,23 +103,25 @@ def django_db_setup(django_db_blocker: Any, database_name: str) -> Iterator[None
 
 @pytest.fixture(autouse=True)
 def _fresh_routing() -> Iterator[None]:
-    """Let no test see the hosts that another one looked up."""
+    """Clear the cache of host names around each test."""
     host_resolver.cache_clear()
     yield
     host_resolver.cache_clear()
 
 
 @pytest.fixture(autouse=True)
-def _own_dns(settings: Any) -> None:
-    """Ask nobody else's name servers."""
-    settings.TATAMI_RESOLVER = "tests.support.dns.text_records"
+def _own_dns() -> Iterator[None]:
+    """Send no DNS query: look-ups read `tests.support.dns.RECORDS`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(domain_dns, "text_records", dns.text_records)
+        yield
 
 
 @pytest.fixture
 def now() -> Iterator[datetime]:
-    """Fix the present moment: a Monday evening in summer, 18:40 in Berlin."""
-    with clock.fixed(NOW) as moment:
-        yield moment
+    """Fix the present time: a Monday evening in summer, 18:40 in Berlin."""
+    with clock.fixed(NOW) as fixed:
+        yield fixed
 
 
 def _tenant(slug: str) -> TenantScope:
@@ -105,45 +131,45 @@ def _tenant(slug: str) -> TenantScope:
 
 @pytest.fixture
 def tenant(db: None) -> TenantScope:
-    """The dojo that the test is about."""
+    """The scope of the dojo that the test is about."""
     return _tenant("aiki")
 
 
 @pytest.fixture
 def other_tenant(db: None) -> TenantScope:
-    """The other dojo, with the same names in it."""
+    """The scope of the other dojo, with the same names in it."""
     return _tenant("kendo")
 
 
 @pytest.fixture
 def dojo(tenant: TenantScope, now: datetime) -> Dojo:
-    """The dojo as its people use it, over HTTP."""
+    """The dojo as HTTP clients see it."""
     return Dojo(tenant)
 
 
 @pytest.fixture
 def other_dojo(other_tenant: TenantScope, now: datetime) -> Dojo:
-    """The other dojo, over HTTP."""
+    """The other dojo as HTTP clients see it."""
     return Dojo(other_tenant)
 
 
 @pytest.fixture
 def platform(db: None, now: datetime) -> Platform:
-    """The platform host, as superadmins use it."""
+    """The platform host as superadmins see it."""
     return Platform()
 
 
 @contextmanager
 def _psycopg(alias: str, name: str) -> Iterator[psycopg.Connection[Any]]:
-    wanted = settings.DATABASES[alias]
+    login = settings.DATABASES[alias]
     parts = {
-        "user": wanted["USER"],
-        "password": wanted["PASSWORD"],
-        "host": wanted["HOST"],
-        "port": wanted["PORT"],
+        "user": login["USER"],
+        "password": login["PASSWORD"],
+        "host": login["HOST"],
+        "port": login["PORT"],
     }
-    given = {key: value for key, value in parts.items() if value}
-    with psycopg.connect(dbname=name, autocommit=True, **given) as connection:
+    options = {key: value for key, value in parts.items() if value}
+    with psycopg.connect(dbname=name, autocommit=True, **options) as connection:
         yield connection
 
 
@@ -163,25 +189,25 @@ def as_owner(django_db_setup: None, database_name: str) -> Iterator[psycopg.Conn
 
 @pytest.fixture(scope="module")
 def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Let the module write for good, at the fixed present. What it makes, it takes away again."""
+    """Let the tests of the module commit, at the fixed time. The module removes what it creates."""
     with django_db_blocker.unblock(), clock.fixed(NOW):
         yield
 
 
 @pytest.fixture(scope="module")
 def root(committed: None) -> Iterator[Caller]:
-    """A superadmin who is really there."""
+    """A committed superadmin, signed in."""
     caller = Platform().superadmin("committed-root@example.com")
     yield caller
     with platform_scope():
-        # Not `delete`: it would follow the users' relations into tables that only dojos have.
-        mine = User.objects.filter(email="committed-root@example.com")
-        Session.objects.filter(user__in=mine)._raw_delete("default")
-        mine._raw_delete("default")
+        # Not `delete`, which would follow relations into tables that exist only in dojos.
+        users = User.objects.filter(email="committed-root@example.com")
+        Session.objects.filter(user__in=users)._raw_delete("default")
+        users._raw_delete("default")
 
 
 @pytest.fixture(scope="module")
 def real_dojo(committed: None) -> Iterator[Dojo]:
-    """A dojo that is really there, purged in the end."""
+    """A committed dojo, purged after the module."""
     with committed_dojo("real", "Real") as dojo:
         yield dojo

@@ -15,9 +15,9 @@ from celery.schedules import crontab
 from celery.signals import celeryd_after_setup, setup_logging, worker_init, worker_process_init
 from django.conf import settings
 
-from tatami.broker import Wiring
 from tatami.metrics import serve_metrics
-from tatami.postgresql.logins import refuse_to_start_unsafely
+from tatami.postgresql.login_check import check_app_login_at_start
+from tatami.tasks import PersistentAMQP
 from tatami.tenancy.scope import platform_scope
 
 SPREAD: Final = timedelta(minutes=30)
@@ -55,7 +55,7 @@ def in_every_dojo(job: str, schedule: crontab, *, at_local_hour: int | None = No
     return {"task": "tenants.request_daily", "schedule": schedule, "kwargs": arguments}
 
 
-app = Celery("tatami", fixups=["config.celery:fixup"], amqp=Wiring)
+app = Celery("tatami", fixups=["config.celery:fixup"], amqp=PersistentAMQP)
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
     broker_connection_retry_on_startup=True,
@@ -78,7 +78,7 @@ app.conf.update(
     task_ignore_result=True,
     task_default_queue="tatami",
     timezone="UTC",
-    beat_scheduler="tatami.broker:Beat",
+    beat_scheduler="tatami.tasks:Beat",
     beat_schedule={
         "wake workers": {
             "task": WAKE,
@@ -134,7 +134,7 @@ def silence_cancellation_warning(**_: object) -> None:
 @worker_init.connect
 def refuse_unsafe_login(**_: object) -> None:
     """Stop the worker before it runs a task if the app login has more privileges than it should."""
-    refuse_to_start_unsafely()
+    check_app_login_at_start()
 
 
 @worker_process_init.connect

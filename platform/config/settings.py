@@ -21,9 +21,6 @@ TATAMI_PUBLIC_SCHEME: str = environment.one_of("TATAMI_PUBLIC_SCHEME", "http", "
 TATAMI_PUBLIC_PORT: int = environment.number("PORT", 8000, 1, 65_535)
 # The secrets that sign tokens, codes and links, newest first: JWT_SECRET, JWT_SECRET_PREVIOUS. No default.
 TATAMI_SECRETS: list[str] = environment.signing_secrets().newest_first
-# The modules that look up hosts and DNS records.
-TATAMI_HOSTS = "shared_apps.tenants.directory"
-TATAMI_RESOLVER = "shared_apps.tenants.domain_records.ask_dns"
 SECRET_KEY = TATAMI_SECRETS[0]  # for Django; tatami.keys derives the keys of tokens, codes and links
 DEBUG = False
 ALLOWED_HOSTS = ["*"]  # tatami.tenancy.hosts looks up every host; an unknown host gets 404
@@ -127,7 +124,7 @@ PUBLIC_SCHEMA_URLCONF = "config.urls_platform"
 WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False
 MIDDLEWARE = [
-    "tatami.observability.RequestContext",
+    "tatami.observability.RequestLogMiddleware",
     "tatami.api.exception_mapping.ErrorMiddleware",
     "tatami.api.health.HealthMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -16,8 +16,8 @@ from django.db.models import Max
 from demo.build import add_members, demo_tenant
 from demo.dojos import DemoDojo, demo_admin, load_dojo_data
 from demo.people import external_id
-from shared_apps.tenants import schemas
-from shared_apps.tenants.blueprint import tenant_blueprint
+from shared_apps.tenants.schema import ddl
+from shared_apps.tenants.schema.blueprint import tenant_blueprint
 from tatami.tenancy.scope import TenantScope, tenant_scope
 from tenant_apps.students.models import Student
 
@@ -87,7 +87,7 @@ def fill(wanted: BigDojo, tenant: TenantScope, *, now: datetime) -> Iterator[int
 
 def analyze(tenant: TenantScope) -> None:
     """Update the statistics of the planner, as autovacuum would later. Only the owner login may run ANALYZE."""
-    with schemas.owner_in(tenant.schema_name) as owner, owner.cursor() as cursor:
+    with ddl.owner_connection(tenant.schema_name) as owner, owner.cursor() as cursor:
         cursor.execute("ANALYZE " + ", ".join(f'"{table}"' for table in tenant_blueprint().tables))
 
 

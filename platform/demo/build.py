@@ -28,8 +28,8 @@ from shared_apps.tenants.errors import SlugTaken
 from shared_apps.tenants.models import Tenant
 from shared_apps.tenants.provisioning import FirstAdmin, create_tenant
 from tatami.ids import uuid7
+from tatami.jobs import DONE, JobRun
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
-from tatami.work import DONE, Turn
 from tenant_apps.attendance.models import Attendance
 from tenant_apps.classes.models import Enrolment
 from tenant_apps.promotions.snapshot import take_snapshot
@@ -121,7 +121,7 @@ def _fill(dojo: DemoDojo, *, now: datetime) -> bool:
     _create_family_accounts(members, data)
     cursor: str | None = ""
     while cursor is not DONE:  # the nightly check, so that the first visitor sees who is due
-        cursor = take_snapshot(Turn(now=now, cursor=cursor))
+        cursor = take_snapshot(JobRun(now=now, cursor=cursor))
     return True
 
 

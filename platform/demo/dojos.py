@@ -14,7 +14,7 @@ from django.conf import settings
 from shared_apps.accounts.models import Role, User
 from shared_apps.accounts.users import create_user, hash_password
 from tatami import clock
-from tatami.tenancy.addresses import origin
+from tatami.tenancy.hosts import origin
 from tatami.tenancy.scope import TenantScope, tenant_scope
 from tatami.text import email_key
 from tenant_apps.classes.models import ClassSession, TrainingClass

@@ -1,6 +1,6 @@
-"""The one source of the present moment.
+"""The only source of the present time.
 
-Services take `now` as a parameter; what calls them (a view, a task, a command) asks `clock.now()`.
+Services take `now` as a parameter. Their callers (a view, a task, a command) get it from `clock.now()`.
 Tests set it with `clock.fixed(...)` and never sleep.
 """
 
@@ -10,11 +10,13 @@ from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+from tatami.tenancy.scope import current_tenant
+
 _fixed: ContextVar[datetime | None] = ContextVar("tatami.clock", default=None)
 
 
 def now() -> datetime:
-    """Return the present moment, aware and in UTC."""
+    """Return the present time, aware and in UTC."""
     return _fixed.get() or datetime.now(UTC)
 
 
@@ -23,11 +25,22 @@ def local_date(instant: datetime, timezone: str) -> date:
     return instant.astimezone(ZoneInfo(timezone)).date()
 
 
+def tenant_date(instant: datetime | None = None) -> date:
+    """Return the civil date of `instant`, by default of `now()`, in the time zone of the current dojo.
+
+    Raises `NoScope` outside a dojo's scope.
+    """
+    return local_date(instant or now(), current_tenant().timezone)
+
+
 @contextmanager
 def fixed(instant: datetime) -> Iterator[datetime]:
-    """Make `now()` answer `instant` (aware) within the block, in this thread or task only."""
+    """Make `now()` return `instant` within the block, in this thread or task only.
+
+    Raises `ValueError` if `instant` has no time zone.
+    """
     if instant.tzinfo is None:
-        raise ValueError("an instant without a time zone names no moment")
+        raise ValueError("the instant has no time zone")
     token = _fixed.set(instant.astimezone(UTC))
     try:
         yield instant

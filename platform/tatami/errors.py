@@ -1,8 +1,7 @@
-"""The one hierarchy of what can go wrong, and the only place that knows codes and statuses.
+"""The hierarchy of domain errors, with their codes and HTTP statuses.
 
-A rule that is broken raises the error named after it, where the rule is known. The handler in
-`tatami.api.exception_mapping` turns it into the envelope of the contract:
-`{"error": {"code", "message", "details"?}}`.
+The code that knows a rule raises the error that is named after the rule. The handler in
+`tatami.api.exception_mapping` turns it into the response: `{"error": {"code", "message", "details"?}}`.
 """
 
 from collections.abc import Mapping
@@ -16,13 +15,13 @@ class DomainError(Exception):
     status: ClassVar[int] = 409
 
     def __init__(self, message: str | None = None, *, details: Mapping[str, Any] | None = None) -> None:
-        """Take `message` for the person who reads it; the class docstring's first line is the default."""
+        """`message` is for users. Its default is the first line of the class docstring."""
         self.message = message or (type(self).__doc__ or "").strip().partition("\n")[0]
         self.details = dict(details) if details else None
         super().__init__(self.message)
 
     def envelope(self) -> dict[str, Any]:
-        """Return the body of the answer, without `details` where there is nothing to say."""
+        """Return the response body; `details` is left out if empty."""
         error: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.details:
             error["details"] = self.details
@@ -37,7 +36,7 @@ class Invalid(DomainError):
 
     @classmethod
     def field(cls, path: str, message: str) -> "Invalid":
-        """Return the error for one dotted path, such as `guardians.0.email`."""
+        """Return the error of one field, given as a dotted path such as `guardians.0.email`."""
         return cls(details={path: [message]})
 
 
@@ -139,7 +138,7 @@ class Throttled(DomainError):
     status = 429
 
     def __init__(self, *, retry_after: int) -> None:
-        """Take the seconds after which the next attempt is worth making."""
+        """`retry_after` is in seconds; it is at least 1."""
         self.retry_after = max(1, retry_after)
         super().__init__()
 

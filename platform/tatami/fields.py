@@ -1,4 +1,4 @@
-"""Columns that keep themselves: made in Python, at every save and bulk insert."""
+"""Model fields whose value is computed in Python at every save and bulk insert."""
 
 from datetime import datetime
 from typing import Any
@@ -10,16 +10,16 @@ from tatami.text import normalise
 
 
 class ChangedAtField(models.DateTimeField):  # type: ignore[type-arg]
-    """The moment of the last save, taken from our clock so that a test can set it."""
+    """The time of the last save, from `tatami.clock`, so that tests can set it."""
 
     def pre_save(self, model_instance: models.Model, add: bool) -> datetime:
-        moment = clock.now()
-        setattr(model_instance, self.attname, moment)
-        return moment
+        now = clock.now()
+        setattr(model_instance, self.attname, now)
+        return now
 
 
 class SearchField(models.TextField):  # type: ignore[type-arg]
-    """What `?search=` compares with: the texts of other columns, without regard to accents and case."""
+    """The normalised text of other columns, with which `?search=` compares: without accents and in one case."""
 
     def __init__(self, *sources: str, **kwargs: Any) -> None:
         self.sources = sources

@@ -1,4 +1,4 @@
-"""Identifiers: UUID version 7, made in Python, so that no two dojos share an id."""
+"""Identifiers: UUID version 7, generated in Python and unique over all dojos."""
 
 from uuid import UUID
 

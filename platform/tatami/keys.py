@@ -1,4 +1,4 @@
-"""Keys derived from the installation's secrets: one per purpose and dojo, two generations valid at a time."""
+"""Keys derived from the installation's secrets, one per purpose and dojo. The previous secret stays valid, too."""
 
 import hashlib
 import hmac
@@ -12,7 +12,7 @@ MINIMUM_SECRET_BYTES: Final = 32
 
 
 def key_id(secret: str) -> str:
-    """Return a short public name for a secret, which tells nothing about it."""
+    """Return a short public id of a secret, which reveals nothing about it."""
     return hashlib.sha256(b"tatami key id\0" + secret.encode()).hexdigest()[:12]
 
 
@@ -22,7 +22,7 @@ def token_secrets() -> dict[str, str]:
 
 
 def tenant_keys(purpose: str, tenant_id: UUID) -> list[bytes]:
-    """Return the dojo's own 32-byte keys for `purpose`, the one to sign with first (HMAC-SHA256 derivation)."""
+    """Return the dojo's 32-byte keys for `purpose`, derived with HMAC-SHA256; sign with the first."""
     info = purpose.encode() + b"\0" + tenant_id.bytes
     return [hmac.digest(secret.encode(), info, hashlib.sha256) for secret in settings.TATAMI_SECRETS]
 
@@ -38,5 +38,5 @@ def tenant_signer(purpose: str, tenant_id: UUID) -> Signer:
 
 
 def secret_hash(secret: str) -> bytes:
-    """Return what is stored of a secret with full entropy (a token, a link): its SHA-256."""
+    """Return the SHA-256 of a random secret (a token, a link); only the hash is stored."""
     return hashlib.sha256(secret.encode()).digest()

@@ -1,8 +1,8 @@
-"""What Prometheus may know of this installation: how much, how long, with what outcome; never who.
+"""Prometheus metrics: counts, durations and outcomes, without personal data.
 
-No label names a dojo, a person or an id: what there is to tell stays few, however many dojos there are. The processes
-of one service (web, or worker) write into files of one folder, `PROMETHEUS_MULTIPROC_DIR`, and share one port, on
-which whoever takes the call answers for all of them.
+No label names a dojo, a person or an id, so the number of time series does not grow with the number of dojos. The
+processes of one service (web, or worker) write into files of one folder, `PROMETHEUS_MULTIPROC_DIR`, and share a port.
+The process that accepts a scrape answers for all of them.
 """
 
 import os
@@ -27,13 +27,13 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from tatami.tenancy.directory import directory
 from tatami.tenancy.scope import PLATFORM, Scope
+from tatami.tenancy.tenant_registry import tenant_registry
 
 logger: Final = structlog.get_logger(__name__)
 
 FOLDER: Final = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-"""The library's own variable, which it read when it was imported. Without it each process counts for itself."""
+"""The variable of prometheus_client, which reads it at import. Without it each process counts for itself."""
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 if FOLDER:
@@ -43,12 +43,12 @@ REQUESTS: Final = Counter("tatami_requests", "Requests answered.", ["method", "r
 REQUEST_SECONDS: Final = Histogram(
     "tatami_request_duration_seconds", "From the request to its answer.", ["method", "route"]
 )
-TURNS: Final = Counter("tatami_turns", "Turns of jobs in dojos, by outcome.", ["job", "outcome"])
-TURN_SECONDS: Final = Histogram("tatami_turn_duration_seconds", "How long a turn took.", ["job"])
+JOB_RUNS: Final = Counter("tatami_turns", "Turns of jobs in dojos, by outcome.", ["job", "outcome"])
+JOB_RUN_SECONDS: Final = Histogram("tatami_turn_duration_seconds", "How long a turn took.", ["job"])
 
 
 def observe_request(request: HttpRequest, status: int, seconds: float) -> None:
-    """Count a request that was answered."""
+    """Count an answered request and its duration."""
     match = request.resolver_match
     method = request.method if request.method in METHODS else "other"
     route = (match.view_name if match else "") or "none"
@@ -57,79 +57,79 @@ def observe_request(request: HttpRequest, status: int, seconds: float) -> None:
 
 
 @contextmanager
-def observed_turn(job: str) -> Iterator[None]:
-    """Count a turn, failed if an error leaves the block, and the time it takes."""
+def observe_job_run(job: str) -> Iterator[None]:
+    """Count a run of a job and its duration. The outcome is `failed` if the block raises, else `done`."""
     began = time.perf_counter()
     outcome = "failed"
     try:
         yield
         outcome = "done"
     finally:
-        TURNS.labels(job, outcome).inc()
-        TURN_SECONDS.labels(job).observe(time.perf_counter() - began)
+        JOB_RUNS.labels(job, outcome).inc()
+        JOB_RUN_SECONDS.labels(job).observe(time.perf_counter() - began)
 
 
-class WaitingTurns(Collector):
-    """How many turns wait for too long, asked of PostgreSQL at each scrape: true even when no worker lives."""
+class OverdueJobsCollector(Collector):
+    """The number of overdue jobs. Each scrape counts them in PostgreSQL, so it is right even if no worker runs."""
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
-        """Return the name, without asking anybody."""
+        """Return the metric without a value, and without a query."""
         return [GaugeMetricFamily("tatami_turns_waiting", "Turns that were due a second ago, or cut off.")]
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Return the number; without PostgreSQL nothing."""
-        (waiting,) = self.describe()
+        """Return the number; an empty list if PostgreSQL is unavailable."""
+        (overdue,) = self.describe()
         try:
-            waiting.add_metric([], directory().number_waiting())
+            overdue.add_metric([], tenant_registry().count_overdue_jobs())
         except DatabaseError as error:
-            logger.warning("waiting_turns_unknown", reason=str(error))
+            logger.warning("overdue_jobs_unknown", reason=str(error))
             return []
         finally:
             connection.close()
-        return [waiting]
+        return [overdue]
 
 
-class Scrape(MetricsHandler):
-    """Answers `GET /metrics`, and nothing else."""
+class MetricsRequestHandler(MetricsHandler):
+    """Serves `GET /metrics`, and 404 for any other path."""
 
     def do_GET(self) -> None:  # noqa: N802
-        """Answer."""
+        """Serve the metrics."""
         if urlsplit(self.path).path == "/metrics":
             super().do_GET()
         else:
             self.send_error(HTTPStatus.NOT_FOUND)
 
 
-class SharedPort(ThreadingTCPServer):
-    """A server whose port the other processes of the service listen on as well."""
+class SharedPortServer(ThreadingTCPServer):
+    """A server on a port that all processes of the service share."""
 
     daemon_threads = True
     allow_reuse_address = True
     allow_reuse_port = True
 
 
-def exposed() -> Collector:
-    """Return what this process answers with: the numbers of all processes of its service."""
+def build_registry() -> Collector:
+    """Return the registry of a scrape: the metrics of all processes of this service."""
     registry = CollectorRegistry()
     if FOLDER:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     else:
         registry.register(REGISTRY)
-    registry.register(WaitingTurns())
+    registry.register(OverdueJobsCollector())
     return registry
 
 
-def serve_metrics() -> SharedPort | None:
-    """Answer Prometheus from a thread of this process, if `TATAMI_METRICS_PORT` says where; return the server.
+def serve_metrics() -> SharedPortServer | None:
+    """Serve the metrics from a thread of this process on `TATAMI_METRICS_PORT`; return the server, `None` if it is 0.
 
-    A port that cannot be had is no reason not to serve dojos: it is logged.
+    If the port is not available, log a warning and return `None`, because requests can still be served.
     """
     if not settings.TATAMI_METRICS_PORT:
         return None
     address = (settings.TATAMI_METRICS_HOST, settings.TATAMI_METRICS_PORT)
-    handler = type("ScrapeHere", (Scrape,), {"registry": exposed()})
+    handler = type("Handler", (MetricsRequestHandler,), {"registry": build_registry()})
     try:
-        server = SharedPort(address, handler)
+        server = SharedPortServer(address, handler)
     except OSError as error:
         logger.warning("metrics_not_served", port=settings.TATAMI_METRICS_PORT, reason=str(error))
         return None

@@ -1,6 +1,6 @@
-"""What an operator can see: one JSON object a line, bound to the request or the task that caused it.
+"""Logging: one JSON object per line, with the request or the task that caused it.
 
-Query strings, bodies and tokens are never logged; nor is what PostgreSQL tells about the values of a row
+Query strings, bodies and tokens are never logged, nor are the row values in PostgreSQL's error messages
 (`DETAIL: Key (email)=(…)`).
 """
 
@@ -24,22 +24,22 @@ from tatami.metrics import observe_request
 from tatami.tenancy.scope import TenantScope, current_scope
 
 REQUEST_ID_HEADER: Final = "X-Request-ID"
-_OWN_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_VALID_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _ROW_VALUES: Final = re.compile(r"DETAIL:.*?(?=\n\n|\n(?:HINT|CONTEXT):|\Z)", re.DOTALL)
 
 logger: Final = structlog.get_logger("tatami.request")
 
 
 def logging_configuration(log_format: str = "json", level: str = "INFO") -> dict[str, Any]:
-    """Send our logs, Django's and Celery's through one formatter to stdout; return the `dictConfig` in force.
+    """Configure our logs, Django's and Celery's with one formatter to stdout; return the applied `dictConfig`.
 
-    `log_format` is `json`, or `console` for a person's eyes. Raises `ValueError` for another.
+    `log_format` is `json`, or `console` for reading in a terminal. Raises `ValueError` for another value.
     """
     if log_format not in {"json", "console"}:
         raise ValueError(f"LOG_FORMAT must be json or console, not {log_format!r}")
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
-        name_the_dojo,
+        add_tenant,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
         structlog.processors.StackInfoRenderer(),
@@ -48,8 +48,8 @@ def logging_configuration(log_format: str = "json", level: str = "INFO") -> dict
     if log_format == "json":
         renderer = [
             structlog.processors.format_exc_info,
-            withhold_row_values,
-            structlog.processors.JSONRenderer(_line),
+            redact_row_values,
+            structlog.processors.JSONRenderer(_to_json),
         ]
     configuration = {
         "version": 1,
@@ -70,7 +70,7 @@ def logging_configuration(log_format: str = "json", level: str = "INFO") -> dict
         },
         "root": {"handlers": ["stdout"], "level": level},
         "loggers": {
-            # Each would say again, less well, what our own request line and error boundary say.
+            # Our own request line and error handler log the same with more detail.
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.request": {"level": "CRITICAL"},
             "django.security": {"level": "CRITICAL"},
@@ -90,38 +90,38 @@ def logging_configuration(log_format: str = "json", level: str = "INFO") -> dict
     return configuration
 
 
-def name_the_dojo(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Put the dojo in force on every line that does not name one itself."""
+def add_tenant(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the current dojo to every line that does not name one."""
     scope = current_scope()
     event.setdefault("tenant", str(scope.tenant_id) if isinstance(scope, TenantScope) else None)
     return event
 
 
-def withhold_row_values(
+def redact_row_values(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Take the values of rows out of what PostgreSQL said: logs outlive the people in them."""
+    """Remove row values from PostgreSQL's messages, because logs are kept longer than the data of an erased person."""
     for key in ("event", "exception", "reason"):
         if isinstance(event.get(key), str) and "DETAIL:" in event[key]:
             event[key] = _ROW_VALUES.sub("DETAIL: (withheld)", event[key])
     return event
 
 
-def _line(event: Any, **_: Any) -> str:
+def _to_json(event: Any, **_: Any) -> str:
     return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8")
 
 
-class RequestContext:
-    """Middleware, the outermost: gives the request its id, and writes its one line when it is answered."""
+class RequestLogMiddleware:
+    """The outermost middleware: gives each request an id, and logs one line when it is answered."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer with `X-Request-ID`: the client's own where it is one, else a new one."""
+        """Set `X-Request-ID` on the response: the client's if it is valid, else a new one."""
         started = time.perf_counter()
         sent = request.headers.get(REQUEST_ID_HEADER, "")
-        request_id = sent if _OWN_REQUEST_ID.fullmatch(sent) else str(uuid7())
+        request_id = sent if _VALID_REQUEST_ID.fullmatch(sent) else str(uuid7())
         request.request_id = request_id  # type: ignore[attr-defined]
         with bound_contextvars(requestId=request_id, userId=None):
             response = self.get_response(request)
@@ -130,12 +130,12 @@ class RequestContext:
             observe_request(request, response.status_code, seconds)
             elapsed = round(seconds * 1000, 1)
             write = logger.error if is_server_error(response.status_code) else logger.info
-            write("request", **request_facts(request), status=response.status_code, durationMs=elapsed)
+            write("request", **request_log_fields(request), status=response.status_code, durationMs=elapsed)
         return response
 
 
-def request_facts(request: HttpRequest) -> dict[str, Any]:
-    """Return what every line about a request says: whose it is and what it asked, never with which values."""
+def request_log_fields(request: HttpRequest) -> dict[str, Any]:
+    """Return the fields that every line about a request has: dojo, user, method and path, but no values."""
     scope = getattr(request, "scope", None)
     user_id = getattr(request, "user_id", None)
     impersonator = getattr(request, "impersonator", None)
@@ -149,21 +149,23 @@ def request_facts(request: HttpRequest) -> dict[str, Any]:
 
 
 def bind_user(request: HttpRequest, user_id: object) -> None:
-    """Put the caller on every line that this request logs from here on."""
+    """Add the user to every following line of this request."""
     request.user_id = user_id  # type: ignore[attr-defined]
     bind_contextvars(userId=str(user_id))
 
 
 def current_request_id() -> str | None:
-    """Return the id of the request that is being answered here, or that caused this task."""
+    """Return the id of the current request, or of the request that caused the current task."""
     return get_contextvars().get("requestId")
 
 
 @contextmanager
-def bound_task(task: str, task_id: str | None, tenant: UUID | None, request_id: str | None) -> Iterator[None]:
-    """Put the task's name and id, its dojo and the request that caused it on every line logged within the block.
+def task_log_context(
+    task: str, task_id: str | None, tenant: UUID | None, request_id: str | None
+) -> Iterator[None]:
+    """Add the task's name and id, its dojo, and the request that caused it to every line within the block.
 
-    A worker's thread goes on to other work: nothing of a task may stand on the lines after it.
+    They are removed at the end of the block, because a worker's thread continues with other tasks.
     """
     dojo = str(tenant) if tenant else None
     with bound_contextvars(task=task, taskId=task_id, tenant=dojo, requestId=request_id, userId=None):

@@ -1,12 +1,12 @@
-"""What is kept for a while only: one list, which the nightly jobs go by, and whoever asks what they would remove.
+"""Retention: one list of the data that is deleted after some time. The nightly jobs and the `sweep` command use it.
 
-An app says next to its job which rows are too old, as a queryset, and how long such rows are kept:
+An app declares next to its job which rows are too old, as a queryset, and how long they are kept:
 
-    @kept_for("TATAMI_REFUSAL_DAYS", job="attendance.sweep")
+    @delete_after("TATAMI_REFUSAL_DAYS", job="attendance.sweep")
     def refusals(until: datetime) -> QuerySet[Refusal]: …
 
-The job itself is `sweep("attendance.sweep", now=turn.now)`. What takes more than a DELETE (files, schemas, a body that
-is emptied) is a function of its own, declared by `swept_by`.
+The job calls `sweep("attendance.sweep", now=run.now)`. A cleanup that needs more than a DELETE (files, schemas) is a
+function that is registered with `register_cleanup`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -26,89 +26,93 @@ ON_THE_PLATFORM: Final = frozenset({"platform"})
 EVERYWHERE: Final = IN_DOJOS | ON_THE_PLATFORM
 
 OldRows = Callable[[datetime], QuerySet[Any]]
-"""Returns the rows from before a moment, in the scope in force."""
+"""Returns the rows from before an instant, in the current scope."""
 
 
-class Sweep(Protocol):
-    """Removes what is too old in the scope in force, or only counts it; returns how many."""
+class Cleanup(Protocol):
+    """Removes outdated data in the current scope, or only counts it if `dry_run`; returns the number."""
 
     def __call__(self, *, now: datetime, dry_run: bool = False) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A kind of things that is kept for a while only."""
+class RetentionRule:
+    """How long one kind of data is kept, and how it is removed."""
 
     kind: str
     keep: str | timedelta
-    """A setting in days, or a time that nobody needs to choose."""
+    """The name of a setting in days, or a fixed period."""
     job: str
     scopes: frozenset[str]
-    sweep: Sweep
+    sweep: Cleanup
 
     @property
     def time(self) -> timedelta:
-        """Return how long it is kept."""
-        return kept_time(self.keep)
+        """Return the retention period."""
+        return retention_period(self.keep)
 
 
-_kept: dict[str, Kept] = {}
+_rules: dict[str, RetentionRule] = {}
 
 
-def kept_time(keep: str | timedelta) -> timedelta:
-    """Return a time that may be a setting in days."""
+def retention_period(keep: str | timedelta) -> timedelta:
+    """Return a fixed period, or the period of a setting in days."""
     return timedelta(days=getattr(settings, keep)) if isinstance(keep, str) else keep
 
 
-def kept_for(
+def delete_after(
     keep: str | timedelta, *, job: str, scopes: frozenset[str] = IN_DOJOS
 ) -> Callable[[OldRows], OldRows]:
-    """Declare what the function below returns as rows that a job deletes. Its name says of which kind they are."""
+    """Declare that `job` deletes the rows that the decorated function returns. Its name becomes the kind of data."""
 
     def declare(rows: OldRows) -> OldRows:
         def delete(*, now: datetime, dry_run: bool = False) -> int:
-            old = rows(now - kept_time(keep))
+            old = rows(now - retention_period(keep))
             return old.count() if dry_run else old.delete()[1].get(old.model._meta.label, 0)
 
-        swept_by(delete, rows.__name__, keep=keep, job=job, scopes=scopes)
+        register_cleanup(delete, rows.__name__, keep=keep, job=job, scopes=scopes)
         return rows
 
     return declare
 
 
-def swept_by(sweep: Sweep, name: str, *, keep: str | timedelta, job: str, scopes: frozenset[str]) -> None:
-    """Declare a function as what a job does for things of this name."""
+def register_cleanup(
+    cleanup: Cleanup, name: str, *, keep: str | timedelta, job: str, scopes: frozenset[str]
+) -> None:
+    """Declare that `job` calls `cleanup` for data of this name."""
     kind = f"{job.partition('.')[0]}.{name}"
-    _kept[kind] = Kept(kind, keep, job, scopes, sweep)
+    _rules[kind] = RetentionRule(kind, keep, job, scopes, cleanup)
 
 
-def kinds(scopes: frozenset[str]) -> list[Kept]:
-    """Return what is kept for a while there, by name."""
-    return sorted((one for one in _kept.values() if scopes <= one.scopes), key=lambda one: one.kind)
+def rules_for(scopes: frozenset[str]) -> list[RetentionRule]:
+    """Return the rules that apply in these scopes, ordered by kind."""
+    return sorted((rule for rule in _rules.values() if scopes <= rule.scopes), key=lambda rule: rule.kind)
 
 
-def one_by_one(things: Iterable[T], remove: Callable[[T], bool]) -> int:
-    """Remove each by itself; return how many there were to remove. For what takes more than a DELETE.
+def remove_each(items: Iterable[T], remove: Callable[[T], bool]) -> int:
+    """Remove items one by one, for what needs more than a DELETE; return how many were removed.
 
-    One that cannot be removed is told of in the log and tried again the next time; it stops none behind it.
+    If an item cannot be removed, log the error and continue. The next sweep tries it again.
     """
     removed = 0
-    for thing in things:
+    for item in items:
         try:
-            removed += remove(thing)
+            removed += remove(item)
         except Exception:
-            logger.exception("retention.not_removed", what=str(thing))
+            logger.exception("retention.not_removed", what=str(item))
     return removed
 
 
 def sweep(job: str, *, now: datetime) -> None:
-    """Remove what a job finds too old in the scope in force: a statement or a few for each kind."""
-    for one in _kept.values():
-        if one.job == job:
-            one.sweep(now=now)
+    """Remove the outdated data of a job in the current scope, with a few statements for each kind."""
+    for rule in _rules.values():
+        if rule.job == job:
+            rule.sweep(now=now)
 
 
-def survey(scopes: frozenset[str], *, now: datetime, dry_run: bool) -> Iterator[tuple[Kept, int]]:
-    """Remove what is too old in the scope in force, or only count it; yield of each kind how many."""
-    for one in kinds(scopes):
-        yield one, one.sweep(now=now, dry_run=dry_run)
+def run_cleanups(
+    scopes: frozenset[str], *, now: datetime, dry_run: bool
+) -> Iterator[tuple[RetentionRule, int]]:
+    """Remove all outdated data in the current scope, or only count it; yield each rule with its number."""
+    for rule in rules_for(scopes):
+        yield rule, rule.sweep(now=now, dry_run=dry_run)

@@ -1,47 +1,108 @@
-"""Celery tasks of the platform, which bear the request that caused them into the worker's log.
+"""Celery: the base class of tasks, and a connection and a scheduler that survive an outage of Valkey.
 
-Work for a dojo is no task of its own: see `tatami.work`.
+Work for one dojo is a job (`tatami.jobs`), not a task of its own.
 """
 
-from typing import Any
+from typing import Any, Final, Self
 
 import structlog
 from celery import Task
+from celery.app.amqp import AMQP
+from celery.beat import PersistentScheduler, ScheduleEntry, SchedulingError
+from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from tatami.observability import bound_task, current_request_id
+from tatami.observability import current_request_id, task_log_context
 from tatami.tenancy.scope import platform_scope
 
-REQUEST_HEADER = "tatami_request"
+REQUEST_HEADER: Final = "tatami_request"
+
+RECONNECT_SECONDS: Final = 2.0
+"""Seconds between attempts of a worker or beat to reach an unavailable Valkey."""
+
+LOGGED_IF_VALID_FOR_SECONDS: Final = 60
+"""Beat logs an entry only if its message is valid for at least this long. Others are sent too often to be logged."""
 
 logger = structlog.get_logger(__name__)
 
 
 class PlatformTask(Task):  # type: ignore[type-arg]
-    """The base of all tasks. They begin in the platform's scope, and run twice safely."""
+    """The base of all tasks. A task starts in the platform's scope and must be safe to run twice.
+
+    Its log lines carry the id of the request that caused it.
+    """
 
     abstract = True
 
     def apply_async(  # type: ignore[override]
         self, args: Any = None, kwargs: Any = None, **options: Any
     ) -> Any:
+        """Publish the task with the id of the current request."""
         headers = {REQUEST_HEADER: current_request_id(), **(options.pop("headers", None) or {})}
         return super().apply_async(args, kwargs, headers=headers, **options)
 
     def call(self, *args: Any, **options: Any) -> bool:
-        """Have a worker do it, and say whether Valkey took the call; without Valkey a line is logged, nothing raised.
+        """Publish the task; return whether Valkey accepted it. If Valkey is unavailable, log a line and do not raise.
 
-        For what beat calls for again: what is to be done stands in PostgreSQL.
+        Only for tasks that beat publishes again anyway: what they have to do is stored in PostgreSQL.
         """
         try:
             self.apply_async(args, **options)
         except OperationalError as error:
-            logger.warning("nobody_woken", called=self.name, reason=str(error))
+            logger.warning("task_not_published", task_name=self.name, reason=str(error))
             return False
         return True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task in the platform's scope."""
         request = self.request
         caused_by = request.get(REQUEST_HEADER) or (request.headers or {}).get(REQUEST_HEADER)
-        with bound_task(self.name, request.id, None, caused_by), platform_scope():
+        with task_log_context(self.name, request.id, None, caused_by), platform_scope():
             return super().__call__(*args, **kwargs)
+
+
+class PersistentConnection(Connection):
+    """A connection that reconnects soon after Valkey is back, and whose loss does not end the worker."""
+
+    def ensure_connection(self, *args: Any, **options: Any) -> Self:
+        """Retry at a constant interval. Celery would wait longer each time, up to half a minute, without a setting."""
+        interval = RECONNECT_SECONDS
+        constant = {"interval_start": interval, "interval_step": 0, "interval_max": interval, **options}
+        return super().ensure_connection(*args, **constant)
+
+    def _do_close_transport(self) -> None:
+        """Close without removing the transport's client, as kombu 5.7 does.
+
+        A task that outlives the connection still acknowledges its message through that client, and a second close
+        restores messages through it. Without it an AttributeError would end the worker.
+        """
+        self._transport = None
+
+
+class PersistentAMQP(AMQP):
+    """Celery's AMQP class with `PersistentConnection`."""
+
+    Connection = PersistentConnection
+
+
+class PersistentBeat(PersistentScheduler):
+    """Celery's scheduler. Entries that are due while Valkey is unavailable are sent once when it is back."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Start without unsent entries."""
+        self._unsent: dict[str | None, ScheduleEntry] = {}
+        super().__init__(*args, **options)
+
+    def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
+        """Send a due entry and all unsent ones. Log one line without a stack trace for each that cannot be sent."""
+        validity = (entry.options or {}).get("expires", LOGGED_IF_VALID_FOR_SECONDS)
+        if validity >= LOGGED_IF_VALID_FOR_SECONDS:
+            logger.info("due", entry=entry.name)
+        self._unsent[entry.name] = entry
+        for unsent in list(self._unsent.values()):
+            try:
+                self.apply_async(unsent, producer=producer, advance=False)
+            except SchedulingError as error:
+                logger.warning("entry_not_published", entry=unsent.name, reason=str(error.__context__))
+            else:
+                del self._unsent[unsent.name]

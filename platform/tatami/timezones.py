@@ -1,4 +1,4 @@
-"""Which time zones there are: the IANA names that this installation can compute with."""
+"""The IANA time zones that this installation knows."""
 
 from functools import cache
 from typing import Final
@@ -6,16 +6,16 @@ from zoneinfo import available_timezones
 
 from rest_framework.serializers import ValidationError
 
-_NO_PLACES: Final = frozenset({"localtime", "Factory"})
-"""Names that some installations know: whatever this machine is set to, and nothing at all."""
+_NOT_PORTABLE: Final = frozenset({"localtime", "Factory"})
+"""Names that some systems list, but that depend on the machine or mean no zone."""
 
 
 @cache
 def _names() -> frozenset[str]:
-    return frozenset(available_timezones()) - _NO_PLACES
+    return frozenset(available_timezones()) - _NOT_PORTABLE
 
 
-def known_timezone(value: str) -> None:
-    """Refuse what is not an IANA time zone's name, by DRF's `ValidationError`."""
+def validate_timezone(value: str) -> None:
+    """Raise DRF's `ValidationError` if `value` is not the name of an IANA time zone."""
     if value not in _names():
         raise ValidationError("This is not the name of an IANA time zone, such as Europe/Berlin.")

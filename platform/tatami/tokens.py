@@ -1,7 +1,8 @@
-"""Access and refresh tokens: simplejwt's, bound to one dojo and to nothing that a token may choose itself.
+"""Access and refresh tokens: those of simplejwt, bound to one dojo.
 
-The audience is the UUID of the scope in force, on encode and decode: a token of dojo A is refused in dojo B before
-any user is loaded. Algorithm, issuer and key ids come from our own lists; time comes from our clock.
+The audience is the UUID of the current scope when encoding and decoding, so a token of dojo A is refused in dojo B
+before any user is loaded. Algorithm, issuer and key come from our own lists, never from the token. The time comes from
+`tatami.clock`.
 """
 
 from dataclasses import dataclass
@@ -26,14 +27,14 @@ from tatami.tenancy.scope import current_tenant_id
 
 ALGORITHM: Final = "HS256"
 ISSUER: Final = "tatami"
-LONGEST_TOKEN: Final = 2048
-"""Characters; longer ones are refused unread."""
+MAX_TOKEN_LENGTH: Final = 2048
+"""In characters; a longer token is refused before it is parsed."""
 REQUIRED_CLAIMS: Final = ("aud", "iss", "exp", "iat", "jti", "sub", "sid", "token_type")
 _LATEST_EXPIRY: Final = 1 << 40
 
 
 class TenantTokenBackend(TokenBackend):
-    """Signs and verifies for the scope in force. Every fault of a token is a `TokenBackendError`."""
+    """Signs and verifies tokens for the current scope. Raises `TokenBackendError` for every invalid token."""
 
     def __init__(self) -> None:
         super().__init__(ALGORITHM, issuer=ISSUER)
@@ -58,13 +59,13 @@ class TenantTokenBackend(TokenBackend):
 
     def _verified(self, token: Any) -> dict[str, Any]:
         text = token.decode("ascii", "replace") if isinstance(token, bytes) else token
-        if not isinstance(text, str) or len(text) > LONGEST_TOKEN:
+        if not isinstance(text, str) or len(text) > MAX_TOKEN_LENGTH:
             raise TokenBackendError("not a token")
         try:
             header = jwt.get_unverified_header(text)
             secret = token_secrets().get(header.get("kid", ""))
             if secret is None or "crit" in header:
-                raise TokenBackendError("signed by nobody we know")
+                raise TokenBackendError("the signing key is unknown")
             claims: dict[str, Any] = jwt.decode(
                 text,
                 secret,
@@ -74,14 +75,14 @@ class TenantTokenBackend(TokenBackend):
                 options={
                     "require": list(REQUIRED_CLAIMS),
                     "strict_aud": True,
-                    # The clock below decides about time; the library's own cannot be set.
+                    # `decode` checks the time, because tests cannot set the library's clock.
                     "verify_exp": False,
                     "verify_iat": False,
                     "verify_nbf": False,
                 },
             )
-        except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, RecursionError) as fault:
-            raise TokenBackendError("the token is not valid") from fault
+        except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise TokenBackendError("the token is not valid") from error
         return claims
 
 
@@ -97,13 +98,13 @@ def _as_uuid(value: object) -> UUID:
 
 def _as_actor(value: object) -> None:
     if not isinstance(value, dict) or value.keys() != {"sub", "sid"}:
-        raise TokenBackendError("the token does not say who acts")
+        raise TokenBackendError("the token does not name the impersonator")
     for member in value.values():
         _as_uuid(member)
 
 
 class TatamiToken(Token):
-    """What both kinds share: our ids, our clock, our backend."""
+    """The base of both kinds of token, with our ids, our clock and our backend."""
 
     _token_backend = TenantTokenBackend()
 
@@ -118,7 +119,7 @@ class TatamiToken(Token):
         self.payload["jti"] = str(uuid7())
 
     def verify(self) -> None:
-        # The backend has checked the expiry and the claims that must be there.
+        # The backend has checked the expiry and the required claims.
         self.verify_token_type()
 
     def get_token_backend(self) -> TokenBackend:
@@ -135,33 +136,33 @@ class TatamiToken(Token):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The superadmin who acts as somebody else, and the session of his that it hangs on. Both are of the platform."""
+    """The superadmin who impersonates a user, and their session. Both belong to the platform."""
 
     user_id: UUID
     session_id: UUID
 
 
 class AccessToken(TatamiToken):
-    """What a request bears: five minutes, so that what the database cannot take back ends soon by itself."""
+    """The token of a request. It lives for five minutes, because it cannot be revoked in the database."""
 
     token_type = "access"  # noqa: S105
     lifetime = timedelta(minutes=5)
 
     @property
     def actor(self) -> Actor | None:
-        """Return who acts as the user (RFC 8693's `act`), None where it is the user himself."""
+        """Return the impersonator (`act` of RFC 8693), or `None` if the users act for themselves."""
         act = self.payload.get("act")
         return Actor(user_id=UUID(act["sub"]), session_id=UUID(act["sid"])) if act else None
 
 
 class ImpersonationToken(AccessToken):
-    """An access token by which a superadmin acts as a dojo's user. Nothing renews it."""
+    """An access token with which a superadmin impersonates a dojo's user. It cannot be renewed."""
 
     lifetime = timedelta(minutes=15)
 
 
 class RefreshToken(TatamiToken):
-    """What renews a session: works once."""
+    """The token that renews a session. It can be used once."""
 
     token_type = "refresh"  # noqa: S105
     lifetime = timedelta(days=30)
@@ -171,7 +172,7 @@ K = TypeVar("K", bound=TatamiToken)
 
 
 def issue(kind: type[K], *, user_id: UUID, session_id: UUID) -> K:
-    """Return a new token of `kind` for a user's session in the scope in force."""
+    """Return a new token of `kind` for a user's session in the current scope."""
     token = kind()
     token["sub"] = str(user_id)
     token["sid"] = str(session_id)
@@ -179,14 +180,14 @@ def issue(kind: type[K], *, user_id: UUID, session_id: UUID) -> K:
 
 
 def issue_impersonation(*, user_id: UUID, session_id: UUID, actor: Actor) -> ImpersonationToken:
-    """Return a new access token for a user's session, which an actor of the platform uses."""
+    """Return a new access token with which `actor` impersonates the user of a session."""
     token = issue(ImpersonationToken, user_id=user_id, session_id=session_id)
     token["act"] = {"sub": str(actor.user_id), "sid": str(actor.session_id)}
     return token
 
 
 def expires_at(token: TatamiToken) -> datetime:
-    """Return when the token ends, aware and in UTC."""
+    """Return when the token expires, aware and in UTC."""
     return datetime.fromtimestamp(token.payload["exp"], tz=UTC)
 
 

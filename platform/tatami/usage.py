@@ -1,4 +1,4 @@
-"""How much a dojo uses: each app counts what is its own, by one statement, and the platform keeps the figures.
+"""Usage figures of a dojo: each app counts its own rows with one statement, and the platform stores the figures.
 
 usage.register(count_students)      # in the app's `ready()`
 """
@@ -8,20 +8,20 @@ from datetime import datetime
 from typing import Final, TypeAlias
 
 Figures: TypeAlias = Mapping[str, int | datetime | None]
-"""The name of a figure (a column of the platform's table) → what was counted."""
+"""The name of a figure (a column of the platform's table) → its value."""
 
 Count: TypeAlias = Callable[[datetime], Figures]
-"""Counts in the dojo whose scope is in force, as of a moment."""
+"""Counts in the current dojo at a given time."""
 
 _counts: Final[list[Count]] = []
 
 
 def register(count: Count) -> None:
-    """Have `count` asked for its figures. Registering twice is registering once."""
+    """Add `count` to the functions that `figures` calls. Registering it again changes nothing."""
     if count not in _counts:
         _counts.append(count)
 
 
 def figures(*, now: datetime) -> dict[str, int | datetime | None]:
-    """Return the figures of all apps for the dojo in force."""
+    """Return the figures of all apps for the current dojo."""
     return {name: figure for count in _counts for name, figure in count(now).items()}

@@ -22,7 +22,7 @@ from shared_apps.accounts.throttling import (
 from shared_apps.accounts.users import hash_password, invalidate_links
 from tatami.errors import InvalidCredentials, Throttled, TokenInvalid
 from tatami.keys import secret_hash
-from tatami.tenancy.addresses import origin
+from tatami.tenancy.hosts import origin
 from tatami.text import email_key
 
 LINK_LIFETIME: Final = timedelta(hours=72)

@@ -7,34 +7,34 @@ from django.db.models import QuerySet
 
 from shared_apps.accounts.models import AttemptCount, IdempotentAnswer, PasswordLink, Session
 from tatami import clock, retention
-from tatami.retention import EVERYWHERE, kept_for
+from tatami.jobs import DONE, JobRun, job
+from tatami.retention import EVERYWHERE, delete_after
 from tatami.tasks import PlatformTask
-from tatami.work import DONE, Turn, job
 
 SWEEP_JOB = "accounts.sweep"
 KEEP_ATTEMPT_COUNTS = timedelta(hours=2)
 """Longer than the window of any limit."""
 
 
-@kept_for("TATAMI_SESSION_DAYS", job=SWEEP_JOB, scopes=EVERYWHERE)
+@delete_after("TATAMI_SESSION_DAYS", job=SWEEP_JOB, scopes=EVERYWHERE)
 def sessions(until: datetime) -> QuerySet[Session]:
     """Return the sessions that expired before `until`."""
     return Session.objects.filter(expires_at__lt=until)
 
 
-@kept_for("TATAMI_SESSION_DAYS", job=SWEEP_JOB, scopes=EVERYWHERE)
+@delete_after("TATAMI_SESSION_DAYS", job=SWEEP_JOB, scopes=EVERYWHERE)
 def password_links(until: datetime) -> QuerySet[PasswordLink]:
     """Return the links that expired before `until`."""
     return PasswordLink.objects.filter(expires_at__lt=until)
 
 
-@kept_for(KEEP_ATTEMPT_COUNTS, job=SWEEP_JOB, scopes=EVERYWHERE)
+@delete_after(KEEP_ATTEMPT_COUNTS, job=SWEEP_JOB, scopes=EVERYWHERE)
 def attempt_counts(until: datetime) -> QuerySet[AttemptCount]:
     """Return the counts whose window began before `until`."""
     return AttemptCount.objects.filter(window_started_at__lt=until)
 
 
-@kept_for("TATAMI_IDEMPOTENCY_DAYS", job=SWEEP_JOB, scopes=EVERYWHERE)
+@delete_after("TATAMI_IDEMPOTENCY_DAYS", job=SWEEP_JOB, scopes=EVERYWHERE)
 def idempotent_answers(until: datetime) -> QuerySet[IdempotentAnswer]:
     """Return the stored responses from before `until`."""
     return IdempotentAnswer.objects.filter(created_at__lt=until)
@@ -46,7 +46,7 @@ def sweep_scope() -> None:
 
 
 @job(SWEEP_JOB)
-def sweep(_: Turn) -> str | None:
+def sweep(_: JobRun) -> str | None:
     """Delete old rows of one tenant."""
     sweep_scope()
     return DONE

@@ -1,6 +1,7 @@
-"""A dojo's own domains: claimed by anybody, had by whoever proves it in the DNS, and served from then on.
+"""A tenant's own domains: claim one, verify it in the DNS, make it the primary one, remove it.
 
-A claim keeps nobody out: several dojos may claim a name, and the first that verifies it has it until it is removed.
+A claim excludes no other tenant: several can claim a name. The first that verifies it has it until it is removed, and
+from then on the domain is served.
 """
 
 from datetime import datetime
@@ -8,49 +9,50 @@ from datetime import datetime
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from shared_apps.tenants.domain_records import proof_record, proves, text_records
-from shared_apps.tenants.errors import DnsFailing, DomainNotVerified, DomainTaken, WrongState
+from shared_apps.tenants import domain_dns
+from shared_apps.tenants.domain_dns import is_proof, proof_record
+from shared_apps.tenants.errors import DnsFailure, DomainNotVerified, DomainTaken, WrongState
 from shared_apps.tenants.models import Domain, RoutingEpoch, Tenant
 from tatami.errors import NotFound
 
-SERVED_OR_PAUSED = (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED)
+CHANGEABLE_STATUSES = (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED)
 
 
 @transaction.atomic
 def claim_domain(*, tenant: Tenant, domain: str) -> Domain:
-    """Note that a dojo wants a domain (`normalised_domain`). It is not served before it is verified.
+    """Claim a domain for a tenant (in the form of `normalised_domain`). It is served as soon as it is verified.
 
-    Raises `DomainTaken` if another has verified it or this one has claimed it, and `WrongState`.
+    Raises `DomainTaken` if another tenant has verified it or this one has claimed it, and `WrongState`.
     """
-    _held(tenant)
-    _refuse_taken(domain)
+    _lock_tenant(tenant)
+    _refuse_verified(domain)
     if Domain.objects.filter(tenant=tenant, domain=domain).exists():
-        raise DomainTaken("This dojo has claimed this domain already.")
+        raise DomainTaken("This dojo has already claimed this domain.")
     claimed = Domain.objects.create(tenant=tenant, domain=domain, is_primary=False)
     RoutingEpoch.advance()
     return claimed
 
 
 def verify_domain(*, domain: Domain, now: datetime) -> Domain:
-    """Look the proof up in the DNS and serve the domain if it is there. Twice changes nothing.
+    """Look up the proof in the DNS, and serve the domain if it is there. A second call changes nothing.
 
-    Call it outside a transaction: a name server may take seconds. Raises `DomainNotVerified` with what was looked for
-    and what was found, `DnsAway`, `DomainTaken`, and `WrongState`.
+    Call it outside a transaction: a name server may take seconds. Raises `DomainNotVerified` with the record that is
+    required and the records that were found, `DnsUnavailable`, `DomainTaken`, and `WrongState`.
     """
     if domain.verified_at is not None:
         return domain
-    _refuse_taken(domain.domain)
-    _look_up(domain)
-    return _serve(domain, now)
+    _refuse_verified(domain.domain)
+    _require_proof(domain)
+    return _mark_verified(domain, now)
 
 
 @transaction.atomic
 def make_primary(*, domain: Domain) -> Domain:
-    """Let links, mails and papers of the dojo name this domain. Raises `WrongState` for one that is not verified."""
-    _held(domain.tenant)
-    domain = _again(domain)
+    """Use this domain in the tenant's links, mails and documents. Raises `WrongState` if it is not verified."""
+    _lock_tenant(domain.tenant)
+    domain = _reloaded(domain)
     if domain.verified_at is None:
-        raise WrongState("A domain must be verified before it can be the primary one.")
+        raise WrongState("Verify this domain before you make it the primary one.")
     Domain.objects.filter(tenant=domain.tenant_id, is_primary=True).update(is_primary=False)
     domain.is_primary = True
     domain.save(update_fields=["is_primary"])
@@ -60,14 +62,14 @@ def make_primary(*, domain: Domain) -> Domain:
 
 @transaction.atomic
 def remove_domain(*, domain: Domain) -> None:
-    """Stop serving a domain and give up the claim. If it was the primary one, the dojo's subdomain is again.
+    """Stop serving a domain and delete the claim. If it was the primary one, the tenant's subdomain becomes primary.
 
-    Raises `WrongState` for the subdomain itself.
+    Raises `WrongState` if it is the subdomain itself.
     """
-    _held(domain.tenant)
+    _lock_tenant(domain.tenant)
     subdomain = own_subdomain(domain.tenant)
     if domain.pk == subdomain.pk:
-        raise WrongState("A dojo keeps its subdomain of the platform's domain.")
+        raise WrongState("A dojo's subdomain of the platform's domain cannot be removed.")
     Domain.objects.filter(pk=domain.pk).delete()
     if not Domain.objects.filter(tenant=domain.tenant_id, is_primary=True).exists():
         Domain.objects.filter(pk=subdomain.pk).update(is_primary=True)
@@ -75,52 +77,52 @@ def remove_domain(*, domain: Domain) -> None:
 
 
 def own_subdomain(tenant: Tenant) -> Domain:
-    """Return the domain that was made with the dojo, and that nobody can claim."""
+    """Return the domain that was created with the tenant, and that no other tenant can claim."""
     return Domain.objects.get(tenant=tenant, domain=f"{tenant.slug}.{settings.TATAMI_BASE_DOMAIN}")
 
 
-def _held(tenant: Tenant) -> None:
-    """Lock the dojo's row, so that two changes of its domains come one after the other.
+def _lock_tenant(tenant: Tenant) -> None:
+    """Lock the tenant's row, so that changes of its domains run one after the other.
 
-    Raises `WrongState` unless the dojo is made and not being deleted, `NotFound` if it is gone.
+    Raises `WrongState` unless the tenant is active or suspended, and `NotFound` if it was purged.
     """
     status = Tenant.objects.select_for_update().filter(pk=tenant.pk).values_list("status", flat=True).first()
     if status is None:
         raise NotFound
-    if status not in SERVED_OR_PAUSED:
+    if status not in CHANGEABLE_STATUSES:
         raise WrongState(f"The domains of a dojo that is {status} cannot be changed.")
 
 
-def _again(domain: Domain) -> Domain:
-    """Return the row as it is now that the dojo's is held. Raises `NotFound` if it was removed meanwhile."""
+def _reloaded(domain: Domain) -> Domain:
+    """Return the row as it is after the lock was taken. Raises `NotFound` if it was removed in the meantime."""
     present = Domain.objects.filter(pk=domain.pk).first()
     if present is None:
         raise NotFound
     return present
 
 
-def _refuse_taken(domain: str) -> None:
+def _refuse_verified(domain: str) -> None:
     if Domain.objects.filter(domain=domain, verified_at__isnull=False).exists():
         raise DomainTaken
 
 
-def _look_up(domain: Domain) -> None:
+def _require_proof(domain: Domain) -> None:
     record = proof_record(domain.tenant_id, domain.domain)
-    wanted = {"record": {"name": record.name, "type": record.type, "value": record.value}}
+    required = {"record": {"name": record.name, "type": record.type, "value": record.value}}
     try:
-        found = text_records(record.name)
-    except DnsFailing as fault:
-        raise DomainNotVerified(fault.message, details={**wanted, "found": []}) from None
-    if not proves(found, domain.tenant_id, domain.domain):
-        message = "The record says something else." if found else "There is no such record in the DNS (yet)."
-        raise DomainNotVerified(message, details={**wanted, "found": list(found)})
+        found = domain_dns.text_records(record.name)
+    except DnsFailure as fault:
+        raise DomainNotVerified(fault.message, details={**required, "found": []}) from None
+    if not is_proof(found, domain.tenant_id, domain.domain):
+        message = "The record has another value." if found else "There is no such record in the DNS yet."
+        raise DomainNotVerified(message, details={**required, "found": list(found)})
 
 
-def _serve(domain: Domain, now: datetime) -> Domain:
+def _mark_verified(domain: Domain, now: datetime) -> Domain:
     try:
         with transaction.atomic():
-            _held(domain.tenant)
-            domain = _again(domain)
+            _lock_tenant(domain.tenant)
+            domain = _reloaded(domain)
             domain.verified_at = domain.verified_at or now
             domain.save(update_fields=["verified_at"])
             RoutingEpoch.advance()

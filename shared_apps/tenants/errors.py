@@ -1,4 +1,4 @@
-"""The rules of dojos on the platform, as errors."""
+"""The errors of tenants on the platform: creation, domains, exports and archives."""
 
 from tatami.errors import DomainError, ServiceUnavailable
 
@@ -13,8 +13,8 @@ class WrongState(DomainError):
     """The dojo's state does not allow this."""
 
 
-class MakingCutOff(ServiceUnavailable):
-    """The making of this dojo was cut off, and was taken back. Try again."""
+class CreationInterrupted(ServiceUnavailable):
+    """The creation of this dojo was interrupted and undone. Try again."""
 
 
 class DomainTaken(DomainError):
@@ -24,14 +24,28 @@ class DomainTaken(DomainError):
 
 
 class DomainNotVerified(DomainError):
-    """The DNS does not say yet that this domain is the dojo's."""
+    """The DNS does not show yet that this domain belongs to the dojo."""
 
     code = "domain_not_verified"
 
 
-class DnsFailing(DomainError):
+class DnsFailure(DomainError):
     """The domain's own name servers fail, or do not answer for it."""
 
 
-class DnsAway(ServiceUnavailable):
-    """The DNS cannot be asked at the moment. Try again shortly."""
+class DnsUnavailable(ServiceUnavailable):
+    """The DNS cannot be reached at the moment. Try again shortly."""
+
+
+class ArchiveRefused(DomainError):
+    """This archive cannot be restored. Nothing was written."""
+
+    code = "archive_refused"
+
+
+class ExportLeaseLost(RuntimeError):
+    """Another worker has claimed this export in the meantime, or the export was deleted."""
+
+
+class SchemaChanged(RuntimeError):
+    """The tenant's schema was migrated while its export began: the export has to start again."""

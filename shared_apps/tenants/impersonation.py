@@ -1,4 +1,4 @@
-"""A superadmin acts as a user of a dojo, to see what that user sees. Both sides keep a row that says why."""
+"""A superadmin acts as a user of a tenant, to see what that user sees. Both audit trails record the reason."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,15 +12,14 @@ from shared_apps.tenants.errors import WrongState
 from shared_apps.tenants.models import Tenant
 from tatami.api.audit import add_audit_entry
 from tatami.errors import Invalid, TenantSuspended
-from tatami.tenancy.addresses import origin
-from tatami.tenancy.hosts import serving
+from tatami.tenancy.hosts import origin, require_serving
 from tatami.tenancy.scope import tenant_scope
 from tatami.tokens import Actor
 
 
 @dataclass(frozen=True, slots=True)
 class Impersonation:
-    """What the superadmin is handed: a token of the dojo, for how many seconds it is good, and where."""
+    """The access token that the superadmin gets, how many seconds it is valid, and the URL where it is."""
 
     user: User
     access: str
@@ -38,19 +37,19 @@ def impersonate(
     user_id: UUID | None = None,
     address: str = "",
 ) -> Impersonation:
-    """Let a superadmin, signed in by `session_id`, act as a user of a dojo (default: its first active admin).
+    """Let a superadmin, signed in by `session_id`, act as a user of a tenant (default: its first active admin).
 
-    Call it outside a transaction, on the platform, whose own audit row is the caller's to write. Raises
-    `TenantSuspended`, `WrongState` where the dojo does not serve or has no active admin, and `Invalid` for a user who
-    is not an active one of this dojo; `ServiceUnavailable` while the dojo is too far behind this code.
+    Call it outside a transaction, in the platform's scope; the caller writes the platform's audit row. Raises
+    `TenantSuspended`; `WrongState` if the tenant is not active or has no active admin; `Invalid` if the tenant has no
+    such active user; `ServiceUnavailable` while this code cannot serve the tenant's schema.
     """
     tenant = Tenant.objects.with_primary_domain().get(pk=tenant_id)
     if tenant.status == Tenant.Status.SUSPENDED:
-        raise TenantSuspended("A dojo that is suspended has nobody to act as. Resume it first.")
+        raise TenantSuspended("You cannot act as a user of a suspended dojo. Resume it first.")
     if tenant.status != Tenant.Status.ACTIVE:
-        raise WrongState(f"A dojo that is {tenant.status} has nobody to act as.")
-    with tenant_scope(serving(tenant.scope)), transaction.atomic():
-        user = _somebody(user_id)
+        raise WrongState(f"You cannot act as a user of a dojo that is {tenant.status}.")
+    with tenant_scope(require_serving(tenant.scope)), transaction.atomic():
+        user = _user_or_first_admin(user_id)
         actor = Actor(user_id=superadmin.pk, session_id=session_id)
         token = open_impersonation(user=user, actor=actor, now=now)
         user.impersonator = superadmin
@@ -68,7 +67,7 @@ def impersonate(
         )
 
 
-def _somebody(user_id: UUID | None) -> User:
+def _user_or_first_admin(user_id: UUID | None) -> User:
     if user_id is None:
         admin = User.objects.active_admins().order_by("created_at", "pk").first()
         if admin is None:

@@ -1,4 +1,4 @@
-"""What may become of a dojo: suspended and resumed, deleted and restored within a grace period, purged."""
+"""The life of a tenant after its creation: suspend, resume, delete, restore within a grace period, purge."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -7,14 +7,14 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from shared_apps.tenants import schemas
 from shared_apps.tenants.errors import WrongState
 from shared_apps.tenants.models import RoutingEpoch, Tenant
+from shared_apps.tenants.schema import ddl
 from tatami import files
-from tatami.retention import one_by_one
+from tatami.retention import remove_each
 from tatami.tenancy.scope import platform_scope
 
-_MAY_BECOME: Final = {
+_ALLOWED_CHANGES: Final = {
     Tenant.Status.ACTIVE: {Tenant.Status.SUSPENDED, Tenant.Status.DELETING},
     Tenant.Status.SUSPENDED: {Tenant.Status.ACTIVE, Tenant.Status.DELETING},
     Tenant.Status.DELETING: {Tenant.Status.ACTIVE},
@@ -30,13 +30,13 @@ def change_tenant(
     timezone: str | None = None,
     status: str | None = None,
 ) -> Tenant:
-    """Change what is given; every process knows within a second. Setting what is already so changes nothing.
+    """Change the given attributes. Every process knows within a second. Setting the present value changes nothing.
 
-    Raises `WrongState` for a status that the present one does not allow.
+    Raises `WrongState` if the present status does not allow the new one.
     """
     tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
     if status is not None and status != tenant.status:
-        if status not in _MAY_BECOME.get(Tenant.Status(tenant.status), set()):
+        if status not in _ALLOWED_CHANGES.get(Tenant.Status(tenant.status), set()):
             raise WrongState(f"A dojo that is {tenant.status} cannot become {status}.")
         tenant.status = status
         tenant.deleted_at = now if status == Tenant.Status.DELETING else None
@@ -48,59 +48,62 @@ def change_tenant(
 
 
 def delete_tenant(*, tenant: Tenant, now: datetime) -> Tenant:
-    """Stop serving a dojo at once; its data is purged after the grace period. Twice changes nothing."""
+    """Stop serving a tenant at once. Its data is purged after the grace period. A second call changes nothing."""
     return change_tenant(tenant=tenant, now=now, status=Tenant.Status.DELETING)
 
 
 def purge(*, tenant: Tenant, deleted_before: datetime | None = None, wait: bool = True) -> bool:
-    """Drop a deleted dojo with all its data, for good; return whether that was done. Call it outside a transaction.
+    """Drop a deleted tenant with all its data, permanently; return whether this call did it.
 
-    Raises `WrongState` unless it is `deleting`; with `deleted_before` it is left alone if it was restored, or deleted
-    again since. One that is gone already is no error; without `wait`, nor is one that somebody else is at. Killed in
-    the middle, or given up because a backup reads its tables, it can be called again, and the sweeper of abandoned
-    dojos finishes it.
+    Call it outside a transaction. Raises `WrongState` unless the tenant is `deleting`. With `deleted_before`, a tenant
+    that was restored, or deleted again, since then is left alone. A tenant that is purged already is no error. Without
+    `wait`, a tenant that another process is purging is left to that process. If the process is killed, or a backup
+    reads the tables, call this again; the sweeper of abandoned tenants finishes the purge, too.
     """
-    with schemas.building(tenant.pk, wait=wait) as is_ours:
-        doomed = _give_up(tenant, deleted_before) if is_ours else None
-        if doomed is not None:
-            erase(doomed)
-    return doomed is not None
+    with ddl.schema_lock(tenant.pk, wait=wait) as is_locked:
+        purged = _mark_unfinished(tenant, deleted_before) if is_locked else None
+        if purged is not None:
+            erase_tenant(purged)
+    return purged is not None
 
 
-def erase(tenant: Tenant) -> None:
-    """Take away a dojo: it stops serving, then its schema goes, its files and, last, its row. Twice changes nothing."""
+def erase_tenant(tenant: Tenant) -> None:
+    """Stop serving a tenant, then remove its schema, its files and, last, its row. A second call changes nothing."""
     with platform_scope(), transaction.atomic():
         Tenant.objects.filter(pk=tenant.pk).update(status=Tenant.Status.PROVISIONING)
         RoutingEpoch.advance()
-    schemas.drop_schema(tenant.schema_name)
-    files.remove_all(tenant.pk)
+    ddl.drop_schema(tenant.schema_name)
+    files.delete_tenant_files(tenant.pk)
     with platform_scope(), transaction.atomic():
         tenant.delete()
         RoutingEpoch.advance()
 
 
 def overdue(*, now: datetime) -> QuerySet[Tenant]:
-    """Return the deleted dojos whose grace period is over."""
-    return Tenant.objects.filter(status=Tenant.Status.DELETING, deleted_at__lt=_grace_ends(now))
+    """Return the deleted tenants whose grace period has ended."""
+    return Tenant.objects.filter(status=Tenant.Status.DELETING, deleted_at__lt=_latest_deletion(now))
 
 
 def purge_overdue(*, now: datetime, dry_run: bool = False) -> int:
-    """Purge the dojos whose grace period is over, or only count them; return how many. Twice at once is harmless."""
+    """Purge the deleted tenants whose grace period has ended, or only count them; return how many.
 
-    def purge_it(tenant: Tenant) -> bool:
-        return purge(tenant=tenant, deleted_before=_grace_ends(now), wait=False)
+    Concurrent calls are safe.
+    """
+
+    def purge_overdue_tenant(tenant: Tenant) -> bool:
+        return purge(tenant=tenant, deleted_before=_latest_deletion(now), wait=False)
 
     with platform_scope():
-        doomed = list(overdue(now=now))
-        return len(doomed) if dry_run else one_by_one(doomed, purge_it)
+        tenants = list(overdue(now=now))
+        return len(tenants) if dry_run else remove_each(tenants, purge_overdue_tenant)
 
 
-def _grace_ends(now: datetime) -> datetime:
+def _latest_deletion(now: datetime) -> datetime:
     return now - timedelta(days=settings.TATAMI_DELETION_GRACE_DAYS)
 
 
-def _give_up(tenant: Tenant, deleted_before: datetime | None) -> Tenant | None:
-    """Mark the dojo as not whole, so that nobody restores what is being dropped; None if it is gone already."""
+def _mark_unfinished(tenant: Tenant, deleted_before: datetime | None) -> Tenant | None:
+    """Mark the tenant as incomplete, so that it cannot be restored while it is dropped; `None` if it is gone."""
     with platform_scope(), transaction.atomic():
         present = Tenant.objects.select_for_update().filter(pk=tenant.pk).first()
         if present is None:
@@ -109,9 +112,9 @@ def _give_up(tenant: Tenant, deleted_before: datetime | None) -> Tenant | None:
         deleted_at = present.deleted_at if is_deleted else None
         if deleted_before and not (deleted_at and deleted_at < deleted_before):
             return None
-        # Abandoned, if we have the lock that `building` gives: another purge was killed half way.
+        # `provisioning` under `schema_lock` means that another purge was killed in the middle.
         if not is_deleted and present.status != Tenant.Status.PROVISIONING:
-            raise WrongState("Only a dojo that is being deleted can be purged.")
+            raise WrongState("Only a deleted dojo can be purged. Delete it first.")
         present.status = Tenant.Status.PROVISIONING
         present.save(update_fields=["status", "updated_at"])
         return present

@@ -1,13 +1,17 @@
-"""Tenant and Domain, on django-tenants' mixins; the routing epoch; who waits for work; how far migrations are."""
+"""Tenants and their domains (on django-tenants' mixins), and the platform's rows about them.
+
+These are the routing epoch, pending and daily jobs, the state of migrations, exports and usage.
+"""
 
 import re
+from datetime import datetime
 from typing import Any, ClassVar, Final, Self
 
 from django.db import models
 from django.db.models import F, Q
 from django_tenants.models import DomainMixin, TenantMixin
 
-from shared_apps.tenants.fleet.versions import can_serve
+from shared_apps.tenants.schema.versions import can_serve
 from tatami import clock
 from tatami.fields import ChangedAtField, SearchField
 from tatami.ids import uuid7
@@ -26,26 +30,48 @@ RESERVED_SLUGS: Final = frozenset(
     vpn web webmail webmaster wpad www www1 www2 xmpp
     """.split()  # noqa: SIM905
 )
-"""Names under which people, programs or mail look for the platform itself, not for a dojo."""
+"""Names where people, programs or mail servers expect the platform itself, not a tenant."""
+
+
+class LeaseQuerySet(models.QuerySet[Any]):
+    """Rows that workers claim by a lease: a row is due at `lease_order[0]`, and a claim moves that into the future.
+
+    If the worker is killed, the row becomes due again when its lease has ended.
+    """
+
+    lease_order: ClassVar[tuple[str, ...]]
+    """The columns by which rows are claimed; the first is the time of the lease."""
+
+    def due(self, now: datetime) -> Self:
+        """Return the rows that can be claimed at `now`: no worker holds a lease on them."""
+        return self.filter(**{f"{self.lease_order[0]}__lte": now})
+
+    def lock_next(self, now: datetime) -> Any:
+        """Lock and return the due row that has waited longest, or `None`. Concurrent calls lock different rows.
+
+        Call it in a transaction, and move the lease into the future in the same one.
+        """
+        waiting = self.due(now).order_by(*self.lease_order)
+        return waiting.select_for_update(of=("self",), skip_locked=True).first()
 
 
 class TenantQuerySet(models.QuerySet["Tenant"]):
-    """The dojos."""
+    """Tenants."""
 
     def active(self) -> Self:
-        """Return those that serve."""
+        """Return the tenants that are served."""
         return self.filter(status=Tenant.Status.ACTIVE)
 
     def with_primary_domain(self) -> Self:
-        """Return them with `primary_domain_name`, in the same statement."""
+        """Add `primary_domain_name` to each tenant, in the same statement."""
         primary = Domain.objects.filter(tenant=models.OuterRef("pk"), is_primary=True).values("domain")[:1]
         return self.annotate(primary_domain_name=models.Subquery(primary))
 
 
 class Tenant(TenantMixin):  # type: ignore[misc]
-    """One dojo: an organisation in one time zone, with its own schema.
+    """A tenant: one dojo, an organisation in one time zone, with a schema of its own.
 
-    Saving a row never makes a schema: `provisioning.create_tenant` does, and says so.
+    Saving a row never creates a schema: call `provisioning.create_tenant` for that.
     """
 
     class Status(models.TextChoices):
@@ -89,16 +115,16 @@ class Tenant(TenantMixin):  # type: ignore[misc]
         return self.slug
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the row alone, past TenantMixin's making of schemas as a side effect."""
+        """Save only the row, without TenantMixin's side effect of creating a schema."""
         models.Model.save(self, *args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Delete the row alone: the schema is dropped by `lifecycle.purge`."""
+        """Delete only the row. `lifecycle.purge` also drops the schema."""
         return models.Model.delete(self, *args, **kwargs)
 
     @property
     def scope(self) -> TenantScope:
-        """Return the dojo as the kernel knows it."""
+        """Return the tenant as the kernel knows it."""
         return TenantScope(
             schema_name=self.schema_name,
             tenant_id=self.pk,
@@ -112,9 +138,9 @@ class Tenant(TenantMixin):  # type: ignore[misc]
 
 
 class Domain(DomainMixin):  # type: ignore[misc]
-    """A host name that leads to a dojo once it is verified; its subdomain of the base domain is from the start.
+    """A host name that routes to a tenant as soon as it is verified. The tenant's own subdomain always is.
 
-    Several dojos may claim a name, and one may have it: the first that proves it (`shared_apps.tenants.domains`).
+    Several tenants can claim a name, but only one can verify it: the first to prove it (`shared_apps.tenants.domains`).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -142,12 +168,12 @@ class Domain(DomainMixin):  # type: ignore[misc]
         ]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the row alone: constraints, not DomainMixin's side effects, keep one primary domain."""
+        """Save only the row. Constraints, not DomainMixin's side effects, ensure that there is one primary domain."""
         models.Model.save(self, *args, **kwargs)
 
 
 class RoutingEpoch(models.Model):
-    """One row whose number grows with every change to a dojo or a domain (see `tatami.tenancy.hosts`)."""
+    """One row with a number that grows with every change to a tenant or a domain (see `tatami.tenancy.hosts`)."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     value = models.BigIntegerField(default=0)
@@ -157,43 +183,54 @@ class RoutingEpoch(models.Model):
 
     @staticmethod
     def advance() -> None:
-        """Make every process look hosts up again; commits with the change that calls it."""
+        """Make every process look up its hosts again. Call it in the transaction of the change."""
         if not RoutingEpoch.objects.filter(pk=1).update(value=F("value") + 1):
             RoutingEpoch.objects.bulk_create([RoutingEpoch(value=1)], ignore_conflicts=True)
 
 
+class PendingJobQuerySet(LeaseQuerySet):
+    """The job queue."""
+
+    lease_order = ("next_at",)
+
+
 class PendingJob(models.Model):
-    """A dojo waits for a turn of a job (`shared_apps.tenants.turns`). Its work itself is in rows of the dojo."""
+    """A tenant has work for a job (`shared_apps.tenants.jobs.job_queue`). The work itself is in rows of the tenant."""
 
     pk = models.CompositePrimaryKey("tenant_id", "job")
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
     job = models.CharField(max_length=60)
     next_at = models.DateTimeField()
-    """Its place in the queue; in the future while somebody is at it, or before it is due."""
+    """When it is due: its place in the queue. In the future while a worker holds its lease."""
     marks = models.BigIntegerField()
-    """How often it was asked for: a mark that is made during a turn outlasts it."""
+    """How often it was enqueued. A row that is enqueued again while it runs is kept after the run."""
     turns = models.BigIntegerField()
-    """How often its turn was taken: who took it last is the one to settle it."""
+    """How often it was claimed. Only the worker with the last claim may update or delete the row."""
     attempts = models.PositiveIntegerField()
-    """Turns taken since the last one that came to its end."""
+    """Runs that were started since the last run that ended normally."""
     cursor = models.CharField(max_length=200)
     request_id = models.CharField(max_length=128)
     created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    objects: ClassVar[PendingJobQuerySet] = PendingJobQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         indexes = [models.Index(fields=["next_at"], name="pending_job_by_turn")]
 
 
 class DailyJob(models.Model):
-    """A job that every dojo has once a day, and until when it was asked for (`shared_apps.tenants.rounds`)."""
+    """A job that every tenant runs once a day (`shared_apps.tenants.jobs.schedules`)."""
 
     job = models.CharField(primary_key=True, max_length=60)
     asked_until = models.DateTimeField()
-    """Whoever's hour came by then was asked; whose comes after it is still to be."""
+    """Tenants whose local hour passed before this instant are scheduled."""
 
 
 class TenantMigration(models.Model):
-    """How far a dojo is on its way to a version. What a killed run left is taken up (`shared_apps.tenants.fleet`)."""
+    """The state of a tenant's migration to a version (`shared_apps.tenants.fleet`).
+
+    The next run continues what a killed run left unfinished.
+    """
 
     class State(models.TextChoices):
         PENDING = "pending"
@@ -220,16 +257,18 @@ class TenantMigration(models.Model):
         ]
 
 
-class TenantExportQuerySet(models.QuerySet["TenantExport"]):
-    """The exports of all dojos."""
+class TenantExportQuerySet(LeaseQuerySet):
+    """The exports of all tenants."""
+
+    lease_order = ("lease_until", "pk")
 
     def unfinished(self) -> Self:
-        """Return those that wait for a worker, or are with one."""
+        """Return the exports that wait for a worker, or that a worker is building."""
         return self.filter(status__in=[TenantExport.Status.QUEUED, TenantExport.Status.RUNNING])
 
 
 class TenantExport(models.Model):
-    """A whole dojo as one file in Django's storage, or the wish for one (`shared_apps.tenants.exports`)."""
+    """A complete tenant as one file in Django's storage, or the request for one (`shared_apps.tenants.exports`)."""
 
     class Status(models.TextChoices):
         QUEUED = "queued"
@@ -241,22 +280,22 @@ class TenantExport(models.Model):
     tenant = models.ForeignKey(
         Tenant, on_delete=models.DO_NOTHING, db_constraint=False, related_name="exports"
     )
-    """A dojo that is purged leaves the row behind: whoever sweeps it deletes its file first."""
+    """May refer to a purged tenant: the sweeper deletes the file first, then this row."""
     requested_by = models.UUIDField(null=True)
-    """A superadmin; null where a command asked."""
+    """A superadmin; null if a command requested it."""
     status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
     total = models.PositiveBigIntegerField(default=0)
     done = models.PositiveBigIntegerField(default=0)
-    """Rows, in all and so far."""
+    """Rows to export, and rows exported so far."""
     bytes = models.PositiveBigIntegerField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)
-    """Of the whole file."""
+    """The SHA-256 of the file, in hexadecimal."""
     name = models.CharField(max_length=200, blank=True)
-    """In Django's storage."""
+    """The name of the file in Django's storage."""
     error = models.CharField(max_length=500, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     lease_until = models.DateTimeField()
-    """While it is unfinished: nobody else takes it before."""
+    """While the export is unfinished: no other worker claims it before this instant."""
     created_at = models.DateTimeField(default=clock.now, editable=False)
     finished_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField()
@@ -276,7 +315,7 @@ class TenantExport(models.Model):
 
 
 class TenantUsage(models.Model):
-    """What a dojo used when it was last counted (`shared_apps.tenants.usage`)."""
+    """What a tenant used when it was last counted (`shared_apps.tenants.usage`)."""
 
     tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, primary_key=True, related_name="usage")
     students_active = models.PositiveIntegerField(null=True)
@@ -288,7 +327,7 @@ class TenantUsage(models.Model):
     bytes = models.PositiveBigIntegerField(null=True, help_text="In the database: tables and indexes.")
     file_bytes = models.PositiveBigIntegerField(null=True, help_text="In storage: the exports that are kept.")
     collected_at = models.DateTimeField(null=True)
-    """When it was counted; null stands for not yet."""
+    """When it was counted; null if it never was."""
 
     class Meta:
         verbose_name_plural = "tenant usage"

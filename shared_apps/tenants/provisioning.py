@@ -1,8 +1,8 @@
-"""Making a dojo. Two logins are two transactions, so the row says how far it got.
+"""Create a tenant. The two logins need two transactions, so the status of the row shows how far the creation got.
 
-The app commits `provisioning` (the slug is taken from here on), the owner builds and seals the schema in one
-transaction, the app adds the first admin and commits `active`. A dojo that is `provisioning` never serves; one left
-behind by a killed process is cleared by `clear_abandoned`.
+The app commits the row as `provisioning`, which takes the slug. The owner builds and seals the schema in one
+transaction. The app adds the first admin and commits `active`. A tenant that is `provisioning` is never served. If the
+process is killed, `clear_abandoned` removes what it left.
 """
 
 from dataclasses import dataclass
@@ -16,22 +16,23 @@ from django.db import IntegrityError, transaction
 from shared_apps.accounts.models import Role, User
 from shared_apps.accounts.passwords import send_link
 from shared_apps.accounts.users import create_user
-from shared_apps.tenants import lifecycle, schemas
-from shared_apps.tenants.errors import MakingCutOff, SlugTaken
+from shared_apps.tenants import lifecycle
+from shared_apps.tenants.errors import CreationInterrupted, SlugTaken
 from shared_apps.tenants.fleet.runner import Options, Outcome, migrate_fleet
 from shared_apps.tenants.models import Domain, RoutingEpoch, Tenant
+from shared_apps.tenants.schema import ddl
 from tatami import clock
 from tatami.ids import uuid7
-from tatami.retention import one_by_one
+from tatami.retention import remove_each
 from tatami.tenancy.scope import platform_scope, tenant_scope
 
 ABANDONED: Final = "abandoned"
-"""The version of a dojo that the sweeper is taking back: whoever was making it must not let it serve any more."""
+"""The version of a tenant that the sweeper is removing: the process that was creating it must not activate it."""
 
 
 @dataclass(frozen=True, slots=True)
 class FirstAdmin:
-    """Who looks after a new dojo. Without a password he is mailed a link to set one."""
+    """The first admin of a new tenant. Without a password, the admin is mailed a link to set one."""
 
     email: str
     name: str = ""
@@ -41,52 +42,53 @@ class FirstAdmin:
 def create_tenant(
     *, name: str, slug: str, timezone: str, admin: FirstAdmin, now: datetime
 ) -> tuple[Tenant, User]:
-    """Make a dojo that serves when this returns. Call it outside a transaction, on the platform.
+    """Create a tenant, which is active when this returns. Call it outside a transaction, in the platform's scope.
 
-    Raises `SlugTaken`, and `ServiceUnavailable` where no owner login is configured. If a step fails, what was made is
-    taken back and the error passes on.
+    Raises `SlugTaken`, and `ServiceUnavailable` if no owner login is configured. If a step fails, everything is undone
+    and the error propagates.
     """
     tenant_id = uuid7()
-    with schemas.building(tenant_id):
-        tenant = reserve(tenant_id, name=name, slug=slug, timezone=timezone, now=now)
+    with ddl.schema_lock(tenant_id):
+        tenant = reserve_slug(tenant_id, name=name, slug=slug, timezone=timezone, now=now)
         try:
-            version = schemas.build_schema(tenant.schema_name, tenant.pk)
+            version = ddl.build_schema(tenant.schema_name, tenant.pk)
             user = add_first_admin(tenant, admin, now)
             activate(tenant, version)
         except BaseException:
-            take_back(tenant)
+            undo_creation(tenant)
             raise
     return tenant, user
 
 
 def clear_abandoned(*, dry_run: bool = False) -> int:
-    """Take back dojos whose making (or purge) was cut off, or only count them; return how many.
+    """Remove tenants whose creation or purge was interrupted, or only count them; return how many.
 
-    One that is still being made is left alone: its maker holds a lock. Running this twice, or at once, is harmless.
+    A tenant that is still being created is left alone, because its process holds a lock. Repeated and concurrent calls
+    are safe.
     """
     unfinished = Tenant.objects.filter(status=Tenant.Status.PROVISIONING)
 
     def clear(tenant_id: UUID) -> bool:
-        with schemas.building(tenant_id, wait=False) as is_ours:
-            ours = unfinished.filter(pk=tenant_id) if is_ours else unfinished.none()
+        with ddl.schema_lock(tenant_id, wait=False) as is_locked:
+            found = unfinished.filter(pk=tenant_id) if is_locked else unfinished.none()
             if dry_run:
-                return ours.exists()
-            is_abandoned = ours.update(schema_version=ABANDONED) > 0
+                return found.exists()
+            is_abandoned = found.update(schema_version=ABANDONED) > 0
             if is_abandoned:
-                take_back(ours.get())
+                undo_creation(found.get())
             return is_abandoned
 
     with platform_scope():
-        return one_by_one(list(unfinished.order_by("pk").values_list("pk", flat=True)), clear)
+        return remove_each(list(unfinished.order_by("pk").values_list("pk", flat=True)), clear)
 
 
 def migrate_all() -> list[Outcome]:
-    """Bring `public` and every dojo up to the code's migrations; return those that could not be brought there."""
+    """Migrate `public` and every tenant to this code's version; return the tenants whose migration failed."""
     return migrate_fleet(Options(wait=True)).failed
 
 
 def add_first_admin(tenant: Tenant, admin: FirstAdmin, now: datetime) -> User:
-    """Add a new dojo's admin; without a password the admin is mailed a link to set one."""
+    """Add the first admin of a new tenant. Without a password, the admin is mailed a link to set one."""
     with tenant_scope(tenant), transaction.atomic():
         user = create_user(
             email=admin.email, name=admin.name, role=Role.ADMIN, password_hash=admin.password_hash
@@ -98,19 +100,22 @@ def add_first_admin(tenant: Tenant, admin: FirstAdmin, now: datetime) -> User:
 
 @transaction.atomic
 def activate(tenant: Tenant, version: str) -> None:
-    """Let a dojo serve. Raises `MakingCutOff` if the sweeper was quicker: our lock went with the owner's connection."""
+    """Make a tenant active.
+
+    Raises `CreationInterrupted` if the sweeper has removed it: the lock was lost with the owner's connection.
+    """
     tenant.status = Tenant.Status.ACTIVE
     tenant.schema_version = version
     tenant.updated_at = clock.now()
-    made = {"status": tenant.status, "schema_version": version, "updated_at": tenant.updated_at}
+    values = {"status": tenant.status, "schema_version": version, "updated_at": tenant.updated_at}
     unfinished = Tenant.objects.filter(pk=tenant.pk, status=Tenant.Status.PROVISIONING)
-    if not unfinished.exclude(schema_version=ABANDONED).update(**made):
-        raise MakingCutOff
+    if not unfinished.exclude(schema_version=ABANDONED).update(**values):
+        raise CreationInterrupted
     RoutingEpoch.advance()
 
 
-def reserve(tenant_id: UUID, *, name: str, slug: str, timezone: str, now: datetime) -> Tenant:
-    """Take the slug for a dojo in the making, which does not serve yet. Raises `SlugTaken`."""
+def reserve_slug(tenant_id: UUID, *, name: str, slug: str, timezone: str, now: datetime) -> Tenant:
+    """Create the row of a tenant that is not served yet, which takes the slug. Raises `SlugTaken`."""
     try:
         with transaction.atomic():
             tenant = Tenant.objects.create(
@@ -131,6 +136,6 @@ def reserve(tenant_id: UUID, *, name: str, slug: str, timezone: str, now: dateti
     return tenant
 
 
-def take_back(tenant: Tenant) -> None:
-    """Undo the making of a dojo, however far it came."""
-    lifecycle.erase(tenant)
+def undo_creation(tenant: Tenant) -> None:
+    """Undo the creation of a tenant, whichever step it had reached."""
+    lifecycle.erase_tenant(tenant)

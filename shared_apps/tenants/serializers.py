@@ -1,40 +1,52 @@
-"""The shape of dojos on the platform host."""
+"""Requests and responses of the platform host: tenants, domains, exports, usage and impersonation."""
 
+from dataclasses import asdict
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from shared_apps.accounts.serializers import Password
-from shared_apps.tenants.models import RESERVED_SLUGS, SLUG, Tenant
+from shared_apps.tenants.domain_dns import normalised_domain, proof_record
+from shared_apps.tenants.exports.links import archive_path
+from shared_apps.tenants.models import RESERVED_SLUGS, SLUG, Domain, Tenant, TenantExport
 from tatami.api.fields import SingleLineField
+from tatami.api.responses import location
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
-from tatami.timezones import known_timezone
+from tatami.errors import Invalid
+from tatami.timezones import validate_timezone
 
 
 class FirstAdminSerializer(StrictSerializer):
+    """The first admin of a new dojo. Without a password, the admin is mailed a link to set one."""
+
     email = serializers.EmailField(max_length=254)
     name = SingleLineField(max_length=200, required=False, allow_blank=True)
     password = Password(required=False)
 
 
 class NewTenantSerializer(StrictSerializer):
+    """A dojo to create, empty or from an archive."""
+
     name = SingleLineField(max_length=200)
     slug = SingleLineField(max_length=40)
     timezone = SingleLineField(
         max_length=64,
         required=False,
-        validators=[known_timezone],
-        help_text="Left out: UTC, or that of the archive.",
+        validators=[validate_timezone],
+        help_text="Default: UTC, or the time zone of the archive.",
     )
-    admin = FirstAdminSerializer(required=False, help_text="Only with `archive` it may be left out.")
+    admin = FirstAdminSerializer(required=False, help_text="Optional only with `archive`.")
     archive = serializers.UUIDField(
-        required=False, help_text="An export that is done: the new dojo is what that dojo was."
+        required=False,
+        help_text="A finished export: the new dojo gets everything that the exported dojo had.",
     )
 
     def validate_slug(self, value: str) -> str:
         if not SLUG.fullmatch(value) or value.startswith("xn--"):
             raise serializers.ValidationError(
-                "A slug has 2 to 40 of a-z, 0-9 and -, begins and ends with a letter or digit, and not with xn--."
+                "A slug has 2 to 40 characters of a-z, 0-9 and -. It begins and ends with a letter or digit, "
+                "and does not begin with xn--."
             )
         if value in RESERVED_SLUGS:
             raise serializers.ValidationError("This slug is reserved.")
@@ -47,7 +59,7 @@ class NewTenantSerializer(StrictSerializer):
 
 
 class RestoredTenantSerializer(NewTenantSerializer):
-    """What is said of a dojo that is made of an archive at hand."""
+    """A dojo to create from an archive file. The name defaults to that of the archive."""
 
     name = SingleLineField(max_length=200, required=False)
     archive = None  # type: ignore[assignment]
@@ -57,12 +69,16 @@ class RestoredTenantSerializer(NewTenantSerializer):
 
 
 class ChangedTenantSerializer(StrictSerializer):
+    """Changes of a dojo. Suspend and resume it by its status."""
+
     name = SingleLineField(max_length=200, required=False)
-    timezone = SingleLineField(max_length=64, required=False, validators=[known_timezone])
+    timezone = SingleLineField(max_length=64, required=False, validators=[validate_timezone])
     status = serializers.ChoiceField(choices=["active", "suspended"], required=False)
 
 
 class DomainSerializer(StrictSerializer):
+    """A domain in the list of a dojo's domains."""
+
     domain = serializers.CharField()
     is_primary = serializers.BooleanField()
     verified = serializers.SerializerMethodField()
@@ -72,7 +88,7 @@ class DomainSerializer(StrictSerializer):
 
 
 class TenantSerializer(StrictModelSerializer):
-    """A dojo as superadmins see it."""
+    """A dojo, as superadmins see it."""
 
     domains = DomainSerializer(many=True, read_only=True)
 
@@ -91,5 +107,164 @@ class TenantSerializer(StrictModelSerializer):
         )
 
 
+@extend_schema_serializer(component_name="AdminOfTenant")
+class FirstAdminResponseSerializer(serializers.Serializer[Any]):
+    """The first admin of a new dojo."""
+
+    id = serializers.UUIDField()
+    email = serializers.EmailField()
+
+
+@extend_schema_serializer(component_name="MadeTenant")
+class CreatedTenantSerializer(TenantSerializer):
+    """A dojo that was just created, with its first admin: null if an archive contains none."""
+
+    # The view sets `admin` on the tenant.
+    admin = FirstAdminResponseSerializer(allow_null=True)
+
+    class Meta(TenantSerializer.Meta):
+        fields = (*TenantSerializer.Meta.fields, "admin")  # type: ignore[assignment]
+
+
+class ProgressSerializer(serializers.Serializer[Any]):
+    """Work that was queued. Its progress is at `url`."""
+
+    id = serializers.UUIDField()
+    status = serializers.ChoiceField(
+        choices=["queued", "running", "paused", "done", "failed", "cancelled", "reverted"]
+    )
+    total = serializers.IntegerField()
+    done = serializers.IntegerField()
+    url = serializers.URLField()
+
+
 class PurgeSerializer(StrictSerializer):
+    """The confirmation of a purge: the dojo's slug."""
+
     confirm = SingleLineField(max_length=40)
+
+
+@extend_schema_serializer(component_name="Claim")
+class NewDomainSerializer(StrictSerializer):
+    """A domain to claim."""
+
+    domain = SingleLineField(max_length=500)
+
+    def validate_domain(self, value: str) -> str:
+        try:
+            return normalised_domain(value)
+        except Invalid as fault:
+            raise serializers.ValidationError((fault.details or {})["domain"]) from None
+
+
+class ChangedDomainSerializer(StrictSerializer):
+    """Makes a domain the primary one."""
+
+    is_primary = serializers.BooleanField()
+
+    def validate_is_primary(self, value: bool) -> bool:
+        if not value:
+            raise serializers.ValidationError("Only true is accepted. Make another domain the primary one.")
+        return value
+
+
+class ProofRecordSerializer(StrictSerializer):
+    """The DNS record that proves a domain."""
+
+    name = serializers.CharField()
+    type = serializers.CharField()
+    value = serializers.CharField()
+
+
+class OwnDomainSerializer(DomainSerializer):
+    """A domain of a dojo, with the DNS record that verifies it: null if it is verified."""
+
+    verified_at = serializers.DateTimeField(allow_null=True, read_only=True)
+    record = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField(read_only=True)
+
+    @extend_schema_field(ProofRecordSerializer(allow_null=True))
+    def get_record(self, domain: Domain) -> dict[str, Any] | None:
+        if domain.verified_at is not None:
+            return None
+        return asdict(proof_record(domain.tenant_id, domain.domain))
+
+
+class ExportSerializer(StrictModelSerializer):
+    """An export with its progress in rows and, when it is done, the link to its archive."""
+
+    url = serializers.SerializerMethodField()
+    bytes = serializers.IntegerField(allow_null=True)
+    sha256 = serializers.CharField(help_text="The SHA-256 of the file; empty until the export is done.")
+    download_url = serializers.SerializerMethodField(
+        help_text="Valid for 15 minutes, without a login; null until the export is done."
+    )
+    error = serializers.CharField()
+
+    class Meta:
+        model = TenantExport
+        fields = (
+            "id",
+            "status",
+            "total",
+            "done",
+            "url",
+            "bytes",
+            "sha256",
+            "download_url",
+            "error",
+            "created_at",
+            "finished_at",
+            "expires_at",
+        )
+
+    def get_url(self, export: TenantExport) -> str:
+        return self._absolute(location("tenant-export", id=export.tenant_id, export_id=export.pk))
+
+    def get_download_url(self, export: TenantExport) -> str | None:
+        path = archive_path(export, now=self.context["request"].now)
+        return None if path is None else self._absolute(path)
+
+    def _absolute(self, path: str) -> str:
+        return str(self.context["request"].build_absolute_uri(path))
+
+
+class StudentsUsageSerializer(StrictSerializer):
+    """The number of students. `all` includes archived students."""
+
+    active = serializers.IntegerField(source="students_active", allow_null=True)
+    all = serializers.IntegerField(source="students_all", allow_null=True)
+
+
+class AttendancesUsageSerializer(StrictSerializer):
+    """The number of attendances, without voided ones."""
+
+    last_30_days = serializers.IntegerField(source="attendances_30_days", allow_null=True)
+    all = serializers.IntegerField(source="attendances_all", allow_null=True)
+
+
+class UsageSerializer(StrictSerializer):
+    """What a dojo used at the last nightly count. `collected_at` is null before the first count."""
+
+    students = StudentsUsageSerializer(source="*")
+    attendances = AttendancesUsageSerializer(source="*")
+    last_attendance_at = serializers.DateTimeField(allow_null=True)
+    users = serializers.IntegerField(allow_null=True)
+    bytes = serializers.IntegerField(allow_null=True, help_text="Size of tables and indexes in the database.")
+    file_bytes = serializers.IntegerField(allow_null=True, help_text="Size of stored exports.")
+    collected_at = serializers.DateTimeField(allow_null=True)
+
+
+class NewImpersonationSerializer(StrictSerializer):
+    """The reason, and the id of a user of the dojo. Default: its first active admin."""
+
+    reason = SingleLineField(max_length=500)
+    user = serializers.UUIDField(required=False)
+
+
+class ImpersonationSerializer(StrictSerializer):
+    """An access token that is valid at `url` for `expires_in` seconds."""
+
+    access = serializers.CharField()
+    expires_in = serializers.IntegerField()
+    url = serializers.URLField()

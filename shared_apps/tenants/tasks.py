@@ -1,102 +1,133 @@
-"""Giving turns to jobs; making exports; looking after dojos that are half made or on their way out.
+"""Celery tasks: run the job queue, build exports, and clean up tenants that are unfinished or deleted.
 
-The latter runs where an owner login is configured.
+The clean-up runs where an owner login is configured. The sweeps are declared here, so that every worker knows them.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from celery import shared_task
 
-from shared_apps.tenants import leftovers, lifecycle, provisioning, rounds, turns
-from shared_apps.tenants.exports import making, queueing
+from shared_apps.tenants import lifecycle, provisioning
+from shared_apps.tenants.exports import build
+from shared_apps.tenants.jobs import job_queue, schedules
 from shared_apps.tenants.usage import JOB as USAGE
 from shared_apps.tenants.usage import collect
 from tatami import clock, retention
+from tatami.jobs import DONE, JobRun, job
+from tatami.retention import ON_THE_PLATFORM, register_cleanup
 from tatami.tasks import PlatformTask
-from tatami.work import DONE, Turn, job
-
-__all__ = ["leftovers"]
-"""Imported here so that every worker knows it."""
-
 
 SWEEP_EXPORTS: Final = "tenants.sweep_exports"
 
-AT_IT_FOR_SECONDS: Final = 5.0
-"""How long one task gives turns before it queues up again behind the other tasks."""
+RUN_SECONDS: Final = 5.0
+"""How long one task runs jobs before it queues up again behind the other tasks."""
 
 EXPIRES_AFTER_SECONDS: Final = 30
-"""A wake-up call that was not heard by then is dropped: calls cannot pile up, and beat calls again."""
+"""A wake-up call that no worker took by then is dropped. So calls cannot pile up; beat repeats them."""
 
-MOST_CALLS: Final = 8
+MAX_WAKE_CALLS: Final = 8
 """How many workers beat wakes at a time."""
 
 
 @shared_task(base=PlatformTask, name="tenants.take_turns", bind=True)
-def take_turns(self: Any) -> None:
-    """Give turns for a while, and queue up again if somebody may be waiting still."""
-    if turns.take_turns(seconds=AT_IT_FOR_SECONDS, task_id=self.request.id):
+def run_due_jobs(self: Any) -> None:
+    """Run due jobs for a while, and queue up again if more may be due."""
+    if job_queue.run_due_jobs(seconds=RUN_SECONDS, task_id=self.request.id):
         wake_workers()
 
 
 @shared_task(base=PlatformTask, name="tenants.wake")
 def wake() -> None:
-    """Call workers for those who wait: their calls were lost with Valkey, or with a worker."""
-    wake_workers(min(turns.number_unheard(now=clock.now()), MOST_CALLS))
+    """Wake workers for overdue jobs: their wake-up calls were lost with Valkey, or with a worker."""
+    wake_workers(min(job_queue.count_overdue(now=clock.now()), MAX_WAKE_CALLS))
 
 
 @shared_task(base=PlatformTask, name="tenants.request_for_all")
 def request_for_all(job: str, spread_seconds: float) -> int:
-    """Have a job done in every dojo that serves, within `spread_seconds` from now."""
-    return rounds.request_for_all(job, now=clock.now(), spread=timedelta(seconds=spread_seconds))
+    """Enqueue a job for every active tenant, within `spread_seconds` from now."""
+    return schedules.enqueue_for_all(job, now=clock.now(), spread=timedelta(seconds=spread_seconds))
 
 
 @shared_task(base=PlatformTask, name="tenants.request_daily")
 def request_daily(job: str, spread_seconds: float, at_local_hour: int) -> int:
-    """Have a job done where it has become that hour, within `spread_seconds` from now."""
+    """Enqueue a job for the tenants whose local hour has passed, within `spread_seconds` from now."""
     spread = timedelta(seconds=spread_seconds)
-    return rounds.request_daily(job, now=clock.now(), spread=spread, at_local_hour=at_local_hour)
+    return schedules.enqueue_daily(job, now=clock.now(), spread=spread, at_local_hour=at_local_hour)
 
 
 def wake_workers(calls: int = 1) -> None:
-    """Queue wake-up calls. Without Valkey nothing is queued and nothing is lost: beat calls when it is back."""
+    """Send wake-up calls to workers. Without Valkey nothing is sent and nothing is lost: beat repeats the calls."""
     for _ in range(calls):
-        if not take_turns.call(expires=EXPIRES_AFTER_SECONDS):
+        if not run_due_jobs.call(expires=EXPIRES_AFTER_SECONDS):
             break
 
 
 @shared_task(base=PlatformTask, name="tenants.clear_abandoned")
 def clear_abandoned() -> int:
-    """Take back dojos whose making was cut off."""
+    """Remove tenants whose creation was interrupted."""
     return provisioning.clear_abandoned()
 
 
 @shared_task(base=PlatformTask, name="tenants.purge_overdue")
 def purge_overdue() -> int:
-    """Purge dojos whose grace period is over."""
+    """Purge the deleted tenants whose grace period has ended."""
     return lifecycle.purge_overdue(now=clock.now())
 
 
 @shared_task(base=PlatformTask, name="tenants.make_exports")
-def make_exports() -> None:
-    """Make the export that has waited longest, and queue up again if another waits."""
-    if making.make_next_export() and queueing.is_waiting(now=clock.now()):
-        call_exporter()
+def build_exports() -> None:
+    """Build the export that has waited longest, and queue up again if another one waits."""
+    if build.build_next_export() and build.is_waiting(now=clock.now()):
+        wake_export_worker()
 
 
-def call_exporter() -> None:
+def wake_export_worker() -> None:
     """Wake a worker for an export. Without Valkey nothing is lost: beat calls once a minute."""
-    make_exports.call(expires=EXPIRES_AFTER_SECONDS)
+    build_exports.call(expires=EXPIRES_AFTER_SECONDS)
 
 
 @shared_task(base=PlatformTask, name=SWEEP_EXPORTS)
 def sweep_exports() -> None:
-    """Delete exports whose time is over, and those of dojos that were purged."""
+    """Delete expired exports, and exports of purged tenants."""
     retention.sweep(SWEEP_EXPORTS, now=clock.now())
 
 
 @job(USAGE)
-def collect_usage(turn: Turn) -> str | None:
-    """Count what one dojo uses."""
+def collect_usage(turn: JobRun) -> str | None:
+    """Count what one tenant uses."""
     collect(now=turn.now)
     return DONE
+
+
+def sweep_abandoned_tenants(*, now: datetime, dry_run: bool = False) -> int:  # noqa: ARG001 - as all sweeps are called
+    """Remove tenants whose creation or purge was interrupted; return how many."""
+    return provisioning.clear_abandoned(dry_run=dry_run)
+
+
+def sweep_deleted_tenants(*, now: datetime, dry_run: bool = False) -> int:
+    """Purge the deleted tenants whose grace period has ended; return how many."""
+    return lifecycle.purge_overdue(now=now, dry_run=dry_run)
+
+
+register_cleanup(
+    sweep_abandoned_tenants,
+    "abandoned_dojos",
+    keep=timedelta(0),
+    job="tenants.clear_abandoned",
+    scopes=ON_THE_PLATFORM,
+)
+register_cleanup(
+    sweep_deleted_tenants,
+    "deleted_dojos",
+    keep="TATAMI_DELETION_GRACE_DAYS",
+    job="tenants.purge_overdue",
+    scopes=ON_THE_PLATFORM,
+)
+register_cleanup(
+    build.sweep_exports,
+    "exports",
+    keep="TATAMI_EXPORT_DAYS",
+    job=SWEEP_EXPORTS,
+    scopes=ON_THE_PLATFORM,
+)

@@ -1,4 +1,7 @@
-"""How much each dojo uses: counted in the dojo by a job, kept in `public`, so that no page asks 10,000 schemas."""
+"""What each tenant uses: a job counts it in the tenant and stores it in `public`.
+
+So no page has to query 10,000 schemas.
+"""
 
 from datetime import datetime
 from typing import Final
@@ -11,9 +14,9 @@ from shared_apps.accounts.models import User
 from shared_apps.tenants.models import Tenant, TenantExport, TenantUsage
 from tatami import usage
 from tatami.observability import current_request_id
-from tatami.tenancy.directory import directory
 from tatami.tenancy.scope import current_tenant, platform_scope
 from tatami.tenancy.seal import TABLES_OF_SCHEMA
+from tatami.tenancy.tenant_registry import tenant_registry
 
 JOB: Final = "tenants.usage"
 
@@ -25,33 +28,33 @@ WHERE {tables} AND c.relkind = 'r'
 
 
 def collect(*, now: datetime) -> None:
-    """Count what the dojo in force uses, then keep it in `public`. Twice is harmless: the last count stands."""
-    dojo = current_tenant()
+    """Count what the current tenant uses, and store it in `public`. The last count replaces the one before."""
+    tenant = current_tenant()
     with transaction.atomic():
-        found = {**usage.figures(now=now), **_own_figures(dojo.schema_name)}
+        figures = {**usage.figures(now=now), **_own_figures(tenant.schema_name)}
     with platform_scope():
-        found["file_bytes"] = _file_bytes(dojo.tenant_id)
+        figures["file_bytes"] = _file_bytes(tenant.tenant_id)
         TenantUsage.objects.bulk_create(
-            [TenantUsage(tenant_id=dojo.tenant_id, collected_at=now, **found)],
+            [TenantUsage(tenant_id=tenant.tenant_id, collected_at=now, **figures)],
             update_conflicts=True,
             unique_fields=["tenant"],
-            update_fields=["collected_at", *found],
+            update_fields=["collected_at", *figures],
         )
 
 
 def request_collection(tenant: Tenant) -> None:
-    """Have a dojo counted soon, before the night comes."""
-    directory().request_turn(tenant.scope, JOB, request_id=current_request_id())
+    """Count a tenant soon, without waiting for the nightly schedule."""
+    tenant_registry().enqueue_job(tenant.scope, JOB, request_id=current_request_id())
 
 
 def usage_of(tenant: Tenant) -> TenantUsage:
-    """Return what was last counted; blank figures where nothing was yet."""
+    """Return what was last counted. All figures are `None` before the first count."""
     return TenantUsage.objects.filter(tenant=tenant).first() or TenantUsage(tenant=tenant)
 
 
 def _file_bytes(tenant_id: UUID) -> int:
-    kept = TenantExport.objects.filter(tenant=tenant_id, status=TenantExport.Status.DONE)
-    return int(kept.aggregate(size=Sum("bytes"))["size"] or 0)
+    exports = TenantExport.objects.filter(tenant=tenant_id, status=TenantExport.Status.DONE)
+    return int(exports.aggregate(size=Sum("bytes"))["size"] or 0)
 
 
 def _own_figures(schema: str) -> dict[str, int]:

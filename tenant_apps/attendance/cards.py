@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from tatami.tenancy.addresses import origin
+from tatami.tenancy.hosts import origin
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.attendance.check_in.codes import URL_PATH, CodeKind, make_token, step_at, step_end
 from tenant_apps.attendance.models import Card

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from shared_apps.accounts.models import User
+from tatami.clock import tenant_date
 from tatami.errors import NotFound
 from tenant_apps.attendance.check_in.queries import load_facts
 from tenant_apps.attendance.check_in.responses import build_response
@@ -27,7 +28,6 @@ from tenant_apps.attendance.check_in.types import (
 from tenant_apps.attendance.errors import NotRecordedByYou, SessionCancelled
 from tenant_apps.attendance.models import Attendance
 from tenant_apps.classes.models import ClassSession, Enrolment
-from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.students.errors import AlreadyVoided
 from tenant_apps.students.locking import lock_student
 from tenant_apps.students.models import Student
@@ -82,7 +82,7 @@ def record_by_hand(
     rows = facts.recorded or insert_attendances([attendance], user=by.pk, device=None, now=now)
     row = rows[decision.key]
     to_staff = Scanner.from_caller(by).is_staff
-    return build_response(decision, row, is_new=row.is_new, to_staff=to_staff, today=dojo_today(now))
+    return build_response(decision, row, is_new=row.is_new, to_staff=to_staff, today=tenant_date(now))
 
 
 @transaction.atomic

@@ -9,11 +9,11 @@ from django.db.models import Q
 
 from shared_apps.accounts.models import User
 from tatami.api.filters import start_of_day
+from tatami.clock import tenant_date
 from tatami.tenancy.models import TenantModel
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.attendance.check_in import types
 from tenant_apps.classes.models import DEVICE_ROLE, ClassSession
-from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.students.models import Student
 
 
@@ -60,7 +60,7 @@ class AttendanceQuerySet(models.QuerySet["Attendance"]):
 
     def recorded_by(self, user: User, now: datetime) -> Self:
         """Return those that `user` recorded on the dojo's local date of `now`: what an assistant may void."""
-        zone, today = ZoneInfo(current_tenant().timezone), dojo_today(now)
+        zone, today = ZoneInfo(current_tenant().timezone), tenant_date(now)
         return self.filter(
             recorded_by=user,
             created_at__gte=start_of_day(today, zone),

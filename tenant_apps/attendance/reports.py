@@ -13,11 +13,11 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Count, Expression, F, IntegerField, Max, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Concat, JSONObject, Trim, TruncMonth, TruncWeek
 
+from tatami.clock import tenant_date
 from tatami.usage import Figures
 from tenant_apps.attendance.models import Attendance
 from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
 from tenant_apps.classes.recurrence import read_recurrence
-from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.students.models import RankEvent, Status, Student, StudentGuardian
 from tenant_apps.students.models.student import ERASED_NAME
 
@@ -48,11 +48,11 @@ class Period:
 
     @property
     def first_day(self) -> date:
-        return dojo_today(self.since) if isinstance(self.since, datetime) else self.since
+        return tenant_date(self.since) if isinstance(self.since, datetime) else self.since
 
     @property
     def last_day(self) -> date:
-        return dojo_today(self.until) if isinstance(self.until, datetime) else self.until
+        return tenant_date(self.until) if isinstance(self.until, datetime) else self.until
 
     def filter_sessions(self, prefix: str = "") -> Q:
         """Return the condition on sessions; `prefix` is the lookup that leads to them (`"class_session__"`)."""

@@ -8,11 +8,11 @@ from django.db import transaction
 from icalendar import Calendar, Event
 
 from shared_apps.accounts.models import Role, User
+from tatami.clock import tenant_date
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.classes.models import CalendarFeed, ClassSession, Enrolment
 from tenant_apps.classes.sessions import attach_instructors
-from tenant_apps.dojo.dates import dojo_today
 
 DAYS_BACK: Final = timedelta(days=30)
 DAYS_AHEAD: Final = timedelta(days=90)
@@ -58,7 +58,7 @@ def sessions_for(user: User, *, now: datetime) -> list[ClassSession]:
     If students of the user are enrolled: the sessions of their classes, and those without a class. For staff, and for
     users without enrolments: all.
     """
-    today = dojo_today(now)
+    today = tenant_date(now)
     rows = ClassSession.objects.between(today - DAYS_BACK, today + DAYS_AHEAD)
     if user.role == Role.STUDENT:
         classes = set(Enrolment.objects.belonging_to(user).values_list("training_class", flat=True))

@@ -8,9 +8,9 @@ from django.db import models
 from django.db.models import Q
 
 from shared_apps.accounts.models import User
+from tatami.clock import tenant_date
 from tatami.fields import SearchField
 from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
-from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.ranks.models import Discipline, Rank
 from tenant_apps.students.models import Status, Student, status_on
 
@@ -110,7 +110,7 @@ class ClassSessionQuerySet(models.QuerySet["ClassSession"]):
         """Return those that a role may see: a device sees today's, every other role sees all."""
         if role != DEVICE_ROLE:
             return self
-        today = dojo_today(now)
+        today = tenant_date(now)
         return self.between(today, today)
 
 
@@ -192,7 +192,7 @@ class ClassSession(TenantModel, CheckInWindow):
     def set_times(self, starts_at: datetime, duration: timedelta) -> None:
         """Set start, end and local date, unsaved."""
         self.starts_at, self.ends_at = starts_at, starts_at + duration
-        self.local_date = dojo_today(starts_at)
+        self.local_date = tenant_date(starts_at)
 
 
 class CalendarFeedQuerySet(models.QuerySet["CalendarFeed"]):

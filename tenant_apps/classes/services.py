@@ -7,10 +7,10 @@ from typing import Any, Final
 from django.db import transaction
 
 from shared_apps.accounts.models import User
+from tatami.clock import tenant_date
 from tatami.errors import Invalid
 from tenant_apps.classes.models import ClassInstructor, ClassSession, Enrolment, TrainingClass
 from tenant_apps.classes.session_generation import generate_sessions, horizon, regenerate_sessions
-from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.students.locking import lock_student
 from tenant_apps.students.models import Student
 
@@ -42,9 +42,9 @@ def change_class(
     the present ones; `None` keeps them. Concurrent changes wait for each other. Raises `Invalid` if `apply_from` is
     more than `MAX_DAYS_AHEAD` ahead.
     """
-    first = apply_from or dojo_today(now)
+    first = apply_from or tenant_date(now)
     _check_not_too_far(first, "apply_from", now=now)
-    generate_sessions(until=max(first - timedelta(days=1), dojo_today(now)), now=now, only=[training_class])
+    generate_sessions(until=max(first - timedelta(days=1), tenant_date(now)), now=now, only=[training_class])
     changed: TrainingClass = TrainingClass.objects.select_for_update(no_key=True).get(pk=training_class.pk)
     for field, value in changes.items():
         setattr(changed, field, value)
@@ -71,7 +71,7 @@ def archive_class(*, training_class: TrainingClass, now: datetime) -> None:
 def ensure_sessions_until(last: date, *, now: datetime) -> None:
     """Generate sessions up to the local date `last`. Raises `Invalid` if it is more than `MAX_DAYS_AHEAD` ahead."""
     _check_not_too_far(last, "to", now=now)
-    generate_sessions(until=max(last, dojo_today(now)), now=now)
+    generate_sessions(until=max(last, tenant_date(now)), now=now)
 
 
 @transaction.atomic
@@ -85,7 +85,7 @@ def enrol(*, training_class: TrainingClass, student: Student) -> tuple[Enrolment
 
 
 def _check_not_too_far(day: date, field: str, *, now: datetime) -> None:
-    if day > dojo_today(now) + MAX_DAYS_AHEAD:
+    if day > tenant_date(now) + MAX_DAYS_AHEAD:
         raise Invalid.field(field, f"Sessions are planned at most {MAX_DAYS_AHEAD.days} days ahead.")
 
 

@@ -16,10 +16,10 @@ from django.db import transaction
 from django.db.models import Q, Value
 from django.db.models.functions import Greatest, TruncDate
 
+from tatami.clock import tenant_date
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.classes.models import ClassInstructor, ClassSession, TrainingClass
 from tenant_apps.classes.recurrence import Occurrence, occurrences, read_recurrence
-from tenant_apps.dojo.dates import dojo_today
 
 HORIZON: Final = timedelta(days=92)
 """How far ahead sessions are generated without a request for them. Calendar feeds show less."""
@@ -44,7 +44,7 @@ InstructorIds: TypeAlias = Mapping[UUID, list[UUID]]
 
 def horizon(now: datetime) -> date:
     """Return the local date up to which sessions exist without a request for them."""
-    return dojo_today(now) + HORIZON
+    return tenant_date(now) + HORIZON
 
 
 @transaction.atomic
@@ -65,12 +65,12 @@ def generate_sessions(*, until: date, now: datetime, only: Sequence[TrainingClas
         return 0
     in_other_zone = [one for one in classes if one.materialised_until and one.materialised_zone != zone]
     if in_other_zone:
-        regenerate_sessions(in_other_zone, first=dojo_today(now) - timedelta(days=1), after=now)
+        regenerate_sessions(in_other_zone, first=tenant_date(now) - timedelta(days=1), after=now)
     instructors = instructor_ids_of(classes)
     _insert(
         _session(one, occurrence, instructors)
         for one in classes
-        for occurrence in _occurrences(one, first=_first_missing(one, today=dojo_today(now)), last=until)
+        for occurrence in _occurrences(one, first=_first_missing(one, today=tenant_date(now)), last=until)
     )
     TrainingClass.objects.filter(pk__in=[one.pk for one in classes]).update(
         materialised_until=Greatest("materialised_until", Value(until)), materialised_zone=zone

@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 
 from shared_apps.accounts.models import User
+from tatami.clock import tenant_date
 from tatami.errors import DomainError, NotFound
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
 from tenant_apps.classes.session_generation import inherited_values, instructor_ids_of
-from tenant_apps.dojo.dates import dojo_today, long_date
+from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.students.events import Notice, publish_notices
 
@@ -86,7 +87,7 @@ def cancel_session(*, session_id: UUID, reason: str, by: User, now: datetime) ->
     session.cancelled_at, session.cancelled_by, session.cancel_reason = now, by, reason
     session.save()
     if session.starts_at > now:
-        _notify_students(session, on=dojo_today(now))
+        _notify_students(session, on=tenant_date(now))
     return session, True
 
 

@@ -17,8 +17,9 @@ from tatami.api.renderers import JsonRenderer, PassthroughRenderer
 from tatami.api.request import READS
 from tatami.api.responses import created
 from tatami.api.views import ApiView, Collection, Detail, Resource, get_or_404
+from tatami.clock import tenant_date
 from tatami.errors import Invalid, NotFound
-from tatami.tenancy.addresses import origin
+from tatami.tenancy.hosts import origin
 from tenant_apps.classes import calendar_feed, openapi, services, sessions
 from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
 from tenant_apps.classes.serializers import (
@@ -31,7 +32,6 @@ from tenant_apps.classes.serializers import (
     SessionSerializer,
     TrainingClassSerializer,
 )
-from tenant_apps.dojo.dates import dojo_today
 
 CLASSES: Final = TrainingClass.objects.select_related("discipline", "min_rank").prefetch_related(
     "instructors"
@@ -172,12 +172,12 @@ class SessionCollection(SessionView, Collection):
         query = self.request.query_params
         if self.request.method not in READS or {"from", "to"} & query.keys():
             return queryset
-        today = dojo_today(self.request.now)
+        today = tenant_date(self.request.now)
         return queryset.between(today, today + timedelta(days=DEFAULT_DAYS - 1))  # type: ignore[attr-defined,no-any-return]
 
     def get(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         to = request.query_params.get("to")
-        last = _last_day(to) if to is not None else dojo_today(request.now) + timedelta(days=DEFAULT_DAYS)
+        last = _last_day(to) if to is not None else tenant_date(request.now) + timedelta(days=DEFAULT_DAYS)
         services.ensure_sessions_until(last, now=request.now)
         return super().get(request, *args, **kwargs)
 
@@ -231,7 +231,7 @@ def _last_day(text: str) -> date:
     """Return the dojo's local date in which the `to` of a query ends. Raises `Invalid`."""
     try:
         instant = datetime.fromisoformat(text)
-        return instant.date() if instant.tzinfo is None else dojo_today(instant)
+        return instant.date() if instant.tzinfo is None else tenant_date(instant)
     except (ValueError, OverflowError):
         raise Invalid.field("to", "This must be a date (YYYY-MM-DD) or an instant with its zone.") from None
 

@@ -2,7 +2,7 @@
 
 from tatami.api.fields import MultiLineField, SingleLineField
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
-from tatami.timezones import known_timezone
+from tatami.timezones import validate_timezone
 from tenant_apps.dojo.models import LONGEST_ABSENCE_DAYS, LONGEST_WINDOW_MINUTES, DojoSettings
 
 
@@ -11,7 +11,7 @@ class DojoSettingsSerializer(StrictModelSerializer):
 
     name = SingleLineField(max_length=200, required=False, source="tenant_name")
     timezone = SingleLineField(
-        max_length=64, required=False, validators=[known_timezone], source="tenant_timezone"
+        max_length=64, required=False, validators=[validate_timezone], source="tenant_timezone"
     )
     terms = MultiLineField(max_length=20_000, required=False, allow_blank=True)
 

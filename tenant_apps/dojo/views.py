@@ -6,8 +6,8 @@ from rest_framework.response import Response
 
 from tatami.api.views import ApiView
 from tatami.errors import NotFound
-from tatami.tenancy.directory import directory
 from tatami.tenancy.scope import TenantScope, current_tenant
+from tatami.tenancy.tenant_registry import tenant_registry
 from tenant_apps.dojo import logo_storage, openapi
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.dojo.serializers import DojoSettingsSerializer, LogoSerializer
@@ -37,7 +37,7 @@ class Settings(ApiView):
         }
         settings, tenant = change_settings(changes=changes), current_tenant()
         if any(value is not None for value in identity.values()):
-            tenant = directory().change_identity(tenant, now=request.now, **identity)
+            tenant = tenant_registry().change_identity(tenant, now=request.now, **identity)
         return Response(settings_response(settings, tenant))
 
 

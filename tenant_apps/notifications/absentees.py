@@ -8,10 +8,11 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max
 
-from tatami.work import DONE, Turn, job
+from tatami.clock import tenant_date
+from tatami.jobs import DONE, JobRun, job
 from tenant_apps.attendance.models import Attendance
 from tenant_apps.attendance.reports import absentees
-from tenant_apps.dojo.dates import dojo_today, long_date
+from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.dojo.services import get_or_create_settings
 from tenant_apps.notifications.models import Delivery, NotificationKind
@@ -24,14 +25,14 @@ CATCH_UP: Final = timedelta(days=7)
 
 
 @job("notifications.absentees")
-def notify_absentees(turn: Turn) -> str | None:
+def notify_absentees(turn: JobRun) -> str | None:
     """Queue mail to students whose absence reached the dojo's limit. Running it twice in a night sends nothing more."""
     get_or_create_settings()
     with transaction.atomic():
         # The lock keeps two concurrent runs from both finding that no mail was sent.
         settings = DojoSettings.objects.select_for_update().get()
         if settings.absence_after_days:
-            _queue(settings, days=settings.absence_after_days, today=dojo_today(turn.now))
+            _queue(settings, days=settings.absence_after_days, today=tenant_date(turn.now))
     return DONE
 
 
@@ -55,7 +56,7 @@ def _queue(settings: DojoSettings, *, days: int, today: date) -> None:
 
 def absence_notices(students: Sequence[UUID], *, settings: DojoSettings) -> list[Notice]:
     """Return a notice for each student with the date of the last attendance, if there is one. One statement."""
-    today = dojo_today()
+    today = tenant_date()
     attendances = Attendance.objects.not_voided().filter(student__in=students).order_by().values("student")
     last = dict(attendances.annotate(last=Max("class_session__local_date")).values_list("student", "last"))
     return [
@@ -80,7 +81,7 @@ def _last_notified(students: Iterable[UUID], *, since: date) -> dict[UUID, date]
         student_ids__overlap=list(students),
     )
     return {
-        student: dojo_today(row.created_at)
+        student: tenant_date(row.created_at)
         for row in rows.only("student_ids", "created_at").order_by("created_at")
         for student in row.student_ids
     }

@@ -18,7 +18,7 @@ from django.urls import reverse
 
 from tatami.errors import NotFound
 from tatami.keys import tenant_signer
-from tatami.tenancy.addresses import origin
+from tatami.tenancy.hosts import origin
 from tatami.tenancy.scope import current_tenant_id
 from tatami.text import email_key
 from tenant_apps.notifications.models import Address, Delivery

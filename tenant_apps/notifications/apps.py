@@ -7,7 +7,7 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect to the notices about students and to restores, and register what this app stores about a student."""
-        from shared_apps.tenants.exports.signals import dojo_restored
+        from shared_apps.tenants.exports.restore import dojo_restored
         from tenant_apps.notifications import addresses, outbox, privacy
         from tenant_apps.students.events import notices_published
 

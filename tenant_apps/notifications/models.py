@@ -10,8 +10,7 @@ from django.db.models import Q
 
 from shared_apps.accounts.models import User
 from tatami import clock
-from tatami.counts import numbers_by_state
-from tatami.tenancy.models import TenantModel
+from tatami.tenancy.models import TenantModel, count_by_state
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.dojo.models import Language
 
@@ -148,6 +147,6 @@ class Address(TenantModel):
 def count_deliveries(notifications: Iterable[Notification]) -> None:
     """Set `mails` on each notification. One statement; the numbers are counted, so they always add up."""
     rows = list(notifications)
-    numbers = numbers_by_state(Delivery.objects.all(), "notification", rows, Delivery.State)
+    numbers = count_by_state(Delivery.objects.all(), "notification", rows, Delivery.State)
     for row in rows:
         row.mails = numbers[row.pk]

@@ -9,10 +9,10 @@ from django.db import connection, transaction
 
 from shared_apps.accounts.models import User
 from tatami import clock
+from tatami.clock import tenant_date
 from tatami.errors import DomainError
 from tatami.ids import uuid7
 from tatami.tenancy.scope import current_tenant_id
-from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.notifications.addresses import address_hash
 from tenant_apps.notifications.models import Delivery, Notification, NotificationKind
@@ -90,7 +90,7 @@ def queue(
         audience=audience,
         requested_by=by,
     )
-    deliveries = deliveries_for(notices, settings=settings, on=dojo_today())
+    deliveries = deliveries_for(notices, settings=settings, on=tenant_date())
     _insert(notification, deliveries, now=clock.now())
     return notification
 

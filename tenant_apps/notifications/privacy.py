@@ -69,7 +69,7 @@ def empty_old_mail(*, now: datetime, dry_run: bool = False) -> int:
 
     Returns how many deliveries still had content. With `dry_run` it only counts them.
     """
-    until = now - retention.kept_time(RETENTION)
+    until = now - retention.retention_period(RETENTION)
     old = Delivery.objects.filter(created_at__lt=until)
     found = old.exclude(values={}).count()
     if dry_run:

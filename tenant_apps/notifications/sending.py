@@ -25,10 +25,10 @@ from django.db.models import Exists, Min, OuterRef, QuerySet, Subquery
 
 from tatami import clock
 from tatami.errors import DomainError
+from tatami.jobs import DONE, MORE, JobRun, job
 from tatami.tasks import PlatformTask
-from tatami.tenancy.directory import directory
 from tatami.tenancy.scope import current_tenant_id
-from tatami.work import DONE, MORE, Turn, job
+from tatami.tenancy.tenant_registry import tenant_registry
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.notifications.addresses import clear_bounce, has_bounced, save_bounce
 from tenant_apps.notifications.email_messages import email_message
@@ -71,7 +71,7 @@ class MailServerUnavailable(Exception):
 
 
 @job(OUTBOX_JOB)
-def send_outbox(turn: Turn) -> str | None:
+def send_outbox(turn: JobRun) -> str | None:
     """Send the deliveries that are due, within the tenant's rate and the time of one turn."""
     if not _due(turn.now).exists():
         return _wait_for_next(turn.now)
@@ -96,9 +96,9 @@ def send_outbox(turn: Turn) -> str | None:
 @shared_task(base=PlatformTask, name="notifications.wake")
 def wake(tenant_id: str) -> None:
     """Request a turn of a tenant's outbox. Does nothing if the tenant is gone."""
-    tenant = directory().find_tenant_by_id(UUID(tenant_id))
+    tenant = tenant_registry().find_tenant_by_id(UUID(tenant_id))
     if tenant is not None:
-        directory().request_turn(tenant, OUTBOX_JOB, request_id=None)
+        tenant_registry().enqueue_job(tenant, OUTBOX_JOB, request_id=None)
 
 
 def wake_later(*, after: timedelta) -> None:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from tatami import retention
-from tatami.work import DONE, Turn, job
+from tatami.jobs import DONE, JobRun, job
 from tenant_apps.notifications.absentees import notify_absentees
 from tenant_apps.notifications.privacy import RETENTION, empty_old_mail
 from tenant_apps.notifications.sending import send_outbox, wake
@@ -12,11 +12,11 @@ __all__ = ["notify_absentees", "send_outbox", "sweep", "wake"]
 
 SWEEP_JOB: Final = "notifications.sweep"
 
-retention.swept_by(empty_old_mail, "mail", keep=RETENTION, job=SWEEP_JOB, scopes=retention.IN_DOJOS)
+retention.register_cleanup(empty_old_mail, "mail", keep=RETENTION, job=SWEEP_JOB, scopes=retention.IN_DOJOS)
 
 
 @job(SWEEP_JOB)
-def sweep(turn: Turn) -> str | None:
+def sweep(turn: JobRun) -> str | None:
     """Delete the content of old mail."""
     retention.sweep(SWEEP_JOB, now=turn.now)
     return DONE

@@ -13,9 +13,9 @@ from tatami.api.parsers import StrictJSONParser
 from tatami.api.renderers import HtmlRenderer
 from tatami.api.responses import accepted
 from tatami.api.views import ApiView, Detail, Listing, get_or_404
+from tatami.clock import tenant_date
 from tatami.errors import Invalid, NotFound
 from tatami.tenancy.scope import current_tenant
-from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.dojo.models import DojoSettings, Language
 from tenant_apps.notifications import openapi, outbox
 from tenant_apps.notifications.absentees import absence_notices
@@ -87,7 +87,7 @@ class Notifications(Listing):
                 kind=kind, text=text, language=settings.language, by=request.user
             )
         else:
-            students = students_in(new["audience"], on=dojo_today(request.now))
+            students = students_in(new["audience"], on=tenant_date(request.now))
             notification = outbox.queue(
                 kind=kind,
                 text=text,
@@ -249,7 +249,7 @@ def _preview_values(kind: NotificationKind, student: Student | None, request: An
     if student is None:
         return sample_values(kind, ["Mika Sato"])
     notice = Notice(student.pk, SAMPLE_FIELDS[kind])
-    (delivery, *_) = deliveries_for([notice], settings=DojoSettings.current(), on=dojo_today(request.now))
+    (delivery, *_) = deliveries_for([notice], settings=DojoSettings.current(), on=tenant_date(request.now))
     return {"recipient": delivery.recipient, "students": delivery.students}
 
 

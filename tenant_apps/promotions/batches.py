@@ -18,8 +18,8 @@ from django.db.models import QuerySet
 from shared_apps.accounts.models import User
 from tatami import retention
 from tatami.errors import DomainError, NotFound, ServerError
-from tatami.retention import kept_for
-from tatami.work import DONE, MORE, Turn, job
+from tatami.jobs import DONE, MORE, JobRun, job
+from tatami.retention import delete_after
 from tenant_apps.promotions.awards import AwardChecker, AwardDecision, record_awards, void_awards
 from tenant_apps.promotions.bisect import RECORD_ERRORS, bisect_failures
 from tenant_apps.promotions.check import Check, CheckResult
@@ -115,7 +115,7 @@ def revert(*, batch: Batch, reason: str, by: User, now: datetime) -> None:
 
 
 @job("promotions.batches")
-def run_batches(turn: Turn) -> str | None:
+def run_batches(turn: JobRun) -> str | None:
     """Process a chunk of the oldest batch that has not ended."""
     batch = Batch.objects.unfinished().select_related("rank_system", "requested_by").first()
     if batch is None:
@@ -125,20 +125,20 @@ def run_batches(turn: Turn) -> str | None:
     return MORE
 
 
-@kept_for("TATAMI_CHECK_BATCH_DAYS", job=SWEEP)
+@delete_after("TATAMI_CHECK_BATCH_DAYS", job=SWEEP)
 def check_batches(until: datetime) -> QuerySet[Batch]:
     """Return the check batches from before an instant. Batches that awarded are kept: they explain the awards."""
     return Batch.objects.filter(award=False, created_at__lt=until)
 
 
 @job(SWEEP)
-def sweep(turn: Turn) -> str | None:
+def sweep(turn: JobRun) -> str | None:
     """Delete expired check batches."""
     retention.sweep(SWEEP, now=turn.now)
     return DONE
 
 
-def _process_chunk(batch: Batch, turn: Turn) -> bool:
+def _process_chunk(batch: Batch, turn: JobRun) -> bool:
     """Process some queued items that no other worker has claimed; return whether there were any.
 
     If a record is bad, the chunk is processed a second time, and the bad record is isolated. Database errors propagate,
@@ -152,7 +152,7 @@ def _process_chunk(batch: Batch, turn: Turn) -> bool:
 
 @transaction.atomic
 def _claim_and_process(
-    batch: Batch, turn: Turn, process: Callable[[Batch, Mapping[UUID, BatchItem]], None]
+    batch: Batch, turn: JobRun, process: Callable[[Batch, Mapping[UUID, BatchItem]], None]
 ) -> bool:
     if batch.started_at is None:
         Batch.objects.filter(pk=batch.pk, started_at__isnull=True).update(started_at=turn.now)

@@ -12,7 +12,8 @@ from uuid import UUID
 from django.db import transaction
 
 from shared_apps.accounts.models import User
-from tenant_apps.dojo.dates import dojo_today, long_date
+from tatami.clock import tenant_date
+from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.promotions.awards import Nomination, decide, lock_live_students, record_awards, void_awards
 from tenant_apps.promotions.check import Check, CheckResult
@@ -130,7 +131,7 @@ def finish(*, exam: Exam, by: User, now: datetime) -> list[RankEvent]:
     `NotEligible`, whose details list every candidate who cannot be awarded, with the error code and the check result.
     """
     exam = _lock_open(exam)
-    if exam.date > dojo_today(now):
+    if exam.date > tenant_date(now):
         raise ExamNotHeld
     passed = list(
         Candidate.objects.filter(exam=exam, outcome=Candidate.Outcome.PASSED).select_related("target")

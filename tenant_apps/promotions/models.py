@@ -10,8 +10,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
 from shared_apps.accounts.models import User
-from tatami.counts import numbers_by_state
-from tatami.tenancy.models import TenantModel
+from tatami.tenancy.models import TenantModel, count_by_state
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.ranks.models import Rank, RankRules, RankSystem
@@ -121,7 +120,7 @@ class BatchItem(TenantModel):
 def count_items(batches: Iterable[Batch]) -> None:
     """Set `counts` of each batch. One statement. Items are counted at every call, so the numbers always add up."""
     rows = list(batches)
-    numbers = numbers_by_state(BatchItem.objects.all(), "batch", rows, BatchItem.State)
+    numbers = count_by_state(BatchItem.objects.all(), "batch", rows, BatchItem.State)
     for row in rows:
         row.counts = numbers[row.pk]
 

@@ -8,8 +8,8 @@ import structlog
 from django.db import transaction
 from django.db.models import QuerySet
 
-from tatami.work import DONE, Turn, job
-from tenant_apps.dojo.dates import dojo_today
+from tatami.clock import tenant_date
+from tatami.jobs import DONE, JobRun, job
 from tenant_apps.promotions.bisect import RECORD_ERRORS, bisect_failures
 from tenant_apps.promotions.check import Check
 from tenant_apps.students.models import EligibilitySnapshot, Student
@@ -21,7 +21,7 @@ CHUNK_SIZE: Final = 500
 
 
 @job("promotions.snapshot")
-def take_snapshot(turn: Turn) -> str | None:
+def take_snapshot(turn: JobRun) -> str | None:
     """Check the next students in key order, and replace their snapshots. Returns the key after which to continue.
 
     The students are locked. A concurrent change of a rank history is either committed before and seen, or comes after
@@ -34,8 +34,8 @@ def take_snapshot(turn: Turn) -> str | None:
 
 
 @transaction.atomic
-def _replace_chunk(turn: Turn, write: Callable[[Sequence[Student], date], None]) -> str | None:
-    today = dojo_today(turn.now)
+def _replace_chunk(turn: JobRun, write: Callable[[Sequence[Student], date], None]) -> str | None:
+    today = tenant_date(turn.now)
     following = Student.objects.promotable(today).locked()
     if turn.cursor:
         following = following.filter(pk__gt=turn.cursor)

@@ -21,7 +21,7 @@ from django.db.models import BinaryField, F, Func, IntegerField, Model, Q, Query
 from shared_apps.accounts.models import User
 from shared_apps.accounts.users import erase_users
 from tatami.api.idempotency import stored_responses
-from tenant_apps.dojo.dates import dojo_today
+from tatami.clock import tenant_date
 from tenant_apps.students.guardians import delete_unlinked
 from tenant_apps.students.models import (
     RankEvent,
@@ -112,7 +112,7 @@ def register_students() -> None:
 
 def collect_student(student: Student) -> Any:
     """Return the student as the API shows them, with guardians and ranks."""
-    today = dojo_today()
+    today = tenant_date()
     row = with_details(Student.objects.filter(pk=student.pk), as_of=today).get()
     attach_current_ranks([row], as_of=today)
     return StudentSerializer(row).data

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from tests.support import committed_dojos
+from tests.support import passwords
 
 
 @contextmanager
@@ -28,11 +28,11 @@ def run_after_statement(text: str, call: Callable[[], Any]) -> Iterator[None]:
 
 def run_while_hashing(monkeypatch: pytest.MonkeyPatch, call: Callable[[], Any]) -> None:
     """Call once, when the next password is hashed by the quick hasher of the tests."""
-    plain, pending = committed_dojos.CountingHasher.encode, [call]
+    plain, pending = passwords.CountingHasher.encode, [call]
 
     def encode(self: Any, password: str, salt: str) -> str:
         if pending:
             pending.pop()()
         return plain(self, password, salt)
 
-    monkeypatch.setattr(committed_dojos.CountingHasher, "encode", encode)
+    monkeypatch.setattr(passwords.CountingHasher, "encode", encode)

@@ -15,10 +15,10 @@ from tatami import clock
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, tenant_scope
 from tests.accounts.race_hooks import run_while_hashing
-from tests.support import committed_dojos
+from tests.support import races
 from tests.support.clients import Caller, Dojo
 from tests.support.now import NOW
-from tests.support.races import Meanwhile
+from tests.support.races import ConcurrentCall
 
 EMAIL = "kim@example.com"
 PASSWORD = "correct horse battery"
@@ -147,10 +147,10 @@ def test_of_concurrent_uses_of_a_link_one_succeeds(
     request_link("north.localhost")
     secret = secret_in(mailoutbox[0])
     passwords = [f"horse number {number} of eight" for number in range(8)]
-    answers = committed_dojos.at_once(
+    answers = races.run_concurrently(
         [lambda new=new: confirm("north.localhost", secret, new) for new in passwords]
     )
-    committed_dojos.raise_first(answers)
+    races.raise_first_error(answers)
     assert sorted(answer.status_code for answer in answers) == [204] + [401] * 7
     (winner,) = [new for new, answer in zip(passwords, answers, strict=True) if answer.status_code == 204]
     assert sign_in("north.localhost", winner).status_code == 200
@@ -271,7 +271,7 @@ def test_no_link_is_sent_to_an_address_that_is_being_replaced(
         kim = create_user(email=EMAIL, role="student")
     with tenant_scope(north), transaction.atomic():
         change_user(user=kim, changes={"email": "moved@example.com"}, now=now)
-        asking = Meanwhile(lambda: request_link("north.localhost"))
+        asking = ConcurrentCall(lambda: request_link("north.localhost"))
     assert asking.answer().status_code == 204
     assert mailoutbox == []
 

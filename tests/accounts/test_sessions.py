@@ -15,10 +15,10 @@ from tatami.errors import InvalidCredentials
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tests.accounts.race_hooks import run_while_hashing
-from tests.support import committed_dojos
+from tests.support import passwords, races
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.now import NOW
-from tests.support.races import Meanwhile
+from tests.support.races import ConcurrentCall
 
 PASSWORD = "correct horse battery"
 EMAIL = "kim@example.com"
@@ -149,13 +149,13 @@ def test_no_password_is_hashed_inside_a_transaction(
 ) -> None:
     add_user(north)
     inside: list[bool] = []
-    plain = committed_dojos.CountingHasher.encode
+    plain = passwords.CountingHasher.encode
 
     def encode(self: Any, password: str, salt: str) -> str:
         inside.append(connection.in_atomic_block)
         return plain(self, password, salt)
 
-    monkeypatch.setattr(committed_dojos.CountingHasher, "encode", encode)
+    monkeypatch.setattr(passwords.CountingHasher, "encode", encode)
     assert sign_in("north.localhost").status_code == 200
     assert error_of(sign_in("north.localhost", password="wrong")) == (401, "invalid_credentials")
     assert inside == [False, False]
@@ -192,7 +192,7 @@ def test_sign_in_waits_for_an_uncommitted_password(north: TenantScope, now: date
     add_user(north)
     with tenant_scope(north), transaction.atomic():
         User.objects.filter(email=EMAIL).update(password="another")
-        signing_in = Meanwhile(lambda: sign_in("north.localhost"))
+        signing_in = ConcurrentCall(lambda: sign_in("north.localhost"))
     assert error_of(signing_in.answer()) == (401, "invalid_credentials")
 
 
@@ -263,8 +263,8 @@ def test_of_concurrent_renewals_with_one_token_one_succeeds(
 ) -> None:
     add_user(north)
     tokens = sign_in("north.localhost").json()
-    answers = committed_dojos.at_once([lambda: renew("north.localhost", tokens["refresh"])] * 12)
-    committed_dojos.raise_first(answers)
+    answers = races.run_concurrently([lambda: renew("north.localhost", tokens["refresh"])] * 12)
+    races.raise_first_error(answers)
     assert sorted(answer.status_code for answer in answers) == [200] + [401] * 11
     (winner,) = [answer.json() for answer in answers if answer.status_code == 200]
     # They came within ten seconds, like tabs of one browser, so the session is kept.

@@ -13,10 +13,10 @@ from tatami import clock
 from tatami.errors import Throttled
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
-from tests.support import committed_dojos
+from tests.support import races
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.now import NOW
-from tests.support.responses import counted
+from tests.support.statements import count_statements
 
 PASSWORD = "correct horse battery"
 GUESS = "wrong"
@@ -217,7 +217,7 @@ def test_using_a_link_resets_the_counts_of_its_address(host: str, dojo: Dojo) ->
 
 
 def test_known_and_unknown_accounts_take_the_same_number_of_statements(host: str) -> None:
-    assert counted(lambda: attempt(host)) == counted(lambda: attempt(host, name="unknown"))
+    assert count_statements(lambda: attempt(host)) == count_statements(lambda: attempt(host, name="unknown"))
 
 
 # --- what one network address is ----------------------------------------------------------------------------
@@ -266,8 +266,8 @@ def test_of_thirty_concurrent_attempts_ten_are_checked(
 ) -> None:
     add_users(north)
     hashings()
-    answers = committed_dojos.at_once([lambda: attempt("north.localhost")] * 30)
-    committed_dojos.raise_first(answers)
+    answers = races.run_concurrently([lambda: attempt("north.localhost")] * 30)
+    races.raise_first_error(answers)
     assert sorted(map(status_and_code, answers)) == [WRONG] * 10 + [WAIT] * 20
     assert hashings() == 10
 

@@ -159,7 +159,7 @@ def answer_of(response: Any) -> tuple[int, str]:
 @pytest.fixture
 def known_hosts(monkeypatch: pytest.MonkeyPatch, dojo: Dojo, other_dojo: Dojo) -> None:
     """Resolve the hosts in advance, so that every further statement is about the token."""
-    monkeypatch.setattr(hosts, "EPOCH_IS_FRESH_FOR", 600.0)
+    monkeypatch.setattr(hosts, "EPOCH_TTL_SECONDS", 600.0)
     for one in (dojo, other_dojo):
         one.anonymous.get("/me")
 

@@ -7,9 +7,10 @@ from django.db import connection
 
 from shared_apps.accounts.models import User
 from tatami.tenancy.scope import tenant_scope
-from tests.support import committed_dojos
+from tests.support import passwords
 from tests.support.clients import Dojo
-from tests.support.responses import done, invalid, statements
+from tests.support.responses import assert_invalid, ok
+from tests.support.statements import count_get_statements
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def una(dojo: Dojo) -> dict[str, Any]:
 
 
 def found(caller: Any, search: str) -> list[str]:
-    return [row["name"] for row in done(caller.get(f"/users?search={search}"))["results"]]
+    return [row["name"] for row in ok(caller.get(f"/users?search={search}"))["results"]]
 
 
 @pytest.mark.parametrize("search", ["una", "MULLER", "muller+una", "%C3%9ana"])
@@ -48,13 +49,13 @@ def test_a_search_without_words_finds_all(dojo: Dojo, una: Any) -> None:
 
 @pytest.mark.parametrize("order", ["email", "-email", "name,email", "email_key"])
 def test_only_admins_can_order_by_address(dojo: Dojo, una: Any, order: str) -> None:
-    message = invalid(dojo.instructor.get(f"/users?ordering={order}"), "ordering")["ordering"][0]
+    message = assert_invalid(dojo.instructor.get(f"/users?ordering={order}"), "ordering")["ordering"][0]
     assert message.endswith("this list is ordered by: created_at, name.")
-    assert done(dojo.instructor.get("/users?ordering=-name"))["count"] > 1
+    assert ok(dojo.instructor.get("/users?ordering=-name"))["count"] > 1
 
 
 def test_admins_can_order_by_address(dojo: Dojo, una: Any) -> None:
-    rows = done(dojo.admin.get("/users?ordering=-email"))["results"]
+    rows = ok(dojo.admin.get("/users?ordering=-email"))["results"]
     assert rows[0]["email"] == "secret.una@private.example"
 
 
@@ -66,7 +67,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_matches(dojo:
                 email = f"bo{number}@example.com"
                 User.objects.create(email=email, email_key=email, name=f"Bo {number}", role="assistant")
         assert len(found(dojo.instructor, "bo")) == wanted
-        costs.append(statements(dojo.instructor, "/users?search=bo"))
+        costs.append(count_get_statements(dojo.instructor, "/users?search=bo"))
     assert costs[0] == costs[1]
 
 
@@ -77,7 +78,7 @@ def test_a_password_is_hashed_before_rows_are_locked(
     dojo: Dojo, una: Any, hashings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[str] = []
-    plain = committed_dojos.CountingHasher.encode
+    plain = passwords.CountingHasher.encode
 
     def encode(self: Any, password: str, salt: str) -> str:
         events.append("hash")
@@ -88,9 +89,9 @@ def test_a_password_is_hashed_before_rows_are_locked(
         return execute(sql, *rest)
 
     _ = dojo.admin
-    monkeypatch.setattr(committed_dojos.CountingHasher, "encode", encode)
+    monkeypatch.setattr(passwords.CountingHasher, "encode", encode)
     with connection.execute_wrapper(hook):
-        done(dojo.admin.patch(f"/users/{una['id']}", {"password": "seven rolling waves"}))
+        ok(dojo.admin.patch(f"/users/{una['id']}", {"password": "seven rolling waves"}))
     assert events[0] == "hash"
     assert set(events[1:]) == {"lock"}
 
@@ -99,16 +100,16 @@ def test_a_password_and_other_fields_are_changed_together_or_not_at_all(
     dojo: Dojo, una: Any, hashings: Any
 ) -> None:
     path = f"/users/{una['id']}"
-    invalid(dojo.admin.patch(path, {"password": "short", "name": "Una"}), "password")
-    invalid(dojo.admin.patch(path, {"password": "Úna Müller", "name": "Una"}), "password")
-    invalid(dojo.admin.patch(path, {"password": None}), "password")
-    invalid(dojo.admin.patch(path, {"password": "seven rolling waves", "role": "boss"}), "role")
-    assert done(dojo.admin.get(path))["name"] == "Úna Müller"
+    assert_invalid(dojo.admin.patch(path, {"password": "short", "name": "Una"}), "password")
+    assert_invalid(dojo.admin.patch(path, {"password": "Úna Müller", "name": "Una"}), "password")
+    assert_invalid(dojo.admin.patch(path, {"password": None}), "password")
+    assert_invalid(dojo.admin.patch(path, {"password": "seven rolling waves", "role": "boss"}), "role")
+    assert ok(dojo.admin.get(path))["name"] == "Úna Müller"
     assert hashings() == 0
-    done(dojo.admin.patch(path, {"password": "seven rolling waves", "name": "Una"}))
-    assert (done(dojo.admin.get(path))["name"], hashings()) == ("Una", 1)
+    ok(dojo.admin.patch(path, {"password": "seven rolling waves", "name": "Una"}))
+    assert (ok(dojo.admin.get(path))["name"], hashings()) == ("Una", 1)
     login = {"email": una["email"], "password": "seven rolling waves"}
-    assert done(dojo.anonymous.post("/auth/login", login))["user"]["name"] == "Una"
+    assert ok(dojo.anonymous.post("/auth/login", login))["user"]["name"] == "Una"
 
 
 def test_setting_the_password_of_an_unknown_user_is_not_found(

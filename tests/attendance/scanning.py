@@ -6,7 +6,7 @@ from shared_apps.accounts.sessions import open_session
 from tatami import clock
 from tatami.tenancy.scope import tenant_scope
 from tests.support.clients import Caller, Dojo
-from tests.support.responses import done
+from tests.support.responses import ok
 
 
 def scan(caller: Caller, token: str, **fields: Any) -> Any:
@@ -29,29 +29,29 @@ def with_admin_signed_in(dojo: Dojo) -> Dojo:
 def pair_kiosk(dojo: Dojo, location: str = "") -> Caller:
     """Return a new device that is paired and was never used."""
     code = dojo.create("/devices", {"name": "Kiosk", "location": location})["pairing_code"]
-    token = done(dojo.anonymous.post("/devices/pairing", {"code": code}), 201)["access"]
+    token = ok(dojo.anonymous.post("/devices/pairing", {"code": code}), 201)["access"]
     return Caller(dojo.host, token=token)
 
 
 def attendances(dojo: Dojo) -> list[dict[str, Any]]:
     """Return the attendances of the dojo as its admin sees them."""
-    rows: list[dict[str, Any]] = done(dojo.admin.get("/attendance"))["results"]
+    rows: list[dict[str, Any]] = ok(dojo.admin.get("/attendance"))["results"]
     return rows
 
 
 def refusal_codes(dojo: Dojo) -> list[str]:
     """Return the codes of the refusals that the admin sees, newest first."""
-    return [row["code"] for row in done(dojo.admin.get("/attendance/refusals"))["results"]]
+    return [row["code"] for row in ok(dojo.admin.get("/attendance/refusals"))["results"]]
 
 
 def alert_codes(answer: Any, status: int = 201) -> list[str]:
     """Return the codes of the alerts in the response to a scan; each has a message."""
-    alerts = done(answer, status)["alerts"]
+    alerts = ok(answer, status)["alerts"]
     assert all(set(alert) == {"code", "message"} and alert["message"] for alert in alerts)
     return [alert["code"] for alert in alerts]
 
 
 def session_name(answer: Any, status: int = 201) -> str:
     """Return the name of the session in the response to a scan."""
-    name: str = done(answer, status)["attendance"]["class_session"]["name"]
+    name: str = ok(answer, status)["attendance"]["class_session"]["name"]
     return name

@@ -12,7 +12,7 @@ from tests.attendance.scanning import sign_in_again
 from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.now import NOW
-from tests.support.responses import done, invalid, refusal
+from tests.support.responses import assert_error, assert_invalid, ok
 
 
 def record(dojo: Dojo, who: Any, session: Any, **more: Any) -> Any:
@@ -21,37 +21,39 @@ def record(dojo: Dojo, who: Any, session: Any, **more: Any) -> Any:
 
 def test_attendance_by_hand_returns_the_response_of_a_scan(dojo: Dojo) -> None:
     who, session = factories.student(dojo), factories.single_session(dojo)
-    first = done(record(dojo, who, session), 201)
+    first = ok(record(dojo, who, session), 201)
     assert (first["status"], first["attendance"]["method"]) == ("recorded", "manual")
     assert set(first) == {"status", "attendance", "student", "alerts"}
-    assert done(record(dojo, who, session)) == {**first, "status": "already_recorded"}
+    assert ok(record(dojo, who, session)) == {**first, "status": "already_recorded"}
 
 
 def test_attendance_by_hand_at_a_past_session_begins_with_it_and_shows_alerts(dojo: Dojo) -> None:
     mika = factories.student(dojo, medical_notes="Asthma")
     session = factories.single_session(dojo, "2026-06-01T16:30:00Z")
     body = {"student": mika["id"], "class_session": session["id"]}
-    first = done(dojo.assistant.post("/attendance", body), 201)
+    first = ok(dojo.assistant.post("/attendance", body), 201)
     assert (first["attendance"]["method"], first["attendance"]["checked_in_at"]) == (
         "manual",
         session["starts_at"],
     )
     assert [one["code"] for one in first["alerts"]] == ["medical"]
-    again = done(dojo.admin.post("/attendance", body), 200)
+    again = ok(dojo.admin.post("/attendance", body), 200)
     assert (again["status"], again["attendance"]) == ("already_recorded", first["attendance"])
 
 
 def test_attendance_by_hand_ignores_window_capacity_enrolment_and_rank(dojo: Dojo) -> None:
-    done(
+    ok(
         dojo.admin.patch(
             "/settings", {f"{name}_policy": "enforce" for name in ("enrolment", "rank", "capacity")}
         )
     )
     system = factories.rank_system(dojo)
-    group = factories.training_class(dojo, min_rank=factories.rank(system, "1-dan"), capacity=1)
-    session = factories.sessions(dojo, **{"class": group["id"], "from": "2026-06-01", "to": "2026-06-01"})[0]
+    group = factories.training_class(dojo, min_rank=factories.rank_id(system, "1-dan"), capacity=1)
+    session = factories.list_sessions(
+        dojo, **{"class": group["id"], "from": "2026-06-01", "to": "2026-06-01"}
+    )[0]
     for _ in range(2):
-        body = done(record(dojo, factories.student(dojo), session), 201)
+        body = ok(record(dojo, factories.student(dojo), session), 201)
         assert body["attendance"]["checked_in_at"] == "2026-06-01T16:30:00Z"
         assert body["attendance"]["late"] is False
 
@@ -60,25 +62,25 @@ def test_attendance_by_hand_at_a_cancelled_session_is_refused(dojo: Dojo, mika: 
     session = factories.single_session(dojo)
     body = {"student": mika["id"], "class_session": session["id"]}
     path = f"/class-sessions/{session['id']}/cancellation"
-    done(dojo.admin.post(path), 201)
-    refusal(dojo.admin.post("/attendance", body), 409, "session_cancelled")
+    ok(dojo.admin.post(path), 201)
+    assert_error(dojo.admin.post("/attendance", body), 409, "session_cancelled")
     with tenant_scope(dojo.tenant):
         assert Attendance.objects.count() == 0
-    done(dojo.admin.delete(path), 204)
-    done(dojo.admin.post("/attendance", body), 201)
+    ok(dojo.admin.delete(path), 204)
+    ok(dojo.admin.post("/attendance", body), 201)
 
 
 def test_time_and_lateness_may_be_given(dojo: Dojo) -> None:
     session = factories.single_session(dojo, "2026-06-10T16:30:00Z")
-    body = done(record(dojo, factories.student(dojo), session, checked_in_at="2026-06-10T16:50:00Z"), 201)
+    body = ok(record(dojo, factories.student(dojo), session, checked_in_at="2026-06-10T16:50:00Z"), 201)
     assert (body["attendance"]["checked_in_at"], body["attendance"]["late"]) == ("2026-06-10T16:50:00Z", True)
-    body = done(record(dojo, factories.student(dojo), session, late=True), 201)
+    body = ok(record(dojo, factories.student(dojo), session, late=True), 201)
     assert body["attendance"]["late"] is True
 
 
 @pytest.mark.parametrize("moment", ["2026-06-16T00:00:00Z", "2026-06-10", "now"])
 def test_a_time_in_the_future_is_refused(dojo: Dojo, moment: str) -> None:
-    invalid(
+    assert_invalid(
         record(dojo, factories.student(dojo), factories.single_session(dojo), checked_in_at=moment),
         "checked_in_at",
     )
@@ -86,11 +88,11 @@ def test_a_time_in_the_future_is_refused(dojo: Dojo, moment: str) -> None:
 
 def test_a_voided_attendance_does_not_count_and_can_be_recorded_again(dojo: Dojo) -> None:
     who, session = factories.student(dojo), factories.single_session(dojo)
-    first = done(record(dojo, who, session), 201)["attendance"]
+    first = ok(record(dojo, who, session), 201)["attendance"]
     path = f"/attendance/{first['id']}/void"
-    assert done(dojo.admin.post(path, {"reason": "The wrong student"}))["id"] == first["id"]
-    refusal(dojo.admin.post(path, {"reason": "Again"}), 409, "already_voided")
-    second = done(record(dojo, who, session), 201)["attendance"]
+    assert ok(dojo.admin.post(path, {"reason": "The wrong student"}))["id"] == first["id"]
+    assert_error(dojo.admin.post(path, {"reason": "Again"}), 409, "already_voided")
+    second = ok(record(dojo, who, session), 201)["attendance"]
     assert second["id"] != first["id"]
 
 
@@ -102,20 +104,20 @@ def test_the_list_is_filtered_by_student_session_and_date(dojo: Dojo) -> None:
     theirs = factories.attendance(dojo, other, today)["id"]
 
     def ids(query: str) -> set[str]:
-        return {row["id"] for row in done(dojo.admin.get(f"/attendance?{query}"))["results"]}
+        return {row["id"] for row in ok(dojo.admin.get(f"/attendance?{query}"))["results"]}
 
     assert ids(f"student={who['id']}") == {mine, before}
     assert ids(f"class_session={today['id']}") == {mine, theirs}
     assert ids("from=2026-06-15&to=2026-06-15") == {mine, theirs}
     assert ids("to=2026-06-10") == {before}
-    rows = done(dojo.admin.get(f"/students/{who['id']}/attendance"))["results"]
+    rows = ok(dojo.admin.get(f"/students/{who['id']}/attendance"))["results"]
     assert [row["id"] for row in rows] == [mine, before]
 
 
 def test_an_assistant_voids_only_what_they_recorded_on_the_same_day(dojo: Dojo) -> None:
     session = factories.single_session(dojo)
     by_admin, own, own_of_yesterday = (
-        done(
+        ok(
             caller.post(
                 "/attendance", {"student": factories.student(dojo)["id"], "class_session": session["id"]}
             ),
@@ -124,9 +126,9 @@ def test_an_assistant_voids_only_what_they_recorded_on_the_same_day(dojo: Dojo) 
         for caller in (dojo.admin, dojo.assistant, dojo.assistant)
     )
     reason = {"reason": "The wrong student"}
-    refusal(dojo.assistant.post(f"/attendance/{by_admin}/void", reason), 403, "permission_denied")
-    assert done(dojo.assistant.post(f"/attendance/{own}/void", reason))["voided"] is True
+    assert_error(dojo.assistant.post(f"/attendance/{by_admin}/void", reason), 403, "permission_denied")
+    assert ok(dojo.assistant.post(f"/attendance/{own}/void", reason))["voided"] is True
     with clock.fixed(NOW + timedelta(days=1)):
         assistant = sign_in_again(dojo.assistant, dojo)
-        refusal(assistant.post(f"/attendance/{own_of_yesterday}/void", reason), 403, "permission_denied")
-        refusal(assistant.post(f"/attendance/{factories.nobody()}/void", reason), 404, "not_found")
+        assert_error(assistant.post(f"/attendance/{own_of_yesterday}/void", reason), 403, "permission_denied")
+        assert_error(assistant.post(f"/attendance/{factories.unknown_id()}/void", reason), 404, "not_found")

@@ -7,12 +7,12 @@ from django.contrib.staticfiles import finders
 
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import done, path_of, refusal
+from tests.support.responses import assert_error, ok, url_path
 
 
 def page(dojo: Dojo, url: str) -> Any:
     assert url.startswith(f"http://{dojo.host}")
-    answer = dojo.anonymous.get(path_of(url), Accept="text/html,*/*;q=0.8")
+    answer = dojo.anonymous.get(url_path(url), Accept="text/html,*/*;q=0.8")
     assert answer.status_code == 200, answer.content
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     policy = answer.headers["Content-Security-Policy"]
@@ -24,7 +24,7 @@ def page(dojo: Dojo, url: str) -> Any:
 @pytest.mark.parametrize("kind", ["card", "rotating"])
 def test_the_code_of_a_session_opens_a_page_to_check_in(dojo: Dojo, kind: str) -> None:
     session = factories.single_session(dojo, name="Open <mat>")
-    code = factories.code_of_session(dojo.admin, session, kind=kind)
+    code = factories.session_qr_code(dojo.admin, session, kind=kind)
     text = page(dojo, code["url"])
     for wanted in (
         "Seishin Dojo",
@@ -42,7 +42,7 @@ def test_the_code_of_a_session_opens_a_page_to_check_in(dojo: Dojo, kind: str) -
 @pytest.mark.parametrize("kind", ["card", "rotating"])
 def test_the_code_of_a_student_shows_nothing_about_the_student(dojo: Dojo, kind: str) -> None:
     mika = factories.student(dojo)
-    code = done(dojo.admin.post("/qr", {"student": mika["id"], "kind": kind}), 201)
+    code = ok(dojo.admin.post("/qr", {"student": mika["id"], "kind": kind}), 201)
     text = page(dojo, code["url"])
     assert "Seishin Dojo" in text
     assert "Mika" not in text
@@ -50,6 +50,6 @@ def test_the_code_of_a_student_shows_nothing_about_the_student(dojo: Dojo, kind:
 
 
 def test_an_invalid_code_is_not_found(dojo: Dojo, other_dojo: Dojo) -> None:
-    theirs = factories.code_of_session(other_dojo.admin, factories.single_session(other_dojo))["token"]
+    theirs = factories.session_qr_code(other_dojo.admin, factories.single_session(other_dojo))["token"]
     for token in ("garbage", theirs, theirs[:-1], "ü" * 50):
-        refusal(dojo.anonymous.get(f"/check-in/{token}"), 404, "not_found")
+        assert_error(dojo.anonymous.get(f"/check-in/{token}"), 404, "not_found")

@@ -16,28 +16,30 @@ from tests.attendance.factories import CheckInDojo
 from tests.support import factories
 from tests.support.clients import Caller, Dojo
 from tests.support.now import NOW
-from tests.support.responses import done, invalid, made, refusal
+from tests.support.responses import assert_created, assert_error, assert_invalid, ok
 
 
 def add_paired_device(dojo: Dojo, **fields: str) -> tuple[str, Caller]:
     """Return the id of a new device, and the device as a caller."""
     added = dojo.create("/devices", {"name": "Kiosk", **fields})
-    answer = done(dojo.anonymous.post("/devices/pairing", {"code": added["pairing_code"]}), 201)
+    answer = ok(dojo.anonymous.post("/devices/pairing", {"code": added["pairing_code"]}), 201)
     return added["id"], Caller(dojo.host, token=answer["access"])
 
 
 def test_a_device_is_paired_with_a_code_that_is_shown_once(dojo: Dojo) -> None:
-    added = made(dojo.admin, dojo.admin.post("/devices", {"name": "Front door", "location": "Hall A"}))
+    added = assert_created(
+        dojo.admin, dojo.admin.post("/devices", {"name": "Front door", "location": "Hall A"})
+    )
     assert set(added) == {"id", "pairing_code", "expires_at"}
     assert added["expires_at"] == "2026-06-15T16:50:00Z"
     typed = added["pairing_code"].lower().replace("-", " ")
-    answer = done(dojo.anonymous.post("/devices/pairing", {"code": typed}), 201)
+    answer = ok(dojo.anonymous.post("/devices/pairing", {"code": typed}), 201)
     assert answer["device"] == {"id": added["id"], "name": "Front door", "location": "Hall A"}
     device = Caller(dojo.host, token=answer["access"])
-    me = done(device.get("/me"))
+    me = ok(device.get("/me"))
     assert (me["id"], me["role"], me["name"], me["students"]) == (added["id"], "device", "Front door", [])
     assert me["tenant"]["slug"] == "aiki"
-    (listed,) = done(dojo.admin.get("/devices"))["results"]
+    (listed,) = ok(dojo.admin.get("/devices"))["results"]
     assert (listed["paired"], listed["revoked"], listed["last_seen"]) == (True, False, "2026-06-15T16:40:00Z")
     secrets = {added["pairing_code"], answer["access"]}
     with tenant_scope(dojo.tenant):
@@ -47,8 +49,8 @@ def test_a_device_is_paired_with_a_code_that_is_shown_once(dojo: Dojo) -> None:
 
 def test_a_pairing_code_works_once(dojo: Dojo) -> None:
     code = dojo.create("/devices", {"name": "Kiosk"})["pairing_code"]
-    done(dojo.anonymous.post("/devices/pairing", {"code": code}), 201)
-    refusal(dojo.anonymous.post("/devices/pairing", {"code": code}), 409, "already_paired")
+    ok(dojo.anonymous.post("/devices/pairing", {"code": code}), 201)
+    assert_error(dojo.anonymous.post("/devices/pairing", {"code": code}), 409, "already_paired")
 
 
 @pytest.mark.parametrize(("seconds", "code"), [(599, None), (600, "pairing_code_expired")])
@@ -56,38 +58,42 @@ def test_a_pairing_code_expires_after_ten_minutes(dojo: Dojo, seconds: int, code
     text = dojo.create("/devices", {"name": "Kiosk"})["pairing_code"]
     with clock.fixed(NOW + timedelta(seconds=seconds)):
         answer = dojo.anonymous.post("/devices/pairing", {"code": text})
-    _ = refusal(answer, 400, code) if code else done(answer, 201)
+    _ = assert_error(answer, 400, code) if code else ok(answer, 201)
 
 
 def test_unknown_codes_and_those_of_another_dojo_are_invalid(dojo: Dojo, other_dojo: Dojo) -> None:
     theirs = other_dojo.create("/devices", {"name": "Kiosk"})["pairing_code"]
     for code in (theirs, "ABCD-EFGH", "", "?"):
         if code:
-            refusal(dojo.anonymous.post("/devices/pairing", {"code": code}), 400, "pairing_code_invalid")
-    invalid(dojo.anonymous.post("/devices/pairing", {}), "code")
+            assert_error(dojo.anonymous.post("/devices/pairing", {"code": code}), 400, "pairing_code_invalid")
+    assert_invalid(dojo.anonymous.post("/devices/pairing", {}), "code")
 
 
 def test_a_revoked_device_cannot_be_paired_or_authenticated(dojo: Dojo) -> None:
     waiting = dojo.create("/devices", {"name": "Kiosk"})
     device_id, device = add_paired_device(dojo)
     for one in (waiting["id"], device_id, device_id):
-        done(dojo.admin.delete(f"/devices/{one}"), 204)
-    refusal(dojo.anonymous.post("/devices/pairing", {"code": waiting["pairing_code"]}), 409, "device_revoked")
-    refusal(device.get("/me"), 401, "token_invalid")
+        ok(dojo.admin.delete(f"/devices/{one}"), 204)
+    assert_error(
+        dojo.anonymous.post("/devices/pairing", {"code": waiting["pairing_code"]}), 409, "device_revoked"
+    )
+    assert_error(device.get("/me"), 401, "token_invalid")
 
 
 def test_pairing_attempts_are_throttled_per_address(dojo: Dojo) -> None:
     for _ in range(devices.ATTEMPTS_PER_ADDRESS.attempts):
-        refusal(dojo.anonymous.post("/devices/pairing", {"code": "ABCDEFGH"}), 400, "pairing_code_invalid")
+        assert_error(
+            dojo.anonymous.post("/devices/pairing", {"code": "ABCDEFGH"}), 400, "pairing_code_invalid"
+        )
     answer = dojo.anonymous.post("/devices/pairing", {"code": "ABCDEFGH"})
-    refusal(answer, 429, "throttled")
+    assert_error(answer, 429, "throttled")
     assert int(answer.headers["Retry-After"]) > 0
 
 
 def test_a_token_is_invalid_on_other_hosts(dojo: Dojo, other_dojo: Dojo, platform: Any) -> None:
     _, device = add_paired_device(dojo)
     for host in (other_dojo.host, platform.host):
-        refusal(Caller(host, token=device.token).get("/me"), 401, "token_invalid")
+        assert_error(Caller(host, token=device.token).get("/me"), 401, "token_invalid")
 
 
 @pytest.mark.parametrize(("method", "path"), [
@@ -97,7 +103,7 @@ def test_a_token_is_invalid_on_other_hosts(dojo: Dojo, other_dojo: Dojo, platfor
 ])  # fmt: skip
 def test_a_device_may_not_use_other_routes(dojo: Dojo, method: str, path: str) -> None:
     _, device = add_paired_device(dojo)
-    refusal(device.request(method, path, None if method == "GET" else {}), 403, "permission_denied")
+    assert_error(device.request(method, path, None if method == "GET" else {}), 403, "permission_denied")
 
 
 def test_a_device_sees_the_sessions_of_today_only(dojo: Dojo) -> None:
@@ -105,57 +111,61 @@ def test_a_device_sees_the_sessions_of_today_only(dojo: Dojo) -> None:
     evening = factories.training_class(dojo)
     today = factories.session_today(dojo, evening)
     for query in ("", "?from=2026-06-01&to=2026-07-30", "?from=2026-06-22"):
-        found = done(device.get(f"/class-sessions{query}"))["results"]
+        found = ok(device.get(f"/class-sessions{query}"))["results"]
         assert [one["id"] for one in found] == ([] if query.endswith("22") else [today["id"]])
         assert not any("roster" in one for one in found)
-    assert not done(device.get(f"/class-sessions/{today['id']}")).get("roster")
-    later = factories.sessions(dojo, **{"class": evening["id"], "from": "2026-06-22", "to": "2026-06-22"})[0]
-    refusal(device.get(f"/class-sessions/{later['id']}"), 404, "not_found")
+    assert not ok(device.get(f"/class-sessions/{today['id']}")).get("roster")
+    later = factories.list_sessions(
+        dojo, **{"class": evening["id"], "from": "2026-06-22", "to": "2026-06-22"}
+    )[0]
+    assert_error(device.get(f"/class-sessions/{later['id']}"), 404, "not_found")
 
 
 def test_a_device_gets_codes_of_sessions_of_today_and_of_no_student(dojo: Dojo) -> None:
     _, device = add_paired_device(dojo)
     evening = factories.training_class(dojo)
-    factories.code_of_session(device, factories.session_today(dojo, evening))
-    later = factories.sessions(dojo, **{"class": evening["id"], "from": "2026-06-22", "to": "2026-06-22"})[0]
-    invalid(device.post("/qr", {"class_session": later["id"]}), "class_session")
-    refusal(device.post("/qr", {"student": factories.student(dojo)["id"]}), 403, "permission_denied")
+    factories.session_qr_code(device, factories.session_today(dojo, evening))
+    later = factories.list_sessions(
+        dojo, **{"class": evening["id"], "from": "2026-06-22", "to": "2026-06-22"}
+    )[0]
+    assert_invalid(device.post("/qr", {"class_session": later["id"]}), "class_session")
+    assert_error(device.post("/qr", {"student": factories.student(dojo)["id"]}), 403, "permission_denied")
 
 
 def test_a_scan_stores_the_device_and_no_user(dojo: Dojo) -> None:
     device_id, device = add_paired_device(dojo)
     factories.session_today(dojo, factories.training_class(dojo))
     mika = factories.student(dojo, birth_date="2015-06-15", medical_notes="Asthma")
-    body = done(device.post("/attendance/scan", {"token": factories.code_of(dojo.admin, mika)}), 201)
+    body = ok(device.post("/attendance/scan", {"token": factories.qr_token(dojo.admin, mika)}), 201)
     assert [one["code"] for one in body["alerts"]] == ["birthday"]
-    nowhere = {"token": factories.code_of(dojo.admin, mika), "class_session": factories.nobody()}
-    refusal(device.post("/attendance/scan", nowhere), 404, "class_session_not_found")
+    nowhere = {"token": factories.qr_token(dojo.admin, mika), "class_session": factories.unknown_id()}
+    assert_error(device.post("/attendance/scan", nowhere), 404, "class_session_not_found")
     with tenant_scope(dojo.tenant):
         for row in (Attendance.objects.get(), Refusal.objects.get()):
             assert (str(row.device_id), row.recorded_by_id) == (device_id, None)
-    (shown,) = done(dojo.admin.get("/attendance/refusals"))["results"]
+    (shown,) = ok(dojo.admin.get("/attendance/refusals"))["results"]
     assert shown["device"] == {"id": device_id, "name": "Kiosk"}
 
 
 def test_a_device_may_not_scan_the_code_of_a_session(dojo: Dojo) -> None:
     _, device = add_paired_device(dojo)
     session = factories.session_today(dojo, factories.training_class(dojo))
-    token = factories.code_of_session(dojo.admin, session)["token"]
-    refusal(device.post("/attendance/scan", {"token": token}), 400, "qr_invalid")
+    token = factories.session_qr_code(dojo.admin, session)["token"]
+    assert_error(device.post("/attendance/scan", {"token": token}), 400, "qr_invalid")
 
 
 def test_the_idempotency_key_is_ignored(dojo: Dojo) -> None:
     for number in range(2):
         dojo.admin.post("/devices", {"name": f"Kiosk {number}"}, Idempotency_Key="one")
-    assert done(dojo.admin.get("/devices"))["count"] == 2
+    assert ok(dojo.admin.get("/devices"))["count"] == 2
 
 
 def test_last_seen_is_written_at_most_once_a_minute(dojo: Dojo) -> None:
     _, device = add_paired_device(dojo)
     for seconds, seen in ((0, "16:40:00"), (59, "16:40:00"), (61, "16:41:01")):
         with clock.fixed(NOW + timedelta(seconds=seconds)):
-            done(device.get("/me"))
-        assert done(dojo.admin.get("/devices"))["results"][0]["last_seen"] == f"2026-06-15T{seen}Z"
+            ok(device.get("/me"))
+        assert ok(dojo.admin.get("/devices"))["results"][0]["last_seen"] == f"2026-06-15T{seen}Z"
 
 
 def test_one_of_several_concurrent_pairings_succeeds(check_in_dojo: CheckInDojo) -> None:

@@ -18,8 +18,8 @@ from tenant_apps.classes.services import enrol
 from tenant_apps.students.models import Student
 from tests.attendance.factories import CheckInDojo
 from tests.students.erasure import erasure_race
-from tests.support.committed_dojos import at_once, raise_first
-from tests.support.responses import done, invalid, refusal
+from tests.support.races import raise_first_error, run_concurrently
+from tests.support.responses import assert_error, assert_invalid, ok
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def test_a_scan_during_an_erasure_stores_nothing(
     token = check_in_dojo.cards([mika])[0] if with_card else check_in_dojo.rotating(mika)
     asked = {"token": token, "nonce": uuid4().hex, **({"class_session": str(uuid4())} if refused else {})}
     caller = check_in_dojo.dojo.assistant
-    refusal(race(lambda: caller.post("/attendance/scan", asked)), 400, "qr_invalid")
-    refusal(caller.post("/attendance/scan", asked), 400, "qr_invalid")
+    assert_error(race(lambda: caller.post("/attendance/scan", asked)), 400, "qr_invalid")
+    assert_error(caller.post("/attendance/scan", asked), 400, "qr_invalid")
     with tenant_scope(check_in_dojo.dojo.tenant):
         assert responses_naming(mika) == []
         assert not Refusal.objects.filter(student=mika).exists()
@@ -72,9 +72,9 @@ def test_a_repeated_scan_during_an_erasure_stores_no_response(
     check_in_dojo: CheckInDojo, mika: Student, race: Any, session: ClassSession
 ) -> None:
     caller, body = check_in_dojo.dojo.assistant, {"token": check_in_dojo.rotating(mika)}
-    done(caller.post("/attendance/scan", body), 201)
+    ok(caller.post("/attendance/scan", body), 201)
     again = race(lambda: caller.post("/attendance/scan", {**body, "nonce": uuid4().hex}))
-    refusal(again, 400, "qr_invalid")
+    assert_error(again, 400, "qr_invalid")
     with tenant_scope(check_in_dojo.dojo.tenant):
         assert responses_naming(mika) == []
 
@@ -90,7 +90,7 @@ def test_an_upload_during_an_erasure_refuses_only_the_erased_student(
         for token in check_in_dojo.cards([mika, other])
     ]
     answer = race(lambda: device.post("/attendance/sync", {"sent_at": at, "scans": scans}))
-    assert [one["status"] for one in done(answer)["results"]] == ["refused", "recorded"]
+    assert [one["status"] for one in ok(answer)["results"]] == ["refused", "recorded"]
     with tenant_scope(check_in_dojo.dojo.tenant):
         assert responses_naming(mika) == []
 
@@ -102,9 +102,9 @@ def test_a_scan_does_not_wait_for_an_award(
     caller, body = check_in_dojo.dojo.assistant, {"token": check_in_dojo.rotating(mika)}
     with tenant_scope(check_in_dojo.dojo.tenant), transaction.atomic():
         list(Student.objects.filter(pk=mika.pk).locked())
-        answers = at_once([lambda: caller.post("/attendance/scan", body)])
-    raise_first(answers)
-    done(answers[0], 201)
+        answers = run_concurrently([lambda: caller.post("/attendance/scan", body)])
+    raise_first_error(answers)
+    ok(answers[0], 201)
 
 
 @pytest.mark.parametrize("path", ["/qr", "/students/{id}/card"])
@@ -114,7 +114,7 @@ def test_a_card_is_not_issued_during_an_erasure(
     check_in_dojo.cards([mika])
     caller = check_in_dojo.dojo.admin
     body = {"student": str(mika.pk), "kind": "card"} if path == "/qr" else {}
-    refusal(race(lambda: caller.post(path.format(id=mika.pk), body)), 404, "not_found")
+    assert_error(race(lambda: caller.post(path.format(id=mika.pk), body)), 404, "not_found")
     with tenant_scope(check_in_dojo.dojo.tenant):
         assert not Card.objects.filter(student=mika).exists()
 
@@ -123,7 +123,7 @@ def test_attendance_by_hand_during_an_erasure_is_not_found(
     check_in_dojo: CheckInDojo, mika: Student, race: Any, session: ClassSession
 ) -> None:
     caller, body = check_in_dojo.dojo.admin, {"student": str(mika.pk), "class_session": str(session.pk)}
-    refusal(race(lambda: caller.post("/attendance", body)), 404, "not_found")
+    assert_error(race(lambda: caller.post("/attendance", body)), 404, "not_found")
     assert check_in_dojo.rows(student=mika) == []
 
 
@@ -134,7 +134,7 @@ def test_a_roster_saved_during_an_erasure_is_refused(
     caller = check_in_dojo.dojo.admin
     body = {"entries": [{"student": str(mika.pk), "state": state}], "reason": "Mika was ill."}
     answer = race(lambda: caller.put(f"/class-sessions/{session.pk}/roster", body))
-    invalid(answer, "entries.0.student")
+    assert_invalid(answer, "entries.0.student")
     assert check_in_dojo.rows(student=mika) == []
 
 
@@ -142,7 +142,7 @@ def test_a_void_during_an_erasure_stores_no_reason(
     check_in_dojo: CheckInDojo, mika: Student, race: Any, session: ClassSession
 ) -> None:
     body = {"student": str(mika.pk), "class_session": str(session.pk)}
-    row = done(check_in_dojo.dojo.admin.post("/attendance", body), 201)["attendance"]
+    row = ok(check_in_dojo.dojo.admin.post("/attendance", body), 201)["attendance"]
     user = check_in_dojo.dojo.admin.user
     assert isinstance(user, User)
     (attendance,) = check_in_dojo.rows(pk=row["id"])

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from tatami import clock
+from tatami.jobs import JobRun
 from tatami.tenancy.scope import tenant_scope
-from tatami.work import Turn
 from tenant_apps.attendance import tasks
 from tenant_apps.attendance.models import Attendance, Device, Refusal
 from tests.attendance.factories import CheckInDojo
@@ -16,7 +16,7 @@ from tests.attendance.scanning import pair_kiosk
 from tests.support import factories
 from tests.support.clients import Caller, Dojo
 from tests.support.now import NOW
-from tests.support.responses import done, invalid, refusal
+from tests.support.responses import assert_error, assert_invalid, ok
 from tests.support.statements import sent_statements
 
 
@@ -33,7 +33,7 @@ def sync(caller: Caller, *items: Any, sent_at: datetime = NOW) -> Any:
 
 
 def results(answer: Any) -> list[tuple[str, str | None]]:
-    return [(one["status"], one.get("code")) for one in done(answer)["results"]]
+    return [(one["status"], one.get("code")) for one in ok(answer)["results"]]
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def device(dojo: Dojo) -> Caller:
 @pytest.fixture
 def cards(dojo: Dojo) -> list[str]:
     students = [factories.student(dojo, first_name=name) for name in ("Ai", "Bo", "Cy")]
-    return [factories.code_of(dojo.admin, student, kind="card") for student in students]
+    return [factories.qr_token(dojo.admin, student, kind="card") for student in students]
 
 
 def test_each_scan_has_a_result_and_an_invalid_one_does_not_fail_the_rest(
@@ -65,9 +65,9 @@ def test_each_scan_has_a_result_and_an_invalid_one_does_not_fail_the_rest(
     found = answer.json()["results"]
     assert [one["nonce"] for one in found] == [one["nonce"] for one in items]
     assert found[3]["attendance"]["id"] == found[0]["attendance"]["id"]
-    assert done(sync(device, *items)) == answer.json(), "a repeated upload changes nothing"
+    assert ok(sync(device, *items)) == answer.json(), "a repeated upload changes nothing"
     factories.single_session(dojo)
-    assert done(sync(device, *reversed(items)))["results"] == found[::-1]
+    assert ok(sync(device, *reversed(items)))["results"] == found[::-1]
     with tenant_scope(dojo.tenant):
         assert Attendance.objects.count() == 2
         assert [row.code for row in Refusal.objects.all()] == ["class_session_not_found"]
@@ -75,13 +75,13 @@ def test_each_scan_has_a_result_and_an_invalid_one_does_not_fail_the_rest(
 
 def test_scan_and_sync_share_nonces(dojo: Dojo, device: Caller, evening: Any, cards: Any) -> None:
     one = item(cards[0])
-    scanned = done(device.post("/attendance/scan", {"token": one["token"], "nonce": one["nonce"]}), 201)
-    (result,) = done(sync(device, one))["results"]
+    scanned = ok(device.post("/attendance/scan", {"token": one["token"], "nonce": one["nonce"]}), 201)
+    (result,) = ok(sync(device, one))["results"]
     assert (result["status"], result["attendance"]) == ("recorded", scanned["attendance"])
     other = item(cards[1])
-    (result,) = done(sync(device, other))["results"]
+    (result,) = ok(sync(device, other))["results"]
     again = device.post("/attendance/scan", {"token": other["token"], "nonce": other["nonce"]})
-    assert done(again, 201)["attendance"] == result["attendance"]
+    assert ok(again, 201)["attendance"] == result["attendance"]
 
 
 def test_a_nonce_with_another_code_is_refused_within_one_upload_and_across_two(
@@ -96,7 +96,7 @@ def test_a_nonce_with_another_code_is_refused_within_one_upload_and_across_two(
 def test_scans_are_processed_in_the_order_of_seq(
     dojo: Dojo, device: Caller, evening: Any, cards: Any
 ) -> None:
-    done(dojo.admin.patch("/settings", {"capacity_policy": "enforce"}))
+    ok(dojo.admin.patch("/settings", {"capacity_policy": "enforce"}))
     small = factories.single_session(dojo, "2026-06-15T16:39:00Z", capacity=2)
     items = [
         item(card, class_session=small["id"], seq=seq) for card, seq in zip(cards, (9, 2, 7), strict=True)
@@ -122,12 +122,12 @@ def test_a_small_error_of_the_clock_is_corrected(
 ) -> None:
     wrong = NOW + timedelta(minutes=minutes)
     answer = sync(device, item(cards[0], wrong - timedelta(minutes=2)), sent_at=wrong)
-    assert done(answer)["results"][0]["attendance"]["checked_in_at"] == iso(NOW - timedelta(minutes=2))
+    assert ok(answer)["results"][0]["attendance"]["checked_in_at"] == iso(NOW - timedelta(minutes=2))
 
 
 def test_the_duration_of_the_upload_is_not_corrected(device: Caller, evening: Any, cards: Any) -> None:
     answer = sync(device, item(cards[0], NOW - timedelta(minutes=1)), sent_at=NOW - timedelta(seconds=4))
-    assert done(answer)["results"][0]["attendance"]["checked_in_at"] == iso(NOW - timedelta(minutes=1))
+    assert ok(answer)["results"][0]["attendance"]["checked_in_at"] == iso(NOW - timedelta(minutes=1))
 
 
 @pytest.mark.parametrize(("scanned", "sent"), [
@@ -141,7 +141,7 @@ def test_a_scan_with_a_wrong_clock_is_refused_finally(
     one = item(cards[0], NOW + scanned)
     assert results(sync(device, one, sent_at=NOW + sent)) == [("refused", "clock_unreliable")]
     assert results(sync(device, {**one, "scanned_at": iso(NOW)})) == [("refused", "clock_unreliable")]
-    (kept,) = done(dojo.admin.get("/attendance/refusals"))["results"]
+    (kept,) = ok(dojo.admin.get("/attendance/refusals"))["results"]
     assert (kept["code"], kept["student"]["name"]) == ("clock_unreliable", "Ai Sato")
 
 
@@ -154,19 +154,19 @@ def test_refusals_are_listed_and_deleted_by_their_arrival(
     assert results(sync(device, odd)) == [("refused", "clock_unreliable")]
     with clock.fixed(NOW + timedelta(minutes=1)):
         results(sync(device, item(cards[1], class_session=str(uuid4()))))
-    today = done(dojo.admin.get("/attendance/refusals?from=2026-06-15&to=2026-06-15"))["results"]
+    today = ok(dojo.admin.get("/attendance/refusals?from=2026-06-15&to=2026-06-15"))["results"]
     assert [row["code"] for row in today] == ["class_session_not_found", "clock_unreliable"]
     assert (today[1]["scanned_at"], today[1]["created_at"]) == (odd["scanned_at"], iso(NOW))
-    assert done(dojo.admin.get("/attendance/refusals?page_size=1"))["results"] == today[:1]
+    assert ok(dojo.admin.get("/attendance/refusals?page_size=1"))["results"] == today[:1]
     with tenant_scope(dojo.tenant):
         for days, left in ((179, 2), (181, 0)):
-            tasks.sweep(Turn(now=NOW + timedelta(days=days)))
+            tasks.sweep(JobRun(now=NOW + timedelta(days=days)))
             assert Refusal.objects.count() == left
 
 
 def test_a_rotating_code_must_be_valid_when_it_was_scanned(dojo: Dojo, device: Caller, evening: Any) -> None:
     mika = factories.student(dojo)
-    token = factories.code_of(dojo.admin, mika)
+    token = factories.qr_token(dojo.admin, mika)
     with clock.fixed(NOW + timedelta(hours=5)) as now:
         stale = item(token, NOW + timedelta(minutes=2))
         good = item(token, NOW + timedelta(seconds=20))
@@ -188,15 +188,15 @@ def test_a_rotating_code_must_be_valid_when_it_was_scanned(dojo: Dojo, device: C
 def test_a_malformed_scan_fails_the_upload(
     dojo: Dojo, device: Caller, evening: Any, cards: Any, broken: Any, path: str
 ) -> None:
-    invalid(sync(device, item(cards[0]), broken), path)
+    assert_invalid(sync(device, item(cards[0]), broken), path)
     with tenant_scope(dojo.tenant):
         assert Attendance.objects.count() == 0
 
 
 def test_an_upload_has_at_most_500_scans_and_is_not_for_students(dojo: Dojo, device: Caller) -> None:
-    assert set(invalid(sync(device, *(item("x") for _ in range(501))), "scans"))
-    assert done(sync(device)) == {"results": []}
-    refusal(sync(dojo.student, item("x")), 403, "permission_denied")
+    assert set(assert_invalid(sync(device, *(item("x") for _ in range(501))), "scans"))
+    assert ok(sync(device)) == {"results": []}
+    assert_error(sync(dojo.student, item("x")), 403, "permission_denied")
 
 
 def without_routing(statements: list[str]) -> list[str]:
@@ -220,5 +220,5 @@ def test_the_number_of_statements_does_not_depend_on_the_size(check_in_dojo: Che
     own = without_routing(sent)
     assert len(own) <= 10 + 3, own
     with sent_statements() as again:
-        done(sync(device, *scans, sent_at=now))
+        ok(sync(device, *scans, sent_at=now))
     assert len(without_routing(again)) <= len(own)

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import done, invalid, refusal
+from tests.support.responses import assert_error, assert_invalid, ok
 
 PHOTOGRAPH_PIXELS = 300
 """Width and height of a photograph, most of which the phone's screen fills."""
@@ -24,7 +24,7 @@ def test_the_image_holds_the_token_of_a_student_or_the_url_of_a_session(
     dojo: Dojo, mika: Any, evening: Any, of: str, holds: str, kind: str
 ) -> None:
     body = {"student": mika["id"]} if of == "student" else {"class_session": evening["id"]}
-    code = done(dojo.admin.post("/qr", {**body, "kind": kind, "format": "png"}), 201)
+    code = ok(dojo.admin.post("/qr", {**body, "kind": kind, "format": "png"}), 201)
     assert set(code) == {"token", "url", "kind", "expires_at", "image"}
     assert code["kind"] == kind
     assert len(code["token"].encode()) <= 62
@@ -37,7 +37,7 @@ def test_the_image_holds_the_token_of_a_student_or_the_url_of_a_session(
 
 
 def test_a_rotating_code_expires_within_thirty_seconds(dojo: Dojo, mika: Any) -> None:
-    code = done(dojo.admin.post("/qr", {"student": mika["id"]}), 201)
+    code = ok(dojo.admin.post("/qr", {"student": mika["id"]}), 201)
     assert code["kind"] == "rotating"
     assert "2026-06-15T16:40:00Z" < code["expires_at"] <= "2026-06-15T16:40:30Z"
     assert code["image"].startswith("data:image/svg+xml;base64,")
@@ -48,20 +48,20 @@ def test_a_rotating_code_expires_within_thirty_seconds(dojo: Dojo, mika: Any) ->
 def test_a_code_is_of_one_student_or_one_session(
     dojo: Dojo, mika: Any, evening: Any, body: dict[str, str]
 ) -> None:
-    refusal(dojo.admin.post("/qr", body), 400, "validation_error")
+    assert_error(dojo.admin.post("/qr", body), 400, "validation_error")
     both = {**body, "student": mika["id"], "class_session": evening["id"]}
-    refusal(dojo.admin.post("/qr", both), 400, "validation_error")
+    assert_error(dojo.admin.post("/qr", both), 400, "validation_error")
 
 
 @pytest.mark.parametrize(("field", "value"), [("kind", "eternal"), ("format", "jpeg")])
 def test_an_unknown_kind_or_format_is_refused(dojo: Dojo, mika: Any, field: str, value: str) -> None:
-    invalid(dojo.admin.post("/qr", {"student": mika["id"], field: value}), field)
+    assert_invalid(dojo.admin.post("/qr", {"student": mika["id"], field: value}), field)
 
 
 def test_the_same_card_is_shown_again(dojo: Dojo) -> None:
     mika = factories.student(dojo)
     first, second = (
-        done(dojo.admin.post("/qr", {"student": mika["id"], "kind": "card"}), 201) for _ in range(2)
+        ok(dojo.admin.post("/qr", {"student": mika["id"], "kind": "card"}), 201) for _ in range(2)
     )
     assert first == second
 
@@ -73,7 +73,7 @@ def test_every_image_is_read_from_a_photograph(
     dojo: Dojo, of: str, holds: str, kind: str, image_format: str
 ) -> None:
     subject = factories.student(dojo) if of == "student" else factories.single_session(dojo)
-    code = done(dojo.admin.post("/qr", {of: subject["id"], "kind": kind, "format": image_format}), 201)
+    code = ok(dojo.admin.post("/qr", {of: subject["id"], "kind": kind, "format": image_format}), 201)
     symbol = draw(code["image"])
     for seed in range(10):
         read = [one.text for one in zxingcpp.read_barcodes(photograph(symbol, seed))]
@@ -85,9 +85,9 @@ def test_every_image_is_read_from_a_photograph(
 def test_a_code_read_from_a_photograph_is_scanned(dojo: Dojo) -> None:
     mika: Any = factories.student(dojo)
     factories.single_session(dojo)
-    image = done(dojo.admin.post("/qr", {"student": mika["id"], "format": "png"}), 201)["image"]
+    image = ok(dojo.admin.post("/qr", {"student": mika["id"], "format": "png"}), 201)["image"]
     (read,) = zxingcpp.read_barcodes(photograph(draw(image), seed=1))
-    assert done(dojo.admin.post("/attendance/scan", {"token": read.text}), 201)["student"]["id"] == mika["id"]
+    assert ok(dojo.admin.post("/attendance/scan", {"token": read.text}), 201)["student"]["id"] == mika["id"]
 
 
 def draw(data_uri: str) -> Image.Image:

@@ -15,7 +15,7 @@ from tests.classes.factories import (
     session_on,
 )
 from tests.support.clients import Dojo
-from tests.support.responses import done, refusal
+from tests.support.responses import assert_error, ok
 
 TODAY, LAST_WEEK = "2026-06-15", "2026-06-08"
 
@@ -203,10 +203,10 @@ def test_no_one_can_be_added_to_a_cancelled_session(dojo: Dojo, people: list, st
     create_class(dojo)
     session = session_on(dojo, LAST_WEEK)
     record_attendance(dojo, people[0], session)
-    done(dojo.admin.post(f"{path_of(session)}/cancellation"), 201)
+    ok(dojo.admin.post(f"{path_of(session)}/cancellation"), 201)
     before = rows(dojo, session)
     refused = save(dojo, session, (people[0], "absent"), (people[1], state))
-    assert refusal(refused, 409, "session_cancelled") == {"students": [people[1]["id"]]}
+    assert assert_error(refused, 409, "session_cancelled") == {"students": [people[1]["id"]]}
     assert rows(dojo, session) == before, "nothing is saved"
 
 
@@ -215,11 +215,11 @@ def test_the_roster_of_a_cancelled_session_may_be_corrected(dojo: Dojo, people: 
     session = session_on(dojo, LAST_WEEK)
     for who in people[:3]:
         record_attendance(dojo, who, session)
-    done(dojo.admin.post(f"{path_of(session)}/cancellation"), 201)
+    ok(dojo.admin.post(f"{path_of(session)}/cancellation"), 201)
     entries = zip(people, ("absent", "present", "late", "absent"), strict=True)
     assert save(dojo, session, *entries).status_code == 200
     assert states(dojo, session) == {"Ben": "present", "Cem": "late"}
-    done(dojo.admin.delete(f"{path_of(session)}/cancellation"), 204)
+    ok(dojo.admin.delete(f"{path_of(session)}/cancellation"), 204)
     assert save(dojo, session, (people[0], "present")).status_code == 200
 
 

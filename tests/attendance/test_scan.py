@@ -6,19 +6,19 @@ from typing import Any
 import pytest
 
 from tatami import clock
+from tatami.jobs import JobRun
 from tatami.tenancy.scope import tenant_scope
-from tatami.work import Turn
 from tenant_apps.attendance import tasks
 from tenant_apps.attendance.models import Attendance, Refusal, ScanAnswer
 from tests.attendance.scanning import alert_codes, attendances, pair_kiosk, refusal_codes, scan, sign_in_again
 from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.now import NOW
-from tests.support.responses import done, invalid, refusal
+from tests.support.responses import assert_error, assert_invalid, ok
 
 
 def test_a_scan_is_recorded(dojo: Dojo, mika: Any, evening: Any) -> None:
-    body = done(scan(dojo.admin, factories.code_of(dojo.admin, mika)), 201)
+    body = ok(scan(dojo.admin, factories.qr_token(dojo.admin, mika)), 201)
     assert set(body) == {"status", "attendance", "student", "alerts"}
     assert body["status"] == "recorded"
     attendance = body["attendance"]
@@ -34,19 +34,19 @@ def test_a_scan_is_recorded(dojo: Dojo, mika: Any, evening: Any) -> None:
 
 
 def test_a_second_scan_returns_the_first_attendance(dojo: Dojo, mika: Any, evening: Any) -> None:
-    token = factories.code_of(dojo.admin, mika)
-    first = done(scan(dojo.admin, token), 201)
+    token = factories.qr_token(dojo.admin, mika)
+    first = ok(scan(dojo.admin, token), 201)
     with clock.fixed(NOW + timedelta(seconds=20)):
-        second = done(scan(dojo.instructor, token), 200)
+        second = ok(scan(dojo.instructor, token), 200)
     assert second == {**first, "status": "already_recorded"}
     assert len(attendances(dojo)) == 1
 
 
 def test_the_response_shows_the_ranks_of_the_student(dojo: Dojo, mika: Any, evening: Any) -> None:
     system = factories.rank_system(dojo)
-    factories.rank_event(dojo, mika, factories.rank(system, "5-kyu"), "2026-01-01")
-    ranks = done(scan(dojo.admin, factories.code_of(dojo.admin, mika)), 201)["student"]["ranks"]
-    assert [(one["id"], one["name"]) for one in ranks] == [(factories.rank(system, "5-kyu"), "5th kyu")]
+    factories.rank_event(dojo, mika, factories.rank_id(system, "5-kyu"), "2026-01-01")
+    ranks = ok(scan(dojo.admin, factories.qr_token(dojo.admin, mika)), 201)["student"]["ranks"]
+    assert [(one["id"], one["name"]) for one in ranks] == [(factories.rank_id(system, "5-kyu"), "5th kyu")]
 
 
 @pytest.mark.parametrize(("minutes", "late"), [(9, False), (10, True), (11, True)])
@@ -55,33 +55,33 @@ def test_an_attendance_is_late_from_the_tenth_minute_on(
 ) -> None:
     with clock.fixed(NOW + timedelta(minutes=minutes - 10)):
         caller = sign_in_again(dojo.admin, dojo)
-        assert done(scan(caller, factories.code_of(caller, mika)), 201)["attendance"]["late"] is late
+        assert ok(scan(caller, factories.qr_token(caller, mika)), 201)["attendance"]["late"] is late
 
 
 def test_the_url_of_a_code_is_scanned_like_its_token(dojo: Dojo, mika: Any, evening: Any) -> None:
-    code = done(dojo.admin.post("/qr", {"student": mika["id"]}), 201)
-    assert done(scan(dojo.admin, code["url"]), 201)["status"] == "recorded"
-    assert done(scan(dojo.admin, code["token"]))["status"] == "already_recorded"
+    code = ok(dojo.admin.post("/qr", {"student": mika["id"]}), 201)
+    assert ok(scan(dojo.admin, code["url"]), 201)["status"] == "recorded"
+    assert ok(scan(dojo.admin, code["token"]))["status"] == "already_recorded"
 
 
 @pytest.mark.parametrize("status", ["trial", "active"])
 def test_a_trial_or_active_student_is_recorded(dojo: Dojo, mika: Any, evening: Any, status: str) -> None:
-    done(dojo.admin.patch(f"/students/{mika['id']}", {"status": status}))
-    done(scan(dojo.admin, factories.code_of(dojo.admin, mika)), 201)
+    ok(dojo.admin.patch(f"/students/{mika['id']}", {"status": status}))
+    ok(scan(dojo.admin, factories.qr_token(dojo.admin, mika)), 201)
 
 
 def test_a_scan_after_a_void_is_recorded_again(dojo: Dojo, mika: Any) -> None:
     factories.single_session(dojo)
-    card = factories.code_of(dojo.admin, mika, kind="card")
-    first = done(scan(dojo.admin, card), 201)["attendance"]["id"]
-    done(dojo.admin.post(f"/attendance/{first}/void", {"reason": "Left at once"}))
-    assert done(scan(dojo.admin, card), 201)["attendance"]["id"] != first
+    card = factories.qr_token(dojo.admin, mika, kind="card")
+    first = ok(scan(dojo.admin, card), 201)["attendance"]["id"]
+    ok(dojo.admin.post(f"/attendance/{first}/void", {"reason": "Left at once"}))
+    assert ok(scan(dojo.admin, card), 201)["attendance"]["id"] != first
 
 
 def test_scanned_at_selects_the_session_and_the_lateness(dojo: Dojo, mika: Any) -> None:
     factories.single_session(dojo, "2026-06-13T10:00:00Z", name="Two days ago")
-    card = factories.code_of(dojo.admin, mika, kind="card")
-    body = done(scan(dojo.admin, card, scanned_at="2026-06-13T10:20:00Z"), 201)
+    card = factories.qr_token(dojo.admin, mika, kind="card")
+    body = ok(scan(dojo.admin, card, scanned_at="2026-06-13T10:20:00Z"), 201)
     assert body["attendance"]["class_session"]["name"] == "Two days ago"
     assert body["attendance"]["checked_in_at"] == "2026-06-13T10:20:00Z"
     assert body["attendance"]["late"] is True
@@ -91,14 +91,14 @@ def test_scanned_at_selects_the_session_and_the_lateness(dojo: Dojo, mika: Any) 
 def test_scanned_at_in_the_future_or_more_than_72_hours_ago_is_refused(
     dojo: Dojo, mika: Any, evening: Any, at: Any
 ) -> None:
-    token = factories.code_of(dojo.admin, mika)
-    invalid(scan(dojo.admin, token, scanned_at=at.isoformat()), "scanned_at")
+    token = factories.qr_token(dojo.admin, mika)
+    assert_invalid(scan(dojo.admin, token, scanned_at=at.isoformat()), "scanned_at")
 
 
 def test_a_student_may_not_set_scanned_at(dojo: Dojo, mika: Any, evening: Any) -> None:
-    factories.speaks_for(dojo, dojo.student, mika)
-    token = factories.code_of_session(dojo.admin, evening)["token"]
-    invalid(scan(dojo.student, token, scanned_at=NOW.isoformat()), "scanned_at")
+    factories.link_user(dojo, dojo.student, mika)
+    token = factories.session_qr_code(dojo.admin, evening)["token"]
+    assert_invalid(scan(dojo.student, token, scanned_at=NOW.isoformat()), "scanned_at")
 
 
 # --- alerts -------------------------------------------------------------------------------------------------
@@ -106,20 +106,20 @@ def test_a_student_may_not_set_scanned_at(dojo: Dojo, mika: Any, evening: Any) -
 
 def test_a_student_on_hold_is_recorded_with_an_alert(dojo: Dojo, mika: Any, evening: Any) -> None:
     factories.put_on_hold(dojo, mika)
-    assert alert_codes(scan(dojo.admin, factories.code_of(dojo.admin, mika))) == ["on_hold"]
+    assert alert_codes(scan(dojo.admin, factories.qr_token(dojo.admin, mika))) == ["on_hold"]
     assert refusal_codes(dojo) == []
 
 
 def test_a_birthday_is_an_alert(dojo: Dojo, evening: Any) -> None:
     child = factories.student(dojo, birth_date="2015-06-15")
-    assert alert_codes(scan(dojo.admin, factories.code_of(dojo.admin, child))) == ["birthday"]
+    assert alert_codes(scan(dojo.admin, factories.qr_token(dojo.admin, child))) == ["birthday"]
 
 
 def test_a_student_receives_the_birthday_alert_only(dojo: Dojo, evening: Any) -> None:
     child = factories.student(dojo, birth_date="2015-06-15", medical_notes="Asthma")
     factories.put_on_hold(dojo, child)
-    factories.speaks_for(dojo, dojo.student, child)
-    token = factories.code_of_session(dojo.admin, evening)["token"]
+    factories.link_user(dojo, dojo.student, child)
+    token = factories.session_qr_code(dojo.admin, evening)["token"]
     assert alert_codes(scan(dojo.student, token)) == ["birthday"]
 
 
@@ -127,19 +127,19 @@ def test_a_long_absence_is_an_alert_for_staff_only(dojo: Dojo, mika: Any) -> Non
     before = factories.single_session(dojo, "2026-05-15T16:30:00Z")
     factories.attendance(dojo, mika, before)
     factories.single_session(dojo)
-    card = factories.code_of(dojo.admin, mika, kind="card")
-    assert done(scan(pair_kiosk(dojo), card), 201)["alerts"] == []
-    (row,) = done(dojo.admin.get(f"/attendance?student={mika['id']}&from=2026-06-15"))["results"]
-    done(dojo.admin.post(f"/attendance/{row['id']}/void", {"reason": "Again, for the check_in_dojo"}))
+    card = factories.qr_token(dojo.admin, mika, kind="card")
+    assert ok(scan(pair_kiosk(dojo), card), 201)["alerts"] == []
+    (row,) = ok(dojo.admin.get(f"/attendance?student={mika['id']}&from=2026-06-15"))["results"]
+    ok(dojo.admin.post(f"/attendance/{row['id']}/void", {"reason": "Again, for the check_in_dojo"}))
     assert alert_codes(scan(dojo.admin, card)) == ["absent_for_long"]
-    assert done(scan(dojo.admin, card))["alerts"] == []
+    assert ok(scan(dojo.admin, card))["alerts"] == []
 
 
 def test_a_hold_and_medical_notes_are_alerts_and_the_scan_is_recorded(dojo: Dojo) -> None:
     mika = factories.student(dojo, medical_notes="Asthma")
-    done(dojo.admin.post(f"/students/{mika['id']}/holds", {"from": "2026-06-15", "until": "2026-06-15"}), 201)
+    ok(dojo.admin.post(f"/students/{mika['id']}/holds", {"from": "2026-06-15", "until": "2026-06-15"}), 201)
     factories.single_session(dojo)
-    body = done(scan(dojo.admin, factories.code_of(dojo.admin, mika)), 201)
+    body = ok(scan(dojo.admin, factories.qr_token(dojo.admin, mika)), 201)
     assert [one["code"] for one in body["alerts"]] == ["on_hold", "medical"]
 
 
@@ -147,10 +147,10 @@ def test_a_hold_and_medical_notes_are_alerts_and_the_scan_is_recorded(dojo: Dojo
 
 
 def test_old_responses_and_refusals_are_deleted(dojo: Dojo, mika: Any) -> None:
-    scan(dojo.admin, factories.code_of(dojo.admin, mika), nonce="n1")
+    scan(dojo.admin, factories.qr_token(dojo.admin, mika), nonce="n1")
     with tenant_scope(dojo.tenant):
         for days, left in ((6, (1, 1)), (8, (0, 1)), (179, (0, 1)), (181, (0, 0))):
-            tasks.sweep(Turn(now=NOW + timedelta(days=days)))
+            tasks.sweep(JobRun(now=NOW + timedelta(days=days)))
             assert (ScanAnswer.objects.count(), Refusal.objects.count()) == left
         assert Attendance.objects.count() == 0
 
@@ -158,16 +158,18 @@ def test_old_responses_and_refusals_are_deleted(dojo: Dojo, mika: Any) -> None:
 def test_the_personal_data_of_a_student_is_exported_and_erased(dojo: Dojo) -> None:
     mika, sister = factories.student(dojo), factories.student(dojo, first_name="Ai")
     session = factories.single_session(dojo)
-    factories.speaks_for(dojo, dojo.student, mika, sister)
-    choose = factories.code_of_session(dojo.admin, session)["token"]
-    refusal(scan(dojo.student, choose, nonce="names both"), 409, "ambiguous_student")
+    factories.link_user(dojo, dojo.student, mika, sister)
+    choose = factories.session_qr_code(dojo.admin, session)["token"]
+    assert_error(scan(dojo.student, choose, nonce="names both"), 409, "ambiguous_student")
     for who in (mika, sister):
-        card = factories.code_of(dojo.admin, who, kind="card")
-        done(scan(dojo.admin, card, nonce=who["id"]), 201)
-        refusal(scan(dojo.admin, card, class_session=factories.nobody()), 404, "class_session_not_found")
-    held = done(dojo.admin.get(f"/students/{mika['id']}/export"))
+        card = factories.qr_token(dojo.admin, who, kind="card")
+        ok(scan(dojo.admin, card, nonce=who["id"]), 201)
+        assert_error(
+            scan(dojo.admin, card, class_session=factories.unknown_id()), 404, "class_session_not_found"
+        )
+    held = ok(dojo.admin.get(f"/students/{mika['id']}/export"))
     assert [len(held[part]) for part in ("attendance", "refusals", "cards")] == [1, 1, 1]
-    done(dojo.admin.post(f"/students/{mika['id']}/erasure", {"confirm": mika["id"]}), 204)
+    ok(dojo.admin.post(f"/students/{mika['id']}/erasure", {"confirm": mika["id"]}), 204)
     with tenant_scope(dojo.tenant):
         assert [str(row.student_id) for row in Refusal.objects.filter(student__isnull=False)] == [
             sister["id"]

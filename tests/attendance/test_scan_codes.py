@@ -20,7 +20,7 @@ from tests.attendance.scanning import (
 from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.now import NOW
-from tests.support.responses import done, invalid, refusal
+from tests.support.responses import assert_error, assert_invalid, ok
 
 
 @pytest.mark.parametrize(
@@ -40,20 +40,20 @@ from tests.support.responses import done, invalid, refusal
 def test_every_invalid_code_receives_the_same_response(
     dojo: Dojo, other_dojo: Dojo, mika: Any, evening: Any, what: str
 ) -> None:
-    good = factories.code_of(dojo.admin, mika)
+    good = factories.qr_token(dojo.admin, mika)
     wrong = {
         "garbage": "garbage",
         "empty url": "http://aiki.localhost/check-in/",
         "cut off": good[:-1],
         "changed": ("A" if good[10] != "A" else "B").join((good[:10], good[11:])),
         "longer": good + "A",
-        "another dojo's": factories.code_of(other_dojo.admin, factories.student(other_dojo)),
+        "another dojo's": factories.qr_token(other_dojo.admin, factories.student(other_dojo)),
         "student unknown here": code_of_unknown_student(dojo),
         "padded": good + "=",
         "ünicode": "ü" * 50,
     }[what]
     answer, garbage = scan(dojo.admin, wrong), scan(dojo.admin, "garbage")
-    refusal(answer, 400, "qr_invalid")
+    assert_error(answer, 400, "qr_invalid")
     assert answer.content == garbage.content
     assert attendances(dojo) == []
     assert refusal_codes(dojo) == []
@@ -71,27 +71,27 @@ def code_of_unknown_student(dojo: Dojo) -> str:
 def test_a_rotating_code_is_accepted_one_step_longer(dojo: Dojo, mika: Any, seconds: int, good: bool) -> None:
     factories.single_session(dojo)
     dojo.admin.patch("/settings", {"closes_minutes_after": 240})
-    token = factories.code_of(dojo.admin, mika)
+    token = factories.qr_token(dojo.admin, mika)
     with clock.fixed(NOW + timedelta(seconds=seconds)):
         answer = scan(sign_in_again(dojo.admin, dojo), token)
         if good:
-            done(answer, 201)
+            ok(answer, 201)
         else:
-            refusal(answer, 400, "qr_expired")
+            assert_error(answer, 400, "qr_expired")
             assert refusal_codes(with_admin_signed_in(dojo)) == ["qr_expired"]
 
 
 def test_a_rotating_code_must_be_valid_at_scanned_at(dojo: Dojo, mika: Any, evening: Any) -> None:
-    token = factories.code_of(dojo.admin, mika)
+    token = factories.qr_token(dojo.admin, mika)
     with clock.fixed(NOW + timedelta(hours=1)):
         caller = sign_in_again(dojo.admin, dojo)
-        refusal(scan(caller, token), 400, "qr_expired")
-        done(scan(caller, token, scanned_at=(NOW + timedelta(seconds=10)).isoformat()), 201)
+        assert_error(scan(caller, token), 400, "qr_expired")
+        ok(scan(caller, token, scanned_at=(NOW + timedelta(seconds=10)).isoformat()), 201)
 
 
 def test_a_code_of_the_future_is_refused(dojo: Dojo, mika: Any, evening: Any) -> None:
     with clock.fixed(NOW + timedelta(minutes=5)):
-        token = factories.code_of(sign_in_again(dojo.admin, dojo), mika)
+        token = factories.qr_token(sign_in_again(dojo.admin, dojo), mika)
     assert scan(dojo.admin, token).status_code == 400
 
 
@@ -99,54 +99,54 @@ def test_a_code_of_the_previous_secret_is_accepted_and_an_older_one_is_not(
     dojo: Dojo, mika: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     factories.single_session(dojo)
-    card, front = factories.code_of(dojo.admin, mika, kind="card"), pair_kiosk(dojo)
+    card, front = factories.qr_token(dojo.admin, mika, kind="card"), pair_kiosk(dojo)
     present = settings.TATAMI_SECRETS[0]
     monkeypatch.setattr(settings, "TATAMI_SECRETS", ["n" * 40, present])
-    done(scan(front, card), 201)
+    ok(scan(front, card), 201)
     monkeypatch.setattr(settings, "TATAMI_SECRETS", ["o" * 40, "n" * 40])
-    refusal(scan(front, card), 400, "qr_invalid")
+    assert_error(scan(front, card), 400, "qr_invalid")
 
 
 def test_a_student_may_not_scan_the_code_of_a_student(dojo: Dojo, mika: Any) -> None:
     factories.single_session(dojo)
-    factories.speaks_for(dojo, dojo.student, mika)
-    refusal(scan(dojo.student, factories.code_of(dojo.student, mika)), 403, "permission_denied")
-    token = factories.code_of_session(dojo.admin, factories.single_session(dojo))["token"]
-    refusal(scan(dojo.person("student", "nobodys"), token), 403, "permission_denied")
+    factories.link_user(dojo, dojo.student, mika)
+    assert_error(scan(dojo.student, factories.qr_token(dojo.student, mika)), 403, "permission_denied")
+    token = factories.session_qr_code(dojo.admin, factories.single_session(dojo))["token"]
+    assert_error(scan(dojo.person("student", "nobodys"), token), 403, "permission_denied")
 
 
 # --- cards --------------------------------------------------------------------------------------------------
 
 
 def test_a_card_does_not_expire(dojo: Dojo, mika: Any) -> None:
-    card = done(dojo.admin.post("/qr", {"student": mika["id"], "kind": "card"}), 201)
+    card = ok(dojo.admin.post("/qr", {"student": mika["id"], "kind": "card"}), 201)
     assert card["expires_at"] is None
     with clock.fixed(NOW + timedelta(days=300)):
         today = with_admin_signed_in(dojo)
         factories.single_session(today, "2027-04-11T16:30:00Z")
-        assert done(scan(today.admin, card["token"]), 201)["attendance"]["method"] == "qr_card"
+        assert ok(scan(today.admin, card["token"]), 201)["attendance"]["method"] == "qr_card"
 
 
 def test_a_reissued_card_revokes_the_previous_one(dojo: Dojo, mika: Any, evening: Any) -> None:
-    old = factories.code_of(dojo.admin, mika, kind="card")
-    new = done(dojo.admin.post(f"/students/{mika['id']}/card", {}), 201)["token"]
-    refusal(scan(dojo.admin, old), 400, "qr_revoked")
+    old = factories.qr_token(dojo.admin, mika, kind="card")
+    new = ok(dojo.admin.post(f"/students/{mika['id']}/card", {}), 201)["token"]
+    assert_error(scan(dojo.admin, old), 400, "qr_revoked")
     assert refusal_codes(dojo) == ["qr_revoked"]
-    done(scan(dojo.admin, new), 201)
+    ok(scan(dojo.admin, new), 201)
 
 
 def test_a_lost_card_is_revoked(dojo: Dojo, mika: Any, evening: Any) -> None:
-    card = factories.code_of(dojo.admin, mika, kind="card")
-    done(dojo.admin.delete(f"/students/{mika['id']}/card"), 204)
-    refusal(scan(dojo.admin, card), 400, "qr_revoked")
+    card = factories.qr_token(dojo.admin, mika, kind="card")
+    ok(dojo.admin.delete(f"/students/{mika['id']}/card"), 204)
+    assert_error(scan(dojo.admin, card), 400, "qr_revoked")
 
 
 def test_a_dojo_may_forbid_cards(dojo: Dojo, mika: Any) -> None:
     factories.single_session(dojo)
-    card = factories.code_of(dojo.admin, mika, kind="card")
-    done(dojo.admin.patch("/settings", {"card_policy": "forbid"}))
-    refusal(scan(dojo.admin, card), 400, "qr_revoked")
-    done(scan(dojo.admin, factories.code_of(dojo.admin, mika)), 201)
+    card = factories.qr_token(dojo.admin, mika, kind="card")
+    ok(dojo.admin.patch("/settings", {"card_policy": "forbid"}))
+    assert_error(scan(dojo.admin, card), 400, "qr_revoked")
+    ok(scan(dojo.admin, factories.qr_token(dojo.admin, mika)), 201)
 
 
 @pytest.mark.parametrize(("policy", "apart", "flagged"), [
@@ -157,17 +157,17 @@ def test_a_card_used_at_two_devices_within_seconds_is_flagged(
     dojo: Dojo, mika: Any, policy: str, apart: timedelta, flagged: bool
 ) -> None:
     factories.single_session(dojo)
-    done(dojo.admin.patch("/settings", {"card_policy": policy}))
-    card = factories.code_of(dojo.admin, mika, kind="card")
+    ok(dojo.admin.patch("/settings", {"card_policy": policy}))
+    card = factories.qr_token(dojo.admin, mika, kind="card")
     front = pair_kiosk(dojo)
-    done(scan(front, card), 201)
-    done(scan(front, card), 200)
+    ok(scan(front, card), 201)
+    ok(scan(front, card), 200)
     with clock.fixed(NOW + apart):
-        body = done(scan(dojo.assistant, card), 200)
+        body = ok(scan(dojo.assistant, card), 200)
         assert [one["code"] for one in body["alerts"]] == (["card_shared"] if flagged else [])
-        kept = done(dojo.admin.get("/attendance/refusals"))["results"]
+        kept = ok(dojo.admin.get("/attendance/refusals"))["results"]
         assert [one["code"] for one in kept] == (["card_shared"] if flagged else [])
-        done(scan(pair_kiosk(dojo), card), 200)
+        ok(scan(pair_kiosk(dojo), card), 200)
 
 
 # --- codes of sessions --------------------------------------------------------------------------------------
@@ -175,30 +175,30 @@ def test_a_card_used_at_two_devices_within_seconds_is_flagged(
 
 @pytest.mark.parametrize("kind", ["card", "rotating"])
 def test_a_student_scans_the_code_of_a_session(dojo: Dojo, mika: Any, evening: Any, kind: str) -> None:
-    factories.speaks_for(dojo, dojo.student, mika)
-    code = factories.code_of_session(dojo.admin, evening, kind=kind)
-    body = done(scan(dojo.student, code["url"]), 201)
+    factories.link_user(dojo, dojo.student, mika)
+    code = factories.session_qr_code(dojo.admin, evening, kind=kind)
+    body = ok(scan(dojo.student, code["url"]), 201)
     assert body["attendance"]["method"] == "session_code"
     assert body["attendance"]["class_session"]["id"] == evening["id"]
 
 
 def test_a_user_with_several_linked_students_must_name_one(dojo: Dojo, evening: Any) -> None:
     children = [factories.student(dojo, first_name=name) for name in ("Ai", "Bo")]
-    factories.speaks_for(dojo, dojo.student, *children)
-    token = factories.code_of_session(dojo.admin, evening)["token"]
-    details = refusal(scan(dojo.student, token), 409, "ambiguous_student")
+    factories.link_user(dojo, dojo.student, *children)
+    token = factories.session_qr_code(dojo.admin, evening)["token"]
+    details = assert_error(scan(dojo.student, token), 409, "ambiguous_student")
     assert sorted(details["candidates"], key=lambda one: one["name"]) == [
         {"id": one["id"], "name": one["name"]} for one in children
     ]
-    body = done(scan(dojo.student, token, student=children[1]["id"]), 201)
+    body = ok(scan(dojo.student, token, student=children[1]["id"]), 201)
     assert body["student"]["name"] == "Bo Sato"
 
 
 def test_a_user_may_not_name_a_student_who_is_not_linked(dojo: Dojo, mika: Any, evening: Any) -> None:
-    factories.speaks_for(dojo, dojo.student, mika)
+    factories.link_user(dojo, dojo.student, mika)
     stranger = factories.student(dojo)
-    token = factories.code_of_session(dojo.admin, evening)["token"]
-    invalid(scan(dojo.student, token, student=stranger["id"]), "student")
+    token = factories.session_qr_code(dojo.admin, evening)["token"]
+    assert_invalid(scan(dojo.student, token, student=stranger["id"]), "student")
     assert attendances(dojo) == []
     assert refusal_codes(dojo) == [], "a body that is not valid is no refusal of a scan"
 
@@ -206,26 +206,26 @@ def test_a_user_may_not_name_a_student_who_is_not_linked(dojo: Dojo, mika: Any, 
 def test_staff_scan_the_code_of_a_session_for_themselves_or_for_a_named_student(
     dojo: Dojo, mika: Any
 ) -> None:
-    token = factories.code_of_session(dojo.admin, factories.single_session(dojo))["token"]
-    refusal(scan(dojo.instructor, token), 409, "ambiguous_student")
-    assert done(scan(dojo.instructor, token, student=mika["id"]), 201)["student"]["id"] == mika["id"]
-    invalid(scan(dojo.instructor, token, student=factories.nobody()), "student")
+    token = factories.session_qr_code(dojo.admin, factories.single_session(dojo))["token"]
+    assert_error(scan(dojo.instructor, token), 409, "ambiguous_student")
+    assert ok(scan(dojo.instructor, token, student=mika["id"]), 201)["student"]["id"] == mika["id"]
+    assert_invalid(scan(dojo.instructor, token, student=factories.unknown_id()), "student")
     me = factories.student(dojo, first_name="Sensei")
-    factories.speaks_for(dojo, dojo.instructor, me)
-    assert done(scan(dojo.instructor, token), 201)["student"]["id"] == me["id"]
+    factories.link_user(dojo, dojo.instructor, me)
+    assert ok(scan(dojo.instructor, token), 201)["student"]["id"] == me["id"]
 
 
 def test_the_code_of_a_session_of_another_dojo_is_invalid(
     dojo: Dojo, other_dojo: Dojo, mika: Any, evening: Any
 ) -> None:
-    factories.speaks_for(dojo, dojo.student, mika)
-    theirs = factories.code_of_session(other_dojo.admin, factories.single_session(other_dojo))
-    refusal(scan(dojo.student, theirs["token"]), 400, "qr_invalid")
-    refusal(scan(dojo.student, theirs["url"]), 400, "qr_invalid")
+    factories.link_user(dojo, dojo.student, mika)
+    theirs = factories.session_qr_code(other_dojo.admin, factories.single_session(other_dojo))
+    assert_error(scan(dojo.student, theirs["token"]), 400, "qr_invalid")
+    assert_error(scan(dojo.student, theirs["url"]), 400, "qr_invalid")
 
 
 def test_a_rotating_code_of_a_session_expires(dojo: Dojo, mika: Any, evening: Any) -> None:
-    factories.speaks_for(dojo, dojo.student, mika)
-    token = factories.code_of_session(dojo.admin, evening, kind="rotating")["token"]
+    factories.link_user(dojo, dojo.student, mika)
+    token = factories.session_qr_code(dojo.admin, evening, kind="rotating")["token"]
     with clock.fixed(NOW + timedelta(seconds=61)):
-        refusal(scan(sign_in_again(dojo.student, dojo), token), 400, "qr_expired")
+        assert_error(scan(sign_in_again(dojo.student, dojo), token), 400, "qr_expired")

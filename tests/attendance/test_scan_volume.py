@@ -11,7 +11,7 @@ import pytest
 from tatami import clock
 from tatami.ids import uuid7
 from tests.attendance.factories import CheckInDojo
-from tests.support.live_server import LiveServer, answer_on, cut, live_server, request
+from tests.support.live_server import LiveServer, live_server, post_bytes, read_response, reset_connection
 from tests.support.sizes import small_or_full
 
 CONCURRENT_SCANS = 32
@@ -38,10 +38,10 @@ def test_of_32_concurrent_scans_one_is_recorded_although_half_of_the_connections
         links = [server.connect() for _ in range(CONCURRENT_SCANS)]
         for place, link in enumerate(links):
             body = {"token": card, "nonce": str(uuid7())}
-            link.sendall(request(check_in_dojo.host, "/attendance/scan", body, devices[place % 2].token))
+            link.sendall(post_bytes(check_in_dojo.host, "/attendance/scan", body, devices[place % 2].token))
         for link in links[: CONCURRENT_SCANS // 2]:
-            cut(link)
-        answers = [answer_on(link) for link in links[CONCURRENT_SCANS // 2 :]]
+            reset_connection(link)
+        answers = [read_response(link) for link in links[CONCURRENT_SCANS // 2 :]]
         for link in links[CONCURRENT_SCANS // 2 :]:
             link.close()
         statuses.update(status for status, _ in answers)
@@ -110,18 +110,18 @@ def test_offline_scans_arrive_completely_over_connections_that_break(
         rng.shuffle(batch)
         body = {"sent_at": clock.now().isoformat(), "scans": batch}
         link = server.connect()
-        sent = request(check_in_dojo.host, "/attendance/sync", body, caller.token)
+        sent = post_bytes(check_in_dojo.host, "/attendance/sync", body, caller.token)
         # The second upload breaks before all of it was sent, the third one before the response; later ones at random.
         chance = {2: 0.0, 3: 0.2}.get(uploads, rng.random())
         if chance < 0.15:
             link.sendall(sent[: rng.randrange(len(sent))])
-            cut(link)
+            reset_connection(link)
             continue
         link.sendall(sent)
         if chance < 0.3:
-            cut(link)
+            reset_connection(link)
             continue
-        status, answer = answer_on(link)
+        status, answer = read_response(link)
         link.close()
         assert status == 200, answer
         assert [result["nonce"] for result in answer["results"]] == [scan["nonce"] for scan in batch]

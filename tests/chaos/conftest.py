@@ -1,6 +1,6 @@
-"""A dojo with a thousand students, served by real processes that do not live long. In a database of its own.
+"""Fixtures for chaos tests: a dojo served by real processes that are killed, in a database of its own.
 
-Only `make test-chaos` runs these tests: they take minutes, in real time.
+Only `make test-chaos` runs these tests, because they take minutes.
 """
 
 import os
@@ -17,18 +17,17 @@ from psycopg.conninfo import make_conninfo
 
 from shared_apps.tenants.models import Tenant
 from tatami.embedded.logins import database_url
-from tatami.embedded.valkey import binary
+from tatami.embedded.valkey import valkey_binary
 from tatami.tenancy.scope import platform_scope
 from tests.attendance.factories import CheckInDojo
-from tests.chaos.crew import Crew, crew_at_work
-from tests.chaos.installation import Installation, installed
+from tests.chaos.background_processes import BackgroundProcesses, running_background_processes
+from tests.chaos.installation import Installation, running_installation
 from tests.support.clients import Dojo
-from tests.support.live_server import ask, live_server
-from tests.support.ports import free_port
+from tests.support.live_server import free_port, live_server, send_request
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--seed", type=int, help="deal the same blows as the run that printed this seed")
+    parser.addoption("--seed", type=int, help="repeat the choices of the run that printed this seed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,22 +38,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def database_name() -> str:
-    """Not the one of the other tests: these commit."""
+    """A database of their own, because these tests commit."""
     return "test_tatami_chaos"
 
 
 @pytest.fixture
-def rng(request: pytest.FixtureRequest, say: Callable[[str], None]) -> Random:
-    """What decides who is killed when. The seed repeats the choices; when a process is how far, nobody can repeat."""
+def rng(request: pytest.FixtureRequest, report: Callable[[str], None]) -> Random:
+    """Decides which process is killed when. `--seed` repeats the choices, but not the progress of each process."""
     given = request.config.getoption("--seed", default=None)
     seed = time.time_ns() % 100_000 if given is None else given
-    say(f'seed {seed}: `make test-chaos ARGS="--seed={seed}"` deals the same blows')
+    report(f'seed {seed}: `make test-chaos ARGS="--seed={seed}"` repeats the choices')
     return Random(seed)
 
 
 @pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Print a line for the person at the terminal, with the seconds since the test began."""
+def report(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Return a function that prints a line in the terminal, with the seconds since the test began."""
     began = time.monotonic()
 
     def line(text: str) -> None:
@@ -66,8 +65,8 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
 
 
 @pytest.fixture(scope="module")
-def chaos_desk(django_db_setup: None, django_db_blocker: Any) -> Iterator[CheckInDojo]:
-    """A dojo, with the shortcuts to make what it needs."""
+def chaos_dojo(django_db_setup: None, django_db_blocker: Any) -> Iterator[CheckInDojo]:
+    """A dojo, with shortcuts to create its data."""
     with django_db_blocker.unblock():
         with platform_scope():
             scope = Tenant.objects.with_primary_domain().get(slug="aiki").scope
@@ -76,8 +75,8 @@ def chaos_desk(django_db_setup: None, django_db_blocker: Any) -> Iterator[CheckI
 
 @pytest.fixture
 def valkey_port(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Where the Valkey of this test is: in the environment of all processes that are started."""
-    assert binary().exists()
+    """The port of this test's Valkey, set in the environment of all processes that it starts."""
+    assert valkey_binary().exists()
     port = free_port()
     for name in ("REDIS_URL", "CELERY_BROKER_URL"):
         monkeypatch.setenv(name, f"redis://127.0.0.1:{port}/0")
@@ -85,10 +84,14 @@ def valkey_port(monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 @pytest.fixture
-def crew(
-    tmp_path: Any, valkey_port: int, chaos_desk: CheckInDojo, database_name: str, say: Callable[[str], None]
-) -> Iterator[Crew]:
-    """Valkey, worker and beat."""
+def processes(
+    tmp_path: Any,
+    valkey_port: int,
+    chaos_dojo: CheckInDojo,
+    database_name: str,
+    report: Callable[[str], None],
+) -> Iterator[BackgroundProcesses]:
+    """Running Valkey, worker and beat."""
     admin = make_conninfo(os.environ["ADMIN_DATABASE_URL"])
     urls = {}
     for variable, alias in (("DATABASE_URL", "default"), ("OWNER_DATABASE_URL", "owner")):
@@ -96,46 +99,48 @@ def crew(
         urls[variable] = database_url(
             admin, user=login["USER"], password=login["PASSWORD"], database=database_name
         )
-    say(f"the logs of worker, beat and Valkey: {tmp_path / 'logs'}")
-    with crew_at_work(tmp_path, urls, valkey_port) as crew:
-        yield crew
+    report(f"the logs of worker, beat and Valkey: {tmp_path / 'logs'}")
+    with running_background_processes(tmp_path, urls, valkey_port) as processes:
+        yield processes
 
 
 @pytest.fixture
-def installation(tmp_path: Path, say: Callable[[str], None]) -> Iterator[Installation]:
-    """An installation of this test alone, with the two demo dojos."""
-    with installed(tmp_path) as installation:
-        say(f"its logs: {installation.folder / 'data' / 'logs'}")
+def installation(tmp_path: Path, report: Callable[[str], None]) -> Iterator[Installation]:
+    """An installation for one test, with the two demo dojos."""
+    with running_installation(tmp_path) as installation:
+        report(f"its logs: {installation.folder / 'data' / 'logs'}")
         yield installation
 
 
 class Api:
-    """The web process, as the admin of the dojo uses it."""
+    """A client of the web process: the admin of the dojo."""
 
-    def __init__(self, port: int, check_in_dojo: CheckInDojo) -> None:
+    def __init__(self, port: int, desk: CheckInDojo) -> None:
         self.port = port
-        self.host = check_in_dojo.host
-        self.token = check_in_dojo.dojo.admin.token
+        self.host = desk.host
+        self.token = desk.dojo.admin.token
 
-    def ask(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> tuple[int, Any]:
-        """Return status and JSON."""
-        return ask(self.port, method, self.host, path, body, token or self.token or "")
+    def send_request(
+        self, method: str, path: str, body: Any = None, *, token: str | None = None
+    ) -> tuple[int, Any]:
+        """Send a request; return status and JSON."""
+        return send_request(self.port, method, self.host, path, body, token or self.token or "")
 
     def batch(self, **body: Any) -> dict[str, Any]:
-        """Ask for awards; return the batch."""
+        """Create a batch of awards; return it."""
         status, batch = self.ask("POST", "/promotions/batches", {"award": True, **body})
         assert status == 202, batch
         return dict(batch)
 
-    def look_at(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Return the batch as it is now."""
+    def fetch(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Fetch the batch."""
         status, found = self.ask("GET", f"/promotions/batches/{batch['id']}")
         assert status == 200, found
         return dict(found)
 
 
 @pytest.fixture
-def api(crew: Crew, chaos_desk: CheckInDojo, database_name: str) -> Iterator[Api]:
-    """The web process. It publishes to the Valkey that dies."""
+def api(processes: BackgroundProcesses, chaos_dojo: CheckInDojo, database_name: str) -> Iterator[Api]:
+    """The web process, which publishes to the Valkey of this test."""
     with live_server(database_name) as server:
-        yield Api(server.port, chaos_desk)
+        yield Api(server.port, chaos_dojo)

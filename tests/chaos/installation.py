@@ -1,7 +1,7 @@
-"""A whole installation: PostgreSQL that keeps what it promised, the web process, commands. Each may be killed.
+"""A whole installation: a durable PostgreSQL, the web process, commands. Each may be killed.
 
-It is used as people use it, over HTTP and by commands; nothing of this process's Django reaches it. Only the superuser
-of its database looks behind them.
+Tests use it over HTTP and with commands. The Django of the test process does not reach it; only a superuser connection
+inspects its database.
 """
 
 import os
@@ -22,68 +22,66 @@ import orjson
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from tatami.embedded.child import Child
-from tatami.embedded.data_folder import claimed
-from tatami.embedded.environment import ROOT, application_variables, merged
-from tatami.embedded.leftovers import end_those_in
+from tatami.embedded.child_process import ChildProcess
+from tatami.embedded.data_folder import ROOT, locked_data_folder
 from tatami.embedded.programs import Application
-from tatami.embedded.servers import serving
-from tests.support.catalogue import strange_schemas
-from tests.support.committed_dojos import end_sessions_of_the_owner
-from tests.support.live_server import ask
-from tests.support.ports import free_port
+from tatami.embedded.servers import application_variables, merge_environment, running_servers
+from tatami.embedded.stale_processes import stop_processes_in
+from tests.support.catalogue import unknown_schemas
+from tests.support.committed import terminate_owner_sessions
+from tests.support.live_server import free_port, send_request
 
 READY_WITHIN_SECONDS: Final = 60.0
 CLEARED_WITHIN_SECONDS: Final = 30.0
-HEARD_WITHIN_SECONDS: Final = 0.6
-"""Until every process has heard of what became of a dojo."""
+KNOWN_EVERYWHERE_WITHIN_SECONDS: Final = 0.6
+"""Until every process knows the new status of a dojo."""
 
-KNOCKS_EVERY_SECONDS: Final = 0.02
+POLL_SECONDS: Final = 0.02
 
 Answer = tuple[int, str]
 NOT_FOUND: Final = (404, "tenant_not_found")
-SERVES: Final = (401, "not_authenticated")
-AWAY: Final = (503, "service_unavailable")
-"""What the web process says while PostgreSQL is away."""
+SERVED: Final = (401, "not_authenticated")
+UNAVAILABLE: Final = (503, "service_unavailable")
+"""The response of the web process while PostgreSQL is unavailable."""
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a command ended. A negative code is the signal that ended it."""
+class CommandResult:
+    """The exit code and output of a command. A negative code is the signal that ended it."""
 
     code: int
-    out: bytes
-    told: str
-    """What it wrote to its standard error."""
+    stdout: bytes
+    stderr: str
+    """Its standard error."""
 
     @property
     def document(self) -> Any:
-        """What it printed as `--json`."""
-        return orjson.loads(self.out)
+        """Return the JSON that it printed with `--json`."""
+        return orjson.loads(self.stdout)
 
 
 @dataclass
 class Installation:
-    """The processes, and the ways to use and to kill them."""
+    """The processes, with methods to use, inspect and kill them."""
 
     folder: Path
     admin: str
-    postgres: Child
-    web: Child
+    postgres: ChildProcess
+    web: ChildProcess
     port: int
     environment: dict[str, str]
 
-    # --- using it
+    # --- use
 
-    def ask(self, method: str, host: str, path: str, body: Any = None, token: str = "") -> Any:
-        """Return status and JSON; None if nobody answered."""
+    def send_request(self, method: str, host: str, path: str, body: Any = None, token: str = "") -> Any:
+        """Send a request; return status and JSON, or `None` without a response."""
         try:
-            return ask(self.port, method, host, path, body, token)
+            return send_request(self.port, method, host, path, body, token)
         except (OSError, HTTPException):
             return None
 
     def token(self) -> str:
-        """Sign the superadmin in."""
+        """Sign in as superadmin; return the access token."""
         given = {
             name: self.environment[f"TATAMI_SUPERADMIN_{name.upper()}"] for name in ("email", "password")
         }
@@ -101,153 +99,158 @@ class Installation:
             stderr=subprocess.PIPE,
         )
 
-    def run(self, *command: str, **environment: str) -> Ended:
-        """Run a command of manage.py to its end."""
-        return ended(self.start(*command, **environment))
+    def run(self, *command: str, **environment: str) -> CommandResult:
+        """Run a command of manage.py deadline it exits."""
+        return wait_for_result(self.start(*command, **environment))
 
-    def checked(self, **environment: str) -> None:
-        """Assert that the on-call person's check finds nothing wrong with any dojo."""
+    def check_all_dojos(self, **environment: str) -> None:
+        """Assert that `tenant_check` finds no fault in any dojo."""
         done = self.run("tenant_check", "--json", **environment)
-        assert done.code == 0, (done.out, done.told)
+        assert done.code == 0, (done.stdout, done.stderr)
 
-    def swept(self) -> None:
-        """Run the sweeper until nothing is left to clear: what a killed process had asked for may be going on."""
-        until = time.monotonic() + CLEARED_WITHIN_SECONDS
+    def sweep_deadline_clear(self) -> None:
+        """Run `sweep` deadline no dojo is being created. Statements of a killed process may still run for a while."""
+        deadline = time.monotonic() + CLEARED_WITHIN_SECONDS
         while True:
             done = self.run("sweep")
-            assert done.code == 0, done.told
+            assert done.code == 0, done.stderr
             if not self.rows("SELECT 1 FROM tenants_tenant WHERE status = 'provisioning'"):
                 return
-            assert time.monotonic() < until, "the sweeper did not come to an end"
+            assert time.monotonic() < deadline, "the sweeper did not finish"
 
-    # --- looking behind it
+    # --- inspect
 
     @contextmanager
     def superuser(self) -> Iterator["psycopg.Connection[Any]"]:
-        """Yield a connection that nothing restrains."""
+        """Yield a superuser connection."""
         with psycopg.connect(make_conninfo(self.admin, dbname="tatami"), autocommit=True) as connection:
             yield connection
 
     def rows(self, query: Any, *values: Any) -> list[tuple[Any, ...]]:
-        """Return what a query finds."""
+        """Return the rows of a query."""
         with self.superuser() as connection:
             return connection.execute(query, values).fetchall()
 
     def dojos(self) -> dict[str, tuple[str, Any, str]]:
-        """Return the dojos there are: slug → status, id, schema."""
+        """Return all dojos: slug → status, id, schema."""
         found = self.rows("SELECT slug, status, id, schema_name FROM tenants_tenant")
         return {slug: (status, tenant_id, schema) for slug, status, tenant_id, schema in found}
 
-    def strange_schemas(self) -> list[tuple[Any, ...]]:
-        """Return schemas of no dojo."""
+    def unknown_schemas(self) -> list[tuple[Any, ...]]:
+        """Return schemas that belong to no dojo."""
         with self.superuser() as superuser:
-            return strange_schemas(superuser)
+            return unknown_schemas(superuser)
 
-    # --- killing it
+    # --- kill
 
     def kill(self, victim: str, rng: Random) -> None:
-        """Kill one of "web process", "owner's sessions", "PostgreSQL" without warning."""
+        """Kill "web process", "owner's sessions" or "PostgreSQL"."""
         if victim == "web process":
-            self.web.end_group()
+            self.web.kill_group()
             self.web.process.wait()
         elif victim == "owner's sessions":
             with self.superuser() as superuser:
-                end_sessions_of_the_owner(superuser)
+                terminate_owner_sessions(superuser)
         else:
             assert victim == "PostgreSQL"
             self.postgres.process.send_signal(SIGKILL)
             self.postgres.process.wait()
-            # Its backends in the same moment, as with a machine that loses its power; or they end when they notice.
+            # Half of the time kill the backends at the same moment, as when a machine loses power.
             if rng.random() < 0.5:
-                end_those_in(Path(self.postgres.program.folder), SIGKILL)
+                stop_processes_in(Path(self.postgres.program.folder), SIGKILL)
 
-    def revive(self) -> None:
-        """Start again who is dead, and wait until requests are served."""
+    def restart_dead(self) -> None:
+        """Restart dead processes, and wait deadline requests are served."""
         if not self.postgres.is_alive():
             self.postgres.start()
         if not self.web.is_alive():
             self.web.start()
-        until = time.monotonic() + READY_WITHIN_SECONDS
+        deadline = time.monotonic() + READY_WITHIN_SECONDS
         while (self.ask("GET", "localhost", "/readyz") or (0, None))[0] != 200:
-            assert time.monotonic() < until, "it did not come back"
+            assert time.monotonic() < deadline, "it did not restart"
             time.sleep(0.05)
 
 
-def ended(process: "subprocess.Popen[bytes]") -> Ended:
-    """Wait for a command's end."""
-    out, told = process.communicate()
-    return Ended(process.returncode, out, told.decode())
+def wait_for_result(process: "subprocess.Popen[bytes]") -> CommandResult:
+    """Wait deadline a command exits; return its result."""
+    out, stderr = process.communicate()
+    return CommandResult(process.returncode, out, stderr.decode())
 
 
 @contextmanager
-def installed(folder: Path) -> Iterator[Installation]:
-    """Install and serve, with the demo dojos; all of it is gone when the block is left, but for the logs."""
+def running_installation(folder: Path) -> Iterator[Installation]:
+    """Install and serve the demo dojos deadline the end of the block. Only the logs remain."""
     given = {name: os.environ[name] for name in ("REDIS_URL", "CELERY_BROKER_URL")}
-    with claimed(folder / "data") as claim, serving(claim, environment=given) as servers:
+    with (
+        locked_data_folder(folder / "data") as data_folder,
+        running_servers(data_folder, environment=given) as servers,
+    ):
         port = free_port()
-        more = {"TATAMI_WEB_WORKERS": "1", "TATAMI_POOL_MIN": "1", "PORT": str(port)}
-        variables = merged(application_variables(claim, servers, {}) | more)
-        application = Application(claim.path, variables, port)
-        prepared = Child(application.prepare())
+        extra = {"TATAMI_WEB_WORKERS": "1", "TATAMI_POOL_MIN": "1", "PORT": str(port)}
+        variables = merge_environment(application_variables(data_folder, servers, {}) | extra)
+        application = Application(data_folder.path, variables, port)
+        prepared = ChildProcess(application.prepare())
         assert prepared.process.wait() == 0
-        prepared.end()
+        prepared.kill()
         assert servers.admin_url is not None
-        web = Child(application.web())
+        web = ChildProcess(application.web())
         site = Installation(
             folder, make_conninfo(servers.admin_url), servers.children[0], web, port, variables
         )
         try:
-            site.revive()
+            site.restart_dead()
             yield site
         finally:
             web.stop()
 
 
 @dataclass
-class Visitor:
-    """Somebody who knocks at the door of dojos all the time, and remembers how he was answered."""
+class Poller:
+    """Sends requests to dojos continuously, and stores the responses."""
 
     site: Installation
     slugs: list[str]
     seen: dict[str, list[Answer]] = field(default_factory=dict)
 
     @contextmanager
-    def knocking(self) -> Iterator[None]:
-        """Knock until the block is left, and once more when every process has heard of what was done in it."""
+    def polling(self) -> Iterator[None]:
+        """Poll deadline the end of the block, and once extra when every process knows the result."""
         over = threading.Event()
 
-        def knock() -> None:
-            while not over.wait(KNOCKS_EVERY_SECONDS):
+        def poll() -> None:
+            while not over.wait(POLL_SECONDS):
                 for slug in self.slugs:
-                    self.knock(slug)
+                    self.poll(slug)
 
-        thread = threading.Thread(target=knock)
+        thread = threading.Thread(target=poll)
         thread.start()
         try:
             yield
         finally:
             over.set()
             thread.join()
-        time.sleep(HEARD_WITHIN_SECONDS)
+        time.sleep(KNOWN_EVERYWHERE_WITHIN_SECONDS)
         for slug in self.slugs:
-            self.knock(slug)
+            self.poll(slug)
 
-    def knock(self, slug: str) -> None:
+    def poll(self, slug: str) -> None:
         answer = self.site.ask("GET", f"{slug}.localhost", "/me")
         if answer is not None:
             self.seen.setdefault(slug, []).append((answer[0], answer[1]["error"]["code"]))
 
     def assert_served(self, slug: str) -> None:
-        """Assert that the dojo was not there, and then served, and nothing else."""
+        """Assert that the dojo was first not found and then served, and gave no other response."""
         seen = self.answers(slug)
-        first = seen.index(SERVES)
-        assert set(seen[:first]) <= {NOT_FOUND}, f"{slug} answered before it was whole: {set(seen[:first])}"
-        assert set(seen[first:]) == {SERVES}, f"{slug} stopped serving: {set(seen[first:])}"
+        first = seen.index(SERVED)
+        assert set(seen[:first]) <= {NOT_FOUND}, (
+            f"{slug} was served before it was complete: {set(seen[:first])}"
+        )
+        assert set(seen[first:]) == {SERVED}, f"{slug} stopped serving: {set(seen[first:])}"
 
     def assert_never_served(self, slug: str) -> None:
-        """Assert that the dojo was never there."""
-        assert set(self.answers(slug)) == {NOT_FOUND}, f"{slug} was never whole, and answered"
+        """Assert that the dojo was never found."""
+        assert set(self.answers(slug)) == {NOT_FOUND}, f"{slug} is incomplete, but was served"
 
     def answers(self, slug: str) -> list[Answer]:
-        """Return what was answered, leaving out that nobody could answer."""
-        return [answer for answer in self.seen[slug] if answer != AWAY]
+        """Return the responses without those that PostgreSQL's outage explains."""
+        return [answer for answer in self.seen[slug] if answer != UNAVAILABLE]

@@ -1,4 +1,4 @@
-"""Done-point 3 of the issue: awards come once each, whoever is killed meanwhile; and the API does not need Valkey."""
+"""Each award is given once although processes are killed, and the API works without Valkey."""
 
 import time
 from collections import Counter
@@ -14,8 +14,8 @@ from tatami.tenancy.scope import tenant_scope
 from tenant_apps.promotions.models import BatchItem, Decision
 from tenant_apps.students.models import RankEvent, Student
 from tests.attendance.factories import CheckInDojo
+from tests.chaos.background_processes import VICTIMS, BackgroundProcesses
 from tests.chaos.conftest import Api
-from tests.chaos.crew import VICTIMS, Crew
 
 STUDENTS: Final = 1_000
 KILLS: Final = 20
@@ -23,15 +23,15 @@ RESUMES_WITHIN_SECONDS: Final = 15.0
 VALKEY_AWAY_SECONDS: Final = 60.0
 ANSWERS_WITHIN_SECONDS: Final = 2.0
 HANGS_FOR_SECONDS: Final = 3.0
-"""A request waits for a Valkey that takes calls and does not answer for as long as `socket_timeout` says, once."""
+"""A request waits once for a suspended Valkey, for `socket_timeout` seconds."""
 ORPHANS_END_WITHIN_SECONDS: Final = 15.0
 OUTCOMES: Final = ("checked", "awarded", "refused", "failed", "cancelled", "reverted")
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 def rank_ladder(name: str, ranks: int) -> dict[str, Any]:
-    """Return rules by which everybody is due for the next rank, always."""
+    """Return a rank system by which every student is always eligible for the next rank."""
     codes = [f"r{number}" for number in range(1, ranks + 1)]
     steps = [
         {"from": before, "to": code, "paths": [{"name": "regular", "criteria": []}]}
@@ -50,23 +50,23 @@ def rank_ladder(name: str, ranks: int) -> dict[str, Any]:
 
 @dataclass
 class Progress:
-    """What is seen of a batch, and the pauses in it."""
+    """The progress of a batch, and its pauses."""
 
     done: int = 0
     changed_at: float = field(default_factory=time.monotonic)
-    struck_at: float = 0.0
+    killed_at: float = 0.0
     longest_pause: float = 0.0
-    """Between two changes, whatever happened in between."""
+    """Between two changes, in seconds."""
     longest_recovery: float = 0.0
-    """From the last blow before a change to that change."""
+    """From the last kill before a change to that change, in seconds."""
 
     def see(self, done: int) -> bool:
-        """Note how far it is; say whether it went on. A new batch begins with 0: that is no change."""
+        """Store the progress; return whether it changed."""
         now = time.monotonic()
         if done == self.done:
             return False
         self.longest_pause = max(self.longest_pause, now - self.changed_at)
-        self.longest_recovery = max(self.longest_recovery, now - max(self.struck_at, self.changed_at))
+        self.longest_recovery = max(self.longest_recovery, now - max(self.killed_at, self.changed_at))
         self.done, self.changed_at = done, now
         return True
 
@@ -74,77 +74,77 @@ class Progress:
         self.done, self.changed_at = 0, time.monotonic()
 
     @property
-    def standing_still(self) -> float:
-        """Seconds since the last change or blow."""
-        return time.monotonic() - max(self.changed_at, self.struck_at)
+    def seconds_without_progress(self) -> float:
+        """Seconds since the last change or kill."""
+        return time.monotonic() - max(self.changed_at, self.killed_at)
 
 
 @dataclass
-class Blows:
-    """Who is killed next, and when: some time after work went on; sometimes right after another."""
+class KillSchedule:
+    """Which process is killed next, and when: some time after progress, sometimes right after another kill."""
 
     rng: Random
     victims: list[str]
     next_at: float | None = None
 
-    def work_went_on(self) -> None:
+    def progress_made(self) -> None:
         if self.next_at is None and self.victims:
             self.next_at = time.monotonic() + self.rng.uniform(0.0, 1.5)
 
     def is_due(self) -> bool:
         return bool(self.victims) and self.next_at is not None and time.monotonic() >= self.next_at
 
-    def strike(self, crew: Crew) -> str:
-        who = crew.kill(self.victims.pop(), self.rng)
+    def kill_next(self, processes: BackgroundProcesses) -> str:
+        victim = processes.kill(self.victims.pop(), self.rng)
         twice = self.rng.random() < 0.25
         self.next_at = time.monotonic() + self.rng.uniform(0.0, 4.0) if twice else None
-        return who
+        return victim
 
 
-def test_awards_come_once_each_whoever_is_killed(
-    crew: Crew, api: Api, chaos_desk: CheckInDojo, rng: Random, say: Say
+def test_each_award_is_given_once_although_processes_are_killed(
+    processes: BackgroundProcesses, api: Api, chaos_dojo: CheckInDojo, rng: Random, report: Report
 ) -> None:
-    system = chaos_desk.dojo.create("/rank-systems", rank_ladder("Ladder of the killed", KILLS))
-    chaos_desk.students(STUDENTS)
+    system = chaos_dojo.dojo.create("/rank-systems", rank_ladder("Ladder of the killed processes", KILLS))
+    chaos_dojo.students(STUDENTS)
     victims = [*VICTIMS] * (KILLS // len(VICTIMS))
     rng.shuffle(victims)
-    blows, progress, finished = Blows(rng, victims), Progress(), []
-    dealt: Counter[str] = Counter()
+    schedule, progress, finished = KillSchedule(rng, victims), Progress(), []
+    kills: Counter[str] = Counter()
     today = clock.now().date()
     for number, rank in enumerate(system["ranks"]):
-        if not blows.victims:
+        if not schedule.victims:
             break
         on = today - timedelta(days=KILLS - number)
         batch = api.batch(filter={}, target_ranks=[rank["id"]], as_of=on.isoformat())
-        say(f"batch {number + 1}: {batch['total']} students")
+        report(f"batch {number + 1}: {batch['total']} students")
         began = time.monotonic()
         progress.begin()
-        blows.work_went_on()
+        schedule.progress_made()
         while batch["status"] not in {"done", "failed"}:
-            crew.look()
-            if blows.is_due():
-                dealt[blows.victims[-1]] += 1
-                who = blows.strike(crew)
-                progress.struck_at = time.monotonic()
-                say(f"killed {who}, {batch['done']} done")
-            batch = api.look_at(batch)
+            processes.restart_dead()
+            if schedule.is_due():
+                kills[schedule.victims[-1]] += 1
+                victim = schedule.kill_next(processes)
+                progress.killed_at = time.monotonic()
+                report(f"killed {victim}, {batch['done']} done")
+            batch = api.fetch(batch)
             if progress.see(batch["done"]):
-                blows.work_went_on()
-            assert progress.standing_still < 4 * RESUMES_WITHIN_SECONDS, batch
+                schedule.progress_made()
+            assert progress.seconds_without_progress < 4 * RESUMES_WITHIN_SECONDS, batch
             time.sleep(0.05)
-        say(f"batch {number + 1}: {batch['awarded']} awarded in {time.monotonic() - began:.1f} s")
+        report(f"batch {number + 1}: {batch['awarded']} awarded in {time.monotonic() - began:.1f} s")
         finished.append(batch)
-    who = ", ".join(f"{times} {name}" for name, times in sorted(dealt.items()))
-    say(f"{sum(dealt.values())} kills ({who})")
-    say(
+    summary = ", ".join(f"{times} {name}" for name, times in sorted(kills.items()))
+    report(f"{sum(kills.values())} kills ({summary})")
+    report(
         f"longest pause {progress.longest_pause:.1f} s; "
-        f"from a kill until work went on {progress.longest_recovery:.1f} s"
+        f"from a kill until the next progress {progress.longest_recovery:.1f} s"
     )
     counts = [{name: batch[name] for name in ("status", "total", "done", *OUTCOMES)} for batch in finished]
     nothing_else = dict.fromkeys(OUTCOMES, 0)
     expected = {**nothing_else, "status": "done", "total": STUDENTS, "done": STUDENTS, "awarded": STUDENTS}
     assert counts == [expected] * len(finished)
-    with tenant_scope(chaos_desk.dojo.tenant):
+    with tenant_scope(chaos_dojo.dojo.tenant):
         events = RankEvent.objects.filter(system=system["id"])
         each_once = {
             (student, rank["id"]) for student in student_ids() for rank in system["ranks"][: len(finished)]
@@ -159,11 +159,11 @@ def test_awards_come_once_each_whoever_is_killed(
         assert len(decided) == len(awarded)
     assert progress.longest_recovery <= RESUMES_WITHIN_SECONDS
     until = time.monotonic() + ORPHANS_END_WITHIN_SECONDS
-    while crew.orphans and time.monotonic() < until:
-        crew.look()
+    while processes.orphans and time.monotonic() < until:
+        processes.restart_dead()
         time.sleep(0.1)
-    say(f"what a killed worker left behind ended {crew.longest_outlived:.1f} s later at most")
-    assert crew.longest_outlived <= ORPHANS_END_WITHIN_SECONDS
+    report(f"orphans of a killed worker exited {processes.longest_orphan_life:.1f} s later at most")
+    assert processes.longest_orphan_life <= ORPHANS_END_WITHIN_SECONDS
 
 
 def student_ids() -> list[str]:
@@ -171,18 +171,18 @@ def student_ids() -> list[str]:
 
 
 def test_without_valkey_the_api_accepts_and_nothing_is_lost(
-    crew: Crew, api: Api, chaos_desk: CheckInDojo, rng: Random, say: Say
+    processes: BackgroundProcesses, api: Api, chaos_dojo: CheckInDojo, rng: Random, report: Report
 ) -> None:
-    system = chaos_desk.dojo.create("/rank-systems", rank_ladder("Ladder of the deaf", 1))
-    students = chaos_desk.students(400)
-    session = chaos_desk.session()
-    cards = chaos_desk.cards(students)
-    device = chaos_desk.device()[1]
+    system = chaos_dojo.dojo.create("/rank-systems", rank_ladder("Ladder without Valkey", 1))
+    students = chaos_dojo.students(400)
+    session = chaos_dojo.session()
+    cards = chaos_dojo.cards(students)
+    device = chaos_dojo.device()[1]
     batches: list[dict[str, Any]] = []
     slowest = 0.0
 
     def ask() -> None:
-        """Ask for a batch of ten, and scan a card."""
+        """Create a batch of ten, and scan a card."""
         nonlocal slowest
         number, asked_at = len(batches), time.monotonic()
         ten = [str(one.pk) for one in students[10 * number : 10 * number + 10]]
@@ -194,44 +194,46 @@ def test_without_valkey_the_api_accepts_and_nothing_is_lost(
         slowest = max(slowest, batch_took, time.monotonic() - asked_at)
 
     ask()
-    # Where Celery's calls go that is not set up.
-    assert crew.valkey_says("EXISTS celery") == ":0"
-    crew.may_return = False
+    # The queue of a Celery app without our settings.
+    assert processes.valkey_command("EXISTS celery") == ":0"
+    processes.may_return = False
     slowest = 0.0
-    crew.freeze("valkey")
+    processes.freeze("valkey")
     ask()
-    say(f"Valkey hangs: answered in {slowest:.2f} s")
+    report(f"Valkey hangs: answered in {slowest:.2f} s")
     assert slowest < HANGS_FOR_SECONDS
     slowest = 0.0
-    written = {name: crew.log(name).stat().st_size for name in ("worker", "beat")}
-    crew.kill("valkey", rng)
+    written = {name: processes.log(name).stat().st_size for name in ("worker", "beat")}
+    processes.kill("valkey", rng)
     away_until = time.monotonic() + VALKEY_AWAY_SECONDS
-    say(f"Valkey is away for {VALKEY_AWAY_SECONDS:.0f} s")
+    report(f"Valkey is unavailable for {VALKEY_AWAY_SECONDS:.0f} s")
     while time.monotonic() < away_until:
-        crew.look()
+        processes.restart_dead()
         ask()
         time.sleep(2)
-    noise = {name: crew.log(name).read_bytes()[size:].decode() for name, size in written.items()}
+    noise = {name: processes.log(name).read_bytes()[size:].decode() for name, size in written.items()}
     for name, text in noise.items():
-        say(f"{name} wrote {len(text.splitlines())} lines, {text.count('Traceback')} stack traces meanwhile")
-    say(f"{len(batches)} batches and as many scans were accepted, the slowest in {slowest:.2f} s")
-    crew.may_return = True
-    while not crew.is_heard():
-        crew.look()
+        report(
+            f"{name} wrote {len(text.splitlines())} lines, {text.count('Traceback')} stack traces in that time"
+        )
+    report(f"{len(batches)} batches and as many scans were accepted, the slowest in {slowest:.2f} s")
+    processes.may_return = True
+    while not processes.valkey_answers():
+        processes.restart_dead()
     back_at = time.monotonic()
     while any(batch["status"] != "done" for batch in batches):
-        crew.look()
-        batches = [batch if batch["status"] == "done" else api.look_at(batch) for batch in batches]
+        processes.restart_dead()
+        batches = [batch if batch["status"] == "done" else api.fetch(batch) for batch in batches]
         assert time.monotonic() < back_at + 60
         time.sleep(0.05)
     took = time.monotonic() - back_at
-    say(f"all was done {took:.1f} s after Valkey was back")
+    report(f"everything was done {took:.1f} s after Valkey was back")
     assert [(batch["total"], batch["awarded"]) for batch in batches] == [(10, 10)] * len(batches)
-    with tenant_scope(chaos_desk.dojo.tenant):
+    with tenant_scope(chaos_dojo.dojo.tenant):
         assert RankEvent.objects.filter(system=system["id"]).count() == 10 * len(batches)
         assert not BatchItem.objects.filter(state="queued").exists()
-    assert len(chaos_desk.rows(class_session=session.pk)) == len(batches)
+    assert len(chaos_dojo.rows(class_session=session.pk)) == len(batches)
     assert slowest < ANSWERS_WITHIN_SECONDS
     assert took <= RESUMES_WITHIN_SECONDS
-    # Celery tells once of a message that it could not acknowledge when Valkey went; it is the minute that is quiet.
+    # Celery logs once that it could not acknowledge a message. It must not log more during the outage.
     assert all(text.count("Traceback") <= 3 for text in noise.values())

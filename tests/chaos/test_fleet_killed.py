@@ -1,6 +1,6 @@
-"""Done-point 3 of the issue: a fleet with a few poisoned dojos is migrated although its runner is killed twice.
+"""A fleet with a few dojos that cannot be migrated is migrated although the command is killed twice.
 
-`FLEET_DOJOS=500 make test-chaos ARGS="-k fleet"` is the issue's size.
+`FLEET_DOJOS=500 make test-chaos ARGS="-k fleet"` runs the full size.
 """
 
 import os
@@ -15,42 +15,46 @@ from typing import Any, Final
 import orjson
 import pytest
 from psycopg import sql
+from shared_apps.tenants.fleet.processes import processes
 
-from shared_apps.tenants import schemas
-from shared_apps.tenants.fleet.crew import crew
 from shared_apps.tenants.models import Tenant
 from shared_apps.tenants.provisioning import migrate_all
-from tatami.embedded.environment import ROOT
+from shared_apps.tenants.schema import ddl
+from tatami.embedded.data_folder import ROOT
 from tatami.ids import uuid7
 from tatami.tenancy.scope import platform_scope
-from tests.support.committed_dojos import superuser_of
-from tests.tenants import future
+from tests.support.committed import superuser_connection
+from tests.tenants import future_migrations
 
 DOJOS: Final = int(os.environ.get("FLEET_DOJOS", "120"))
-POISONED: Final = 3
+BROKEN: Final = 3
 KILLS: Final = 2
-PATIENCE_SECONDS: Final = 60.0
-"""For one dojo more to be migrated."""
+TIMEOUT_SECONDS: Final = 60.0
+"""To wait for the migration of one more dojo."""
 
 
 @pytest.fixture
 def fleet(
-    django_db_setup: None, django_db_blocker: Any, database_name: str, say: Callable[[str], None]
+    django_db_setup: None, django_db_blocker: Any, database_name: str, report: Callable[[str], None]
 ) -> Iterator[list[Tenant]]:
-    """Dojos of the present version, in a database of their own."""
-    with django_db_blocker.unblock(), future.database_of_its_own(f"{database_name}_fleet"), platform_scope():
+    """Dojos of the current schema version, in a database of their own."""
+    with (
+        django_db_blocker.unblock(),
+        future_migrations.database_of_its_own(f"{database_name}_fleet"),
+        platform_scope(),
+    ):
         migrate_all()
         began = time.monotonic()
-        with crew(4) as team:
-            dojos = [future.result() for _, future in team.each(made, range(DOJOS))]
-        say(f"{DOJOS} dojos were made in {time.monotonic() - began:.0f} s")
+        with processes(4) as team:
+            dojos = [future_migrations.result() for _, future_migrations in team.each(made, range(DOJOS))]
+        report(f"{DOJOS} dojos were made in {time.monotonic() - began:.0f} s")
         yield sorted(dojos, key=lambda dojo: dojo.pk)
 
 
 def made(number: int) -> Tenant:
     tenant_id = uuid7()
     schema = f"t_{tenant_id.hex}"
-    version = schemas.build_schema(schema, tenant_id)
+    version = ddl.build_schema(schema, tenant_id)
     with platform_scope():
         return Tenant.objects.create(
             id=tenant_id,
@@ -65,23 +69,23 @@ def made(number: int) -> Tenant:
 
 @pytest.fixture
 def superuser(fleet: list[Tenant], database_name: str) -> Iterator[Any]:
-    with superuser_of(f"{database_name}_fleet") as connection:
+    with superuser_connection(f"{database_name}_fleet") as connection:
         yield connection
 
 
 class Commands:
-    """The command line of the version that comes next."""
+    """The commands of the next version of the code."""
 
     def __init__(self, folder: Path) -> None:
-        future.write_future(
+        future_migrations.write_future(
             folder,
             {
-                "nickname": future.ADD_NICKNAME,
-                "visits": future.ADD_VISITS,
-                "by_nickname": future.INDEX_NICKNAME,
+                "nickname": future_migrations.ADD_NICKNAME,
+                "visits": future_migrations.ADD_VISITS,
+                "by_nickname": future_migrations.INDEX_NICKNAME,
             },
         )
-        self._environment = future.environment(folder)
+        self._environment = future_migrations.environment(folder)
 
     def start(self, *args: str) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
@@ -93,44 +97,44 @@ class Commands:
         )
 
     def run(self, *args: str) -> tuple[int, Any]:
-        """Return exit code and JSON."""
+        """Run a command; return its exit code and its JSON."""
         process = self.start(*args)
         out, _ = process.communicate()
         return process.returncode, orjson.loads(out)
 
 
-def test_a_runner_that_is_killed_twice_leaves_no_work_to_hands(
-    fleet: list[Tenant], superuser: Any, tmp_path: Path, rng: Random, say: Callable[[str], None]
+def test_a_migration_that_is_killed_twice_needs_no_repair_by_hand(
+    fleet: list[Tenant], superuser: Any, tmp_path: Path, rng: Random, report: Callable[[str], None]
 ) -> None:
-    poisoned = {dojo.slug for dojo in rng.sample(fleet, POISONED)}
+    broken = {dojo.slug for dojo in rng.sample(fleet, BROKEN)}
     for dojo in fleet:
-        if dojo.slug in poisoned:
+        if dojo.slug in broken:
             table = sql.Identifier(dojo.schema_name, "students_student")
             superuser.execute(sql.SQL("ALTER TABLE {} ADD nickname integer").format(table))
     commands = Commands(tmp_path)
     present = fleet[0].schema_version
-    for at in sorted(rng.sample(range(1, DOJOS - POISONED - 1), KILLS)):
+    for at in sorted(rng.sample(range(1, DOJOS - BROKEN - 1), KILLS)):
         process = commands.start("migrate_fleet", "--wait", "--json")
         wait_for(lambda at=at: migrated(superuser, present) >= at)
         process.kill()
         process.communicate()
-        say(f"killed when {migrated(superuser, present)} of {DOJOS} were migrated: {states(superuser)}")
-    code, report = commands.run("migrate_fleet", "--wait", "--json")
-    say(f"the third run: {report['migrated']} of {report['behind']} in {report['seconds']:.1f} s")
-    for one in report["failed"]:
-        say(f"{one['slug']}: {one['reason'][:90]}")
-    assert (code, report["left"], report["stopped"]) == (1, 0, None)
-    assert {one["slug"] for one in report["failed"]} == poisoned
-    assert all("nickname" in one["reason"] for one in report["failed"])
-    assert migrated(superuser, present) == DOJOS - POISONED
-    assert states(superuser) == {"done": DOJOS - POISONED, "failed": POISONED}
+        report(f"killed when {migrated(superuser, present)} of {DOJOS} were migrated: {states(superuser)}")
+    code, result = commands.run("migrate_fleet", "--wait", "--json")
+    report(f"the third run: {result['migrated']} of {result['behind']} in {result['seconds']:.1f} s")
+    for one in result["failed"]:
+        report(f"{one['slug']}: {one['reason'][:90]}")
+    assert (code, result["left"], result["stopped"]) == (1, 0, None)
+    assert {one["slug"] for one in result["failed"]} == broken
+    assert all("nickname" in one["reason"] for one in result["failed"])
+    assert migrated(superuser, present) == DOJOS - BROKEN
+    assert states(superuser) == {"done": DOJOS - BROKEN, "failed": BROKEN}
     code, checked = commands.run("tenant_check", "--json")
     assert (code, checked["checked"]) == (1, DOJOS)
-    assert {one["slug"] for one in checked["dojos"] if one["faults"]} == poisoned
+    assert {one["slug"] for one in checked["dojos"] if one["faults"]} == broken
 
 
 def migrated(superuser: Any, present: str) -> int:
-    """How many dojos are not of the present version any more."""
+    """Return how many dojos have left the current schema version."""
     query = "SELECT count(*) FROM tenants_tenant WHERE schema_version <> %s"
     number: int = superuser.execute(query, [present]).fetchone()[0]
     return number
@@ -143,7 +147,7 @@ def states(superuser: Any) -> dict[str, int]:
 
 
 def wait_for(reached: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not reached():
-        assert time.monotonic() < until
+        assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Done-point 2 of the issue: everybody is mailed, whoever is killed meanwhile, and hardly anybody twice."""
+"""Every recipient gets the mail although processes are killed, and few get it twice."""
 
 import logging
 import time
@@ -17,27 +17,27 @@ from tatami.tenancy.scope import tenant_scope
 from tenant_apps.notifications.models import Delivery
 from tenant_apps.students.models import Student
 from tests.attendance.factories import CheckInDojo
+from tests.chaos.background_processes import VICTIMS, BackgroundProcesses
 from tests.chaos.conftest import Api
-from tests.chaos.crew import VICTIMS, Crew
 from tests.chaos.test_award_batches import Progress
 from tests.notifications.recording_smtp import RecordingSmtpServer, smtp_server
 
 MAILS: Final = 5_000
-LETTERS: Final = 5
-EACH: Final = MAILS // LETTERS
+NOTIFICATIONS: Final = 5
+EACH: Final = MAILS // NOTIFICATIONS
 KILLS: Final = 20
-STANDS_STILL_SECONDS: Final = 60.0
-SETTLED_WITHIN_SECONDS: Final = 30.0
+STALLED_AFTER_SECONDS: Final = 60.0
+DONE_WITHIN_SECONDS: Final = 30.0
 SENDERS: Final = ("worker", "pool child")
-"""Whose end may cost a duplicate: beat and Valkey send nothing."""
+"""Processes whose kill may cause a duplicate. Beat and Valkey send no mail."""
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @pytest.fixture(autouse=True)
 def smtp(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[RecordingSmtpServer]:
-    """A mail server in this process, which nobody kills; whoever is started later sends to it, as fast as it goes."""
-    caplog.set_level(logging.WARNING, "mail.log")  # it tells of every command that it hears
+    """A mail server in the test process. Processes that start later send to it, without a rate limit."""
+    caplog.set_level(logging.WARNING, "mail.log")  # it logs every SMTP command
     with smtp_server() as sink:
         monkeypatch.setenv("EMAIL_URL", f"smtp://127.0.0.1:{settings.EMAIL_PORT}")
         monkeypatch.setenv("TATAMI_MAILS_PER_MINUTE", "0")
@@ -45,8 +45,8 @@ def smtp(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> I
 
 
 @dataclass
-class Blows:
-    """Who is killed next, and when: after so many mails, on a machine of any speed; sometimes right after another."""
+class KillSchedule:
+    """Which process is killed next, and when: after a number of mails, sometimes right after another kill."""
 
     rng: Random
     victims: list[str]
@@ -57,90 +57,101 @@ class Blows:
         again = self.again_at is not None and time.monotonic() >= self.again_at
         return bool(self.victims) and (again or mailed >= self.after_mails[0])
 
-    def strike(self, crew: Crew) -> str:
+    def kill_next(self, processes: BackgroundProcesses) -> str:
         self.after_mails.pop(0)
-        who = crew.kill(self.victims.pop(), self.rng)
+        victim = processes.kill(self.victims.pop(), self.rng)
         twice = self.rng.random() < 0.25
         self.again_at = time.monotonic() + self.rng.uniform(0.0, 4.0) if twice else None
-        return who
+        return victim
 
 
-def readers(check_in_dojo: CheckInDojo) -> tuple[list[str], set[str]]:
-    """Make students with an address each; return their ids and the addresses."""
-    made = [one.pk for one in check_in_dojo.students(MAILS)]
-    with tenant_scope(check_in_dojo.dojo.tenant):
+def create_recipients(desk: CheckInDojo) -> tuple[list[str], set[str]]:
+    """Create students with an address each; return their ids and the addresses."""
+    made = [one.pk for one in desk.students(MAILS)]
+    with tenant_scope(desk.dojo.tenant):
         address = Concat(Cast("pk", CharField()), Value("@example.com"))
         assert Student.objects.filter(pk__in=made).update(email=address) == MAILS
     ids = [str(pk) for pk in made]
     return ids, {f"{one}@example.com" for one in ids}
 
 
-def letter_to(api: Api, students: list[str]) -> dict[str, Any]:
-    """Have a letter sent; return the notification."""
+def notify(api: Api, students: list[str]) -> dict[str, Any]:
+    """Create a notification to students; return it."""
     body = {
         "audience": {"students": students},
         "subject": "News for {{ student }}",
         "body": "{{ recipient }}!",
     }
-    status, letter = api.ask("POST", "/notifications", body)
-    assert (status, letter["total"]) == (202, EACH), letter
-    return dict(letter)
+    status, notification = api.ask("POST", "/notifications", body)
+    assert (status, notification["total"]) == (202, EACH), notification
+    return dict(notification)
 
 
-def look_at(api: Api, letter: dict[str, Any]) -> dict[str, Any]:
-    """Return the notification as it is now, counted."""
-    status, found = api.ask("GET", f"/notifications/{letter['id']}")
+def fetch(api: Api, notification: dict[str, Any]) -> dict[str, Any]:
+    """Fetch the notification with its counts."""
+    status, found = api.ask("GET", f"/notifications/{notification['id']}")
     assert status == 200, found
     return {name: found[name] for name in ("id", "status", "total", "queued", "sent", "failed", "skipped")}
 
 
-def test_everybody_is_mailed_whoever_is_killed(
-    smtp: RecordingSmtpServer, crew: Crew, api: Api, chaos_desk: CheckInDojo, rng: Random, say: Say
+def test_every_recipient_gets_the_mail_although_processes_are_killed(
+    smtp: RecordingSmtpServer,
+    processes: BackgroundProcesses,
+    api: Api,
+    chaos_dojo: CheckInDojo,
+    rng: Random,
+    report: Report,
 ) -> None:
-    students, addresses = readers(chaos_desk)
+    students, addresses = create_recipients(chaos_dojo)
     victims = [*VICTIMS] * (KILLS // len(VICTIMS))
     rng.shuffle(victims)
-    blows = Blows(rng, victims, sorted(rng.sample(range(MAILS - EACH // 4), KILLS)))
-    progress, dealt, letters = Progress(), Counter[str](), list[dict[str, Any]]()
+    schedule = KillSchedule(rng, victims, sorted(rng.sample(range(MAILS - EACH // 4), KILLS)))
+    progress, kills, notifications = Progress(), Counter[str](), list[dict[str, Any]]()
     began, mailed = time.monotonic(), 0
-    while mailed < MAILS or blows.victims:
-        crew.look()
-        # The next one is asked for while the one before goes out: two workers then send at the same time.
-        if len(letters) < LETTERS and mailed >= (len(letters) - 0.5) * EACH:
-            letters.append(letter_to(api, students[EACH * len(letters) : EACH * (len(letters) + 1)]))
-            say(f"letter {len(letters)} to {EACH} students, {mailed} mailed")
-        if blows.are_due(mailed):
-            dealt[blows.victims[-1]] += 1
-            who = blows.strike(crew)
-            progress.struck_at = time.monotonic()
-            say(f"killed {who}, {mailed} mailed")
+    while mailed < MAILS or schedule.victims:
+        processes.restart_dead()
+        # Create the next notification while the previous one is sent, so that two workers send at the same time.
+        if len(notifications) < NOTIFICATIONS and mailed >= (len(notifications) - 0.5) * EACH:
+            notifications.append(
+                notify(api, students[EACH * len(notifications) : EACH * (len(notifications) + 1)])
+            )
+            report(f"notification {len(notifications)} to {EACH} students, {mailed} mailed")
+        if schedule.are_due(mailed):
+            kills[schedule.victims[-1]] += 1
+            victim = schedule.kill_next(processes)
+            progress.killed_at = time.monotonic()
+            report(f"killed {victim}, {mailed} mailed")
         mailed = len({*smtp.recipients})
         progress.see(mailed)
-        assert progress.standing_still < STANDS_STILL_SECONDS, [look_at(api, one) for one in letters]
+        assert progress.seconds_without_progress < STALLED_AFTER_SECONDS, [
+            fetch(api, one) for one in notifications
+        ]
         time.sleep(0.02)
     took = time.monotonic() - began
-    until, shown = time.monotonic() + SETTLED_WITHIN_SECONDS, list[dict[str, Any]]()
+    until, shown = time.monotonic() + DONE_WITHIN_SECONDS, list[dict[str, Any]]()
     while {one["status"] for one in shown} != {"done"}:
-        crew.look()
+        processes.restart_dead()
         assert time.monotonic() < until, shown
-        shown = [look_at(api, one) for one in letters]
+        shown = [fetch(api, one) for one in notifications]
     message_ids = Counter(str(mail["Message-ID"]) for mail in smtp.taken)
     duplicates = message_ids.total() - len(message_ids)
-    who = ", ".join(f"{times} {name}" for name, times in sorted(dealt.items()))
-    say(f"{dealt.total()} kills ({who})")
-    say(f"{mailed} addresses mailed in {took:.1f} s, {duplicates} duplicates, {smtp.connections} connections")
-    say(
+    summary = ", ".join(f"{times} {name}" for name, times in sorted(kills.items()))
+    report(f"{kills.total()} kills ({summary})")
+    report(
+        f"{mailed} addresses mailed in {took:.1f} s, {duplicates} duplicates, {smtp.connections} connections"
+    )
+    report(
         f"longest pause {progress.longest_pause:.1f} s; "
-        f"from a kill until work went on {progress.longest_recovery:.1f} s"
+        f"from a kill until the next progress {progress.longest_recovery:.1f} s"
     )
     assert {*smtp.recipients} == addresses
     counts = [{name: count for name, count in one.items() if name != "id"} for one in shown]
     all_sent = {"status": "done", "total": EACH, "queued": 0, "sent": EACH, "failed": 0, "skipped": 0}
-    assert counts == [all_sent] * LETTERS
-    with tenant_scope(chaos_desk.dojo.tenant):
-        rows = Delivery.objects.filter(notification__in=[one["id"] for one in letters])
+    assert counts == [all_sent] * NOTIFICATIONS
+    with tenant_scope(chaos_dojo.dojo.tenant):
+        rows = Delivery.objects.filter(notification__in=[one["id"] for one in notifications])
         assert {*rows.values_list("state", "reason")} == {("sent", "")}
         by_id = {f"<{pk}@localhost>": address for pk, address in rows.values_list("pk", "address")}
     assert {(str(mail["Message-ID"]), str(mail["To"])) for mail in smtp.taken} == {*by_id.items()}
     assert len(by_id) == MAILS
-    assert duplicates <= sum(dealt[name] for name in SENDERS)
+    assert duplicates <= sum(kills[name] for name in SENDERS)

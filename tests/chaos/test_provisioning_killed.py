@@ -1,6 +1,6 @@
-"""Done-point 2 of the issue: whoever is killed while dojos are made and purged, each is whole in the end, or gone.
+"""Processes are killed while dojos are created and purged. In the end each dojo is complete, or gone.
 
-And none that is half made ever answered anything but 404.
+A dojo that is being created never answers anything but 404.
 """
 
 import threading
@@ -12,61 +12,61 @@ from typing import Any, Final
 
 import pytest
 
-from tests.chaos.installation import Installation, Visitor
-from tests.support.catalogue import facts
+from tests.chaos.installation import Installation, Poller
+from tests.support.catalogue import schema_facts
 
 ROUNDS: Final = 20
-MAKERS: Final = 3
-LATEST_BLOW_SECONDS: Final = {"web process": 1.5, "owner's sessions": 0.8, "PostgreSQL": 0.8}
-"""A web process that was started just now takes longer for its first dojos."""
+DOJOS_PER_ROUND: Final = 3
+LATEST_KILL_SECONDS: Final = {"web process": 1.5, "owner's sessions": 0.8, "PostgreSQL": 0.8}
+"""A new web process takes longer for its first dojos."""
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-@pytest.mark.parametrize("victim", LATEST_BLOW_SECONDS)
-def test_a_dojo_is_whole_or_gone_whoever_is_killed(
-    installation: Installation, rng: Random, say: Say, victim: str
+@pytest.mark.parametrize("victim", LATEST_KILL_SECONDS)
+def test_a_dojo_is_complete_or_gone_after_a_kill(
+    installation: Installation, rng: Random, report: Report, victim: str
 ) -> None:
     outcomes: Counter[str] = Counter()
     with installation.superuser() as superuser:
         _, model_id, model_schema = installation.dojos()["seishin"]
-        model = facts(superuser, model_schema, model_id)
-    doomed: dict[str, Any] = {}
+        model = schema_facts(superuser, model_schema, model_id)
+    to_purge: dict[str, Any] = {}
     for number in range(ROUNDS):
-        slugs = [f"{victim[:3].lower()}-{number}-{one}" for one in range(MAKERS)]
-        visitor = Visitor(installation, slugs)
-        answers = _struck(installation, rng, victim, visitor, doomed)
+        slugs = [f"{victim[:3].lower()}-{number}-{one}" for one in range(DOJOS_PER_ROUND)]
+        poller = Poller(installation, slugs)
+        answers = _kill_during_requests(installation, rng, victim, poller, to_purge)
         left = installation.dojos()
         for slug in slugs:
             if slug in left:
                 status, tenant_id, schema = left[slug]
                 assert status == "active"
-                visitor.assert_served(slug)
+                poller.assert_served(slug)
                 with installation.superuser() as superuser:
-                    assert facts(superuser, schema, tenant_id) == model
+                    assert schema_facts(superuser, schema, tenant_id) == model
                     count = superuser.execute(f'SELECT count(*) FROM "{schema}".accounts_user').fetchone()
                 assert count == (1,)
             else:
-                visitor.assert_never_served(slug)
-                assert answers[slug] != 201, f"{slug} was promised"
+                poller.assert_never_served(slug)
+                assert answers[slug] != 201, f"{slug} was reported as created"
             outcomes["made" if slug in left else "not made"] += 1
-        for slug in doomed:
-            # With its row went its schema and files; otherwise it waits for its grace period to end.
+        for slug in to_purge:
+            # Its schema and files are deleted with its row. Otherwise it waits for the end of its grace period.
             assert left[slug][0] == "deleting" if slug in left else answers[slug] in (204, 404, 503, None)
             outcomes["kept" if slug in left else "purged"] += 1
         assert installation.strange_schemas() == []
-        installation.checked()
+        installation.check_all_dojos()
         said = ", ".join(f"{slug}: {answer}" for slug, answer in answers.items())
-        say(f"round {number + 1}: {victim} killed; {said}")
-        doomed = {slug: left[slug][1] for slug in slugs if slug in left}
-    say(", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items())))
-    assert {"made", "not made", "purged"} <= set(outcomes), "the blows came all too early, or too late"
+        report(f"round {number + 1}: {victim} killed; {said}")
+        to_purge = {slug: left[slug][1] for slug in slugs if slug in left}
+    report(", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items())))
+    assert {"made", "not made", "purged"} <= set(outcomes), "all kills came too early or too late"
 
 
-def _struck(
-    site: Installation, rng: Random, victim: str, visitor: Visitor, doomed: dict[str, Any]
+def _kill_during_requests(
+    site: Installation, rng: Random, victim: str, poller: Poller, to_purge: dict[str, Any]
 ) -> dict[str, int | None]:
-    """Have dojos made and purged, all at once, and strike; return how each request was answered."""
+    """Create and purge dojos at the same time, and kill the victim; return the status of each response."""
     token = site.token()
     answers: dict[str, int | None] = {}
 
@@ -75,21 +75,21 @@ def _struck(
         answers[slug] = answer[0] if answer else None
 
     requests = []
-    for slug in visitor.slugs:
+    for slug in poller.slugs:
         body = {"name": slug, "slug": slug, "admin": {"email": "head@example.com"}}
         requests.append(threading.Thread(target=ask, args=(slug, "/tenants", body)))
-    for slug, tenant_id in doomed.items():
+    for slug, tenant_id in to_purge.items():
         assert site.ask("DELETE", "localhost", f"/tenants/{tenant_id}", token=token)[0] == 202
         requests.append(
             threading.Thread(target=ask, args=(slug, f"/tenants/{tenant_id}/purge", {"confirm": slug}))
         )
-    with visitor.knocking():
+    with poller.polling():
         for request in requests:
             request.start()
-        time.sleep(rng.uniform(0.0, LATEST_BLOW_SECONDS[victim]))
+        time.sleep(rng.uniform(0.0, LATEST_KILL_SECONDS[victim]))
         site.kill(victim, rng)
         for request in requests:
             request.join()
-        site.revive()
-        site.swept()
+        site.restart_dead()
+        site.sweep_until_clear()
     return answers

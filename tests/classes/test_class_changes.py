@@ -24,7 +24,7 @@ from tests.classes.factories import (
 from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.now import NOW
-from tests.support.responses import done
+from tests.support.responses import ok
 
 
 def change_class(dojo: Dojo, group: dict[str, Any], **body: Any) -> Any:
@@ -32,15 +32,15 @@ def change_class(dojo: Dojo, group: dict[str, Any], **body: Any) -> Any:
 
 
 def starts(dojo: Dojo, **query: str) -> list[str]:
-    return [row["starts_at"] for row in factories.sessions(dojo, **query)]
+    return [row["starts_at"] for row in factories.list_sessions(dojo, **query)]
 
 
 def test_a_change_does_not_reach_past_sessions(dojo: Dojo) -> None:
     group = factories.training_class(dojo)
-    done(dojo.admin.patch(f"/classes/{group['id']}", {"name": "Advanced", "location": "Hall B"}))
+    ok(dojo.admin.patch(f"/classes/{group['id']}", {"name": "Advanced", "location": "Hall B"}))
     names = {
         row["local_date"]: row["name"]
-        for row in factories.sessions(dojo, **{"from": "2026-06-01", "to": "2026-06-22"})
+        for row in factories.list_sessions(dojo, **{"from": "2026-06-01", "to": "2026-06-22"})
     }
     assert names == {
         "2026-06-01": "Evening class",
@@ -53,7 +53,7 @@ def test_a_change_does_not_reach_past_sessions(dojo: Dojo) -> None:
 def test_a_change_applies_from_the_given_day(dojo: Dojo) -> None:
     group = factories.training_class(dojo)
     change = {"recurrence": {**factories.SCHEDULE, "start_time": "19:00"}, "apply_from": "2026-06-22"}
-    done(dojo.admin.patch(f"/classes/{group['id']}", change))
+    ok(dojo.admin.patch(f"/classes/{group['id']}", change))
     assert starts(dojo, **{"class": group["id"], "from": "2026-06-15", "to": "2026-06-28"}) == [
         "2026-06-15T16:30:00Z",
         "2026-06-22T17:00:00Z",
@@ -63,19 +63,19 @@ def test_a_change_applies_from_the_given_day(dojo: Dojo) -> None:
 def test_a_change_does_not_reach_sessions_with_attendance(dojo: Dojo) -> None:
     group = factories.training_class(dojo)
     attended = factories.attendance(dojo, factories.student(dojo), factories.session_today(dojo, group))
-    done(
+    ok(
         dojo.admin.patch(
             f"/classes/{group['id']}", {"recurrence": {**factories.SCHEDULE, "start_time": "19:00"}}
         )
     )
-    today = factories.sessions(dojo, **{"class": group["id"], "from": "2026-06-15", "to": "2026-06-15"})
+    today = factories.list_sessions(dojo, **{"class": group["id"], "from": "2026-06-15", "to": "2026-06-15"})
     assert [row["id"] for row in today] == [attended["class_session"]["id"]], "and no second one beside it"
 
 
 def test_sessions_keep_their_ids_when_their_class_changes(dojo: Dojo) -> None:
     group = create_class(dojo)
     before = {one["local_date"]: one["id"] for one in list_sessions(dojo)}
-    done(change_class(dojo, group, name="Advanced", recurrence={**MONDAYS, "weekdays": ["mo", "we"]}))
+    ok(change_class(dojo, group, name="Advanced", recurrence={**MONDAYS, "weekdays": ["mo", "we"]}))
     after = {one["local_date"]: one["id"] for one in list_sessions(dojo)}
     assert before.items() <= after.items()
     assert len(after) > len(before)
@@ -102,9 +102,9 @@ def test_sessions_are_generated_from_the_first_day_of_the_recurrence(dojo: Dojo)
 def test_an_archived_class_has_no_future_sessions_and_a_restored_one_has(dojo: Dojo) -> None:
     group = factories.training_class(dojo)
     ahead = {"class": group["id"], "from": "2026-06-16", "to": "2026-06-30"}
-    done(dojo.admin.delete(f"/classes/{group['id']}"), 204)
+    ok(dojo.admin.delete(f"/classes/{group['id']}"), 204)
     assert starts(dojo, **ahead) == []
-    done(dojo.admin.patch(f"/classes/{group['id']}", {"archived": False}))
+    ok(dojo.admin.patch(f"/classes/{group['id']}", {"archived": False}))
     assert starts(dojo, **ahead) == ["2026-06-22T16:30:00Z", "2026-06-29T16:30:00Z"]
 
 

@@ -7,13 +7,13 @@ import pytest
 from tests.classes.factories import MONDAYS, create_class
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import done, invalid, path_of, refusal
+from tests.support.responses import assert_error, assert_invalid, ok, url_path
 
 WEEK = {"from": "2026-06-15", "to": "2026-06-28"}
 
 
 def starts(dojo: Dojo, **query: str) -> list[str]:
-    return [row["starts_at"] for row in factories.sessions(dojo, **query)]
+    return [row["starts_at"] for row in factories.list_sessions(dojo, **query)]
 
 
 def test_a_class_shows_every_field(dojo: Dojo) -> None:
@@ -27,7 +27,7 @@ def test_a_class_shows_every_field(dojo: Dojo) -> None:
         "location": "Hall A",
         "instructors": [str(teacher.pk)],
         "capacity": 20,
-        "min_rank": factories.rank(system, "5-kyu"),
+        "min_rank": factories.rank_id(system, "5-kyu"),
         "counts_toward_promotion": False,
         "recurrence": {**factories.SCHEDULE, "until": "2026-12-31"},
         "expected_attendance": {"per_week": 2, "rate": 0.8},
@@ -51,7 +51,7 @@ def test_a_class_shows_every_field(dojo: Dojo) -> None:
 @pytest.mark.parametrize("missing", ["name", "recurrence"])
 def test_only_name_and_recurrence_are_required(dojo: Dojo, missing: str) -> None:
     body = {"name": "Kids", "recurrence": factories.SCHEDULE}
-    invalid(dojo.admin.post("/classes", {k: v for k, v in body.items() if k != missing}), missing)
+    assert_invalid(dojo.admin.post("/classes", {k: v for k, v in body.items() if k != missing}), missing)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_only_name_and_recurrence_are_required(dojo: Dojo, missing: str) -> None
 )
 def test_a_recurrence_with_a_bad_value_is_refused(dojo: Dojo, change: dict[str, Any], field: str) -> None:
     body = {"name": "Kids", "recurrence": {**factories.SCHEDULE, **change}}
-    details = refusal(dojo.admin.post("/classes", body), 400, "validation_error")
+    details = assert_error(dojo.admin.post("/classes", body), 400, "validation_error")
     assert field in details
 
 
@@ -91,7 +91,7 @@ def test_a_recurrence_with_a_bad_value_is_refused(dojo: Dojo, change: dict[str, 
 )
 def test_a_class_with_a_bad_value_is_refused(dojo: Dojo, field: str, value: Any) -> None:
     body = {"name": "Kids", "recurrence": factories.SCHEDULE, field: value}
-    details = refusal(dojo.admin.post("/classes", body), 400, "validation_error")
+    details = assert_error(dojo.admin.post("/classes", body), 400, "validation_error")
     assert {path.partition(".")[0] for path in details} == {field}
 
 
@@ -104,13 +104,13 @@ def test_expected_attendance_is_stored(dojo: Dojo, said: dict[str, Any]) -> None
 @pytest.mark.parametrize("name", ["per_week", "rate"])
 def test_expected_attendance_must_be_a_number_within_bounds(dojo: Dojo, name: str, value: Any) -> None:
     body = {"name": "Evening", "recurrence": MONDAYS, "expected_attendance": {name: value}}
-    invalid(dojo.admin.post("/classes", body), f"expected_attendance.{name}")
+    assert_invalid(dojo.admin.post("/classes", body), f"expected_attendance.{name}")
 
 
 def test_only_staff_may_be_instructors(dojo: Dojo) -> None:
     assert dojo.student.user is not None
     body = {"name": "Kids", "recurrence": factories.SCHEDULE, "instructors": [str(dojo.student.user.pk)]}
-    invalid(dojo.admin.post("/classes", body), "instructors.0")
+    assert_invalid(dojo.admin.post("/classes", body), "instructors.0")
 
 
 def test_a_recurrence_that_names_a_start_twice_is_refused(dojo: Dojo) -> None:
@@ -147,7 +147,7 @@ def test_a_session_shows_every_field(dojo: Dojo) -> None:
         "status": "scheduled",
     }
     assert wanted.items() <= session.items()
-    assert done(dojo.admin.get(f"/class-sessions/{session['id']}")).items() >= session.items()
+    assert ok(dojo.admin.get(f"/class-sessions/{session['id']}")).items() >= session.items()
 
 
 def test_a_class_keeps_its_local_time_when_the_clocks_change(dojo: Dojo) -> None:
@@ -165,11 +165,11 @@ def test_sessions_end_with_the_recurrence(dojo: Dojo) -> None:
 
 def test_the_schedule_without_dates_begins_today(dojo: Dojo) -> None:
     factories.training_class(dojo)
-    assert factories.sessions(dojo)[0]["local_date"] == "2026-06-15"
+    assert factories.list_sessions(dojo)[0]["local_date"] == "2026-06-15"
 
 
 def test_sessions_in_a_hundred_years_are_refused(dojo: Dojo) -> None:
-    invalid(dojo.admin.get("/class-sessions?from=2026-01-01&to=2126-01-01"), "to")
+    assert_invalid(dojo.admin.get("/class-sessions?from=2026-01-01&to=2126-01-01"), "to")
 
 
 # --- enrolments ---------------------------------------------------------------------------------------------
@@ -178,20 +178,20 @@ def test_sessions_in_a_hundred_years_are_refused(dojo: Dojo) -> None:
 def test_a_student_is_enrolled_and_leaves(dojo: Dojo) -> None:
     who, group = factories.student(dojo), factories.training_class(dojo)
     path = f"/classes/{group['id']}/enrolments"
-    enrolment = done(dojo.admin.post(path, {"student": who["id"]}), 201)
+    enrolment = ok(dojo.admin.post(path, {"student": who["id"]}), 201)
     assert enrolment["student"] == {"id": who["id"], "name": "Mika Sato"}
-    assert [row["student"]["id"] for row in done(dojo.admin.get(path))["results"]] == [who["id"]]
-    done(dojo.admin.delete(f"{path}/{who['id']}"), 204)
-    assert done(dojo.admin.get(path))["results"] == []
-    refusal(dojo.admin.delete(f"{path}/{who['id']}"), 404, "not_found")
+    assert [row["student"]["id"] for row in ok(dojo.admin.get(path))["results"]] == [who["id"]]
+    ok(dojo.admin.delete(f"{path}/{who['id']}"), 204)
+    assert ok(dojo.admin.get(path))["results"] == []
+    assert_error(dojo.admin.delete(f"{path}/{who['id']}"), 404, "not_found")
 
 
 def test_enrolling_twice_enrols_once(dojo: Dojo) -> None:
     who, group = factories.student(dojo), factories.training_class(dojo)
     path = f"/classes/{group['id']}/enrolments"
-    done(dojo.admin.post(path, {"student": who["id"]}), 201)
+    ok(dojo.admin.post(path, {"student": who["id"]}), 201)
     assert dojo.admin.post(path, {"student": who["id"]}).status_code in {200, 201, 409}
-    assert done(dojo.admin.get(path))["count"] == 1
+    assert ok(dojo.admin.get(path))["count"] == 1
 
 
 @pytest.mark.parametrize("what", ["enrolment", "attendance", "scan"])
@@ -204,9 +204,9 @@ def test_the_location_of_what_a_post_creates_can_be_read(dojo: Dojo, what: str) 
             "/attendance",
             {"student": who["id"], "class_session": factories.session_today(dojo, group)["id"]},
         ),
-        "scan": ("/attendance/scan", {"token": factories.code_of(dojo.admin, who)}),
+        "scan": ("/attendance/scan", {"token": factories.qr_token(dojo.admin, who)}),
     }[what]
     answer = dojo.admin.post(path, body)
-    done(answer, 201)
+    ok(answer, 201)
     assert "Location" in answer.headers
-    done(dojo.admin.get(path_of(answer.headers["Location"])))
+    ok(dojo.admin.get(url_path(answer.headers["Location"])))

@@ -16,8 +16,8 @@ from tenant_apps.classes.models import CalendarFeed, ClassSession, TrainingClass
 from tenant_apps.classes.session_generation import generate_sessions
 from tests.classes.factories import MONDAYS, create_class, create_student, list_sessions, session_on
 from tests.support.clients import Dojo
-from tests.support.committed_dojos import at_once, raise_first
 from tests.support.now import NOW
+from tests.support.races import raise_first_error, run_concurrently
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def client(dojo: Dojo, new_client: Any) -> Any:
 
 def run_race(*calls: Callable[[], Any]) -> list[Any]:
     """Run the calls at the same time; return what each returned. Raises the first error."""
-    answers = at_once(calls)
-    raise_first(answers)
+    answers = run_concurrently(calls)
+    raise_first_error(answers)
     return answers
 
 

@@ -18,7 +18,7 @@ from tests.classes.factories import (
 from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.now import NOW
-from tests.support.responses import done, invalid, made, path_of, refusal
+from tests.support.responses import assert_created, assert_error, assert_invalid, ok, url_path
 
 
 def change_session(dojo: Dojo, session: dict[str, Any], **body: Any) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def test_a_single_session_is_created(dojo: Dojo) -> None:
         "location": "Hall B",
         "note": "Bring a jo.",
     }
-    session = made(dojo.admin, dojo.admin.post("/class-sessions", body))
+    session = assert_created(dojo.admin, dojo.admin.post("/class-sessions", body))
     assert session["starts_at"] == "2026-06-20T08:00:00Z"
     assert session["ends_at"] == "2026-06-20T10:00:00Z"
     assert session["instructors"] == [{"id": str(teacher.pk), "name": "Instructor"}]
@@ -70,7 +70,7 @@ def test_a_session_of_a_class_copies_its_values(dojo: Dojo) -> None:
     body = {"class": group["id"], "starts_at": "2026-06-20T08:00:00Z", "duration_minutes": 60}
     session = dojo.create("/class-sessions", body)
     assert (session["name"], session["location"], session["capacity"]) == ("Evening class", "Hall A", 12)
-    refusal(dojo.admin.post("/class-sessions", body), 409, "conflict")
+    assert_error(dojo.admin.post("/class-sessions", body), 409, "conflict")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_session_of_a_class_copies_its_values(dojo: Dojo) -> None:
 )
 def test_a_session_with_a_bad_value_is_refused(dojo: Dojo, change: dict[str, Any], field: str) -> None:
     body = {"name": "Seminar", "starts_at": "2026-06-20T08:00:00Z", "duration_minutes": 60, **change}
-    invalid(dojo.admin.post("/class-sessions", body), field)
+    assert_invalid(dojo.admin.post("/class-sessions", body), field)
 
 
 # --- moved and changed --------------------------------------------------------------------------------------
@@ -211,10 +211,10 @@ def test_a_session_is_cancelled_and_reinstated(dojo: Dojo) -> None:
     session = factories.single_session(dojo)
     path = f"/class-sessions/{session['id']}"
     answer = dojo.admin.post(f"{path}/cancellation")
-    assert done(answer, 201)["status"] == "cancelled"
-    assert done(dojo.admin.get(path_of(answer.headers["Location"])))["status"] == "cancelled"
-    done(dojo.admin.delete(f"{path}/cancellation"), 204)
-    assert done(dojo.admin.get(path))["status"] == "scheduled"
+    assert ok(answer, 201)["status"] == "cancelled"
+    assert ok(dojo.admin.get(url_path(answer.headers["Location"])))["status"] == "cancelled"
+    ok(dojo.admin.delete(f"{path}/cancellation"), 204)
+    assert ok(dojo.admin.get(path))["status"] == "scheduled"
 
 
 def test_the_first_cancellation_is_kept_with_user_and_reason(dojo: Dojo) -> None:

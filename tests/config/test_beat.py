@@ -10,9 +10,9 @@ from celery.signals import after_task_publish
 from structlog.testing import capture_logs
 
 from config.celery import WAKE, app
-from tatami.broker import Beat
 from tatami.ids import uuid7
-from tests.support.broker import valkey_away
+from tatami.tasks import PersistentBeat
+from tests.support.broker import valkey_unavailable
 
 
 @pytest.fixture
@@ -29,13 +29,13 @@ def sent() -> Iterator[list[Any]]:
 
 
 def test_tasks_due_while_valkey_is_unavailable_are_sent_later(tmp_path: Path, sent: list[Any]) -> None:
-    beat = Beat(app=app, schedule_filename=str(tmp_path / "schedule"), lazy=True)
+    beat = PersistentBeat(app=app, schedule_filename=str(tmp_path / "schedule"), lazy=True)
     queue = {"queue": f"test-{uuid7()}"}
     wake, purge = (
         beat.Entry(app=app, name=task, task=task, schedule=crontab(), options=queue.copy())
         for task in (WAKE, "tenants.purge_overdue")
     )
-    with capture_logs() as logs, valkey_away():
+    with capture_logs() as logs, valkey_unavailable():
         for entry in (wake, purge, wake):
             beat.apply_entry(entry)
     assert sent == []

@@ -12,7 +12,7 @@ from tatami.tenancy.scope import tenant_scope
 from tenant_apps.dojo.models import DojoSettings
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import done, invalid, refusal
+from tests.support.responses import assert_error, assert_invalid, ok
 
 
 @pytest.fixture(autouse=True)
@@ -39,20 +39,20 @@ def opened(uri: str) -> Image.Image:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_a_logo_is_stored_and_shown(dojo: Dojo, kind: str) -> None:
-    refusal(dojo.assistant.get("/settings/logo"), 404, "not_found")
-    shown = done(dojo.admin.put("/settings/logo", {"image": picture((40, 20), kind)}))
+    assert_error(dojo.assistant.get("/settings/logo"), 404, "not_found")
+    shown = ok(dojo.admin.put("/settings/logo", {"image": picture((40, 20), kind)}))
     assert opened(shown["image"]).size == (40, 20)
-    assert done(dojo.assistant.get("/settings/logo")) == shown
+    assert ok(dojo.assistant.get("/settings/logo")) == shown
 
 
 def test_a_large_logo_is_reduced_to_print_size(dojo: Dojo) -> None:
-    shown = done(dojo.admin.put("/settings/logo", {"image": picture((3_000, 3_000))}))
+    shown = ok(dojo.admin.put("/settings/logo", {"image": picture((3_000, 3_000))}))
     assert opened(shown["image"]).size == (360, 360)
 
 
 def test_files_are_stored_under_the_id_of_the_dojo(dojo: Dojo, files: Path) -> None:
     for _ in range(2):
-        done(dojo.admin.put("/settings/logo", {"image": picture((4, 4))}))
+        ok(dojo.admin.put("/settings/logo", {"image": picture((4, 4))}))
     (name,) = stored(files)
     assert name.startswith(f"{dojo.tenant.tenant_id}/logo-")
 
@@ -61,13 +61,13 @@ def test_a_replaced_logo_is_deleted_after_the_commit(
     dojo: Dojo, files: Path, django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
-        done(dojo.admin.put("/settings/logo", {"image": picture((4, 4))}))
-        done(dojo.admin.put("/settings/logo", {"image": picture((4, 4), colour="blue")}))
+        ok(dojo.admin.put("/settings/logo", {"image": picture((4, 4))}))
+        ok(dojo.admin.put("/settings/logo", {"image": picture((4, 4), colour="blue")}))
     assert len(stored(files)) == 1
     with django_capture_on_commit_callbacks(execute=True):
-        done(dojo.admin.delete("/settings/logo"), 204)
+        ok(dojo.admin.delete("/settings/logo"), 204)
     assert stored(files) == []
-    refusal(dojo.admin.get("/settings/logo"), 404, "not_found")
+    assert_error(dojo.admin.get("/settings/logo"), 404, "not_found")
     with tenant_scope(dojo.tenant):
         assert DojoSettings.current().logo == ""
 
@@ -85,26 +85,26 @@ def test_a_replaced_logo_is_deleted_after_the_commit(
     ],
 )
 def test_an_invalid_picture_is_refused_and_changes_nothing(dojo: Dojo, image: str, files: Path) -> None:
-    refusal(dojo.admin.put("/settings/logo", {"image": image}), 400, "bad_logo")
+    assert_error(dojo.admin.put("/settings/logo", {"image": image}), 400, "bad_logo")
     assert stored(files) == []
 
 
 def test_an_invalid_body_is_refused_by_field(dojo: Dojo) -> None:
-    invalid(dojo.admin.put("/settings/logo", {}), "image")
-    invalid(dojo.admin.put("/settings/logo", {"image": factories.RED_PIXEL, "name": "../x"}), "name")
+    assert_invalid(dojo.admin.put("/settings/logo", {}), "image")
+    assert_invalid(dojo.admin.put("/settings/logo", {"image": factories.RED_PIXEL, "name": "../x"}), "name")
 
 
 def test_a_logo_larger_than_allowed_is_refused(dojo: Dojo) -> None:
-    refusal(dojo.admin.put("/settings/logo", {"image": "x" * 5_000_000}), 413, "payload_too_large")
+    assert_error(dojo.admin.put("/settings/logo", {"image": "x" * 5_000_000}), 413, "payload_too_large")
 
 
 def test_a_missing_file_counts_as_no_logo(dojo: Dojo, files: Path) -> None:
-    done(dojo.admin.put("/settings/logo", {"image": picture((4, 4))}))
+    ok(dojo.admin.put("/settings/logo", {"image": picture((4, 4))}))
     for name in stored(files):
         (files / name).unlink()
-    refusal(dojo.admin.get("/settings/logo"), 404, "not_found")
+    assert_error(dojo.admin.get("/settings/logo"), 404, "not_found")
 
 
 def test_dojos_have_separate_logos(dojo: Dojo, other_dojo: Dojo) -> None:
-    done(dojo.admin.put("/settings/logo", {"image": picture((4, 4))}))
-    refusal(other_dojo.admin.get("/settings/logo"), 404, "not_found")
+    ok(dojo.admin.put("/settings/logo", {"image": picture((4, 4))}))
+    assert_error(other_dojo.admin.get("/settings/logo"), 404, "not_found")

@@ -14,7 +14,7 @@ from tests.promotions.factories import GradedDojo
 from tests.promotions.pdf_reading import page_texts, qr_codes
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import done, path_of
+from tests.support.responses import ok, url_path
 from tests.support.sizes import small_or_full
 
 EXAM_DATE = "2026-06-15"
@@ -60,7 +60,7 @@ def test_an_exam_day_from_invitations_to_certificates(
     )
     path = f"/exams/{exam['id']}"
     body = [{"student": who["id"], "target_rank": school.rank("yellow")} for who in people.values()]
-    invited = done(dojo.instructor.post(f"{path}/candidates", {"candidates": body}), 201)["results"]
+    invited = ok(dojo.instructor.post(f"{path}/candidates", {"candidates": body}), 201)["results"]
     assert {one["eligibility"]["status"] for one in invited} == {"eligible"}
     invitations = send_outbox(dojo, smtp, skip=0)
     assert sorted(mail["To"] for mail in invitations) == sorted(people)
@@ -68,8 +68,8 @@ def test_an_exam_day_from_invitations_to_certificates(
 
     # All pass and are awarded.
     results = [{"candidate": one["id"], "outcome": "passed"} for one in invited]
-    done(dojo.instructor.post(f"{path}/results", {"results": results}))
-    events = done(dojo.instructor.post(f"{path}/finish"))["rank_events"]
+    ok(dojo.instructor.post(f"{path}/results", {"results": results}))
+    events = ok(dojo.instructor.post(f"{path}/finish"))["rank_events"]
     assert len(events) == candidates
 
     # Each gets a mail with their own certificate; its text and its code are read back from the PDF.
@@ -88,7 +88,7 @@ def test_an_exam_day_from_invitations_to_certificates(
     assert len(page_texts(dojo.admin.get(f"{path}/certificates.pdf").getvalue())) == candidates
 
     # After reopening, the ranks are voided and the public check says that the certificates are revoked.
-    done(dojo.admin.post(f"{path}/reopening", {"reason": "The wrong list was read out."}))
+    ok(dojo.admin.post(f"{path}/reopening", {"reason": "The wrong list was read out."}))
     assert {public_check(dojo, url)["status"] for url in urls} == {"revoked"}
     assert school.rank_held(next(iter(people.values()))) == "white"
     with tenant_scope(dojo.tenant):
@@ -98,4 +98,4 @@ def test_an_exam_day_from_invitations_to_certificates(
 
 def public_check(dojo: Dojo, url: str) -> dict[str, Any]:
     """Open the URL of a certificate without a login."""
-    return dict(done(dojo.anonymous.get(path_of(url))))
+    return dict(ok(dojo.anonymous.get(url_path(url))))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import done
+from tests.support.responses import ok
 
 DAILY = {
     "weekdays": ["mo", "tu", "we", "th", "fr", "sa", "su"],
@@ -31,7 +31,7 @@ class Case:
         self.who = factories.student(dojo, **student)
 
     def add_rank(self, code: str, since: str) -> None:
-        factories.rank_event(self.dojo, self.who, factories.rank(self.system, code), since)
+        factories.rank_event(self.dojo, self.who, factories.rank_id(self.system, code), since)
 
     def add_fact(self, kind: str, value: Any, on: str) -> None:
         factories.fact(self.dojo, self.who, kind, value, on, rank_system=self.system["id"])
@@ -43,7 +43,7 @@ class Case:
             recurrence = {**DAILY, "start_time": f"{18 + nth}:30", "from": first, "until": last}
             group = factories.training_class(self.dojo, recurrence=recurrence, discipline=self.art["id"])
             query = {"class": group["id"], "from": first, "to": last, "page_size": "200"}
-            sessions = factories.sessions(self.dojo, **query)
+            sessions = factories.list_sessions(self.dojo, **query)
             assert len(sessions) == days
             for session in sessions:
                 factories.attendance(self.dojo, self.who, session)
@@ -51,11 +51,11 @@ class Case:
     def check(self, target: str, as_of: str) -> dict[str, Any]:
         body = {
             "students": [self.who["id"]],
-            "target_rank": factories.rank(self.system, target),
+            "target_rank": factories.rank_id(self.system, target),
             "as_of": as_of,
         }
-        (answer,) = done(self.dojo.admin.post("/promotions/check", body))["results"]
-        assert answer["target_rank"]["id"] == factories.rank(self.system, target)
+        (answer,) = ok(self.dojo.admin.post("/promotions/check", body))["results"]
+        assert answer["target_rank"]["id"] == factories.rank_id(self.system, target)
         return dict(answer)
 
     def assert_eligible(self, target: str, as_of: str) -> None:
@@ -250,7 +250,7 @@ def student_with(dojo: Dojo, system: dict[str, Any], born: str | None, history: 
     who = factories.student(dojo, birth_date=born)
     for kind, value, *rest in history:
         if kind == "rank":
-            factories.rank_event(dojo, who, factories.rank(system, f"r{value}"), rest[1], rest[0])
+            factories.rank_event(dojo, who, factories.rank_id(system, f"r{value}"), rest[1], rest[0])
         else:
             expires = None
             if len(rest) > 1 and rest[1] is not None:
@@ -264,7 +264,7 @@ def checked(
 ) -> list[list[dict[str, Any]]]:
     """Return the results of a check for each student, without the names."""
     body = {"students": [who["id"] for who in people], "rank_system": system["id"], "as_of": as_of}
-    results = done(dojo.admin.post("/promotions/check", body))["results"]
+    results = ok(dojo.admin.post("/promotions/check", body))["results"]
     return [
         [
             {k: v for k, v in one.items() if k != "student"}
@@ -292,7 +292,7 @@ def test_the_order_of_entry_does_not_matter(
     one, other = student_with(dojo, ladder, born, history), student_with(dojo, ladder, born, otherwise)
     first, second = checked(dojo, ladder, as_of, one, other)
     assert first == second
-    held = [done(dojo.admin.get(f"/students/{who['id']}"))["ranks"] for who in (one, other)]
+    held = [ok(dojo.admin.get(f"/students/{who['id']}"))["ranks"] for who in (one, other)]
     assert held[0] == held[1]
 
 

@@ -24,7 +24,7 @@ from shared_apps.accounts.users import create_user, hash_password
 from shared_apps.tenants import lifecycle
 from shared_apps.tenants.models import Tenant
 from tatami.tenancy.scope import platform_scope
-from tests.support.ports import free_port
+from tests.support.live_server import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SUPERADMIN = {"email": "superadmin.walk@example.com", "password": "one thousand cranes"}

@@ -10,15 +10,15 @@ from django.core.files.storage import default_storage
 
 from shared_apps.accounts.models import PasswordLink, User
 from shared_apps.accounts.sessions import open_session
-from shared_apps.tenants.domain_records import proof_record
+from shared_apps.tenants.domain_dns import proof_record
 from shared_apps.tenants.exports.links import link_token
 from shared_apps.tenants.models import Domain, Tenant, TenantExport
 from tatami import clock
 from tatami.api.openapi import examples
 from tatami.ids import uuid7
+from tatami.jobs import JobRun
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
-from tatami.work import Turn
 from tenant_apps.notifications.addresses import address_hash, unsubscribe_url
 from tenant_apps.promotions.models import Certificate
 from tenant_apps.promotions.snapshot import take_snapshot
@@ -60,7 +60,7 @@ def create_sample_dojo(dojo: Dojo, hashed_password: str) -> SampleHost:
 
     system = factories.rank_system(dojo, discipline=factories.discipline(dojo)["id"])
     ids["rank system"], ids["discipline"] = system["id"], system["discipline"]["id"]
-    ids["rank"] = factories.rank(system, "4-kyu")
+    ids["rank"] = factories.rank_id(system, "4-kyu")
     sample.rules = admin.get(f"/rank-systems/{ids['rank system']}/rules").json()
 
     mother = {"name": "Hana Sato", "email": "hana@example.com", "relation": "mother"}
@@ -72,13 +72,13 @@ def create_sample_dojo(dojo: Dojo, hashed_password: str) -> SampleHost:
         theirs["id"],
         third["id"],
     )
-    factories.speaks_for(dojo, dojo.student, mine)
+    factories.link_user(dojo, dojo.student, mine)
 
     evening = factories.training_class(dojo, discipline=ids["discipline"])
     ids["class"], ids["session"] = evening["id"], factories.session_today(dojo, evening)["id"]
-    earlier = factories.sessions(dojo, **{"class": evening["id"], "from": "2026-06-08", "to": "2026-06-08"})[
-        0
-    ]
+    earlier = factories.list_sessions(
+        dojo, **{"class": evening["id"], "from": "2026-06-08", "to": "2026-06-08"}
+    )[0]
     for role in ("instructor", "assistant"):
         session = factories.single_session(dojo, "2026-06-10T16:30:00Z", name=f"Training with the {role}")
         body = {"student": mine["id"], "class_session": session["id"]}
@@ -88,10 +88,10 @@ def create_sample_dojo(dojo: Dojo, hashed_password: str) -> SampleHost:
     for who, whose in ((theirs, " of the other family"), (mine, "")):
         admin.post(f"/classes/{evening['id']}/enrolments", {"student": who["id"]})
         ids[f"attendance{whose}"] = factories.attendance(dojo, who, earlier)["id"]
-        ids["rank event"] = factories.rank_event(dojo, who, factories.rank(system, "5-kyu"), "2026-01-10")[
+        ids["rank event"] = factories.rank_event(dojo, who, factories.rank_id(system, "5-kyu"), "2026-01-10")[
             "id"
         ]
-        finished_exam, award = factories.finished_exam(dojo, system, who, ids["rank"])
+        finished_exam, award = factories.passed_exam(dojo, system, who, ids["rank"])
         ids["finished exam"], ids[f"award{whose}"] = finished_exam["id"], award["id"]
         exam = factories.exam(dojo, system, "2026-06-15")
         ids[f"exam{whose}"] = exam["id"]
@@ -106,18 +106,18 @@ def create_sample_dojo(dojo: Dojo, hashed_password: str) -> SampleHost:
     assert admin.put("/settings/logo", {"image": factories.RED_PIXEL}).status_code == 200
     ids["notification"] = factories.notification(dojo, mine)["id"]
     with tenant_scope(dojo.tenant):
-        take_snapshot(Turn(now=clock.now()))
+        take_snapshot(JobRun(now=clock.now()))
         unsubscribe = unsubscribe_url(address_hash("hana@example.com")).rpartition("/")[2]
         certificate = Certificate.objects.get(event=ids["award"]).code
-    sample.callers[DEVICE], ids["device"] = factories.device(dojo)
-    session_code = factories.code_of_session(admin, {"id": ids["session"]})["token"]
+    sample.callers[DEVICE], ids["device"] = factories.paired_device(dojo)
+    session_code = factories.session_qr_code(admin, {"id": ids["session"]})["token"]
     sample.codes = {
-        "student": factories.code_of(admin, third),
-        "card": factories.code_of(admin, third, kind="card"),
+        "student": factories.qr_token(admin, third),
+        "card": factories.qr_token(admin, third, kind="card"),
         "session": session_code,
         "check-in": session_code,
         "pairing": factories.unpaired_device(dojo, "Back door")["pairing_code"],
-        "feed": factories.feed_token(admin),
+        "feed": factories.calendar_feed_token(admin),
         "certificate": certificate,
         "unsubscribe": unsubscribe,
         "template": "promotion",

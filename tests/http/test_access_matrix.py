@@ -18,8 +18,8 @@ from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 
-from shared_apps.tenants import schemas
 from shared_apps.tenants.models import Tenant
+from shared_apps.tenants.schema import ddl
 from tatami import clock
 from tatami.api.routes import routes
 from tatami.tenancy.scope import platform_scope
@@ -37,7 +37,7 @@ from tests.http.undo import rolled_back
 from tests.support import factories
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.now import NOW
-from tests.support.responses import REQUEST_ID, done, path_of, refusal
+from tests.support.responses import REQUEST_ID, assert_error, ok, url_path
 
 Case = tuple[str, str, str]
 """urlconf, path with {} for ids, method"""
@@ -105,7 +105,7 @@ SCHEMAS_TO_DROP: list[str] = []
 def committed_schemas_dropped() -> Iterator[None]:
     yield
     while SCHEMAS_TO_DROP:
-        schemas.drop_schema(SCHEMAS_TO_DROP.pop())
+        ddl.drop_schema(SCHEMAS_TO_DROP.pop())
 
 
 @dataclass(frozen=True)
@@ -290,7 +290,7 @@ def test_each_role_gets_the_expected_status(samples: Samples, case: Case, role: 
     path, body, status = path_for(case, sample, role), body_for(case, sample, role), row.status_for(role)
     if status == expected_access.NO:
         with nothing_changes(samples):
-            refusal(ask(sample.callers[role], case, path, body), 403, "permission_denied")
+            assert_error(ask(sample.callers[role], case, path, body), 403, "permission_denied")
         return
     answer = succeeded(ask(sample.callers[role], case, path, body), status, row.media)
     if case[1:] in {(f"/{what}/import", "POST") for what in ("students", "rank-events", "facts")}:
@@ -325,7 +325,7 @@ def test_a_request_without_a_token_is_not_authenticated(samples: Samples, case: 
         answer = ask(
             Caller(sample.host), case, path_for(case, sample, "admin"), body_for(case, sample, "admin")
         )
-        refusal(answer, 401, "not_authenticated")
+        assert_error(answer, 401, "not_authenticated")
 
 
 @pytest.mark.parametrize(
@@ -342,7 +342,7 @@ def test_a_token_of_another_host_is_refused(samples: Samples, case: Case, whose:
     caller = Caller(sample.host, token=elsewhere.callers["admin"].token)
     with nothing_changes(samples):
         answer = ask(caller, case, path_for(case, sample, "admin"), body_for(case, sample, "admin"))
-        refusal(answer, 401, "token_invalid")
+        assert_error(answer, 401, "token_invalid")
 
 
 @guarded_case
@@ -351,7 +351,7 @@ def test_a_device_of_another_dojo_is_refused(samples: Samples, case: Case) -> No
     caller = Caller(sample.host, token=samples.other_dojo.callers[DEVICE].token)
     with nothing_changes(samples):
         answer = ask(caller, case, path_for(case, sample, "admin"), body_for(case, sample, "admin"))
-        refusal(answer, 401, "token_invalid")
+        assert_error(answer, 401, "token_invalid")
 
 
 # --- another dojo's objects ---------------------------------------------------------------------------------
@@ -365,7 +365,7 @@ def test_a_foreign_or_unknown_id_in_the_path_is_not_found(samples: Samples, case
     for place, name in enumerate(known_names):
         is_known = name in {*elsewhere.ids, *elsewhere.codes} - expected_access.IN_EVERY_DOJO
         theirs = elsewhere.id_for(name if is_known else "user", "admin")
-        foreign_id = factories.nobody() if whose == "no dojo's" else theirs
+        foreign_id = factories.unknown_id() if whose == "no dojo's" else theirs
         given = [
             foreign_id if at == place else sample.id_for(of, "admin") for at, of in enumerate(known_names)
         ]
@@ -374,11 +374,11 @@ def test_a_foreign_or_unknown_id_in_the_path_is_not_found(samples: Samples, case
                 sample.callers["admin"], case, case[1].format(*given), body_for(case, sample, "admin")
             )
             if case[1] == "/certificates/{}":
-                assert done(answer)["status"] == "unknown", (
+                assert ok(answer)["status"] == "unknown", (
                     "the public certificate check answers for unknown codes too"
                 )
             else:
-                refusal(answer, 404, "not_found")
+                assert_error(answer, 404, "not_found")
 
 
 @pytest.mark.parametrize("whose", ["another dojo's", "no dojo's"])
@@ -392,17 +392,17 @@ def test_a_foreign_or_unknown_id_in_the_body_is_reported_at_its_field(
     by_id = {value: name for name, value in sample.ids.items()}
     is_scan = case[1] in {"/attendance/scan", "/attendance/sync"}
     for field, given in ids_in(body, by_id):
-        foreign_id = factories.nobody() if whose == "no dojo's" else elsewhere.ids[by_id[given]]
+        foreign_id = factories.unknown_id() if whose == "no dojo's" else elsewhere.ids[by_id[given]]
         changed = replace_at(body, field, foreign_id)
         with nullcontext() if is_scan else nothing_changes(samples):
             answer = ask(sample.callers["admin"], case, path_for(case, sample, "admin"), changed)
             if case[1] == "/attendance/scan":  # a refusal with its own code; it is stored
-                refusal(answer, 404, "class_session_not_found")
+                assert_error(answer, 404, "class_session_not_found")
             elif is_scan:
-                (result,) = done(answer)["results"]
+                (result,) = ok(answer)["results"]
                 assert (result["status"], result["code"]) == ("refused", "class_session_not_found")
             else:
-                assert list(refusal(answer, 400, "validation_error")) == [field]
+                assert list(assert_error(answer, 400, "validation_error")) == [field]
 
 
 def test_the_code_of_a_student_of_another_dojo_is_invalid(samples: Samples) -> None:
@@ -410,13 +410,13 @@ def test_the_code_of_a_student_of_another_dojo_is_invalid(samples: Samples) -> N
         answer = samples.dojo.callers["admin"].post(
             "/attendance/scan", {"token": samples.other_dojo.codes["student"]}
         )
-        refusal(answer, 400, "qr_invalid")
+        assert_error(answer, 400, "qr_invalid")
 
 
 def test_the_feed_of_another_dojo_is_not_found(samples: Samples) -> None:
-    for token in (samples.other_dojo.codes["feed"], factories.nobody(), ""):
+    for token in (samples.other_dojo.codes["feed"], factories.unknown_id(), ""):
         answer = Caller(samples.dojo.host).get(f"/calendar.ics?token={token}")
-        refusal(answer, 404, "not_found")
+        assert_error(answer, 404, "not_found")
 
 
 def test_a_pairing_code_of_another_dojo_pairs_nothing(samples: Samples) -> None:
@@ -437,12 +437,10 @@ def test_a_student_sees_only_their_own_data(samples: Samples, case: Case) -> Non
     theirs = path_for(case, sample, "the other family")
     if theirs != path:
         with nothing_changes(samples):
-            refusal(ask(caller, case, theirs, body), 404, "not_found")
+            assert_error(ask(caller, case, theirs, body), 404, "not_found")
     elif case[2] == "GET":
-        rows = done(ask(caller, case, path, None))["results"]
-        everything = done(ask(sample.callers["admin"], case, path_for(case, sample, "admin"), None))[
-            "results"
-        ]
+        rows = ok(ask(caller, case, path, None))["results"]
+        everything = ok(ask(sample.callers["admin"], case, path_for(case, sample, "admin"), None))["results"]
         assert rows, "the own rows are missing"
         assert len(rows) < len(everything), "the sample data have no rows of another student"
         if case[1] == "/students":
@@ -455,64 +453,64 @@ def test_a_student_sees_only_their_own_data(samples: Samples, case: Case) -> Non
             assert {row["student"]["id"] for row in rows} == {sample.ids["student"]}
     elif case[1] == "/attendance/scan":
         body = {"token": sample.codes["session"], "student": other_student}
-        refusal(caller.post(case[1], body), 400, "validation_error")
-        refusal(caller.post(case[1], {"token": sample.codes["student"]}), 403, "permission_denied")
+        assert_error(caller.post(case[1], body), 400, "validation_error")
+        assert_error(caller.post(case[1], {"token": sample.codes["student"]}), 403, "permission_denied")
     else:
         field = "students" if case[1] == "/promotions/check" else "student"
         assert isinstance(body, dict)
         body = {**body, field: [other_student] if field == "students" else other_student}
         with nothing_changes(samples):
-            details = refusal(ask(caller, case, case[1], body), 400, "validation_error")
+            details = assert_error(ask(caller, case, case[1], body), 400, "validation_error")
         assert list(details) == [f"{field}.0" if field == "students" else field]
 
 
 def test_a_student_cannot_create_the_code_of_a_session(samples: Samples) -> None:
     sample = samples.dojo
     answer = sample.callers["student"].post("/qr", {"class_session": sample.ids["session"]})
-    refusal(answer, 403, "permission_denied")
+    assert_error(answer, 403, "permission_denied")
 
 
 def test_a_device_cannot_create_the_code_of_a_student(samples: Samples) -> None:
     sample = samples.dojo
     with nothing_changes(samples):
         answer = sample.callers[DEVICE].post("/qr", {"student": sample.ids["student"]})
-        refusal(answer, 403, "permission_denied")
+        assert_error(answer, 403, "permission_denied")
 
 
 def test_a_device_sees_only_sessions_of_today(samples: Samples) -> None:
     sample = samples.dojo
     every = "/class-sessions?from=2026-06-01&to=2026-06-30"
-    shown = done(sample.callers[DEVICE].get(every))["results"]
+    shown = ok(sample.callers[DEVICE].get(every))["results"]
     assert {row["local_date"] for row in shown} == {"2026-06-15"}
     others = [
         row["id"]
-        for row in done(sample.callers["admin"].get(every))["results"]
+        for row in ok(sample.callers["admin"].get(every))["results"]
         if row["local_date"] != "2026-06-15"
     ]
     assert others
     for other in others:
-        refusal(sample.callers[DEVICE].get(f"/class-sessions/{other}"), 404, "not_found")
+        assert_error(sample.callers[DEVICE].get(f"/class-sessions/{other}"), 404, "not_found")
 
 
 @pytest.mark.parametrize("role", [*ROLES, DEVICE])
 def test_only_staff_see_the_roster(samples: Samples, role: str) -> None:
     sample = samples.dojo
-    session = done(sample.callers[role].get(f"/class-sessions/{sample.ids['session']}"))
+    session = ok(sample.callers[role].get(f"/class-sessions/{sample.ids['session']}"))
     assert bool(session.get("roster")) == (role not in {"student", DEVICE})
 
 
 def test_a_deleted_device_is_refused_at_once(samples: Samples) -> None:
     sample = samples.dojo
-    done(sample.callers["admin"].delete(f"/devices/{sample.ids['device']}"), 204)
-    refusal(sample.callers[DEVICE].get("/me"), 401, "token_invalid")
+    ok(sample.callers["admin"].delete(f"/devices/{sample.ids['device']}"), 204)
+    assert_error(sample.callers[DEVICE].get("/me"), 401, "token_invalid")
 
 
 def test_a_new_feed_address_replaces_the_old_one(samples: Samples) -> None:
     sample = samples.dojo
     anybody, old = Caller(sample.host), f"/calendar.ics?token={sample.codes['feed']}"
-    new = done(sample.callers["admin"].post("/me/calendar"), 201)["url"]
-    refusal(anybody.get(old), 404, "not_found")
-    assert anybody.get(path_of(new)).status_code == 200
+    new = ok(sample.callers["admin"].post("/me/calendar"), 201)["url"]
+    assert_error(anybody.get(old), 404, "not_found")
+    assert anybody.get(url_path(new)).status_code == 200
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
@@ -521,7 +519,7 @@ def test_an_instructor_changes_only_their_own_notes(samples: Samples, method: st
     path = f"/students/{sample.ids['student']}/notes/{sample.ids['note of admin']}"
     body = {"text": "Both knees"} if method == "PATCH" else None
     with nothing_changes(samples):
-        refusal(sample.callers["instructor"].request(method, path, body), 403, "permission_denied")
+        assert_error(sample.callers["instructor"].request(method, path, body), 403, "permission_denied")
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
@@ -536,7 +534,9 @@ def test_an_assistant_voids_only_attendance_that_they_recorded(samples: Samples)
     sample = samples.dojo
     path = f"/attendance/{sample.ids['attendance of instructor']}/void"
     with nothing_changes(samples):
-        refusal(sample.callers["assistant"].post(path, {"reason": "Not there."}), 403, "permission_denied")
+        assert_error(
+            sample.callers["assistant"].post(path, {"reason": "Not there."}), 403, "permission_denied"
+        )
 
 
 def test_an_assistant_voids_only_on_the_same_day(samples: Samples) -> None:
@@ -546,7 +546,7 @@ def test_an_assistant_voids_only_on_the_same_day(samples: Samples) -> None:
     with clock.fixed(tomorrow):
         caller = Caller(sample.host, token=fresh_token(sample, "assistant"))
         with nothing_changes_from_here(samples):
-            refusal(caller.post(path, {"reason": "Not there."}), 403, "permission_denied")
+            assert_error(caller.post(path, {"reason": "Not there."}), 403, "permission_denied")
 
 
 def fresh_token(sample: SampleHost, role: str) -> str:
@@ -564,23 +564,23 @@ def test_an_assistant_cannot_write_medical_notes(samples: Samples, method: str) 
     path = "/students" if method == "POST" else f"/students/{sample.ids['student']}"
     body = {"medical_notes": "Asthma", **({"first_name": "A", "last_name": "B"} if method == "POST" else {})}
     with nothing_changes(samples):
-        refusal(sample.callers["assistant"].request(method, path, body), 403, "permission_denied")
+        assert_error(sample.callers["assistant"].request(method, path, body), 403, "permission_denied")
 
 
 def test_staff_and_the_student_read_medical_notes(samples: Samples) -> None:
     sample = samples.dojo
     path = f"/students/{sample.ids['student']}"
-    done(sample.callers["instructor"].patch(path, {"medical_notes": "Asthma"}))
+    ok(sample.callers["instructor"].patch(path, {"medical_notes": "Asthma"}))
     for role in ROLES:
-        assert done(sample.callers[role].get(path))["medical_notes"] == "Asthma"
+        assert ok(sample.callers[role].get(path))["medical_notes"] == "Asthma"
 
 
 def test_an_assistant_cannot_restore_an_archived_student(samples: Samples) -> None:
     sample = samples.dojo
     path = f"/students/{sample.ids['student']}"
-    done(sample.callers["admin"].delete(path), 204)
+    ok(sample.callers["admin"].delete(path), 204)
     with nothing_changes_from_here(samples):
-        refusal(sample.callers["assistant"].patch(path, {"archived": False}), 403, "permission_denied")
+        assert_error(sample.callers["assistant"].patch(path, {"archived": False}), 403, "permission_denied")
 
 
 def test_an_instructor_cannot_change_their_own_rank_history(samples: Samples) -> None:
@@ -588,13 +588,13 @@ def test_an_instructor_cannot_change_their_own_rank_history(samples: Samples) ->
     instructor = sample.callers["instructor"].user
     assert instructor is not None
     linked = {"students": [sample.ids["student"]]}
-    done(sample.callers["admin"].patch(f"/users/{instructor.pk}", linked))
+    ok(sample.callers["admin"].patch(f"/users/{instructor.pk}", linked))
     event = {"rank": sample.ids["rank"], "kind": "import", "effective_on": "2026-02-02"}
     path = f"/students/{sample.ids['student']}/rank-events"
     with nothing_changes_from_here(samples):
-        refusal(sample.callers["instructor"].post(path, event), 403, "permission_denied")
+        assert_error(sample.callers["instructor"].post(path, event), 403, "permission_denied")
         path = f"/rank-events/{sample.ids['rank event']}/void"
-        refusal(sample.callers["instructor"].post(path, {"reason": "Mine."}), 403, "permission_denied")
+        assert_error(sample.callers["instructor"].post(path, {"reason": "Mine."}), 403, "permission_denied")
 
 
 @pytest.mark.parametrize("role", ["instructor", "assistant"])
@@ -602,8 +602,8 @@ def test_colleagues_see_only_name_and_role_of_active_staff(samples: Samples, rol
     sample = samples.dojo
     retired = sample.callers["instructor" if role == "assistant" else "assistant"].user
     assert retired is not None
-    done(sample.callers["admin"].patch(f"/users/{retired.pk}", {"is_active": False}))
-    rows = done(sample.callers[role].get("/users"))["results"]
+    ok(sample.callers["admin"].patch(f"/users/{retired.pk}", {"is_active": False}))
+    rows = ok(sample.callers[role].get("/users"))["results"]
     assert all(set(row) == {"id", "name", "role"} for row in rows)
     assert "student" not in {row["role"] for row in rows}
     assert str(retired.pk) not in {row["id"] for row in rows}
@@ -616,12 +616,12 @@ def test_a_change_of_a_user_takes_effect_on_their_next_request(
     sample = samples.dojo
     instructor = sample.callers["instructor"]
     assert instructor.user is not None
-    done(instructor.get("/settings"))
-    done(sample.callers["admin"].patch(f"/users/{instructor.user.pk}", change))
+    ok(instructor.get("/settings"))
+    ok(sample.callers["admin"].patch(f"/users/{instructor.user.pk}", change))
     if "role" in change:
-        refusal(instructor.get("/settings"), 403, "permission_denied")
+        assert_error(instructor.get("/settings"), 403, "permission_denied")
     else:
-        refusal(instructor.get("/settings"), 401, "token_invalid")
+        assert_error(instructor.get("/settings"), 401, "token_invalid")
 
 
 def test_every_sample_id_is_a_uuid(samples: Samples) -> None:

@@ -15,19 +15,20 @@ from tenant_apps.attendance.models import Device
 from tests.support import factories
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.now import NOW
-from tests.support.responses import done, statements
+from tests.support.responses import ok
+from tests.support.statements import count_get_statements
 
 REASON = "Mika has been ill."
 
 
 def entries(dojo: Dojo, query: str) -> list[dict[str, Any]]:
-    return list(done(dojo.admin.get(f"/audit?{query}"))["results"])
+    return list(ok(dojo.admin.get(f"/audit?{query}"))["results"])
 
 
 def change_name(caller: Caller) -> str:
     """Change the own name of a caller; return the query that finds the audit entry."""
     assert caller.user is not None
-    done(caller.patch("/me", {"name": "Mika Sato"}))
+    ok(caller.patch("/me", {"name": "Mika Sato"}))
     return f"actor={caller.user.pk}"
 
 
@@ -37,13 +38,13 @@ def change_name(caller: Caller) -> str:
 def test_an_actor_has_the_present_name(dojo: Dojo) -> None:
     query = change_name(dojo.student)
     assert [row["actor"]["name"] for row in entries(dojo, query)] == ["Mika Sato"]
-    done(dojo.student.patch("/me", {"name": "Mika Mori"}))
+    ok(dojo.student.patch("/me", {"name": "Mika Mori"}))
     assert [row["actor"]["name"] for row in entries(dojo, query)] == ["Mika Mori"] * 2
 
 
 def test_an_actor_without_a_name_is_shown_by_address(dojo: Dojo) -> None:
     query = change_name(dojo.student)
-    done(dojo.student.patch("/me", {"name": ""}))
+    ok(dojo.student.patch("/me", {"name": ""}))
     assert entries(dojo, query)[0]["actor"]["name"] == "student@example.com"
 
 
@@ -59,12 +60,12 @@ def test_an_erased_user_has_no_name_in_the_audit(dojo: Dojo) -> None:
 
 def test_a_deleted_user_keeps_the_name_in_the_audit(dojo: Dojo) -> None:
     query = change_name(dojo.instructor)
-    done(dojo.admin.delete(f"/users/{dojo.instructor.user.pk}"), 204)  # type: ignore[union-attr]
+    ok(dojo.admin.delete(f"/users/{dojo.instructor.user.pk}"), 204)  # type: ignore[union-attr]
     assert entries(dojo, query)[0]["actor"]["name"] == "Mika Sato"
 
 
 def test_a_device_has_the_name_from_the_time_of_the_entry(dojo: Dojo) -> None:
-    _, key = factories.device(dojo)
+    _, key = factories.paired_device(dojo)
     with tenant_scope(dojo.tenant):
         device = Device.objects.get(pk=key)
         add_audit_entry(actor=device, action="attendance-scan.post", object_id=None, now=NOW)
@@ -73,16 +74,16 @@ def test_a_device_has_the_name_from_the_time_of_the_entry(dojo: Dojo) -> None:
 
 def test_the_number_of_statements_does_not_depend_on_the_number_of_actors(dojo: Dojo) -> None:
     change_name(dojo.student)
-    few = statements(dojo.admin, "/audit")
+    few = count_get_statements(dojo.admin, "/audit")
     for number in range(5):
         change_name(dojo.person("assistant", f"assistant-{number}"))
-    assert statements(dojo.admin, "/audit") == few
+    assert count_get_statements(dojo.admin, "/audit") == few
     assert len({row["actor"]["id"] for row in entries(dojo, "")}) == 6
 
 
 def test_the_console_shows_and_finds_present_names(platform: Platform, hashings: Any) -> None:
     rosa = platform.superadmin("rosa@example.com")
-    done(rosa.patch("/me", {"name": "Rose"}))
+    ok(rosa.patch("/me", {"name": "Rose"}))
     with platform_scope():
         entry = AuditEntry.objects.get()
         User.objects.filter(pk=entry.actor).update(name="Rosalind")
@@ -121,7 +122,7 @@ def void_fact(dojo: Dojo, mika: Any) -> Any:
 
 def void_rank_event(dojo: Dojo, mika: Any) -> Any:
     system = factories.rank_system(dojo)
-    event = factories.rank_event(dojo, mika, factories.rank(system, "5-kyu"), "2026-01-10")
+    event = factories.rank_event(dojo, mika, factories.rank_id(system, "5-kyu"), "2026-01-10")
     return dojo.admin.post(f"/rank-events/{event['id']}/void", {"reason": REASON})
 
 
@@ -147,7 +148,7 @@ def change_hold(dojo: Dojo, mika: Any) -> Any:
 
 
 def award_past_the_rules(dojo: Dojo, mika: Any) -> Any:
-    rank = factories.rank(factories.rank_system(dojo), "4-kyu")
+    rank = factories.rank_id(factories.rank_system(dojo), "4-kyu")
     body = {"student": mika["id"], "target_rank": rank, "override_reason": REASON}
     return dojo.admin.post("/promotions", body)
 
@@ -159,7 +160,7 @@ def revert_batch(dojo: Dojo, mika: Any) -> Any:
 
 def reopen_exam(dojo: Dojo, mika: Any) -> Any:
     system = factories.rank_system(dojo)
-    exam, _ = factories.finished_exam(dojo, system, mika, factories.rank(system, "5-kyu"))
+    exam, _ = factories.passed_exam(dojo, system, mika, factories.rank_id(system, "5-kyu"))
     return dojo.admin.post(f"/exams/{exam['id']}/reopening", {"reason": REASON})
 
 

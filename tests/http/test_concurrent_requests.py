@@ -18,7 +18,7 @@ from tatami.tenancy.scope import tenant_scope
 from tenant_apps.students.models import Student
 from tests.support import factories
 from tests.support.clients import Caller, Dojo
-from tests.support.responses import done
+from tests.support.responses import ok
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +95,7 @@ def test_concurrent_requests_with_one_idempotency_key_write_once(admin: Dojo) ->
     answers = concurrently(*post)
     assert set(outcomes(answers)) <= {201, (409, "idempotency_in_progress")}
     assert len({answer.content for answer in answers if answer.status_code == 201}) == 1
-    assert done(admin.admin.get("/students?search=twin"))["count"] == 1
+    assert ok(admin.admin.get("/students?search=twin"))["count"] == 1
 
 
 def test_a_second_request_with_the_key_of_a_running_one_is_in_progress(admin: Dojo) -> None:
@@ -125,7 +125,7 @@ def call_and_close(call: Callable[[], Any]) -> Any:
 
 def test_concurrent_scans_of_one_code_record_one_attendance(admin: Dojo) -> None:
     who, session = factories.student(admin), factories.single_session(admin)
-    token = factories.code_of(admin.admin, who)
+    token = factories.qr_token(admin.admin, who)
     body = {"token": token, "class_session": session["id"]}
     answers = concurrently(*(partial(another(admin.admin).post, "/attendance/scan", body) for _ in range(6)))
     assert outcomes(answers) == {201: 1, 200: 5}
@@ -135,7 +135,7 @@ def test_concurrent_scans_of_one_code_record_one_attendance(admin: Dojo) -> None
 def test_concurrent_scans_with_one_nonce_get_one_response(admin: Dojo) -> None:
     who, session = factories.student(admin), factories.single_session(admin)
     body = {
-        "token": factories.code_of(admin.admin, who),
+        "token": factories.qr_token(admin.admin, who),
         "class_session": session["id"],
         "nonce": f"n-{who['id']}",
     }
@@ -145,12 +145,12 @@ def test_concurrent_scans_with_one_nonce_get_one_response(admin: Dojo) -> None:
 
 
 def test_the_last_place_in_a_session_is_taken_once(admin: Dojo) -> None:
-    done(admin.admin.patch("/settings", {"capacity_policy": "enforce"}))
+    ok(admin.admin.patch("/settings", {"capacity_policy": "enforce"}))
     session = factories.single_session(admin, capacity=1)
-    tokens = [factories.code_of(admin.admin, factories.student(admin)) for _ in range(4)]
+    tokens = [factories.qr_token(admin.admin, factories.student(admin)) for _ in range(4)]
     bodies = [{"token": token, "class_session": session["id"]} for token in tokens]
     answers = concurrently(*(partial(another(admin.admin).post, "/attendance/scan", body) for body in bodies))
-    done(admin.admin.patch("/settings", {"capacity_policy": "ignore"}))
+    ok(admin.admin.patch("/settings", {"capacity_policy": "ignore"}))
     assert outcomes(answers) == {201: 1, (409, "session_full"): 3}
 
 
@@ -177,5 +177,5 @@ def test_concurrent_changes_of_different_fields_are_all_kept(admin: Dojo) -> Non
     path = f"/students/{who['id']}"
     answers = concurrently(*(partial(another(admin.admin).patch, path, body) for body in changes))
     assert outcomes(answers) == {200: 3}
-    after = done(admin.admin.get(path))
+    after = ok(admin.admin.get(path))
     assert (after["phone"], after["email"], after["gender"]) == ("1", "m@example.com", "f")

@@ -9,7 +9,7 @@ from tatami import clock
 from tests.support import factories
 from tests.support.clients import Caller, Dojo
 from tests.support.now import NOW
-from tests.support.responses import done, refusal
+from tests.support.responses import assert_error, ok
 
 BODY = {"first_name": "Mika", "last_name": "Sato"}
 
@@ -19,7 +19,7 @@ def post(caller: Caller, body: Any = None, key: str = "k1", path: str = "/studen
 
 
 def count(dojo: Dojo) -> int:
-    return int(done(dojo.admin.get("/students"))["count"])
+    return int(ok(dojo.admin.get("/students"))["count"])
 
 
 def test_the_same_key_replays_the_first_response(dojo: Dojo) -> None:
@@ -32,14 +32,14 @@ def test_the_same_key_replays_the_first_response(dojo: Dojo) -> None:
 
 
 def test_the_replayed_response_ignores_later_changes(dojo: Dojo) -> None:
-    made = done(post(dojo.admin), 201)
-    done(dojo.admin.patch(f"/students/{made['id']}", {"phone": "123"}))
-    assert done(post(dojo.admin), 201) == made
+    made = ok(post(dojo.admin), 201)
+    ok(dojo.admin.patch(f"/students/{made['id']}", {"phone": "123"}))
+    assert ok(post(dojo.admin), 201) == made
 
 
 def test_the_same_key_with_another_body_is_refused(dojo: Dojo) -> None:
     post(dojo.admin)
-    refusal(post(dojo.admin, {**BODY, "phone": "1"}), 409, "idempotency_key_reused")
+    assert_error(post(dojo.admin, {**BODY, "phone": "1"}), 409, "idempotency_key_reused")
     assert count(dojo) == 1
 
 
@@ -63,23 +63,23 @@ def test_a_key_belongs_to_one_dojo(dojo: Dojo, other_dojo: Dojo) -> None:
 
 def test_a_key_belongs_to_one_path(dojo: Dojo) -> None:
     post(dojo.admin)
-    done(post(dojo.admin, {"name": "Iaido"}, path="/disciplines"), 201)
+    ok(post(dojo.admin, {"name": "Iaido"}, path="/disciplines"), 201)
 
 
 def test_a_key_belongs_to_one_method(dojo: Dojo) -> None:
     made = factories.student(dojo)
     path = f"/students/{made['id']}"
-    done(dojo.admin.patch(path, {"phone": "1"}, Idempotency_Key="k1"))
-    done(dojo.admin.delete(path, Idempotency_Key="k1"), 204)
+    ok(dojo.admin.patch(path, {"phone": "1"}, Idempotency_Key="k1"))
+    ok(dojo.admin.delete(path, Idempotency_Key="k1"), 204)
 
 
 def test_an_error_is_not_replayed(dojo: Dojo) -> None:
-    refusal(post(dojo.admin, {}), 400, "validation_error")
-    done(post(dojo.admin), 201)
+    assert_error(post(dojo.admin, {}), 400, "validation_error")
+    ok(post(dojo.admin), 201)
 
 
 def test_a_key_expires_after_a_day(dojo: Dojo) -> None:
-    done(post(dojo.admin), 201)
+    ok(post(dojo.admin), 201)
     with clock.fixed(NOW + timedelta(hours=23, minutes=59)):
         assert post(admin_with_new_token(dojo)).headers["Idempotency-Replayed"] == "true"
     with clock.fixed(NOW + timedelta(hours=24, minutes=1)):
@@ -99,24 +99,24 @@ def admin_with_new_token(dojo: Dojo) -> Caller:
 
 @pytest.mark.parametrize("key", ["", "x" * 256])
 def test_a_key_has_1_to_255_characters(dojo: Dojo, key: str) -> None:
-    refusal(post(dojo.admin, key=key), 400, "validation_error")
+    assert_error(post(dojo.admin, key=key), 400, "validation_error")
     assert count(dojo) == 0
-    done(post(dojo.admin, key="x" * 255), 201)
+    ok(post(dojo.admin, key="x" * 255), 201)
 
 
 def test_a_delete_is_replayed(dojo: Dojo) -> None:
     path = f"/students/{factories.student(dojo)['id']}"
-    done(dojo.admin.delete(path, Idempotency_Key="k1"), 204)
+    ok(dojo.admin.delete(path, Idempotency_Key="k1"), 204)
     assert dojo.admin.delete(path, Idempotency_Key="k1").headers["Idempotency-Replayed"] == "true"
 
 
 def test_settings_accept_a_key_like_every_write(dojo: Dojo) -> None:
     """`PATCH /settings` is not in the list of routes in docs/api.md that ignore a key."""
-    done(dojo.admin.patch("/settings", {"late_after_minutes": 5}, Idempotency_Key="k1"))
+    ok(dojo.admin.patch("/settings", {"late_after_minutes": 5}, Idempotency_Key="k1"))
     answer = dojo.admin.patch("/settings", {"late_after_minutes": 5}, Idempotency_Key="k1")
     assert answer.headers.get("Idempotency-Replayed") == "true"
     answer = dojo.admin.patch("/settings", {"late_after_minutes": 6}, Idempotency_Key="k1")
-    refusal(answer, 409, "idempotency_key_reused")
+    assert_error(answer, 409, "idempotency_key_reused")
 
 
 @pytest.mark.parametrize("path", ["/qr", "/promotions/check", "/attendance/scan"])
@@ -127,8 +127,8 @@ def test_secrets_checks_and_scans_ignore_a_key(dojo: Dojo, path: str) -> None:
         "/qr": ({"student": who["id"]}, {"student": other["id"]}),
         "/promotions/check": ({}, {"students": []}),
         "/attendance/scan": (
-            {"token": factories.code_of(dojo.admin, who)},
-            {"token": factories.code_of(dojo.admin, other)},
+            {"token": factories.qr_token(dojo.admin, who)},
+            {"token": factories.qr_token(dojo.admin, other)},
         ),
     }
     body, another = bodies[path]

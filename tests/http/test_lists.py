@@ -6,12 +6,13 @@ import pytest
 
 from tests.support import factories
 from tests.support.clients import Dojo, Platform
-from tests.support.responses import done, invalid, path_of, refusal, statements
+from tests.support.responses import assert_error, assert_invalid, ok, url_path
 from tests.support.sizes import small_or_full
+from tests.support.statements import count_get_statements
 
 
 def names(answer: Any) -> list[str]:
-    return [row["first_name"] for row in done(answer)["results"]]
+    return [row["first_name"] for row in ok(answer)["results"]]
 
 
 @pytest.fixture
@@ -28,19 +29,19 @@ def five(dojo: Dojo) -> list[dict[str, Any]]:
 
 
 def test_a_page_links_to_the_next_and_the_previous_one(dojo: Dojo, five: list[Any]) -> None:
-    first = done(dojo.admin.get("/students?page_size=2"))
+    first = ok(dojo.admin.get("/students?page_size=2"))
     assert set(first) == {"count", "next", "previous", "results"}
     assert (first["count"], first["previous"], len(first["results"])) == (5, None, 2)
-    second = done(dojo.admin.get(path_of(first["next"])))
-    last = done(dojo.admin.get(path_of(second["next"])))
+    second = ok(dojo.admin.get(url_path(first["next"])))
+    last = ok(dojo.admin.get(url_path(second["next"])))
     assert last["next"] is None
     seen = [row["id"] for page in (first, second, last) for row in page["results"]]
     assert sorted(seen) == sorted(one["id"] for one in five)
-    assert done(dojo.admin.get(path_of(last["previous"])))["results"] == second["results"]
+    assert ok(dojo.admin.get(url_path(last["previous"])))["results"] == second["results"]
 
 
 def test_an_empty_list_is_a_page(dojo: Dojo) -> None:
-    assert done(dojo.admin.get("/students")) == {"count": 0, "next": None, "previous": None, "results": []}
+    assert ok(dojo.admin.get("/students")) == {"count": 0, "next": None, "previous": None, "results": []}
 
 
 @pytest.mark.parametrize(
@@ -48,11 +49,11 @@ def test_an_empty_list_is_a_page(dojo: Dojo) -> None:
     ["page=0", "page=-1", "page=x", "page=1.5", "page=", "page_size=0", "page_size=x", "page_size=-5"],
 )
 def test_an_invalid_page_parameter_is_refused(dojo: Dojo, query: str) -> None:
-    invalid(dojo.admin.get(f"/students?{query}"), query.partition("=")[0])
+    assert_invalid(dojo.admin.get(f"/students?{query}"), query.partition("=")[0])
 
 
 def test_a_page_past_the_end_is_not_found(dojo: Dojo) -> None:
-    refusal(dojo.admin.get("/students?page=2"), 404, "not_found")
+    assert_error(dojo.admin.get("/students?page=2"), 404, "not_found")
 
 
 def test_a_page_has_at_most_two_hundred_rows(dojo: Dojo) -> None:
@@ -61,8 +62,8 @@ def test_a_page_has_at_most_two_hundred_rows(dojo: Dojo) -> None:
 
     with tenant_scope(dojo.tenant):
         Discipline.objects.bulk_create(Discipline(name=f"Art {n}") for n in range(205))
-    assert len(done(dojo.admin.get("/disciplines"))["results"]) == 50
-    assert len(done(dojo.admin.get("/disciplines?page_size=200"))["results"]) == 200
+    assert len(ok(dojo.admin.get("/disciplines"))["results"]) == 50
+    assert len(ok(dojo.admin.get("/disciplines?page_size=200"))["results"]) == 200
     answer = dojo.admin.get("/disciplines?page_size=1000")
     assert answer.status_code in {200, 400}
     assert len(answer.json().get("results", [])) <= 200
@@ -88,28 +89,26 @@ def test_a_search_ignores_accents_and_case(
 
 def test_a_search_for_guardians_ignores_accents(dojo: Dojo) -> None:
     factories.student(dojo, guardians=[{"name": "Renée Müller"}, {"name": "Jun Ito"}])
-    assert [row["name"] for row in done(dojo.admin.get("/guardians?search=renee"))["results"]] == [
+    assert [row["name"] for row in ok(dojo.admin.get("/guardians?search=renee"))["results"]] == [
         "Renée Müller"
     ]
 
 
 def test_a_search_for_users_ignores_accents(dojo: Dojo) -> None:
     dojo.create("/users", {"email": "rm@example.com", "name": "Renée Müller", "role": "instructor"})
-    assert [row["name"] for row in done(dojo.admin.get("/users?search=muller"))["results"]] == [
-        "Renée Müller"
-    ]
+    assert [row["name"] for row in ok(dojo.admin.get("/users?search=muller"))["results"]] == ["Renée Müller"]
 
 
 def test_a_search_for_classes_ignores_accents(dojo: Dojo) -> None:
     factories.training_class(dojo, name="Kinder – Anfänger")
     factories.training_class(dojo, name="Evening class")
-    assert [row["name"] for row in done(dojo.admin.get("/classes?search=anfanger"))["results"]] == [
+    assert [row["name"] for row in ok(dojo.admin.get("/classes?search=anfanger"))["results"]] == [
         "Kinder – Anfänger"
     ]
 
 
 def test_dojos_are_searched_by_slug(platform: Platform) -> None:
-    rows = done(platform.superadmin().get("/tenants?search=kendo"))["results"]
+    rows = ok(platform.superadmin().get("/tenants?search=kendo"))["results"]
     assert [row["slug"] for row in rows] == ["kendo"]
 
 
@@ -132,7 +131,7 @@ def test_the_default_order_of_students_is_by_name(dojo: Dojo, five: list[Any]) -
 
 @pytest.mark.parametrize("order", ["password", "check_in_id", "name,", "--name", "search_name__x"])
 def test_an_unknown_order_is_refused(dojo: Dojo, order: str) -> None:
-    invalid(dojo.admin.get(f"/students?ordering={order}"), "ordering")
+    assert_invalid(dojo.admin.get(f"/students?ordering={order}"), "ordering")
 
 
 @pytest.mark.parametrize(
@@ -157,12 +156,12 @@ def test_an_unknown_order_is_refused(dojo: Dojo, order: str) -> None:
     ],
 )
 def test_an_invalid_filter_value_is_reported_at_its_name(dojo: Dojo, path: str, field: str) -> None:
-    invalid(dojo.admin.get(path), field)
+    assert_invalid(dojo.admin.get(path), field)
 
 
 @pytest.mark.parametrize("value", ["%00", "%FF", "%ED%A0%80"])
 def test_a_query_that_is_not_valid_text_is_refused(dojo: Dojo, value: str) -> None:
-    refusal(dojo.admin.get(f"/students?search={value}"), 400, "validation_error")
+    assert_error(dojo.admin.get(f"/students?search={value}"), 400, "validation_error")
 
 
 def test_students_are_filtered_by_status(dojo: Dojo) -> None:
@@ -179,7 +178,7 @@ def test_dates_filter_sessions_by_local_days_both_included(dojo: Dojo) -> None:
         "2026-06-16T22:00:00Z",
     ):
         factories.single_session(dojo, starts_at)
-    found = factories.sessions(dojo, **{"from": "2026-06-16", "to": "2026-06-16"})
+    found = factories.list_sessions(dojo, **{"from": "2026-06-16", "to": "2026-06-16"})
     assert [row["starts_at"] for row in found] == ["2026-06-15T22:00:00Z", "2026-06-16T21:59:00Z"]
     assert {row["local_date"] for row in found} == {"2026-06-16"}
 
@@ -187,7 +186,7 @@ def test_dates_filter_sessions_by_local_days_both_included(dojo: Dojo) -> None:
 def test_instants_filter_sessions_with_the_end_excluded(dojo: Dojo) -> None:
     for starts_at in ("2026-06-16T10:00:00Z", "2026-06-16T11:00:00Z", "2026-06-16T12:00:00Z"):
         factories.single_session(dojo, starts_at)
-    found = factories.sessions(dojo, **{"from": "2026-06-16T10:00:00Z", "to": "2026-06-16T12:00:00Z"})
+    found = factories.list_sessions(dojo, **{"from": "2026-06-16T10:00:00Z", "to": "2026-06-16T12:00:00Z"})
     assert [row["starts_at"] for row in found] == ["2026-06-16T10:00:00Z", "2026-06-16T11:00:00Z"]
 
 
@@ -195,17 +194,17 @@ def test_attendance_pages_by_cursor_without_a_count(dojo: Dojo) -> None:
     who = factories.student(dojo)
     for day in range(1, 6):
         factories.attendance(dojo, who, factories.single_session(dojo, f"2026-06-0{day}T16:00:00Z"))
-    first = done(dojo.admin.get("/attendance?page_size=2"))
+    first = ok(dojo.admin.get("/attendance?page_size=2"))
     assert set(first) == {"next", "previous", "results"}
     factories.attendance(
         dojo, who, factories.single_session(dojo, "2026-06-10T16:00:00Z")
     )  # a new row between two pages hides no other row
-    second = done(dojo.admin.get(path_of(first["next"])))
-    last = done(dojo.admin.get(path_of(second["next"])))
+    second = ok(dojo.admin.get(url_path(first["next"])))
+    last = ok(dojo.admin.get(url_path(second["next"])))
     times = [row["checked_in_at"][8:10] for page in (first, second, last) for row in page["results"]]
     assert times == ["05", "04", "03", "02", "01"]
     assert last["next"] is None
-    assert done(dojo.admin.get(path_of(second["previous"])))["results"] == first["results"]
+    assert ok(dojo.admin.get(url_path(second["previous"])))["results"] == first["results"]
 
 
 def test_the_cursor_shows_all_rows_of_the_same_instant(dojo: Dojo) -> None:
@@ -214,9 +213,9 @@ def test_the_cursor_shows_all_rows_of_the_same_instant(dojo: Dojo) -> None:
         factories.attendance(dojo, factories.student(dojo), session)
     seen, path = set(), "/attendance?page_size=2"
     while path:
-        page = done(dojo.admin.get(path))
+        page = ok(dojo.admin.get(path))
         seen |= {row["id"] for row in page["results"]}
-        path = path_of(page["next"]) if page["next"] else ""
+        path = url_path(page["next"]) if page["next"] else ""
     assert len(seen) == 5
 
 
@@ -230,7 +229,7 @@ def _fill(dojo: Dojo, n: int) -> None:
     for _ in range(min(n, 2)):
         if n == 2:
             factories.rank_system(dojo, next(presets), discipline=art["id"])
-    system = done(dojo.admin.get("/rank-systems"))["results"][0]
+    system = ok(dojo.admin.get("/rank-systems"))["results"][0]
     held = system["ranks"][0]["id"]
     teacher = dojo.instructor
     assert teacher.user is not None
@@ -241,17 +240,17 @@ def _fill(dojo: Dojo, n: int) -> None:
         )
         session = factories.session_today(dojo, group)
         factories.attendance(dojo, who, session)
-        done(dojo.admin.post(f"/classes/{group['id']}/enrolments", {"student": who["id"]}), 201)
+        ok(dojo.admin.post(f"/classes/{group['id']}/enrolments", {"student": who["id"]}), 201)
         factories.rank_event(dojo, who, held, "2026-01-01")
         body = {"email": f"u{n}-{number}@example.com", "role": "student", "students": [who["id"]]}
         dojo.create("/users", body)
         factories.discipline(dojo, f"Art {n}.{number}")
         refused = dojo.admin.post(
             "/attendance/scan",
-            {"token": factories.code_of(dojo.admin, who), "class_session": factories.nobody()},
+            {"token": factories.qr_token(dojo.admin, who), "class_session": factories.unknown_id()},
         )
-        refusal(refused, 404, "class_session_not_found")
-    same = done(dojo.admin.get("/students?page_size=1"))["results"][0]
+        assert_error(refused, 404, "class_session_not_found")
+    same = ok(dojo.admin.get("/students?page_size=1"))["results"][0]
     for number in range(n):
         factories.fact(dojo, same, "points", number, "2026-01-01", rank_system=system["id"])
         dojo.create(f"/students/{same['id']}/notes", {"text": "x"})
@@ -260,16 +259,16 @@ def _fill(dojo: Dojo, n: int) -> None:
         factories.attendance(
             dojo, same, factories.single_session(dojo, f"2026-05-{n + 1:02}T{number + 1:02}:00:00Z")
         )
-    group = done(dojo.admin.get("/classes?page_size=1"))["results"][0]
-    for who in done(dojo.admin.get("/students"))["results"]:
+    group = ok(dojo.admin.get("/classes?page_size=1"))["results"][0]
+    for who in ok(dojo.admin.get("/students"))["results"]:
         dojo.admin.post(f"/classes/{group['id']}/enrolments", {"student": who["id"]})
 
 
 @small_or_full("more", small=3, full=10)
 def test_the_number_of_statements_of_a_list_does_not_depend_on_its_rows(dojo: Dojo, more: int) -> None:
     _fill(dojo, 2)
-    same = done(dojo.admin.get("/students?page_size=1"))["results"][0]["id"]
-    group = done(dojo.admin.get("/classes?page_size=1"))["results"][0]["id"]
+    same = ok(dojo.admin.get("/students?page_size=1"))["results"][0]["id"]
+    group = ok(dojo.admin.get("/classes?page_size=1"))["results"][0]["id"]
     lists = [
         "/students",
         "/guardians",
@@ -288,11 +287,13 @@ def test_the_number_of_statements_of_a_list_does_not_depend_on_its_rows(dojo: Do
         f"/classes/{group}/enrolments",
     ]
     before = {
-        path: (statements(dojo.admin, path), len(done(dojo.admin.get(path))["results"])) for path in lists
+        path: (count_get_statements(dojo.admin, path), len(ok(dojo.admin.get(path))["results"]))
+        for path in lists
     }
     _fill(dojo, more)
     after = {
-        path: (statements(dojo.admin, path), len(done(dojo.admin.get(path))["results"])) for path in lists
+        path: (count_get_statements(dojo.admin, path), len(ok(dojo.admin.get(path))["results"]))
+        for path in lists
     }
     assert not [path for path in lists if after[path][1] <= before[path][1] and path != "/rank-systems"]
     assert {path: after[path][0] for path in lists} == {path: before[path][0] for path in lists}

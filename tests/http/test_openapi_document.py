@@ -18,8 +18,8 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
 
-from shared_apps.tenants import schemas
 from shared_apps.tenants.models import Tenant
+from shared_apps.tenants.schema import ddl
 from tatami import clock
 from tatami.api.openapi import examples
 from tatami.api.openapi.document import Document
@@ -37,7 +37,7 @@ from tests.http.undo import rolled_back
 from tests.support import factories
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.now import NOW
-from tests.support.responses import done
+from tests.support.responses import ok
 
 HOSTS = {"config.urls_platform": "localhost", "config.urls_tenant": "aiki.localhost"}
 FREE_FORM = {"rank-system-rules"}
@@ -265,7 +265,7 @@ def signed_in(sample: SampleHost) -> dict[str, str]:
 
 
 def example_platform(sample: SampleHost) -> ExampleHost:
-    done(sample.callers["admin"].patch("/me", {"name": "Root"}))  # gives the audit an entry
+    ok(sample.callers["admin"].patch("/me", {"name": "Root"}))  # gives the audit an entry
     deleted = {
         examples.DELETED_TENANT: sample.ids["tenant that is deleted"],
         examples.DELETED_SLUG: "spare-deleting",
@@ -287,7 +287,7 @@ def example_dojo(dojo: Dojo, sample: SampleHost) -> ExampleHost:
     ids = sample.ids
     hold = dojo.create(f"/students/{ids['student']}/holds", {"from": "2026-05-01", "until": "2026-05-20"})
     refused = dojo.admin.post(
-        "/attendance/scan", {"token": sample.codes["student"], "class_session": factories.nobody()}
+        "/attendance/scan", {"token": sample.codes["student"], "class_session": factories.unknown_id()}
     )
     assert refused.status_code == 404
     return ExampleHost(
@@ -353,7 +353,7 @@ def is_as_documented(case: Case, status: int, response: Any) -> None:
         found = names_in(media_type, response.getvalue().decode(errors="replace"))
         assert found <= names_in(media_type, documented["content"][media_type]["example"])
         return
-    body = done(response, status)
+    body = ok(response, status)
     if "content" not in documented:
         assert body is None
         return
@@ -370,7 +370,7 @@ def schemas_to_drop() -> Iterator[list[str]]:
     names: list[str] = []
     yield names
     for name in names:
-        schemas.drop_schema(name)
+        ddl.drop_schema(name)
 
 
 @described_case
@@ -392,7 +392,7 @@ def test_the_response_to_a_repeated_example_is_as_documented(
     body = {
         name: value for name, value in case.described.request_example.items() if name != "nonce"
     }  # a nonce would replay the first response
-    done(send(case, hosts, body), case.described.status)
+    ok(send(case, hosts, body), case.described.status)
     (status,) = case.described.other_statuses
     is_as_documented(case, status, send(case, hosts, body))
 
@@ -401,7 +401,7 @@ def test_the_response_to_a_repeated_example_is_as_documented(
 def test_the_response_to_every_query_value_is_as_documented(
     hosts: dict[str, ExampleHost], case: Case, query: dict[str, str]
 ) -> None:
-    body = done(send(case, hosts, None, query))
+    body = ok(send(case, hosts, None, query))
     assert body["results"], "an empty list proves nothing"
     fits(case, json_of(case.operation["responses"]["200"])["schema"], body)
 

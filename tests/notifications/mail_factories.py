@@ -6,13 +6,13 @@ from typing import Any
 from django.core import mail
 
 from tatami import clock
+from tatami.jobs import DONE, JobRun
 from tatami.tenancy.scope import tenant_scope
-from tatami.work import DONE, Turn
 from tenant_apps.notifications.models import Delivery
 from tenant_apps.notifications.sending import send_outbox
 from tests.support.clients import Dojo
 from tests.support.now import NOW
-from tests.support.responses import done
+from tests.support.responses import ok
 
 ADULT_BIRTH_DATE = "1998-04-02"
 CHILD_BIRTH_DATE = "2016-04-02"
@@ -40,13 +40,13 @@ def queue_mail(dojo: Dojo, *students: dict[str, Any], **more: Any) -> dict[str, 
     """Queue a notification to these students, or to all active students if none is given."""
     audience = {"students": [one["id"] for one in students]} if students else {}
     body = {"audience": audience, "subject": "News for {{ student }}", "body": "Dear {{ recipient }}", **more}
-    return dict(done(dojo.instructor.post("/notifications", body), 202))
+    return dict(ok(dojo.instructor.post("/notifications", body), 202))
 
 
 def send_turn(dojo: Dojo, **more: Any) -> str | None:
     """Run one turn of the outbox."""
     with tenant_scope(dojo.tenant):
-        return send_outbox(Turn(now=clock.now(), **more))
+        return send_outbox(JobRun(now=clock.now(), **more))
 
 
 def send_all(dojo: Dojo) -> list[Any]:
@@ -57,7 +57,7 @@ def send_all(dojo: Dojo) -> list[Any]:
 
 
 def read_notification(dojo: Dojo, notification: dict[str, Any]) -> dict[str, Any]:
-    return dict(done(dojo.admin.get(f"/notifications/{notification['id']}")))
+    return dict(ok(dojo.admin.get(f"/notifications/{notification['id']}")))
 
 
 def states(dojo: Dojo) -> list[tuple[str, str, str]]:

@@ -7,8 +7,8 @@ import pytest
 from django.core import mail
 
 from tatami import clock
+from tatami.jobs import DONE, JobRun
 from tatami.tenancy.scope import tenant_scope
-from tatami.work import DONE, Turn
 from tenant_apps.notifications.absentees import notify_absentees
 from tests.notifications.mail_factories import (
     CHILD_BIRTH_DATE,
@@ -21,20 +21,20 @@ from tests.notifications.mail_factories import (
 from tests.support import factories
 from tests.support.clients import Caller, Dojo
 from tests.support.now import NOW
-from tests.support.responses import done
+from tests.support.responses import ok
 from tests.support.statements import sent_statements
 
 
 @pytest.fixture(autouse=True)
 def _absence_mail_after_14_days(dojo: Dojo) -> None:
-    done(dojo.admin.patch("/settings", {"absence_after_days": 14}))
+    ok(dojo.admin.patch("/settings", {"absence_after_days": 14}))
 
 
 def run_night(dojo: Dojo, days: int = 0) -> list[Any]:
     """Run the nightly job some days from now and send; return all e-mails so far."""
     with clock.fixed(NOW + timedelta(days=days)):
         with tenant_scope(dojo.tenant):
-            assert notify_absentees(Turn(now=clock.now())) is DONE
+            assert notify_absentees(JobRun(now=clock.now())) is DONE
         return send_all(dojo)
 
 
@@ -104,7 +104,7 @@ def test_students_on_hold_on_trial_or_inactive_get_no_mail(dojo: Dojo) -> None:
 
 def test_without_the_setting_no_mail_is_sent(dojo: Dojo) -> None:
     attend(dojo, student(dojo, "Mika", email="mika@example.com"), "2026-06-01")
-    done(dojo.admin.patch("/settings", {"absence_after_days": None}))
+    ok(dojo.admin.patch("/settings", {"absence_after_days": None}))
     assert run_night(dojo) == []
 
 
@@ -112,7 +112,7 @@ def test_staff_can_send_the_absence_template_to_an_audience(dojo: Dojo) -> None:
     mika = student(dojo, "Mika", email="mika@example.com")
     attend(dojo, mika, "2026-06-01")
     body = {"audience": {"students": [mika["id"]]}, "template": "absence"}
-    done(dojo.instructor.post("/notifications", body), 202)
+    ok(dojo.instructor.post("/notifications", body), 202)
     (sent,) = send_all(dojo)
     assert "the last visit was on 1 June 2026." in sent.body
     assert len(run_night(dojo)) == 2, "mail requested by staff does not count as the absence mail"
@@ -121,7 +121,7 @@ def test_staff_can_send_the_absence_template_to_an_audience(dojo: Dojo) -> None:
 def test_the_number_of_statements_does_not_depend_on_the_number_of_absentees(dojo: Dojo) -> None:
     def cost() -> int:
         with sent_statements() as found, tenant_scope(dojo.tenant):
-            notify_absentees(Turn(now=clock.now()))
+            notify_absentees(JobRun(now=clock.now()))
         return len(found)
 
     student(dojo, "Mika", email="mika@example.com", joined_on="2026-06-01")

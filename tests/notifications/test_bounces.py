@@ -20,7 +20,7 @@ from tests.notifications.mail_factories import (
 from tests.notifications.recording_smtp import NO_SUCH_USER, RecordingSmtpServer
 from tests.support.clients import Dojo
 from tests.support.now import NOW
-from tests.support.responses import done
+from tests.support.responses import ok
 
 MIKA = "mika@example.com"
 HANA = "hana@example.com"
@@ -120,7 +120,7 @@ def test_an_ip_address_in_the_reply_is_not_read_as_a_status(
 def test_saving_the_student_makes_the_address_valid_again(dojo: Dojo, bounced: dict[str, Any]) -> None:
     assert send_mail_to(dojo, bounced) == ("skipped", "bounced")
     with clock.fixed(SOON):
-        done(dojo.admin.patch(f"/students/{bounced['id']}", {"email": MIKA}))
+        ok(dojo.admin.patch(f"/students/{bounced['id']}", {"email": MIKA}))
         assert send_mail_to(dojo, bounced) == ("sent", "")
 
 
@@ -132,7 +132,7 @@ def test_saving_the_guardian_makes_the_address_valid_again(dojo: Dojo, smtp: Rec
     assert send_mail_to(dojo, ren) == ("skipped", "bounced")
     same = [{"id": ren["guardians"][0]["id"], "email": HANA}]
     with clock.fixed(SOON):
-        done(dojo.admin.patch(f"/students/{ren['id']}", {"guardians": same}))
+        ok(dojo.admin.patch(f"/students/{ren['id']}", {"guardians": same}))
         assert send_mail_to(dojo, ren) == ("sent", "")
 
 
@@ -142,7 +142,7 @@ def test_an_accepted_mail_clears_the_bounce_for_all_students_with_the_address(
     ren = student(dojo, "Ren", email=MIKA)
     assert send_mail_to(dojo, ren) == ("skipped", "bounced")
     with clock.fixed(SOON):
-        done(dojo.admin.patch(f"/students/{bounced['id']}", {"phone": "1"}))
+        ok(dojo.admin.patch(f"/students/{bounced['id']}", {"phone": "1"}))
         send_mail_to(dojo, bounced)
         assert send_mail_to(dojo, ren) == ("sent", "")
 
@@ -152,7 +152,7 @@ def test_an_address_that_is_refused_again_bounces_again(
 ) -> None:
     smtp.recipient_replies[MIKA] = NO_SUCH_USER
     with clock.fixed(SOON):
-        done(dojo.admin.patch(f"/students/{bounced['id']}", {"email": MIKA}))
+        ok(dojo.admin.patch(f"/students/{bounced['id']}", {"email": MIKA}))
         assert send_mail_to(dojo, bounced) == ("failed", NO_SUCH_USER)
         assert send_mail_to(dojo, bounced) == ("skipped", "bounced")
 
@@ -175,5 +175,5 @@ def test_a_bounced_address_is_tried_once_more_after_ninety_days(
 def test_a_test_mail_is_sent_even_to_a_bounced_address(dojo: Dojo, smtp: RecordingSmtpServer) -> None:
     smtp.recipient_replies["instructor@example.com"] = NO_SUCH_USER
     for _ in range(2):
-        done(dojo.instructor.post("/notification-templates/free/test"), 202)
+        ok(dojo.instructor.post("/notification-templates/free/test"), 202)
         assert send_last(dojo) == ("failed", NO_SUCH_USER)

@@ -21,8 +21,8 @@ from tests.notifications.mail_factories import queue_mail, states, student
 from tests.support.clients import Dojo
 from tests.support.committed import committed_dojo
 from tests.support.now import NOW
-from tests.support.races import Meanwhile
-from tests.support.responses import done
+from tests.support.races import ConcurrentCall
+from tests.support.responses import ok
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_no_mail_is_queued_for_a_student_who_is_being_erased(real_dojo: Dojo, mi
     assert real_dojo.instructor
     with tenant_scope(real_dojo.tenant), transaction.atomic():
         erase(mika)
-        writing = Meanwhile(partial(queue_mail, real_dojo, mika, ren))
+        writing = ConcurrentCall(partial(queue_mail, real_dojo, mika, ren))
     assert writing.answer()["total"] == 1
     assert [address for address, _, _ in states(real_dojo)] == ["ren@example.com"]
 
@@ -71,8 +71,8 @@ def test_mail_queued_before_an_erasure_is_emptied_by_it(
             is_bulk=True,
             by=by,
         )
-        erasing = Meanwhile(partial(eraser.post, path, body))
-    done(erasing.answer(), 204)
+        erasing = ConcurrentCall(partial(eraser.post, path, body))
+    ok(erasing.answer(), 204)
     assert states(real_dojo) == [("", "skipped", "forgotten")]
 
 
@@ -80,4 +80,4 @@ def test_queueing_mail_does_not_wait_for_a_promotion(real_dojo: Dojo, mika: dict
     """A promotion locks the student, too. Only an erasure has to wait for queueing."""
     with tenant_scope(real_dojo.tenant), transaction.atomic():
         list(Student.objects.filter(pk=mika["id"]).locked())
-        assert Meanwhile(partial(queue_mail, real_dojo, mika)).answer()["total"] == 1
+        assert ConcurrentCall(partial(queue_mail, real_dojo, mika)).answer()["total"] == 1

@@ -18,7 +18,7 @@ from tests.notifications.mail_factories import CHILD_BIRTH_DATE, award, guardian
 from tests.notifications.recording_smtp import RecordingSmtpServer
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import done
+from tests.support.responses import ok
 
 HANA = guardian("Hana Sato", "hana@example.com")
 
@@ -26,7 +26,7 @@ HANA = guardian("Hana Sato", "hana@example.com")
 def cancel_session(
     dojo: Dojo, day: str = "2026-06-22", reason: str = "The hall is flooded.", **fields: Any
 ) -> Any:
-    return done(
+    return ok(
         dojo.admin.post(
             f"/class-sessions/{session_on(dojo, day)['id']}/cancellation", {"reason": reason, **fields}
         ),
@@ -35,14 +35,14 @@ def cancel_session(
 
 
 def notifications(dojo: Dojo) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = done(dojo.admin.get("/notifications"))["results"]
+    found: list[dict[str, Any]] = ok(dojo.admin.get("/notifications"))["results"]
     return found
 
 
 def test_the_guardians_of_a_child_are_told_about_a_promotion(dojo: Dojo) -> None:
     mika = student(dojo, "Mika", born=CHILD_BIRTH_DATE, guardians=[HANA])
     system = factories.rank_system(dojo)
-    event = award(dojo, mika, factories.rank(system, "5-kyu"))
+    event = award(dojo, mika, factories.rank_id(system, "5-kyu"))
     (note,) = notifications(dojo)
     assert (note["kind"], note["total"], note["audience"], note["requested_by"]) == (
         "promotion",
@@ -65,7 +65,7 @@ def text_of(pdf: bytes) -> str:
 
 def test_the_certificate_is_attached(dojo: Dojo, smtp: RecordingSmtpServer) -> None:
     mika = student(dojo, "Mika", email="mika@example.com")
-    award(dojo, mika, factories.rank(factories.rank_system(dojo), "5-kyu"))
+    award(dojo, mika, factories.rank_id(factories.rank_system(dojo), "5-kyu"))
     send_all(dojo)
     (sent,) = smtp.taken
     (certificate,) = sent.iter_attachments()
@@ -77,8 +77,8 @@ def test_the_certificate_is_attached(dojo: Dojo, smtp: RecordingSmtpServer) -> N
 
 def test_an_award_voided_before_sending_has_no_certificate(dojo: Dojo) -> None:
     mika = student(dojo, "Mika", email="mika@example.com")
-    event = award(dojo, mika, factories.rank(factories.rank_system(dojo), "5-kyu"))
-    done(dojo.admin.post(f"/rank-events/{event['id']}/void", {"reason": "A mistake."}))
+    event = award(dojo, mika, factories.rank_id(factories.rank_system(dojo), "5-kyu"))
+    ok(dojo.admin.post(f"/rank-events/{event['id']}/void", {"reason": "A mistake."}))
     (sent,) = send_all(dojo)
     assert sent.attachments == []
 
@@ -103,7 +103,7 @@ def test_an_exam_invitation_names_date_place_and_rank(dojo: Dojo) -> None:
     mika = student(dojo, "Mika", email="mika@example.com")
     system = factories.rank_system(dojo)
     exam = factories.exam(dojo, system, "2026-07-01", name="Summer grading", location="Main hall")
-    factories.candidate(dojo, exam, mika, factories.rank(system, "5-kyu"))
+    factories.candidate(dojo, exam, mika, factories.rank_id(system, "5-kyu"))
     (sent,) = send_all(dojo)
     assert sent.subject == "Invitation: Summer grading, 1 July 2026"
     assert '"Summer grading" on 1 July 2026 (Main hall):\n\nMika Sato, for 5th kyu\n' in sent.body
@@ -122,7 +122,7 @@ def test_the_expected_students_are_told_about_a_cancelled_class(dojo: Dojo) -> N
 
 
 def test_event_mail_is_in_the_dojos_language(dojo: Dojo) -> None:
-    done(dojo.admin.patch("/settings", {"language": "pt-br"}))
+    ok(dojo.admin.patch("/settings", {"language": "pt-br"}))
     enrol(dojo, create_class(dojo), student(dojo, "Mika", email="mika@example.com"))
     cancel_session(dojo, reason="")
     (sent,) = send_all(dojo)
@@ -139,21 +139,21 @@ def test_cancelling_twice_sends_one_mail(dojo: Dojo) -> None:
     enrol(dojo, create_class(dojo), student(dojo, "Mika", email="mika@example.com"))
     cancel_session(dojo)
     path = f"/class-sessions/{session_on(dojo, '2026-06-22')['id']}/cancellation"
-    done(dojo.admin.post(path, {"reason": "Again."}), 200)
+    ok(dojo.admin.post(path, {"reason": "Again."}), 200)
     assert len(notifications(dojo)) == 1
 
 
 @pytest.mark.parametrize("policy", ["notify_promotion", "notify_exam_invitation", "notify_class_cancelled"])
 def test_a_dojo_can_turn_off_mail_about_a_kind_of_event(dojo: Dojo, policy: str) -> None:
-    done(dojo.admin.patch("/settings", {policy: False}))
+    ok(dojo.admin.patch("/settings", {policy: False}))
     mika = student(dojo, "Mika", email="mika@example.com")
     system = factories.rank_system(dojo)
     factories.candidate(
-        dojo, factories.exam(dojo, system, "2026-07-01"), mika, factories.rank(system, "5-kyu")
+        dojo, factories.exam(dojo, system, "2026-07-01"), mika, factories.rank_id(system, "5-kyu")
     )
     enrol(dojo, create_class(dojo), mika)
     cancel_session(dojo)
-    award(dojo, mika, factories.rank(system, "5-kyu"))
+    award(dojo, mika, factories.rank_id(system, "5-kyu"))
     kinds = {"notify_promotion", "notify_exam_invitation", "notify_class_cancelled"} - {policy}
     assert {f"notify_{one['kind']}" for one in notifications(dojo)} == kinds
 

@@ -7,8 +7,8 @@ from django.core import mail
 from django.test import override_settings
 
 from tatami import clock
+from tatami.jobs import DONE, JobRun
 from tatami.tenancy.scope import tenant_scope
-from tatami.work import DONE, Turn
 from tenant_apps.notifications.models import Delivery, Notification
 from tenant_apps.notifications.tasks import sweep
 from tenant_apps.students.models import Student
@@ -24,7 +24,7 @@ from tests.notifications.mail_factories import (
 from tests.students.erasure import personal_traces
 from tests.support.clients import Dojo
 from tests.support.now import NOW
-from tests.support.responses import done
+from tests.support.responses import ok
 from tests.support.statements import sent_statements
 
 HANA = guardian("Hana Sato", "hana@example.com")
@@ -32,11 +32,11 @@ HANA = guardian("Hana Sato", "hana@example.com")
 
 def sweep_after(dojo: Dojo, days: int) -> None:
     with tenant_scope(dojo.tenant):
-        assert sweep(Turn(now=NOW + timedelta(days=days))) is DONE
+        assert sweep(JobRun(now=NOW + timedelta(days=days))) is DONE
 
 
 def erase(dojo: Dojo, who: dict[str, Any]) -> None:
-    done(dojo.admin.post(f"/students/{who['id']}/erasure", {"confirm": who["id"]}), 204)
+    ok(dojo.admin.post(f"/students/{who['id']}/erasure", {"confirm": who["id"]}), 204)
 
 
 def test_after_the_retention_time_the_texts_are_deleted_and_the_log_stays(dojo: Dojo) -> None:
@@ -68,11 +68,11 @@ def test_a_delivery_queued_beyond_the_retention_time_is_skipped(dojo: Dojo) -> N
 
 
 def test_test_mail_is_deleted_completely(dojo: Dojo) -> None:
-    done(dojo.instructor.post("/notification-templates/free/test"), 202)
+    ok(dojo.instructor.post("/notification-templates/free/test"), 202)
     send_all(dojo)
     sweep_after(dojo, 31)
     assert states(dojo) == []
-    assert done(dojo.admin.get("/notifications"))["count"] == 0
+    assert ok(dojo.admin.get("/notifications"))["count"] == 0
 
 
 def test_the_retention_time_is_a_setting(dojo: Dojo) -> None:
@@ -100,7 +100,7 @@ def test_the_export_of_a_student_contains_the_mail_about_them(dojo: Dojo) -> Non
     queue_mail(dojo, mika)
     queue_mail(dojo, student(dojo, "Ren", email="ren@example.com"))
     send_all(dojo)
-    (held,) = done(dojo.admin.get(f"/students/{mika['id']}/export"))["notifications"]
+    (held,) = ok(dojo.admin.get(f"/students/{mika['id']}/export"))["notifications"]
     assert (held["kind"], held["address"], held["state"]) == ("free", "mika@example.com", "sent")
 
 
@@ -135,7 +135,7 @@ def test_the_nightly_job_forgets_mail_to_a_deleted_guardian(dojo: Dojo) -> None:
     queue_mail(dojo, mika)
     send_all(dojo)
     queue_mail(dojo, mika)
-    done(dojo.admin.patch(f"/students/{mika['id']}", {"guardians": []}))
+    ok(dojo.admin.patch(f"/students/{mika['id']}", {"guardians": []}))
     sweep_after(dojo, 1)
     assert states(dojo) == [("", "sent", "forgotten"), ("", "skipped", "forgotten")]
     assert len(send_all(dojo)) == 1
@@ -149,7 +149,7 @@ def test_the_nightly_job_forgets_mail_about_students_who_were_all_erased(dojo: D
         Delivery.objects.filter(address="Ren@example.com").update(student_ids=[ren["id"], mika["id"]])
         Delivery.objects.filter(address="Yui@example.com").update(student_ids=[mika["id"], yui["id"]])
         Student.objects.filter(pk__in=[mika["id"], ren["id"]]).update(erased_at=NOW)
-    done(dojo.instructor.post("/notification-templates/free/test"), 202)
+    ok(dojo.instructor.post("/notification-templates/free/test"), 202)
     for _ in range(2):
         sweep_after(dojo, 1)
     assert states(dojo) == [

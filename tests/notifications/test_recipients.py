@@ -21,7 +21,7 @@ from tests.notifications.mail_factories import (
 )
 from tests.support.clients import Dojo
 from tests.support.now import NOW
-from tests.support.responses import done
+from tests.support.responses import ok
 
 
 def test_an_adult_student_gets_the_mail(dojo: Dojo) -> None:
@@ -97,7 +97,7 @@ def test_a_student_born_on_a_leap_day_becomes_an_adult_by_the_dojos_rule(
 
 def test_an_archived_student_gets_no_mail(dojo: Dojo) -> None:
     mika = student(dojo, "Mika", email="mika@example.com")
-    done(dojo.admin.delete(f"/students/{mika['id']}"), 204)
+    ok(dojo.admin.delete(f"/students/{mika['id']}"), 204)
     with tenant_scope(dojo.tenant):
         assert deliveries_for([Notice(UUID(mika["id"]))], settings=DojoSettings(), on=NOW.date()) == []
 

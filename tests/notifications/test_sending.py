@@ -9,11 +9,11 @@ import pytest
 from django.core import mail
 from django.test import override_settings
 
-from shared_apps.tenants import turns
+from shared_apps.tenants.jobs import job_queue
 from shared_apps.tenants.models import PendingJob
 from tatami import clock
+from tatami.jobs import DONE, MORE
 from tatami.tenancy.scope import platform_scope, tenant_scope
-from tatami.work import DONE, MORE
 from tenant_apps.notifications import sending
 from tenant_apps.notifications.models import Address, Delivery, Notification, count_deliveries
 from tenant_apps.notifications.sending import wake
@@ -38,15 +38,15 @@ from tests.notifications.recording_smtp import (
 from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.now import NOW
-from tests.support.responses import counted, done, refusal, statements
+from tests.support.responses import assert_error, ok
 from tests.support.sizes import small_or_full
-from tests.support.statements import sent_statements
+from tests.support.statements import count_get_statements, count_statements, sent_statements
 
 # --- the message ----------------------------------------------------------------------------------------------
 
 
 def test_the_headers_name_sender_reply_address_date_and_id(dojo: Dojo, smtp: RecordingSmtpServer) -> None:
-    done(dojo.admin.patch("/settings", {"reply_to": "desk@dojo.example"}))
+    ok(dojo.admin.patch("/settings", {"reply_to": "desk@dojo.example"}))
     note = queue_mail(dojo, student(dojo, "Mika", email="mika@example.com"), body="Olá, {{ student }} ☯")
     send_all(dojo)
     (sent,) = smtp.taken
@@ -77,7 +77,7 @@ def test_a_turn_uses_one_connection(dojo: Dojo, smtp: RecordingSmtpServer) -> No
 def test_the_dojos_name_cannot_change_the_sender_address(
     dojo: Dojo, smtp: RecordingSmtpServer, name: str
 ) -> None:
-    done(dojo.admin.patch("/settings", {"name": name}))
+    ok(dojo.admin.patch("/settings", {"name": name}))
     mika = student(dojo, "Mika", email="mika@example.com")
     dojo.tenant = type(dojo.tenant)(**{**_fields(dojo.tenant), "name": name})
     queue_mail(dojo, mika)
@@ -136,7 +136,7 @@ def test_an_address_unknown_to_the_server_bounces(dojo: Dojo, smtp: RecordingSmt
     queue_mail(dojo, mika)
     assert send_turn(dojo) is DONE
     assert states(dojo)[-1] == ("n0@example.com", "skipped", "bounced")
-    done(dojo.admin.patch(f"/students/{mika['id']}", {"email": "new@example.com"}))
+    ok(dojo.admin.patch(f"/students/{mika['id']}", {"email": "new@example.com"}))
     queue_mail(dojo, mika)
     assert send_turn(dojo) is DONE
     assert states(dojo)[-1] == ("new@example.com", "sent", "")
@@ -266,16 +266,16 @@ def test_a_cancelled_notification_sends_nothing_more(dojo: Dojo) -> None:
     with override_settings(TATAMI_MAILS_PER_MINUTE=1):
         note = queue_mail(dojo, *adults(dojo, 3))
         send_turn(dojo)
-    shown = done(dojo.instructor.post(f"/notifications/{note['id']}/cancel"))
+    shown = ok(dojo.instructor.post(f"/notifications/{note['id']}/cancel"))
     assert (shown["status"], shown["sent"], shown["skipped"], shown["queued"]) == ("cancelled", 1, 2, 0)
-    assert done(dojo.instructor.post(f"/notifications/{note['id']}/cancel")) == shown
+    assert ok(dojo.instructor.post(f"/notifications/{note['id']}/cancel")) == shown
     assert len(send_all(dojo)) == 1
     with later(minutes=5):
         assert len(send_all(dojo)) == 1
     sent = queue_mail(dojo, student(dojo, "M", email="m@example.com"))
     with later(minutes=5):
         send_all(dojo)
-    refusal(dojo.instructor.post(f"/notifications/{sent['id']}/cancel"), 409, "notification_ended")
+    assert_error(dojo.instructor.post(f"/notifications/{sent['id']}/cancel"), 409, "notification_ended")
 
 
 # --- rate and fairness ------------------------------------------------------------------------------------------
@@ -316,17 +316,17 @@ def test_ten_mails_do_not_wait_for_thousands(
         few = queue_mail(other_dojo, *adults(other_dojo, 10))
         for place, tenant in enumerate((dojo.tenant, other_dojo.tenant)):
             asked_at = NOW - timedelta(seconds=2 - place)
-            turns.request_turn(tenant.tenant_id, "notifications.outbox", now=asked_at)
+            job_queue.enqueue(tenant.tenant_id, "notifications.outbox", now=asked_at)
         for turn_at in (1, 2):
             with later(seconds=turn_at):
-                assert turns.take_turn(now=clock.now())
+                assert job_queue.run_next_job(now=clock.now())
         assert read_notification(other_dojo, few)["status"] == "done"
         assert read_notification(dojo, many)["sent"] == 20
 
 
 def test_the_wake_task_requests_a_turn(dojo: Dojo) -> None:
     wake.apply(args=[str(dojo.tenant.tenant_id)])
-    wake.apply(args=[factories.nobody()])
+    wake.apply(args=[factories.unknown_id()])
     with platform_scope():
         assert set(PendingJob.objects.values_list("tenant", "job")) == {
             (dojo.tenant.tenant_id, "notifications.outbox")
@@ -352,7 +352,7 @@ def test_the_notifications_of_a_suspended_dojo_are_paused(dojo: Dojo) -> None:
 
 def test_the_number_of_statements_does_not_depend_on_the_size_of_an_audience(dojo: Dojo) -> None:
     def cost() -> int:
-        return counted(lambda: queue_mail(dojo))
+        return count_statements(lambda: queue_mail(dojo))
 
     adults(dojo, 2)
     few = cost()
@@ -381,10 +381,10 @@ def test_the_number_of_statements_does_not_depend_on_the_length_of_a_list(dojo: 
     one, two = adults(dojo, 2)
     note = queue_mail(dojo, one)
     paths = ("/notifications", f"/notifications/{note['id']}", f"/notifications/{note['id']}/recipients")
-    before = [statements(dojo.admin, path) for path in paths]
+    before = [count_get_statements(dojo.admin, path) for path in paths]
     for _ in range(3):
         queue_mail(dojo, one, two)
-    assert [statements(dojo.admin, path) for path in paths] == before
+    assert [count_get_statements(dojo.admin, path) for path in paths] == before
 
 
 # --- the other dojo ---------------------------------------------------------------------------------------------
@@ -393,9 +393,9 @@ def test_the_number_of_statements_does_not_depend_on_the_length_of_a_list(dojo: 
 def test_the_other_dojo_cannot_see_a_notification(dojo: Dojo, other_dojo: Dojo) -> None:
     note = queue_mail(dojo, *adults(dojo, 1))
     for path in ("", "/recipients"):
-        refusal(other_dojo.admin.get(f"/notifications/{note['id']}{path}"), 404, "not_found")
-    refusal(other_dojo.admin.post(f"/notifications/{note['id']}/cancel"), 404, "not_found")
-    assert done(other_dojo.admin.get("/notifications"))["results"] == []
+        assert_error(other_dojo.admin.get(f"/notifications/{note['id']}{path}"), 404, "not_found")
+    assert_error(other_dojo.admin.post(f"/notifications/{note['id']}/cancel"), 404, "not_found")
+    assert ok(other_dojo.admin.get("/notifications"))["results"] == []
     assert send_turn(other_dojo) is DONE
     assert mail.outbox == []
 
@@ -404,6 +404,6 @@ def test_recipients_are_filtered_by_state(dojo: Dojo) -> None:
     note = queue_mail(dojo, *adults(dojo, 2), student(dojo, "Unreachable"))
     send_all(dojo)
     path = f"/notifications/{note['id']}/recipients"
-    assert done(dojo.admin.get(path))["count"] == 3
-    rows = done(dojo.admin.get(f"{path}?state=skipped"))["results"]
+    assert ok(dojo.admin.get(path))["count"] == 3
+    rows = ok(dojo.admin.get(f"{path}?state=skipped"))["results"]
     assert [row["students"][0]["name"] for row in rows] == ["Unreachable Sato"]

@@ -32,7 +32,7 @@ from tests.notifications.mail_factories import (
 from tests.notifications.recording_smtp import TOO_LARGE, RecordingSmtpServer
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import done
+from tests.support.responses import ok
 from tests.support.sizes import small_or_full
 
 POSTFIX_TAKES = 10_240_000
@@ -128,22 +128,22 @@ def largest_logo(dojo: Dojo, settings: Any, tmp_path: Path) -> None:
     noise = random.Random(1).randbytes(width * height * 4)
     Image.frombytes("RGBA", PRINTED, noise).save(content, "PNG")
     uri = f"data:image/png;base64,{b64encode(content.getvalue()).decode()}"
-    done(dojo.admin.put("/settings/logo", {"image": uri}))
+    ok(dojo.admin.put("/settings/logo", {"image": uri}))
 
 
 @pytest.fixture
 def siblings(dojo: Dojo) -> list[tuple[str, str]]:
     """One student more than certificates fit into a mail, each with the event of an award that sent no mail."""
-    done(dojo.admin.patch("/settings", {"notify_promotion": False}))
+    ok(dojo.admin.patch("/settings", {"notify_promotion": False}))
     hana, rank = (
         guardian("Hana Sato", "hana@example.com"),
-        factories.rank(factories.rank_system(dojo), "5-kyu"),
+        factories.rank_id(factories.rank_system(dojo), "5-kyu"),
     )
     family = [
         student(dojo, f"N{n}", born=CHILD_BIRTH_DATE, guardians=[hana]) for n in range(MAX_CERTIFICATES + 1)
     ]
     events = [award(dojo, one, rank)["id"] for one in family]
-    done(dojo.admin.patch("/settings", {"notify_promotion": True}))
+    ok(dojo.admin.patch("/settings", {"notify_promotion": True}))
     return [(one["id"], event) for one, event in zip(family, events, strict=True)]
 
 

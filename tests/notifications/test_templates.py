@@ -14,7 +14,7 @@ from tenant_apps.notifications.models import Notification, NotificationKind, Not
 from tenant_apps.notifications.templates import default_text, validate_text
 from tests.notifications.mail_factories import CHILD_BIRTH_DATE, guardian, send_all, student
 from tests.support.clients import Dojo
-from tests.support.responses import done, invalid, refusal
+from tests.support.responses import assert_error, assert_invalid, ok
 
 PROMOTION = "/notification-templates/promotion"
 
@@ -24,27 +24,27 @@ def put(dojo: Dojo, body: str, subject: str = "Well done, {{ student }}", name: 
 
 
 def test_the_default_text_is_used_until_the_dojo_saves_its_own(dojo: Dojo, other_dojo: Dojo) -> None:
-    before = done(dojo.admin.get(PROMOTION))
+    before = ok(dojo.admin.get(PROMOTION))
     assert (before["is_default"], before["language"]) == (True, "en")
     assert {"dojo", "recipient", "student", "students", "rank", "awarded_on"} <= set(before["variables"])
-    kept = done(put(dojo, "{{ rank }}!"))
-    assert kept == done(dojo.admin.get(PROMOTION))
+    kept = ok(put(dojo, "{{ rank }}!"))
+    assert kept == ok(dojo.admin.get(PROMOTION))
     assert (kept["is_default"], kept["body"]) == (False, "{{ rank }}!")
-    assert done(other_dojo.admin.get(PROMOTION)) == before
-    assert done(dojo.admin.get(f"{PROMOTION}?language=pt-br"))["is_default"]
+    assert ok(other_dojo.admin.get(PROMOTION)) == before
+    assert ok(dojo.admin.get(f"{PROMOTION}?language=pt-br"))["is_default"]
 
 
 def test_saving_the_default_text_restores_the_default(dojo: Dojo) -> None:
-    before = done(dojo.admin.get(PROMOTION))
+    before = ok(dojo.admin.get(PROMOTION))
     put(dojo, "{{ rank }}!")
-    assert done(put(dojo, before["body"], before["subject"])) == before
+    assert ok(put(dojo, before["body"], before["subject"])) == before
     with tenant_scope(dojo.tenant):
         assert not NotificationTemplate.objects.exists()
 
 
 def test_the_list_shows_every_kind_in_the_dojos_language(dojo: Dojo) -> None:
-    done(dojo.admin.patch("/settings", {"language": "pt-br"}))
-    rows = done(dojo.admin.get("/notification-templates"))
+    ok(dojo.admin.patch("/settings", {"language": "pt-br"}))
+    rows = ok(dojo.admin.get("/notification-templates"))
     assert [row["name"] for row in rows] == list(NotificationKind.values)
     assert {row["language"] for row in rows} == {"pt-br"}
 
@@ -60,7 +60,7 @@ def test_a_preview_names_the_real_recipient_and_saves_nothing(dojo: Dojo) -> Non
     hana = guardian("Hana Sato", "hana@example.com")
     mika = student(dojo, "Mika", born=CHILD_BIRTH_DATE, guardians=[hana])
     asked = {"subject": "{{ student }}: {{ rank }}", "body": "Dear {{ recipient }}", "student": mika["id"]}
-    assert done(dojo.instructor.post(f"{PROMOTION}/preview", asked)) == {
+    assert ok(dojo.instructor.post(f"{PROMOTION}/preview", asked)) == {
         "subject": "Mika Sato: 4th kyu",
         "body": "Dear Hana Sato\n",
         "language": "en",
@@ -72,24 +72,24 @@ def test_a_preview_names_the_real_recipient_and_saves_nothing(dojo: Dojo) -> Non
 
 def test_a_test_mail_goes_to_the_caller_only(dojo: Dojo) -> None:
     put(dojo, "{{ rank }}!", subject="Trial")
-    made = done(dojo.instructor.post(f"{PROMOTION}/test", {"email": "INSTRUCTOR@example.com"}), 202)
+    made = ok(dojo.instructor.post(f"{PROMOTION}/test", {"email": "INSTRUCTOR@example.com"}), 202)
     assert (made["test"], made["total"]) == (True, 1)
     (sent,) = send_all(dojo)
     assert (sent.to, sent.subject, sent.body) == (["instructor@example.com"], "Trial", "4th kyu!\n")
-    invalid(dojo.instructor.post(f"{PROMOTION}/test", {"email": "hana@example.com"}), "email")
+    assert_invalid(dojo.instructor.post(f"{PROMOTION}/test", {"email": "hana@example.com"}), "email")
 
 
 def test_a_test_of_a_notification_does_not_reach_its_audience(dojo: Dojo) -> None:
     student(dojo, "Mika", email="mika@example.com")
     body = {"audience": {}, "subject": "News", "body": "For {{ student }}", "test": True}
-    done(dojo.admin.post("/notifications", body), 202)
+    ok(dojo.admin.post("/notifications", body), 202)
     assert [sent.to for sent in send_all(dojo)] == [["admin@example.com"]]
 
 
 @pytest.mark.parametrize("name", ["birthday", "promotion.txt", "..%2Fpromotion"])
 def test_an_unknown_template_name_is_not_found(dojo: Dojo, name: str) -> None:
-    refusal(dojo.admin.get(f"/notification-templates/{name}"), 404, "not_found")
-    refusal(put(dojo, "x", name=name), 404, "not_found")
+    assert_error(dojo.admin.get(f"/notification-templates/{name}"), 404, "not_found")
+    assert_error(put(dojo, "x", name=name), 404, "not_found")
 
 
 FORBIDDEN_PATHS = (
@@ -110,21 +110,21 @@ FORBIDDEN_PATHS = (
 
 @pytest.mark.parametrize("path", FORBIDDEN_PATHS)
 def test_a_variable_gives_no_access_to_anything_else(dojo: Dojo, path: str) -> None:
-    details = invalid(put(dojo, f"Dear {{{{ recipient }}}},\n\n{{{{ {path} }}}}"), "body")
+    details = assert_invalid(put(dojo, f"Dear {{{{ recipient }}}},\n\n{{{{ {path} }}}}"), "body")
     assert details["body"][0].startswith("line 3: ")
 
 
 def test_a_loop_variable_may_be_called_student(dojo: Dojo) -> None:
     text = "{{ student }}{% for student in students %}\n{{ student.name }}: {{ student.rank }}{% endfor %}"
-    done(put(dojo, text))
-    shown = done(dojo.admin.post(f"{PROMOTION}/preview", {}))
+    ok(put(dojo, text))
+    shown = ok(dojo.admin.post(f"{PROMOTION}/preview", {}))
     assert shown["body"] == "Mika Sato\nMika Sato: 4th kyu\n"
 
 
 def test_a_loop_over_students_can_use_their_fields_only(dojo: Dojo) -> None:
-    done(put(dojo, "{% for one in students %}{{ one.name }}: {{ one.rank }}{% endfor %}"))
+    ok(put(dojo, "{% for one in students %}{{ one.name }}: {{ one.rank }}{% endfor %}"))
     for wrong in ("one.id", "one.certificate", "one.__class__", "one.name.size", "forloop.parentloop.name"):
-        invalid(put(dojo, f"{{% for one in students %}}{{{{ {wrong} }}}}{{% endfor %}}"), "body")
+        assert_invalid(put(dojo, f"{{% for one in students %}}{{{{ {wrong} }}}}{{% endfor %}}"), "body")
 
 
 INVALID = (
@@ -173,7 +173,7 @@ def test_an_invalid_template_is_refused_with_its_line(
 ) -> None:
     with at_most_cpu_seconds(1):
         answer = submit(dojo, text, way)
-    (message,) = invalid(answer, "body")["body"]
+    (message,) = assert_invalid(answer, "body")["body"]
     assert message.startswith(f"line {line}: ")
     assert word in message
 
@@ -196,19 +196,19 @@ def test_an_expensive_template_is_cheap_to_check(dojo: Dojo, text: str) -> None:
 
 @pytest.mark.parametrize("subject", ["News\nBcc: all@example.com", "News\r\nX: y", "News\u2028x", "News\x00"])
 def test_a_subject_with_several_lines_is_refused(dojo: Dojo, subject: str) -> None:
-    invalid(put(dojo, "x", subject=subject), "subject")
+    assert_invalid(put(dojo, "x", subject=subject), "subject")
     body = {"audience": {}, "subject": subject, "body": "x"}
-    invalid(dojo.admin.post("/notifications", body), "subject")
+    assert_invalid(dojo.admin.post("/notifications", body), "subject")
 
 
 def test_errors_of_subject_and_body_are_reported_together(dojo: Dojo) -> None:
-    details = invalid(put(dojo, "{{ b }}", subject="{{ a }}"), "subject", "body")
+    details = assert_invalid(put(dojo, "{{ b }}", subject="{{ a }}"), "subject", "body")
     assert "'a'" in details["subject"][0]
 
 
 def test_a_template_for_an_event_cannot_be_sent_to_an_audience(dojo: Dojo) -> None:
-    invalid(dojo.admin.post("/notifications", {"audience": {}, "template": "promotion"}), "template")
-    done(dojo.admin.post("/notifications", {"audience": {}, "template": "free"}), 202)
+    assert_invalid(dojo.admin.post("/notifications", {"audience": {}, "template": "promotion"}), "template")
+    ok(dojo.admin.post("/notifications", {"audience": {}, "template": "free"}), 202)
 
 
 @pytest.mark.parametrize(
@@ -225,5 +225,5 @@ def test_a_template_for_an_event_cannot_be_sent_to_an_audience(dojo: Dojo) -> No
     ],
 )
 def test_an_invalid_notification_is_refused(dojo: Dojo, body: dict[str, Any], field: str) -> None:
-    assert list(invalid(dojo.admin.post("/notifications", body), field)) == [field]
+    assert list(assert_invalid(dojo.admin.post("/notifications", body), field)) == [field]
     assert mail.outbox == []

@@ -13,7 +13,7 @@ from tenant_apps.notifications.models import Address
 from tests.notifications.mail_factories import award, queue_mail, send_all, states, student
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import path_of, refusal
+from tests.support.responses import assert_error, url_path
 
 ONE_CLICK = "application/x-www-form-urlencoded"
 
@@ -24,7 +24,7 @@ def unsubscribe_path(sent: Any) -> str:
     assert sent.extra_headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert sent.body.endswith(f"\n-- \nNo more of these mails: {url}\n")
     assert url.startswith("http://aiki.localhost:8000/unsubscribe/")
-    return path_of(url)
+    return url_path(url)
 
 
 @pytest.fixture
@@ -96,13 +96,13 @@ def test_unsubscribing_ignores_case_and_concerns_one_address(dojo: Dojo, link: s
 
 def test_mail_about_events_still_arrives(dojo: Dojo, mika: dict[str, Any], link: str) -> None:
     dojo.anonymous.post(link)
-    award(dojo, mika, factories.rank(factories.rank_system(dojo), "5-kyu"))
+    award(dojo, mika, factories.rank_id(factories.rank_system(dojo), "5-kyu"))
     assert send_all(dojo)[-1].subject == "Mika Sato: 5th kyu"
 
 
 def test_a_link_is_valid_at_its_own_dojo_only(dojo: Dojo, other_dojo: Dojo, link: str) -> None:
     for ask in (other_dojo.anonymous.get, other_dojo.anonymous.post):
-        refusal(ask(link), 404, "not_found")
+        assert_error(ask(link), 404, "not_found")
     with tenant_scope(other_dojo.tenant):
         assert not Address.objects.exists()
         there = address_hash("mika@example.com")
@@ -116,7 +116,7 @@ def test_a_link_with_a_changed_character_is_invalid(dojo: Dojo, link: str, chang
     other = "A" if code[change] != "A" else "B"
     changed = list(code)
     changed[change] = other
-    refusal(dojo.anonymous.post(f"{path}/{''.join(changed)}"), 404, "not_found")
+    assert_error(dojo.anonymous.post(f"{path}/{''.join(changed)}"), 404, "not_found")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from tests.support.clients import Dojo
 @pytest.fixture(autouse=True)
 def _no_epoch_queries(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process reads the routing epoch twice a second. Tests that count statements must not see this statement."""
-    monkeypatch.setattr(hosts, "EPOCH_IS_FRESH_FOR", 3_600)
+    monkeypatch.setattr(hosts, "EPOCH_TTL_SECONDS", 3_600)
 
 
 @pytest.fixture

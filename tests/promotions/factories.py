@@ -4,15 +4,15 @@ from datetime import date, timedelta
 from typing import Any
 
 from tatami import clock
+from tatami.jobs import DONE, JobRun
 from tatami.tenancy.scope import tenant_scope
-from tatami.work import DONE, Turn
 from tenant_apps.promotions.batches import run_batches
 from tenant_apps.promotions.snapshot import take_snapshot
 from tenant_apps.students.models import RankEvent, Student
 from tenant_apps.students.services import new_check_in_id
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import done
+from tests.support.responses import ok
 
 EVERY_DAY = ["mo", "tu", "we", "th", "fr", "sa", "su"]
 
@@ -60,7 +60,7 @@ class RankedStudent:
         self.student = factories.student(dojo, **student)
 
     def add_rank(self, code: str, since: str, kind: str = "import") -> None:
-        factories.rank_event(self.dojo, self.student, factories.rank(self.system, code), since, kind)
+        factories.rank_event(self.dojo, self.student, factories.rank_id(self.system, code), since, kind)
 
     def add_fact(self, kind: str, value: Any, on: str, **fields: Any) -> dict[str, Any]:
         return factories.fact(
@@ -79,17 +79,17 @@ class RankedStudent:
         }
         group = factories.training_class(self.dojo, recurrence=daily, discipline=self.art["id"])
         query = {"class": group["id"], "from": first, "to": last, "page_size": "200"}
-        for session in factories.sessions(self.dojo, **query):
+        for session in factories.list_sessions(self.dojo, **query):
             factories.attendance(self.dojo, self.student, session)
 
     def check(self, target: str, as_of: str) -> dict[str, Any]:
         """Return the check result for one rank."""
         body = {
             "students": [self.student["id"]],
-            "target_rank": factories.rank(self.system, target),
+            "target_rank": factories.rank_id(self.system, target),
             "as_of": as_of,
         }
-        (result,) = done(self.dojo.admin.post("/promotions/check", body))["results"]
+        (result,) = ok(self.dojo.admin.post("/promotions/check", body))["results"]
         return dict(result)
 
     def is_eligible(self, target: str, as_of: str) -> bool:
@@ -134,11 +134,11 @@ class GradedDojo:
 
     def rank(self, code: str) -> str:
         """Return the id of a rank."""
-        return factories.rank(self.system, code)
+        return factories.rank_id(self.system, code)
 
     def rank_held(self, student: dict[str, Any]) -> str:
         """Return the code of the rank that a student holds."""
-        (rank,) = done(self.dojo.admin.get(f"/students/{student['id']}"))["ranks"]
+        (rank,) = ok(self.dojo.admin.get(f"/students/{student['id']}"))["ranks"]
         return str(rank["code"])
 
     def create_batch(self, *students: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class GradedDojo:
     def process_chunk(self, **fields: Any) -> str | None:
         """Run the job of batches once. `fields` are those of `Turn`."""
         with tenant_scope(self.dojo.tenant):
-            return run_batches(Turn(now=clock.now(), **fields))
+            return run_batches(JobRun(now=clock.now(), **fields))
 
     def process_batches(self) -> None:
         """Run the job of batches until nothing is left."""
@@ -155,11 +155,11 @@ class GradedDojo:
             pass
 
     def read_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
-        return dict(done(self.dojo.admin.get(batch["url"])))
+        return dict(ok(self.dojo.admin.get(batch["url"])))
 
     def batch_results(self, batch: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """Return the results of a batch by the students' first names."""
-        results = done(self.dojo.admin.get(f"{batch['url']}/results?page_size=200"))["results"]
+        results = ok(self.dojo.admin.get(f"{batch['url']}/results?page_size=200"))["results"]
         return {one["student"]["name"].split()[0]: one for one in results}
 
     def take_snapshot(self, days: int = 0) -> int:
@@ -168,13 +168,13 @@ class GradedDojo:
         chunks = 0
         while cursor is not DONE:
             with tenant_scope(self.dojo.tenant):
-                cursor = take_snapshot(Turn(now=clock.now() + timedelta(days=days), cursor=cursor))
+                cursor = take_snapshot(JobRun(now=clock.now() + timedelta(days=days), cursor=cursor))
             chunks += 1
         return chunks
 
     def snapshot(self, query: str = "") -> list[tuple[str, str, str, str | None]]:
         """Return the snapshot as the assistant reads it: first name, target rank, status and earliest date."""
-        rows = done(self.dojo.assistant.get(f"/promotions/snapshot{query}"))["results"]
+        rows = ok(self.dojo.assistant.get(f"/promotions/snapshot{query}"))["results"]
         return [
             (row["student"]["name"].split()[0], row["target_rank"]["name"], row["status"], row["earliest_on"])
             for row in rows
@@ -195,11 +195,11 @@ class ExamDojo(GradedDojo):
 
     def invite(self, *students: dict[str, Any], to: str = "yellow") -> list[dict[str, Any]]:
         body = {"candidates": [{"student": one["id"], "target_rank": self.rank(to)} for one in students]}
-        return list(done(self.dojo.instructor.post(f"{self.path}/candidates", body), 201)["results"])
+        return list(ok(self.dojo.instructor.post(f"{self.path}/candidates", body), 201)["results"])
 
     def candidates(self) -> dict[str, dict[str, Any]]:
         """Return the candidates by their first names."""
-        found = done(self.dojo.admin.get(f"{self.path}/candidates"))["results"]
+        found = ok(self.dojo.admin.get(f"{self.path}/candidates"))["results"]
         return {one["student"]["name"].split()[0]: one for one in found}
 
     def record_results(self, **outcomes: str | tuple[str, str]) -> Any:
@@ -219,5 +219,5 @@ class ExamDojo(GradedDojo):
         """Invite students, let them pass, finish the exam, and return the rank events."""
         invited = self.invite(*students)
         results = [{"candidate": one["id"], "outcome": "passed"} for one in invited]
-        done(self.dojo.instructor.post(f"{self.path}/results", {"results": results}))
-        return list(done(self.finish())["rank_events"])
+        ok(self.dojo.instructor.post(f"{self.path}/results", {"results": results}))
+        return list(ok(self.finish())["rank_events"])

@@ -6,21 +6,21 @@ import pytest
 
 from tests.promotions.factories import ExamDojo, GradedDojo
 from tests.support import factories
-from tests.support.responses import done, invalid
+from tests.support.responses import assert_invalid, ok
 
 
 def archive(graded: GradedDojo) -> None:
-    done(graded.dojo.admin.delete(f"/rank-systems/{graded.system['id']}"), 204)
+    ok(graded.dojo.admin.delete(f"/rank-systems/{graded.system['id']}"), 204)
 
 
 def test_an_exam_in_an_archived_system_can_be_finished_and_reopened(exam_dojo: ExamDojo) -> None:
     exam_dojo.invite(exam_dojo.ready)
-    done(exam_dojo.record_results(Ready="passed"))
+    ok(exam_dojo.record_results(Ready="passed"))
     archive(exam_dojo)
-    (event,) = done(exam_dojo.finish())["rank_events"]
-    decision = done(exam_dojo.dojo.admin.get(f"/rank-events/{event['id']}/decision"))
+    (event,) = ok(exam_dojo.finish())["rank_events"]
+    decision = ok(exam_dojo.dojo.admin.get(f"/rank-events/{event['id']}/decision"))
     assert (decision["status"], decision["path"]) == ("eligible", "wait")
-    done(exam_dojo.dojo.admin.post(f"{exam_dojo.path}/reopening", {"reason": "Two were mixed up"}))
+    ok(exam_dojo.dojo.admin.post(f"{exam_dojo.path}/reopening", {"reason": "Two were mixed up"}))
 
 
 @pytest.mark.parametrize("names", ["the system", "a rank of it"])
@@ -44,10 +44,12 @@ def test_nothing_new_can_start_in_an_archived_system(exam_dojo: ExamDojo) -> Non
     archive(exam_dojo)
     yellow = exam_dojo.rank("yellow")
     post = exam_dojo.dojo.admin.post
-    invalid(post("/promotions", {"student": exam_dojo.ready["id"], "target_rank": yellow}), "target_rank")
-    invalid(
+    assert_invalid(
+        post("/promotions", {"student": exam_dojo.ready["id"], "target_rank": yellow}), "target_rank"
+    )
+    assert_invalid(
         post("/promotions/batches", {"filter": {}, "award": True, "target_ranks": [yellow]}), "target_ranks.0"
     )
     body = {"name": "Late", "date": "2026-06-15", "rank_system": exam_dojo.system["id"]}
-    invalid(post("/exams", body), "rank_system")
+    assert_invalid(post("/exams", body), "rank_system")
     assert factories.student(exam_dojo.dojo)["ranks"] == []

@@ -18,8 +18,8 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from tatami import clock
+from tatami.jobs import DONE, JobRun
 from tatami.tenancy.scope import tenant_scope
-from tatami.work import DONE, Turn
 from tenant_apps.promotions import awards
 from tenant_apps.promotions.batches import run_batches
 from tenant_apps.promotions.models import BatchItem, Decision
@@ -28,9 +28,9 @@ from tenant_apps.ranks.models import Rank
 from tenant_apps.students.models import EligibilitySnapshot, RankEvent, Student
 from tests.promotions.factories import create_students
 from tests.support.clients import Caller, Dojo
-from tests.support.committed import committed_dojo
-from tests.support.committed_dojos import PATIENCE, at_once, raise_first, superuser_of
+from tests.support.committed import committed_dojo, superuser_connection
 from tests.support.now import NOW
+from tests.support.races import TIMEOUT_SECONDS, raise_first_error, run_concurrently
 from tests.support.sizes import small_or_full
 
 TODAY: Final = NOW.date()
@@ -79,7 +79,7 @@ def belts(race_dojo: Dojo) -> dict[str, str]:
 @pytest.fixture(autouse=True)
 def no_deadlocks(race_dojo: Dojo, database_name: str) -> Iterator[None]:
     """Enter the dojo's scope. Fail if PostgreSQL had to end a deadlock, even one that no caller saw."""
-    with superuser_of(database_name) as superuser:
+    with superuser_connection(database_name) as superuser:
 
         def deadlocks() -> Any:
             query = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
@@ -132,7 +132,7 @@ def after(event: threading.Event, call: Call) -> Call:
     """Return a call that waits for an event first."""
 
     def wait_and_call() -> Any:
-        assert event.wait(PATIENCE)
+        assert event.wait(TIMEOUT_SECONDS)
         return call()
 
     return wait_and_call
@@ -153,7 +153,7 @@ def setting(event: threading.Event, call: Call) -> Call:
 def process_batches(dojo: Dojo) -> None:
     """Run the job of batches until nothing is left, as a worker does."""
     with tenant_scope(dojo.tenant):
-        while run_batches(Turn(now=clock.now())) is not DONE:
+        while run_batches(JobRun(now=clock.now())) is not DONE:
             pass
 
 
@@ -199,8 +199,8 @@ def test_of_sixteen_awards_one_stands_beside_two_batches_and_a_revert(
             by_hand = [after(was_reverted, call) for call in by_hand]
         calls = [*by_hand, *workers, revert]
         shuffled = rng.sample(range(len(calls)), len(calls))
-        found = at_once([calls[number] for number in shuffled])
-        raise_first(found)
+        found = run_concurrently([calls[number] for number in shuffled])
+        raise_first_error(found)
         responses = dict(zip(shuffled, found, strict=True))
         assert outcome(responses[len(calls) - 1]) == 200
         assert_consistent(
@@ -252,8 +252,8 @@ def test_of_two_next_ranks_one_is_awarded(race_dojo: Dojo, belts: dict[str, str]
             award(race_dojo, student, belts[code], role=role)
             for code, role in (("yellow", "instructor"), ("orange", "admin"))
         ]
-        responses = at_once(calls if attempt % 2 else calls[::-1])
-        raise_first(responses)
+        responses = run_concurrently(calls if attempt % 2 else calls[::-1])
+        raise_first_error(responses)
         assert Counter(map(outcome, responses)) == {201: 1, (409, "not_eligible"): 1}
         white, next_rank = history(student)
         assert next_rank.follows_id == white.pk
@@ -269,8 +269,8 @@ def test_an_award_while_the_rank_below_is_voided_follows_it_or_is_refused(
         admin = caller(race_dojo, "admin")
         void = partial(admin.post, f"/rank-events/{white.pk}/void", {"reason": "Never held."})
         calls = [award(race_dojo, student, belts["yellow"]), void]
-        responses = at_once(calls if attempt % 2 else calls[::-1])
-        raise_first(responses)
+        responses = run_concurrently(calls if attempt % 2 else calls[::-1])
+        raise_first_error(responses)
         outcomes = Counter(map(outcome, responses))
         assert outcomes in ({200: 1, 201: 1}, {200: 1, (409, "not_eligible"): 1})
         left = [(event.rank.code, event.follows_id) for event in history(student)]
@@ -287,8 +287,8 @@ def test_an_award_during_a_demotion_comes_before_it_or_is_refused(
         body = {"rank": belts["white"], "kind": "demote", "effective_on": TODAY.isoformat()}
         demote = partial(caller(race_dojo, "admin").post, f"/students/{student.pk}/rank-events", body)
         award_green = award(race_dojo, student, belts["green"])
-        responses = at_once([award_green, demote] if attempt % 2 else [demote, award_green])
-        raise_first(responses)
+        responses = run_concurrently([award_green, demote] if attempt % 2 else [demote, award_green])
+        raise_first_error(responses)
         awarded, demoted = map(outcome, responses if attempt % 2 else responses[::-1])
         assert demoted == 201
         assert awarded in {201, (409, "demoted_that_day")}
@@ -302,7 +302,7 @@ def test_an_award_during_a_demotion_comes_before_it_or_is_refused(
 def wait_until_blocked_or_ended(superuser: psycopg.Connection[Any], thread: threading.Thread) -> None:
     """Wait until a thread waits for a lock, or has ended."""
     query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT_SECONDS
     while thread.is_alive() and superuser.execute(query).fetchone() == (0,):
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -311,7 +311,9 @@ def wait_until_blocked_or_ended(superuser: psycopg.Connection[Any], thread: thre
 def in_background(call: Call) -> tuple[threading.Thread, list[Any]]:
     """Start a call in a thread. The list holds what it returned or raised after the thread has ended."""
     responses: list[Any] = []
-    thread = threading.Thread(target=copy_context().run, args=(lambda: responses.extend(at_once([call])),))
+    thread = threading.Thread(
+        target=copy_context().run, args=(lambda: responses.extend(run_concurrently([call])),)
+    )
     thread.start()
     return thread, responses
 
@@ -324,14 +326,14 @@ def test_a_worker_and_an_erasure_do_not_deadlock(
     (student,) = create_students(1)
     body = {"students": [str(student.pk)], "target_ranks": [belts["white"]], "award": awards_ranks}
     batch = caller(race_dojo).post("/promotions/batches", body).json()
-    with superuser_of(database_name) as superuser:
+    with superuser_connection(database_name) as superuser:
         with transaction.atomic():
             list(Student.objects.filter(pk=student.pk).select_for_update())
             thread, responses = in_background(partial(process_batches, race_dojo))
             wait_until_blocked_or_ended(superuser, thread)
             BatchItem.objects.filter(student=student).update(answers=[])
-        thread.join(PATIENCE)
-    raise_first(responses)
+        thread.join(TIMEOUT_SECONDS)
+    raise_first_error(responses)
     state = BatchItem.objects.get(batch=batch["id"]).state
     assert state == (State.AWARDED if awards_ranks else State.CHECKED)
 
@@ -343,13 +345,13 @@ def test_the_nightly_snapshot_sees_a_concurrent_award(
     rank = Rank.objects.select_related("system").get(pk=belts["yellow"])
     user = race_dojo.person("instructor").user
     assert user is not None
-    with superuser_of(database_name) as superuser:
+    with superuser_connection(database_name) as superuser:
         with transaction.atomic():
             awards.award(nomination=awards.Nomination(student.pk, rank), effective_on=TODAY, by=user)
             thread, responses = in_background(partial(take_whole_snapshot, race_dojo))
             wait_until_blocked_or_ended(superuser, thread)
-        thread.join(PATIENCE)
-    raise_first(responses)
+        thread.join(TIMEOUT_SECONDS)
+    raise_first_error(responses)
     targets = EligibilitySnapshot.objects.filter(student=student).values_list("target__code", flat=True)
     assert list(targets) == ["green"]
 
@@ -358,7 +360,7 @@ def take_whole_snapshot(dojo: Dojo) -> None:
     cursor: str | None = ""
     with tenant_scope(dojo.tenant):
         while cursor is not DONE:
-            cursor = take_snapshot(Turn(now=clock.now(), cursor=cursor))
+            cursor = take_snapshot(JobRun(now=clock.now(), cursor=cursor))
 
 
 @pytest.mark.parametrize("rank_before", [(), ("white",)], ids=["the first rank", "a step up"])
@@ -380,7 +382,7 @@ def test_the_constraint_stops_writers_that_do_not_lock_the_student(
                 follows=below,
             )
 
-    results = at_once([partial(insert, day) for day in range(1, 5)])
+    results = run_concurrently([partial(insert, day) for day in range(1, 5)])
     errors = [result for result in results if result is not None]
     assert [type(error) for error in errors] == [IntegrityError] * 3
     assert all("rank_award_once" in str(error) for error in errors)

@@ -7,22 +7,22 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from shared_apps.tenants import turns
+from shared_apps.tenants.jobs import job_queue
 from shared_apps.tenants.models import PendingJob
 from tatami.tenancy.scope import platform_scope
 from tenant_apps.promotions.batches import CHUNK_SIZE
 from tests.promotions.factories import OUR_GRADES, GradedDojo, counts_add_up
 from tests.support import factories
 from tests.support.now import NOW
-from tests.support.responses import done, invalid, statements
-from tests.support.statements import sent_statements
+from tests.support.responses import assert_invalid, ok
+from tests.support.statements import count_get_statements, sent_statements
 
 # --- requests -------------------------------------------------------------------------------------------------
 
 
 def test_a_new_batch_is_accepted_and_queued(graded: GradedDojo) -> None:
     answer = graded.dojo.instructor.post("/promotions/batches", {"filter": {}, "award": True})
-    batch = done(answer, 202)
+    batch = ok(answer, 202)
     assert answer.headers["Location"] == batch["url"] == f"/promotions/batches/{batch['id']}"
     assert (batch["status"], batch["total"], batch["done"]) == ("queued", 2, 0)
     assert (batch["awarded"], batch["refused"], batch["as_of"]) == (0, 0, "2026-06-15")
@@ -37,7 +37,7 @@ def test_creating_a_batch_requests_its_job_in_the_same_transaction(
     with platform_scope():
         (waiting,) = PendingJob.objects.all()
         assert (waiting.tenant_id, waiting.job) == (graded.dojo.tenant.tenant_id, "promotions.batches")
-    while turns.take_turn(now=NOW):
+    while job_queue.run_next_job(now=NOW):
         pass
     assert graded.read_batch(batch)["status"] == "done"
 
@@ -60,19 +60,19 @@ def test_creating_a_batch_requests_its_job_in_the_same_transaction(
 def test_an_invalid_batch_is_refused_at_its_field(
     graded: GradedDojo, body: dict[str, Any], field: str
 ) -> None:
-    invalid(graded.dojo.admin.post("/promotions/batches", body), field)
-    assert done(graded.dojo.admin.get("/promotions/batches"))["count"] == 0
+    assert_invalid(graded.dojo.admin.post("/promotions/batches", body), field)
+    assert ok(graded.dojo.admin.get("/promotions/batches"))["count"] == 0
 
 
 def test_students_and_filter_exclude_each_other(graded: GradedDojo) -> None:
     body = {"students": [graded.ready["id"]], "filter": {}, "award": True}
-    invalid(graded.dojo.admin.post("/promotions/batches", body), "students")
+    assert_invalid(graded.dojo.admin.post("/promotions/batches", body), "students")
 
 
 def test_target_ranks_must_be_of_the_rank_system(graded: GradedDojo) -> None:
     other = factories.rank_system(graded.dojo)
     body = {"filter": {}, "award": True, "rank_system": other["id"], "target_ranks": [graded.rank("yellow")]}
-    invalid(graded.dojo.admin.post("/promotions/batches", body), "target_ranks")
+    assert_invalid(graded.dojo.admin.post("/promotions/batches", body), "target_ranks")
 
 
 def test_students_on_trial_on_hold_and_inactive_are_left_out(graded: GradedDojo) -> None:
@@ -110,7 +110,7 @@ def test_a_check_batch_stores_the_same_results_as_a_check(graded: GradedDojo) ->
     assert (seen["status"], seen["checked"], seen["awarded"]) == ("done", 2, 0)
     assert counts_add_up(seen)
     for one in graded.batch_results(batch).values():
-        asked = done(graded.dojo.admin.post("/promotions/check", {"students": [one["student"]["id"]]}))
+        asked = ok(graded.dojo.admin.post("/promotions/check", {"students": [one["student"]["id"]]}))
         assert one["state"] == "checked"
         assert [{"student": one["student"], **result} for result in one["results"]] == asked["results"]
     assert graded.rank_held(graded.ready) == "white"
@@ -129,7 +129,7 @@ def test_a_batch_awards_the_students_who_are_eligible(graded: GradedDojo) -> Non
     assert (early["state"], early["error"], early["rank_events"]) == ("refused", None, [])
     (answer,) = early["results"]
     assert (answer["status"], answer["earliest_on"]) == ("not_eligible", "2026-06-16")
-    decision = done(graded.dojo.admin.get(f"/rank-events/{event['id']}/decision"))
+    decision = ok(graded.dojo.admin.get(f"/rank-events/{event['id']}/decision"))
     assert (decision["status"], decision["path"]) == ("eligible", "wait")
 
 
@@ -138,13 +138,13 @@ def test_a_batch_decides_as_of_its_own_date(graded: GradedDojo) -> None:
     graded.create_batch(filter={}, as_of="2026-06-14")
     graded.process_batches()
     assert graded.rank_held(graded.ready) == "white", "Ready was eligible one day later"
-    (event,) = done(graded.dojo.admin.get("/rank-events?kind=award"))["results"]
+    (event,) = ok(graded.dojo.admin.get("/rank-events?kind=award"))["results"]
     assert (event["student"]["name"].split()[0], event["effective_on"]) == ("Sooner", "2026-06-14")
 
 
 def test_an_award_batch_cannot_have_a_future_date_but_a_check_batch_can(graded: GradedDojo) -> None:
     body = {"filter": {}, "as_of": "2026-06-16"}
-    invalid(graded.dojo.admin.post("/promotions/batches", {**body, "award": True}), "as_of")
+    assert_invalid(graded.dojo.admin.post("/promotions/batches", {**body, "award": True}), "as_of")
     batch = graded.create_batch(award=False, **body)
     graded.process_batches()
     assert graded.batch_results(batch)["Early"]["results"][0]["status"] == "eligible"
@@ -182,9 +182,9 @@ def test_two_batches_award_a_rank_once(graded: GradedDojo) -> None:
 
 
 def test_users_cannot_award_themselves_in_a_batch(graded: GradedDojo) -> None:
-    factories.speaks_for(graded.dojo, graded.dojo.instructor, graded.ready)
+    factories.link_user(graded.dojo, graded.dojo.instructor, graded.ready)
     body = {"filter": {}, "award": True}
-    batch = done(graded.dojo.instructor.post("/promotions/batches", body), 202)
+    batch = ok(graded.dojo.instructor.post("/promotions/batches", body), 202)
     graded.process_batches()
     assert graded.batch_results(batch)["Ready"]["error"]["code"] == "permission_denied"
     assert graded.rank_held(graded.ready) == "white"
@@ -192,7 +192,7 @@ def test_users_cannot_award_themselves_in_a_batch(graded: GradedDojo) -> None:
 
 def test_a_student_archived_after_the_request_is_refused(graded: GradedDojo) -> None:
     batches = [graded.create_batch(filter={}, award=award) for award in (True, False)]
-    done(graded.dojo.admin.delete(f"/students/{graded.ready['id']}"), 204)
+    ok(graded.dojo.admin.delete(f"/students/{graded.ready['id']}"), 204)
     graded.process_batches()
     for batch in batches:
         assert graded.batch_results(batch)["Ready"]["error"]["code"] == "not_found"
@@ -233,12 +233,14 @@ def test_the_number_of_statements_to_read_a_batch_does_not_depend_on_its_size(
 ) -> None:
     batch = graded.create_batch(filter={})
     graded.process_batches()
-    before = [statements(graded.dojo.admin, path) for path in (batch["url"], f"{batch['url']}/results")]
+    before = [
+        count_get_statements(graded.dojo.admin, path) for path in (batch["url"], f"{batch['url']}/results")
+    ]
     graded.add_students(40)
     larger = graded.create_batch(filter={})
     graded.process_batches()
     assert before == [
-        statements(graded.dojo.admin, path) for path in (larger["url"], f"{larger['url']}/results")
+        count_get_statements(graded.dojo.admin, path) for path in (larger["url"], f"{larger['url']}/results")
     ]
 
 
@@ -246,7 +248,7 @@ def test_only_the_items_of_the_batches_on_the_page_are_counted(graded: GradedDoj
     batches = [graded.create_batch(filter={}) for _ in range(3)]
     graded.process_batches()
     path = "/promotions/batches?page_size=1"
-    shown = done(graded.dojo.admin.get(path))["results"]
+    shown = ok(graded.dojo.admin.get(path))["results"]
     assert [(one["id"], one["total"], one["done"]) for one in shown] == [(batches[-1]["id"], 2, 2)]
     with CaptureQueriesContext(connection) as captured:
         graded.dojo.admin.get(path)

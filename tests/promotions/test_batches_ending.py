@@ -3,11 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
-from shared_apps.tenants import turns
+from shared_apps.tenants.jobs import job_queue
 from shared_apps.tenants.models import Tenant
+from tatami.jobs import DONE, JobRun
 from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import platform_scope, tenant_scope
-from tatami.work import DONE, Turn
 from tenant_apps.promotions import tasks
 from tenant_apps.promotions.batches import CHUNK_SIZE
 from tenant_apps.promotions.models import Batch, BatchItem
@@ -16,7 +16,7 @@ from tests.promotions.factories import GradedDojo, counts_add_up
 from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.now import NOW
-from tests.support.responses import done, invalid, refusal
+from tests.support.responses import assert_error, assert_invalid, ok
 
 
 def test_cancelling_a_batch_cancels_its_queued_items(graded: GradedDojo) -> None:
@@ -24,7 +24,7 @@ def test_cancelling_a_batch_cancels_its_queued_items(graded: GradedDojo) -> None
     batch = graded.create_batch(filter={})
     graded.process_chunk()
     for _ in range(2):
-        seen = done(graded.dojo.instructor.post(f"{batch['url']}/cancel"))
+        seen = ok(graded.dojo.instructor.post(f"{batch['url']}/cancel"))
         assert (seen["status"], seen["cancelled"], seen["done"]) == ("cancelled", 2, CHUNK_SIZE + 2)
         assert counts_add_up(seen)
     assert graded.process_chunk() is DONE
@@ -34,15 +34,15 @@ def test_cancelling_a_batch_cancels_its_queued_items(graded: GradedDojo) -> None
 def test_a_finished_batch_cannot_be_cancelled(graded: GradedDojo) -> None:
     batch = graded.create_batch(filter={})
     graded.process_batches()
-    refusal(graded.dojo.admin.post(f"{batch['url']}/cancel"), 409, "batch_ended")
+    assert_error(graded.dojo.admin.post(f"{batch['url']}/cancel"), 409, "batch_ended")
     assert graded.read_batch(batch)["status"] == "done"
 
 
 def test_reverting_a_batch_voids_its_awards_with_the_reason(graded: GradedDojo) -> None:
     batch = graded.create_batch(filter={})
     graded.process_batches()
-    invalid(graded.dojo.admin.post(f"{batch['url']}/revert"), "reason")
-    seen = done(graded.dojo.admin.post(f"{batch['url']}/revert", {"reason": "The wrong list"}))
+    assert_invalid(graded.dojo.admin.post(f"{batch['url']}/revert"), "reason")
+    seen = ok(graded.dojo.admin.post(f"{batch['url']}/revert", {"reason": "The wrong list"}))
     assert (seen["status"], seen["reverted"], seen["awarded"], seen["revert_reason"]) == (
         "reverted",
         1,
@@ -51,27 +51,27 @@ def test_reverting_a_batch_voids_its_awards_with_the_reason(graded: GradedDojo) 
     )
     assert counts_add_up(seen)
     assert graded.rank_held(graded.ready) == "white"
-    events = done(graded.dojo.admin.get("/rank-events?kind=award"))["results"]
+    events = ok(graded.dojo.admin.get("/rank-events?kind=award"))["results"]
     assert [(event["voided"], event["void_reason"]) for event in events] == [(True, "The wrong list")]
     assert graded.batch_results(batch)["Ready"]["rank_events"][0]["voided"]
     again = graded.dojo.admin.post(f"{batch['url']}/revert", {"reason": "Twice"})
-    refusal(again, 409, "already_reverted")
+    assert_error(again, 409, "already_reverted")
 
 
 def test_users_cannot_revert_a_batch_that_awarded_their_own_ranks(graded: GradedDojo) -> None:
     batch = graded.create_batch(filter={})
     graded.process_batches()
-    factories.speaks_for(graded.dojo, graded.dojo.instructor, graded.ready)
+    factories.link_user(graded.dojo, graded.dojo.instructor, graded.ready)
     revert = {"reason": "My child was on the wrong list"}
-    refusal(graded.dojo.instructor.post(f"{batch['url']}/revert", revert), 403, "permission_denied")
+    assert_error(graded.dojo.instructor.post(f"{batch['url']}/revert", revert), 403, "permission_denied")
     assert (graded.read_batch(batch)["status"], graded.rank_held(graded.ready)) == ("done", "yellow")
-    done(graded.dojo.admin.post(f"{batch['url']}/revert", revert))
+    ok(graded.dojo.admin.post(f"{batch['url']}/revert", revert))
 
 
 def test_after_a_revert_the_ranks_can_be_awarded_again(graded: GradedDojo) -> None:
     batch = graded.create_batch(filter={})
     graded.process_batches()
-    done(graded.dojo.admin.post(f"{batch['url']}/revert", {"reason": "Too early"}))
+    ok(graded.dojo.admin.post(f"{batch['url']}/revert", {"reason": "Too early"}))
     graded.create_batch(filter={})
     graded.process_batches()
     assert graded.rank_held(graded.ready) == "yellow"
@@ -82,7 +82,7 @@ def test_a_later_rank_stands_when_a_batch_is_reverted(graded: GradedDojo) -> Non
     graded.process_batches()
     graded.create_batch(graded.ready, target_ranks=[graded.rank("green")])
     graded.process_batches()
-    done(graded.dojo.admin.post(f"{batch['url']}/revert", {"reason": "Too early"}))
+    ok(graded.dojo.admin.post(f"{batch['url']}/revert", {"reason": "Too early"}))
     assert graded.rank_held(graded.ready) == "green"
 
 
@@ -90,7 +90,7 @@ def test_reverting_a_running_batch_stops_it(graded: GradedDojo) -> None:
     graded.add_students(CHUNK_SIZE)
     batch = graded.create_batch(filter={})
     graded.process_chunk()
-    seen = done(graded.dojo.admin.post(f"{batch['url']}/revert", {"reason": "Stop"}))
+    seen = ok(graded.dojo.admin.post(f"{batch['url']}/revert", {"reason": "Stop"}))
     assert (seen["awarded"], seen["cancelled"]) == (0, 2)
     assert counts_add_up(seen)
     assert graded.process_chunk() is DONE
@@ -100,7 +100,7 @@ def test_reverting_a_running_batch_stops_it(graded: GradedDojo) -> None:
 
 def test_a_check_batch_cannot_be_reverted(graded: GradedDojo) -> None:
     batch = graded.create_batch(filter={}, award=False)
-    refusal(graded.dojo.admin.post(f"{batch['url']}/revert", {"reason": "?"}), 409, "nothing_to_revert")
+    assert_error(graded.dojo.admin.post(f"{batch['url']}/revert", {"reason": "?"}), 409, "nothing_to_revert")
 
 
 def test_a_batch_is_paused_while_the_dojo_is_suspended(
@@ -115,13 +115,13 @@ def test_a_batch_is_paused_while_the_dojo_is_suspended(
         host_resolver.cache_clear()
 
     becomes("suspended")
-    assert not turns.take_turn(now=NOW)
+    assert not job_queue.run_next_job(now=NOW)
     with platform_scope():
         suspended = Tenant.objects.with_primary_domain().get(pk=graded.dojo.tenant.tenant_id).scope
     with tenant_scope(suspended):
         assert Batch.objects.get().status == "paused"
     becomes("active")
-    while turns.take_turn(now=NOW):
+    while job_queue.run_next_job(now=NOW):
         pass
     assert graded.read_batch(batch)["status"] == "done"
 
@@ -147,9 +147,9 @@ def test_a_student_that_makes_every_attempt_fail_is_isolated_and_fails(graded: G
 def test_batches_of_another_dojo_are_not_found(graded: GradedDojo, other_dojo: Dojo) -> None:
     batch = graded.create_batch(filter={})
     for method, path in (("get", ""), ("get", "/results"), ("post", "/cancel")):
-        refusal(getattr(other_dojo.admin, method)(batch["url"] + path), 404, "not_found")
-    refusal(other_dojo.admin.post(f"{batch['url']}/revert", {"reason": "Ours now"}), 404, "not_found")
-    assert done(other_dojo.admin.get("/promotions/batches"))["count"] == 0
+        assert_error(getattr(other_dojo.admin, method)(batch["url"] + path), 404, "not_found")
+    assert_error(other_dojo.admin.post(f"{batch['url']}/revert", {"reason": "Ours now"}), 404, "not_found")
+    assert ok(other_dojo.admin.get("/promotions/batches"))["count"] == 0
 
 
 def test_expired_check_batches_are_deleted_and_award_batches_are_kept(
@@ -160,16 +160,16 @@ def test_expired_check_batches_are_deleted_and_award_batches_are_kept(
     days = settings.TATAMI_CHECK_BATCH_DAYS
     for moment, left in ((timedelta(days=days), 2), (timedelta(days=days, seconds=1), 1)):
         with tenant_scope(graded.dojo.tenant):
-            tasks.sweep(Turn(now=NOW + moment))
+            tasks.sweep(JobRun(now=NOW + moment))
             assert Batch.objects.count() == left
-    refusal(graded.dojo.admin.get(check["url"]), 404, "not_found")
+    assert_error(graded.dojo.admin.get(check["url"]), 404, "not_found")
     assert graded.read_batch(award)["status"] == "done"
 
 
 def test_an_erasure_clears_the_batch_items_of_a_student(graded: GradedDojo) -> None:
     batch = graded.create_batch(filter={})
     graded.process_batches()
-    done(
+    ok(
         graded.dojo.admin.post(f"/students/{graded.early['id']}/erasure", {"confirm": graded.early["id"]}),
         204,
     )

@@ -6,7 +6,7 @@ from tatami.tenancy.middleware import host_resolver
 from tests.promotions.factories import EVERY_DAY, RankedStudent
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import done
+from tests.support.responses import ok
 from tests.support.statements import sent_statements
 
 MOST_STATEMENTS = 12
@@ -47,7 +47,7 @@ def test_case_7_two_reasons_unless_world_champion(dojo: Dojo) -> None:
     title = ranked.add_fact("achievement", "Adult World Champion", "2026-06-07")
     champion = ranked.check("black", "2026-06-15")
     assert (champion["status"], champion["path"]) == ("eligible", "world champion")
-    done(dojo.admin.post(f"/facts/{title['id']}/void", {"reason": "Of the wrong belt"}))
+    ok(dojo.admin.post(f"/facts/{title['id']}/void", {"reason": "Of the wrong belt"}))
     assert not ranked.is_eligible("black", "2026-06-15")
 
 
@@ -69,11 +69,11 @@ def test_case_11_whether_a_conversion_restarts_the_clock_is_a_setting_of_its_ste
         1,
     )
     path = f"/rank-systems/{ranked.system['id']}/rules"
-    rules = done(dojo.admin.get(path))
+    rules = ok(dojo.admin.get(path))
     for step in rules["steps"]:
         if step["type"] == "convert":
             step["clock"] = "carries"
-    done(dojo.admin.put(path, rules))
+    ok(dojo.admin.put(path, rules))
     carries = ranked.check("2-dan", "2026-08-01")
     assert (carries["status"], carries["earliest_on"], carries["rule_version"]) == (
         "eligible",
@@ -111,7 +111,7 @@ def test_case_15_time_and_days_and_an_article(dojo: Dojo) -> None:
     ranked.add_training("2026-03-10", 1)
     assert ranked.unmet("2-dan", "2026-03-31") == {"time_in_rank": (11, 12)}
     assert ranked.is_eligible("2-dan", "2026-04-01")
-    done(dojo.admin.post(f"/facts/{article['id']}/void", {"reason": "Of another student"}))
+    ok(dojo.admin.post(f"/facts/{article['id']}/void", {"reason": "Of another student"}))
     assert ranked.unmet("2-dan", "2026-04-01") == {"document": (0, 1)}
 
 
@@ -165,12 +165,12 @@ def test_the_attendance_rate_is_counted_from_the_scheduled_classes_of_the_studen
     factories.training_class(dojo, recurrence=later, discipline=ranked.art["id"])
     for rank in ("p1", "p2"):
         higher = {"recurrence": later, "discipline": ranked.art["id"]}
-        factories.training_class(dojo, **higher, min_rank=factories.rank(ranked.system, rank))
+        factories.training_class(dojo, **higher, min_rank=factories.rank_id(ranked.system, rank))
     factories.training_class(
         dojo, recurrence=later, discipline=ranked.art["id"], counts_toward_promotion=False
     )
     assert ranked.unmet("p1", "2026-05-31") == {"attendance_rate": (54, 60)}
-    session = factories.sessions(dojo, **{"from": "2026-02-08", "to": "2026-02-08"})[0]
+    session = factories.list_sessions(dojo, **{"from": "2026-02-08", "to": "2026-02-08"})[0]
     factories.attendance(dojo, ranked.student, session)
     assert ranked.is_eligible("p1", "2026-05-31")
 
@@ -204,12 +204,12 @@ def test_an_approval_counts_by_the_role_that_gave_it(dojo: Dojo) -> None:
     body = {"students": [student["id"]], "rank_system": system["id"]}
 
     def status() -> list[str]:
-        (answer,) = done(dojo.admin.post("/promotions/check", body))["results"]
+        (answer,) = ok(dojo.admin.post("/promotions/check", body))["results"]
         return [criterion["status"] for criterion in answer["criteria"]]
 
     assert status() == ["not_met", "met"]
     fact = {"kind": "approval", "value": "exam", "on": "2026-06-02"}
-    done(dojo.instructor.post(f"/students/{student['id']}/facts", fact), 201)
+    ok(dojo.instructor.post(f"/students/{student['id']}/facts", fact), 201)
     assert status() == ["met", "met"]
 
 
@@ -225,12 +225,12 @@ def test_a_check_sends_at_most_twelve_statements_for_any_number_of_students(
     system = factories.rank_system(dojo, discipline=art["id"])
     for _ in range(students):
         student = factories.student(dojo)
-        factories.rank_event(dojo, student, factories.rank(system, "5-kyu"), "2026-01-01")
+        factories.rank_event(dojo, student, factories.rank_id(system, "5-kyu"), "2026-01-01")
         factories.fact(dojo, student, "opening_attendance", 10, "2026-06-01")
     dojo.admin.post("/promotions/check", {})
     # The process reads the routing epoch twice a second; that statement is not part of the check.
     monkeypatch.setattr(host_resolver(), "_monotonic", lambda: 0.0)
     with sent_statements() as statements:
-        answers = done(dojo.admin.post("/promotions/check", {}))["results"]
+        answers = ok(dojo.admin.post("/promotions/check", {}))["results"]
     assert len(answers) == students
     assert len(statements) <= MOST_STATEMENTS, statements

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 from django.db import connection
 
-from shared_apps.tenants.schemas import owner_in
+from shared_apps.tenants.schema.ddl import owner_connection
 from tatami import clock
 from tatami.ids import uuid7
 from tatami.tenancy.middleware import host_resolver
@@ -42,7 +42,11 @@ def school(django_db_setup: None, django_db_blocker: Any) -> Iterator[School]:
         session = factories.single_session(dojo, clock.now().isoformat(), discipline=art["id"])
         with tenant_scope(dojo.tenant):
             students = create_students(STUDENTS)
-            rank = {"system_id": system["id"], "rank_id": factories.rank(system, "5-kyu"), "kind": "import"}
+            rank = {
+                "system_id": system["id"],
+                "rank_id": factories.rank_id(system, "5-kyu"),
+                "kind": "import",
+            }
             RankEvent.objects.bulk_create(
                 RankEvent(student=student, effective_on="2026-01-01", **rank) for student in students
             )
@@ -65,7 +69,7 @@ def of_a_system(system: dict[str, Any], students: list[str]) -> dict[str, Any]:
 
 
 def for_a_rank(system: dict[str, Any], students: list[str]) -> dict[str, Any]:
-    return {"students": students, "target_rank": factories.rank(system, "4-kyu")}
+    return {"students": students, "target_rank": factories.rank_id(system, "4-kyu")}
 
 
 @pytest.mark.parametrize("body", [of_students, of_a_system, for_a_rank])
@@ -104,7 +108,7 @@ def test_the_plan_of_the_training_query_has_no_nested_loop(
 ) -> None:
     """Even if the planner expects no visits of the students, as right after a large import."""
     dojo, _, _ = school
-    with owner_in(dojo.tenant.schema_name) as owner, owner.cursor() as cursor:
+    with owner_connection(dojo.tenant.schema_name) as owner, owner.cursor() as cursor:
         cursor.execute("ANALYZE attendance_attendance, classes_classsession")
     with tenant_scope(dojo.tenant), connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (FORMAT JSON) {TRAINING_SQL}", [[uuid7() for _ in range(5)]])

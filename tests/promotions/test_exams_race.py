@@ -25,7 +25,7 @@ def test_a_student_who_is_being_erased_is_not_invited(check_in_dojo: CheckInDojo
     mika, ken = check_in_dojo.students(2)
     exam = factories.exam(check_in_dojo.dojo, system, "2026-06-15")
     with tenant_scope(check_in_dojo.dojo.tenant):
-        rank = Rank.objects.get(pk=factories.rank(system, "5-kyu"))
+        rank = Rank.objects.get(pk=factories.rank_id(system, "5-kyu"))
         invitations = [Invitation(mika.pk, rank), Invitation(ken.pk, rank)]
         held = Exam.objects.get(pk=exam["id"])
         erasure_race(mika, lambda: invite(exam=held, invitations=invitations))

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import done
+from tests.support.responses import ok
 
 LAST_DAY, THE_DAY_AFTER = "2026-06-10", "2026-06-11"
 
@@ -19,13 +19,13 @@ def white_belt(dojo: Dojo, criterion: dict[str, Any]) -> dict[str, Any]:
         "steps": [{"from": "white", "to": "yellow", "paths": [{"name": "regular", "criteria": [criterion]}]}],
     })  # fmt: skip
     student = factories.student(dojo)
-    factories.rank_event(dojo, student, factories.rank(system, "white"), "2026-01-01")
+    factories.rank_event(dojo, student, factories.rank_id(system, "white"), "2026-01-01")
     return student
 
 
 def check(dojo: Dojo, student: dict[str, Any], as_of: str) -> dict[str, Any]:
     body = {"students": [student["id"]], "as_of": as_of}
-    (result,) = done(dojo.admin.post("/promotions/check", body))["results"]
+    (result,) = ok(dojo.admin.post("/promotions/check", body))["results"]
     return dict(result)
 
 

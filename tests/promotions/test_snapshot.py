@@ -9,8 +9,8 @@ from tenant_apps.promotions import snapshot
 from tenant_apps.students.models import EligibilitySnapshot
 from tests.promotions.factories import GradedDojo
 from tests.support import factories
-from tests.support.responses import done, statements
-from tests.support.statements import sent_statements
+from tests.support.responses import ok
+from tests.support.statements import count_get_statements, sent_statements
 
 
 def test_every_active_student_is_checked(graded: GradedDojo) -> None:
@@ -58,10 +58,10 @@ def test_the_number_of_statements_of_a_chunk_does_not_depend_on_its_size(graded:
             graded.take_snapshot()
         counted.append(len(sent))
     assert counted[0] == counted[1]
-    before = statements(graded.dojo.admin, "/promotions/snapshot")
+    before = count_get_statements(graded.dojo.admin, "/promotions/snapshot")
     graded.add_students(20)
     graded.take_snapshot()
-    assert statements(graded.dojo.admin, "/promotions/snapshot") == before
+    assert count_get_statements(graded.dojo.admin, "/promotions/snapshot") == before
 
 
 def test_a_check_in_alerts_the_desk_that_a_student_is_due(graded: GradedDojo) -> None:
@@ -69,7 +69,7 @@ def test_a_check_in_alerts_the_desk_that_a_student_is_due(graded: GradedDojo) ->
     session = factories.single_session(graded.dojo)
     for who, alerts in ((graded.ready, ["promotion_due"]), (graded.early, [])):
         body = {"student": who["id"], "class_session": session["id"]}
-        answer = done(graded.dojo.assistant.post("/attendance", body), 201)
+        answer = ok(graded.dojo.assistant.post("/attendance", body), 201)
         assert [one["code"] for one in answer["alerts"]] == alerts
 
 
@@ -82,15 +82,15 @@ def award(graded: GradedDojo) -> Any:
 @pytest.mark.parametrize("change", ["award", "demote", "void", "batch"])
 def test_a_change_of_the_rank_history_deletes_the_snapshot(graded: GradedDojo, change: str) -> None:
     if change == "void":
-        event = done(award(graded), 201)
+        event = ok(award(graded), 201)
     graded.take_snapshot()
     assert "Ready" in [row[0] for row in graded.snapshot()]
     if change == "award":
-        done(award(graded), 201)
+        ok(award(graded), 201)
     elif change == "demote":
         factories.rank_event(graded.dojo, graded.ready, graded.rank("white"), "2026-06-01", "demote")
     elif change == "void":
-        done(graded.dojo.admin.post(f"/rank-events/{event['id']}/void", {"reason": "A mistake"}))
+        ok(graded.dojo.admin.post(f"/rank-events/{event['id']}/void", {"reason": "A mistake"}))
     else:
         graded.create_batch(graded.ready)
         graded.process_batches()
@@ -99,7 +99,7 @@ def test_a_change_of_the_rank_history_deletes_the_snapshot(graded: GradedDojo, c
 
 def test_an_erasure_deletes_the_snapshots_of_a_student(graded: GradedDojo) -> None:
     graded.take_snapshot()
-    assert done(graded.dojo.admin.get(f"/students/{graded.ready['id']}/export"))["eligibility"]
+    assert ok(graded.dojo.admin.get(f"/students/{graded.ready['id']}/export"))["eligibility"]
     erasure = {"confirm": graded.ready["id"]}
-    done(graded.dojo.admin.post(f"/students/{graded.ready['id']}/erasure", erasure), 204)
+    ok(graded.dojo.admin.post(f"/students/{graded.ready['id']}/erasure", erasure), 204)
     assert [row[0] for row in graded.snapshot()] == ["Early"]

@@ -6,8 +6,8 @@ from typing import Any, Final
 import pytest
 
 from tatami import clock
+from tatami.jobs import DONE, JobRun
 from tatami.tenancy.scope import tenant_scope
-from tatami.work import DONE, Turn
 from tenant_apps.promotions.batches import run_batches
 from tenant_apps.promotions.engine import Eligibility, evaluate
 from tenant_apps.promotions.snapshot import take_snapshot
@@ -16,7 +16,7 @@ from tenant_apps.students.models import EligibilitySnapshot
 from tests.promotions.engine.factories import awarded, day, facts, imported, result_for
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import done
+from tests.support.responses import ok
 
 
 def step(origin: str, to: str, months: int, **more: Any) -> dict[str, Any]:
@@ -119,14 +119,14 @@ class StripedStudent:
             factories.rank_event(dojo, self.student, self.rank(code), since)
 
     def rank(self, code: str) -> str:
-        return factories.rank(self.system, code)
+        return factories.rank_id(self.system, code)
 
     def check(self, **more: Any) -> list[dict[str, Any]]:
         body = {"students": [self.student["id"]], **more}
-        return list(done(self.dojo.admin.post("/promotions/check", body))["results"])
+        return list(ok(self.dojo.admin.post("/promotions/check", body))["results"])
 
     def held(self) -> str:
-        (rank,) = done(self.dojo.admin.get(f"/students/{self.student['id']}"))["ranks"]
+        (rank,) = ok(self.dojo.admin.get(f"/students/{self.student['id']}"))["ranks"]
         return str(rank["code"])
 
 
@@ -145,14 +145,14 @@ def test_a_check_has_one_result_with_and_without_the_rank_named(striped: Striped
 def test_the_snapshot_contains_the_rank_once(striped: StripedStudent) -> None:
     with tenant_scope(striped.dojo.tenant):
         for _ in range(2):
-            assert take_snapshot(Turn(now=clock.now())) is DONE
+            assert take_snapshot(JobRun(now=clock.now())) is DONE
         assert [one.status for one in EligibilitySnapshot.objects.all()] == ["eligible"]
 
 
 def test_a_batch_finds_one_rank_to_award(striped: StripedStudent) -> None:
     factories.batch(striped.dojo, striped.student)
     with tenant_scope(striped.dojo.tenant):
-        while run_batches(Turn(now=clock.now())) is not DONE:
+        while run_batches(JobRun(now=clock.now())) is not DONE:
             pass
     assert striped.held() == "purple"
 
@@ -160,8 +160,8 @@ def test_a_batch_finds_one_rank_to_award(striped: StripedStudent) -> None:
 def test_an_award_takes_the_step_that_is_open(striped: StripedStudent) -> None:
     (asked,) = striped.check()
     body = {"student": striped.student["id"], "target_rank": striped.rank("purple")}
-    event = done(striped.dojo.admin.post("/promotions", body), 201)
-    decision = done(striped.dojo.admin.get(f"/rank-events/{event['id']}/decision"))
+    event = ok(striped.dojo.admin.post("/promotions", body), 201)
+    decision = ok(striped.dojo.admin.get(f"/rank-events/{event['id']}/decision"))
     assert (decision["status"], decision["path"], decision["criteria"]) == (
         "eligible",
         asked["path"],
@@ -173,6 +173,6 @@ def test_an_exam_awards_the_student_that_a_check_finds_eligible(striped: Striped
     exam = factories.exam(striped.dojo, striped.system, "2026-06-15")
     (one,) = striped.dojo.create(f"/exams/{exam['id']}/candidates", {"filter": {}})["results"]
     body = {"results": [{"candidate": one["id"], "outcome": "passed"}]}
-    done(striped.dojo.admin.post(f"/exams/{exam['id']}/results", body))
-    done(striped.dojo.admin.post(f"/exams/{exam['id']}/finish"))
+    ok(striped.dojo.admin.post(f"/exams/{exam['id']}/results", body))
+    ok(striped.dojo.admin.post(f"/exams/{exam['id']}/finish"))
     assert striped.held() == "purple"

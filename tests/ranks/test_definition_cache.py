@@ -11,7 +11,7 @@ from tatami.ids import uuid7
 from tenant_apps.ranks.definition_cache import MOST_CACHED, cached_definition
 from tenant_apps.ranks.models import RankRules
 from tests.promotions.engine.factories import ladder
-from tests.support.committed_dojos import at_once, raise_first
+from tests.support.races import raise_first_error, run_concurrently
 
 HERE, THERE = uuid7(), uuid7()
 
@@ -57,4 +57,4 @@ def test_threads_that_fill_the_cache_all_get_their_own_version() -> None:
             name = f"Of thread {next(numbers)}"
             assert cached_definition(version(name=name)).name == name
 
-    raise_first(at_once([ask] * 4))
+    raise_first_error(run_concurrently([ask] * 4))

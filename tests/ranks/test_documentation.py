@@ -12,7 +12,7 @@ from tenant_apps.students.models import StudentFact
 from tests.students.csv_files import import_csv, outcomes
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import done, invalid
+from tests.support.responses import assert_invalid, ok
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "rank-rules.md").read_text(encoding="utf-8")
 EXAMPLES = [json.loads(block) for block in re.findall(r'```json\n(\{\n  "format".*?)```', PAGE, re.DOTALL)]
@@ -62,7 +62,7 @@ def test_every_example_creates_a_rank_system(dojo: Dojo, example: dict[str, Any]
     system = dojo.create("/rank-systems", {**example, "discipline": art["id"]})
     assert [rank["code"] for rank in system["ranks"]] == [rank["code"] for rank in example["ranks"]]
     # The document reads as it was written: put again, it is no new version.
-    assert done(dojo.admin.put(f"/rank-systems/{system['id']}/rules", example))["version"] == 1
+    assert ok(dojo.admin.put(f"/rank-systems/{system['id']}/rules", example))["version"] == 1
 
 
 def test_the_full_example_uses_every_field() -> None:
@@ -82,14 +82,14 @@ def test_a_student_progresses_through_the_full_example(dojo: Dojo) -> None:
     body = {"students": [child["id"]], "rank_system": system["id"]}
 
     def steps(**asked: str) -> dict[str, str]:
-        results = done(dojo.admin.post("/promotions/check", {**body, **asked}))["results"]
+        results = ok(dojo.admin.post("/promotions/check", {**body, **asked}))["results"]
         return {one["target_rank"]["name"]: one["status"] for one in results}
 
     assert steps() == {"Yellow belt": "eligible"}
-    factories.rank_event(dojo, child, factories.rank(system, "yellow-2"), "2025-06-01")
+    factories.rank_event(dojo, child, factories.rank_id(system, "yellow-2"), "2025-06-01")
     factories.fact(dojo, child, "approval", "Test", "2026-06-01")
     assert steps() == {"1st poom": "not_eligible"}
-    done(
+    ok(
         dojo.instructor.post(
             f"/students/{child['id']}/facts", {"kind": "approval", "value": "test", "on": "2026-06-01"}
         ),
@@ -97,8 +97,8 @@ def test_a_student_progresses_through_the_full_example(dojo: Dojo) -> None:
     )
     assert steps(as_of="2026-06-14") == {"1st poom": "eligible"}
     assert steps(as_of="2026-06-15") == {"1st poom": "not_eligible"}, "fifteen is too old"
-    factories.rank_event(dojo, child, factories.rank(system, "1-poom"), "2026-06-14")
-    assert steps(target_rank=factories.rank(system, "1-dan")) == {"1st dan": "eligible"}
+    factories.rank_event(dojo, child, factories.rank_id(system, "1-poom"), "2026-06-14")
+    assert steps(target_rank=factories.rank_id(system, "1-dan")) == {"1st dan": "eligible"}
 
 
 def test_the_documented_faults_are_reported(dojo: Dojo) -> None:
@@ -107,7 +107,7 @@ def test_the_documented_faults_are_reported(dojo: Dojo) -> None:
     del faulty["steps"][2]["paths"][0]["criteria"][1]["n"]
     faulty["steps"].append({"from": "2-dan", "to": "3-dan", "paths": [{"name": "regular", "criteria": []}]})
     assert (
-        invalid(dojo.admin.post("/rank-systems", faulty), *shown["error"]["details"])
+        assert_invalid(dojo.admin.post("/rank-systems", faulty), *shown["error"]["details"])
         == shown["error"]["details"]
     )
 

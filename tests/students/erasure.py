@@ -10,7 +10,7 @@ from tatami.errors import DomainError
 from tatami.tenancy.scope import TenantScope, tenant_scope
 from tenant_apps.students import privacy
 from tenant_apps.students.models import Student
-from tests.support.races import Meanwhile
+from tests.support.races import ConcurrentCall
 
 TRACES = ("Mika", "mika", "Sato", "sato", "Hana", "1999-02-03", "asthma", "wrist", "Okinawa", "M-77")
 
@@ -29,7 +29,7 @@ def erasure_race(student: Student, change: Callable[[], Any]) -> Any:
 
     with transaction.atomic():
         row = Student.objects.select_for_update().get(pk=student.pk)
-        meanwhile = Meanwhile(attempt)
+        meanwhile = ConcurrentCall(attempt)
         privacy.erase(row, clock.now())
     return meanwhile.answer()
 

@@ -19,8 +19,8 @@ from tenant_apps.students.guardians import set_guardians
 from tenant_apps.students.history import add_hold
 from tenant_apps.students.models import Guardian, Student, StudentGuardian, StudentHold
 from tenant_apps.students.services import create_student
-from tests.support.committed_dojos import at_once, raise_first
 from tests.support.now import NOW
+from tests.support.races import raise_first_error, run_concurrently
 
 TODAY = NOW.date()
 
@@ -47,8 +47,8 @@ def race(*changes: Callable[[], Any]) -> list[Any]:
         except DomainError as error:
             return error.code
 
-    found = at_once([partial(attempt, change) for change in changes])
-    raise_first(found)
+    found = run_concurrently([partial(attempt, change) for change in changes])
+    raise_first_error(found)
     return found
 
 

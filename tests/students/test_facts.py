@@ -11,7 +11,7 @@ from tatami.tenancy.scope import tenant_scope
 from tenant_apps.students.models import StudentFact
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import done, invalid, made, refusal
+from tests.support.responses import assert_created, assert_error, assert_invalid, ok
 
 KINDS: dict[str, Any] = {
     "opening_attendance": 55,
@@ -28,11 +28,13 @@ KINDS: dict[str, Any] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_facts_of_every_kind_are_recorded_and_voided(dojo: Dojo, kind: str) -> None:
     path = f"/students/{factories.student(dojo)['id']}/facts"
-    fact = made(dojo.admin, dojo.admin.post(path, {"kind": kind, "value": KINDS[kind], "on": "2026-01-01"}))
+    fact = assert_created(
+        dojo.admin, dojo.admin.post(path, {"kind": kind, "value": KINDS[kind], "on": "2026-01-01"})
+    )
     assert (fact["kind"], fact["value"], fact["on"]) == (kind, KINDS[kind], "2026-01-01")
-    voided = done(dojo.admin.post(f"/facts/{fact['id']}/void", {"reason": "Mistaken"}))
+    voided = ok(dojo.admin.post(f"/facts/{fact['id']}/void", {"reason": "Mistaken"}))
     assert voided["id"] == fact["id"]
-    refusal(dojo.admin.post(f"/facts/{fact['id']}/void", {"reason": "Again"}), 409, "already_voided")
+    assert_error(dojo.admin.post(f"/facts/{fact['id']}/void", {"reason": "Again"}), 409, "already_voided")
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def test_facts_of_every_kind_are_recorded_and_voided(dojo: Dojo, kind: str) -> N
 )
 def test_a_fact_with_an_invalid_value_is_refused(dojo: Dojo, change: dict[str, Any], field: str) -> None:
     path = f"/students/{factories.student(dojo)['id']}/facts"
-    invalid(
+    assert_invalid(
         dojo.admin.post(path, {"kind": "document", "value": "article", "on": "2026-01-01", **change}), field
     )
 
@@ -63,7 +65,7 @@ def test_a_fact_with_an_invalid_value_is_refused(dojo: Dojo, change: dict[str, A
 def test_voiding_needs_a_reason(dojo: Dojo, body: dict[str, Any]) -> None:
     who = factories.student(dojo)
     fact = factories.fact(dojo, who, "document", "article", "2026-01-01")
-    invalid(dojo.admin.post(f"/facts/{fact['id']}/void", body), "reason")
+    assert_invalid(dojo.admin.post(f"/facts/{fact['id']}/void", body), "reason")
 
 
 # --- values -------------------------------------------------------------------------------------------------
@@ -81,9 +83,9 @@ def points(value):
 def test_points_can_have_a_category(dojo, number):
     path = facts(dojo)
     said = {"points": number, "category": " Káta "}
-    made = done(dojo.admin.post(path, points(said)), 201)
-    assert made["value"] == {"points": number, "category": "Káta"}
-    assert done(dojo.admin.get(path))["results"][0]["value"] == made["value"]
+    assert_created = ok(dojo.admin.post(path, points(said)), 201)
+    assert assert_created["value"] == {"points": number, "category": "Káta"}
+    assert ok(dojo.admin.get(path))["results"][0]["value"] == assert_created["value"]
 
 
 @pytest.mark.parametrize(
@@ -116,8 +118,8 @@ def test_points_can_have_a_category(dojo, number):
 )
 def test_invalid_points_are_refused_with_the_field_at_fault(dojo, value, places):
     path = facts(dojo)
-    invalid(dojo.admin.post(path, points(value)), *places)
-    assert done(dojo.admin.get(path))["count"] == 0
+    assert_invalid(dojo.admin.post(path, points(value)), *places)
+    assert ok(dojo.admin.get(path))["count"] == 0
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
@@ -130,8 +132,8 @@ def test_json_that_is_not_a_finite_number_is_refused(dojo, number):
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
 def test_text_for_a_non_finite_number_is_refused(dojo, number):
     path = facts(dojo)
-    invalid(dojo.admin.post(path, points(number)), "value")
-    invalid(dojo.admin.post(path, points({"points": number, "category": "kata"})), "value.points")
+    assert_invalid(dojo.admin.post(path, points(number)), "value")
+    assert_invalid(dojo.admin.post(path, points({"points": number, "category": "kata"})), "value.points")
 
 
 def test_a_value_that_only_the_database_refuses_is_a_validation_error(dojo):
@@ -145,14 +147,14 @@ def test_a_value_that_only_the_database_refuses_is_a_validation_error(dojo):
 @pytest.mark.parametrize("kind", ["opening_attendance", "document"])
 def test_only_points_have_a_category(dojo, kind):
     body = {**points({"points": 3, "category": "kata"}), "kind": kind}
-    invalid(dojo.admin.post(facts(dojo), body), "value")
+    assert_invalid(dojo.admin.post(facts(dojo), body), "value")
 
 
 def test_a_name_is_trimmed_and_has_one_line(dojo):
     path = facts(dojo)
     body = {"kind": "document", "on": "2026-01-01"}
-    assert done(dojo.admin.post(path, {**body, "value": "  Essay "}), 201)["value"] == "Essay"
-    invalid(dojo.admin.post(path, {**body, "value": "Es\u0007say"}), "value")
+    assert ok(dojo.admin.post(path, {**body, "value": "  Essay "}), 201)["value"] == "Essay"
+    assert_invalid(dojo.admin.post(path, {**body, "value": "Es\u0007say"}), "value")
 
 
 def test_points_of_a_category_count_for_criteria_with_that_category(dojo):
@@ -166,5 +168,5 @@ def test_points_of_a_category_count_for_criteria_with_that_category(dojo):
     for value in ({"points": 2.5, "category": "Kata"}, {"points": 9, "category": "Kumite"}, 3):
         factories.fact(dojo, who, "points", value, "2026-01-01")
     body = {"students": [who["id"]], "rank_system": system["id"]}
-    (response,) = done(dojo.admin.post("/promotions/check", body))["results"]
+    (response,) = ok(dojo.admin.post("/promotions/check", body))["results"]
     assert [criterion["have"] for criterion in response["criteria"]] == [2.5, 14.5]

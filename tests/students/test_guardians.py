@@ -6,11 +6,11 @@ import pytest
 
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import done, invalid
+from tests.support.responses import assert_invalid, ok
 
 
 def rows(dojo: Dojo, path: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = done(dojo.admin.get(path))["results"]
+    found: list[dict[str, Any]] = ok(dojo.admin.get(path))["results"]
     return found
 
 
@@ -18,7 +18,7 @@ def test_a_patch_removes_guardians_that_it_does_not_name(dojo: Dojo) -> None:
     who = factories.student(dojo, guardians=[{"name": "Hana", "relation": "mother"}, {"name": "Jun"}])
     hana = who["guardians"][0]
     body = {"guardians": [{"id": hana["id"]}]}
-    after = done(dojo.admin.patch(f"/students/{who['id']}", body))
+    after = ok(dojo.admin.patch(f"/students/{who['id']}", body))
     assert [one["name"] for one in after["guardians"]] == ["Hana"]
     assert [one["name"] for one in rows(dojo, "/guardians")] == ["Hana"]
 
@@ -30,19 +30,19 @@ def test_siblings_can_share_a_guardian(dojo: Dojo) -> None:
     hana = first["guardians"][0]
     second = factories.student(dojo, first_name="Ren", guardians=[{"id": hana["id"], "relation": "aunt"}])
     assert second["guardians"] == [{**hana, "relation": "aunt"}]
-    assert done(dojo.admin.get(f"/students/{first['id']}"))["guardians"] == [hana]
+    assert ok(dojo.admin.get(f"/students/{first['id']}"))["guardians"] == [hana]
     assert len(rows(dojo, "/guardians")) == 1
 
 
 def test_a_guardian_of_the_other_dojo_is_unknown(dojo: Dojo, other_dojo: Dojo) -> None:
     theirs = factories.student(other_dojo, guardians=[{"name": "Hana"}])["guardians"][0]
     body = {"first_name": "Ren", "last_name": "Ito", "guardians": [{"id": theirs["id"]}]}
-    invalid(dojo.admin.post("/students", body), "guardians.0.id")
+    assert_invalid(dojo.admin.post("/students", body), "guardians.0.id")
 
 
 def test_a_guardian_without_a_name_is_refused(dojo: Dojo) -> None:
     body = {"first_name": "Ren", "last_name": "Ito", "guardians": [{"phone": "1"}]}
-    invalid(dojo.admin.post("/students", body), "guardians.0.name")
+    assert_invalid(dojo.admin.post("/students", body), "guardians.0.name")
 
 
 def test_unlinked_guardians_are_deleted_and_shared_ones_kept(dojo):

@@ -9,11 +9,11 @@ from tatami import clock
 from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.now import NOW
-from tests.support.responses import done, invalid, made, path_of, refusal
+from tests.support.responses import assert_created, assert_error, assert_invalid, ok, url_path
 
 
 def rows(dojo: Dojo, path: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = done(dojo.admin.get(path))["results"]
+    found: list[dict[str, Any]] = ok(dojo.admin.get(path))["results"]
     return found
 
 
@@ -31,10 +31,10 @@ every_resource = pytest.mark.parametrize("path", RESOURCES)
 @every_resource
 def test_a_created_resource_is_shown_at_its_location(dojo: Dojo, path: str) -> None:
     response = dojo.admin.post(path, RESOURCES[path][0])
-    body = made(dojo.admin, response)
+    body = assert_created(dojo.admin, response)
     assert set(body) >= COMMON
-    assert path_of(response.headers["Location"]) == f"{path}/{body['id']}"
-    assert done(dojo.admin.get(f"{path}/{body['id']}")) == body
+    assert url_path(response.headers["Location"]) == f"{path}/{body['id']}"
+    assert ok(dojo.admin.get(f"{path}/{body['id']}")) == body
     assert body in rows(dojo, path)
 
 
@@ -43,16 +43,16 @@ def test_a_patch_changes_only_the_given_fields(dojo: Dojo, path: str) -> None:
     before = dojo.create(path, RESOURCES[path][0])
     change = RESOURCES[path][1]
     with clock.fixed(NOW + timedelta(seconds=5)):
-        after = done(dojo.admin.patch(f"{path}/{before['id']}", change))
+        after = ok(dojo.admin.patch(f"{path}/{before['id']}", change))
     assert after == {**before, **change, "updated_at": after["updated_at"], "name": after["name"]}
     assert after["updated_at"] > before["updated_at"]
-    assert done(dojo.admin.get(f"{path}/{before['id']}")) == after
+    assert ok(dojo.admin.get(f"{path}/{before['id']}")) == after
 
 
 @every_resource
 def test_an_empty_patch_changes_nothing(dojo: Dojo, path: str) -> None:
     before = dojo.create(path, RESOURCES[path][0])
-    after = done(dojo.admin.patch(f"{path}/{before['id']}", {}))
+    after = ok(dojo.admin.patch(f"{path}/{before['id']}", {}))
     assert {**after, "updated_at": ""} == {**before, "updated_at": ""}
 
 
@@ -64,7 +64,7 @@ def test_a_deleted_resource_is_archived_and_can_be_restored(dojo: Dojo, path: st
     assert (response.status_code, response.content) == (204, b"")
     assert body["id"] not in [row["id"] for row in rows(dojo, path)]
     assert [row["id"] for row in rows(dojo, f"{path}?archived=true")] == [body["id"]]
-    assert done(dojo.admin.patch(one, {"archived": False}))["id"] == body["id"]
+    assert ok(dojo.admin.patch(one, {"archived": False}))["id"] == body["id"]
     assert body["id"] in [row["id"] for row in rows(dojo, path)]
     assert rows(dojo, f"{path}?archived=true") == []
 
@@ -72,13 +72,13 @@ def test_a_deleted_resource_is_archived_and_can_be_restored(dojo: Dojo, path: st
 @every_resource
 def test_a_patch_cannot_archive(dojo: Dojo, path: str) -> None:
     body = dojo.create(path, RESOURCES[path][0])
-    invalid(dojo.admin.patch(f"{path}/{body['id']}", {"archived": True}), "archived")
+    assert_invalid(dojo.admin.patch(f"{path}/{body['id']}", {"archived": True}), "archived")
 
 
 @every_resource
 def test_deleting_twice_is_not_a_server_error(dojo: Dojo, path: str) -> None:
     one = f"{path}/{dojo.create(path, RESOURCES[path][0])['id']}"
-    done(dojo.admin.delete(one), 204)
+    ok(dojo.admin.delete(one), 204)
     assert dojo.admin.delete(one).status_code in {204, 404}
 
 
@@ -93,4 +93,4 @@ def test_both_dojos_can_have_equal_resources(dojo: Dojo, other_dojo: Dojo, path:
 @pytest.mark.parametrize("path", ["/disciplines", "/rank-systems", "/users"])
 def test_a_repeated_name_or_address_is_a_conflict(dojo: Dojo, path: str) -> None:
     dojo.create(path, RESOURCES[path][0])
-    refusal(dojo.admin.post(path, RESOURCES[path][0]), 409, "conflict")
+    assert_error(dojo.admin.post(path, RESOURCES[path][0]), 409, "conflict")

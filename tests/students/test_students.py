@@ -6,7 +6,7 @@ from tatami.tenancy.scope import tenant_scope
 from tenant_apps.students.models import Student
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import done, invalid, refusal
+from tests.support.responses import assert_error, assert_invalid, ok
 
 
 def test_a_student_has_all_documented_fields(dojo: Dojo) -> None:
@@ -30,15 +30,15 @@ def test_a_student_has_all_documented_fields(dojo: Dojo) -> None:
 @pytest.mark.parametrize("missing", ["first_name", "last_name"])
 def test_only_the_names_are_required(dojo: Dojo, missing: str) -> None:
     names = {"first_name": "Mika", "last_name": "Sato"}
-    done(dojo.admin.post("/students", names), 201)
-    invalid(dojo.admin.post("/students", {k: v for k, v in names.items() if k != missing}), missing)
+    ok(dojo.admin.post("/students", names), 201)
+    assert_invalid(dojo.admin.post("/students", {k: v for k, v in names.items() if k != missing}), missing)
 
 
 def test_an_external_id_is_unique_in_a_dojo(dojo: Dojo, other_dojo: Dojo) -> None:
     factories.student(dojo, external_id="A-1")
     factories.student(other_dojo, external_id="A-1")
     body = {"first_name": "Ren", "last_name": "Ito", "external_id": "A-1"}
-    refusal(dojo.admin.post("/students", body), 409, "conflict")
+    assert_error(dojo.admin.post("/students", body), 409, "conflict")
 
 
 def test_several_students_can_have_no_external_id(dojo: Dojo) -> None:
@@ -48,8 +48,8 @@ def test_several_students_can_have_no_external_id(dojo: Dojo) -> None:
 
 def test_an_archived_student_is_still_shown_by_id(dojo: Dojo) -> None:
     who = factories.student(dojo)
-    done(dojo.admin.delete(f"/students/{who['id']}"), 204)
-    assert done(dojo.admin.get(f"/students/{who['id']}"))["archived"] is True
+    ok(dojo.admin.delete(f"/students/{who['id']}"), 204)
+    assert ok(dojo.admin.get(f"/students/{who['id']}"))["archived"] is True
 
 
 def test_a_visitor_needs_two_fields_and_is_listed_by_status(dojo):

@@ -1,4 +1,4 @@
-"""Valkey away, as publishers see it."""
+"""An unavailable Valkey, for code that publishes tasks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,15 +9,15 @@ from config.celery import app
 
 
 def publish_to(url: str) -> None:
-    """Have everything published there from now on, over connections of its own: pools outlive a test."""
+    """Publish to `url` from now on, over new connections, because connection pools outlive a test."""
     app.conf.broker_write_url = url
     pools.reset()
     app._pool = app.amqp._producer_pool = None
 
 
 @contextmanager
-def valkey_away() -> Iterator[None]:
-    """Publish to where nobody listens."""
+def valkey_unavailable() -> Iterator[None]:
+    """Publish to a port on which nothing listens."""
     before = app.conf.broker_write_url
     publish_to("redis://127.0.0.1:1/0")
     try:

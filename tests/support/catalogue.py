@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalogue says about a schema, apart from what is one dojo's own (its name and its id)."""
+"""Schemas as described by PostgreSQL's catalogue, comparable between dojos: without the dojo's name and id."""
 
 from typing import Any, Final
 from uuid import UUID
@@ -51,8 +51,8 @@ QUERIES: Final = {
 }
 
 
-def facts(superuser: Any, schema: str, tenant_id: UUID) -> dict[str, set[tuple[Any, ...]]]:
-    """Return every fact about `schema`, with `<schema>` and `<id>` in place of the dojo's own."""
+def schema_facts(superuser: Any, schema: str, tenant_id: UUID) -> dict[str, set[tuple[Any, ...]]]:
+    """Return all catalogue rows about `schema` by kind, with `<schema>` and `<id>` in place of the dojo's own."""
 
     def neutral(value: Any) -> Any:
         if not isinstance(value, str):
@@ -65,8 +65,8 @@ def facts(superuser: Any, schema: str, tenant_id: UUID) -> dict[str, set[tuple[A
     }
 
 
-def strange_schemas(superuser: Any) -> list[tuple[Any, ...]]:
-    """Return the dojos' schemas that no row knows."""
+def unknown_schemas(superuser: Any) -> list[tuple[Any, ...]]:
+    """Return the schemas of dojos that have no row in `tenants_tenant`."""
     found: list[tuple[Any, ...]] = superuser.execute(
         "SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%' "
         "AND nspname NOT IN (SELECT schema_name FROM public.tenants_tenant)"
@@ -74,14 +74,14 @@ def strange_schemas(superuser: Any) -> list[tuple[Any, ...]]:
     return found
 
 
-def rows(superuser: Any, query: str, schema: str) -> list[tuple[Any, ...]]:
-    """Return what `query` finds in `schema`."""
+def query_schema(superuser: Any, query: str, schema: str) -> list[tuple[Any, ...]]:
+    """Return the rows of `query` with the parameter `schema`."""
     found: list[tuple[Any, ...]] = superuser.execute(query, {"schema": schema}).fetchall()
     return found
 
 
 def tenant_models() -> list[Any]:
-    """Return the models whose tables every dojo has, those that Django makes itself included."""
+    """Return the models with a table in every dojo, including those that Django creates automatically."""
     return [
         model
         for config in apps.get_app_configs()
@@ -92,5 +92,5 @@ def tenant_models() -> list[Any]:
 
 
 def tenant_tables() -> set[str]:
-    """Return the names of their tables."""
+    """Return the table names of `tenant_models`."""
     return {model._meta.db_table for model in tenant_models()}

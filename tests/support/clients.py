@@ -1,8 +1,9 @@
-"""People who use the API, as tests see them: one method call is one HTTP request through all middleware."""
+"""Clients of the API: one method call is one HTTP request through all middleware."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from django.test import Client
 
 from shared_apps.accounts.models import User
@@ -14,7 +15,7 @@ from tatami.tenancy.scope import PLATFORM, Scope, TenantScope, platform_scope, t
 
 @dataclass
 class Caller:
-    """Somebody (or nobody: no token) at a host."""
+    """A client of one host: with a token a signed-in user, without one anonymous."""
 
     host: str
     token: str | None = None
@@ -45,8 +46,6 @@ class Caller:
 
 
 def _encoded(given: dict[str, Any]) -> dict[str, Any]:
-    import orjson
-
     if "data" in given and not isinstance(given["data"], bytes | str):
         given["data"] = orjson.dumps(given["data"])
     return given
@@ -74,7 +73,7 @@ class Platform:
 
 @dataclass
 class Dojo:
-    """One dojo's host, and its people: each is made when a test first asks for them."""
+    """The host of one dojo and its users. A user is created at the first access."""
 
     tenant: TenantScope
     people: dict[str, Caller] = field(default_factory=dict)
@@ -101,18 +100,18 @@ class Dojo:
 
     @property
     def student(self) -> Caller:
-        """A user of role student. Whom he speaks for is up to the test."""
+        """A user of role student. The test decides which students are linked (`factories.link_user`)."""
         return self.person("student")
 
     def person(self, role: str, name: str | None = None) -> Caller:
-        """Return the person of this role (and name), signed in."""
+        """Return the signed-in user of this role and name; create them at the first call."""
         key = name or role
         if key not in self.people:
             self.people[key] = _signed_in(self.tenant, self.host, role, f"{key}@example.com")
         return self.people[key]
 
     def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Create something as admin, and return it."""
+        """Create an object as admin, and return it."""
         response = self.admin.post(path, body)
         assert response.status_code == 201, response.content
         created: dict[str, Any] = response.json()

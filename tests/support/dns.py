@@ -1,4 +1,4 @@
-"""The DNS as tests see it: `settings.TATAMI_RESOLVER` names `text_records` instead of a real look-up."""
+"""The DNS of the tests: `text_records` replaces `shared_apps.tenants.domain_dns.text_records`."""
 
 from collections.abc import Sequence
 
@@ -7,5 +7,5 @@ RECORDS: dict[str, list[str]] = {}
 
 
 def text_records(name: str) -> Sequence[str]:
-    """Return what a test has put there."""
+    """Return the records that a test has set."""
     return RECORDS.get(name, [])

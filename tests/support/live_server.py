@@ -1,9 +1,11 @@
-"""The web process as it runs in production, against the test database: Granian, in a process of its own."""
+"""The web process as in production: Granian in a process of its own, on the test database."""
 
+import fcntl
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,15 +19,35 @@ from django.conf import settings
 from psycopg.conninfo import make_conninfo
 
 from tatami.embedded.logins import database_url
-from tests.support.ports import free_port
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-READY_WITHIN_SECONDS: Final = 30
+READY_WITHIN_SECONDS: Final = 90
+PORTS: Final = range(20_000, 32_000, 2)
+
+
+def free_port() -> int:
+    """Return a free TCP port of 127.0.0.1. It stays reserved until this process exits, and the next port is free, too.
+
+    The ports are below the range from which Linux takes ports for outgoing connections. A lock on a file for each port
+    (never closed on purpose) keeps other test processes from it.
+    """
+    for port in range(PORTS.start + os.getpid() % 997 * PORTS.step, PORTS.stop, PORTS.step):
+        lock = os.open(f"{tempfile.gettempdir()}/tatami-test-port-{port}", os.O_CREAT | os.O_RDWR)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for number in (port, port + 1):
+                with socket.socket() as listener:
+                    listener.bind(("127.0.0.1", number))
+        except OSError:
+            os.close(lock)
+        else:
+            return port
+    raise AssertionError("no free port")
 
 
 @dataclass(frozen=True)
 class LiveServer:
-    """Where it listens."""
+    """A running web process and its port."""
 
     port: int
 
@@ -33,14 +55,14 @@ class LiveServer:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
 
     def post(self, host: str, path: str, body: Any, token: str | None = None) -> tuple[int, Any]:
-        """Return status and JSON of a POST on a connection of its own."""
+        """Send a POST on a new connection; return status and JSON."""
         with self.connect() as link:
-            link.sendall(request(host, path, body, token))
-            return answer_on(link)
+            link.sendall(post_bytes(host, path, body, token))
+            return read_response(link)
 
 
-def request(host: str, path: str, body: Any, token: str | None = None) -> bytes:
-    """Return the bytes of a POST."""
+def post_bytes(host: str, path: str, body: Any, token: str | None = None) -> bytes:
+    """Return the bytes of a POST request."""
     content = orjson.dumps(body)
     lines = [f"POST {path} HTTP/1.1", f"Host: {host}", "Content-Type: application/json"]
     lines += [f"Content-Length: {len(content)}", "Connection: close"]
@@ -48,8 +70,10 @@ def request(host: str, path: str, body: Any, token: str | None = None) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + content
 
 
-def ask(port: int, method: str, host: str, path: str, body: Any = None, token: str = "") -> tuple[int, Any]:
-    """Return status and JSON of a request on a connection of its own. Raises `OSError`, `HTTPException`."""
+def send_request(
+    port: int, method: str, host: str, path: str, body: Any = None, token: str = ""
+) -> tuple[int, Any]:
+    """Send a request on a new connection; return status and JSON. Raises `OSError` or `HTTPException`."""
     link = HTTPConnection("127.0.0.1", port, timeout=60)
     headers = {"Host": host, "Content-Type": "application/json"}
     headers |= {"Authorization": f"Bearer {token}"} if token else {}
@@ -62,29 +86,31 @@ def ask(port: int, method: str, host: str, path: str, body: Any = None, token: s
         link.close()
 
 
-def answer_on(link: socket.socket) -> tuple[int, Any]:
-    """Return status and JSON of the answer that arrives."""
+def read_response(link: socket.socket) -> tuple[int, Any]:
+    """Read one response; return status and JSON."""
     response = HTTPResponse(link)
     response.begin()
     content = response.read()
     return response.status, orjson.loads(content) if content else None
 
 
-def cut(link: socket.socket) -> None:
-    """Break a connection off, as a phone does that leaves the WLAN."""
+def reset_connection(link: socket.socket) -> None:
+    """Reset a connection, as when a phone leaves the WLAN."""
     link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     link.close()
 
 
 @contextmanager
 def live_server(database: str) -> Iterator[LiveServer]:
-    """Serve until the block is left."""
+    """Run the web process deadline the end of the block."""
     port = free_port()
     login = settings.DATABASES["default"]
     admin = make_conninfo(os.environ["ADMIN_DATABASE_URL"])
     url = database_url(admin, user=login["USER"], password=login["PASSWORD"], database=database)
-    given = {"DATABASE_URL": url, "PORT": str(port), "TATAMI_POOL": "1", "LOG_FORMAT": "json"}
-    environment = {name: value for name, value in os.environ.items() if name != "ADMIN_DATABASE_URL"} | given
+    variables = {"DATABASE_URL": url, "PORT": str(port), "TATAMI_POOL": "1", "LOG_FORMAT": "json"}
+    environment = {
+        name: value for name, value in os.environ.items() if name != "ADMIN_DATABASE_URL"
+    } | variables
     granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
     options = [
         "--host",
@@ -102,7 +128,7 @@ def live_server(database: str) -> Iterator[LiveServer]:
         env=environment, cwd=ROOT, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        _wait_until_ready(server, port)
+        _wait_deadline_ready(server, port)
         yield LiveServer(port)
     finally:
         server.terminate()
@@ -113,10 +139,10 @@ def live_server(database: str) -> Iterator[LiveServer]:
             server.wait()
 
 
-def _wait_until_ready(server: "subprocess.Popen[bytes]", port: int) -> None:
-    until = time.monotonic() + READY_WITHIN_SECONDS
-    while time.monotonic() < until:
-        assert server.poll() is None, "the web process ended by itself"
+def _wait_deadline_ready(server: "subprocess.Popen[bytes]", port: int) -> None:
+    deadline = time.monotonic() + READY_WITHIN_SECONDS
+    while time.monotonic() < deadline:
+        assert server.poll() is None, "the web process exited"
         probe = HTTPConnection("127.0.0.1", port, timeout=2)
         try:
             probe.request("GET", "/readyz")

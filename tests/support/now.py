@@ -1,4 +1,4 @@
-"""The present moment of tests that fix the clock."""
+"""The present time of tests that fix the clock."""
 
 from datetime import UTC, datetime
 from typing import Final

@@ -1,6 +1,7 @@
-"""Tests of volume run twice: small in `make test`, at full size in `make test-volume`."""
+"""Two sizes of a test: a small one in `make test`, the full one in `make test-volume`."""
 
 import pytest
+from hypothesis import settings
 
 
 def small_or_full(name: str, *, small: object, full: object) -> pytest.MarkDecorator:
@@ -8,3 +9,8 @@ def small_or_full(name: str, *, small: object, full: object) -> pytest.MarkDecor
     return pytest.mark.parametrize(
         name, [pytest.param(small, id="small"), pytest.param(full, id="full", marks=pytest.mark.volume)]
     )
+
+
+def examples(count: int) -> int:
+    """Return how many examples a property test takes: `count`, or ten times as many in `make test-volume`."""
+    return count * settings.default.max_examples // 100  # type: ignore[union-attr]

@@ -1,39 +1,43 @@
-"""Counting what is really sent to PostgreSQL, transaction control included: libpq's own trace of the connection.
+"""Count statements: what Django runs, or everything that is sent to PostgreSQL, including transaction control.
 
-Django's `CaptureQueriesContext` sees neither BEGIN with its SET LOCALs nor COMMIT; this sees every string on the wire.
+Django's `CaptureQueriesContext` sees neither BEGIN with its SET LOCALs nor COMMIT. `sent_statements` reads libpq's
+trace of the connection, which has every string on the wire.
 """
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from psycopg.pq import Trace
+
+from tests.support.responses import ok
 
 _SENT: Final = re.compile(r"^F\t\d+\t(Query|Parse|Bind|Execute)\t ?(.*)$")
 
 
 @contextmanager
 def sent_statements() -> Iterator[list[str]]:
-    """Collect the statements that this thread's connection sends within the block; read the list after it.
+    """Collect the statements that this thread's connection sends within the block. The list is filled after the block.
 
-    A simple query is one statement, however many commands it holds: it is one string, and one round trip. An
-    extended one counts when it is executed, and is named by its text, or by the name it was prepared under.
+    A simple query is one statement even if it holds several commands, because it is one round trip. An extended query
+    counts when it is executed. It is listed by its text, or by the name of the prepared statement.
     """
     connection.ensure_connection()
-    statements: list[str] = []
+    count_get_statements: list[str] = []
     with tempfile.TemporaryFile("w+") as trace:
         wire = connection.connection.pgconn
         wire.trace(trace.fileno())
         wire.set_trace_flags(Trace.SUPPRESS_TIMESTAMPS)
         try:
-            yield statements
+            yield count_get_statements
         finally:
             wire.untrace()
             trace.seek(0)
-            statements.extend(_executed(trace.read().splitlines()))
+            count_get_statements.extend(_executed(trace.read().splitlines()))
 
 
 def _executed(lines: list[str]) -> Iterator[str]:
@@ -54,3 +58,16 @@ def _executed(lines: list[str]) -> Iterator[str]:
                 bound = quoted[1] if len(quoted) > 1 else ""
             case "Execute":
                 yield texts.get(bound, bound)
+
+
+def count_get_statements(caller: Any, path: str) -> int:
+    """Return how many statements a GET needs."""
+    return count_statements(lambda: ok(caller.get(path)))
+
+
+def count_statements(call: Callable[[], Any]) -> int:
+    """Return how many statements a call needs, without those that look up the host about once a second."""
+    call()
+    with CaptureQueriesContext(connection) as captured:
+        call()
+    return sum("tenants_" not in query["sql"] for query in captured)

@@ -1,4 +1,4 @@
-"""Files in a bucket instead of a folder: a server that speaks S3, asked over HTTP by the real client."""
+"""Files in an S3 bucket instead of a folder, with a mock server and the real client."""
 
 import io
 from collections.abc import Iterator
@@ -14,18 +14,18 @@ from moto.server import ThreadedMotoServer
 
 from config.environment import storage
 from shared_apps.tenants import lifecycle
-from shared_apps.tenants.exports import queueing
-from shared_apps.tenants.exports.making import make_next_export
-from shared_apps.tenants.exports.reading import Archive
-from shared_apps.tenants.exports.restoring import restore_export
+from shared_apps.tenants.exports import build
+from shared_apps.tenants.exports.archive import ArchiveReader
+from shared_apps.tenants.exports.build import build_next_export
+from shared_apps.tenants.exports.restore import restore_export
 from shared_apps.tenants.models import Tenant, TenantExport
 from tatami import clock
-from tatami.files import remove_all
+from tatami.files import delete_tenant_files
 from tatami.ids import uuid7
 from tatami.tenancy.scope import TenantScope, platform_scope
 from tests.support.clients import Caller, Platform
 from tests.support.now import NOW
-from tests.support.responses import done, path_of
+from tests.support.responses import ok, url_path
 from tests.tenants.archives import COPY, archive_of, contents, full, live
 
 __all__ = ["full", "live"]
@@ -35,7 +35,7 @@ BUCKET, REGION = "dojos", "eu-central-1"
 
 @pytest.fixture(scope="module")
 def files() -> Iterator[Any]:
-    """Django's storage: a bucket of this module's own."""
+    """Django's storage: a bucket for this module."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
@@ -54,51 +54,53 @@ def names(bucket: Any) -> set[str]:
     return {each.key for each in bucket.objects.all()}
 
 
-def test_all_files_of_a_dojo_are_removed_and_no_others(files: Any) -> None:
-    mine, theirs = uuid7(), uuid7()
-    for name in (f"{mine}/logo-1", f"{mine}/exports/1.zip", f"{mine}/exports/deep/2.zip", f"{theirs}/logo-1"):
+def test_removing_a_dojos_files_leaves_other_dojos_files(files: Any) -> None:
+    own, other = uuid7(), uuid7()
+    for name in (f"{own}/logo-1", f"{own}/exports/1.zip", f"{own}/exports/deep/2.zip", f"{other}/logo-1"):
         default_storage.save(name, ContentFile(b"kept"))
     for _ in range(2):
-        remove_all(mine)
-        assert {name for name in names(files) if name.startswith((str(mine), str(theirs)))} == {
-            f"{theirs}/logo-1"
+        delete_tenant_files(own)
+        assert {name for name in names(files) if name.startswith((str(own), str(other)))} == {
+            f"{other}/logo-1"
         }
 
 
 @pytest.fixture
 def export(files: Any, live: TenantScope) -> TenantExport:
-    """An export that lies in the bucket."""
+    """A finished export in the bucket."""
     with platform_scope():
         tenant = Tenant.objects.get(pk=live.tenant_id)
-        asked = queueing.request_export(tenant=tenant, requested_by=None, now=clock.now())
-    assert make_next_export()
+        requested = build.request_export(tenant=tenant, requested_by=None, now=clock.now())
+    assert build_next_export()
     with platform_scope():
-        asked.refresh_from_db()
-    assert asked.status == "done"
-    assert asked.name in names(files)
-    return asked
+        requested.refresh_from_db()
+    assert requested.status == "done"
+    assert requested.name in names(files)
+    return requested
 
 
-def test_an_archive_is_fetched_and_restored(export: TenantExport, live: TenantScope, superuser: Any) -> None:
+def test_an_archive_can_be_downloaded_and_restored(
+    export: TenantExport, live: TenantScope, superuser: Any
+) -> None:
     try:
         root = Platform().superadmin("root-of-the-bucket@example.com")
-        shown = done(root.get(f"/tenants/{live.tenant_id}/exports/{export.pk}"))
-        fetched = Caller("localhost").get(path_of(shown["download_url"])).getvalue()
-        assert len(fetched) == export.bytes
+        resource = ok(root.get(f"/tenants/{live.tenant_id}/exports/{export.pk}"))
+        downloaded = Caller("localhost").get(url_path(resource["download_url"])).getvalue()
+        assert len(downloaded) == export.bytes
     finally:
         for table in ("session", "auditentry", "idempotentanswer", "user"):
             superuser.execute(f"DELETE FROM public.accounts_{table}")
     copy, _ = restore_export(export.pk, name="Copy", slug=COPY, admin=None, now=NOW)
     scope = Tenant.objects.with_primary_domain().get(pk=copy.pk).scope
-    assert contents(archive_of(scope)[1]) == contents(Archive(io.BytesIO(fetched)).manifest)
+    assert contents(archive_of(scope)[1]) == contents(ArchiveReader(io.BytesIO(downloaded)).manifest)
 
 
-def test_archives_go_when_their_time_is_over(export: TenantExport, files: Any) -> None:
-    assert queueing.sweep(now=export.expires_at) == 1
+def test_expired_archives_are_deleted(export: TenantExport, files: Any) -> None:
+    assert build.sweep_exports(now=export.expires_at) == 1
     assert export.name not in names(files)
 
 
-def test_files_go_with_their_dojo(export: TenantExport, files: Any) -> None:
+def test_purging_a_dojo_deletes_its_files(export: TenantExport, files: Any) -> None:
     copy, _ = restore_export(export.pk, name="Copy", slug=COPY, admin=None, now=NOW)
     default_storage.save(f"{copy.pk}/logo-1", ContentFile(b"kept"))
     with platform_scope():

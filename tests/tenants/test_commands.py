@@ -1,4 +1,4 @@
-"""The commands for people on call, as they are typed."""
+"""The commands for operators."""
 
 import sys
 from io import StringIO
@@ -12,9 +12,9 @@ from shared_apps.accounts.models import User
 from shared_apps.tenants import provisioning
 from shared_apps.tenants.models import Tenant
 from shared_apps.tenants.provisioning import clear_abandoned
-from shared_apps.tenants.schemas import owner_in
+from shared_apps.tenants.schema.ddl import owner_connection
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
-from tests.support.committed_dojos import end_sessions_of_the_owner, erase_dojo
+from tests.support.committed import erase_dojo, terminate_owner_sessions
 
 COMMANDS = (
     "tenant_list",
@@ -26,7 +26,7 @@ COMMANDS = (
 )
 
 
-def typed(name: str, *args: str, **options: Any) -> str:
+def run_command(name: str, *args: str, **options: Any) -> str:
     """Run a command; return what it printed."""
     out = StringIO()
     with platform_scope():
@@ -34,8 +34,8 @@ def typed(name: str, *args: str, **options: Any) -> str:
     return out.getvalue()
 
 
-def typed_json(name: str, *args: str) -> Any:
-    return orjson.loads(typed(name, *args, "--json"))
+def run_command_json(name: str, *args: str) -> Any:
+    return orjson.loads(run_command(name, *args, "--json"))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -46,36 +46,36 @@ def test_help_has_an_example(name: str) -> None:
 
 
 def test_the_list_shows_every_dojo(north: TenantScope, south: TenantScope) -> None:
-    listed = {row["slug"]: row for row in typed_json("tenant_list")}
+    listed = {row["slug"]: row for row in run_command_json("tenant_list")}
     assert {"aiki", "kendo", "north", "south"} <= set(listed)
     assert listed["north"]["id"] == str(north.tenant_id)
     assert (listed["north"]["status"], listed["north"]["version"]) == ("active", "current")
-    assert "north.localhost" in typed("tenant_list", "--search", "north")
+    assert "north.localhost" in run_command("tenant_list", "--search", "north")
 
 
-def test_the_list_is_narrowed(north: TenantScope) -> None:
-    assert typed_json("tenant_list", "--status", "suspended") == []
-    assert [row["slug"] for row in typed_json("tenant_list", "--search", "nort")] == ["north"]
-    assert typed_json("tenant_list", "--not-current") == []
+def test_the_list_can_be_filtered(north: TenantScope) -> None:
+    assert run_command_json("tenant_list", "--status", "suspended") == []
+    assert [row["slug"] for row in run_command_json("tenant_list", "--search", "nort")] == ["north"]
+    assert run_command_json("tenant_list", "--not-current") == []
 
 
-def test_a_dojo_that_is_behind_is_listed_as_such(north: TenantScope, superuser: Any) -> None:
+def test_the_list_shows_how_versions_compare_with_the_code(north: TenantScope, superuser: Any) -> None:
     update = "UPDATE tenants_tenant SET schema_version = %s WHERE slug = 'north' RETURNING schema_version"
     with platform_scope():
         before = Tenant.objects.get(slug="north").schema_version
     try:
         for version, words in (("dojo.0001_initial", "too far behind"), (f"{before},dojo.9999_x", "ahead")):
             superuser.execute(update, [version])
-            assert [row["version"] for row in typed_json("tenant_list", "--not-current")] == [words]
+            assert [row["version"] for row in run_command_json("tenant_list", "--not-current")] == [words]
     finally:
         superuser.execute(update, [before])
 
 
-def test_a_whole_fleet_passes_the_check(north: TenantScope) -> None:
-    checked = typed_json("tenant_check", "north", str(north.tenant_id))
+def test_a_sound_fleet_passes_the_check(north: TenantScope) -> None:
+    checked = run_command_json("tenant_check", "north", str(north.tenant_id))
     assert (checked["checked"], checked["broken"]) == (2, 0)
     assert checked["dojos"][0]["tables"] > 0
-    assert "0 with faults" in typed("tenant_check", "north")
+    assert "0 with faults" in run_command("tenant_check", "north")
 
 
 FAULTS = {
@@ -85,13 +85,15 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(("harm", "fault"), FAULTS.items())
-def test_a_fault_is_named(harm: str, fault: str, superuser: Any, without_transaction: None) -> None:
+@pytest.mark.parametrize(("damage", "fault"), FAULTS.items())
+def test_the_check_names_each_fault(
+    damage: str, fault: str, superuser: Any, without_transaction: None
+) -> None:
     try:
-        typed("tenant_create", "broken", "--name", "Broken", "--admin", "head@example.com")
+        run_command("tenant_create", "broken", "--name", "Broken", "--admin", "head@example.com")
         with platform_scope():
             schema = Tenant.objects.get(slug="broken").schema_name
-        superuser.execute(harm.format(schema))
+        superuser.execute(damage.format(schema))
         out = StringIO()
         with platform_scope(), pytest.raises(SystemExit) as exit_:
             call_command("tenant_check", "broken", "aiki", stdout=out, stderr=StringIO())
@@ -102,11 +104,13 @@ def test_a_fault_is_named(harm: str, fault: str, superuser: Any, without_transac
         erase_dojo(superuser, "broken")
 
 
-def test_a_dojo_is_made(without_transaction: None, superuser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tenant_create_creates_a_dojo(
+    without_transaction: None, superuser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "stdin", StringIO("seven rolling waves\n"))
     given = ("made", "--name", "Made", "--timezone", "Europe/Berlin", "--admin", "head@example.com")
     try:
-        made = typed_json("tenant_create", *given, "--password-stdin")
+        made = run_command_json("tenant_create", *given, "--password-stdin")
         assert made["host"] == "made.localhost"
         with platform_scope():
             tenant = Tenant.objects.get(pk=made["id"])
@@ -114,16 +118,16 @@ def test_a_dojo_is_made(without_transaction: None, superuser: Any, monkeypatch: 
         with tenant_scope(tenant):
             assert User.objects.get(pk=made["admin"]).check_password("seven rolling waves")
         with pytest.raises(CommandError, match="Another dojo has this slug"):
-            typed("tenant_create", *given)
+            run_command("tenant_create", *given)
     finally:
         erase_dojo(superuser, "made")
 
 
-def test_nonsense_makes_no_dojo(without_transaction: None) -> None:
+def test_tenant_create_refuses_invalid_values(without_transaction: None) -> None:
     with pytest.raises(CommandError, match=r"slug: This slug is reserved"):
-        typed("tenant_create", "admin", "--name", "A", "--admin", "head@example.com")
+        run_command("tenant_create", "admin", "--name", "A", "--admin", "head@example.com")
     with pytest.raises(CommandError, match=r"email: Enter a valid"):
-        typed("tenant_create", "fine", "--name", "A", "--admin", "nobody")
+        run_command("tenant_create", "fine", "--name", "A", "--admin", "not-an-address")
 
 
 @pytest.mark.parametrize(
@@ -135,40 +139,42 @@ def test_nonsense_makes_no_dojo(without_transaction: None) -> None:
         ("migrate_fleet", "--statement-timeout", ("0", "1e9")),
     ],
 )
-def test_an_option_that_is_nonsense_is_named(name: str, option: str, values: tuple[str, ...]) -> None:
+def test_an_invalid_option_is_named(name: str, option: str, values: tuple[str, ...]) -> None:
     for value in values:
         with pytest.raises(CommandError, match=option):
-            typed(name, f"{option}={value}")
+            run_command(name, f"{option}={value}")
 
 
-def test_the_shell_is_in_one_dojo(
+def test_the_shell_is_in_the_scope_of_one_dojo(
     north: TenantScope, south: TenantScope, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = "from tatami.tenancy.scope import current_tenant; print(current_tenant().slug)"
     for name in ("south", str(south.tenant_id)):
-        typed("tenant_shell", name, "--command", code)
+        run_command("tenant_shell", name, "--command", code)
         assert capsys.readouterr().out.strip() == "south"
 
 
-def test_a_dojo_that_is_not_there_is_said_to_be_so(without_transaction: None) -> None:
+def test_an_unknown_dojo_is_an_error(without_transaction: None) -> None:
     for name in ("tenant_shell", "tenant_check"):
         with pytest.raises(CommandError, match="There is no dojo nowhere"):
-            typed(name, "nowhere")
+            run_command(name, "nowhere")
 
 
-def test_a_database_that_goes_away_is_told_in_a_line(
+def test_a_lost_database_connection_is_reported_in_one_line(
     north: TenantScope, superuser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a dojo is made: what was made is for the sweeper."""
+    """During the creation of a dojo: the sweeper removes what was created."""
 
-    def away(*_: Any) -> None:
-        end_sessions_of_the_owner(superuser)
-        with owner_in("public") as owner, owner.cursor() as cursor:
+    def lose_connection(*_: Any) -> None:
+        terminate_owner_sessions(superuser)
+        with owner_connection("public") as owner, owner.cursor() as cursor:
             cursor.execute("SELECT 1")
 
-    monkeypatch.setattr(provisioning.schemas, "build_schema", away)
-    with pytest.raises(CommandError, match=r"The database went away \(.+\)\. Run this again\."):
-        typed("tenant_create", "fleeting", "--name", "F", "--admin", "head@example.com")
+    monkeypatch.setattr(provisioning.ddl, "build_schema", lose_connection)
+    with pytest.raises(
+        CommandError, match=r"The database is not available \(.+\)\. Run this command again\."
+    ):
+        run_command("tenant_create", "fleeting", "--name", "F", "--admin", "head@example.com")
     monkeypatch.undo()
     with platform_scope():
         clear_abandoned()

@@ -1,4 +1,4 @@
-"""What becomes of a dojo, and that a second one of the same slug honours nothing of the first. Through HTTP."""
+"""Purging and the grace period; and no credential of a purged dojo is valid in a new one with the same slug."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,19 +12,20 @@ from django.db import DatabaseError, connection, connections
 from psycopg import sql
 from structlog.testing import capture_logs
 
-from shared_apps.tenants import directory, lifecycle, schemas
-from shared_apps.tenants.errors import MakingCutOff, WrongState
+from shared_apps.tenants import lifecycle, tenant_registry
+from shared_apps.tenants.errors import CreationInterrupted, WrongState
 from shared_apps.tenants.models import RESERVED_SLUGS, SLUG, Tenant
 from shared_apps.tenants.provisioning import clear_abandoned
-from tatami.ids import uuid7
-from tatami.tenancy.hosts import EPOCH_IS_FRESH_FOR, HostResolver
+from shared_apps.tenants.schema import ddl
+from shared_apps.tenants.serializers import NewTenantSerializer
+from tatami.tenancy.hosts import EPOCH_TTL_SECONDS, HostResolver
 from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import TenantScope, platform_scope
 from tests.http.sample_dojos import DEVICE, SampleHost, create_sample_dojo, password_hash
 from tests.support.clients import Caller, Dojo, Platform
-from tests.support.committed import purge
-from tests.support.committed_dojos import at_once, end_sessions_of_the_owner, erase_dojo, make_dojo
+from tests.support.committed import create_dojo, erase_dojo, purge_dojo, terminate_owner_sessions
 from tests.support.now import NOW
+from tests.support.races import run_concurrently
 
 SLUG_OF_BOTH = "phoenix"
 HOST = f"{SLUG_OF_BOTH}.localhost"
@@ -37,11 +38,11 @@ NEW = {
 }
 
 
-# --- two generations of one slug -----------------------------------------------------------------------------------
+# --- two dojos with the same slug, one after the other ---
 
 
 class Moments:
-    """A clock of seconds that a test moves."""
+    """A monotonic clock that a test moves."""
 
     now = 0.0
 
@@ -51,7 +52,7 @@ class Moments:
 
 @dataclass
 class Generations:
-    """What the first dojo gave out, the second of the same slug, and a process that knew the first."""
+    """The credentials of the first dojo, the second dojo, and a process that has cached the first."""
 
     old: SampleHost
     old_id: str
@@ -73,12 +74,12 @@ def sign_in() -> Any:
 
 @pytest.fixture(scope="module")
 def generations(root: Caller) -> Iterator[Generations]:
-    """Make a dojo, have it give out one of everything, delete and purge it, and make another of its slug."""
+    """Create a dojo with credentials of all kinds, purge it, and create another one with the same slug."""
     moments = Moments()
     resolver = HostResolver(
         base_domain="localhost",
-        find_tenant=directory.find_tenant,
-        read_epoch=directory.read_epoch,
+        find_tenant=tenant_registry.find_tenant,
+        read_epoch=tenant_registry.read_epoch,
         monotonic=moments,
     )
     try:
@@ -93,7 +94,7 @@ def generations(root: Caller) -> Iterator[Generations]:
         second = root.post("/tenants", NEW).json()
         yield Generations(old, first["id"], signed_in, second, resolver, moments)
     finally:
-        purge(SLUG_OF_BOTH)
+        purge_dojo(SLUG_OF_BOTH)
 
 
 @pytest.fixture(autouse=True)
@@ -102,10 +103,10 @@ def _present(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("now")
 
 
-def of_the_first(
+def request_with_old(
     given: Generations, method: str, path: str, token: str | None, body: Any = None
 ) -> tuple[int, Any]:
-    """Return status and code of a request at the host that both have had."""
+    """Send a request to the host of both dojos; return the status and the error code."""
     host_resolver.cache_clear()
     answer = Caller(HOST, token).request(method, path, body)
     return answer.status_code, answer.json()["error"]["code"] if "json" in answer.headers[
@@ -113,191 +114,193 @@ def of_the_first(
     ] else None
 
 
-def test_a_second_dojo_of_a_slug_has_an_id_and_a_schema_of_its_own(generations: Generations) -> None:
+def test_a_second_dojo_of_the_same_slug_has_another_id_and_schema(generations: Generations) -> None:
     assert generations.new["status"] == "active"
     assert generations.new["id"] != generations.old_id
     assert generations.new["schema_name"] == f"t_{generations.new['id'].replace('-', '')}"
     assert sign_in().json()["access"]
 
 
-def test_tokens_of_the_first_are_not_valid(generations: Generations) -> None:
+def test_tokens_of_the_first_dojo_are_not_valid(generations: Generations) -> None:
     old = generations.old
     tokens = [generations.signed_in["access"], *(caller.token for caller in old.callers.values())]
     for token in tokens:
-        assert of_the_first(generations, "GET", "/me", token) == (401, "token_invalid")
+        assert request_with_old(generations, "GET", "/me", token) == (401, "token_invalid")
 
 
-def test_refresh_tokens_of_the_first_are_not_valid(generations: Generations) -> None:
+def test_refresh_tokens_of_the_first_dojo_are_not_valid(generations: Generations) -> None:
     for refresh in (generations.signed_in["refresh"], generations.old.refresh):
-        answered = of_the_first(generations, "POST", "/auth/refresh", None, {"refresh": refresh})
+        answered = request_with_old(generations, "POST", "/auth/refresh", None, {"refresh": refresh})
         assert answered == (401, "token_invalid")
 
 
-def test_a_device_of_the_first_is_not_known(generations: Generations) -> None:
+def test_a_device_of_the_first_dojo_is_unknown(generations: Generations) -> None:
     token = generations.old.callers[DEVICE].token
-    assert of_the_first(generations, "GET", "/class-sessions", token) == (401, "token_invalid")
+    assert request_with_old(generations, "GET", "/class-sessions", token) == (401, "token_invalid")
 
 
-def test_a_pairing_code_of_the_first_pairs_nobody(generations: Generations) -> None:
+def test_a_pairing_code_of_the_first_dojo_is_not_valid(generations: Generations) -> None:
     body = {"code": generations.old.codes["pairing"]}
-    status, _ = of_the_first(generations, "POST", "/devices/pairing", None, body)
+    status, _ = request_with_old(generations, "POST", "/devices/pairing", None, body)
     assert 400 <= status < 500
 
 
 @pytest.mark.parametrize("code", ["student", "session", "card"])
-def test_codes_and_cards_of_the_first_mean_nothing(generations: Generations, code: str) -> None:
+def test_codes_and_cards_of_the_first_dojo_are_not_valid(generations: Generations, code: str) -> None:
     body = {"token": generations.old.codes[code]}
     access = sign_in().json()["access"]
-    assert of_the_first(generations, "POST", "/attendance/scan", access, body) == (400, "qr_invalid")
+    assert request_with_old(generations, "POST", "/attendance/scan", access, body) == (400, "qr_invalid")
 
 
-def test_a_feed_of_the_first_shows_nothing(generations: Generations) -> None:
+def test_a_calendar_feed_of_the_first_dojo_is_not_valid(generations: Generations) -> None:
     feed = generations.old.codes["feed"]
-    status, code = of_the_first(generations, "GET", f"/calendar.ics?token={feed}", None)
+    status, code = request_with_old(generations, "GET", f"/calendar.ics?token={feed}", None)
     assert (status, code) in {(404, "not_found"), (401, "token_invalid")}
 
 
-def test_an_unsubscribe_link_of_the_first_ends_nothing(generations: Generations) -> None:
+def test_an_unsubscribe_link_of_the_first_dojo_is_not_valid(generations: Generations) -> None:
     path = f"/unsubscribe/{generations.old.codes['unsubscribe']}"
     for method in ("GET", "POST"):
-        assert of_the_first(generations, method, path, None)[0] == 404
+        assert request_with_old(generations, method, path, None)[0] == 404
 
 
-def test_a_certificate_of_the_first_is_unknown(generations: Generations) -> None:
+def test_a_certificate_of_the_first_dojo_is_unknown(generations: Generations) -> None:
     host_resolver.cache_clear()
     answer = Caller(HOST).get(f"/certificates/{generations.old.codes['certificate']}")
     assert (answer.status_code, answer.json()["status"]) == (200, "unknown")
 
 
-def test_what_the_first_had_is_not_there(generations: Generations) -> None:
+def test_data_of_the_first_dojo_are_not_found(generations: Generations) -> None:
     access = sign_in().json()["access"]
     for path in (f"/students/{generations.old.ids['student']}", f"/classes/{generations.old.ids['class']}"):
-        assert of_the_first(generations, "GET", path, access) == (404, "not_found")
+        assert request_with_old(generations, "GET", path, access) == (404, "not_found")
     assert Caller(HOST, access).get("/students").json()["count"] == 0
 
 
-def test_a_process_that_knew_the_first_finds_the_second(generations: Generations) -> None:
-    generations.moments.now += EPOCH_IS_FRESH_FOR
+def test_a_process_that_cached_the_first_dojo_finds_the_second(generations: Generations) -> None:
+    generations.moments.now += EPOCH_TTL_SECONDS
     found = generations.resolver.resolve(HOST)
     assert str(found.tenant_id) == generations.new["id"]
     assert found.schema_name == generations.new["schema_name"]
 
 
-# --- purged, whatever state it is in -------------------------------------------------------------------------------
+# --- purging in any state ---
 
 
 @pytest.fixture
-def doomed(without_transaction: None, superuser: Any, now: Any) -> Iterator[Tenant]:
-    """A dojo that was deleted."""
-    scope = make_dojo("doomed")
+def deleted(without_transaction: None, superuser: Any, now: Any) -> Iterator[Tenant]:
+    """A deleted dojo."""
+    scope = create_dojo("short-lived")
     with platform_scope():
         yield lifecycle.delete_tenant(tenant=Tenant(pk=scope.tenant_id), now=NOW)
     connections.close_all()
-    erase_dojo(superuser, "doomed")
+    erase_dojo(superuser, "short-lived")
 
 
-def is_there(superuser: Any, tenant: Tenant) -> tuple[bool, bool]:
-    """Return whether the row is there, and the schema."""
+def row_and_schema_exist(superuser: Any, tenant: Tenant) -> tuple[bool, bool]:
+    """Return whether the row exists, and whether the schema exists."""
     row = superuser.execute("SELECT 1 FROM public.tenants_tenant WHERE id = %s", [tenant.pk]).fetchone()
     schema = superuser.execute("SELECT to_regnamespace(%s)", [tenant.schema_name]).fetchone()
     return row is not None, schema != (None,)
 
 
-def run_as(superuser: Any, statement: str, tenant: Tenant) -> None:
+def execute_in_schema(superuser: Any, statement: str, tenant: Tenant) -> None:
     superuser.execute(sql.SQL(statement).format(sql.Identifier(tenant.schema_name)))
 
 
-@pytest.mark.parametrize("ruin", ["DROP SCHEMA {0} CASCADE", "DROP TABLE {0}.accounts_user CASCADE"])
-def test_a_dojo_is_purged_whose_schema_is_gone_or_half_gone(
-    superuser: Any, doomed: Tenant, ruin: str
+@pytest.mark.parametrize("damage", ["DROP SCHEMA {0} CASCADE", "DROP TABLE {0}.accounts_user CASCADE"])
+def test_a_dojo_with_a_missing_or_damaged_schema_can_be_purged(
+    superuser: Any, deleted: Tenant, damage: str
 ) -> None:
-    run_as(superuser, ruin, doomed)
+    execute_in_schema(superuser, damage, deleted)
     with platform_scope():
-        lifecycle.purge(tenant=doomed)
-    assert is_there(superuser, doomed) == (False, False)
+        lifecycle.purge(tenant=deleted)
+    assert row_and_schema_exist(superuser, deleted) == (False, False)
 
 
-def test_purging_twice_is_no_error(superuser: Any, doomed: Tenant) -> None:
+def test_purging_twice_is_no_error(superuser: Any, deleted: Tenant) -> None:
     with platform_scope():
-        lifecycle.purge(tenant=doomed)
-        lifecycle.purge(tenant=doomed)
-    assert is_there(superuser, doomed) == (False, False)
+        lifecycle.purge(tenant=deleted)
+        lifecycle.purge(tenant=deleted)
+    assert row_and_schema_exist(superuser, deleted) == (False, False)
 
 
-def killed_half_way(monkeypatch: pytest.MonkeyPatch, tenant: Tenant) -> None:
-    """Purge, and be killed when the schema is gone and the row is not."""
+def interrupt_purge(monkeypatch: pytest.MonkeyPatch, tenant: Tenant) -> None:
+    """Interrupt a purge when the schema is dropped and the row still exists."""
 
     def killed(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tatami.files.remove_all", killed)
+    monkeypatch.setattr("tatami.files.delete_tenant_files", killed)
     with pytest.raises(KeyboardInterrupt), platform_scope():
         lifecycle.purge(tenant=tenant)
     monkeypatch.undo()
 
 
-def test_a_purge_that_was_cut_off_is_finished_by_the_sweeper(
-    superuser: Any, doomed: Tenant, monkeypatch: pytest.MonkeyPatch
+def test_the_sweeper_finishes_an_interrupted_purge(
+    superuser: Any, deleted: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    killed_half_way(monkeypatch, doomed)
-    assert is_there(superuser, doomed) == (True, False)
+    interrupt_purge(monkeypatch, deleted)
+    assert row_and_schema_exist(superuser, deleted) == (True, False)
     assert clear_abandoned() == 1
-    assert is_there(superuser, doomed) == (False, False)
+    assert row_and_schema_exist(superuser, deleted) == (False, False)
 
 
-def test_what_is_being_purged_cannot_be_restored(doomed: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    killed_half_way(monkeypatch, doomed)
-    answer = Platform().superadmin().patch(f"/tenants/{doomed.pk}", {"status": "active"})
+def test_a_dojo_whose_purge_began_cannot_be_restored(
+    deleted: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt_purge(monkeypatch, deleted)
+    answer = Platform().superadmin().patch(f"/tenants/{deleted.pk}", {"status": "active"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "conflict")
     host_resolver.cache_clear()
-    assert Caller("doomed.localhost").get("/me").status_code == 404
+    assert Caller("short-lived.localhost").get("/me").status_code == 404
 
 
-def test_a_purge_that_was_cut_off_can_be_asked_for_again(
-    superuser: Any, doomed: Tenant, monkeypatch: pytest.MonkeyPatch
+def test_an_interrupted_purge_can_be_requested_again(
+    superuser: Any, deleted: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    killed_half_way(monkeypatch, doomed)
-    answer = Platform().superadmin().post(f"/tenants/{doomed.pk}/purge", {"confirm": "doomed"})
+    interrupt_purge(monkeypatch, deleted)
+    answer = Platform().superadmin().post(f"/tenants/{deleted.pk}/purge", {"confirm": "short-lived"})
     assert answer.status_code == 204, answer.content
-    assert is_there(superuser, doomed) == (False, False)
+    assert row_and_schema_exist(superuser, deleted) == (False, False)
 
 
-def test_files_go_with_their_dojo(doomed: Tenant, north: TenantScope) -> None:
-    mine, theirs = f"{doomed.pk}/exports/1", f"{north.tenant_id}/logo-1"
-    for name in (mine, f"{doomed.pk}/logo-1", theirs):
+def test_purging_a_dojo_deletes_its_files(deleted: Tenant, north: TenantScope) -> None:
+    mine, theirs = f"{deleted.pk}/exports/1", f"{north.tenant_id}/logo-1"
+    for name in (mine, f"{deleted.pk}/logo-1", theirs):
         default_storage.save(name, ContentFile(b"kept"))
     try:
         with platform_scope():
-            lifecycle.purge(tenant=doomed)
+            lifecycle.purge(tenant=deleted)
         assert not default_storage.exists(mine)
-        assert not default_storage.exists(str(doomed.pk))
+        assert not default_storage.exists(str(deleted.pk))
         assert default_storage.exists(theirs)
     finally:
         default_storage.delete(theirs)
 
 
 def test_a_purge_does_not_wait_for_a_backup(
-    superuser: Any, doomed: Tenant, monkeypatch: pytest.MonkeyPatch
+    superuser: Any, deleted: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever reads the tables for long would have a worker wait, and then another; the sweeper comes again."""
-    monkeypatch.setattr(schemas, "LOCKS_WITHIN_MS", 50)
+    """A worker must not wait for a session that reads the tables for long. The sweeper tries again."""
+    monkeypatch.setattr(ddl, "DROP_LOCK_TIMEOUT_MS", 50)
     with superuser.transaction():
-        superuser.execute(f'LOCK TABLE "{doomed.schema_name}".students_student IN ACCESS SHARE MODE')
-        answer = Platform().superadmin().post(f"/tenants/{doomed.pk}/purge", {"confirm": "doomed"})
+        superuser.execute(f'LOCK TABLE "{deleted.schema_name}".students_student IN ACCESS SHARE MODE')
+        answer = Platform().superadmin().post(f"/tenants/{deleted.pk}/purge", {"confirm": "short-lived"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "service_unavailable")
         assert clear_abandoned() == 0
     assert clear_abandoned() == 1
-    assert is_there(superuser, doomed) == (False, False)
+    assert row_and_schema_exist(superuser, deleted) == (False, False)
 
 
-def test_one_that_cannot_be_removed_stops_none_behind_it(
-    superuser: Any, doomed: Tenant, monkeypatch: pytest.MonkeyPatch
+def test_a_dojo_that_cannot_be_purged_does_not_stop_the_others(
+    superuser: Any, deleted: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its files, for example: the storage refuses."""
-    scope = make_dojo("doomed-too")
+    """For example, because the storage refuses to delete its files."""
+    scope = create_dojo("short-lived-2")
     with platform_scope():
         other = Tenant.objects.get(pk=scope.tenant_id)
-        Tenant.objects.filter(pk__in=[doomed.pk, other.pk]).update(
+        Tenant.objects.filter(pk__in=[deleted.pk, other.pk]).update(
             status="deleting", deleted_at=NOW - timedelta(days=400)
         )
         first, second = lifecycle.overdue(now=NOW)
@@ -306,81 +309,83 @@ def test_one_that_cannot_be_removed_stops_none_behind_it(
         if tenant_id == first.pk:
             raise PermissionError("the storage refuses")
 
-    monkeypatch.setattr("tatami.files.remove_all", refuse)
+    monkeypatch.setattr("tatami.files.delete_tenant_files", refuse)
     with capture_logs() as logs:
         assert lifecycle.purge_overdue(now=NOW) == 1
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ["retention.not_removed"]
-    assert is_there(superuser, second) == (False, False)
-    assert is_there(superuser, first) == (True, False)
+    assert row_and_schema_exist(superuser, second) == (False, False)
+    assert row_and_schema_exist(superuser, first) == (True, False)
     monkeypatch.undo()
     assert clear_abandoned() == 1
 
 
-# --- made and cleared at once --------------------------------------------------------------------------------------
+# --- creation and clearing at the same time ---
 
 
-def test_a_dojo_that_was_cleared_meanwhile_never_serves(
+def test_a_dojo_that_was_cleared_during_its_creation_never_becomes_active(
     without_transaction: None, superuser: Any, now: Any
 ) -> None:
-    """Whoever makes it has lost the lock with the owner's connection, and does not know."""
+    """The creating process has lost its lock with the owner's connection, and does not know it."""
     cleared: list[Any] = []
 
     def lose_the_lock(execute: Any, statement: str, *more: Any) -> Any:
         if statement.startswith('UPDATE "tenants_tenant"') and not cleared:
-            end_sessions_of_the_owner(superuser)
-            cleared.extend(at_once([clear_abandoned]))
+            terminate_owner_sessions(superuser)
+            cleared.extend(run_concurrently([clear_abandoned]))
         return execute(statement, *more)
 
-    with pytest.raises((DatabaseError, MakingCutOff)), connection.execute_wrapper(lose_the_lock):
-        make_dojo("doomed")
+    with pytest.raises((DatabaseError, CreationInterrupted)), connection.execute_wrapper(lose_the_lock):
+        create_dojo("short-lived")
     connections["owner"].close()
     assert cleared == [1]
     assert clear_abandoned() == 0
-    left = superuser.execute("SELECT status FROM public.tenants_tenant WHERE slug = 'doomed'").fetchall()
+    left = superuser.execute("SELECT status FROM public.tenants_tenant WHERE slug = 'deleted'").fetchall()
     assert left == []
 
 
-# --- the grace period ----------------------------------------------------------------------------------------------
+# --- the grace period ---
 
 
-def test_a_deleted_dojo_is_purged_when_its_grace_period_is_over(
-    superuser: Any, doomed: Tenant, settings: Any
+def test_a_deleted_dojo_is_purged_after_its_grace_period(
+    superuser: Any, deleted: Tenant, settings: Any
 ) -> None:
     grace = timedelta(days=settings.TATAMI_DELETION_GRACE_DAYS)
     assert lifecycle.purge_overdue(now=NOW + grace) == 0
     late = NOW + grace + timedelta(seconds=1)
     assert lifecycle.purge_overdue(now=late, dry_run=True) == 1
-    assert is_there(superuser, doomed) == (True, True)
+    assert row_and_schema_exist(superuser, deleted) == (True, True)
     assert lifecycle.purge_overdue(now=late) == 1
-    assert is_there(superuser, doomed) == (False, False)
+    assert row_and_schema_exist(superuser, deleted) == (False, False)
 
 
-def test_a_dojo_that_was_restored_meanwhile_is_not_purged(superuser: Any, doomed: Tenant) -> None:
+def test_a_dojo_that_was_restored_in_the_meantime_is_not_purged(superuser: Any, deleted: Tenant) -> None:
     with platform_scope():
-        lifecycle.change_tenant(tenant=doomed, now=NOW, status="active")
-        lifecycle.purge(tenant=doomed, deleted_before=NOW + timedelta(days=1))
-        assert is_there(superuser, doomed) == (True, True)
-        lifecycle.delete_tenant(tenant=doomed, now=NOW + timedelta(days=2))
-        lifecycle.purge(tenant=doomed, deleted_before=NOW + timedelta(days=1))
-    assert is_there(superuser, doomed) == (True, True)
+        lifecycle.change_tenant(tenant=deleted, now=NOW, status="active")
+        lifecycle.purge(tenant=deleted, deleted_before=NOW + timedelta(days=1))
+        assert row_and_schema_exist(superuser, deleted) == (True, True)
+        lifecycle.delete_tenant(tenant=deleted, now=NOW + timedelta(days=2))
+        lifecycle.purge(tenant=deleted, deleted_before=NOW + timedelta(days=1))
+    assert row_and_schema_exist(superuser, deleted) == (True, True)
 
 
-def test_a_dojo_that_serves_is_not_purged_whoever_asks(superuser: Any, doomed: Tenant) -> None:
+def test_an_active_dojo_cannot_be_purged(superuser: Any, deleted: Tenant) -> None:
     with platform_scope():
-        lifecycle.change_tenant(tenant=doomed, now=NOW, status="active")
+        lifecycle.change_tenant(tenant=deleted, now=NOW, status="active")
         with pytest.raises(WrongState):
-            lifecycle.purge(tenant=doomed)
-    assert is_there(superuser, doomed) == (True, True)
+            lifecycle.purge(tenant=deleted)
+    assert row_and_schema_exist(superuser, deleted) == (True, True)
 
 
-# --- reserved slugs ------------------------------------------------------------------------------------------------
+# --- reserved slugs ---
 
 
 def test_every_reserved_slug_is_refused(platform: Platform) -> None:
-    superadmin = platform.superadmin()
     assert {"www", "api", "admin", "console", "mail", "metrics", "autodiscover", "wpad"} <= RESERVED_SLUGS
     for slug in sorted(RESERVED_SLUGS):
-        assert SLUG.fullmatch(slug), "nobody could ask for it"
-        answer = superadmin.post("/tenants", {**NEW, "slug": slug, "name": str(uuid7())})
-        assert answer.status_code == 400, slug
-        assert answer.json()["error"]["details"] == {"slug": ["This slug is reserved."]}
+        assert SLUG.fullmatch(slug), "the slug would be refused for its form"
+        serializer = NewTenantSerializer(data={**NEW, "slug": slug})
+        assert not serializer.is_valid()
+        assert set(serializer.errors) == {"slug"}
+    answer = platform.superadmin().post("/tenants", {**NEW, "slug": "console"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["details"] == {"slug": ["This slug is reserved."]}

@@ -1,4 +1,4 @@
-"""Each thing that a migration may not do, and how it may be done instead."""
+"""Operations that a migration may contain, and those that are refused."""
 
 from io import StringIO
 from typing import Any
@@ -9,20 +9,20 @@ from django.core.management import CommandError, call_command
 from django.db import migrations, models
 
 from shared_apps.tenants.fleet import lint
-from shared_apps.tenants.fleet.versions import history
+from shared_apps.tenants.schema.versions import history
 from tatami.tenancy.scope import platform_scope
 
 KEY = ("students", "9001_next")
 
 
 def reasons(*operations: Any, contracts: bool = False, atomic: bool = True) -> list[str]:
-    """Say what is wrong with a next migration of `students`."""
+    """Return the reasons against a next migration of `students`."""
     migration = migrations.Migration(KEY[1], KEY[0])
     migration.operations = list(operations)
     migration.atomic = atomic
     migration.contracts = contracts  # type: ignore[attr-defined]
-    state = history().state(history().whole)
-    return [found.reason for found in lint.of_migration(KEY, migration, state, frozenset(state.models))]
+    state = history().state(history().all_keys)
+    return [found.reason for found in lint.lint_migration(KEY, migration, state, frozenset(state.models))]
 
 
 def text(**options: Any) -> Any:
@@ -34,7 +34,7 @@ LONGER = models.CharField(max_length=900)
 
 EXPANDING = {
     "a new table": [NEW_TABLE],
-    "anything with a new table": [
+    "any operation on a new table": [
         NEW_TABLE,
         migrations.AddField("visit", "kind", text(default="")),
         migrations.RenameField("visit", "name", "title"),
@@ -48,7 +48,7 @@ EXPANDING = {
 
 
 @pytest.mark.parametrize("operations", EXPANDING.values(), ids=EXPANDING.keys())
-def test_what_expands_is_allowed(operations: list[Any]) -> None:
+def test_expanding_operations_are_allowed(operations: list[Any]) -> None:
     assert reasons(*operations) == []
 
 
@@ -67,8 +67,8 @@ REFUSED = {
     "a shorter text": (migrations.AlterField("student", "first_name", text()), "add another field"),
     "a rename": (migrations.RenameField("student", "first_name", "given_name"), "old name"),
     "a renamed table": (migrations.RenameModel("Student", "Pupil"), "old name"),
-    "a column taken away": (migrations.RemoveField("student", "birth_date"), "contracts = True"),
-    "a table taken away": (migrations.DeleteModel("RankEvent"), "contracts = True"),
+    "a removed column": (migrations.RemoveField("student", "birth_date"), "contracts = True"),
+    "a removed table": (migrations.DeleteModel("RankEvent"), "contracts = True"),
     "a constraint": (
         migrations.AddConstraint(
             "student", models.CheckConstraint(condition=~models.Q(first_name=""), name="named")
@@ -77,7 +77,7 @@ REFUSED = {
     ),
     "statements": (migrations.RunSQL("SELECT 1"), "built from the state"),
     "Python": (migrations.RunPython(migrations.RunPython.noop), "built from the state"),
-    "an index of its own time": (
+    "a concurrent index": (
         AddIndexConcurrently("student", models.Index(fields=["last_name"], name="by_last_name")),
         "one transaction",
     ),
@@ -85,47 +85,47 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("operation", "reason"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_breaks_the_running_version_is_refused(operation: Any, reason: str) -> None:
+def test_operations_that_break_the_previous_version_are_refused(operation: Any, reason: str) -> None:
     found = reasons(operation)
     assert len(found) == 1
     assert reason in found[0]
 
 
-def test_what_wants_no_transaction_is_refused() -> None:
-    assert reasons(atomic=False) == ["all that a dojo lacks is one transaction"]
+def test_a_migration_without_a_transaction_is_refused() -> None:
+    assert reasons(atomic=False) == ["a tenant's migrations are one transaction"]
 
 
-def test_a_state_beside_the_database_is_refused() -> None:
-    beside = migrations.SeparateDatabaseAndState(state_operations=[NEW_TABLE])
-    assert reasons(beside) == ["new dojos are built from the state, and would differ"]
+def test_separate_database_and_state_is_refused() -> None:
+    separate = migrations.SeparateDatabaseAndState(state_operations=[NEW_TABLE])
+    assert reasons(separate) == ["new tenants are built from the state, and would differ"]
 
 
-@pytest.mark.parametrize("name", ["a table taken away", "a constraint"])
-def test_what_contracts_says_so(name: str) -> None:
+@pytest.mark.parametrize("name", ["a removed table", "a constraint"])
+def test_contracting_operations_are_allowed_in_a_contracting_migration(name: str) -> None:
     assert reasons(REFUSED[name][0], contracts=True) == []
 
 
-def test_a_column_is_taken_away_when_nobody_need_fill_it() -> None:
+def test_a_column_can_be_removed_only_if_it_may_stay_empty() -> None:
     assert reasons(migrations.RemoveField("student", "birth_date"), contracts=True) == []
     (reason,) = reasons(migrations.RemoveField("student", "first_name"), contracts=True)
-    assert "until it is gone nobody fills it" in reason
+    assert "nothing fills it until it is removed" in reason
 
 
-def test_what_the_code_needs_does_not_contract() -> None:
+def test_operations_that_the_code_needs_are_refused_in_a_contracting_migration() -> None:
     (reason,) = reasons(NEW_TABLE, contracts=True)
-    assert "could not serve without it" in reason
+    assert "does not work without it" in reason
 
 
-def test_our_own_migrations_may_be_released() -> None:
-    assert list(lint.findings()) == []
+def test_our_own_migrations_have_no_faults() -> None:
+    assert list(lint.lint_migrations()) == []
 
 
-def test_the_command_names_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Against a baseline of nothing but the first migrations, a column that was NOT NULL from the start is found."""
+def test_the_command_prints_each_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With only the first migrations as the baseline, a column that is NOT NULL from the start is found."""
     monkeypatch.setattr(lint, "BASELINE", dict.fromkeys(lint.BASELINE, 1))
     out = StringIO()
     with platform_scope(), pytest.raises(CommandError, match="found"):
         call_command("lint_migrations", stdout=out)
     assert (
-        "accounts.0003_add_search_name: Add field search_name to user: the running version" in out.getvalue()
+        "accounts.0003_add_search_name: Add field search_name to user: the previous version" in out.getvalue()
     )

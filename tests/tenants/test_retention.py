@@ -1,4 +1,4 @@
-"""What is kept for a while only: the same list for the nightly jobs and for `manage.py sweep`."""
+"""Data that are kept for a limited time: the nightly jobs and `manage.py sweep` use the same rules."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,9 +14,9 @@ from shared_apps.accounts.models import IdempotentAnswer, PasswordLink, Session
 from shared_apps.tenants import lifecycle
 from shared_apps.tenants.models import Tenant
 from tatami.ids import uuid7
-from tatami.retention import IN_DOJOS, ON_THE_PLATFORM, kinds
+from tatami.jobs import JobRun, get_job
+from tatami.retention import IN_DOJOS, ON_THE_PLATFORM, rules_for
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
-from tatami.work import Turn, job_named
 from tenant_apps.attendance.models import Refusal
 from tests.support.clients import Dojo, Platform
 from tests.support.now import NOW
@@ -24,22 +24,28 @@ from tests.support.now import NOW
 Sweep = Callable[..., Any]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _tasks_loaded() -> None:
+    """Load the modules that declare what is kept, as workers do."""
+    autodiscover_modules("tasks")
+
+
 @pytest.fixture
 def sweep(now: Any, db: None) -> Sweep:
-    """Run the command; return what it says, as JSON unless it is to say it to a person."""
+    """Run the command; return its output as JSON or, with `as_text`, as text."""
 
-    def run(*arguments: str, for_a_person: bool = False) -> Any:
-        said = StringIO()
+    def run(*arguments: str, as_text: bool = False) -> Any:
+        output = StringIO()
         with platform_scope():
-            call_command("sweep", *arguments, *([] if for_a_person else ["--json"]), stdout=said)
-        return said.getvalue() if for_a_person else orjson.loads(said.getvalue())
+            call_command("sweep", *arguments, *([] if as_text else ["--json"]), stdout=output)
+        return output.getvalue() if as_text else orjson.loads(output.getvalue())
 
     return run
 
 
 @pytest.fixture
 def refused(dojo: Dojo) -> None:
-    """A refused scan that is a day too old, and one that is not."""
+    """A refused scan that is one day too old, and one that is not."""
     with tenant_scope(dojo.tenant):
         for days in (181, 179):
             at = NOW - timedelta(days=days)
@@ -50,7 +56,7 @@ def found(rows: list[dict[str, Any]]) -> dict[tuple[str | None, str], int]:
     return {(row["dojo"], row["kind"]): row["found"] for row in rows if row["found"]}
 
 
-def test_a_dry_run_says_what_the_real_one_removes(sweep: Sweep, refused: None, tenant: TenantScope) -> None:
+def test_a_dry_run_counts_what_the_sweep_removes(sweep: Sweep, refused: None, tenant: TenantScope) -> None:
     expected = {(tenant.slug, "attendance.refusals"): 1}
     assert found(sweep("--dry-run", "--dojo", tenant.slug)) == expected
     with tenant_scope(tenant):
@@ -61,20 +67,22 @@ def test_a_dry_run_says_what_the_real_one_removes(sweep: Sweep, refused: None, t
     assert found(sweep("--dojo", tenant.slug)) == {}
 
 
-def test_the_job_removes_what_the_dry_run_says(sweep: Sweep, refused: None, tenant: TenantScope) -> None:
+def test_the_job_removes_what_the_dry_run_counts(sweep: Sweep, refused: None, tenant: TenantScope) -> None:
     assert found(sweep("--dry-run", "--dojo", tenant.slug))
     with tenant_scope(tenant):
-        job_named("attendance.sweep")(Turn(now=NOW))
+        get_job("attendance.sweep")(JobRun(now=NOW))
         assert Refusal.objects.count() == 1
     assert found(sweep("--dry-run", "--dojo", tenant.slug)) == {}
 
 
-def test_the_setting_decides(sweep: Sweep, refused: None, tenant: TenantScope, settings: Any) -> None:
+def test_the_setting_decides_how_long_rows_are_kept(
+    sweep: Sweep, refused: None, tenant: TenantScope, settings: Any
+) -> None:
     settings.TATAMI_REFUSAL_DAYS = 178
     assert found(sweep("--dry-run", "--dojo", tenant.slug)) == {(tenant.slug, "attendance.refusals"): 2}
 
 
-def test_other_dojos_are_left_alone(
+def test_a_sweep_of_one_dojo_does_not_change_others(
     sweep: Sweep, refused: None, tenant: TenantScope, other_tenant: TenantScope
 ) -> None:
     assert found(sweep("--dojo", other_tenant.slug)) == {}
@@ -82,10 +90,10 @@ def test_other_dojos_are_left_alone(
         assert Refusal.objects.count() == 2
 
 
-def test_dojos_without_nightly_jobs_are_passed_over(
+def test_inactive_and_outdated_dojos_are_skipped(
     sweep: Sweep, refused: None, tenant: TenantScope, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One that is suspended, and one that is too far behind this code, which is named."""
+    """A suspended dojo, and one that is too far behind this code, which is named."""
     with platform_scope():
         Tenant.objects.filter(pk=tenant.tenant_id).update(status="suspended")
     assert (tenant.slug, "attendance.refusals") not in found(sweep("--dry-run"))
@@ -95,7 +103,7 @@ def test_dojos_without_nightly_jobs_are_passed_over(
     assert f"{tenant.slug} is too far behind" in capsys.readouterr().err
 
 
-def test_sign_in_leftovers_are_swept_on_the_platform_as_well(sweep: Sweep, platform: Platform) -> None:
+def test_expired_sessions_and_links_of_the_platform_are_swept(sweep: Sweep, platform: Platform) -> None:
     root = platform.superadmin()
     assert root.user is not None
     with platform_scope():
@@ -125,21 +133,20 @@ def test_deleted_and_abandoned_dojos_are_counted(
         assert Tenant.objects.filter(pk__in=[left, tenant.tenant_id]).count() == 2
 
 
-def test_a_person_is_told_in_a_line_each(sweep: Sweep, refused: None, tenant: TenantScope) -> None:
-    said = sweep("--dry-run", "--dojo", tenant.slug, for_a_person=True)
-    assert said.splitlines()[-1] == "1 would be removed"
-    assert "attendance.refusals" in said
-    assert "kept 180 days" in said
+def test_the_text_output_has_one_line_for_each_kind(sweep: Sweep, refused: None, tenant: TenantScope) -> None:
+    output = sweep("--dry-run", "--dojo", tenant.slug, as_text=True)
+    assert output.splitlines()[-1] == "1 would be removed"
+    assert "attendance.refusals" in output
+    assert "kept 180 days" in output
 
 
-def test_a_dojo_that_is_not_there_is_an_error(sweep: Sweep) -> None:
+def test_an_unknown_dojo_is_an_error(sweep: Sweep) -> None:
     with pytest.raises(CommandError, match="no dojo"):
         sweep("--dojo", "nowhere")
 
 
-def test_every_kind_is_known(db: None) -> None:
-    autodiscover_modules("tasks")
-    assert {one.kind for one in kinds(ON_THE_PLATFORM)} >= {
+def test_every_kind_is_declared() -> None:
+    assert {one.kind for one in rules_for(ON_THE_PLATFORM)} >= {
         "accounts.attempt_counts",
         "accounts.idempotent_answers",
         "accounts.password_links",
@@ -148,7 +155,7 @@ def test_every_kind_is_known(db: None) -> None:
         "tenants.deleted_dojos",
         "tenants.exports",
     }
-    assert {one.kind for one in kinds(IN_DOJOS)} >= {
+    assert {one.kind for one in rules_for(IN_DOJOS)} >= {
         "accounts.sessions",
         "attendance.refusals",
         "attendance.scan_answers",
@@ -156,9 +163,9 @@ def test_every_kind_is_known(db: None) -> None:
     }
 
 
-def test_answers_under_a_key_are_kept_as_long_as_they_are_replayed(dojo: Dojo) -> None:
+def test_responses_are_kept_as_long_as_idempotency_keys_are_valid(dojo: Dojo) -> None:
     from tatami.api.idempotency import REPLAY_WINDOW
 
-    (answers,) = (one for one in kinds(IN_DOJOS) if one.kind == "accounts.idempotent_answers")
+    (answers,) = (one for one in rules_for(IN_DOJOS) if one.kind == "accounts.idempotent_answers")
     assert answers.time >= REPLAY_WINDOW
     assert IdempotentAnswer._meta.label

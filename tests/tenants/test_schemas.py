@@ -1,4 +1,4 @@
-"""What every dojo's schema keeps to, so that ten thousand of them fit, move alone and could live on Citus."""
+"""Rules for every dojo's schema, so that ten thousand fit, each can be moved alone, and Citus is possible."""
 
 from typing import Any, Final
 
@@ -6,10 +6,10 @@ import pytest
 from django.db import models
 
 from tatami.tenancy.scope import TenantScope, current_tenant_id, platform_scope, tenant_scope
-from tests.support.catalogue import facts, rows, tenant_models, tenant_tables
+from tests.support.catalogue import query_schema, schema_facts, tenant_models, tenant_tables
 
-MOST_TABLES: Final = 50
-MOST_INDEXES: Final = 160
+MAX_TABLES: Final = 50
+MAX_INDEXES: Final = 160
 
 
 def test_no_foreign_key_leaves_a_schema(superuser: Any, tenant: TenantScope) -> None:
@@ -22,11 +22,9 @@ def test_no_foreign_key_leaves_a_schema(superuser: Any, tenant: TenantScope) -> 
     assert leaving == []
 
 
-def test_no_foreign_key_leads_from_public_into_a_dojo_or_is_missing(
-    superuser: Any, tenant: TenantScope
-) -> None:
-    """A dojo has foreign keys at all: the test above is about something."""
-    found = rows(
+def test_a_schema_has_foreign_keys(superuser: Any, tenant: TenantScope) -> None:
+    """So the test above is not empty."""
+    found = query_schema(
         superuser,
         "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND connamespace = %(schema)s::regnamespace",
         f'"{tenant.schema_name}"',
@@ -34,7 +32,7 @@ def test_no_foreign_key_leads_from_public_into_a_dojo_or_is_missing(
     assert found[0][0] > 0
 
 
-def test_no_model_of_a_dojo_points_to_the_platform() -> None:
+def test_no_tenant_model_refers_to_a_platform_model() -> None:
     own = set(tenant_models())
     outside = [
         f"{model.__name__}.{field.name}"
@@ -45,19 +43,19 @@ def test_no_model_of_a_dojo_points_to_the_platform() -> None:
     assert outside == []
 
 
-def test_foreign_keys_are_checked_at_once(superuser: Any, tenant: TenantScope) -> None:
-    constraints = facts(superuser, tenant.schema_name, tenant.tenant_id)["constraints"]
+def test_foreign_keys_are_not_deferred(superuser: Any, tenant: TenantScope) -> None:
+    constraints = schema_facts(superuser, tenant.schema_name, tenant.tenant_id)["constraints"]
     deferred = [row[1] for row in constraints if row[2] == "f" and row[6]]
     assert deferred == []
 
 
 def test_every_table_has_a_primary_key(superuser: Any, tenant: TenantScope) -> None:
-    constraints = facts(superuser, tenant.schema_name, tenant.tenant_id)["constraints"]
+    constraints = schema_facts(superuser, tenant.schema_name, tenant.tenant_id)["constraints"]
     assert {row[0] for row in constraints if row[2] == "p"} == tenant_tables() | {"django_migrations"}
 
 
 def test_every_key_is_a_uuid(superuser: Any, tenant: TenantScope) -> None:
-    columns = facts(superuser, tenant.schema_name, tenant.tenant_id)["columns"]
+    columns = schema_facts(superuser, tenant.schema_name, tenant.tenant_id)["columns"]
     keys = {(model._meta.db_table, model._meta.pk.column) for model in tenant_models()}
     assert {row[2] for row in columns if (row[0], row[1]) in keys} == {"uuid"}
 
@@ -67,7 +65,7 @@ MANY_ROWS = [model for model in tenant_models() if model not in ONE_ROW]
 
 
 @pytest.mark.parametrize("model", MANY_ROWS, ids=lambda model: model.__name__)
-def test_keys_are_made_in_python_as_uuid7(model: Any) -> None:
+def test_keys_are_created_in_python_as_uuid7(model: Any) -> None:
     made = [model._meta.pk.get_default() for _ in range(3)]
     assert {key.version for key in made} == {7}
     assert len(set(made)) == 3
@@ -81,26 +79,28 @@ def test_a_table_of_one_row_has_the_dojos_own_uuid7_as_key(model: Any, tenant: T
     assert tenant.tenant_id.version == 7
 
 
-def test_no_key_counts_up(superuser: Any, tenant: TenantScope) -> None:
+def test_no_table_has_a_sequence(superuser: Any, tenant: TenantScope) -> None:
     sequences = [
-        row[0] for row in facts(superuser, tenant.schema_name, tenant.tenant_id)["tables"] if row[1] == "S"
+        row[0]
+        for row in schema_facts(superuser, tenant.schema_name, tenant.tenant_id)["tables"]
+        if row[1] == "S"
     ]
     assert sequences == ["django_migrations_id_seq"]
 
 
 def test_a_dojo_stays_within_the_budget(superuser: Any, tenant: TenantScope) -> None:
-    found = facts(superuser, tenant.schema_name, tenant.tenant_id)
-    assert len([row for row in found["tables"] if row[1] in {"r", "p"}]) <= MOST_TABLES
-    assert len(found["indexes"]) <= MOST_INDEXES
+    found = schema_facts(superuser, tenant.schema_name, tenant.tenant_id)
+    assert len([row for row in found["tables"] if row[1] in {"r", "p"}]) <= MAX_TABLES
+    assert len(found["indexes"]) <= MAX_INDEXES
 
 
-def test_no_text_index_has_a_twin_for_like(superuser: Any, tenant: TenantScope) -> None:
-    indexes = facts(superuser, tenant.schema_name, tenant.tenant_id)["indexes"]
+def test_no_text_index_has_a_second_index_for_like(superuser: Any, tenant: TenantScope) -> None:
+    indexes = schema_facts(superuser, tenant.schema_name, tenant.tenant_id)["indexes"]
     assert [row[1] for row in indexes if "_pattern_ops" in row[1] or "_like" in row[1]] == []
 
 
 def test_no_two_indexes_of_a_table_are_the_same(superuser: Any, tenant: TenantScope) -> None:
-    twins = rows(
+    twins = query_schema(
         superuser,
         """
         SELECT a.indexrelid::regclass::text, b.indexrelid::regclass::text
@@ -116,7 +116,7 @@ def test_no_two_indexes_of_a_table_are_the_same(superuser: Any, tenant: TenantSc
 
 
 def test_a_dojo_has_no_tables_of_the_platform(superuser: Any, tenant: TenantScope) -> None:
-    found = {row[0] for row in facts(superuser, tenant.schema_name, tenant.tenant_id)["tables"]}
+    found = {row[0] for row in schema_facts(superuser, tenant.schema_name, tenant.tenant_id)["tables"]}
     platform_only = (
         "auth_",
         "django_content_type",
@@ -131,11 +131,12 @@ def test_a_dojo_has_no_tables_of_the_platform(superuser: Any, tenant: TenantScop
 def test_a_dojo_has_no_triggers_functions_or_views(superuser: Any, tenant: TenantScope) -> None:
     schema = f'"{tenant.schema_name}"'
     triggers = "SELECT tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal"
-    assert rows(superuser, f"{triggers} AND c.relnamespace = %(schema)s::regnamespace", schema) == []
+    assert query_schema(superuser, f"{triggers} AND c.relnamespace = %(schema)s::regnamespace", schema) == []
     assert (
-        rows(superuser, "SELECT 1 FROM pg_proc WHERE pronamespace = %(schema)s::regnamespace", schema) == []
+        query_schema(superuser, "SELECT 1 FROM pg_proc WHERE pronamespace = %(schema)s::regnamespace", schema)
+        == []
     )
-    kinds = {row[1] for row in facts(superuser, tenant.schema_name, tenant.tenant_id)["tables"]}
+    kinds = {row[1] for row in schema_facts(superuser, tenant.schema_name, tenant.tenant_id)["tables"]}
     assert kinds <= {"r", "p", "S"}
 
 
@@ -144,7 +145,7 @@ def test_a_schemas_name_is_opaque(tenant: TenantScope) -> None:
     assert tenant.slug not in tenant.schema_name
 
 
-def test_a_row_carries_the_id_of_the_scope_it_was_made_in(tenant: TenantScope) -> None:
+def test_a_row_has_the_tenant_id_of_its_scope(tenant: TenantScope) -> None:
     for model in tenant_models():
         with tenant_scope(tenant):
             assert model._meta.get_field("tenant_id").get_default() == tenant.tenant_id

@@ -1,4 +1,4 @@
-"""Dojos on the platform: made with a schema of their own, suspended, deleted, restored, purged."""
+"""Dojos over HTTP: created with a schema of their own, suspended, deleted, restored, purged."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +9,8 @@ from django.db import connection
 from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import platform_scope
 from tests.support.clients import Caller
-from tests.support.committed import purge
-from tests.support.responses import done, invalid, made, refusal
+from tests.support.committed import purge_dojo
+from tests.support.responses import assert_created, assert_error, assert_invalid, ok
 
 NEW: dict[str, Any] = {
     "name": "New Dojo",
@@ -22,16 +22,16 @@ NEW: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _at_present(committed: None, now: Any) -> None:
-    """Let every test be at the fixed present, in a database that keeps what it does."""
+    """Run each test at the fixed present, with committed transactions."""
 
 
 @pytest.fixture(scope="module")
 def tenant(root: Caller) -> Iterator[dict[str, Any]]:
-    """A dojo that a superadmin made."""
+    """A dojo that a superadmin created."""
     answer = root.post("/tenants", NEW)
-    body = made(root, answer)
+    body = assert_created(root, answer)
     yield body
-    purge("new-dojo")
+    purge_dojo("new-dojo")
 
 
 def schemas() -> set[str]:
@@ -45,7 +45,7 @@ def anonymous() -> Any:
     return Caller("new-dojo.localhost").get("/me")
 
 
-def test_a_new_dojo_has_what_the_contract_says(tenant: dict[str, Any]) -> None:
+def test_a_created_dojo_has_the_documented_fields(tenant: dict[str, Any]) -> None:
     assert {
         "id",
         "name",
@@ -61,19 +61,19 @@ def test_a_new_dojo_has_what_the_contract_says(tenant: dict[str, Any]) -> None:
     assert tenant["domains"] == [{"domain": "new-dojo.localhost", "is_primary": True, "verified": True}]
     assert set(tenant["admin"]) == {"id", "email"}
     assert tenant["schema_name"] in schemas()
-    refusal(anonymous(), 401, "not_authenticated")
+    assert_error(anonymous(), 401, "not_authenticated")
 
 
-def test_dojos_are_listed_and_read(root: Caller, tenant: dict[str, Any]) -> None:
-    shown = done(root.get(f"/tenants/{tenant['id']}"))
+def test_dojos_can_be_listed_and_read(root: Caller, tenant: dict[str, Any]) -> None:
+    shown = ok(root.get(f"/tenants/{tenant['id']}"))
     assert shown.items() >= {k: v for k, v in tenant.items() if k not in {"admin", "updated_at"}}.items()
-    assert "new-dojo" in {row["slug"] for row in done(root.get("/tenants"))["results"]}
-    assert {row["slug"] for row in done(root.get("/tenants?status=suspended"))["results"]} == set()
+    assert "new-dojo" in {row["slug"] for row in ok(root.get("/tenants"))["results"]}
+    assert {row["slug"] for row in ok(root.get("/tenants?status=suspended"))["results"]} == set()
 
 
-def test_a_taken_slug_is_told(root: Caller, tenant: dict[str, Any]) -> None:
+def test_a_taken_slug_is_refused(root: Caller, tenant: dict[str, Any]) -> None:
     before = schemas()
-    refusal(root.post("/tenants", NEW), 409, "slug_taken")
+    assert_error(root.post("/tenants", NEW), 409, "slug_taken")
     assert schemas() == before
 
 
@@ -98,7 +98,7 @@ def test_a_taken_slug_is_told(root: Caller, tenant: dict[str, Any]) -> None:
 )
 def test_a_reserved_or_malformed_slug_is_refused(root: Caller, slug: Any) -> None:
     before = schemas()
-    invalid(root.post("/tenants", {**NEW, "slug": slug}), "slug")
+    assert_invalid(root.post("/tenants", {**NEW, "slug": slug}), "slug")
     assert schemas() == before
 
 
@@ -116,9 +116,9 @@ def test_a_reserved_or_malformed_slug_is_refused(root: Caller, slug: Any) -> Non
         ({"id": "x"}, "id"),
     ],
 )
-def test_a_dojo_with_a_bad_value_is_refused(root: Caller, change: dict[str, Any], field: str) -> None:
+def test_invalid_values_are_refused(root: Caller, change: dict[str, Any], field: str) -> None:
     before = schemas()
-    invalid(root.post("/tenants", {**NEW, "slug": "another", **change}), field)
+    assert_invalid(root.post("/tenants", {**NEW, "slug": "another", **change}), field)
     assert schemas() == before
 
 
@@ -133,84 +133,83 @@ def test_a_dojo_with_a_bad_value_is_refused(root: Caller, change: dict[str, Any]
         ("admin", {}),
     ],
 )
-def test_a_change_of_something_else_is_refused(
-    root: Caller, tenant: dict[str, Any], field: str, value: Any
-) -> None:
-    invalid(root.patch(f"/tenants/{tenant['id']}", {field: value}), field)
+def test_other_fields_cannot_be_changed(root: Caller, tenant: dict[str, Any], field: str, value: Any) -> None:
+    assert_invalid(root.patch(f"/tenants/{tenant['id']}", {field: value}), field)
 
 
-def test_name_and_time_zone_are_changed(root: Caller, tenant: dict[str, Any]) -> None:
-    after = done(root.patch(f"/tenants/{tenant['id']}", {"name": "Renamed", "timezone": "UTC"}))
+def test_name_and_time_zone_can_be_changed(root: Caller, tenant: dict[str, Any]) -> None:
+    after = ok(root.patch(f"/tenants/{tenant['id']}", {"name": "Renamed", "timezone": "UTC"}))
     assert (after["name"], after["timezone"], after["slug"]) == ("Renamed", "UTC", "new-dojo")
+    ok(root.patch(f"/tenants/{tenant['id']}", {"name": NEW["name"], "timezone": NEW["timezone"]}))
 
 
-def test_a_suspended_dojo_answers_nobody(root: Caller, tenant: dict[str, Any]) -> None:
+def test_a_suspended_dojo_responds_403(root: Caller, tenant: dict[str, Any]) -> None:
     path = f"/tenants/{tenant['id']}"
-    assert done(root.patch(path, {"status": "suspended"}))["status"] == "suspended"
-    refusal(anonymous(), 403, "tenant_suspended")
-    done(root.patch(path, {"status": "active"}))
-    refusal(anonymous(), 401, "not_authenticated")
+    assert ok(root.patch(path, {"status": "suspended"}))["status"] == "suspended"
+    assert_error(anonymous(), 403, "tenant_suspended")
+    ok(root.patch(path, {"status": "active"}))
+    assert_error(anonymous(), 401, "not_authenticated")
 
 
-def test_a_deleted_dojo_is_gone_and_can_be_restored(root: Caller, tenant: dict[str, Any]) -> None:
+def test_a_deleted_dojo_is_not_found_and_can_be_restored(root: Caller, tenant: dict[str, Any]) -> None:
     path = f"/tenants/{tenant['id']}"
     answer = root.delete(path)
-    body = done(answer, 202)
+    body = ok(answer, 202)
     assert {"id", "status", "total", "done", "url"} <= set(body)
     assert body["status"] in {"queued", "running", "paused", "done", "failed", "cancelled", "reverted"}
     assert answer.headers["Location"].endswith(path)
-    assert done(root.get(path))["status"] == "deleting"
-    refusal(anonymous(), 404, "tenant_not_found")
-    assert done(root.patch(path, {"status": "active"}))["status"] == "active"
-    refusal(anonymous(), 401, "not_authenticated")
+    assert ok(root.get(path))["status"] == "deleting"
+    assert_error(anonymous(), 404, "tenant_not_found")
+    assert ok(root.patch(path, {"status": "active"}))["status"] == "active"
+    assert_error(anonymous(), 401, "not_authenticated")
 
 
-def test_a_dojo_that_serves_is_not_purged(root: Caller, tenant: dict[str, Any]) -> None:
-    refusal(root.post(f"/tenants/{tenant['id']}/purge", {"confirm": "new-dojo"}), 409, "conflict")
+def test_an_active_dojo_cannot_be_purged(root: Caller, tenant: dict[str, Any]) -> None:
+    assert_error(root.post(f"/tenants/{tenant['id']}/purge", {"confirm": "new-dojo"}), 409, "conflict")
     assert tenant["schema_name"] in schemas()
 
 
-def test_a_dojo_is_purged_by_its_slug_and_its_name_is_free_again(root: Caller) -> None:
-    body = made(root, root.post("/tenants", {**NEW, "slug": "short-lived"}))
+def test_purging_requires_the_slug_and_frees_it(root: Caller) -> None:
+    body = assert_created(root, root.post("/tenants", {**NEW, "slug": "short-lived"}))
     path = f"/tenants/{body['id']}"
     try:
-        done(root.delete(path), 202)
-        invalid(root.post(f"{path}/purge", {"confirm": "new-dojo"}), "confirm")
-        invalid(root.post(f"{path}/purge", {}), "confirm")
+        ok(root.delete(path), 202)
+        assert_invalid(root.post(f"{path}/purge", {"confirm": "new-dojo"}), "confirm")
+        assert_invalid(root.post(f"{path}/purge", {}), "confirm")
         assert body["schema_name"] in schemas()
-        done(root.post(f"{path}/purge", {"confirm": "short-lived"}), 204)
+        ok(root.post(f"{path}/purge", {"confirm": "short-lived"}), 204)
         assert body["schema_name"] not in schemas()
-        refusal(root.get(path), 404, "not_found")
-        again = made(root, root.post("/tenants", {**NEW, "slug": "short-lived"}))
+        assert_error(root.get(path), 404, "not_found")
+        again = assert_created(root, root.post("/tenants", {**NEW, "slug": "short-lived"}))
         assert again["schema_name"] != body["schema_name"]
     finally:
-        purge("short-lived")
+        purge_dojo("short-lived")
 
 
-def test_a_dojo_is_made_once_under_a_key(root: Caller) -> None:
-    """`POST /tenants` is not among what the contract says ignores a key: the twin is no `slug_taken`."""
+def test_an_idempotency_key_creates_a_dojo_once(root: Caller) -> None:
+    """The second request gets the first response, not `slug_taken`."""
     body = {**NEW, "slug": "keyed"}
     try:
-        first = done(root.post("/tenants", body, Idempotency_Key="k1"), 201)
+        first = ok(root.post("/tenants", body, Idempotency_Key="k1"), 201)
         again = root.post("/tenants", body, Idempotency_Key="k1")
-        assert (done(again, 201), again.headers.get("Idempotency-Replayed")) == (first, "true")
+        assert (ok(again, 201), again.headers.get("Idempotency-Replayed")) == (first, "true")
     finally:
-        purge("keyed")
+        purge_dojo("keyed")
 
 
-def test_where_no_owner_login_is_configured_no_dojo_is_made(
+def test_without_an_owner_login_creation_is_unavailable(
     root: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A web process without OWNER_DATABASE_URL: the alias is not there."""
+    """A web process without OWNER_DATABASE_URL has no such connection."""
     from django.db import connections
 
-    wanted = {**connections.settings}
-    monkeypatch.setattr(connections, "settings", {k: v for k, v in wanted.items() if k != "owner"})
+    configured = {**connections.settings}
+    monkeypatch.setattr(connections, "settings", {k: v for k, v in configured.items() if k != "owner"})
     opened = getattr(connections._connections, "owner", None)
     if opened is not None:
         opened.close()
         del connections["owner"]
     answer = root.post("/tenants", {**NEW, "slug": "unowned"})
-    refusal(answer, 503, "service_unavailable")
+    assert_error(answer, 503, "service_unavailable")
     assert int(answer.headers["Retry-After"]) > 0
-    assert done(root.get("/tenants?status=provisioning"))["count"] == 0
+    assert ok(root.get("/tenants?status=provisioning"))["count"] == 0

@@ -1,4 +1,4 @@
-"""What dojos use: counted in the dojo by a job, read from one row of `public`."""
+"""The usage of dojos: counted by a job in the dojo, read from one row in `public`."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,15 +9,15 @@ from django.test.utils import CaptureQueriesContext
 
 from config.celery import app
 from shared_apps.tenants import usage
+from shared_apps.tenants.jobs.job_queue import run_next_job
+from shared_apps.tenants.jobs.schedules import enqueue_for_all
 from shared_apps.tenants.models import PendingJob, Tenant, TenantExport, TenantUsage
-from shared_apps.tenants.rounds import request_for_all
-from shared_apps.tenants.turns import take_turn
+from tatami.jobs import DONE, JobRun, get_job
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
-from tatami.work import DONE, Turn, job_named
 from tests.support import factories
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.now import NOW
-from tests.support.responses import done, refusal
+from tests.support.responses import assert_error, ok
 
 
 @pytest.fixture
@@ -27,14 +27,14 @@ def root(platform: Platform) -> Caller:
 
 def collect(tenant: TenantScope) -> None:
     with tenant_scope(tenant):
-        assert job_named("tenants.usage")(Turn(now=NOW)) is DONE
+        assert get_job("tenants.usage")(JobRun(now=NOW)) is DONE
 
 
 def usage_of(root: Caller, tenant: TenantScope) -> dict[str, Any]:
-    return done(root.get(f"/tenants/{tenant.tenant_id}/usage"))
+    return ok(root.get(f"/tenants/{tenant.tenant_id}/usage"))
 
 
-def test_before_the_first_night_nothing_is_known(root: Caller, tenant: TenantScope) -> None:
+def test_figures_are_null_before_the_first_count(root: Caller, tenant: TenantScope) -> None:
     nothing = {"active": None, "all": None}
     found = usage_of(root, tenant)
     assert (found["students"], found["bytes"], found["collected_at"]) == (nothing, None, None)
@@ -43,23 +43,23 @@ def test_before_the_first_night_nothing_is_known(root: Caller, tenant: TenantSco
 def test_students_attendances_users_and_bytes_are_counted(root: Caller, dojo: Dojo) -> None:
     mika, ren = factories.student(dojo), factories.student(dojo, first_name="Ren")
     factories.student(dojo, first_name="Yui", status="inactive")
-    done(dojo.admin.delete(f"/students/{factories.student(dojo, first_name='Gone')['id']}"), 204)
+    ok(dojo.admin.delete(f"/students/{factories.student(dojo, first_name='Gone')['id']}"), 204)
     old, new = factories.single_session(dojo, "2026-04-06T16:30:00Z"), factories.single_session(dojo)
     for who, session in ((mika, old), (mika, new), (ren, new)):
         factories.attendance(dojo, who, session)
     voided = factories.attendance(dojo, ren, old)
-    done(dojo.admin.post(f"/attendance/{voided['id']}/void", {"reason": "Was not there."}))
+    ok(dojo.admin.post(f"/attendance/{voided['id']}/void", {"reason": "Was not there."}))
     collect(dojo.tenant)
     found = usage_of(root, dojo.tenant)
     assert found["students"] == {"active": 2, "all": 4}
     assert found["attendances"] == {"last_30_days": 2, "all": 3}
     assert found["last_attendance_at"] is not None
-    assert found["users"] == 2  # the head, and the admin of the tests
+    assert found["users"] == 2  # the head instructor, and the admin of the tests
     assert found["bytes"] > 1_000_000
     assert found["collected_at"] == "2026-06-15T16:40:00Z"
 
 
-def test_each_dojo_is_counted_for_itself(root: Caller, dojo: Dojo, other_tenant: TenantScope) -> None:
+def test_each_dojo_is_counted_separately(root: Caller, dojo: Dojo, other_tenant: TenantScope) -> None:
     factories.student(dojo)
     for tenant in (dojo.tenant, other_tenant):
         collect(tenant)
@@ -67,7 +67,7 @@ def test_each_dojo_is_counted_for_itself(root: Caller, dojo: Dojo, other_tenant:
     assert usage_of(root, other_tenant)["students"]["all"] == 0
 
 
-def test_counting_again_replaces_what_was_counted(root: Caller, dojo: Dojo) -> None:
+def test_a_second_count_replaces_the_first(root: Caller, dojo: Dojo) -> None:
     collect(dojo.tenant)
     factories.student(dojo)
     collect(dojo.tenant)
@@ -76,7 +76,7 @@ def test_counting_again_replaces_what_was_counted(root: Caller, dojo: Dojo) -> N
         assert TenantUsage.objects.count() == 1
 
 
-def test_the_size_is_that_of_the_dojos_own_tables(tenant: TenantScope, superuser: Any) -> None:
+def test_the_size_is_that_of_the_dojos_tables(tenant: TenantScope, superuser: Any) -> None:
     collect(tenant)
     expected = superuser.execute(
         "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r'",
@@ -92,7 +92,7 @@ def test_counting_a_dojo_costs_six_statements(tenant: TenantScope) -> None:
     assert len([one for one in asked if "SAVEPOINT" not in one["sql"]]) == 6
 
 
-def test_the_exports_that_are_kept_are_its_files(root: Caller, tenant: TenantScope) -> None:
+def test_file_bytes_are_those_of_finished_exports(root: Caller, tenant: TenantScope) -> None:
     with platform_scope():
         for status, size in (("done", 1_000), ("done", 2_000), ("failed", None)):
             TenantExport.objects.create(
@@ -102,26 +102,26 @@ def test_the_exports_that_are_kept_are_its_files(root: Caller, tenant: TenantSco
     assert usage_of(root, tenant)["file_bytes"] == 3_000
 
 
-def test_it_is_counted_by_a_turn_at_night(tenant: TenantScope, root: Caller) -> None:
+def test_the_nightly_job_counts_every_dojo(tenant: TenantScope, root: Caller) -> None:
     kwargs = app.conf.beat_schedule["count what dojos use"]["kwargs"]
     assert kwargs["job"] == usage.JOB
-    request_for_all(usage.JOB, now=NOW, spread=timedelta(0))
+    enqueue_for_all(usage.JOB, now=NOW, spread=timedelta(0))
     for _ in range(2):
-        assert take_turn(now=NOW)
+        assert run_next_job(now=NOW)
     with platform_scope():
         assert not PendingJob.objects.filter(job=usage.JOB).exists()
         assert set(TenantUsage.objects.values_list("tenant__slug", flat=True)) >= {"aiki", "kendo"}
 
 
-def test_a_purged_dojo_takes_its_figures_along(tenant: TenantScope) -> None:
+def test_purging_a_dojo_deletes_its_usage(tenant: TenantScope) -> None:
     collect(tenant)
     with platform_scope():
         Tenant.objects.get(pk=tenant.tenant_id).delete()
         assert not TenantUsage.objects.exists()
 
 
-def test_only_superadmins_read_it(platform: Platform, dojo: Dojo, root: Caller) -> None:
+def test_only_superadmins_can_read_the_usage(platform: Platform, dojo: Dojo, root: Caller) -> None:
     path = f"/tenants/{dojo.tenant.tenant_id}/usage"
-    refusal(platform.anonymous.get(path), 401, "not_authenticated")
-    refusal(dojo.admin.get(path), 404, "not_found")
-    refusal(root.get(f"/tenants/{factories.nobody()}/usage"), 404, "not_found")
+    assert_error(platform.anonymous.get(path), 401, "not_authenticated")
+    assert_error(dojo.admin.get(path), 404, "not_found")
+    assert_error(root.get(f"/tenants/{factories.unknown_id()}/usage"), 404, "not_found")

@@ -8,9 +8,8 @@ from typing import Final
 
 from config.openapi.accounts import IN_A_TENANT, ON_THE_PLATFORM
 from config.openapi.student_export import STUDENT_EXPORT
-from config.openapi.tenants import TENANTS
 
-PLATFORM_OPERATIONS: Final = {**ON_THE_PLATFORM, **TENANTS}
+PLATFORM_OPERATIONS: Final = {**ON_THE_PLATFORM}
 TENANT_OPERATIONS: Final = {
     **IN_A_TENANT,
     **STUDENT_EXPORT,

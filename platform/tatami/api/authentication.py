@@ -27,7 +27,7 @@ from tatami.api.permissions import rule_of
 from tatami.api.request import ApiRequest, Caller
 from tatami.errors import TokenExpired, TokenInvalid
 from tatami.tenancy.scope import platform_scope
-from tatami.tokens import LONGEST_TOKEN, AccessToken, Actor, ExpiredTokenError, TokenError
+from tatami.tokens import MAX_TOKEN_LENGTH, AccessToken, Actor, ExpiredTokenError, TokenError
 
 DEVICE_TOKEN_PREFIX: Final = "tatd_"  # noqa: S105
 IMPERSONATION_ROUTE: Final = ("tenant-impersonations", "POST")
@@ -88,7 +88,7 @@ class BearerAuthentication(BaseAuthentication):
 
     def device(self, token: str, now: datetime) -> Caller:
         """Return the device that the token belongs to. Raises `TokenInvalid`."""
-        found = registry.find_device.get()(token, now) if len(token) <= LONGEST_TOKEN else None
+        found = registry.find_device.get()(token, now) if len(token) <= MAX_TOKEN_LENGTH else None
         if found is None:
             raise TokenInvalid
         return found
@@ -139,7 +139,7 @@ def _mentions_actor(text: str) -> bool:
     """Return whether the unverified payload contains `"act"`. This saves verifying nearly every token twice."""
     _, _, rest = text.partition(".")
     payload, _, _ = rest.partition(".")
-    if not payload.isascii() or len(text) > LONGEST_TOKEN:
+    if not payload.isascii() or len(text) > MAX_TOKEN_LENGTH:
         return False
     try:
         return b'"act"' in urlsafe_b64decode(payload + "=" * (-len(payload) % 4))

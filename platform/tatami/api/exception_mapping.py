@@ -26,7 +26,7 @@ from rest_framework.status import is_server_error
 from tatami import errors
 from tatami.api.renderers import JSON, json_bytes
 from tatami.errors import DomainError, Invalid, ServerError
-from tatami.observability import request_facts
+from tatami.observability import request_log_fields
 
 logger: Final = structlog.get_logger("tatami.api")
 
@@ -200,7 +200,7 @@ def set_rollback() -> None:
 def respond_to_exception(exc: BaseException | None, request: HttpRequest) -> HttpResponse:
     """Return the response to any exception. Log what an operator must see, with the request's id."""
     error = map_exception(exc) if exc is not None else None
-    facts = request_facts(request)
+    facts = request_log_fields(request)
     if isinstance(error, RowRefused):
         logger.error(
             "security.row_refused", sqlstate=error.sqlstate, reason=error.reason, exc_info=exc, **facts

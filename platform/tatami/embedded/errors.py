@@ -1,4 +1,4 @@
-"""What can go wrong before the application runs. The message is for the person at the terminal."""
+"""Errors before the application runs. Their messages are printed in the terminal."""
 
 
 class EmbeddedError(Exception):
@@ -6,16 +6,16 @@ class EmbeddedError(Exception):
 
 
 class AlreadyRunning(EmbeddedError):
-    """Another supervisor is alive and works on the same data folder."""
+    """Another supervisor runs on the same data folder."""
 
 
 class PortTaken(EmbeddedError):
-    """Another program listens on the port that the web process was to have."""
+    """Another program listens on the port of the web process."""
 
 
 class ServerDidNotStart(EmbeddedError):
-    """A server ended, or did not answer in time; the end of its log is in the message."""
+    """A server exited or did not answer in time. The message contains the end of its log."""
 
 
 class NotReachable(EmbeddedError):
-    """PostgreSQL's unprivileged account cannot reach a folder, and we may not help it."""
+    """The unprivileged user that runs PostgreSQL cannot reach a folder, and we cannot grant it access."""

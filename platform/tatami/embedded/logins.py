@@ -1,7 +1,7 @@
-"""The two logins and their database: what an administrator does once, as code that may be repeated.
+"""Create the two logins and their database. An administrator runs this once; running it again is safe.
 
-`tatami_owner` owns the tables; `tatami_app` owns nothing, bypasses nothing and finds nothing until a scope
-sets its search_path. The tests make their database with this same code.
+`tatami_owner` owns the tables. `tatami_app` owns nothing, bypasses no row-level security, and finds no table until a
+scope sets its search_path. The tests create their database with the same code.
 """
 
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 OWNER = "tatami_owner"
 APP = "tatami_app"
-# Named attribute by attribute: running this again also takes back what somebody granted.
+# Every attribute is listed, so that running this again also revokes what was granted by hand.
 ATTRIBUTES = sql.SQL("LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS INHERIT")
 
-# Not the database's name, which would serialise with nobody: one lock for all who make logins on a server.
+# One advisory lock for every process that creates logins on a server, whatever database it is about.
 BOOTSTRAP_LOCK = 0x7461_7461_6D69
 
 
 @dataclass(frozen=True)
 class DatabaseUrls:
-    """Where the application and the owner find one database."""
+    """The URLs of one database for the app login and the owner login."""
 
     app: str
     owner: str
@@ -31,9 +31,9 @@ class DatabaseUrls:
 def create_logins(
     admin: str, *, database: str = "tatami", app_password: str, owner_password: str
 ) -> DatabaseUrls:
-    """Make both logins and `database` where they are missing, and put their rights in order.
+    """Create both logins and `database` if they are missing, and reset their privileges.
 
-    `admin` is the conninfo of a superuser, on any database of the server. Existing data is left alone.
+    `admin` is the conninfo of a superuser, for any database of the server. Existing data is not changed.
     """
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [BOOTSTRAP_LOCK])
@@ -56,9 +56,9 @@ def _create_role(connection: psycopg.Connection, role: str, password: str) -> No
 
 
 def create_database(admin: str, name: str, owner: str = OWNER, *, recreate: bool = False) -> None:
-    """Make the database `name`, owned by `owner`, and close it to all but the two logins.
+    """Create the database `name`, owned by `owner`, and revoke access from all but the two logins.
 
-    `recreate` first drops it with everything in it (and whoever is connected): for tests.
+    `recreate` first drops the database with its data and its connections; only tests use it.
     """
     database = sql.Identifier(name)
     with psycopg.connect(admin, autocommit=True) as connection:
@@ -83,15 +83,15 @@ def create_database(admin: str, name: str, owner: str = OWNER, *, recreate: bool
 
 
 def drop_database(admin: str, name: str) -> None:
-    """Drop the database `name` with everything in it, and whoever is connected; none is no error."""
+    """Drop the database `name` with its data and its connections. A missing database is not an error."""
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def database_url(admin: str, *, user: str, password: str, database: str) -> str:
-    """Return the address of `database` on `admin`'s server for another login, as a URL.
+    """Return the URL of `database` on the server of the conninfo `admin`, for another login.
 
-    A socket's folder goes into the query, percent-encoded: the host of a URL cannot hold a path.
+    The folder of a Unix socket goes into the query, percent-encoded, because the host of a URL cannot hold a path.
     """
     server = conninfo_to_dict(admin)
     host, port = str(server.get("host") or "localhost"), server.get("port")

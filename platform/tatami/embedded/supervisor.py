@@ -1,139 +1,196 @@
-"""Keeps children running: restarts one that died, gives up on one that keeps dying, stops all in order.
+"""Keep child processes running: restart one that exits, give up on a crash loop, stop all of them in order.
 
-Our own because honcho, circus and supervisord neither wait for one child before the next, nor give up root
-for one of them, nor leave nothing behind when they are killed themselves; what is left is this loop.
+We use none of honcho, circus and supervisord: they cannot wait for one child before they start the next, cannot give up
+root for one child, and leave children behind when they are killed.
 """
 
+import os
 import selectors
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
 
-from tatami.embedded.child import Child, Program
-from tatami.embedded.data_folder import Claim
+from tatami.embedded.child_process import ChildProcess, Program, StopRequested
+from tatami.embedded.data_folder import DataFolder
 from tatami.embedded.errors import EmbeddedError
-from tatami.embedded.files import tail
-from tatami.embedded.output import Tee
+from tatami.embedded.files import rotated, tail
 
-STEADY_SECONDS = 30.0
-"""A child that ran this long was well: its earlier deaths are forgotten."""
 
-MOST_DEATHS = 5
-LONGEST_PAUSE_SECONDS = 10.0
-LOOK_EVERY_SECONDS = 0.25
+def print_line(line: str) -> None:
+    """Print a line of the supervisor itself."""
+    write_stdout(f"tatami: {line}\n".encode())
+
+
+def write_stdout(lines: bytes) -> None:
+    """Write to our standard output. Raises `StopRequested` if its reader is gone."""
+    try:
+        sys.stdout.buffer.write(lines)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+        raise StopRequested from None
+
+
+class Tee:
+    """Copy one pipe to standard output and to a log, in whole lines, so that lines of several processes do not mix."""
+
+    def __init__(self, pipe: IO[bytes], log: Path) -> None:
+        """Read `pipe` without blocking, and append to `log`."""
+        self.pipe = pipe
+        self._log = rotated(log).open("ab", buffering=0)
+        self._rest = b""
+        os.set_blocking(pipe.fileno(), False)
+
+    def copy_available(self) -> bool:
+        """Copy what the pipe contains now. Return False at the end of the pipe."""
+        try:
+            chunk = os.read(self.pipe.fileno(), 65_536)
+        except BlockingIOError:
+            return True
+        if not chunk:
+            return False
+        whole, newline, self._rest = (self._rest + chunk).rpartition(b"\n")
+        self._write(whole + newline)
+        return True
+
+    def close(self) -> None:
+        """Copy the unfinished last line, then close pipe and log."""
+        self._write(self._rest)
+        self.pipe.close()
+        self._log.close()
+
+    def _write(self, lines: bytes) -> None:
+        if lines:
+            self._log.write(lines)
+            write_stdout(lines)
+
+
+STABLE_AFTER_SECONDS = 30.0
+"""The crash count starts again after a child has run this long."""
+
+MAX_CRASHES = 5
+MAX_RESTART_DELAY_SECONDS = 10.0
+POLL_SECONDS = 0.25
 
 
 @dataclass(eq=False)
-class Charge:
-    """A child that we look after, and its history."""
+class SupervisedProcess:
+    """A child process and the history of its crashes."""
 
-    child: Child
+    child: ChildProcess
     started: float = field(default_factory=time.monotonic)
-    deaths: int = 0
+    crashes: int = 0
     restart_at: float | None = None
 
     @property
     def name(self) -> str:
-        """What the child is called in messages."""
+        """The name of the child in messages."""
         return self.child.program.name
 
 
-class KeepsDying(EmbeddedError):
-    """A child died again and again: nothing here is of use without it."""
+class CrashLoop(EmbeddedError):
+    """A child exited too often, so that everything stops."""
 
 
 @dataclass
 class Supervisor:
-    """Looks after children from one thread; `say` prints a line for the person at the terminal."""
+    """Watches child processes from one thread. `print_line` prints a message in the terminal."""
 
-    claim: Claim
-    say: Callable[[str], None]
-    _charges: list[Charge] = field(default_factory=list)
+    data_folder: DataFolder
+    print_line: Callable[[str], None]
+    _supervised: list[SupervisedProcess] = field(default_factory=list)
     _pipes: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
-    def look_after(self, child: Child) -> None:
-        """Take over a child that somebody else started and will stop: a server."""
-        self._charges.append(Charge(child))
+    def adopt(self, child: ChildProcess) -> None:
+        """Watch a child that the caller started and will stop (a server)."""
+        self._supervised.append(SupervisedProcess(child))
 
     def start(self, program: Program) -> None:
-        """Start a program and look after it."""
-        child = Child(program)
-        self._charges.append(Charge(child))
-        self._note(child)
+        """Start a program and watch it."""
+        child = ChildProcess(program)
+        self._supervised.append(SupervisedProcess(child))
+        self._register(child)
 
-    def run_to_end(self, program: Program) -> None:
-        """Run a program that ends by itself. Raises `EmbeddedError` unless it ends well."""
-        child = Child(program)
+    def run_to_completion(self, program: Program) -> None:
+        """Run a program until it exits. Raises `EmbeddedError` if its exit code is not 0."""
+        child = ChildProcess(program)
         try:
-            self._note(child)
+            self._register(child)
             code = child.process.wait()
         finally:
             child.stop()
         if code != 0:
-            raise EmbeddedError(f"{program.name} failed (exit code {code}): its last words are above.")
+            raise EmbeddedError(f"{program.name} failed (exit code {code}): its last lines are above.")
 
     def watch(self, until: Callable[[], bool], *, within: float | None = None) -> bool:
-        """Look after the children until `until()`, at most `within` seconds; say whether it came true.
+        """Watch the children until `until()` is true, at most `within` seconds; return whether it became true.
 
-        Raises `KeepsDying` when a child cannot be kept running.
+        Raises `CrashLoop` if a child exits too often.
         """
-        give_up = time.monotonic() + within if within is not None else float("inf")
-        while time.monotonic() < give_up:
-            self._pass_on_output(LOOK_EVERY_SECONDS)
-            for charge in self._charges:
-                self._look_at(charge)
+        deadline = time.monotonic() + within if within is not None else float("inf")
+        while time.monotonic() < deadline:
+            self._copy_output(POLL_SECONDS)
+            for supervised in self._supervised:
+                self._check_process(supervised)
             if until():
                 return True
         return False
 
     def stop(self, programs: Sequence[Program]) -> None:
-        """Stop the children of these programs together, and wait for all of them."""
+        """Stop the children of these programs at the same time, and wait for all of them."""
         names = {program.name for program in programs}
-        going = [charge.child for charge in self._charges if charge.name in names]
-        self._charges = [charge for charge in self._charges if charge.name not in names]
-        for child in going:
-            child.ask_to_stop()
-        give_up = time.monotonic() + max((child.program.patience for child in going), default=0)
-        while any(child.is_alive() for child in going) and time.monotonic() < give_up:
-            self._pass_on_output(0.05)
-        for child in going:
-            child.end()
-        self._pass_on_output(0)
+        stopping = [supervised.child for supervised in self._supervised if supervised.name in names]
+        self._supervised = [supervised for supervised in self._supervised if supervised.name not in names]
+        for child in stopping:
+            child.request_stop()
+        deadline = time.monotonic() + max((child.program.stop_timeout for child in stopping), default=0)
+        while any(child.is_alive() for child in stopping) and time.monotonic() < deadline:
+            self._copy_output(0.05)
+        for child in stopping:
+            child.kill()
+        self._copy_output(0)
 
-    def _note(self, child: Child) -> None:
-        self.claim.note_child(child)
+    def _register(self, child: ChildProcess) -> None:
+        self.data_folder.record_child(child)
         if child.output and child.program.log:
             self._pipes.register(child.output, selectors.EVENT_READ, Tee(child.output, child.program.log))
 
-    def _pass_on_output(self, wait: float) -> None:
+    def _copy_output(self, wait: float) -> None:
         if not self._pipes.get_map():
             time.sleep(wait)
             return
         for key, _ in self._pipes.select(wait):
             tee: Tee = key.data
-            if not tee.pass_on():
+            if not tee.copy_available():
                 self._pipes.unregister(key.fileobj)
                 tee.close()
 
-    def _look_at(self, charge: Charge) -> None:
+    def _check_process(self, supervised: SupervisedProcess) -> None:
         now = time.monotonic()
-        if charge.restart_at is not None:
-            if now >= charge.restart_at:
-                charge.child.start()
-                charge.started, charge.restart_at = now, None
-                self._note(charge.child)
-        elif not charge.child.is_alive():
-            charge.child.end_group()
-            charge.deaths = 1 if now - charge.started > STEADY_SECONDS else charge.deaths + 1
-            ending = _ending(charge.child.process)
-            if charge.deaths >= MOST_DEATHS:
-                raise KeepsDying(
-                    f"{charge.name} keeps dying ({ending}), so everything stops. {_last_words(charge)}"
+        if supervised.restart_at is not None:
+            if now >= supervised.restart_at:
+                supervised.child.start()
+                supervised.started, supervised.restart_at = now, None
+                self._register(supervised.child)
+        elif not supervised.child.is_alive():
+            supervised.child.kill_group()
+            supervised.crashes = (
+                1 if now - supervised.started > STABLE_AFTER_SECONDS else supervised.crashes + 1
+            )
+            ending = _ending(supervised.child.process)
+            if supervised.crashes >= MAX_CRASHES:
+                raise CrashLoop(
+                    f"{supervised.name} keeps crashing ({ending}), so everything stops. {_log_tail(supervised)}"
                 )
-            pause = min(0.5 * 2 ** (charge.deaths - 1), LONGEST_PAUSE_SECONDS)
-            charge.restart_at = now + pause
-            self.say(f"{charge.name} died ({ending}); it starts again in {pause:g} s")
+            delay = min(0.5 * 2 ** (supervised.crashes - 1), MAX_RESTART_DELAY_SECONDS)
+            supervised.restart_at = now + delay
+            self.print_line(f"{supervised.name} exited ({ending}); it restarts in {delay:g} s")
 
 
 def _ending(process: "subprocess.Popen[bytes]") -> str:
@@ -141,6 +198,6 @@ def _ending(process: "subprocess.Popen[bytes]") -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def _last_words(charge: Charge) -> str:
-    log = charge.child.program.log
+def _log_tail(supervised: SupervisedProcess) -> str:
+    log = supervised.child.program.log
     return f"The end of {log}:\n{tail(log)}" if log else "Its last lines are above."

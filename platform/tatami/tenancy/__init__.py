@@ -1,1 +1,1 @@
-"""Whose data is meant, and how a request, a task or a command says so."""
+"""Tenancy: scopes, host names, the seal of schemas, and the base classes of models."""

@@ -1,37 +1,39 @@
-"""Which dojo a host name means: exact, cached, and forgotten within half a second of any change.
+"""The dojo of a host name, cached until at most half a second after any change; and the address of a dojo.
 
-Every change to a dojo or a domain raises a one-row epoch in `public`. A process reads it at most twice a second
-and drops what it knew when it moved, so a suspension acts everywhere within a second, with or without Valkey.
+Every change to a dojo or a domain increments a one-row epoch in `public`. A process reads the epoch at most twice a
+second and clears its cache when it has changed. So a suspension takes effect everywhere within a second, with or
+without Valkey.
 """
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
+from cachetools import LRUCache
+from django.conf import settings
 from django.http.request import split_domain_port
 
 from tatami.errors import DomainError, ServiceUnavailable, TenantNotFound, TenantSuspended
-from tatami.tenancy.scope import PLATFORM, Scope, TenantScope
+from tatami.tenancy.scope import PLATFORM, Scope, TenantScope, required_scope
 
-EPOCH_IS_FRESH_FOR: Final = 0.5
-"""Seconds for which the epoch last read is trusted."""
-REMEMBERED_HOSTS: Final = 20_000
-"""How many host names a process remembers, known and unknown together; the longest unused goes first."""
+EPOCH_TTL_SECONDS: Final = 0.5
+"""Seconds until the epoch is read again."""
+HOST_CACHE_SIZE: Final = 20_000
+"""How many host names, known and unknown, a process caches. The least recently used is evicted first."""
 
 FindTenant = Callable[[str], TenantScope | None]
 ReadEpoch = Callable[[], int]
 
 
 def normalised_host(raw: str) -> str:
-    """Return the host in lower case, without port and without one trailing dot; empty if it is malformed."""
+    """Return the host in lower case, without port and one trailing dot; an empty string if it is malformed."""
     host, _port = split_domain_port(raw)
     return host
 
 
 class HostResolver:
-    """Answers what a host name means. One per process; safe in threads."""
+    """Finds the scope of a host name. One per process; thread-safe."""
 
     def __init__(
         self,
@@ -40,67 +42,77 @@ class HostResolver:
         find_tenant: FindTenant,
         read_epoch: ReadEpoch,
         monotonic: Callable[[], float] = time.monotonic,
+        cache_size: int = HOST_CACHE_SIZE,
     ) -> None:
         self._base_domain = base_domain.lower()
         self._find_tenant = find_tenant
         self._read_epoch = read_epoch
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._known: OrderedDict[str, TenantScope | None] = OrderedDict()
+        self._cache: LRUCache[str, TenantScope | None] = LRUCache(cache_size)
         self._epoch: int | None = None
         self._epoch_read_at = float("-inf")
 
     def resolve(self, raw_host: str) -> Scope:
         """Return the scope of the host.
 
-        Raises `TenantNotFound` for an unknown host and for a dojo that is not serving yet or no more,
-        `TenantSuspended`, and `ServiceUnavailable` for one that is too far behind this code.
-        Database errors pass through: not knowing is not the same as not found.
+        Raises `TenantNotFound` for an unknown host and for a dojo that is being created or deleted, `TenantSuspended`,
+        and `ServiceUnavailable` for a dojo whose schema is outdated. Database errors propagate, because an unreachable
+        database does not mean that the host is unknown.
         """
         host = normalised_host(raw_host)
         if host == self._base_domain:
             return PLATFORM
         if not host:
             raise TenantNotFound
-        return serving(self._lookup(host))
+        return require_serving(self._lookup(host))
 
     def _lookup(self, host: str) -> TenantScope | None:
         epoch = self._fresh_epoch()
         with self._lock:
-            if host in self._known:
-                self._known.move_to_end(host)
-                return self._known[host]
+            if host in self._cache:
+                return self._cache[host]
         found = self._find_tenant(host)
         with self._lock:
-            # What was found may be older than an epoch that another thread has read meanwhile: do not keep it then.
+            # Another thread may have read a newer epoch in the meantime. Then `found` may be outdated: do not cache it.
             if self._epoch == epoch:
-                self._known[host] = found
-                while len(self._known) > REMEMBERED_HOSTS:
-                    self._known.popitem(last=False)
+                self._cache[host] = found
         return found
 
     def _fresh_epoch(self) -> int | None:
         with self._lock:
-            if self._monotonic() - self._epoch_read_at < EPOCH_IS_FRESH_FOR:
+            if self._monotonic() - self._epoch_read_at < EPOCH_TTL_SECONDS:
                 return self._epoch
             read_at = self._monotonic()
         epoch = self._read_epoch()
         with self._lock:
             if epoch != self._epoch:
-                self._known.clear()
+                self._cache.clear()
                 self._epoch = epoch
             self._epoch_read_at = max(self._epoch_read_at, read_at)
             return self._epoch
 
 
-def serving(tenant: TenantScope | None) -> TenantScope:
-    """Return the dojo if it serves now.
+def require_serving(tenant: TenantScope | None) -> TenantScope:
+    """Return the dojo if it serves requests now.
 
-    Raises `TenantNotFound`, `TenantSuspended`, or `ServiceUnavailable` while it is too far behind this code.
+    Raises `TenantNotFound`, `TenantSuspended`, or `ServiceUnavailable` while its schema is outdated.
     """
-    refusals: dict[str, type[DomainError]] = {"suspended": TenantSuspended}
+    errors: dict[str, type[DomainError]] = {"suspended": TenantSuspended}
     if tenant is None or tenant.status != "active":
-        raise refusals.get(tenant.status if tenant else "", TenantNotFound)
+        raise errors.get(tenant.status if tenant else "", TenantNotFound)
     if tenant.is_behind:
         raise ServiceUnavailable("This dojo is being brought up to date. Try again shortly.")
     return tenant
+
+
+def origin() -> str:
+    """Return scheme and authority of the current scope, for addresses that are mailed and printed.
+
+    The host is the stored primary domain of the dojo, never the Host header of a request.
+    """
+    scope = required_scope()
+    host = scope.primary_domain if isinstance(scope, TenantScope) else settings.TATAMI_BASE_DOMAIN
+    port = settings.TATAMI_PUBLIC_PORT
+    is_default = (settings.TATAMI_PUBLIC_SCHEME, port) in {("http", 80), ("https", 443)}
+    return f"{settings.TATAMI_PUBLIC_SCHEME}://{host}" + ("" if is_default else f":{port}")

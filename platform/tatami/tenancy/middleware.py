@@ -1,4 +1,4 @@
-"""From the host name to a scope that holds for the whole request, streamed bodies included."""
+"""Set the scope of a request from its host name, also for the streamed part of the response."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
@@ -13,20 +13,20 @@ from django_tenants.middleware.main import TenantMainMiddleware
 
 from tatami.api.exception_mapping import error_response
 from tatami.errors import DomainError, TenantNotFound
-from tatami.tenancy.directory import directory
 from tatami.tenancy.hosts import HostResolver
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
+from tatami.tenancy.tenant_registry import tenant_registry
 
 T = TypeVar("T")
 
 
 @cache
 def host_resolver() -> HostResolver:
-    """Return the process's resolver."""
+    """Return the resolver of this process."""
     return HostResolver(
         base_domain=settings.TATAMI_BASE_DOMAIN,
-        find_tenant=directory().find_tenant,
-        read_epoch=directory().read_epoch,
+        find_tenant=tenant_registry().find_tenant,
+        read_epoch=tenant_registry().read_epoch,
     )
 
 
@@ -40,15 +40,15 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         try:
             scope = host_resolver().resolve(hostname(request))
-        except DomainError as refusal:
-            return error_response(refusal, request)
+        except DomainError as error:
+            return error_response(error, request)
         request.scope = scope  # type: ignore[attr-defined]
         request.tenant = scope  # type: ignore[attr-defined]
         self.setup_url_routing(request)
         with tenant_scope(scope) if isinstance(scope, TenantScope) else platform_scope():
             response = self.get_response(request)
             if isinstance(response, StreamingHttpResponse):
-                # The body is made after this block has been left: let it run in a copy of today's context.
+                # The body is produced after this block has ended, so run it in a copy of the current context.
                 response.streaming_content = _in_this_context(
                     cast("Iterable[bytes]", response.streaming_content)
                 )
@@ -56,7 +56,7 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
 
 
 def hostname(request: HttpRequest) -> str:
-    """Return the host the client asked for. Raises `TenantNotFound` where it is not a host name at all."""
+    """Return the requested host. Raises `TenantNotFound` if the Host header is not a host name."""
     try:
         return request.get_host()
     except DisallowedHost:
@@ -68,8 +68,8 @@ def _in_this_context(parts: Iterable[T]) -> Iterator[T]:
     iterator = iter(parts)
     end: Any = object()
 
-    def carried() -> Iterator[T]:
+    def in_context() -> Iterator[T]:
         while (part := context.run(next, iterator, end)) is not end:
             yield part
 
-    return carried()
+    return in_context()

@@ -1,7 +1,8 @@
-"""What every row of a dojo has: an id no other dojo uses, and the id of its dojo."""
+"""Base classes of a dojo's models, and counts of rows by state."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from django.db import models
 
@@ -14,10 +15,10 @@ M = TypeVar("M", bound=models.Model)
 
 
 class TenantModel(models.Model):
-    """A row that belongs to one dojo.
+    """A row of one dojo. Its id is unique over all dojos.
 
-    `tenant_id` is set from the scope in force. The schema's seal adds a constant DEFAULT, a CHECK on the same
-    constant and a row-level policy, so an object made in dojo A and saved in dojo B is refused by PostgreSQL.
+    `tenant_id` is set from the current scope. The schema's seal adds a constant DEFAULT, a CHECK on the same constant
+    and a row-level policy. PostgreSQL therefore refuses an object that is created in dojo A and saved in dojo B.
     """
 
     APP_PRIVILEGES: ClassVar[str] = "SELECT, INSERT, UPDATE, DELETE"
@@ -33,15 +34,15 @@ class TenantModel(models.Model):
 
 
 class ArchivableQuerySet(models.QuerySet[M]):
-    """Rows that are archived rather than deleted."""
+    """Rows that are archived instead of deleted."""
 
     def live(self) -> Self:
-        """Return those in use."""
+        """Return rows that are not archived."""
         return self.filter(archived_at__isnull=True)
 
 
 class Archivable(TenantModel):
-    """A row whose DELETE archives it, so that history keeps its names."""
+    """A row that the API's DELETE archives, so that older records keep its name."""
 
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -55,13 +56,27 @@ class Archivable(TenantModel):
         return self.archived_at is not None
 
     def archive(self, *, now: datetime) -> None:
-        """Put the row away; twice changes nothing."""
+        """Archive the row. Archiving twice changes nothing."""
         if self.archived_at is None:
             self.archived_at = now
             self.save(update_fields=["archived_at", "updated_at"])
 
     def restore(self) -> None:
-        """Bring the row back into use; twice changes nothing."""
+        """Restore the row. Restoring twice changes nothing."""
         if self.archived_at is not None:
             self.archived_at = None
             self.save(update_fields=["archived_at", "updated_at"])
+
+
+def count_by_state(
+    children: models.QuerySet[Any], foreign_key: str, parents: Iterable[Any], states: type[models.Choices]
+) -> dict[Any, dict[str, int]]:
+    """Return, by primary key of each parent, how many of its children are in each state. One statement.
+
+    `foreign_key` names the field of a child that refers to its parent. States without children count 0.
+    """
+    counts = {parent.pk: dict.fromkeys(states.values, 0) for parent in parents}
+    grouped = children.filter(**{f"{foreign_key}__in": list(counts)}).order_by().values(foreign_key, "state")
+    for group in grouped.annotate(number=models.Count("pk")):
+        counts[group[foreign_key]][group["state"]] = group["number"]
+    return counts

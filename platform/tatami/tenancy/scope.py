@@ -1,7 +1,7 @@
-"""The one way to say whose data is meant: `tenant_scope(tenant)` or `platform_scope()`.
+"""The scope: whose data a statement reads and writes. Enter it with `tenant_scope(tenant)` or `platform_scope()`.
 
-A scope lives on a context variable, so two threads never see each other's, and a new thread starts
-without one. The database backend reads it at every statement; without a scope there is no data.
+The scope is a context variable, so threads do not see each other's scope, and a new thread starts without one. The
+database backend reads it at every statement and refuses a statement without a scope.
 """
 
 from collections.abc import Iterator
@@ -18,16 +18,16 @@ PLATFORM_ID: Final = UUID(int=0)
 
 
 class NoScope(RuntimeError):
-    """Data was asked for outside `tenant_scope` and `platform_scope`."""
+    """A statement was sent outside `tenant_scope` and `platform_scope`."""
 
 
 class ScopeConflict(RuntimeError):
-    """Another scope was entered, or used, inside a transaction of the first."""
+    """Another scope was entered or used inside a transaction of the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose data is meant: the schema that is searched and the id that row-level security compares."""
+    """The schema on the search_path, and the id that row-level security compares."""
 
     schema_name: str
     tenant_id: UUID
@@ -35,9 +35,9 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class TenantScope(Scope):
-    """A dojo as the kernel knows it: a snapshot of its row in `public`, taken without holding on to it.
+    """A dojo as the kernel knows it: a snapshot of its row in `public`.
 
-    Two snapshots of one dojo are the same scope, whatever was renamed between them.
+    Two snapshots of one dojo are equal, even if the dojo was renamed in between.
     """
 
     slug: str = field(compare=False)
@@ -46,11 +46,11 @@ class TenantScope(Scope):
     status: str = field(compare=False)
     primary_domain: str = field(compare=False)
     is_behind: bool = field(default=False, compare=False)
-    """Its schema lacks something that this code needs: it is to be migrated before it is served."""
+    """Its schema is outdated: it must be migrated before this code can serve it."""
 
 
 class Tenant(Protocol):
-    """What stands for a dojo elsewhere (the model) and can say its scope."""
+    """An object with a scope: the model of a dojo."""
 
     @property
     def scope(self) -> TenantScope: ...
@@ -62,28 +62,28 @@ _current: ContextVar[Scope | None] = ContextVar("tatami.scope", default=None)
 
 
 def current_scope() -> Scope | None:
-    """Return the scope in force here, or None."""
+    """Return the current scope, or `None`."""
     return _current.get()
 
 
 def required_scope() -> Scope:
-    """Return the scope in force. Raises `NoScope` where there is none."""
+    """Return the current scope. Raises `NoScope` without one."""
     scope = _current.get()
     if scope is None:
-        raise NoScope("no tenant, no data: enter tenant_scope(tenant) or platform_scope() first")
+        raise NoScope("no scope: enter tenant_scope(tenant) or platform_scope() first")
     return scope
 
 
 def current_tenant() -> TenantScope:
-    """Return the dojo in force. Raises `NoScope` outside a dojo's scope, on the platform too."""
+    """Return the current dojo. Raises `NoScope` without a scope, and in the platform's scope."""
     scope = _current.get()
     if not isinstance(scope, TenantScope):
-        raise NoScope("this needs a dojo: enter tenant_scope(tenant) first")
+        raise NoScope("no tenant scope: enter tenant_scope(tenant) first")
     return scope
 
 
 def current_tenant_id() -> UUID:
-    """Return the id that every row made here carries; the nil UUID on the platform. Raises `NoScope`."""
+    """Return the `tenant_id` of new rows; the nil UUID on the platform. Raises `NoScope`."""
     return required_scope().tenant_id
 
 
@@ -102,7 +102,7 @@ def _entered(scope: Scope) -> Iterator[None]:
 
 @contextmanager
 def tenant_scope(tenant: TenantScope | Tenant) -> Iterator[TenantScope]:
-    """Mean this dojo within the block. Raises `ScopeConflict` inside another scope's transaction."""
+    """Make this dojo the current scope within the block. Raises `ScopeConflict` inside another scope's transaction."""
     scope = tenant if isinstance(tenant, TenantScope) else tenant.scope
     with _entered(scope):
         yield scope
@@ -110,6 +110,6 @@ def tenant_scope(tenant: TenantScope | Tenant) -> Iterator[TenantScope]:
 
 @contextmanager
 def platform_scope() -> Iterator[Scope]:
-    """Mean the platform itself (`public`) within the block. Raises `ScopeConflict` like `tenant_scope`."""
+    """Make the platform (`public`) the current scope within the block. Raises `ScopeConflict` like `tenant_scope`."""
     with _entered(PLATFORM):
         yield PLATFORM

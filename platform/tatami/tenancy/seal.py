@@ -1,10 +1,10 @@
-"""The seal of a schema: what makes PostgreSQL itself keep one dojo apart from another.
+"""The seal of a schema: the constraints and policies by which PostgreSQL itself separates the dojos.
 
-Every table with a `tenant_id` gets the schema's own constant as DEFAULT and CHECK, row-level security with one
-policy, and explicit grants for the app login. The policy binds the app login; the CHECK binds the owner too
-(restore, data migrations). It guards against our mistakes, not against SQL injection: see SECURITY.md.
+Every table with a `tenant_id` gets the schema's constant as DEFAULT and CHECK, row-level security with one policy, and
+explicit grants for the app login. The policy applies to the app login. The CHECK applies to the owner, too (restores,
+data migrations). The seal protects against our own mistakes, not against SQL injection: see SECURITY.md.
 
-Statements are top-level and one each, as Citus asks (docs/decisions/0006-citus.md).
+Each statement is a top-level statement of its own, as Citus requires (docs/decisions/0006-citus.md).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,17 +19,17 @@ _RULE_AS_STORED: Final = (
     "(tenant_id = (NULLIF(current_setting('tatami.tenant_id'::text, true), ''::text))::uuid)"
 )
 
-# Tables that carry no tenant_id on purpose: Django's own record of migrations, which the app may not even read.
+# Tables without tenant_id on purpose: Django's record of migrations, which the app login cannot read.
 UNSEALED_TABLES: Final = frozenset({"django_migrations"})
 
-# By what depends on the schema: PostgreSQL has no index from a schema to its tables, and would look at all dojos'.
+# Through pg_depend: pg_class has no index by schema, so PostgreSQL would scan the tables of all dojos.
 TABLES_OF_SCHEMA: Final = """\
 o.classid = 'pg_class'::regclass AND o.refclassid = 'pg_namespace'::regclass
 AND o.refobjid = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = %(schema)s)"""
-"""The condition under which a row `o` of pg_depend stands for a table (or sequence, or view) of a schema."""
+"""A condition on pg_depend `o`: the row belongs to a table, sequence or view of a schema."""
 
-# One row per table: does it have each part of the seal? An aggregate where EXISTS would do: PostgreSQL may answer that
-# by a hash of the constraints of all dojos, and locks each of their tables to write its constraint down.
+# One row per table: does it have each part of the seal? Aggregates instead of EXISTS, because PostgreSQL may evaluate
+# EXISTS with a hash over the constraints of all dojos, and locks each of their tables to print its constraint.
 _FACTS: Final = """
 SELECT c.relname,
        a.attnotnull AND format_type(a.atttypid, a.atttypmod) = 'uuid' AS column_ok,
@@ -59,26 +59,26 @@ WHERE {tables} AND k.contype = 'f' AND f.relnamespace <> c.relnamespace
 
 
 class SealBroken(RuntimeError):
-    """A schema lacks a part of its seal; it must not serve."""
+    """A schema lacks a part of its seal and must not be served."""
 
 
 def quoted(identifier: str) -> str:
-    """Return `identifier` as PostgreSQL writes it in a statement."""
+    """Return `identifier` quoted for a statement."""
     return '"' + identifier.replace('"', '""') + '"'
 
 
 def schema_grants(schema: str, app_login: str) -> list[str]:
-    """Return the statement that lets the app login look into the schema, and nothing else."""
+    """Return the statement that grants the app login USAGE on the schema, and nothing else."""
     return [f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {quoted(app_login)}"]
 
 
 def table_grants(table: str, app_login: str, privileges: str) -> list[str]:
-    """Return the statement that lets the app login do with rows of `table` what `privileges` names."""
+    """Return the statement that grants the app login `privileges` on `table`."""
     return [f"GRANT {privileges} ON {quoted(table)} TO {quoted(app_login)}"]
 
 
 def seal_statements(tables: Mapping[str, str], tenant_id: UUID, app_login: str) -> list[str]:
-    """Return the statements that seal fresh `tables` (name → privileges) of the schema on the search_path."""
+    """Return the statements that seal new `tables` (name → privileges) of the schema on the search_path."""
     statements: list[str] = []
     for table, privileges in tables.items():
         name = quoted(table)
@@ -95,7 +95,7 @@ def seal_statements(tables: Mapping[str, str], tenant_id: UUID, app_login: str) 
 def unsealed(
     cursor: Any, schema: str, tenant_id: UUID, app_login: str, *, ignore: Iterable[str] = ()
 ) -> dict[str, Sequence[str]]:
-    """Return the tables of `schema` that lack parts of the seal, with the names of those parts. One statement."""
+    """Return the tables of `schema` that lack parts of the seal, with the names of these parts. One statement."""
     cursor.execute(
         _FACTS,
         {
@@ -108,11 +108,11 @@ def unsealed(
         },
     )
     parts = ("column", "default", "check", "row level security", "policy", "grants")
-    passed_over = UNSEALED_TABLES | set(ignore)
+    ignored = UNSEALED_TABLES | set(ignore)
     return {
         table: missing
         for table, *facts in cursor.fetchall()
-        if table not in passed_over
+        if table not in ignored
         and (missing := [part for part, ok in zip(parts, facts, strict=True) if not ok])
     }
 
@@ -120,7 +120,7 @@ def unsealed(
 def verify_seal(
     cursor: Any, schema: str, tenant_id: UUID, app_login: str, *, ignore: Iterable[str] = ()
 ) -> None:
-    """Raise `SealBroken`, naming the place, unless every table of `schema` is sealed and no foreign key leaves it."""
+    """Raise `SealBroken`, naming the tables, if `schema` has an unsealed table or a foreign key that leaves it."""
     broken = unsealed(cursor, schema, tenant_id, app_login, ignore=ignore)
     if broken:
         raise SealBroken(

@@ -1,10 +1,12 @@
-"""A whole dojo as one file, and a new dojo from such a file. docs/export-format.md says what is in it.
+"""A complete tenant as one file, and a new tenant from such a file. docs/export-format.md describes the file.
 
-rules.py                     what does not travel, or not as it stands, and why
-states.py, contents.py       the tables of a schema version; their rows as text, and checksums
-manifest.py                  the table of contents
-snapshot.py, writing.py      from a dojo to a file
-reading.py, restoring.py     from a file to a new dojo
-queueing.py, making.py       exports as work that outlives a request, and how long they are kept
-views.py, links.py           over HTTP; showing.py: on a terminal
+export_policy.py   what is not exported, or not unchanged, and why
+schema_state.py    the tables of a schema version
+snapshot.py        the rows of one moment, as text with checksums
+manifest.py        the table of contents of an archive
+archive.py         write an archive; read one and verify it
+restore.py         create a tenant from an archive
+build.py           exports as jobs: request, claim, build, store, expire
+files.py           files on disk and in the storage
+links.py, views.py over HTTP: download links, the API
 """

@@ -1,49 +1,46 @@
-"""The address from which an archive is fetched: it needs no login, names one export, and is good for a few minutes.
+"""The link from which an archive is downloaded: it needs no login, names one export, and is valid for a few minutes.
 
-So a browser can open it, and curl can, without an access token in it. Only superadmins are told it.
+So a browser or curl can open it without an access token in the address. Only superadmins get it.
 """
 
-import hashlib
-import hmac
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from django.core.signing import BadSignature
 from django.urls import reverse
 
 from shared_apps.tenants.models import TenantExport
 from tatami.errors import NotFound, TokenExpired
-from tatami.keys import tenant_keys
+from tatami.keys import tenant_signer
 
-GOOD_FOR: Final = timedelta(minutes=15)
+LINK_LIFETIME: Final = timedelta(minutes=15)
 _PURPOSE: Final = "download of an export"
-_LONGEST: Final = 100
+_MAX_TOKEN_LENGTH: Final = 200
 
 
 def link_token(export: TenantExport, *, now: datetime) -> str:
-    """Return what the address of an export's archive ends in: when it ends, and a seal."""
-    until = int((now + GOOD_FOR).timestamp())
-    return f"{until}.{_seal(export, until, tenant_keys(_PURPOSE, export.tenant_id)[0])}"
+    """Return the token of a link: the export's id and the deadline, signed with the tenant's key."""
+    deadline = int((now + LINK_LIFETIME).timestamp())
+    return tenant_signer(_PURPOSE, export.tenant_id).sign_object([str(export.pk), deadline])
 
 
 def archive_path(export: TenantExport, *, now: datetime) -> str | None:
-    """Return where an export's archive is fetched from now on, on the platform host; None until it is done."""
+    """Return the link to an export's archive on the platform host, valid from `now` on; `None` until it is done."""
     if export.status != TenantExport.Status.DONE:
         return None
     path = reverse("tenant-export-archive", kwargs={"id": export.tenant_id, "export_id": export.pk})
     return f"{path}?token={link_token(export, now=now)}"
 
 
-def refuse_other_link(export: TenantExport, token: str, *, now: datetime) -> None:
-    """Raise `NotFound` unless `token` is one of ours for this export, and `TokenExpired` if its time is over."""
-    until, _, seal = token[:_LONGEST].partition(".")
-    if not (until.isascii() and until.isdecimal() and seal.isascii()):
+def check_link(export: TenantExport, token: str, *, now: datetime) -> None:
+    """Raise `NotFound` unless `token` was signed for this export, and `TokenExpired` if its deadline has passed."""
+    try:
+        export_id, deadline = tenant_signer(_PURPOSE, export.tenant_id).unsign_object(
+            token[:_MAX_TOKEN_LENGTH]
+        )
+    except BadSignature:
+        raise NotFound from None
+    if export_id != str(export.pk):
         raise NotFound
-    seals = (_seal(export, int(until), key) for key in tenant_keys(_PURPOSE, export.tenant_id))
-    if not any(hmac.compare_digest(one, seal) for one in seals):
-        raise NotFound
-    if now >= datetime.fromtimestamp(int(until), tz=UTC):
-        raise TokenExpired("This link is too old: ask for a new one.")
-
-
-def _seal(export: TenantExport, until: int, key: bytes) -> str:
-    return hmac.digest(key, export.pk.bytes + str(until).encode(), hashlib.sha256).hex()
+    if now >= datetime.fromtimestamp(deadline, tz=UTC):
+        raise TokenExpired("This link has expired. Request a new one.")

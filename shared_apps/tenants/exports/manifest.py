@@ -1,4 +1,4 @@
-"""The table of contents of an archive: which dojo, which schema version, which tables, and what each must be."""
+"""The table of contents of an archive: the tenant, the schema version, tables and files with checksums."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,18 +9,21 @@ import orjson
 from jsonschema import Draft202012Validator
 from rest_framework.serializers import ValidationError
 
-from shared_apps.tenants.exports.contents import Content
-from shared_apps.tenants.exports.errors import ArchiveRefused
-from shared_apps.tenants.exports.manifest_schema import FORMAT, FORMAT_VERSION, SCHEMA
+from shared_apps.tenants.errors import ArchiveRefused
+from shared_apps.tenants.exports.snapshot import Content
 from tatami.api.renderers import json_bytes
-from tatami.timezones import known_timezone
+from tatami.timezones import validate_timezone
 
 MANIFEST: Final = "manifest.json"
+FORMAT: Final = "tatami dojo"
+FORMAT_VERSION: Final = 1
+MAX_MANIFEST_BYTES: Final = 1024 * 1024
+MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The dojo that an archive was made of, as it was then."""
+    """The tenant that was exported, as it was then."""
 
     id: UUID
     slug: str
@@ -29,7 +32,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TableEntry:
     """A table in an archive."""
 
     name: str
@@ -38,13 +41,13 @@ class Entry:
 
     @property
     def member(self) -> str:
-        """Return the name of the file that holds its rows."""
+        """Return the name of the zip member with its rows."""
         return f"tables/{self.name}.tsv"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A file of the dojo in the storage; its name there is this one, below the dojo's id."""
+class FileEntry:
+    """A file of the tenant in the storage. `name` is its name there, below the tenant's id."""
 
     name: str
     length: int
@@ -52,30 +55,30 @@ class Kept:
 
     @property
     def member(self) -> str:
-        """Return the name of the file that it is in the archive."""
+        """Return the name of the zip member with the file."""
         return f"files/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What an archive says about itself."""
+    """The contents of an archive."""
 
     made_at: datetime
     source: Source
     version: str
-    """As `Tenant.schema_version` has it."""
-    entries: tuple[Entry, ...]
-    files: tuple[Kept, ...]
+    """As in `Tenant.schema_version`."""
+    entries: tuple[TableEntry, ...]
+    files: tuple[FileEntry, ...]
 
     @property
     def rows(self) -> int:
-        """Return how many rows there are in all."""
+        """Return the number of rows of all tables."""
         return sum(entry.content.rows for entry in self.entries)
 
-    def encoded(self) -> bytes:
-        """Return the file's bytes."""
+    def to_bytes(self) -> bytes:
+        """Return `manifest.json`."""
         source = self.source
-        said = {
+        document = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "made_at": self.made_at,
@@ -98,42 +101,98 @@ class Manifest:
             ],
             "files": [{"name": one.name, "bytes": one.length, "sha256": one.sha256} for one in self.files],
         }
-        return json_bytes(said)
+        return json_bytes(document)
 
 
-def decoded(raw: bytes) -> Manifest:
-    """Return what the file's bytes say. Raises `ArchiveRefused`."""
+def parse_manifest(raw: bytes) -> Manifest:
+    """Return the manifest in `manifest.json`. Raises `ArchiveRefused` if it is not valid."""
     try:
-        said = orjson.loads(raw)
+        document = orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise ArchiveRefused("Its manifest is not JSON.") from None
-    _refuse_other_format(said)
-    fault = next(Draft202012Validator(SCHEMA).iter_errors(said), None)
+    _refuse_other_format(document)
+    fault = next(Draft202012Validator(MANIFEST_SCHEMA).iter_errors(document), None)
     if fault is not None:
-        raise ArchiveRefused(f"Its manifest is not as it should be at {fault.json_path}.")
-    tenant = said["tenant"]
+        raise ArchiveRefused(f"Its manifest is not valid at {fault.json_path}.")
+    tenant = document["tenant"]
     try:
-        made_at = datetime.fromisoformat(said["made_at"])
-        known_timezone(tenant["timezone"])
+        made_at = datetime.fromisoformat(document["made_at"])
+        validate_timezone(tenant["timezone"])
     except (ValueError, ValidationError):
-        raise ArchiveRefused("Its manifest names a time or a time zone that does not exist.") from None
+        raise ArchiveRefused("Its manifest has a time or a time zone that does not exist.") from None
     return Manifest(
         made_at=made_at,
         source=Source(UUID(tenant["id"]), tenant["slug"], tenant["name"], tenant["timezone"]),
-        version=",".join(said["schema_version"]),
-        entries=tuple(_entry(one) for one in said["tables"]),
-        files=tuple(Kept(one["name"], one["bytes"], one["sha256"]) for one in said["files"]),
+        version=",".join(document["schema_version"]),
+        entries=tuple(_table_entry(one) for one in document["tables"]),
+        files=tuple(FileEntry(one["name"], one["bytes"], one["sha256"]) for one in document["files"]),
     )
 
 
-def _entry(said: dict[str, Any]) -> Entry:
-    content = Content(rows=said["rows"], length=said["bytes"], sha256=said["sha256"])
-    return Entry(name=said["name"], columns=tuple(said["columns"]), content=content)
+def _table_entry(document: dict[str, Any]) -> TableEntry:
+    content = Content(rows=document["rows"], length=document["bytes"], sha256=document["sha256"])
+    return TableEntry(name=document["name"], columns=tuple(document["columns"]), content=content)
 
 
-def _refuse_other_format(said: Any) -> None:
-    if not isinstance(said, dict) or said.get("format") != FORMAT:
+def _refuse_other_format(document: Any) -> None:
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ArchiveRefused("This is not an archive of a dojo.")
-    number = said.get("format_version")
+    number = document.get("format_version")
     if isinstance(number, int) and number > FORMAT_VERSION:
-        raise ArchiveRefused(f"It is of format {number}, of which this version of Tatami knows nothing yet.")
+        raise ArchiveRefused(f"Its format is {number}, which this version of Tatami does not know yet.")
+
+
+_TEXT: Final = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[^\u0000-\u001f]*$"}
+_COUNT: Final = {"type": "integer", "minimum": 0, "maximum": 2**53}
+_SHA256: Final = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_NAME: Final = {"type": "string", "pattern": "^[a-z_][a-z0-9_]{0,62}$"}
+
+
+def _closed(**properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+MANIFEST_SCHEMA: Final = _closed(
+    format={"const": FORMAT},
+    format_version={"const": FORMAT_VERSION},
+    made_at={"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$"},
+    tenant=_closed(
+        id={"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"},
+        slug=_TEXT,
+        name=_TEXT,
+        timezone=_TEXT,
+    ),
+    schema_version={
+        "type": "array",
+        "items": {"type": "string", "maxLength": 150},
+        "minItems": 1,
+        "maxItems": 50,
+    },
+    tables={
+        "type": "array",
+        "maxItems": 200,
+        "items": _closed(
+            name=_NAME,
+            columns={"type": "array", "items": _NAME, "minItems": 1, "maxItems": 200, "uniqueItems": True},
+            rows=_COUNT,
+            bytes=_COUNT,
+            sha256=_SHA256,
+        ),
+    },
+    files={
+        "type": "array",
+        "maxItems": 200,
+        "items": _closed(
+            # The tenant's folder also contains the folder `exports`.
+            name={"type": "string", "pattern": "^(?!exports$)[A-Za-z0-9][A-Za-z0-9._-]{0,149}$"},
+            bytes={"type": "integer", "minimum": 0, "maximum": MAX_FILE_BYTES},
+            sha256=_SHA256,
+        ),
+    },
+)
+"""The JSON Schema of `manifest.json`."""

@@ -1,1 +1,1 @@
-"""All dojos at once: which version each has, bringing those behind up to date, checking them. docs/decisions/0014."""
+"""All tenants at once: which version each has, migrating the outdated ones, checking them. docs/decisions/0014."""

@@ -1,19 +1,25 @@
-"""Which migrations may not be released as they are. `manage.py lint_migrations`, in `make lint`.
+"""Find migrations that must not be released as they are. `manage.py lint_migrations`, part of `make lint`.
 
-Asked of the migrations after `BASELINE`. Tables that were made since then are nobody's yet: with them anything goes.
+During a release, the previous version still serves, and requests wait for the locks that a migration holds. The checks
+apply to the migrations after `BASELINE`. Tables that were created since then are not in use yet, so on them every
+operation is allowed. docs/decisions/0014-fleet-migrations.md says what to do instead of a refused operation.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.apps import apps
+from django.contrib.postgres import operations as postgres
+from django.db import connection, migrations
 from django.db.migrations import Migration, SeparateDatabaseAndState
+from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
+from django.db.models import CharField, GeneratedField, Value
+from django.db.models.fields import NOT_PROVIDED
 
-from shared_apps.tenants.fleet.rules import Asked
 from shared_apps.tenants.fleet.scripts import operations
-from shared_apps.tenants.fleet.versions import History, Key, contracts, history, public_history
+from shared_apps.tenants.schema.versions import History, MigrationKey, contracts, history, public_history
 
 BASELINE: Final = {
     "accounts": 4,
@@ -26,17 +32,44 @@ BASELINE: Final = {
     "students": 3,
     "tenants": 7,
 }
-"""The number of each app's last migration in the latest release. Set it anew with every release."""
+"""The number of each app's last migration in the latest release. Update it with every release."""
+
+CONTRACTING: Final = (
+    migrations.RemoveField,
+    migrations.DeleteModel,
+    migrations.AlterField,
+    migrations.AddConstraint,
+    migrations.RemoveConstraint,
+    migrations.AddIndex,
+    migrations.RemoveIndex,
+    migrations.RenameIndex,
+)
+"""The operations that a contracting migration may contain: the code works without them."""
+
+FORBIDDEN: Final[dict[type[Operation], str]] = {
+    migrations.RenameField: "the previous version uses the old name: add a field, copy, remove the old one later",
+    migrations.RenameModel: "the previous version uses the old name: add a model, copy, delete the old one later",
+    migrations.AlterModelTable: "the previous version uses the old name",
+    migrations.AlterUniqueTogether: "use a named constraint: AddConstraint, in a contracting migration",
+    migrations.AlterOrderWithRespectTo: "adds a column that the previous version does not fill",
+    postgres.AddIndexConcurrently: "a tenant's migrations are one transaction: use AddIndex (the tables are small)",
+    postgres.RemoveIndexConcurrently: "a tenant's migrations are one transaction: use RemoveIndex",
+    postgres.AddConstraintNotValid: "new tenants would differ: use AddConstraint, in a contracting migration",
+    postgres.ValidateConstraint: "new tenants would differ: use AddConstraint, in a contracting migration",
+}
+"""Operations that are never allowed on tables in use → why, and what to do instead."""
+
+NOT_IN_STATE: Final = (migrations.RunPython, migrations.RunSQL)
 
 Table = tuple[str, str]
-"""A model: its app's label, its name in lower case."""
+"""A model: the label of its app, its name in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Why a migration may not be released."""
+    """Why a migration must not be released."""
 
-    migration: Key
+    migration: MigrationKey
     operation: str
     reason: str
 
@@ -44,42 +77,143 @@ class Finding:
         return f"{'.'.join(self.migration)}: {self.operation}: {self.reason}"
 
 
-def findings() -> Iterator[Finding]:
-    """Yield what is wrong with the migrations since the baseline. Touches no database."""
-    dojos, public = history(), public_history()
-    yield from _since_the_baseline(dojos, dojos.labels)
-    ours = {config.label for config in apps.get_app_configs() if config.name.startswith("shared_apps.")}
-    yield from _since_the_baseline(public, ours - dojos.labels)
+def lint_migrations() -> Iterator[Finding]:
+    """Yield the faults of the migrations since the baseline. Uses no database."""
+    tenants, public = history(), public_history()
+    yield from _lint_history(tenants, tenants.labels)
+    shared = {config.label for config in apps.get_app_configs() if config.name.startswith("shared_apps.")}
+    yield from _lint_history(public, shared - tenants.labels)
 
 
-def _since_the_baseline(known: History, labels: frozenset[str] | set[str]) -> Iterator[Finding]:
+def _lint_history(known: History, labels: frozenset[str] | set[str]) -> Iterator[Finding]:
     released = frozenset(key for key in known.plan if key[0] not in labels or not is_new(key))
     in_use = frozenset(known.state(released).models)
     for key in known.plan:
         if key not in released:
             before = known.loader.project_state(key, at_end=False)
-            yield from of_migration(key, known.migration(key), before, in_use)
+            yield from lint_migration(key, known.migration(key), before, in_use)
 
 
-def is_new(key: Key) -> bool:
-    """Say whether a migration is not in the latest release."""
+def is_new(key: MigrationKey) -> bool:
+    """Return whether a migration is not in the latest release."""
     label, name = key
     return int(name.partition("_")[0]) > BASELINE.get(label, 0)
 
 
-def of_migration(
-    key: Key, migration: Migration, state: ProjectState, in_use: frozenset[Table]
+def lint_migration(
+    key: MigrationKey, migration: Migration, state: ProjectState, in_use: frozenset[Table]
 ) -> Iterator[Finding]:
-    """Yield what is wrong with a migration that begins in `state`, where the tables `in_use` are in service."""
+    """Yield the faults of a migration that is applied to `state`, with `in_use` as the tables in use."""
     if not migration.atomic:
-        yield Finding(key, "atomic = False", "all that a dojo lacks is one transaction")
-    is_of_dojos = key[0] in history().labels
-    if is_of_dojos and any(isinstance(o, SeparateDatabaseAndState) for o in migration.operations):
-        yield Finding(key, "SeparateDatabaseAndState", "new dojos are built from the state, and would differ")
+        yield Finding(key, "atomic = False", "a tenant's migrations are one transaction")
+    is_of_tenants = key[0] in history().labels
+    if is_of_tenants and any(isinstance(o, SeparateDatabaseAndState) for o in migration.operations):
+        yield Finding(
+            key, "SeparateDatabaseAndState", "new tenants are built from the state, and would differ"
+        )
     for operation in operations(migration):
-        asked = Asked(operation, key[0], state, in_use, contracts(migration), is_of_dojos)
-        for reason in asked.reasons():
+        check = OperationCheck(operation, key[0], state, in_use, contracts(migration), is_of_tenants)
+        for reason in check.reasons():
             yield Finding(key, operation.describe(), reason)
-        # The fields of the state before are asked for: never change it.
+        # The checks use the fields of the state before the operation, so never change that state.
         state = state.clone()
         operation.state_forwards(key[0], state)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationCheck:
+    """One operation, with what is needed to check it."""
+
+    operation: Any
+    label: str
+    state: ProjectState
+    """Before the operation."""
+    in_use: frozenset[Table]
+    is_contracting: bool
+    is_of_tenants: bool
+
+    def reasons(self) -> Iterator[str]:
+        """Yield the reasons why the operation is refused."""
+        if self.is_of_tenants and isinstance(self.operation, NOT_IN_STATE):
+            yield "new tenants are built from the state, which does not contain it: use a job of the tenant"
+        if self.is_contracting and not isinstance(self.operation, CONTRACTING):
+            yield "is not contracting: the code does not work without it"
+        if not self._is_on_a_table_in_use():
+            return
+        if type(self.operation) in FORBIDDEN:
+            yield FORBIDDEN[type(self.operation)]
+        elif isinstance(self.operation, migrations.AddField):
+            yield from self._reasons_against_adding(self.operation.field)
+        elif isinstance(self.operation, migrations.AlterField):
+            yield from self._reasons_against_altering()
+        elif isinstance(self.operation, migrations.RemoveField | migrations.DeleteModel):
+            yield from self._reasons_against_removing()
+        elif isinstance(self.operation, migrations.AddConstraint) and not self.is_contracting:
+            yield "the previous version does not know it: move it to a contracting migration"
+
+    def _is_on_a_table_in_use(self) -> bool:
+        # Operations on a field have its name in `name`; operations on a model have the model's name there.
+        model: str = getattr(self.operation, "model_name", "") or getattr(self.operation, "name", "") or ""
+        names = {model.lower(), getattr(self.operation, "old_name_lower", "")}
+        return any((self.label, name) in self.in_use for name in names)
+
+    def _reasons_against_adding(self, field: Any) -> Iterator[str]:
+        if isinstance(field, GeneratedField):
+            yield "a generated column rewrites the table"
+        elif field.db_default is not NOT_PROVIDED:
+            if not isinstance(field.db_default, Value) and hasattr(field.db_default, "resolve_expression"):
+                yield "a computed db_default rewrites the table: use a constant"
+        elif not field.null and not field.many_to_many:
+            yield "the previous version does not fill it: add null=True or a db_default"
+
+    def _reasons_against_altering(self) -> Iterator[str]:
+        before, after = self._field(), self._field_after()
+        if _type(before) != _type(after) and not _is_widened(before, after):
+            yield "rewrites the table, or refuses what the previous version writes: add another field"
+        if _target(before) != _target(after):
+            yield "changes a foreign key: add another field"
+        if self.is_contracting:
+            return
+        if before.null and not after.null:
+            yield "the previous version leaves it empty: move NOT NULL to a contracting migration"
+        if after.unique and not before.unique:
+            yield "the previous version does not know it: use a named constraint, in a contracting migration"
+        if before.db_default is not NOT_PROVIDED and after.db_default is NOT_PROVIDED:
+            yield "the previous version does not fill it: remove db_default in a contracting migration"
+
+    def _reasons_against_removing(self) -> Iterator[str]:
+        if not self.is_contracting:
+            yield "the previous version reads it: move it to a migration with contracts = True"
+        elif isinstance(self.operation, migrations.RemoveField):
+            field = self._field()
+            if not (field.null or field.many_to_many or field.db_default is not NOT_PROVIDED):
+                yield (
+                    "nothing fills it until it is removed: add null=True or a db_default, in the migration before"
+                )
+
+    def _field(self) -> Any:
+        model = self.state.apps.get_model(self.label, self.operation.model_name)
+        return model._meta.get_field(self.operation.name)
+
+    def _field_after(self) -> Any:
+        after = self.state.clone()
+        self.operation.state_forwards(self.label, after)
+        model = after.apps.get_model(self.label, self.operation.model_name)
+        return model._meta.get_field(self.operation.name)
+
+
+def _type(field: Any) -> str | None:
+    kind: str | None = field.db_type(connection)
+    return kind
+
+
+def _target(field: Any) -> tuple[str | None, bool]:
+    remote = field.remote_field
+    return (remote.model._meta.label if remote else None, getattr(field, "db_constraint", False))
+
+
+def _is_widened(before: Any, after: Any) -> bool:
+    """Return whether a text column only gets longer: this changes the catalogue, not the rows."""
+    if not (isinstance(before, CharField) and isinstance(after, CharField)):
+        return False
+    return after.max_length is None or (before.max_length or 0) <= after.max_length

@@ -1,8 +1,8 @@
-"""What leads from one version to another, as statements: written down once, sent to every dojo of that version.
+"""Scripts: the SQL statements that lead from one schema version to another, recorded once and sent to every tenant.
 
-They are taken from a rehearsal. In a schema of its own, built and sealed as those dojos are, Django's executor runs
-the missing migrations for real, and what it sends is written down, with whatever it had to look up in the catalogue
-to say it. Then all of it is rolled back. What does not work there reaches no dojo.
+The statements are recorded in a rehearsal. In a schema of its own, built and sealed like those of the tenants, Django
+runs the missing migrations, and the statements it sends are recorded, including names that it looked up in the
+catalogue. Then everything is rolled back. A migration that fails in the rehearsal reaches no tenant.
 """
 
 import threading
@@ -18,9 +18,9 @@ from django.db.migrations import Migration, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
-from shared_apps.tenants.blueprint import blueprint_at, tenant_tables
-from shared_apps.tenants.fleet.versions import Key, history
-from shared_apps.tenants.schemas import OWNER, app_login, owner_in, send
+from shared_apps.tenants.schema.blueprint import blueprint_at, tenant_tables
+from shared_apps.tenants.schema.ddl import OWNER, app_login, execute_all, owner_connection
+from shared_apps.tenants.schema.versions import MigrationKey, history
 from tatami.tenancy.scope import TenantScope, tenant_scope
 from tatami.tenancy.seal import quoted, schema_grants, seal_statements, verify_seal
 
@@ -35,50 +35,54 @@ REHEARSAL: Final = TenantScope(
 )
 
 
-class NotForTheFleet(RuntimeError):
-    """A migration wants to run outside a transaction, which a dojo's migrations share."""
+class NonAtomicMigration(RuntimeError):
+    """A migration has `atomic = False`, but all migrations of a tenant share one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One migration."""
 
-    key: Key
+    key: MigrationKey
     statements: tuple[str, ...]
-    by_hand: ProjectState | None = None
-    """The state before it, where it runs Python: then each dojo runs the migration itself, without `statements`."""
+    python_state: ProjectState | None = None
+    """If the migration runs Python: the state before it. Then it is run in each tenant, without `statements`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What leads from one version to another. All dojos of a version share it."""
+    """The steps from one version to another. All tenants of a version share a script."""
 
-    start: frozenset[Key]
+    start: frozenset[MigrationKey]
+    """The migrations that have run before the script."""
     steps: tuple[Step, ...]
     tables: Mapping[str, str]
-    """The tables that it adds, to be sealed, and what the app login may do with their rows."""
+    """The tables that the script adds, which must be sealed → the privileges of the app login on their rows."""
     version: str
-    """The version of a dojo that it has been played to."""
+    """The version after the script."""
 
 
 class Scripts:
-    """The scripts to one target. Each is rehearsed when it is first asked for; threads share them."""
+    """The scripts that lead to one target. Each is rehearsed on its first use. Thread-safe."""
 
-    def __init__(self, target: frozenset[Key]) -> None:
+    def __init__(self, target: frozenset[MigrationKey]) -> None:
         self.target = target
-        self._known: dict[frozenset[Key], Script] = {}
+        self._rehearsed: dict[frozenset[MigrationKey], Script] = {}
         self._lock = threading.Lock()
 
-    def from_version(self, applied: frozenset[Key]) -> Script:
-        """Return the script for dojos in which these migrations ran. Call it outside the owner's transactions."""
+    def from_version(self, applied: frozenset[MigrationKey]) -> Script:
+        """Return the script for tenants in which these migrations have run. Call it outside the owner's transactions.
+
+        Raises `NonAtomicMigration`, and the errors of the migrations.
+        """
         with self._lock:
-            if applied not in self._known:
-                self._known[applied] = _rehearsed(applied, self.target)
-            return self._known[applied]
+            if applied not in self._rehearsed:
+                self._rehearsed[applied] = _rehearse(applied, self.target)
+            return self._rehearsed[applied]
 
 
 class _RecordingEditor(DatabaseSchemaEditor):
-    """Django's schema editor, which also writes down what it sends."""
+    """Django's schema editor, which also records the statements that it sends."""
 
     def __init__(self, connection: Any) -> None:
         super().__init__(connection)
@@ -86,52 +90,53 @@ class _RecordingEditor(DatabaseSchemaEditor):
 
     def execute(self, sql: Any, params: Any = ()) -> Any:
         composed = str(sql) if params is None else self.connection.ops.compose_sql(str(sql), params)
-        # One by one, as a pipeline takes them: to drop a foreign key Django sends two in one.
+        # A pipeline needs single statements, but Django sends two at once to drop a foreign key.
         self.sent += sqlparse.split(composed)
         return super().execute(composed, None)
 
 
-def _rehearsed(applied: frozenset[Key], target: frozenset[Key]) -> Script:
+def _rehearse(applied: frozenset[MigrationKey], target: frozenset[MigrationKey]) -> Script:
     missing = history().missing(applied, target)
     version = history().version(applied.union(missing))
     if not missing:
         return Script(applied, (), {}, version)
     before, state = blueprint_at(applied), history().state(applied)
     schema, tenant_id = REHEARSAL.schema_name, REHEARSAL.tenant_id
-    with tenant_scope(REHEARSAL), owner_in(schema) as owner:
+    with tenant_scope(REHEARSAL), owner_connection(schema) as owner:
         sealed = seal_statements(before.tables, tenant_id, app_login())
-        send(owner, [f"CREATE SCHEMA {quoted(schema)}", *before.statements])
-        send(owner, [*schema_grants(schema, app_login()), *sealed])
+        execute_all(owner, [f"CREATE SCHEMA {quoted(schema)}", *before.statements])
+        execute_all(owner, [*schema_grants(schema, app_login()), *sealed])
         steps = []
         for key in missing:
             step, state = _step(owner, key, state)
             steps.append(step)
-        added = {table: may for table, may in tenant_tables(state.apps).items() if table not in before.tables}
-        send(owner, seal_statements(added, tenant_id, app_login()))
+        tables = tenant_tables(state.apps).items()
+        added = {table: privileges for table, privileges in tables if table not in before.tables}
+        execute_all(owner, seal_statements(added, tenant_id, app_login()))
         with owner.cursor() as cursor:
             verify_seal(cursor, schema, tenant_id, app_login())
         transaction.set_rollback(True, using=OWNER)
     return Script(applied, tuple(steps), added, version)
 
 
-def _step(owner: Any, key: Key, state: ProjectState) -> tuple[Step, ProjectState]:
+def _step(owner: Any, key: MigrationKey, state: ProjectState) -> tuple[Step, ProjectState]:
     migration = history().migration(key)
     if not migration.atomic:
-        raise NotForTheFleet(
+        raise NonAtomicMigration(
             f"{'.'.join(key)} has atomic = False: see docs/decisions/0014-fleet-migrations.md"
         )
-    by_hand = state.clone() if any(not o.reduces_to_sql for o in operations(migration)) else None
+    python_state = state.clone() if any(not o.reduces_to_sql for o in operations(migration)) else None
     with _RecordingEditor(owner) as editor:
         after = migration.apply(state, editor)
-    return Step(key, () if by_hand else tuple(editor.sent), by_hand), after
+    return Step(key, () if python_state else tuple(editor.sent), python_state), after
 
 
 def operations(migration: Migration) -> Iterator[Operation]:
-    """Yield the operations of a migration, with what SeparateDatabaseAndState holds in place of itself."""
-    waiting = list(reversed(migration.operations))
-    while waiting:
-        operation = waiting.pop()
+    """Yield the operations of a migration, with SeparateDatabaseAndState replaced by its parts."""
+    stack = list(reversed(migration.operations))
+    while stack:
+        operation = stack.pop()
         if isinstance(operation, SeparateDatabaseAndState):
-            waiting += reversed([*operation.database_operations, *operation.state_operations])
+            stack += reversed([*operation.database_operations, *operation.state_operations])
         else:
             yield operation

@@ -1,4 +1,4 @@
-"""What the commands for people on call share: help with an example, `--json`, exit codes."""
+"""What the commands for operators share: `--help` with examples, `--json`, exit codes, finding a tenant."""
 
 import argparse
 import logging
@@ -12,25 +12,25 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 from django.db.models import Q
 
-from shared_apps.tenants.fleet.retries import transient
 from shared_apps.tenants.models import Tenant
+from tatami.postgresql.sqlstates import transient_reason
 from tatami.tenancy.scope import platform_scope
 
-MOST_SECONDS: Final = 86_400
+MAX_SECONDS: Final = 86_400
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class OnCallCommand(BaseCommand):
     """A command whose `--help` keeps its paragraphs and ends with examples.
 
-    Without its database it ends with one line: whatever it was at is done, or undone by the sweeper.
+    If the database goes away, the command ends with one line of text: its work is then done, or the sweeper undoes it.
     """
 
     example: ClassVar[str]
     requires_system_checks: list[str] = []
 
     def create_parser(self, *args: Any, **kwargs: Any) -> CommandParser:
-        # Django would fill the paragraphs into one.
+        # Django's formatter would join the paragraphs.
         return super().create_parser(
             *args,
             epilog=f"example:\n{self.example}",
@@ -39,35 +39,37 @@ class OnCallCommand(BaseCommand):
         )
 
     def execute(self, *args: Any, **options: Any) -> Any:
-        # Log lines beside the output, not in it.
+        # Log lines go to stderr, so that stdout has only the command's output.
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
                 handler.setStream(sys.stderr)
         try:
             return super().execute(*args, **options)
         except Error as error:
-            if (reason := transient(error)) is None:
+            if (reason := transient_reason(error)) is None:
                 raise
-            raise CommandError(f"The database went away ({reason}). Run this again.") from error
+            raise CommandError(
+                f"The database is not available ({reason}). Run this command again."
+            ) from error
 
     def add_json(self, parser: CommandParser) -> None:
-        """Let `--json` be asked for."""
+        """Add the option `--json`."""
         parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
 
     def print_json(self, document: Any) -> None:
-        """Print a document for programs."""
+        """Print a JSON document."""
         self.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
 
 
-def in_words(details: Any) -> str:
-    """Return what is wrong with which value, in one line."""
+def format_errors(details: Any) -> str:
+    """Return validation errors as one line."""
     if isinstance(details, Mapping):
-        return " ".join(f"{key}: {in_words(value)}" for key, value in details.items())
+        return " ".join(f"{key}: {format_errors(value)}" for key, value in details.items())
     return " ".join(map(str, details))
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """Return what reads a whole number of an option, for argparse."""
+    """Return a type for argparse: a whole number that is at least `least`."""
 
     def number(text: str) -> int:
         if (value := int(text)) < least:
@@ -77,18 +79,18 @@ def at_least(least: int) -> Callable[[str], int]:
     return number
 
 
-def some_seconds(text: str) -> float:
-    """Read a time of an option, for argparse: more than none, and an end to it."""
-    if not 0 < (value := float(text)) < MOST_SECONDS:
+def positive_seconds(text: str) -> float:
+    """Type for argparse: a time in seconds, more than 0 and less than `MAX_SECONDS`."""
+    if not 0 < (value := float(text)) < MAX_SECONDS:
         raise ValueError
     return value
 
 
-def tenant_named(name: str) -> Tenant:
-    """Return the dojo with this slug or id. Raises `CommandError` where there is none."""
-    is_it = Q(pk=name) if _UUID.fullmatch(name) else Q(slug=name)
+def find_tenant(name: str) -> Tenant:
+    """Return the tenant with this slug or id. Raises `CommandError` if there is none."""
+    matches = Q(pk=name) if _UUID.fullmatch(name) else Q(slug=name)
     with platform_scope():
-        found = Tenant.objects.with_primary_domain().filter(is_it).first()
+        found = Tenant.objects.with_primary_domain().filter(matches).first()
     if found is None:
         raise CommandError(f"There is no dojo {name}.")
     return found

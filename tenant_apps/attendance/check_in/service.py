@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from tatami.clock import tenant_date
 from tatami.errors import Invalid
 from tenant_apps.attendance.check_in.codes import read_code
 from tenant_apps.attendance.check_in.queries import facts_for_scans
@@ -33,7 +34,6 @@ from tenant_apps.attendance.check_in.types import (
     ScanResponse,
 )
 from tenant_apps.attendance.errors import NonceReused, SessionFull
-from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.dojo.models import CardPolicy
 
 OLDEST_SCAN: Final = timedelta(hours=72)
@@ -129,7 +129,7 @@ def _respond(
     now: datetime,
 ) -> list[tuple[ScanDecision, ScanResponse]]:
     """Return the response to each decision. Of several scans with one key, the first is `recorded`."""
-    today = dojo_today(now)
+    today = tenant_date(now)
     outcomes: list[tuple[ScanDecision, ScanResponse]] = []
     reported: set[AttendanceKey] = set()
     for decision in decisions:

@@ -14,10 +14,10 @@ from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec
 from tatami.api.renderers import CsvRenderer, JsonRenderer
 from tatami.api.views import ApiView
+from tatami.clock import tenant_date
 from tatami.errors import Invalid
 from tenant_apps.attendance import reports
 from tenant_apps.attendance.reports import DATE_GROUPS, GROUPS, Period
-from tenant_apps.dojo.dates import dojo_today
 
 DEFAULT_PERIOD_DAYS: Final = 30
 MAX_PERIOD_DAYS: Final = 1100
@@ -205,7 +205,7 @@ class Absentees(Report):
         is_number = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ABSENCE_DAYS))
         if not is_number or not 1 <= int(text) <= MAX_ABSENCE_DAYS:
             raise Invalid.field("days", f"This must be a whole number from 1 to {MAX_ABSENCE_DAYS}.")
-        today = dojo_today(request.now)
+        today = tenant_date(request.now)
         rows = reports.absentees(days=int(text), today=today)
         return self.respond("absentees", rows, days=int(text), as_of=today)
 
@@ -239,7 +239,7 @@ class RanksReport(Report):
     }
 
     def get(self, request: Any) -> Response:
-        today = dojo_today(request.now)
+        today = tenant_date(request.now)
         return self.respond("ranks", reports.ranks(today=today), as_of=today)
 
 
@@ -287,7 +287,7 @@ class ExpectedAttendance(Report):
 
     def get(self, request: Any) -> Response:
         period = read_period(request)
-        rows = reports.expected_attendance(period, today=dojo_today(request.now), now=request.now)
+        rows = reports.expected_attendance(period, today=tenant_date(request.now), now=request.now)
         return self.respond("expected-attendance", rows, **_period_data(period))
 
 
@@ -298,7 +298,7 @@ def read_period(request: Any) -> Period:
     than `MAX_PERIOD_DAYS` days.
     """
     query = request.query_params
-    until = _read_bound("to", query["to"]) if "to" in query else dojo_today(request.now)
+    until = _read_bound("to", query["to"]) if "to" in query else tenant_date(request.now)
     try:
         last_day = Period(until, until).last_day
         since = (

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from django.db.models import QuerySet
 
-from tatami.tenancy.addresses import origin
+from tatami.tenancy.hosts import origin
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.dojo.logo_storage import stored_logo
 from tenant_apps.dojo.models import DojoSettings

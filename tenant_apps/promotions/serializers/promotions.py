@@ -9,7 +9,7 @@ from rest_framework import serializers
 from tatami.api.fields import ReferenceField, SingleLineField
 from tatami.api.permissions import visible_to
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
-from tenant_apps.dojo.dates import dojo_today
+from tatami.clock import tenant_date
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.promotions.models import Decision
 from tenant_apps.promotions.responses import CriterionSerializer
@@ -29,7 +29,7 @@ def visible_students(request: Any) -> StudentQuerySet:
 
 def refuse_future_award(field: str, day: date, request: Any) -> None:
     """Raise a `ValidationError` for `field` if `day` is after today in the dojo. A reason does not change this."""
-    if day > dojo_today(request.now):
+    if day > tenant_date(request.now):
         raise serializers.ValidationError({field: ["A rank cannot be awarded before its day has come."]})
 
 

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from tatami.api.filters import one_of, yes_or_no
 from tatami.api.responses import accepted
 from tatami.api.views import ApiView, Detail, Listing, get_or_404
-from tenant_apps.dojo.dates import dojo_today
+from tatami.clock import tenant_date
 from tenant_apps.promotions import batches, openapi
 from tenant_apps.promotions.models import Batch, BatchItem, Decision, count_items
 from tenant_apps.promotions.serializers.batches import (
@@ -43,7 +43,7 @@ class Batches(ItemCountsMixin, Listing):
         serializer = NewBatchSerializer(data=request.data, context={"request": request})
         serializer.is_valid(raise_exception=True)
         asked = serializer.validated_data
-        as_of = asked.get("as_of", dojo_today(request.now))
+        as_of = asked.get("as_of", tenant_date(request.now))
         if "students" in asked:
             students = [one.pk for one in asked["students"] if one.status != Status.TRIAL]
         else:

@@ -8,7 +8,7 @@ from tatami.api.filters import by_id, on_or_after, on_or_before, one_of
 from tatami.api.permissions import visible_to
 from tatami.api.responses import created
 from tatami.api.views import ApiView, Listing, get_or_404
-from tenant_apps.dojo.dates import dojo_today
+from tatami.clock import tenant_date
 from tenant_apps.promotions import awards, openapi
 from tenant_apps.promotions.check import Check
 from tenant_apps.promotions.models import Decision
@@ -41,7 +41,7 @@ class CheckPromotions(ApiView):
         )
         check = Check(
             students=list(students),
-            as_of=asked.get("as_of", dojo_today(request.now)),
+            as_of=asked.get("as_of", tenant_date(request.now)),
             system=asked.get("rank_system") or (target.system if target else None),
             target=target,
         )
@@ -62,7 +62,7 @@ class Promotions(ApiView):
         student = asked["student"].pk
         event = awards.award(
             nomination=awards.Nomination(student, asked["target_rank"], asked.get("override_reason", "")),
-            effective_on=asked.get("effective_on", dojo_today(request.now)),
+            effective_on=asked.get("effective_on", tenant_date(request.now)),
             by=request.user,
         )
         return created(RankEventSerializer(event).data, "student-rank-events", student_id=student)

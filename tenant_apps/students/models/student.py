@@ -7,9 +7,9 @@ from django.db import models
 from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 
 from shared_apps.accounts.models import User
+from tatami.clock import tenant_date
 from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
 from tatami.text import normalise
-from tenant_apps.dojo.dates import dojo_today
 
 ERASED_NAME = "Erased student"
 
@@ -46,7 +46,7 @@ class StudentQuerySet(ArchivableQuerySet["Student"]):
 
     def promotable(self, on: date | None = None) -> Self:
         """Return the students that a check covers by default: active on a local date (default: today in the dojo)."""
-        return self.live().alias(today=status_on(on or dojo_today())).filter(today=Status.ACTIVE)
+        return self.live().alias(today=status_on(on or tenant_date())).filter(today=Status.ACTIVE)
 
 
 class StudentManager(models.Manager.from_queryset(StudentQuerySet)):  # type: ignore[misc]

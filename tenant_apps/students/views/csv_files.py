@@ -20,9 +20,9 @@ from tatami.api.request import ApiRequest
 from tatami.api.responses import streaming_response
 from tatami.api.serializers import StrictSerializer
 from tatami.api.views import ApiView, Listing
+from tatami.clock import tenant_date
 from tatami.errors import Invalid
 from tatami.tenancy.scope import current_tenant
-from tenant_apps.dojo.dates import dojo_today
 from tenant_apps.students import openapi
 from tenant_apps.students.csv.export import StudentExport
 from tenant_apps.students.csv.imports import import_facts, import_rank_events, import_students
@@ -125,7 +125,7 @@ class StudentImport(Import):
             import_students(
                 self.content(),
                 by=request.user,  # type: ignore[arg-type]
-                today=dojo_today(request.now),
+                today=tenant_date(request.now),
                 now=request.now,
                 dry_run=self.flag("dry_run"),
                 allow_duplicates=self.flag("allow_duplicates"),
@@ -191,13 +191,13 @@ class StudentCsv(Listing):
         return (
             rows
             if getattr(self, "swagger_fake_view", False)
-            else rows.with_status(dojo_today(self.request.now))
+            else rows.with_status(tenant_date(self.request.now))
         )
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BYTE})
     def get(self, request: ApiRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
         ids = list(self.filter_queryset(self.get_queryset()).values_list("pk", flat=True))
-        export = StudentExport(ids, tenant=current_tenant(), as_of=dojo_today(request.now))
+        export = StudentExport(ids, tenant=current_tenant(), as_of=tenant_date(request.now))
         return streaming_response(
             export.chunks(),
             content_type="text/csv; charset=utf-8",

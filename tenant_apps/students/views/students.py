@@ -9,7 +9,7 @@ from rest_framework.serializers import BaseSerializer
 
 from tatami.api.filters import by_text, one_of
 from tatami.api.views import Collection, Listing, Resource
-from tenant_apps.dojo.dates import dojo_today
+from tatami.clock import tenant_date
 from tenant_apps.students import openapi, services
 from tenant_apps.students.models import Guardian, Status, Student
 from tenant_apps.students.serializers import GuardianRowSerializer, StudentSerializer
@@ -23,7 +23,7 @@ class WithRanks:
     @property
     def today(self) -> date:
         """The local date in the dojo at the time of the request."""
-        return dojo_today(self.request.now)
+        return tenant_date(self.request.now)
 
     def get_queryset(self) -> QuerySet[Student]:
         rows = super().get_queryset()  # type: ignore[misc]

@@ -13,7 +13,7 @@ from tatami.tenancy.scope import platform_scope
 from tests.tatami.api import sample_site, sample_users_site
 
 MIDDLEWARE = [
-    "tatami.observability.RequestContext",
+    "tatami.observability.RequestLogMiddleware",
     "tatami.api.exception_mapping.ErrorMiddleware",
     "tatami.api.health.HealthMiddleware",
     "tatami.api.input_middleware.InputMiddleware",

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from tatami.jobs import DONE, Job, JobRun
 from tatami.metrics import serve_metrics
 from tatami.tenancy.scope import TenantScope, tenant_scope
-from tatami.work import DONE, Job, Turn
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.now import NOW
 
@@ -21,7 +21,7 @@ SAMPLE = re.compile(r"^(?P<name>\w+)(?:\{(?P<labels>[^}]*)\})? (?P<value>\S+)$",
 @pytest.fixture
 def waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three jobs are due. (The thread that serves metrics cannot see rows of the test's transaction.)"""
-    monkeypatch.setattr("shared_apps.tenants.directory.number_waiting", lambda: 3)
+    monkeypatch.setattr("shared_apps.tenants.tenant_registry.count_overdue_jobs", lambda: 3)
 
 
 @pytest.fixture
@@ -88,14 +88,14 @@ def test_the_duration_of_requests_is_measured(port: int, dojo: Dojo) -> None:
 
 
 def test_jobs_are_counted_by_outcome(port: int, tenant: TenantScope) -> None:
-    def fails(_: Turn) -> str | None:
+    def fails(_: JobRun) -> str | None:
         raise LookupError
 
     before = scrape(port)
     with tenant_scope(tenant):
-        assert Job("sample.done", lambda _: DONE)(Turn(now=NOW)) is DONE
+        assert Job("sample.done", lambda _: DONE)(JobRun(now=NOW)) is DONE
         with pytest.raises(LookupError):
-            Job("sample.failed", fails)(Turn(now=NOW))
+            Job("sample.failed", fails)(JobRun(now=NOW))
     assert increases(port, before) == {
         labels(job="sample.done", outcome="done"): 1,
         labels(job="sample.failed", outcome="failed"): 1,

@@ -7,7 +7,12 @@ import pytest
 import structlog
 from django.test import Client
 
-from tatami.observability import bound_task, current_request_id, logging_configuration, withhold_row_values
+from tatami.observability import (
+    current_request_id,
+    logging_configuration,
+    redact_row_values,
+    task_log_context,
+)
 from tatami.tenancy.scope import TenantScope, tenant_scope
 
 
@@ -71,7 +76,7 @@ def test_the_lines_of_a_task_have_its_name_its_dojo_and_the_causing_request(
     site: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     tenant = uuid4()
-    with bound_task("promotions.run", "t-1", tenant, "r-1"), caplog.at_level(logging.INFO):
+    with task_log_context("promotions.run", "t-1", tenant, "r-1"), caplog.at_level(logging.INFO):
         structlog.get_logger("tatami.test").info("working")
         assert current_request_id() == "r-1"
     assert "task" not in structlog.contextvars.get_contextvars()
@@ -99,7 +104,7 @@ def test_lines_of_all_loggers_are_json_objects(site: Any, logger: str) -> None:
 def test_values_of_rows_are_removed_from_the_log() -> None:
     detail = "DETAIL:  Key (email)=(mary@dojo.example) already exists."
     exception = f"IntegrityError: duplicate\n{detail}\n\nThe above exception"
-    event = withhold_row_values(None, "error", {"event": "x", "exception": exception})
+    event = redact_row_values(None, "error", {"event": "x", "exception": exception})
     assert event["exception"] == "IntegrityError: duplicate\nDETAIL: (withheld)\n\nThe above exception"
 
 

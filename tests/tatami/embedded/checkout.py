@@ -1,6 +1,6 @@
-"""A checkout with the real servers and supervisor, and an application of a few lines in the place of ours.
+"""A checkout with the real servers and supervisor, and an application of a few lines instead of ours.
 
-Started as processes, as a person does: what is tested is what the terminal sees. It needs no Django.
+The tests start its commands as processes and assert on their output. It needs no Django.
 """
 
 import json
@@ -20,7 +20,7 @@ import psutil
 
 import tatami.embedded
 
-GIVEN_BY_MAKE_TEST = (
+SET_BY_MAKE_TEST = (
     *("DATABASE_URL", "OWNER_DATABASE_URL", "ADMIN_DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"),
     *("JWT_SECRET", "TATAMI_DATA", "TATAMI_EPHEMERAL", "TATAMI_SUPERADMIN_PASSWORD", "PORT"),
 )
@@ -50,14 +50,14 @@ SETTINGS = "SECRET_KEY = 'for the demonstration only'\nUSE_TZ = True\n"
 
 @dataclass
 class Checkout:
-    """A folder like ours, with commands to run in it."""
+    """A folder that looks like our checkout, with methods to run commands in it."""
 
     root: Path
     started: list["subprocess.Popen[str]"] = field(default_factory=list)
 
     @classmethod
     def make(cls, root: Path) -> "Checkout":
-        """Lay out the folder: our code for the servers, and the small application."""
+        """Create the folder: our code for the servers, and the small application."""
         kernel = root / "platform" / "tatami"
         shutil.copytree(Path(tatami.embedded.__file__).parent, kernel / "embedded")
         (kernel / "__init__.py").touch()
@@ -72,12 +72,12 @@ class Checkout:
 
     @property
     def data(self) -> Path:
-        """Where it keeps what it keeps."""
+        """The data folder."""
         return self.root / ".tatami"
 
     def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
-        """Start `python -m tatami.embedded …` with its input and output in our hands."""
-        inherited = {name: value for name, value in os.environ.items() if name not in GIVEN_BY_MAKE_TEST}
+        """Start `python -m tatami.embedded …` with pipes for its input and output."""
+        inherited = {name: value for name, value in os.environ.items() if name not in SET_BY_MAKE_TEST}
         process = subprocess.Popen(
             [sys.executable, "-m", "tatami.embedded", *arguments],
             cwd=self.root,
@@ -91,38 +91,38 @@ class Checkout:
         return process
 
     def finish(self, *arguments: str, **environment: str) -> tuple[int, str]:
-        """Run to the end and return the exit code and all that was said."""
+        """Run until it exits; return the exit code and the output."""
         process = self.start(*arguments, **environment)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=120)
         return process.returncode, output
 
     @contextmanager
     def servers(self, **environment: str) -> Iterator[dict[str, str]]:
-        """Hold the servers open for the body, and yield the environment that a command finds."""
+        """Run the servers until the end of the block; yield the environment of a command."""
         wait = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
         process = self.start("exec", "--", sys.executable, "-c", wait, **environment)
         assert process.stdout
         line = process.stdout.readline()
         assert line.startswith("{"), line + process.stdout.read()
         yield json.loads(line)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
         assert process.returncode == 0
 
     def record(self) -> dict[str, Any]:
-        """Return what the supervisor wrote down about itself."""
+        """Return the supervisor's record of its processes."""
         content: dict[str, Any] = json.loads((self.data / "running.json").read_text())
         return content
 
     def processes(self) -> list[psutil.Process]:
-        """Return every process that works in this checkout, or for it."""
+        """Return every process whose working directory is in this checkout."""
         return [process for process in psutil.process_iter() if _works_below(process, self.root)]
 
     def end(self) -> None:
-        """Leave nothing running, however the test ended."""
+        """Stop everything, whatever the result of the test."""
         for process in self.started:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-                process.communicate(timeout=30)
+                process.communicate(timeout=120)
             for pipe in (process.stdin, process.stdout):
                 if pipe:
                     pipe.close()
@@ -135,11 +135,11 @@ def _works_below(process: psutil.Process, root: Path) -> bool:
         return False
 
 
-def eventually(true: Callable[[], bool], within: float = 20.0) -> bool:
-    """Wait for something to come true; say whether it did."""
-    give_up = time.monotonic() + within
+def eventually(true: Callable[[], bool], within: float = 60.0) -> bool:
+    """Wait until `true` returns True; return whether it did in time."""
+    deadline = time.monotonic() + within
     while not true():
-        if time.monotonic() > give_up:
+        if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
     return True

@@ -1,4 +1,4 @@
-"""The two logins: what each may do, and that making them again puts things in order."""
+"""The two logins: their privileges, and that creating them again resets the privileges."""
 
 from collections.abc import Iterator
 
@@ -11,13 +11,13 @@ from tatami.embedded.logins import DatabaseUrls, create_database, create_logins,
 
 @pytest.fixture
 def urls(servers: dict[str, str]) -> Iterator[DatabaseUrls]:
-    """A database of the test's own, made by the code under test."""
+    """A database for one test, created by the code under test."""
     admin = servers["ADMIN_DATABASE_URL"]
     yield create_logins(admin, database="a dojo's", app_password="a/p@p", owner_password="o:w?n")
     drop_database(admin, "a dojo's")
 
 
-def test_neither_login_is_above_the_rules(servers: dict[str, str], urls: DatabaseUrls) -> None:
+def test_neither_login_has_special_attributes(servers: dict[str, str], urls: DatabaseUrls) -> None:
     with psycopg.connect(servers["ADMIN_DATABASE_URL"]) as connection:
         roles = connection.execute(
             "SELECT rolname, rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication "
@@ -31,7 +31,7 @@ def test_neither_login_is_above_the_rules(servers: dict[str, str], urls: Databas
     assert members == (0,)
 
 
-def test_the_app_finds_nothing_and_may_make_nothing(urls: DatabaseUrls) -> None:
+def test_the_app_login_sees_nothing_and_can_create_nothing(urls: DatabaseUrls) -> None:
     with psycopg.connect(urls.app, autocommit=True) as connection:
         assert connection.execute("SHOW search_path").fetchone() == ('""',)
         assert connection.execute("SHOW timezone").fetchone() == ("UTC",)
@@ -58,7 +58,7 @@ def test_the_owner_owns_the_database_and_its_public_schema(urls: DatabaseUrls) -
         connection.execute("SELECT * FROM public.b")
 
 
-def test_making_them_again_keeps_the_data_and_takes_back_what_was_granted(
+def test_creating_them_again_keeps_the_data_and_revokes_grants(
     servers: dict[str, str], urls: DatabaseUrls
 ) -> None:
     admin = servers["ADMIN_DATABASE_URL"]
@@ -69,13 +69,13 @@ def test_making_them_again_keeps_the_data_and_takes_back_what_was_granted(
         connection.execute('GRANT CREATE ON DATABASE "a dojo\'s" TO tatami_app, PUBLIC')
     again = create_logins(admin, database="a dojo's", app_password="a/p@p", owner_password="o:w?n")
     assert again == urls
-    test_neither_login_is_above_the_rules(servers, urls)
-    test_the_app_finds_nothing_and_may_make_nothing(urls)
+    test_neither_login_has_special_attributes(servers, urls)
+    test_the_app_login_sees_nothing_and_can_create_nothing(urls)
     with psycopg.connect(urls.owner) as connection:
         assert connection.execute("SELECT i FROM public.kept").fetchone() == (1,)
 
 
-def test_a_database_made_anew_is_empty(servers: dict[str, str], urls: DatabaseUrls) -> None:
+def test_a_recreated_database_is_empty(servers: dict[str, str], urls: DatabaseUrls) -> None:
     with psycopg.connect(urls.owner) as connection:
         connection.execute("CREATE TABLE public.gone (i int)")
     create_database(servers["ADMIN_DATABASE_URL"], "a dojo's", recreate=True)
@@ -83,6 +83,6 @@ def test_a_database_made_anew_is_empty(servers: dict[str, str], urls: DatabaseUr
         assert connection.execute("SELECT to_regclass('public.gone')").fetchone() == (None,)
 
 
-def test_a_server_on_the_network_has_an_ordinary_url() -> None:
+def test_the_url_of_a_server_on_the_network_has_host_and_port() -> None:
     url = database_url("host=db.internal port=6432", user="tatami_app", password="p@ss/w", database="dojos")
     assert url == "postgresql://tatami_app:p%40ss%2Fw@db.internal:6432/dojos"

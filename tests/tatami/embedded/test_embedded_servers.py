@@ -1,4 +1,4 @@
-"""`python -m tatami.embedded exec`: the servers, who may use them, and where they keep what they keep."""
+"""`python -m tatami.embedded exec`: the servers, access to them, and their data."""
 
 import json
 import os
@@ -14,11 +14,11 @@ import psycopg
 import pytest
 import redis
 
-from tatami.embedded.account import Account, is_reachable
-from tatami.embedded.data_folder import claimed
+from tatami.embedded.data_folder import locked_data_folder
 from tatami.embedded.files import LONGEST_SOCKET_PATH
-from tatami.embedded.leftovers import Leftover
-from tatami.embedded.postgres import postgres
+from tatami.embedded.postgres import run_postgres
+from tatami.embedded.stale_processes import RecordedProcess
+from tatami.embedded.unprivileged_user import UnprivilegedUser, is_reachable
 from tatami.embedded.valkey import broker_url
 from tests.tatami.embedded.checkout import Checkout, eventually
 
@@ -36,7 +36,7 @@ def socket_folder(url: str) -> Path:
     return Path(parse_qs(urlsplit(url).query)["host"][0])
 
 
-def test_a_deep_path_with_spaces_has_sockets_of_its_own_elsewhere(servers: dict[str, str]) -> None:
+def test_sockets_are_elsewhere_if_the_data_folder_has_a_long_path(servers: dict[str, str]) -> None:
     assert len(os.fsencode(servers["TATAMI_DATA"])) > LONGEST_SOCKET_PATH
     with psycopg.connect(servers["DATABASE_URL"]) as connection:
         assert connection.info.server_version >= 180_000
@@ -47,7 +47,7 @@ def test_a_deep_path_with_spaces_has_sockets_of_its_own_elsewhere(servers: dict[
         assert valkey.config_get("port") == {"port": "0"}
 
 
-def test_only_we_may_enter_the_folders_of_sockets_and_data(servers: dict[str, str]) -> None:
+def test_folders_and_secrets_are_private(servers: dict[str, str]) -> None:
     sockets = [socket_folder(servers["DATABASE_URL"]), Path(urlsplit(servers["REDIS_URL"]).path).parent]
     data = Path(servers["TATAMI_DATA"])
     for folder in (*sockets, data / "postgres", data / "valkey", data / "logs"):
@@ -58,29 +58,27 @@ def test_only_we_may_enter_the_folders_of_sockets_and_data(servers: dict[str, st
 
 @pytest.mark.parametrize("login", ["postgres", "tatami_owner", "tatami_app"])
 @pytest.mark.parametrize("password", ["", "postgres", "tatami"])
-def test_a_stranger_without_the_password_cannot_log_in(
-    servers: dict[str, str], login: str, password: str
-) -> None:
+def test_nothing_logs_in_without_the_password(servers: dict[str, str], login: str, password: str) -> None:
     folder = socket_folder(servers["DATABASE_URL"])
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect(host=str(folder), user=login, password=password, dbname="postgres")
 
 
-def test_a_second_start_finds_the_same_data_and_the_same_secrets(checkout: Checkout) -> None:
-    assert checkout.finish("exec", "--", sys.executable, "-c", COUNT) == (0, "1\n1\n")
-    secrets = (checkout.data / "secrets.json").read_text()
-    assert checkout.finish("exec", "--", sys.executable, "-c", COUNT) == (0, "2\n2\n")
-    assert (checkout.data / "secrets.json").read_text() == secrets
-    assert not checkout.processes()
-    assert not (checkout.data / "running.json").exists()
+def test_a_second_start_has_the_same_data_and_secrets(empty_checkout: Checkout) -> None:
+    assert empty_checkout.finish("exec", "--", sys.executable, "-c", COUNT) == (0, "1\n1\n")
+    secrets = (empty_checkout.data / "secrets.json").read_text()
+    assert empty_checkout.finish("exec", "--", sys.executable, "-c", COUNT) == (0, "2\n2\n")
+    assert (empty_checkout.data / "secrets.json").read_text() == secrets
+    assert not empty_checkout.processes()
+    assert not (empty_checkout.data / "running.json").exists()
 
 
-def test_the_command_s_exit_code_is_ours(checkout: Checkout) -> None:
+def test_the_exit_code_is_that_of_the_command(checkout: Checkout) -> None:
     code, _ = checkout.finish("exec", "--", sys.executable, "-c", "raise SystemExit(7)", TATAMI_EPHEMERAL="1")
     assert code == 7
 
 
-def test_a_command_joins_the_servers_that_run_and_is_no_superuser_there(checkout: Checkout) -> None:
+def test_a_second_command_uses_the_running_servers_without_the_superuser(checkout: Checkout) -> None:
     with checkout.servers() as first:
         code, output = checkout.finish(
             "exec", "--", sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"
@@ -92,7 +90,7 @@ def test_a_command_joins_the_servers_that_run_and_is_no_superuser_there(checkout
     assert "ADMIN_DATABASE_URL" not in joined
 
 
-def test_two_test_runs_in_one_checkout_do_not_meet(checkout: Checkout) -> None:
+def test_two_test_runs_in_one_checkout_have_their_own_servers(checkout: Checkout) -> None:
     with (
         checkout.servers(TATAMI_EPHEMERAL="1") as first,
         checkout.servers(TATAMI_EPHEMERAL="1") as second,
@@ -101,7 +99,7 @@ def test_two_test_runs_in_one_checkout_do_not_meet(checkout: Checkout) -> None:
         assert first["DATABASE_URL"] != second["DATABASE_URL"]
 
 
-def test_data_that_is_damaged_is_said_with_the_end_of_the_server_s_log(checkout: Checkout) -> None:
+def test_damaged_data_is_reported_with_the_end_of_the_servers_log(checkout: Checkout) -> None:
     assert checkout.finish("exec", "--", "true")[0] == 0
     (checkout.data / "postgres" / "PG_VERSION").write_text("9.6\n")
     code, output = checkout.finish("exec", "--", "true")
@@ -112,46 +110,51 @@ def test_data_that_is_damaged_is_said_with_the_end_of_the_server_s_log(checkout:
     assert not checkout.processes()
 
 
-def test_a_database_without_its_owner_is_refused(checkout: Checkout) -> None:
-    code, output = checkout.finish("exec", "--", "true", DATABASE_URL="postgresql://app@localhost/tatami")
+def test_a_database_url_without_the_owners_is_refused(empty_checkout: Checkout) -> None:
+    code, output = empty_checkout.finish(
+        "exec", "--", "true", DATABASE_URL="postgresql://app@localhost/tatami"
+    )
     assert (code, "belong together" in output) == (1, True)
 
 
-def test_servers_that_are_given_are_used_and_none_is_started(checkout: Checkout) -> None:
-    given = {
+def test_external_servers_are_used_and_none_is_started(empty_checkout: Checkout) -> None:
+    external = {
         "DATABASE_URL": "postgresql://app@localhost/dojos",
         "OWNER_DATABASE_URL": "postgresql://owner@localhost/dojos",
         "REDIS_URL": "redis://localhost:6379/3",
     }
-    with checkout.servers(**given) as environment:
-        assert given.items() <= environment.items()
-        assert environment["CELERY_BROKER_URL"] == given["REDIS_URL"]
+    with empty_checkout.servers(**external) as environment:
+        assert external.items() <= environment.items()
+        assert environment["CELERY_BROKER_URL"] == external["REDIS_URL"]
         assert "ADMIN_DATABASE_URL" not in environment
-        assert checkout.record()["children"] == []
+        assert empty_checkout.record()["children"] == []
 
 
-def test_a_broker_on_a_socket_has_kombu_s_address() -> None:
+def test_the_broker_url_of_a_socket_has_the_scheme_of_kombu() -> None:
     assert broker_url("unix:///tmp/t/v.sock?db=0") == "redis+socket:///tmp/t/v.sock?virtual_host=0"
     assert broker_url("redis://localhost:6379/3") == "redis://localhost:6379/3"
 
 
-def test_a_process_that_was_given_an_old_pid_is_not_ours_to_end() -> None:
-    assert Leftover("web", os.getpid(), created=1.0).processes() == []
+def test_a_process_with_a_reused_pid_is_not_stopped() -> None:
+    assert RecordedProcess("web", os.getpid(), created=1.0).processes() == []
 
 
-def test_an_account_is_kept_out_by_one_closed_folder(tmp_path: Path) -> None:
+def test_a_user_cannot_reach_a_path_below_a_closed_folder(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     inner = tmp_path / "outer" / "inner"
     inner.mkdir(parents=True)
-    stranger = Account(uid=65_533, gid=65_533)
+    stranger = UnprivilegedUser(uid=65_533, gid=65_533)
     assert is_reachable(inner, stranger) == is_reachable(tmp_path, stranger)
     inner.parent.chmod(0o700)
     assert not is_reachable(inner, stranger)
 
 
-def test_postgresql_comes_back_although_a_backend_was_busy(tmp_path: Path) -> None:
-    """A backend at its work does not notice that its postmaster was killed, and keeps the next one from starting."""
-    with claimed(tmp_path / "data") as claim, postgres(claim, durable=False) as (child, conninfo):
+def test_postgresql_restarts_although_a_backend_is_busy(tmp_path: Path) -> None:
+    """A busy backend does not notice that its postmaster was killed, and prevents the next one from starting."""
+    with (
+        locked_data_folder(tmp_path / "data") as data_folder,
+        run_postgres(data_folder, durable=False) as (child, conninfo),
+    ):
 
         def be_busy() -> None:
             with suppress(psycopg.OperationalError), psycopg.connect(conninfo) as connection:

@@ -13,21 +13,22 @@ from shared_apps.tenants import lifecycle
 from shared_apps.tenants.models import Domain, RoutingEpoch, Tenant
 from tatami.errors import TenantNotFound, TenantSuspended
 from tatami.tenancy import hosts
-from tatami.tenancy.directory import directory
 from tatami.tenancy.hosts import HostResolver
 from tatami.tenancy.scope import PLATFORM, TenantScope, platform_scope
+from tatami.tenancy.tenant_registry import tenant_registry
 from tests.support.clients import Caller, Dojo
-from tests.support.committed_dojos import at_once, raise_first
 from tests.support.now import NOW
+from tests.support.races import raise_first_error, run_concurrently
 
 
 @dataclass
 class Process:
-    """A process of its own: a resolver on the real tables, whose time passes when we say so."""
+    """A process with its own resolver on the real tables. The test sets its time."""
 
     seconds: float = 0.0
     asked: list[str] = field(default_factory=list)
     epochs_read: int = 0
+    cache_size: int = hosts.HOST_CACHE_SIZE
 
     def __post_init__(self) -> None:
         self.resolver = HostResolver(
@@ -35,15 +36,16 @@ class Process:
             find_tenant=self.find_tenant,
             read_epoch=self.read_epoch,
             monotonic=lambda: self.seconds,
+            cache_size=self.cache_size,
         )
 
     def find_tenant(self, host: str) -> TenantScope | None:
         self.asked.append(host)
-        return directory().find_tenant(host)
+        return tenant_registry().find_tenant(host)
 
     def read_epoch(self) -> int:
         self.epochs_read += 1
-        return directory().read_epoch()
+        return tenant_registry().read_epoch()
 
     def answer(self, host: str) -> str:
         """Return the schema that `host` leads to, or the code of the refusal."""
@@ -63,22 +65,20 @@ def change_status(tenant: TenantScope, status: str) -> None:
         lifecycle.change_tenant(tenant=Tenant.objects.get(pk=tenant.tenant_id), now=NOW, status=status)
 
 
-# --- which host is meant ------------------------------------------------------------------------------------
+# --- host names ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "host",
     ["aiki.localhost", "AIKI.LocalHost", "aiki.localhost.", "aiki.localhost:8000", "AIKI.localhost.:443"],
 )
-def test_a_dojos_host_is_known_however_it_is_written(
-    process: Process, tenant: TenantScope, host: str
-) -> None:
+def test_a_dojos_host_is_found_in_every_spelling(process: Process, tenant: TenantScope, host: str) -> None:
     assert process.answer(host) == tenant.schema_name
     assert process.asked == ["aiki.localhost"]
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "localhost.", "localhost:8000"])
-def test_the_platforms_host_is_known_without_asking(process: Process, host: str) -> None:
+def test_the_platforms_host_needs_no_query(process: Process, host: str) -> None:
     assert process.resolver.resolve(host) == PLATFORM
     assert process.asked == []
     assert process.epochs_read == 0
@@ -107,7 +107,7 @@ def test_the_platforms_host_is_known_without_asking(process: Process, host: str)
         "aiki_localhost",
     ],
 )
-def test_any_other_host_is_nobodys(process: Process, host: str) -> None:
+def test_any_other_host_is_not_found(process: Process, host: str) -> None:
     assert process.answer(host) == "tenant_not_found"
 
 
@@ -133,7 +133,7 @@ def test_any_other_host_is_nobodys(process: Process, host: str) -> None:
         "' OR 1=1 --",
     ],
 )
-def test_what_is_no_host_name_is_nobodys_without_asking(process: Process, host: str) -> None:
+def test_a_malformed_host_is_not_found_without_a_query(process: Process, host: str) -> None:
     assert process.answer(host) == "tenant_not_found"
     assert process.asked == []
 
@@ -157,20 +157,20 @@ def test_the_host_header_leads_to_the_dojo(tenant: TenantScope, now: Any, host: 
 
 
 @pytest.mark.parametrize("host", STRANGE_HEADERS)
-def test_a_strange_host_header_is_404_in_the_envelope(db: None, host: str) -> None:
+def test_an_unknown_host_header_is_404_in_the_error_envelope(db: None, host: str) -> None:
     answer = Client(raise_request_exception=False).get("/me", headers={"Host": host})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "tenant_not_found")
     assert answer.headers["Content-Type"] == "application/json"
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-Host", "Forwarded", "X-Host", "X-Original-Host"])
-def test_a_header_that_a_proxy_would_send_is_not_believed(dojo: Dojo, other_dojo: Dojo, header: str) -> None:
+def test_headers_of_a_proxy_are_ignored(dojo: Dojo, other_dojo: Dojo, header: str) -> None:
     value = f"host={other_dojo.host}" if header == "Forwarded" else other_dojo.host
     answer = dojo.admin.get("/me", **{header.replace("-", "_"): value})
     assert answer.json()["tenant"]["slug"] == "aiki"
 
 
-def test_a_domain_that_nobody_verified_leads_nowhere(process: Process, tenant: TenantScope) -> None:
+def test_an_unverified_domain_is_not_found(process: Process, tenant: TenantScope) -> None:
     with platform_scope():
         Domain.objects.create(
             tenant_id=tenant.tenant_id, domain="dojo.example.com", is_primary=False, verified_at=None
@@ -178,7 +178,7 @@ def test_a_domain_that_nobody_verified_leads_nowhere(process: Process, tenant: T
     assert process.answer("dojo.example.com") == "tenant_not_found"
 
 
-def test_a_domain_that_was_verified_leads_to_its_dojo(process: Process, tenant: TenantScope) -> None:
+def test_a_verified_domain_leads_to_its_dojo(process: Process, tenant: TenantScope) -> None:
     with platform_scope():
         Domain.objects.create(
             tenant_id=tenant.tenant_id, domain="dojo.example.com", is_primary=False, verified_at=NOW
@@ -186,7 +186,7 @@ def test_a_domain_that_was_verified_leads_to_its_dojo(process: Process, tenant: 
     assert process.answer("dojo.example.com") == tenant.schema_name
 
 
-# --- what may be served -------------------------------------------------------------------------------------
+# --- status -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_dojo_is_served_by_its_status(tenant: TenantScope, status: str, answer
     assert (response.status_code, response.json()["error"]["code"]) == answer
 
 
-def test_a_suspension_is_seen_by_another_process_within_half_a_second(
+def test_another_process_sees_a_suspension_within_half_a_second(
     process: Process, tenant: TenantScope
 ) -> None:
     assert process.answer("aiki.localhost") == tenant.schema_name
@@ -226,9 +226,7 @@ def test_a_dojo_that_is_resumed_is_served_again_within_half_a_second(
     assert process.answer("aiki.localhost") == tenant.schema_name
 
 
-def test_a_host_that_was_unknown_is_found_within_half_a_second_of_being_added(
-    process: Process, tenant: TenantScope
-) -> None:
+def test_a_new_host_is_found_within_half_a_second(process: Process, tenant: TenantScope) -> None:
     assert process.answer("late.localhost") == "tenant_not_found"
     with platform_scope():
         Domain.objects.create(
@@ -249,14 +247,14 @@ def test_a_host_that_was_unknown_is_found_within_half_a_second_of_being_added(
     ],
     ids=lambda change: "-".join(f"{key}-{value}" for key, value in change.items()),
 )
-def test_every_change_to_a_dojo_raises_the_epoch(tenant: TenantScope, change: dict[str, str]) -> None:
-    before = directory().read_epoch()
+def test_every_change_to_a_dojo_increments_the_epoch(tenant: TenantScope, change: dict[str, str]) -> None:
+    before = tenant_registry().read_epoch()
     with platform_scope():
         lifecycle.change_tenant(tenant=Tenant.objects.get(pk=tenant.tenant_id), now=NOW, **change)
-    assert directory().read_epoch() > before
+    assert tenant_registry().read_epoch() > before
 
 
-# --- what it costs ------------------------------------------------------------------------------------------
+# --- statements ---------------------------------------------------------------------------------------------
 
 
 def statements(call: Callable[[], Any]) -> int:
@@ -274,9 +272,7 @@ def test_a_host_is_looked_up_once(process: Process, host: str) -> None:
     assert process.asked == [host]
 
 
-def test_a_host_is_looked_up_once_more_when_the_epoch_has_moved(
-    process: Process, tenant: TenantScope
-) -> None:
+def test_a_host_is_looked_up_again_when_the_epoch_has_changed(process: Process, tenant: TenantScope) -> None:
     process.answer("aiki.localhost")
     with platform_scope():
         RoutingEpoch.advance()
@@ -285,30 +281,32 @@ def test_a_host_is_looked_up_once_more_when_the_epoch_has_moved(
     assert process.asked == ["aiki.localhost"] * 2
 
 
-def test_a_request_to_a_known_host_asks_nothing_about_it(dojo: Dojo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hosts, "EPOCH_IS_FRESH_FOR", 60.0)
+def test_a_request_to_a_cached_host_needs_no_query_about_it(
+    dojo: Dojo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts, "EPOCH_TTL_SECONDS", 60.0)
     dojo.anonymous.get("/me")
     with CaptureQueriesContext(connection) as captured:
         assert dojo.anonymous.get("/me").status_code == 401
     assert [query["sql"] for query in captured if "tenants_" in query["sql"]] == []
 
 
-def test_what_is_remembered_is_bounded_and_the_longest_unused_goes_first(
-    process: Process, monkeypatch: pytest.MonkeyPatch
+def test_the_cache_is_bounded_and_evicts_the_least_recently_used_host(
+    db: None,
 ) -> None:
-    monkeypatch.setattr(hosts, "REMEMBERED_HOSTS", 10)
+    process = Process(cache_size=10)
     process.answer("aiki.localhost")
     for number in range(30):
         process.answer(f"guess-{number}.localhost")
         process.answer("aiki.localhost")
-    assert len(process.resolver._known) == 10
+    assert len(process.resolver._cache) == 10
     assert process.asked.count("aiki.localhost") == 1
     process.answer("guess-0.localhost")
     assert process.asked.count("guess-0.localhost") == 2
 
 
-def test_an_answer_older_than_a_change_is_not_kept(process: Process, tenant: TenantScope) -> None:
-    """A thread reads the dojo, is held up, and another one sees the next epoch before the first can store it."""
+def test_a_result_older_than_a_change_is_not_cached(process: Process, tenant: TenantScope) -> None:
+    """Between reading and caching a dojo in one thread, another thread reads a newer epoch."""
     process.answer("kendo.localhost")
     plain = process.find_tenant
 
@@ -335,40 +333,40 @@ def test_threads_get_the_right_dojo(north: TenantScope, south: TenantScope) -> N
             assert process.answer("south.localhost") == south.schema_name
             assert process.answer(f"{threading.get_ident()}.localhost") == "tenant_not_found"
 
-    raise_first(at_once([ask] * 8))
+    raise_first_error(run_concurrently([ask] * 8))
 
 
-# --- when the database is away ------------------------------------------------------------------------------
+# --- database unavailable -----------------------------------------------------------------------------------
 
 
-def away(*_: Any) -> Any:
+def unavailable(*_: Any) -> Any:
     return psycopg.connect("host=/nowhere dbname=nothing")
 
 
-def test_not_knowing_is_not_the_same_as_not_found(process: Process) -> None:
-    process.resolver._find_tenant = away
+def test_a_database_error_is_not_reported_as_not_found(process: Process) -> None:
+    process.resolver._find_tenant = unavailable
     with pytest.raises(psycopg.OperationalError):
         process.resolver.resolve("aiki.localhost")
 
 
-def test_an_epoch_that_cannot_be_read_is_not_taken_for_an_old_one(process: Process) -> None:
+def test_an_unreadable_epoch_is_an_error(process: Process) -> None:
     process.answer("aiki.localhost")
-    process.resolver._read_epoch = away
+    process.resolver._read_epoch = unavailable
     process.seconds += 0.51
     with pytest.raises(psycopg.OperationalError):
         process.resolver.resolve("aiki.localhost")
 
 
-def test_a_fault_is_not_remembered(process: Process, tenant: TenantScope) -> None:
+def test_an_error_is_not_cached(process: Process, tenant: TenantScope) -> None:
     plain = process.resolver._find_tenant
-    process.resolver._find_tenant = away
+    process.resolver._find_tenant = unavailable
     with pytest.raises(psycopg.OperationalError):
         process.resolver.resolve("aiki.localhost")
     process.resolver._find_tenant = plain
     assert process.answer("aiki.localhost") == tenant.schema_name
 
 
-def test_a_request_is_503_while_the_database_is_away(
+def test_a_request_is_503_while_the_database_is_unavailable(
     north: TenantScope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(connection.settings_dict, "HOST", "/nowhere")

@@ -10,13 +10,13 @@ from psycopg.conninfo import make_conninfo
 
 from shared_apps.tenants.models import Tenant
 from tatami.postgresql.app.base import DatabaseWrapper
-from tatami.postgresql.logins import UnsafeLogin, refuse_unsafe_login
+from tatami.postgresql.login_check import UnsafeLogin, check_app_login
 from tatami.tenancy.scope import TenantScope, platform_scope
 from tests.support.clients import Platform
 from tests.support.now import NOW
 
 # What is done to the login → what it is refused for.
-POWERS = {
+PRIVILEGES = {
     "is a superuser": "ALTER ROLE {role} SUPERUSER",
     "bypasses row-level security": "ALTER ROLE {role} BYPASSRLS",
     "may replicate, past row-level security": "ALTER ROLE {role} REPLICATION",
@@ -51,28 +51,28 @@ def connected(login: str, database: str) -> psycopg.Connection[Any]:
     return psycopg.connect(conninfo, autocommit=True)
 
 
-def test_a_login_that_may_connect_and_no_more_is_let_in(login: str, database_name: str) -> None:
+def test_a_login_that_can_only_connect_is_accepted(login: str, database_name: str) -> None:
     with connected(login, database_name) as connection:
-        refuse_unsafe_login(connection)
+        check_app_login(connection)
 
 
-def test_the_apps_own_login_is_let_in(as_app: Any) -> None:
-    refuse_unsafe_login(as_app)
+def test_the_app_login_is_accepted(as_app: Any) -> None:
+    check_app_login(as_app)
 
 
-def test_the_owner_is_not_let_in_as_the_app(as_owner: Any) -> None:
+def test_the_owner_login_is_refused_as_app_login(as_owner: Any) -> None:
     with pytest.raises(UnsafeLogin, match="owns tables"):
-        refuse_unsafe_login(as_owner)
+        check_app_login(as_owner)
 
 
-@pytest.mark.parametrize("power", POWERS)
-def test_a_login_with_a_power_is_refused_by_its_name(
+@pytest.mark.parametrize("power", PRIVILEGES)
+def test_a_login_with_a_forbidden_privilege_is_refused(
     superuser: Any, login: str, database_name: str, power: str
 ) -> None:
     names = {"role": sql.Identifier(login), "database": sql.Identifier(database_name)}
-    superuser.execute(sql.SQL(POWERS[power]).format(**names))
+    superuser.execute(sql.SQL(PRIVILEGES[power]).format(**names))
     with connected(login, database_name) as connection, pytest.raises(UnsafeLogin, match=power):
-        refuse_unsafe_login(connection)
+        check_app_login(connection)
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def without_owner(without_transaction: None, monkeypatch: pytest.MonkeyPatch) ->
 NEW_DOJO = {"name": "New", "slug": "brand-new", "timezone": "UTC", "admin": {"email": "new@example.com"}}
 
 
-def test_without_the_owner_login_no_dojo_is_made(without_owner: None, superuser: Any, now: Any) -> None:
+def test_without_the_owner_login_no_dojo_is_created(without_owner: None, superuser: Any, now: Any) -> None:
     answer = Platform().superadmin().post("/tenants", NEW_DOJO)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "service_unavailable")
     found = superuser.execute(

@@ -67,14 +67,14 @@ def test_outside_a_scope_there_is_no_data_in_the_transaction_of_a_test(
         ask()
 
 
-def test_a_scope_that_was_left_is_over(north: TenantScope) -> None:
+def test_after_a_scope_there_is_no_scope(north: TenantScope) -> None:
     with tenant_scope(north):
         User.objects.count()
     with pytest.raises(NoScope):
         User.objects.count()
 
 
-def test_a_scope_that_was_left_by_an_error_is_over(north: TenantScope) -> None:
+def test_after_an_error_in_a_scope_there_is_no_scope(north: TenantScope) -> None:
     with pytest.raises(KeyError), tenant_scope(north), transaction.atomic():
         User.objects.count()
         raise KeyError
@@ -82,7 +82,7 @@ def test_a_scope_that_was_left_by_an_error_is_over(north: TenantScope) -> None:
         User.objects.count()
 
 
-def test_a_transaction_of_a_scope_that_was_left_has_no_data(north: TenantScope) -> None:
+def test_a_transaction_outlives_its_scope_without_data(north: TenantScope) -> None:
     with transaction.atomic():
         with tenant_scope(north):
             User.objects.count()
@@ -116,7 +116,7 @@ def test_the_owner_has_no_data_before_a_schema_was_named(without_transaction: No
         cursor.execute("SELECT 1")
 
 
-def test_the_platform_is_no_dojo() -> None:
+def test_the_platform_is_not_a_dojo() -> None:
     with platform_scope(), pytest.raises(NoScope):
         current_tenant()
 

@@ -71,7 +71,7 @@ def test_another_dojo_inside_a_transaction_is_refused(north: TenantScope, south:
         pass
 
 
-def test_another_dojo_inside_a_transaction_that_has_asked_nothing_yet_is_refused(
+def test_another_dojo_inside_a_transaction_without_statements_is_refused(
     north: TenantScope, south: TenantScope
 ) -> None:
     with tenant_scope(north), transaction.atomic(), pytest.raises(ScopeConflict), tenant_scope(south):
@@ -100,7 +100,7 @@ def test_another_dojo_inside_a_savepoint_is_refused(north: TenantScope, south: T
         pass
 
 
-def test_a_refused_scope_leaves_the_first_in_force(north: TenantScope, south: TenantScope) -> None:
+def test_after_a_refused_scope_the_first_scope_continues(north: TenantScope, south: TenantScope) -> None:
     with inside_a_transaction_of(north):
         with pytest.raises(ScopeConflict), tenant_scope(south):
             pass
@@ -116,7 +116,7 @@ def test_a_scope_from_another_context_is_refused_inside_a_transaction(
         context_of_south.run(User.objects.count)
 
 
-def test_a_scope_of_the_transaction_cannot_change_when_it_was_left(
+def test_a_transaction_keeps_its_scope_after_the_scope_has_ended(
     north: TenantScope, south: TenantScope
 ) -> None:
     with transaction.atomic():
@@ -126,7 +126,7 @@ def test_a_scope_of_the_transaction_cannot_change_when_it_was_left(
             pass
 
 
-def test_the_same_dojo_inside_its_own_transaction_is_fine(north: TenantScope) -> None:
+def test_the_same_dojo_inside_its_own_transaction_is_allowed(north: TenantScope) -> None:
     with inside_a_transaction_of(north), tenant_scope(north):
         assert schema_in_force() == facts_of(north)
 
@@ -136,7 +136,7 @@ def test_a_later_snapshot_of_the_same_dojo_is_the_same_scope(north: TenantScope)
         assert schema_in_force() == facts_of(north)
 
 
-def test_another_dojo_after_the_transaction_is_fine(north: TenantScope, south: TenantScope) -> None:
+def test_another_dojo_after_the_transaction_is_allowed(north: TenantScope, south: TenantScope) -> None:
     with tenant_scope(north):
         with transaction.atomic():
             User.objects.count()
@@ -145,13 +145,13 @@ def test_another_dojo_after_the_transaction_is_fine(north: TenantScope, south: T
         assert schema_in_force() == facts_of(north)
 
 
-def test_a_transaction_after_one_of_another_dojo_is_fine(north: TenantScope, south: TenantScope) -> None:
+def test_a_transaction_after_one_of_another_dojo_is_allowed(north: TenantScope, south: TenantScope) -> None:
     for dojo in (north, south, north):
         with inside_a_transaction_of(dojo):
             assert schema_in_force() == facts_of(dojo)
 
 
-def test_dojos_may_take_turns_in_the_transaction_of_a_test(
+def test_several_dojos_may_use_the_transaction_of_a_test(
     tenant: TenantScope, other_tenant: TenantScope
 ) -> None:
     for dojo in (tenant, other_tenant, tenant):
@@ -210,7 +210,7 @@ def test_after_a_rollback_to_a_savepoint_by_hand_the_scope_is_set_again(north: T
         assert schema_in_force() == facts_of(north)
 
 
-# --- fail closed --------------------------------------------------------------------------------------------
+# --- errors -------------------------------------------------------------------------------------------------
 
 
 class FailingId:
@@ -257,7 +257,7 @@ def test_a_scope_that_cannot_be_set_leaves_no_transaction_and_no_earlier_dojo(
         assert schema_in_force() == facts_of(south)
 
 
-def test_a_scope_that_cannot_be_set_spoils_the_transaction_it_came_late_to(north: TenantScope) -> None:
+def test_a_scope_that_cannot_be_set_breaks_the_transaction(north: TenantScope) -> None:
     with transaction.atomic(), tenant_scope(failing(north)):
         for _ in range(2):
             with pytest.raises(DatabaseError):
@@ -266,7 +266,7 @@ def test_a_scope_that_cannot_be_set_spoils_the_transaction_it_came_late_to(north
 
 
 @pytest.mark.parametrize("act", [ask, ask_in_a_transaction], ids=["alone", "in a transaction"])
-def test_a_connection_that_died_answers_nothing(
+def test_a_terminated_connection_returns_no_data(
     north: TenantScope, superuser: Any, act: Callable[[], Any]
 ) -> None:
     with tenant_scope(north):
@@ -278,8 +278,8 @@ def test_a_connection_that_died_answers_nothing(
         act()
 
 
-def test_a_connection_that_dies_at_its_work_says_so_itself(north: TenantScope) -> None:
-    """Not the rollback that cannot be done then: whoever tries again goes by the first error's code."""
+def test_a_connection_lost_during_a_statement_raises_the_first_error(north: TenantScope) -> None:
+    """Not the error of the rollback that follows, because retries depend on the SQLSTATE of the first error."""
     with tenant_scope(north):
         with pytest.raises(OperationalError) as lost, connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
@@ -287,7 +287,7 @@ def test_a_connection_that_dies_at_its_work_says_so_itself(north: TenantScope) -
         User.objects.count()
 
 
-# --- what a transaction leaves behind -----------------------------------------------------------------------
+# --- after a transaction ------------------------------------------------------------------------------------
 
 
 def commit() -> None:
@@ -333,7 +333,7 @@ def roll_back_on_demand() -> None:
         transaction.set_rollback(True)
 
 
-DEEDS = [
+ACTIONS = [
     commit,
     roll_back,
     roll_back_to_a_savepoint,
@@ -346,14 +346,14 @@ DEEDS = [
 ]
 
 
-@pytest.mark.parametrize("act", DEEDS, ids=lambda act: act.__name__)
-def test_what_was_set_ends_with_the_transaction(north: TenantScope, act: Callable[[], Any]) -> None:
+@pytest.mark.parametrize("act", ACTIONS, ids=lambda act: act.__name__)
+def test_settings_end_with_the_transaction(north: TenantScope, act: Callable[[], Any]) -> None:
     with tenant_scope(north):
         act()
         assert left_on_the_server() == UNSET
 
 
-def test_a_statement_alone_is_kept(north: TenantScope, superuser: Any) -> None:
+def test_a_statement_outside_a_transaction_is_committed(north: TenantScope, superuser: Any) -> None:
     with tenant_scope(north):
         user = add_user()
     table = psycopg.sql.Identifier(north.schema_name, "accounts_user")
@@ -376,10 +376,10 @@ def test_scope_and_begin_are_sent_as_one_string(north: TenantScope) -> None:
     assert sent == [f"BEGIN; {settings}"]
 
 
-# --- answers that are made after the view -------------------------------------------------------------------
+# --- streamed responses -------------------------------------------------------------------------------------
 
 
-def test_a_streamed_answer_is_made_in_the_scope_of_its_request(
+def test_a_streamed_response_is_produced_in_the_scope_of_its_request(
     north: TenantScope, south: TenantScope, settings: Any
 ) -> None:
     def names() -> Iterator[str]:
@@ -393,9 +393,7 @@ def test_a_streamed_answer_is_made_in_the_scope_of_its_request(
         assert [part.decode() for part in response.streaming_content] == [north.schema_name] * 2
 
 
-def test_a_scope_that_was_never_left_does_not_reach_the_next_request(
-    north: TenantScope, south: TenantScope
-) -> None:
+def test_a_scope_does_not_leak_into_the_next_request(north: TenantScope, south: TenantScope) -> None:
     seen: list[Scope | None] = []
 
     def view(request: Any) -> StreamingHttpResponse:

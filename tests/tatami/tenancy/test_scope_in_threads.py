@@ -1,4 +1,4 @@
-"""Sixteen threads, each in one dojo after the other, on connections of their own and on a pool that is too small."""
+"""Sixteen threads use dojos alternately, on connections of their own and on a pool with fewer connections."""
 
 import random
 import threading
@@ -21,8 +21,8 @@ from tatami.tenancy.scope import (
     platform_scope,
     tenant_scope,
 )
-from tests.support.committed_dojos import PATIENCE, at_once, raise_first
 from tests.support.now import NOW
+from tests.support.races import TIMEOUT_SECONDS, raise_first_error, run_concurrently
 
 THREADS: Final = 16
 ROUNDS: Final = 60
@@ -40,13 +40,13 @@ class Undone(Exception):
 
 @dataclass
 class Worker:
-    """What one thread does to the database of `alias`. `pause` lets the others come between."""
+    """The actions of one thread on the database `alias`. `pause` lets other threads run in between."""
 
     alias: str
     pause: Callable[[], None]
     scopes: list[Scope]
     seen: set[tuple[UUID, UUID]] = field(default_factory=set)
-    """Whose rows were read in whose scope."""
+    """Pairs: the id of the scope, and the `tenant_id` of a row that was read in it."""
 
     def look(self, scope: Scope) -> None:
         with connections[self.alias].cursor() as cursor:
@@ -84,7 +84,7 @@ class Worker:
             try:
                 with self.atomic():
                     self.look(scope)
-                    raise Undone  # noqa: TRY301 - this is what is tried
+                    raise Undone  # noqa: TRY301 - the test is about this
             except Undone:
                 self.pause()
             self.look(scope)
@@ -94,7 +94,7 @@ class Worker:
             with self.atomic():
                 self.add()
                 self.pause()
-                raise Undone  # noqa: TRY301 - this is what is tried
+                raise Undone  # noqa: TRY301 - the test is about this
         except Undone:
             self.look(scope)
 
@@ -141,13 +141,13 @@ class Worker:
             self.look(scope)
             try:
                 with entered(other):
-                    raise AssertionError("another dojo was let into the transaction")
+                    raise AssertionError("another dojo could enter the transaction")
             except ScopeConflict:
                 self.pause()
             self.look(scope)
 
     @property
-    def deeds(self) -> list[Callable[[Scope], None]]:
+    def actions(self) -> list[Callable[[Scope], None]]:
         return [
             self.statements_alone,
             self.a_transaction,
@@ -166,7 +166,7 @@ class Worker:
 @pytest.fixture
 def pool(without_transaction: None) -> Iterator[Any]:
     """Return Django's psycopg pool behind the alias `pooled`, with fewer connections than threads."""
-    size = {"min_size": POOL_SIZE, "max_size": POOL_SIZE, "timeout": PATIENCE}
+    size = {"min_size": POOL_SIZE, "max_size": POOL_SIZE, "timeout": TIMEOUT_SECONDS}
     default = connections.settings["default"]
     connections.settings[POOL] = {**default, "OPTIONS": {**default["OPTIONS"], "pool": size}}
     wrapper: Any = connections[POOL]
@@ -195,40 +195,40 @@ def left_on(pool: Any) -> dict[int, tuple[str, str]]:
 def work(
     alias: str, scopes: list[Scope], pause: Callable[[], None], between_rounds: Callable[[], None]
 ) -> Any:
-    """Have all threads go through their rounds; return whose rows they saw in whose scope."""
+    """Run all threads; return the union of their `seen`."""
 
     def of_thread(number: int) -> Callable[[], set[tuple[UUID, UUID]]]:
         def rounds() -> set[tuple[UUID, UUID]]:
             chance = random.Random(number)
             worker = Worker(alias, pause, scopes)
             for _ in range(ROUNDS):
-                scope, deed = chance.choice(scopes), chance.choice(worker.deeds)
+                scope, action = chance.choice(scopes), chance.choice(worker.actions)
                 with entered(scope):
-                    deed(scope)
+                    action(scope)
                 assert current_scope() is None
                 between_rounds()
             return worker.seen
 
         return rounds
 
-    answers = at_once([of_thread(number) for number in range(THREADS)])
-    raise_first(answers)
+    answers = run_concurrently([of_thread(number) for number in range(THREADS)])
+    raise_first_error(answers)
     return set().union(*answers)
 
 
-def test_threads_see_their_own_dojo_only(north: TenantScope, south: TenantScope) -> None:
+def test_threads_see_only_their_own_dojo(north: TenantScope, south: TenantScope) -> None:
     scopes = [north, south, PLATFORM]
-    together = threading.Barrier(THREADS, timeout=PATIENCE)
+    together = threading.Barrier(THREADS, timeout=TIMEOUT_SECONDS)
     seen = work("default", scopes, pause=together.wait, between_rounds=lambda: None)
     assert seen == {(scope.tenant_id, scope.tenant_id) for scope in scopes}
 
 
-def test_threads_that_share_a_pool_see_their_own_dojo_only(
+def test_threads_that_share_a_pool_see_only_their_own_dojo(
     north: TenantScope, south: TenantScope, pool: Any
 ) -> None:
     scopes = [north, south, PLATFORM]
 
-    # As at the end of a request: the connection goes back, and the next one to take it is of another dojo.
+    # As at the end of a request: the connection returns to the pool, and another dojo may take it.
     def give_back() -> None:
         connections[POOL].close()
 
@@ -239,13 +239,13 @@ def test_threads_that_share_a_pool_see_their_own_dojo_only(
     assert set(left.values()) == {('""', "")}
 
 
-@pytest.mark.parametrize("number", range(len(Worker("", lambda: None, []).deeds)))
+@pytest.mark.parametrize("number", range(len(Worker("", lambda: None, []).actions)))
 def test_a_connection_that_goes_back_to_the_pool_carries_nothing(
     north: TenantScope, south: TenantScope, pool: Any, number: int
 ) -> None:
     worker = Worker(POOL, lambda: None, [south, north])
     with tenant_scope(north):
-        worker.deeds[number](north)
+        worker.actions[number](north)
     connections[POOL].close()
     assert set(left_on(pool).values()) == {('""', "")}
 

@@ -10,14 +10,14 @@ from django.db import ProgrammingError, connection, transaction
 from psycopg import errors, sql
 
 from shared_apps.accounts.models import AttemptCount, Session, User
-from shared_apps.tenants.schemas import app_login
+from shared_apps.tenants.schema.ddl import app_login
 from tatami.api import registry
 from tatami.ids import uuid7
 from tatami.tenancy.scope import PLATFORM_ID, TenantScope, platform_scope, tenant_scope
 from tatami.tenancy.seal import SealBroken, verify_seal
-from tests.support.catalogue import facts, tenant_models, tenant_tables
+from tests.support.catalogue import schema_facts, tenant_models, tenant_tables
 from tests.support.now import NOW
-from tests.tatami.tenancy import stray_route
+from tests.tatami.tenancy import unsafe_route
 
 POLICY = "(tenant_id = (NULLIF(current_setting('tatami.tenant_id'::text, true), ''::text))::uuid)"
 
@@ -26,7 +26,7 @@ def of_table(kind: set[tuple[Any, ...]], table: str) -> set[tuple[Any, ...]]:
     return {row[1:] for row in kind if row[0] == table}
 
 
-# --- what the catalogue says, for every table there is ------------------------------------------------------
+# --- catalogue of every table -------------------------------------------------------------------------------
 
 
 def sealed_tables(schema: str) -> set[str]:
@@ -45,20 +45,20 @@ def sealed(request: Any, superuser: Any) -> tuple[str, UUID]:
 
 
 def test_every_table_of_a_dojo_is_a_model_of_its_apps(superuser: Any, tenant: TenantScope) -> None:
-    found = {row[0] for row in facts(superuser, tenant.schema_name, tenant.tenant_id)["tables"]}
+    found = {row[0] for row in schema_facts(superuser, tenant.schema_name, tenant.tenant_id)["tables"]}
     assert found == tenant_tables() | {"django_migrations", "django_migrations_id_seq"}
 
 
 def test_every_table_has_a_tenant_id_that_is_not_null_and_defaults_to_its_schemas_own(
     superuser: Any, sealed: tuple[str, UUID]
 ) -> None:
-    columns = facts(superuser, *sealed)["columns"]
+    columns = schema_facts(superuser, *sealed)["columns"]
     expected = ("tenant_id", "uuid", True, "", "", "'<id>'::uuid", "")
     assert {table for table in sealed_tables(sealed[0]) if expected not in of_table(columns, table)} == set()
 
 
 def test_every_table_checks_its_tenant_id(superuser: Any, sealed: tuple[str, UUID]) -> None:
-    found = facts(superuser, *sealed)["constraints"]
+    found = schema_facts(superuser, *sealed)["constraints"]
     check = ("c", "CHECK ((tenant_id = '<id>'::uuid))", True, False, False)
     checked = {row[0] for row in found if row[2:] == check}
     assert checked == sealed_tables(sealed[0])
@@ -67,24 +67,22 @@ def test_every_table_checks_its_tenant_id(superuser: Any, sealed: tuple[str, UUI
 def test_every_table_has_row_level_security_that_is_not_forced(
     superuser: Any, sealed: tuple[str, UUID]
 ) -> None:
-    tables = facts(superuser, *sealed)["tables"]
+    tables = schema_facts(superuser, *sealed)["tables"]
     secured = {(row[0], row[3]) for row in tables if row[2]}
     assert secured == {(table, False) for table in sealed_tables(sealed[0])}
 
 
-def test_every_table_has_one_policy_for_everybody_and_everything(
+def test_every_table_has_one_policy_for_all_logins_and_commands(
     superuser: Any, sealed: tuple[str, UUID]
 ) -> None:
-    policies = facts(superuser, *sealed)["policies"]
+    policies = schema_facts(superuser, *sealed)["policies"]
     assert policies == {
         (table, "tatami_tenant", "*", True, True, POLICY, POLICY) for table in sealed_tables(sealed[0])
     }
 
 
-def test_every_table_is_granted_by_name_and_to_the_app_login_only(
-    superuser: Any, tenant: TenantScope
-) -> None:
-    granted = facts(superuser, tenant.schema_name, tenant.tenant_id)["grants"]
+def test_every_table_is_granted_only_to_the_app_login(superuser: Any, tenant: TenantScope) -> None:
+    granted = schema_facts(superuser, tenant.schema_name, tenant.tenant_id)["grants"]
     expected = {
         (model._meta.db_table, app_login(), privilege)
         for model in tenant_models()
@@ -93,7 +91,7 @@ def test_every_table_is_granted_by_name_and_to_the_app_login_only(
     assert granted == expected | {("", app_login(), "USAGE")}
 
 
-def test_no_model_asks_for_more_than_rows() -> None:
+def test_no_model_grants_more_than_row_privileges() -> None:
     asked = {privilege for model in tenant_models() for privilege in model.APP_PRIVILEGES.split(", ")}
     assert asked <= {"SELECT", "INSERT", "UPDATE", "DELETE"}
 
@@ -102,14 +100,14 @@ def test_nothing_is_granted_by_default(superuser: Any) -> None:
     assert superuser.execute("SELECT * FROM pg_default_acl").fetchall() == []
 
 
-def test_in_public_only_accounts_is_sealed(superuser: Any) -> None:
-    columns = facts(superuser, "public", PLATFORM_ID)["columns"]
+def test_in_public_only_the_accounts_app_is_sealed(superuser: Any) -> None:
+    columns = schema_facts(superuser, "public", PLATFORM_ID)["columns"]
     about_dojos = {model._meta.db_table for model in apps.get_app_config("tenants").get_models()}
     assert {row[0] for row in columns if row[1] == "tenant_id"} - about_dojos == sealed_tables("public")
 
 
 def test_every_table_belongs_to_the_owner(superuser: Any, sealed: tuple[str, UUID]) -> None:
-    tables = facts(superuser, *sealed)["tables"]
+    tables = schema_facts(superuser, *sealed)["tables"]
     assert {row[4] for row in tables} == {configured.DATABASES["owner"]["USER"]}
 
 
@@ -117,7 +115,7 @@ def test_many_to_many_tables_are_models_of_their_own() -> None:
     assert [model.__name__ for model in tenant_models() if model._meta.auto_created] == []
 
 
-# --- what follows from it -----------------------------------------------------------------------------------
+# --- effects ------------------------------------------------------------------------------------------------
 
 
 def new_user(name: str = "a") -> User:
@@ -132,7 +130,7 @@ def refused_by_the_policy(save: Any) -> str | None:
     return state
 
 
-def test_an_object_of_one_dojo_cannot_be_made_in_another(
+def test_an_object_of_one_dojo_cannot_be_created_in_another(
     tenant: TenantScope, other_tenant: TenantScope
 ) -> None:
     with tenant_scope(tenant):
@@ -152,28 +150,28 @@ def test_an_object_of_one_dojo_cannot_be_saved_in_another(
         assert refused_by_the_policy(user.save) == "42501"
 
 
-def test_an_object_of_one_dojo_cannot_be_made_on_the_platform(tenant: TenantScope) -> None:
+def test_an_object_of_one_dojo_cannot_be_created_on_the_platform(tenant: TenantScope) -> None:
     with tenant_scope(tenant):
         user = new_user()
     with platform_scope():
         assert refused_by_the_policy(user.save) == "42501"
 
 
-def test_an_object_of_the_platform_cannot_be_made_in_a_dojo(tenant: TenantScope) -> None:
+def test_an_object_of_the_platform_cannot_be_created_in_a_dojo(tenant: TenantScope) -> None:
     with platform_scope():
         user = new_user()
     with tenant_scope(tenant):
         assert refused_by_the_policy(user.save) == "42501"
 
 
-def test_a_row_cannot_be_handed_to_another_dojo(tenant: TenantScope, other_tenant: TenantScope) -> None:
+def test_a_row_cannot_be_moved_to_another_dojo(tenant: TenantScope, other_tenant: TenantScope) -> None:
     with tenant_scope(tenant):
         new_user().save()
         give = User.objects.filter(email_key="a@example.com").update
         assert refused_by_the_policy(lambda: give(tenant_id=other_tenant.tenant_id)) == "42501"
 
 
-def test_rows_made_in_bulk_for_another_dojo_are_refused(
+def test_bulk_created_rows_of_another_dojo_are_refused(
     tenant: TenantScope, other_tenant: TenantScope
 ) -> None:
     with tenant_scope(tenant):
@@ -182,7 +180,7 @@ def test_rows_made_in_bulk_for_another_dojo_are_refused(
         assert refused_by_the_policy(lambda: AttemptCount.objects.bulk_create(rows)) == "42501"
 
 
-def test_a_read_by_full_name_finds_nothing_of_another_dojo(
+def test_a_read_by_qualified_name_finds_nothing_of_another_dojo(
     tenant: TenantScope, other_tenant: TenantScope
 ) -> None:
     with tenant_scope(other_tenant):
@@ -194,7 +192,7 @@ def test_a_read_by_full_name_finds_nothing_of_another_dojo(
         assert len(list(User.objects.raw(qualified))) == User.objects.count() > 0
 
 
-def test_a_read_by_full_name_finds_no_account_of_the_platform(tenant: TenantScope) -> None:
+def test_a_read_by_qualified_name_finds_no_account_of_the_platform(tenant: TenantScope) -> None:
     with platform_scope():
         new_user().save()
         assert User.objects.exists()
@@ -202,7 +200,7 @@ def test_a_read_by_full_name_finds_no_account_of_the_platform(tenant: TenantScop
         assert list(User.objects.raw("SELECT id FROM public.accounts_user")) == []
 
 
-def test_a_change_by_full_name_changes_nothing_of_another_dojo(
+def test_a_change_by_qualified_name_changes_nothing_of_another_dojo(
     tenant: TenantScope, other_tenant: TenantScope
 ) -> None:
     with tenant_scope(tenant), connection.cursor() as cursor:
@@ -237,18 +235,18 @@ def test_sessions_of_one_dojo_are_not_found_in_another(
 
 
 @pytest.fixture
-def stray(settings: Any) -> Iterator[None]:
-    """Add the route of `tests.tatami.tenancy.stray_route` to every dojo."""
-    settings.ROOT_URLCONF = stray_route.__name__
-    with registry.access_table.replaced_by(stray_route.ACCESS):
+def unsafe_write_route(settings: Any) -> Iterator[None]:
+    """Add the route of `tests.tatami.tenancy.unsafe_route` to every dojo."""
+    settings.ROOT_URLCONF = unsafe_route.__name__
+    with registry.access_table.replaced_by(unsafe_route.ACCESS):
         yield
 
 
 def test_a_row_of_another_dojo_is_a_logged_security_event(
-    stray: None, dojo: Any, other_dojo: Any, caplog: pytest.LogCaptureFixture
+    unsafe_write_route: None, dojo: Any, other_dojo: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):
-        answer = dojo.admin.post("/stray", {"tenant": str(other_dojo.tenant.tenant_id)})
+        answer = dojo.admin.post("/unsafe", {"tenant": str(other_dojo.tenant.tenant_id)})
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "permission_denied")
     (event,) = [record.msg for record in caplog.records if record.msg["event"] == "security.row_refused"]
     assert event["sqlstate"] == "42501"
@@ -257,8 +255,8 @@ def test_a_row_of_another_dojo_is_a_logged_security_event(
     assert b"row-level" not in answer.content
 
 
-def test_a_row_of_the_own_dojo_is_made_at_the_same_route(stray: None, dojo: Any) -> None:
-    assert dojo.admin.post("/stray", {"tenant": str(dojo.tenant.tenant_id)}).status_code == 201
+def test_the_same_route_can_create_a_row_of_its_own_dojo(unsafe_write_route: None, dojo: Any) -> None:
+    assert dojo.admin.post("/unsafe", {"tenant": str(dojo.tenant.tenant_id)}).status_code == 201
 
 
 # --- the two logins -----------------------------------------------------------------------------------------
@@ -319,7 +317,7 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("statement", FORBIDDEN.values(), ids=FORBIDDEN)
-def test_the_app_may_not(as_app: Any, tenant: TenantScope, statement: str) -> None:
+def test_the_app_login_cannot(as_app: Any, tenant: TenantScope, statement: str) -> None:
     schema, table = f'"{tenant.schema_name}"', f'"{tenant.schema_name}"."accounts_attemptcount"'
     as_app.execute(f"SET search_path = {schema}")
     as_app.execute(f"SET tatami.tenant_id = '{tenant.tenant_id}'")
@@ -374,7 +372,7 @@ def test_a_foreign_key_that_leaves_the_schema_is_found(superuser: Any, tenant: T
             verify(superuser, tenant)
 
 
-def test_the_seal_of_another_dojo_is_not_this_ones(
+def test_the_seal_of_another_dojo_is_broken_here(
     superuser: Any, tenant: TenantScope, other_tenant: TenantScope
 ) -> None:
     with superuser.cursor() as cursor, pytest.raises(SealBroken):

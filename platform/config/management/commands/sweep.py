@@ -12,7 +12,7 @@ from shared_apps.tenants.management.command import OnCallCommand
 from shared_apps.tenants.models import Tenant
 from tatami import clock
 from tatami.errors import ServiceUnavailable
-from tatami.retention import IN_DOJOS, ON_THE_PLATFORM, Kept, survey
+from tatami.retention import IN_DOJOS, ON_THE_PLATFORM, RetentionRule, run_cleanups
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 
 
@@ -87,9 +87,9 @@ def _in_dojos(dojos: Iterable[TenantScope], now: datetime, *, dry_run: bool) -> 
 
 
 def _in_scope(dojo: str | None, scopes: frozenset[str], now: datetime, *, dry_run: bool) -> Iterator[Expired]:
-    for kept, found in survey(scopes, now=now, dry_run=dry_run):
+    for kept, found in run_cleanups(scopes, now=now, dry_run=dry_run):
         yield Expired(dojo, kept.kind, _days(kept), found)
 
 
-def _days(kept: Kept) -> float:
+def _days(kept: RetentionRule) -> float:
     return round(kept.time.total_seconds() / 86_400, 3)

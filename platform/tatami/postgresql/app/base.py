@@ -1,16 +1,16 @@
-"""The app login's backend: every statement runs in the scope in force, or not at all."""
+"""The backend of the app login: every statement runs in the current scope, or is refused."""
 
 from typing import Any
 
 from psycopg import Error as PsycopgError
 
-from tatami.postgresql.logins import UnsafeLogin, refuse_unsafe_login
+from tatami.postgresql.login_check import UnsafeLogin, check_app_login
 from tatami.postgresql.scoped import ScopedWrapper
 from tatami.tenancy.scope import Scope, current_scope, required_scope
 
 
 class DatabaseWrapper(ScopedWrapper):
-    """Alias `default`. A statement in autocommit becomes a short transaction of its own."""
+    """Alias `default`. A statement in autocommit mode runs in a short transaction of its own."""
 
     _login_is_safe = False
 
@@ -22,16 +22,16 @@ class DatabaseWrapper(ScopedWrapper):
 
     @property
     def schema_name(self) -> str:
-        """Return the schema in force, which django-tenants' router and model mixin ask for."""
+        """Return the schema of the current scope, which django-tenants' router and model mixin read."""
         scope = current_scope()
         return scope.schema_name if scope else ""
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """Connect. Raises `UnsafeLogin` where the login could do more than the app should."""
+        """Connect. Raises `UnsafeLogin` if the login has privileges that the app must not have."""
         connection = super().get_new_connection(conn_params)
         if not DatabaseWrapper._login_is_safe:
             try:
-                refuse_unsafe_login(connection)
+                check_app_login(connection)
             except UnsafeLogin:
                 self.connection = connection
                 self.close()
@@ -46,14 +46,14 @@ class DatabaseWrapper(ScopedWrapper):
         try:
             answer = execute(sql, params, many, context)
         except BaseException:
-            self._give_up()
+            self._roll_back()
             raise
         with self.wrap_database_errors:
             self.connection.commit()
         return answer
 
-    def _give_up(self) -> None:
-        """Roll back. Where that cannot be done the connection is lost, which the error before says better."""
+    def _roll_back(self) -> None:
+        """Roll back. If that fails the connection is lost, which the error that is being raised describes better."""
         try:
             if self.connection is not None:
                 self.connection.rollback()

@@ -1,26 +1,26 @@
-"""The owner login's backend: owns the tables, makes and migrates schemas. Only `shared_apps.tenants` uses it."""
+"""The backend of the owner login, which creates and migrates schemas. Only `shared_apps.tenants` uses it."""
 
 from typing import Any
 from uuid import UUID
 
 from django.db.backends.postgresql import operations
 
-from tatami.postgresql.scoped import ScopedWrapper, local_settings
+from tatami.postgresql.scoped import ScopedWrapper, set_local_statements
 from tatami.tenancy.scope import PLATFORM, PUBLIC_SCHEMA, NoScope, Scope
 
 
 class DatabaseOperations(operations.DatabaseOperations):
-    """Foreign keys are checked at once: migrations, provisioning and Citus then agree (docs/decisions)."""
+    """Foreign keys are checked immediately, so that migrations, provisioning and Citus agree (docs/decisions)."""
 
     def deferrable_sql(self) -> str:
         return " DEFERRABLE INITIALLY IMMEDIATE"
 
 
 class DatabaseWrapper(ScopedWrapper):
-    """Alias `owner`. Works in one named schema; fails closed when none was named.
+    """Alias `owner`. Works in one named schema, and refuses statements before a schema is named.
 
-    Offers `set_schema`, `set_schema_to_public` and `schema_name`, which django-tenants' `migrate_schemas` and
-    router call. A statement outside a transaction stays outside one (CREATE INDEX CONCURRENTLY needs that).
+    It has `set_schema`, `set_schema_to_public` and `schema_name`, which django-tenants' `migrate_schemas` and
+    router call. A statement outside a transaction stays outside one, as CREATE INDEX CONCURRENTLY requires.
     """
 
     ops_class = DatabaseOperations
@@ -31,17 +31,17 @@ class DatabaseWrapper(ScopedWrapper):
 
     @property
     def schema_name(self) -> str:
-        """Return the schema that was named last, or an empty string."""
+        """Return the schema named last, or an empty string."""
         return self._schema.schema_name if self._schema else ""
 
     def set_schema(
         self, schema_name: str, include_public: bool = False, tenant_type: str | None = None
     ) -> None:
-        """Work in `schema_name` from the next statement on, never in `public` beside it."""
+        """Use `schema_name`, without `public`, from the next statement on."""
         self._schema = PLATFORM if schema_name == PUBLIC_SCHEMA else Scope(schema_name, UUID(int=0))
 
     def set_schema_to_public(self) -> None:
-        """Work in `public` from the next statement on."""
+        """Use `public` from the next statement on."""
         self._schema = PLATFORM
 
     def wanted_scope(self) -> Scope | None:
@@ -49,11 +49,11 @@ class DatabaseWrapper(ScopedWrapper):
 
     def required_scope(self) -> Scope:
         if self._schema is None:
-            raise NoScope("the owner works in a schema that was named: call set_schema first")
+            raise NoScope("the owner needs a schema: call set_schema first")
         return self._schema
 
     def run_alone(self, scope: Scope, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
         self.ensure_connection()
         with self.wrap_database_errors:
-            self.connection.execute(local_settings(scope).replace("SET LOCAL", "SET"))
+            self.connection.execute(set_local_statements(scope).replace("SET LOCAL", "SET"))
         return execute(sql, params, many, context)

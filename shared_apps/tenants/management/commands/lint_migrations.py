@@ -1,17 +1,18 @@
-"""`manage.py lint_migrations`: refuse migrations that lock, or break the version that is running."""
+"""`manage.py lint_migrations`: find migrations that hold locks for long, or break the previous version."""
 
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from shared_apps.tenants.fleet.lint import findings
+from shared_apps.tenants.fleet.lint import lint_migrations
 from shared_apps.tenants.management.command import OnCallCommand
 
 
 class Command(OnCallCommand):
     help = """\
-Look at the migrations since the latest release (shared_apps/tenants/fleet/lint.py) for what would break the version
-before, which serves meanwhile, or hold locks for long. Touches no database. Exits with 1 if there is any."""
+Check the migrations since the latest release (shared_apps/tenants/fleet/lint.py). Refuse what would break the previous
+version, which still serves during a release, and what holds locks for long. Uses no database. Exits with 1 if
+something is found."""
     example = """\
   manage.py lint_migrations
 """
@@ -20,7 +21,7 @@ before, which serves meanwhile, or hold locks for long. Touches no database. Exi
         self.add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = list(findings())
+        found = list(lint_migrations())
         if options["json"]:
             rows = [(".".join(one.migration), one.operation, one.reason) for one in found]
             keys = ("migration", "operation", "reason")
@@ -29,5 +30,5 @@ before, which serves meanwhile, or hold locks for long. Touches no database. Exi
             self.stdout.write(str(finding))
         if found:
             raise CommandError(
-                f"{len(found)} found: docs/decisions/0014-fleet-migrations.md says what to do instead."
+                f"{len(found)} found. See docs/decisions/0014-fleet-migrations.md for what to do instead."
             )

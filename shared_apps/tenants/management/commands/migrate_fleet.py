@@ -1,16 +1,23 @@
-"""`manage.py migrate_fleet`: bring `public` and every dojo up to this code's migrations."""
+"""`manage.py migrate_fleet`: migrate `public` and every dojo to this code's version."""
 
 from contextlib import ExitStack
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from shared_apps.tenants.fleet.plan import Plan, planned
-from shared_apps.tenants.fleet.replay import Patience
-from shared_apps.tenants.fleet.runner import AnotherRunner, Options, Outcome, Report, migrate_fleet
-from shared_apps.tenants.fleet.scripts import NotForTheFleet
-from shared_apps.tenants.fleet.showing import Advance, progress
-from shared_apps.tenants.management.command import OnCallCommand, at_least, some_seconds
+from shared_apps.tenants.fleet.apply import MigrationLimits
+from shared_apps.tenants.fleet.runner import (
+    AlreadyRunning,
+    Options,
+    Outcome,
+    Plan,
+    Report,
+    migrate_fleet,
+    plan_run,
+)
+from shared_apps.tenants.fleet.scripts import NonAtomicMigration
+from shared_apps.tenants.management.command import OnCallCommand, at_least, positive_seconds
+from shared_apps.tenants.management.progress import Steps, show_progress
 from tatami.errors import ServiceUnavailable
 
 DEFAULT = Options()
@@ -18,14 +25,14 @@ DEFAULT = Options()
 
 class Command(OnCallCommand):
     help = """\
-Bring `public` and then every dojo that is behind up to the migrations of this code.
+Migrate `public`, and then every outdated dojo, to the version of this code.
 
-A few dojos go first; if they are well, the others follow, several at a time. A dojo that cannot be migrated keeps its
-version, is reported with the reason and holds up nobody else; until it is mended and this command is run again, it
-answers 503. A run that was killed is simply run again. One run at a time.
+A few dojos are migrated first. If they succeed, the others follow, several at a time. A dojo that cannot be migrated
+keeps its version and is reported with the reason; the others go on. It responds 503 until the fault is corrected and
+this command is run again. If a run is killed, run it again. Only one run at a time is allowed.
 
-Migrations that only take away what this version no longer uses are left for --contract: run that when no process of
-the version before is left. Exits with 0 only if every dojo is up to date."""
+Migrations that only remove what this version no longer uses run with --contract: use it when no process of the
+previous version is left. Exits with 0 only if every dojo is up to date."""
     example = """\
   manage.py migrate_fleet --plan
   manage.py migrate_fleet --workers 8
@@ -33,45 +40,45 @@ the version before is left. Exits with 0 only if every dojo is up to date."""
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        patience = DEFAULT.patience
+        limits = DEFAULT.limits
         add = parser.add_argument
-        add("--plan", action="store_true", help="show what would be done, with its SQL, and change nothing")
-        add("--contract", action="store_true", help="also take away what only the version before used")
+        add("--plan", action="store_true", help="show what would be done, with the SQL, and change nothing")
+        add("--contract", action="store_true", help="also remove what only the previous version used")
         add("--workers", type=at_least(1), default=DEFAULT.workers, metavar="N", help="default: %(default)s")
         add(
             "--canaries",
             type=at_least(0),
             default=DEFAULT.canaries,
             metavar="N",
-            help="so many dojos must be well before the others follow; as many failures first end the run "
+            help="so many dojos must succeed before the others follow; the run ends if as many fail first "
             "(default: %(default)s)",
         )
         add(
             "--lock-timeout",
-            type=some_seconds,
-            default=patience.lock_timeout,
+            type=positive_seconds,
+            default=limits.lock_timeout,
             metavar="SECONDS",
-            help="how long to wait for a lock before trying again later (default: %(default)s)",
+            help="how long to wait for a lock before the dojo is tried again later (default: %(default)s)",
         )
         add(
             "--statement-timeout",
-            type=some_seconds,
-            default=patience.statement_timeout,
+            type=positive_seconds,
+            default=limits.statement_timeout,
             metavar="SECONDS",
             help="how long one statement may take (default: %(default)s)",
         )
         add(
             "--attempts",
             type=at_least(1),
-            default=patience.attempts,
+            default=limits.attempts,
             metavar="N",
-            help="how often a dojo is tried when locks or connections fail (default: %(default)s)",
+            help="attempts for each dojo if locks or connections fail (default: %(default)s)",
         )
-        add("--wait", action="store_true", help="wait for another run to end instead of giving up")
+        add("--wait", action="store_true", help="wait until another run ends, instead of failing")
         add(
             "--go-on",
             action="store_true",
-            help="exit with 0 although single dojos failed, so that the others are served",
+            help="exit with 0 even if single dojos failed, so that the others are served",
         )
         self.add_json(parser)
 
@@ -81,18 +88,21 @@ the version before is left. Exits with 0 only if every dojo is up to date."""
             canaries=options["canaries"],
             contract=options["contract"],
             wait=options["wait"],
-            patience=Patience(options["lock_timeout"], options["statement_timeout"], options["attempts"]),
+            limits=MigrationLimits(
+                options["lock_timeout"], options["statement_timeout"], options["attempts"]
+            ),
         )
         try:
             if options["plan"]:
-                self._show_plan(planned(contract=wanted.contract), as_json=options["json"])
+                self._show_plan(plan_run(contract=wanted.contract), as_json=options["json"])
                 return
             with ExitStack() as stack:
-                report = migrate_fleet(wanted, _Shown(stack, self.stderr if options["json"] else self.stdout))
-        except (AnotherRunner, NotForTheFleet, ServiceUnavailable) as fault:
+                out = self.stderr if options["json"] else self.stdout
+                report = migrate_fleet(wanted, _ProgressListener(stack, out))
+        except (AlreadyRunning, NonAtomicMigration, ServiceUnavailable) as fault:
             raise CommandError(str(fault)) from None
         except KeyboardInterrupt:
-            raise CommandError("Stopped. The same command goes on from here.", returncode=130) from None
+            raise CommandError("Stopped. Run this command again to continue.", returncode=130) from None
         self._show(report, as_json=options["json"])
         if not report.is_good and not (options["go_on"] and not report.stopped):
             raise SystemExit(1)
@@ -117,31 +127,33 @@ the version before is left. Exits with 0 only if every dojo is up to date."""
         )
         for name, number in (
             ("tried again", report.tried_again),
-            ("purged meanwhile", report.gone),
+            ("purged in the meantime", report.gone),
             ("failed", len(report.failed)),
-            ("left alone", report.left),
+            ("not tried", report.left),
         ):
             if number:
                 self.stdout.write(f"  {name}: {number:,}")
         for outcome in report.failed:
-            self.stdout.write(f"  {outcome.dojo.tenant.slug} ({outcome.tries}): {outcome.reason}")
+            self.stdout.write(f"  {outcome.outdated.tenant.slug} ({outcome.attempts}): {outcome.reason}")
         if report.stopped:
             self.stdout.write(report.stopped)
 
 
-class _Shown:
-    """Shows progress until the stack is left."""
+class _ProgressListener:
+    """Shows the progress of a run until the stack is left."""
 
     def __init__(self, stack: ExitStack, out: Any) -> None:
         self._stack, self._out = stack, out
-        self._advance: Advance = lambda: None
+        self._steps: Steps | None = None
 
-    def begins(self, behind: int) -> None:
+    def on_start(self, behind: int) -> None:
         if behind:
-            self._advance = self._stack.enter_context(progress(behind, "dojos", self._out))
+            self._steps = self._stack.enter_context(show_progress(self._out, "dojos"))
+            self._steps.expect("migrate", behind)
 
-    def ended(self, outcome: Outcome) -> None:
-        self._advance()
+    def on_outcome(self, outcome: Outcome) -> None:
+        if self._steps is not None:
+            self._steps.advance("migrate")
 
 
 def _as_json(report: Report) -> dict[str, Any]:
@@ -154,10 +166,10 @@ def _as_json(report: Report) -> dict[str, Any]:
         "left": report.left,
         "failed": [
             {
-                "id": outcome.dojo.tenant.tenant_id,
-                "slug": outcome.dojo.tenant.slug,
-                "version": outcome.dojo.version,
-                "tries": outcome.tries,
+                "id": outcome.outdated.tenant.tenant_id,
+                "slug": outcome.outdated.tenant.slug,
+                "version": outcome.outdated.version,
+                "tries": outcome.attempts,
                 "reason": outcome.reason,
             }
             for outcome in report.failed

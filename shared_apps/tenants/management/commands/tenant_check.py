@@ -1,12 +1,12 @@
-"""`manage.py tenant_check`: is every dojo's schema what it should be?"""
+"""`manage.py tenant_check`: check the schemas of dojos."""
 
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from shared_apps.tenants.fleet.checks import Checked, check_all
-from shared_apps.tenants.fleet.showing import progress
-from shared_apps.tenants.management.command import OnCallCommand, at_least, tenant_named
+from shared_apps.tenants.fleet.checks import CheckResult, check_all
+from shared_apps.tenants.management.command import OnCallCommand, at_least, find_tenant
+from shared_apps.tenants.management.progress import show_progress
 from shared_apps.tenants.models import Tenant
 from tatami.errors import ServiceUnavailable
 from tatami.tenancy.scope import platform_scope
@@ -14,9 +14,9 @@ from tatami.tenancy.scope import platform_scope
 
 class Command(OnCallCommand):
     help = """\
-Check every dojo, or those that are named: the seal of each table (constant, CHECK, row-level security, grants), no
-foreign key that leaves the schema, the migrations against this code's and against the dojo's row, tables and indexes
-within their budget. Changes nothing. Exits with 1 if something is wrong."""
+Check every dojo, or the given ones: the seal of each table (constant, CHECK, row-level security, grants), that no
+foreign key leaves the schema, that the migrations are those of this code and of the dojo's row, and that tables and
+indexes are within their budget. Changes nothing. Exits with 1 if something is wrong."""
     example = """\
   manage.py tenant_check
   manage.py tenant_check kita tora
@@ -24,7 +24,7 @@ within their budget. Changes nothing. Exits with 1 if something is wrong."""
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("dojos", nargs="*", metavar="DOJO", help="slug or id; all without one")
+        parser.add_argument("dojos", nargs="*", metavar="DOJO", help="slug or id; default: all")
         parser.add_argument(
             "--workers", type=at_least(1), default=4, metavar="N", help="default: %(default)s"
         )
@@ -33,14 +33,15 @@ within their budget. Changes nothing. Exits with 1 if something is wrong."""
     def handle(self, *args: Any, **options: Any) -> None:
         with platform_scope():
             every = Tenant.objects.order_by("created_at", "pk")
-            dojos = [tenant_named(name) for name in options["dojos"]] or list(every)
+            dojos = [find_tenant(name) for name in options["dojos"]] or list(every)
         out = self.stderr if options["json"] else self.stdout
-        checked: list[Checked] = []
+        checked: list[CheckResult] = []
         try:
-            with progress(len(dojos), "dojos", out) as advance:
+            with show_progress(out, "dojos") as steps:
+                steps.expect("check", len(dojos))
                 for one in check_all(dojos, workers=options["workers"]):
                     checked.append(one)
-                    advance()
+                    steps.advance("check")
         except ServiceUnavailable as away:
             raise CommandError(str(away)) from None
         broken = [one for one in checked if one.faults]
@@ -55,7 +56,7 @@ within their budget. Changes nothing. Exits with 1 if something is wrong."""
             raise SystemExit(1)
 
 
-def _row(one: Checked) -> dict[str, Any]:
+def _row(one: CheckResult) -> dict[str, Any]:
     return {
         "id": one.tenant.pk,
         "slug": one.tenant.slug,

@@ -1,4 +1,4 @@
-"""`manage.py tenant_create`: make a dojo, as POST /tenants does."""
+"""`manage.py tenant_create`: create a dojo, as POST /tenants does."""
 
 import sys
 from typing import Any
@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from rest_framework.exceptions import ValidationError
 
 from shared_apps.accounts.users import hash_password
-from shared_apps.tenants.management.command import OnCallCommand, in_words
+from shared_apps.tenants.management.command import OnCallCommand, format_errors
 from shared_apps.tenants.provisioning import FirstAdmin, create_tenant
 from shared_apps.tenants.serializers import NewTenantSerializer
 from tatami import clock
@@ -17,10 +17,10 @@ from tatami.tenancy.scope import platform_scope
 
 class Command(OnCallCommand):
     help = """\
-Make a dojo with its first admin. It serves when the command ends.
+Create a dojo with its first admin. It is active when the command ends.
 
-Without a password the admin is mailed a link to set one. With --password-stdin one line is read from standard input,
-so that it stands in no history and no list of processes."""
+Without a password, the admin is mailed a link to set one. --password-stdin reads the password as one line from
+standard input, so that it is in no shell history and no list of processes."""
     example = """\
   manage.py tenant_create kita --name "Kita Aikido" --timezone Europe/Berlin --admin aiko@kita.example
   pwgen 20 1 | manage.py tenant_create tora --name Tora --admin ken@tora.example --password-stdin --json
@@ -55,10 +55,10 @@ so that it stands in no history and no list of processes."""
                     **values, admin=FirstAdmin(**admin, password_hash=password_hash), now=clock.now()
                 )
         except ValidationError as fault:
-            raise CommandError(f"Nothing was made: {in_words(fault.detail)}") from None
+            raise CommandError(f"No dojo was created: {format_errors(fault.detail)}") from None
         except DomainError as fault:
             raise CommandError(
-                f"Nothing was made: {fault} {in_words(fault.details or {})}".rstrip()
+                f"No dojo was created: {fault} {format_errors(fault.details or {})}".rstrip()
             ) from None
         host = tenant.scope.primary_domain
         if options["json"]:
@@ -72,4 +72,4 @@ so that it stands in no history and no list of processes."""
                 }
             )
             return
-        self.stdout.write(f"{tenant.slug} ({tenant.pk}) serves at {host}; its admin is {user.email}.")
+        self.stdout.write(f"{tenant.slug} ({tenant.pk}) is active at {host}; its admin is {user.email}.")

@@ -1,23 +1,23 @@
-"""`manage.py tenant_list`: the dojos, their state and their version."""
+"""`manage.py tenant_list`: list the dojos with their status and version."""
 
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.db.models import Q
 
-from shared_apps.tenants.fleet import rows
-from shared_apps.tenants.fleet.versions import can_serve, history
+from shared_apps.tenants.fleet import migration_status
 from shared_apps.tenants.management.command import OnCallCommand
 from shared_apps.tenants.models import Tenant, TenantMigration
+from shared_apps.tenants.schema.versions import can_serve, history
 from tatami.tenancy.scope import platform_scope
 
 
 class Command(OnCallCommand):
     help = """\
-List the dojos, in the order in which they were made: slug, status, version, host, schema.
+List the dojos in the order of their creation: slug, status, version, host, schema.
 
-The version is `current`, `behind` (to be migrated; this code serves it still), `too far behind` (it answers 503) or
-`ahead` (a newer Tatami migrated it); where the last migration failed, the reason follows."""
+The version is `current`, `behind` (to be migrated, but this code can serve it), `too far behind` (it responds 503) or
+`ahead` (a newer release migrated it). If the last migration failed, the reason follows."""
     example = """\
   manage.py tenant_list
   manage.py tenant_list --status suspended --search kita
@@ -25,11 +25,13 @@ The version is `current`, `behind` (to be migrated; this code serves it still), 
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--status", choices=Tenant.Status.values, help="only those of this status")
+        parser.add_argument("--status", choices=Tenant.Status.values, help="only dojos with this status")
         parser.add_argument(
-            "--search", metavar="TEXT", default="", help="only those with this in slug or name"
+            "--search", metavar="TEXT", default="", help="only dojos with this text in slug or name"
         )
-        parser.add_argument("--not-current", action="store_true", help="only those of another version")
+        parser.add_argument(
+            "--not-current", action="store_true", help="only dojos whose version is not current"
+        )
         self.add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,10 +41,10 @@ The version is `current`, `behind` (to be migrated; this code serves it still), 
                 dojos = dojos.filter(status=options["status"])
             text = options["search"]
             found = list(dojos.filter(Q(slug__icontains=text) | Q(name__icontains=text)))
-        versions = {tenant.schema_version: version_in_words(tenant.schema_version) for tenant in found}
+        versions = {tenant.schema_version: describe_version(tenant.schema_version) for tenant in found}
         if options["not_current"]:
             found = [tenant for tenant in found if versions[tenant.schema_version] != "current"]
-        migrations = rows.states(tenant.pk for tenant in found)
+        migrations = migration_status.migrations_of(tenant.pk for tenant in found)
         listed = [
             _row(tenant, versions[tenant.schema_version], migrations.get(tenant.pk)) for tenant in found
         ]
@@ -57,13 +59,13 @@ The version is `current`, `behind` (to be migrated; this code serves it still), 
         self.stdout.write(f"{len(listed):,} dojos")
 
 
-def version_in_words(version: str) -> str:
-    """Return what this code thinks of a version."""
+def describe_version(version: str) -> str:
+    """Return how a version compares with that of this code, as the help of the command says."""
     known = history()
     applied = known.applied(version)
-    if known.version(applied) != version and known.needed <= applied:
+    if known.version(applied) != version and known.required <= applied:
         return "ahead"
-    if applied in {known.needed, known.whole}:
+    if applied in {known.required, known.all_keys}:
         return "current"
     return "behind" if can_serve(version) else "too far behind"
 

@@ -1,0 +1,53 @@
+"""Check that the app login lacks dangerous privileges. A process with an unsafe login does not start."""
+
+from contextlib import suppress
+from typing import Any, Final
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError, connection
+
+MINIMUM_SERVER_VERSION: Final = 150000
+
+# One row with the privileges of the login beyond reading and writing granted tables.
+_PRIVILEGES: Final = """
+SELECT r.rolsuper, r.rolbypassrls, r.rolreplication, r.rolcreaterole, r.rolcreatedb,
+       has_database_privilege(r.oid, current_database(), 'CREATE'),
+       has_schema_privilege(r.oid, 'public', 'CREATE'),
+       EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relowner = r.oid),
+       EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspowner = r.oid),
+       EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.member = r.oid)
+FROM pg_catalog.pg_roles r WHERE r.rolname = current_user
+"""
+_NAMES: Final = (
+    "is a superuser",
+    "bypasses row-level security",
+    "may replicate, past row-level security",
+    "may create roles",
+    "may create databases",
+    "may create schemas",
+    "may create tables in public",
+    "owns tables",
+    "owns schemas",
+    "is a member of another role",
+)
+
+
+class UnsafeLogin(ImproperlyConfigured):
+    """The login of DATABASE_URL has privileges that the app must not have."""
+
+
+def check_app_login(connection: Any) -> None:
+    """Raise `UnsafeLogin` if the psycopg `connection` has forbidden privileges, or the server is too old."""
+    if connection.info.server_version < MINIMUM_SERVER_VERSION:
+        raise UnsafeLogin(f"PostgreSQL {MINIMUM_SERVER_VERSION // 10000} or newer is needed")
+    privileges = connection.execute(_PRIVILEGES).fetchone()
+    found = [name for name, has in zip(_NAMES, privileges, strict=True) if has]
+    if found:
+        raise UnsafeLogin(f"the app login {', '.join(found)}: DATABASE_URL needs a login that owns nothing")
+
+
+def check_app_login_at_start() -> None:
+    """Raise `UnsafeLogin` at process start. If the database is unavailable, the first connection checks instead."""
+    with suppress(OperationalError):
+        connection.ensure_connection()
+        connection.close()

@@ -1,0 +1,74 @@
+"""The dojos, for the kernel and for apps that may not import the tenants app.
+
+The tenants app registers its functions in `AppConfig.ready()`; `tenant_registry()` returns them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from tatami.tenancy.scope import TenantScope
+
+
+class EnqueueJob(Protocol):
+    """Queue a job for a dojo and wake a worker. Queueing a job twice queues it once."""
+
+    def __call__(self, tenant: TenantScope, job: str, *, request_id: str | None) -> None: ...
+
+
+class ChangeIdentity(Protocol):
+    """Change the name or time zone of a dojo (`None`: no change), and return its new scope."""
+
+    def __call__(
+        self, tenant: TenantScope, *, now: datetime, name: str | None, timezone: str | None
+    ) -> TenantScope: ...
+
+
+@dataclass(slots=True)
+class TenantRegistry:
+    """The functions of the tenants app. Each takes one statement, and works in any scope."""
+
+    find_tenant: Callable[[str], TenantScope | None]
+    """Return the dojo of a verified host name, whatever its status, or `None`."""
+    find_tenant_by_id: Callable[[UUID], TenantScope | None]
+    """Return the dojo with this id, whatever its status, or `None`."""
+    enqueue_job: EnqueueJob
+    count_overdue_jobs: Callable[[], int]
+    """Return how many jobs of serving dojos have been due for more than a moment, or were interrupted."""
+    read_epoch: Callable[[], int]
+    """Return the routing epoch, which every change to a dojo or a domain increments."""
+    change_identity: ChangeIdentity
+
+
+_registered: list[TenantRegistry] = []
+
+
+def register_tenant_registry(
+    *,
+    find_tenant: Callable[[str], TenantScope | None],
+    find_tenant_by_id: Callable[[UUID], TenantScope | None],
+    enqueue_job: EnqueueJob,
+    count_overdue_jobs: Callable[[], int],
+    read_epoch: Callable[[], int],
+    change_identity: ChangeIdentity,
+) -> None:
+    """Set the functions that `tenant_registry()` returns. A second call replaces the first."""
+    _registered[:] = [
+        TenantRegistry(
+            find_tenant=find_tenant,
+            find_tenant_by_id=find_tenant_by_id,
+            enqueue_job=enqueue_job,
+            count_overdue_jobs=count_overdue_jobs,
+            read_epoch=read_epoch,
+            change_identity=change_identity,
+        )
+    ]
+
+
+def tenant_registry() -> TenantRegistry:
+    """Return the registered functions. Raises `RuntimeError` before the tenants app is ready."""
+    if not _registered:
+        raise RuntimeError("no tenant registry: `shared_apps.tenants` is not installed, or not ready yet")
+    return _registered[0]
