@@ -60,7 +60,7 @@ def find_or_make(wanted: BigDojo, *, now: datetime) -> tuple[TenantScope, int]:
 def fill(wanted: BigDojo, tenant: TenantScope, *, now: datetime) -> Iterator[int]:
     """Add the missing students in chunks; yield their number after the commit of each chunk.
 
-    Two runs at once take turns, chunk by chunk.
+    Two runs at once alternate, chunk by chunk.
     """
     number = -1
     while number < wanted.students:

@@ -128,7 +128,7 @@ def test_a_loop_over_students_can_use_their_fields_only(dojo: Dojo) -> None:
 
 
 INVALID = (
-    ("{{ nobody }}", 1, "nobody"),
+    ("{{ unknown }}", 1, "unknown"),
     ("a\n{{ student | nope }}", 2, "nope"),
     ("a\nb\n{{ student", 3, "}}"),
     ("a\n{% if student %}b", 2, "endif"),

@@ -33,7 +33,7 @@ def test_email_addresses_are_compared_without_case(dojo: Dojo) -> None:
     [
         ("role", "superadmin"),
         ("role", "device"),
-        ("email", "nobody"),
+        ("email", "not an address"),
         ("password", "short"),
         ("password", "password123"),
     ],

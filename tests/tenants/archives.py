@@ -68,7 +68,7 @@ def full(
 
 
 def _add_other_rows(dojo: Dojo, world: SampleHost, scope: TenantScope) -> None:
-    gone = world.ids["student of somebody else"]
+    gone = world.ids["student of the other family"]
     admin = world.callers["admin"]
     assert admin.post(f"/students/{gone}/erasure", {"confirm": gone}).status_code == 204
     third = world.ids["third student"]

@@ -118,7 +118,7 @@ def test_the_cookie_is_secure_behind_tls(root: Caller, settings: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("email", "password"), [("root@example.com", "wrong"), ("nobody@example.com", PASSWORD), ("x", "\x00")]
+    ("email", "password"), [("root@example.com", "wrong"), ("unknown@example.com", PASSWORD), ("x", "\x00")]
 )
 def test_a_wrong_password_is_refused(root: Caller, email: str, password: str) -> None:
     browser = Browser()

@@ -383,5 +383,5 @@ def test_without_valkey_the_job_stays_in_the_queue(
 ) -> None:
     with capture_logs() as logs, tenant_scope(tenant), django_capture_on_commit_callbacks(execute=True):
         work.request()
-    assert [line["event"] for line in logs] == ["nobody_woken"]
+    assert [line["event"] for line in logs] == ["task_not_published"]
     assert pending() == {("aiki", "tests.work")}

@@ -109,7 +109,7 @@ def test_passwords_stay_valid_and_no_other_credential_does(
 def test_an_erased_student_stays_erased(live: TenantScope, full: tuple[TenantScope, SampleHost]) -> None:
     copy = restored(archive_of(live)[0])
     with tenant_scope(copy):
-        erased = Student._base_manager.get(pk=full[1].ids["student of somebody else"])
+        erased = Student._base_manager.get(pk=full[1].ids["student of the other family"])
     assert erased.erased_at is not None
     assert (erased.first_name, erased.last_name, erased.email) == ("", "", "")
 

@@ -4,7 +4,7 @@ There is one row for each tenant and job with pending work (`PendingJob`). Its `
 and its lease: a worker that claims the row moves `next_at` into the future, and back to now when it has done one piece
 and more is left. If the worker is killed, the row becomes due when the lease ends, and the job is run again.
 
-Each run is short (a second or two), and the tenants take turns. Exports are long and have a queue of their own: see
+Each run is short (a second or two), and the tenants alternate. Exports are long and have a queue of their own: see
 `shared_apps.tenants.exports.build`.
 """
 

@@ -76,7 +76,7 @@ class RecordImport(CsvImport[RecordT]):
         """Parse the cells that describe the record, and add errors."""
 
     def check_students(self, lines: Sequence[RecordT]) -> None:
-        """Add errors to lines about students for whom this user may not record anything."""
+        """Add errors to lines about students whose record this user may not change."""
 
     @abstractmethod
     def existing_keys(self, students: set[Student]) -> set[Hashable]:

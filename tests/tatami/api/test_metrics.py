@@ -12,6 +12,7 @@ import pytest
 from tatami.jobs import DONE, Job, JobRun
 from tatami.metrics import serve_metrics
 from tatami.tenancy.scope import TenantScope, tenant_scope
+from tatami.tenancy.tenant_registry import tenant_registry
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.now import NOW
 
@@ -21,7 +22,7 @@ SAMPLE = re.compile(r"^(?P<name>\w+)(?:\{(?P<labels>[^}]*)\})? (?P<value>\S+)$",
 @pytest.fixture
 def waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three jobs are due. (The thread that serves metrics cannot see rows of the test's transaction.)"""
-    monkeypatch.setattr("shared_apps.tenants.tenant_registry.count_overdue_jobs", lambda: 3)
+    monkeypatch.setattr(tenant_registry(), "count_overdue_jobs", lambda: 3)
 
 
 @pytest.fixture
