@@ -10,11 +10,10 @@ from shared_apps.accounts.serializers import Password
 from shared_apps.tenants.domain_dns import normalised_domain, proof_record
 from shared_apps.tenants.exports.links import archive_path
 from shared_apps.tenants.models import RESERVED_SLUGS, SLUG, Domain, Tenant, TenantExport
-from tatami.api.fields import SingleLineField
+from tatami.api.fields import SingleLineField, validate_timezone
 from tatami.api.responses import location
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tatami.errors import Invalid
-from tatami.timezones import validate_timezone
 
 
 class FirstAdminSerializer(StrictSerializer):

@@ -106,11 +106,9 @@ def void_attendance(
     if not row.may_void:
         raise NotRecordedByYou
     lock_student(row.student_id)
-    values = {"voided_at": now, "voided_by": by, "void_reason": reason, "updated_at": now}
-    if not Attendance.objects.not_voided().filter(pk=row.pk).update(**values):
+    if not Attendance.objects.filter(pk=row.pk).void(reason=reason, by=by, now=now):
         raise AlreadyVoided
-    for field, value in values.items():
-        setattr(row, field, value)
+    row.voided_at, row.voided_by, row.void_reason, row.updated_at = now, by, reason, now
     return row  # type: ignore[no-any-return]
 
 
@@ -242,4 +240,4 @@ def _void_absent(
         others = sorted(map(str, rows.exclude(pk__in=own.values("pk")).values_list("student", flat=True)))
         if others:
             raise NotRecordedByYou(details={"students": others})
-    rows.update(voided_at=now, voided_by=by, void_reason=reason, updated_at=now)
+    rows.void(reason=reason, by=by, now=now)

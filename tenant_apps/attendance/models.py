@@ -14,7 +14,7 @@ from tatami.tenancy.models import TenantModel
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.attendance.check_in import types
 from tenant_apps.classes.models import DEVICE_ROLE, ClassSession
-from tenant_apps.students.models import Student
+from tenant_apps.students.models import Student, VoidableQuerySet
 
 
 class Device(TenantModel):
@@ -48,11 +48,8 @@ class Device(TenantModel):
         return self.name
 
 
-class AttendanceQuerySet(models.QuerySet["Attendance"]):
+class AttendanceQuerySet(VoidableQuerySet["Attendance"]):
     """The attendances of the dojo."""
-
-    def not_voided(self) -> Self:
-        return self.filter(voided_at__isnull=True)
 
     def belonging_to(self, user: User) -> Self:
         """Return those of the students that are linked with a user."""

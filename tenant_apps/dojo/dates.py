@@ -1,11 +1,8 @@
-"""Local dates of the dojo: today, and dates as people write them in each language of a dojo."""
+"""Dates as people write them, in each language of a dojo."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Final, Literal
-
-from tatami import clock
-from tatami.tenancy.scope import current_tenant
 
 Language = Literal["en", "pt-br"]
 
@@ -19,11 +16,6 @@ MONTHS: Final[Mapping[Language, tuple[str, ...]]] = {
         "julho", "agosto", "setembro", "outubro", "novembro", "dezembro",
     ),
 }  # fmt: skip
-
-
-def dojo_today(now: datetime | None = None) -> date:
-    """Return the local date of the dojo in scope at `now`, by default at this moment."""
-    return clock.local_date(now or clock.now(), current_tenant().timezone)
 
 
 def long_date(day: date, language: Language) -> str:

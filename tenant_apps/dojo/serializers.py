@@ -1,8 +1,7 @@
 """Requests and responses of the settings."""
 
-from tatami.api.fields import MultiLineField, SingleLineField
+from tatami.api.fields import MultiLineField, SingleLineField, validate_timezone
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
-from tatami.timezones import validate_timezone
 from tenant_apps.dojo.models import LONGEST_ABSENCE_DAYS, LONGEST_WINDOW_MINUTES, DojoSettings
 
 

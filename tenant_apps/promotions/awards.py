@@ -209,7 +209,7 @@ def void_awards(
     ids = [student for (student,) in students.locked().values_list("pk")]
     if StudentUser.objects.filter(user=by, student__in=ids).exists():
         raise OwnRankChange
-    events.not_voided().update(voided_at=now, voided_by=by, void_reason=reason, updated_at=now)
+    events.void(reason=reason, by=by, now=now)
     delete_snapshots(ids, systems)
 
 

@@ -1,4 +1,4 @@
-"""Fields of serializers: text, instants, `archived`, and references to other resources.
+"""Fields of serializers: text, instants, `archived`, time zones, and references to other resources.
 
 A reference is an id in a request body and `{id, name}` in a response.
 """
@@ -7,8 +7,10 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, ClassVar, Final, TypeAlias
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from django.db.models import QuerySet
 from rest_framework import serializers
@@ -24,6 +26,8 @@ MAX_REFERENCES: Final = 500
 UNKNOWN: Final = "There is nothing with this id."
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_BUT_LINES: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_NOT_PORTABLE_ZONES: Final = frozenset({"localtime", "Factory"})
+"""Names of zones that some systems list, but that depend on the machine or mean no zone."""
 _LIST_OPTIONS: Final = ("required", "allow_empty", "source", "default", "most")
 
 
@@ -190,3 +194,14 @@ def reference_errors(
         errors.append({field: [message]} if message else {})
         seen.add(entry[field])
     return errors
+
+
+@cache
+def _timezone_names() -> frozenset[str]:
+    return frozenset(available_timezones()) - _NOT_PORTABLE_ZONES
+
+
+def validate_timezone(value: str) -> None:
+    """Raise DRF's `ValidationError` if `value` is not the name of an IANA time zone."""
+    if value not in _timezone_names():
+        raise ValidationError("This is not the name of an IANA time zone, such as Europe/Berlin.")

@@ -11,8 +11,8 @@ from rest_framework.serializers import ValidationError
 
 from shared_apps.tenants.errors import ArchiveRefused
 from shared_apps.tenants.exports.snapshot import Content
+from tatami.api.fields import validate_timezone
 from tatami.api.renderers import json_bytes
-from tatami.timezones import validate_timezone
 
 MANIFEST: Final = "manifest.json"
 FORMAT: Final = "tatami dojo"

@@ -9,7 +9,7 @@ from rest_framework.serializers import BaseSerializer
 
 from shared_apps.accounts.models import Role, User
 from tatami.api.filters import by_id, on_or_after, on_or_before, one_of
-from tatami.api.permissions import Visibility
+from tatami.api.permissions import visible_to
 from tatami.api.request import READS
 from tatami.api.responses import created
 from tatami.api.views import ApiView, Collection, Listing, Resource, get_or_404
@@ -22,7 +22,6 @@ from tenant_apps.students.models import (
     StudentFact,
     StudentHold,
     StudentNote,
-    StudentQuerySet,
 )
 from tenant_apps.students.serializers import (
     FactSerializer,
@@ -36,10 +35,8 @@ from tenant_apps.students.serializers import (
 
 def visible_student(request: Any, student_id: Any) -> Student:
     """Return a student that the caller may see. Raises `NotFound`."""
-    students: StudentQuerySet = Student.objects.all()
-    if request.visibility is Visibility.OWN:
-        students = students.belonging_to(request.user)
-    return get_or_404(students, pk=student_id)
+    student: Student = get_or_404(visible_to(request, Student.objects.all()), pk=student_id)
+    return student
 
 
 def read_reason(request: Any) -> str:
