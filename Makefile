@@ -63,11 +63,11 @@ run: .venv/.run ## start web, worker and beat with PostgreSQL and Valkey; Ctrl-C
 
 .PHONY: test
 test: .venv/.dev ## run all tests; ARGS="tests/students -k name" selects some
-	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest -n auto $(ARGS)
+	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest -n auto --dist worksteal $(ARGS)
 
 .PHONY: test-volume
 test-volume: .venv/.dev ## run large tests at full size (minutes); `make test` runs them at a small size
-	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest -n auto -m volume $(ARGS)
+	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest -n auto --dist worksteal -m volume --hypothesis-profile=volume $(ARGS)
 
 .PHONY: test-chaos
 test-chaos: .venv/.dev ## kill commands, web, workers, beat, Valkey and PostgreSQL (30 minutes); ARGS="--seed=7" repeats a run

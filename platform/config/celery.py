@@ -78,7 +78,7 @@ app.conf.update(
     task_ignore_result=True,
     task_default_queue="tatami",
     timezone="UTC",
-    beat_scheduler="tatami.tasks:Beat",
+    beat_scheduler="tatami.tasks:PersistentBeat",
     beat_schedule={
         "wake workers": {
             "task": WAKE,

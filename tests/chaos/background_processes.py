@@ -115,7 +115,7 @@ class BackgroundProcesses:
 def running_background_processes(
     folder: Path, environment: dict[str, str], valkey_port: int
 ) -> Iterator[BackgroundProcesses]:
-    """Run Valkey, worker and beat with the command lines of `make run` deadline the end of the block."""
+    """Run Valkey, worker and beat with the command lines of `make run` until the end of the block."""
     (folder / "valkey").mkdir()
     (folder / "logs").mkdir()
     application = Application(folder, {**os.environ, **environment}, port=0)

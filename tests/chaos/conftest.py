@@ -64,7 +64,7 @@ def report(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     return line
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def chaos_dojo(django_db_setup: None, django_db_blocker: Any) -> Iterator[CheckInDojo]:
     """A dojo, with shortcuts to create its data."""
     with django_db_blocker.unblock():
@@ -128,13 +128,13 @@ class Api:
 
     def batch(self, **body: Any) -> dict[str, Any]:
         """Create a batch of awards; return it."""
-        status, batch = self.ask("POST", "/promotions/batches", {"award": True, **body})
+        status, batch = self.send_request("POST", "/promotions/batches", {"award": True, **body})
         assert status == 202, batch
         return dict(batch)
 
     def fetch(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Fetch the batch."""
-        status, found = self.ask("GET", f"/promotions/batches/{batch['id']}")
+        status, found = self.send_request("GET", f"/promotions/batches/{batch['id']}")
         assert status == 200, found
         return dict(found)
 

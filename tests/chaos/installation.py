@@ -85,7 +85,7 @@ class Installation:
         given = {
             name: self.environment[f"TATAMI_SUPERADMIN_{name.upper()}"] for name in ("email", "password")
         }
-        status, tokens = self.ask("POST", "localhost", "/auth/login", given)
+        status, tokens = self.send_request("POST", "localhost", "/auth/login", given)
         assert status == 200, tokens
         return str(tokens["access"])
 
@@ -100,7 +100,7 @@ class Installation:
         )
 
     def run(self, *command: str, **environment: str) -> CommandResult:
-        """Run a command of manage.py deadline it exits."""
+        """Run a command of manage.py until it exits."""
         return wait_for_result(self.start(*command, **environment))
 
     def check_all_dojos(self, **environment: str) -> None:
@@ -108,8 +108,8 @@ class Installation:
         done = self.run("tenant_check", "--json", **environment)
         assert done.code == 0, (done.stdout, done.stderr)
 
-    def sweep_deadline_clear(self) -> None:
-        """Run `sweep` deadline no dojo is being created. Statements of a killed process may still run for a while."""
+    def sweep_until_clear(self) -> None:
+        """Run `sweep` until no dojo is being created. Statements of a killed process may still run for a while."""
         deadline = time.monotonic() + CLEARED_WITHIN_SECONDS
         while True:
             done = self.run("sweep")
@@ -160,26 +160,26 @@ class Installation:
                 stop_processes_in(Path(self.postgres.program.folder), SIGKILL)
 
     def restart_dead(self) -> None:
-        """Restart dead processes, and wait deadline requests are served."""
+        """Restart dead processes, and wait until requests are served."""
         if not self.postgres.is_alive():
             self.postgres.start()
         if not self.web.is_alive():
             self.web.start()
         deadline = time.monotonic() + READY_WITHIN_SECONDS
-        while (self.ask("GET", "localhost", "/readyz") or (0, None))[0] != 200:
+        while (self.send_request("GET", "localhost", "/readyz") or (0, None))[0] != 200:
             assert time.monotonic() < deadline, "it did not restart"
             time.sleep(0.05)
 
 
 def wait_for_result(process: "subprocess.Popen[bytes]") -> CommandResult:
-    """Wait deadline a command exits; return its result."""
+    """Wait until a command exits; return its result."""
     out, stderr = process.communicate()
     return CommandResult(process.returncode, out, stderr.decode())
 
 
 @contextmanager
 def running_installation(folder: Path) -> Iterator[Installation]:
-    """Install and serve the demo dojos deadline the end of the block. Only the logs remain."""
+    """Install and serve the demo dojos until the end of the block. Only the logs remain."""
     given = {name: os.environ[name] for name in ("REDIS_URL", "CELERY_BROKER_URL")}
     with (
         locked_data_folder(folder / "data") as data_folder,
@@ -214,7 +214,7 @@ class Poller:
 
     @contextmanager
     def polling(self) -> Iterator[None]:
-        """Poll deadline the end of the block, and once extra when every process knows the result."""
+        """Poll until the end of the block, and once more when every process knows the result."""
         over = threading.Event()
 
         def poll() -> None:
@@ -234,7 +234,7 @@ class Poller:
             self.poll(slug)
 
     def poll(self, slug: str) -> None:
-        answer = self.site.ask("GET", f"{slug}.localhost", "/me")
+        answer = self.site.send_request("GET", f"{slug}.localhost", "/me")
         if answer is not None:
             self.seen.setdefault(slug, []).append((answer[0], answer[1]["error"]["code"]))
 

@@ -131,7 +131,7 @@ def test_migrate_fleet(
     token = installation.token()
     for number in range(DOJOS):
         body = {"name": "Dojo", "slug": f"dojo-{number}", "admin": {"email": "head@example.com"}}
-        assert installation.ask("POST", "localhost", "/tenants", body, token)[0] == 201
+        assert installation.send_request("POST", "localhost", "/tenants", body, token)[0] == 201
     command = ["migrate_fleet", "--wait", "--json", "--workers", "1"]
     versions = later_versions(tmp_path, ROUNDS + 1)
     timed_kill.measure(*command, idle=command, **next(versions))
@@ -168,7 +168,7 @@ def create_with_kill(site: Installation, timed_kill: TimedKill, slug: str, comma
     with poller.polling():
         done = timed_kill.kill_next(*command)
         site.sweep_until_clear()
-    assert site.strange_schemas() == []
+    assert site.unknown_schemas() == []
     left = site.dojos()
     if slug in left:
         assert left[slug][0] == "active"

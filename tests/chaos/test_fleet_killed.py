@@ -15,8 +15,8 @@ from typing import Any, Final
 import orjson
 import pytest
 from psycopg import sql
-from shared_apps.tenants.fleet.processes import processes
 
+from shared_apps.tenants.fleet.thread_pool import thread_pool
 from shared_apps.tenants.models import Tenant
 from shared_apps.tenants.provisioning import migrate_all
 from shared_apps.tenants.schema import ddl
@@ -45,8 +45,8 @@ def fleet(
     ):
         migrate_all()
         began = time.monotonic()
-        with processes(4) as team:
-            dojos = [future_migrations.result() for _, future_migrations in team.each(made, range(DOJOS))]
+        with thread_pool(4) as team:
+            dojos = [future.result() for _, future in team.each(made, range(DOJOS))]
         report(f"{DOJOS} dojos were made in {time.monotonic() - began:.0f} s")
         yield sorted(dojos, key=lambda dojo: dojo.pk)
 

@@ -82,14 +82,14 @@ def notify(api: Api, students: list[str]) -> dict[str, Any]:
         "subject": "News for {{ student }}",
         "body": "{{ recipient }}!",
     }
-    status, notification = api.ask("POST", "/notifications", body)
+    status, notification = api.send_request("POST", "/notifications", body)
     assert (status, notification["total"]) == (202, EACH), notification
     return dict(notification)
 
 
 def fetch(api: Api, notification: dict[str, Any]) -> dict[str, Any]:
     """Fetch the notification with its counts."""
-    status, found = api.ask("GET", f"/notifications/{notification['id']}")
+    status, found = api.send_request("GET", f"/notifications/{notification['id']}")
     assert status == 200, found
     return {name: found[name] for name in ("id", "status", "total", "queued", "sent", "failed", "skipped")}
 

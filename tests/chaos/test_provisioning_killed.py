@@ -54,7 +54,7 @@ def test_a_dojo_is_complete_or_gone_after_a_kill(
             # Its schema and files are deleted with its row. Otherwise it waits for the end of its grace period.
             assert left[slug][0] == "deleting" if slug in left else answers[slug] in (204, 404, 503, None)
             outcomes["kept" if slug in left else "purged"] += 1
-        assert installation.strange_schemas() == []
+        assert installation.unknown_schemas() == []
         installation.check_all_dojos()
         said = ", ".join(f"{slug}: {answer}" for slug, answer in answers.items())
         report(f"round {number + 1}: {victim} killed; {said}")
@@ -71,7 +71,7 @@ def _kill_during_requests(
     answers: dict[str, int | None] = {}
 
     def ask(slug: str, path: str, body: dict[str, Any]) -> None:
-        answer = site.ask("POST", "localhost", path, body, token)
+        answer = site.send_request("POST", "localhost", path, body, token)
         answers[slug] = answer[0] if answer else None
 
     requests = []
@@ -79,7 +79,7 @@ def _kill_during_requests(
         body = {"name": slug, "slug": slug, "admin": {"email": "head@example.com"}}
         requests.append(threading.Thread(target=ask, args=(slug, "/tenants", body)))
     for slug, tenant_id in to_purge.items():
-        assert site.ask("DELETE", "localhost", f"/tenants/{tenant_id}", token=token)[0] == 202
+        assert site.send_request("DELETE", "localhost", f"/tenants/{tenant_id}", token=token)[0] == 202
         requests.append(
             threading.Thread(target=ask, args=(slug, f"/tenants/{tenant_id}/purge", {"confirm": slug}))
         )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from celery.schedules import crontab
 from celery.signals import after_task_publish
+from kombu.utils.imports import symbol_by_name
 from structlog.testing import capture_logs
 
 from config.celery import WAKE, app
@@ -44,3 +45,7 @@ def test_tasks_due_while_valkey_is_unavailable_are_sent_later(tmp_path: Path, se
     assert sorted(sent) == ["tenants.purge_overdue", WAKE]
     beat.apply_entry(wake)
     assert sorted(sent) == ["tenants.purge_overdue", WAKE, WAKE]
+
+
+def test_celery_starts_our_scheduler() -> None:
+    assert symbol_by_name(app.conf.beat_scheduler) is PersistentBeat

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.responses import ok
+from tests.support.sizes import examples
 
 DAILY = {
     "weekdays": ["mo", "tu", "we", "th", "fr", "sa", "su"],
@@ -276,9 +277,7 @@ def checked(
 
 
 in_a_transaction = settings(
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
+    max_examples=examples(25),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -102,7 +102,7 @@ def reset_connection(link: socket.socket) -> None:
 
 @contextmanager
 def live_server(database: str) -> Iterator[LiveServer]:
-    """Run the web process deadline the end of the block."""
+    """Run the web process until the end of the block."""
     port = free_port()
     login = settings.DATABASES["default"]
     admin = make_conninfo(os.environ["ADMIN_DATABASE_URL"])
@@ -128,7 +128,7 @@ def live_server(database: str) -> Iterator[LiveServer]:
         env=environment, cwd=ROOT, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        _wait_deadline_ready(server, port)
+        _wait_until_ready(server, port)
         yield LiveServer(port)
     finally:
         server.terminate()
@@ -139,7 +139,7 @@ def live_server(database: str) -> Iterator[LiveServer]:
             server.wait()
 
 
-def _wait_deadline_ready(server: "subprocess.Popen[bytes]", port: int) -> None:
+def _wait_until_ready(server: "subprocess.Popen[bytes]", port: int) -> None:
     deadline = time.monotonic() + READY_WITHIN_SECONDS
     while time.monotonic() < deadline:
         assert server.poll() is None, "the web process exited"
