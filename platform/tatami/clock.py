@@ -26,7 +26,7 @@ def local_date(instant: datetime, timezone: str) -> date:
 
 
 def tenant_date(instant: datetime | None = None) -> date:
-    """Return the civil date of `instant`, by default of `now()`, in the time zone of the current dojo.
+    """Return the civil date of `instant` in the time zone of the current dojo; without `instant`, today's date there.
 
     Raises `NoScope` outside a dojo's scope.
     """

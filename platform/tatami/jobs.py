@@ -9,8 +9,8 @@ An app stores what has to be done in rows of the dojo, and declares a job, which
 
 PostgreSQL holds the queue; a Celery message only wakes a worker. When the transaction commits, the platform records
 that this dojo waits for this job (`shared_apps.tenants.jobs.job_queue`). Workers run the job that has waited longest,
-so a dojo with ten thousand steps does not delay a dojo with ten. An interrupted run is repeated: do each step in one
-transaction, and select its rows with SKIP LOCKED.
+so a dojo with ten thousand steps does not delay a dojo with ten. An interrupted run is repeated: do each piece of work
+in one transaction, and select its rows with SKIP LOCKED. A run may have several such transactions (one for each mail).
 """
 
 from collections.abc import Callable

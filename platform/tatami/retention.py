@@ -1,12 +1,12 @@
-"""Retention: one list of the data that is deleted after some time. The nightly jobs and the `sweep` command use it.
+"""Retention: one list of the data that is deleted after some time. Jobs and the `sweep` command use it.
 
 An app declares next to its job which rows are too old, as a queryset, and how long they are kept:
 
     @delete_after("TATAMI_REFUSAL_DAYS", job="attendance.sweep")
     def refusals(until: datetime) -> QuerySet[Refusal]: …
 
-The job calls `sweep("attendance.sweep", now=run.now)`. A cleanup that needs more than a DELETE (files, schemas) is a
-function that is registered with `register_cleanup`.
+Most of the jobs run at night, some hourly. The job calls `sweep("attendance.sweep", now=run.now)`. A cleanup that needs
+more than a DELETE (files, schemas) is a function that is registered with `register_cleanup`.
 """
 
 from collections.abc import Callable, Iterable, Iterator

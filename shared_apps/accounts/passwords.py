@@ -77,8 +77,9 @@ def send_link(user: User, *, now: datetime) -> None:
 def use_link(*, secret: str, new: str, address: str, now: datetime) -> None:
     """Set the password with the secret of a link, end all sessions and invalidate links. Call it outside a transaction.
 
-    Afterwards the user can sign in from the network `address` at once, even if others had used up the attempts. Raises
-    `TokenInvalid` if the link is unknown, used or expired, and `Invalid` if the password is easy to guess.
+    Afterwards the limits per account do not keep the user from signing in from the network `address`, even if others
+    had used up the attempts. The limit of the address itself still applies. Raises `TokenInvalid` if the link is
+    unknown, used or expired, and `Invalid` if the password is easy to guess.
     """
     links = PasswordLink.objects.unused().filter(
         secret_hash=secret_hash(secret), expires_at__gt=now, user__in=User.objects.active()

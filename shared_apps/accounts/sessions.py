@@ -67,7 +67,7 @@ def verify_password(*, email: str, password: str, address: str, now: datetime) -
     """
     key = email_key(email)
     count_sign_in_attempt(key, address, now=now)
-    user = User.objects.live().filter(email_key=key).first()
+    user = User.objects.not_archived().filter(email_key=key).first()
     # Without a usable password Django hashes once as well, so that the response takes as long.
     matches = check_password(password, user.password if user else UNUSABLE_PASSWORD)
     if user is None or not matches or not user.is_active:

@@ -30,7 +30,7 @@ class Limit:
 PER_ADDRESS: Final = Limit("sign-in address", attempts=100, window=timedelta(minutes=15))
 PER_ACCOUNT_AND_ADDRESS: Final = Limit("sign-in account, address", attempts=10, window=timedelta(minutes=15))
 PER_ACCOUNT: Final = Limit("sign-in account", attempts=100, window=timedelta(minutes=15))
-"""Much higher than the limit per address, so that no single address can lock out the owner of the account."""
+"""Ten times the limit per account and address, so that no single address can lock out the owner of the account."""
 OWN_PASSWORD: Final = Limit("own password", attempts=10, window=timedelta(minutes=15))
 RESET_PER_ACCOUNT: Final = Limit("reset account", attempts=3, window=timedelta(hours=1))
 RESET_PER_ADDRESS: Final = Limit("reset address", attempts=30, window=timedelta(hours=1))

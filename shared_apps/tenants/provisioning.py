@@ -2,7 +2,7 @@
 
 The app commits the row as `provisioning`, which takes the slug. The owner builds and seals the schema in one
 transaction. The app adds the first admin and commits `active`. A tenant that is `provisioning` is never served. If the
-process is killed, `clear_abandoned` removes what it left.
+process is killed, `remove_incomplete_tenants` removes what it left.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from tatami.retention import remove_each
 from tatami.tenancy.scope import platform_scope, tenant_scope
 
 ABANDONED: Final = "abandoned"
-"""The version of a tenant that the sweeper is removing: the process that was creating it must not activate it."""
+"""The version of an incomplete tenant that is being removed: the process that was creating it must not activate it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def create_tenant(
     return tenant, user
 
 
-def clear_abandoned(*, dry_run: bool = False) -> int:
+def remove_incomplete_tenants(*, dry_run: bool = False) -> int:
     """Remove tenants whose creation or purge was interrupted, or only count them; return how many.
 
     A tenant that is still being created is left alone, because its process holds a lock. Repeated and concurrent calls
@@ -68,18 +68,18 @@ def clear_abandoned(*, dry_run: bool = False) -> int:
     """
     unfinished = Tenant.objects.filter(status=Tenant.Status.PROVISIONING)
 
-    def clear(tenant_id: UUID) -> bool:
+    def remove(tenant_id: UUID) -> bool:
         with ddl.schema_lock(tenant_id, wait=False) as is_locked:
             found = unfinished.filter(pk=tenant_id) if is_locked else unfinished.none()
             if dry_run:
                 return found.exists()
-            is_abandoned = found.update(schema_version=ABANDONED) > 0
-            if is_abandoned:
+            is_incomplete = found.update(schema_version=ABANDONED) > 0
+            if is_incomplete:
                 undo_creation(found.get())
-            return is_abandoned
+            return is_incomplete
 
     with platform_scope():
-        return remove_each(list(unfinished.order_by("pk").values_list("pk", flat=True)), clear)
+        return remove_each(list(unfinished.order_by("pk").values_list("pk", flat=True)), remove)
 
 
 def migrate_all() -> list[Outcome]:

@@ -64,9 +64,9 @@ def wake_workers(calls: int = 1) -> None:
 
 
 @shared_task(base=PlatformTask, name="tenants.clear_abandoned")
-def clear_abandoned() -> int:
-    """Remove tenants whose creation was interrupted."""
-    return provisioning.clear_abandoned()
+def remove_incomplete_tenants() -> int:
+    """Remove tenants whose creation or purge was interrupted."""
+    return provisioning.remove_incomplete_tenants()
 
 
 @shared_task(base=PlatformTask, name="tenants.purge_overdue")
@@ -94,15 +94,15 @@ def sweep_exports() -> None:
 
 
 @job(USAGE)
-def collect_usage(turn: JobRun) -> str | None:
+def collect_usage(run: JobRun) -> str | None:
     """Count what one tenant uses."""
-    collect(now=turn.now)
+    collect(now=run.now)
     return DONE
 
 
-def sweep_abandoned_tenants(*, now: datetime, dry_run: bool = False) -> int:  # noqa: ARG001 - as all sweeps are called
+def sweep_incomplete_tenants(*, now: datetime, dry_run: bool = False) -> int:  # noqa: ARG001 - as all sweeps are called
     """Remove tenants whose creation or purge was interrupted; return how many."""
-    return provisioning.clear_abandoned(dry_run=dry_run)
+    return provisioning.remove_incomplete_tenants(dry_run=dry_run)
 
 
 def sweep_deleted_tenants(*, now: datetime, dry_run: bool = False) -> int:
@@ -111,7 +111,7 @@ def sweep_deleted_tenants(*, now: datetime, dry_run: bool = False) -> int:
 
 
 register_cleanup(
-    sweep_abandoned_tenants,
+    sweep_incomplete_tenants,
     "abandoned_dojos",
     keep=timedelta(0),
     job="tenants.clear_abandoned",

@@ -1,4 +1,7 @@
-"""The functions about tenants that the kernel calls: six, of one statement each (`tatami.tenancy.tenant_registry`)."""
+"""The functions about tenants that other apps and the kernel call through `tatami.tenancy.tenant_registry`.
+
+The look-ups take one statement each.
+"""
 
 from datetime import datetime
 from uuid import UUID
@@ -42,7 +45,7 @@ def read_epoch() -> int:
         return RoutingEpoch.objects.filter(pk=1).values_list("value", flat=True).first() or 0
 
 
-def change_identity(
+def change_name_or_timezone(
     tenant: TenantScope, *, now: datetime, name: str | None, timezone: str | None
 ) -> TenantScope:
     """Change the platform's record of a tenant's name or time zone; return the changed tenant."""

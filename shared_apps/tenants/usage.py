@@ -61,4 +61,4 @@ def _own_figures(schema: str) -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(_SIZE, {"schema": schema})
         size = int(cursor.fetchone()[0])
-    return {"users": User.objects.live().count(), "bytes": size}
+    return {"users": User.objects.not_archived().count(), "bytes": size}

@@ -104,7 +104,7 @@ class TenantResource(Resource):
 
 
 class TenantPurge(ApiView):
-    """Drop a deleted dojo and all its data at once, permanently."""
+    """Drop a deleted dojo and all its data now, without the waiting period. This cannot be undone."""
 
     atomic = False
     serializer_class = PurgeSerializer

@@ -87,14 +87,15 @@ def record_by_hand(
 
 @transaction.atomic
 def void_attendance(
-    *, attendance_id: UUID, reason: str, by: User, only_own: bool, now: datetime
+    *, attendance_id: UUID, reason: str, by: User, only_recorded_today: bool, now: datetime
 ) -> Attendance:
     """Void an attendance with a reason; return it. The row stays and no longer counts.
 
-    Raises `NotFound` if there is no such attendance or its student was erased; `NotRecordedByYou` if `only_own` and
-    `by` did not record it today; `AlreadyVoided`, also for the second of two concurrent calls.
+    Raises `NotFound` if there is no such attendance or its student was erased; `NotRecordedByYou` if
+    `only_recorded_today` is true and `by` did not record it today; `AlreadyVoided`, also for the second of two
+    concurrent calls.
     """
-    may_void = Attendance.objects.recorded_by(by, now) if only_own else Attendance.objects.all()
+    may_void = Attendance.objects.recorded_by(by, now) if only_recorded_today else Attendance.objects.all()
     row: Any = (
         Attendance.objects.select_related("student", "class_session")
         .annotate(may_void=Exists(may_void.filter(pk=OuterRef("pk"))))
@@ -178,7 +179,7 @@ def save_roster(
     states: Mapping[UUID, str],
     reason: str,
     by: User,
-    only_own: bool,
+    only_recorded_today: bool,
     now: datetime,
 ) -> None:
     """Set the attendance of a session to `states` (student id → present, late or absent). Other students keep theirs.
@@ -188,8 +189,9 @@ def save_roster(
     the constraint `attendance_once` lets one attendance exist, which then takes the state given here. Call it with the
     students locked. At most five statements, whatever the number of students, and one more if the session is cancelled.
 
-    Raises `NotRecordedByYou` if `only_own` and an attendance to void was not recorded by `by` today; `SessionCancelled`
-    if a student would be added to a cancelled session, whose roster may still be corrected. Then nothing is saved.
+    Raises `NotRecordedByYou` if `only_recorded_today` is true and an attendance to void was not recorded by `by` today;
+    `SessionCancelled` if a student would be added to a cancelled session, whose roster may still be corrected. Then
+    nothing is saved.
     """
     locked = ClassSession.objects.select_for_update(no_key=True, of=("self",)).get(pk=session.pk)
     came = sorted(key for key, state in states.items() if state != ABSENT)
@@ -198,7 +200,14 @@ def save_roster(
     late = [key for key in came if states[key] == LATE]
     absent = [key for key, state in states.items() if state == ABSENT]
     if absent:
-        _void_absent(session, absent, reason=reason or MARKED_ABSENT, by=by, only_own=only_own, now=now)
+        _void_absent(
+            session,
+            absent,
+            reason=reason or MARKED_ABSENT,
+            by=by,
+            only_recorded_today=only_recorded_today,
+            now=now,
+        )
     values: dict[str, Any] = {
         "class_session": session,
         "checked_in_at": _default_check_in_time(session, now),
@@ -231,11 +240,17 @@ def _set_late(session: ClassSession, students: list[UUID], *, late: bool, now: d
 
 
 def _void_absent(
-    session: ClassSession, students: list[UUID], *, reason: str, by: User, only_own: bool, now: datetime
+    session: ClassSession,
+    students: list[UUID],
+    *,
+    reason: str,
+    by: User,
+    only_recorded_today: bool,
+    now: datetime,
 ) -> None:
     """Void the attendances of `students`. Raises `NotRecordedByYou`, naming the students, as `save_roster` says."""
     rows = _attendances(session, students)
-    if only_own:
+    if only_recorded_today:
         own = rows.recorded_by(by, now)
         others = sorted(map(str, rows.exclude(pk__in=own.values("pk")).values_list("student", flat=True)))
         if others:

@@ -2,7 +2,13 @@
 
 from tatami.errors import DomainError, PermissionDenied
 
-# --- codes ----------------------------------------------------------------------------------------------------------
+# --- scans, in the order in which the rules are tested --------------------------------------------------------------
+
+
+class NonceReused(DomainError):
+    """This nonce was already used with another code. Use a new nonce for each scan."""
+
+    code = "idempotency_key_reused"
 
 
 class QrInvalid(DomainError):
@@ -10,6 +16,12 @@ class QrInvalid(DomainError):
 
     code = "qr_invalid"
     status = 400
+
+
+class ClockUnreliable(DomainError):
+    """The clock of the device that took this scan was wrong. Set its clock before you scan again."""
+
+    code = "clock_unreliable"
 
 
 class QrExpired(DomainError):
@@ -24,21 +36,6 @@ class QrRevoked(DomainError):
 
     code = "qr_revoked"
     status = 400
-
-
-# --- scans, in the order in which the rules are tested --------------------------------------------------------------
-
-
-class NonceReused(DomainError):
-    """This nonce was already used with another code. Use a new nonce for each scan."""
-
-    code = "idempotency_key_reused"
-
-
-class ClockUnreliable(DomainError):
-    """The clock of the device that took this scan was wrong. Set its clock before you scan again."""
-
-    code = "clock_unreliable"
 
 
 class AmbiguousStudent(DomainError):

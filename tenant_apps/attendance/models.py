@@ -80,7 +80,7 @@ class Attendance(TenantModel):
     )
     device = models.ForeignKey(Device, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     uploaded_late = models.BooleanField(default=False, db_default=False)
-    """The scan was taken offline and was uploaded after the end of the session."""
+    """The scan was taken offline and uploaded after the end of the session. `late` is about the student's arrival."""
     voided_at = models.DateTimeField(null=True)
     voided_by = models.ForeignKey(
         User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False

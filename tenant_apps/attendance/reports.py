@@ -201,7 +201,7 @@ def ranks(*, today: date) -> list[Row]:
     Active students and those on hold are counted as `students`, students on trial as `trial`. Students without a rank
     are not counted.
     """
-    students: QuerySet[Student] = Student.objects.live().exclude(status=Status.INACTIVE)
+    students: QuerySet[Student] = Student.objects.not_archived().exclude(status=Status.INACTIVE)
     held = RankEvent.objects.current(students=students.values("pk"), as_of=today)  # type: ignore[arg-type]
     rows = (
         RankEvent.objects.filter(

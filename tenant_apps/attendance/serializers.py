@@ -1,7 +1,7 @@
 """The serializers of codes, scans, attendances, rosters and devices: for requests, responses and OpenAPI.
 
-The serializers of responses that hot paths build as dicts are beside that code: `check_in/responses.py` and
-`check_in/offline.py`.
+Scans and lists are called often, so their responses are built as dicts. The serializers that document these are beside
+that code: `check_in/responses.py` and `check_in/offline.py`.
 """
 
 from datetime import datetime
@@ -198,7 +198,7 @@ class RosterSerializer(StrictSerializer):
 
 def students_with_codes(request: Any) -> Any:
     """Return the students whose codes the caller may request."""
-    students = Student.objects.live()
+    students = Student.objects.not_archived()
     return students.belonging_to(request.user) if request.user.role == Role.STUDENT else students
 
 

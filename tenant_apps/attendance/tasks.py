@@ -25,7 +25,7 @@ def refusals(until: datetime) -> QuerySet[Refusal]:
 
 
 @job(SWEEP)
-def sweep(turn: JobRun) -> str | None:
+def sweep(run: JobRun) -> str | None:
     """Delete the expired rows of one dojo: two statements."""
-    retention.sweep(SWEEP, now=turn.now)
+    retention.sweep(SWEEP, now=run.now)
     return DONE

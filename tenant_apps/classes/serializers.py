@@ -112,7 +112,7 @@ class TrainingClassSerializer(StrictModelSerializer):
     """A class of the schedule. `apply_from` in a PATCH: sessions before that day stay unchanged."""
 
     class_type = SingleLineField(max_length=60, required=False, allow_blank=True)
-    discipline = ReferenceField(queryset=Discipline.objects.live(), required=False, allow_null=True)
+    discipline = ReferenceField(queryset=Discipline.objects.not_archived(), required=False, allow_null=True)
     location = SingleLineField(max_length=120, required=False, allow_blank=True)
     instructors = ReferenceField(queryset=User.objects.active().staff(), many=True, required=False)
     recurrence = RecurrenceSerializer()
@@ -145,7 +145,7 @@ class TrainingClassSerializer(StrictModelSerializer):
 class EnrolmentSerializer(StrictModelSerializer):
     """A student is enrolled in a class."""
 
-    student = ReferenceField(queryset=Student.objects.live())
+    student = ReferenceField(queryset=Student.objects.not_archived())
 
     class Meta:
         model = Enrolment
@@ -234,11 +234,14 @@ class NewSessionSerializer(SessionChangesSerializer):
     """A session that no recurrence generates: of a class, or without a class and with a name."""
 
     name = SingleLineField(max_length=120, required=False)
-    discipline = ReferenceField(queryset=Discipline.objects.live(), required=False, allow_null=True)
+    discipline = ReferenceField(queryset=Discipline.objects.not_archived(), required=False, allow_null=True)
 
     def get_fields(self) -> dict[str, Any]:
         classes = ReferenceField(
-            queryset=TrainingClass.objects.live(), source="training_class", required=False, allow_null=True
+            queryset=TrainingClass.objects.not_archived(),
+            source="training_class",
+            required=False,
+            allow_null=True,
         )
         return {**super().get_fields(), "class": classes}
 

@@ -49,7 +49,9 @@ def horizon(now: datetime) -> date:
 
 @transaction.atomic
 def generate_sessions(*, until: date, now: datetime, only: Sequence[TrainingClass] | None = None) -> int:
-    """Generate the sessions that are missing up to the local date `until`; return the number of classes that had some.
+    """Generate the sessions that are missing up to the local date `until`; return the number of classes that were due.
+
+    A class is due if it was not generated up to `until`, or in another time zone; it may turn out to lack no session.
 
     For a new class, sessions start with the first day of its recurrence, also in the past. Otherwise none are generated
     for the past: while a class was archived, or its dojo suspended, no sessions took place. One statement if nothing is
@@ -57,7 +59,7 @@ def generate_sessions(*, until: date, now: datetime, only: Sequence[TrainingClas
     """
     zone = current_tenant().timezone
     is_due = Q(materialised_until__isnull=True) | Q(materialised_until__lt=until) | ~Q(materialised_zone=zone)
-    due = TrainingClass.objects.live().filter(is_due)
+    due = TrainingClass.objects.not_archived().filter(is_due)
     if only is not None:
         due = due.filter(pk__in=[one.pk for one in only])
     classes = list(due.select_for_update(no_key=True).order_by("pk"))
@@ -81,7 +83,7 @@ def generate_sessions(*, until: date, now: datetime, only: Sequence[TrainingClas
 def generate_to_horizon(*, now: datetime) -> int:
     """Generate sessions up to the horizon, and set the local dates of future sessions in the dojo's zone. Runs hourly.
 
-    Returns the number of classes that had missing sessions.
+    Returns the number of classes that were due.
     """
     count = generate_sessions(until=horizon(now), now=now)
     local_date = TruncDate("starts_at", tzinfo=ZoneInfo(current_tenant().timezone))

@@ -6,8 +6,8 @@ from tenant_apps.classes.session_generation import generate_to_horizon
 
 
 @job("classes.materialise")
-def generate_sessions(turn: JobRun) -> str | None:
+def generate_sessions(run: JobRun) -> str | None:
     """Generate the sessions of one dojo up to the horizon, and delete the feeds of users who may not sign in."""
-    generate_to_horizon(now=turn.now)
+    generate_to_horizon(now=run.now)
     delete_feeds_of_inactive_users()
     return DONE

@@ -107,7 +107,7 @@ class Enrolments(Collection):
     def post(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        training_class = get_or_404(TrainingClass.objects.live(), pk=self.kwargs["class_id"])
+        training_class = get_or_404(TrainingClass.objects.not_archived(), pk=self.kwargs["class_id"])
         enrolment, is_new = services.enrol(
             training_class=training_class, student=serializer.validated_data["student"]
         )

@@ -1,4 +1,7 @@
-"""The settings of a dojo: one row, created on first use. Name and time zone are stored on the platform's `Tenant`."""
+"""The settings of a dojo: one row. Name and time zone are stored on the platform's `Tenant`.
+
+`services.get_or_create_settings` creates the row. Before that, `DojoSettings.current()` returns the defaults.
+"""
 
 from typing import Final, cast
 

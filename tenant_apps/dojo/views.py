@@ -37,7 +37,7 @@ class Settings(ApiView):
         }
         settings, tenant = change_settings(changes=changes), current_tenant()
         if any(value is not None for value in identity.values()):
-            tenant = tenant_registry().change_identity(tenant, now=request.now, **identity)
+            tenant = tenant_registry().change_name_or_timezone(tenant, now=request.now, **identity)
         return Response(settings_response(settings, tenant))
 
 

@@ -16,23 +16,23 @@ from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.dojo.services import get_or_create_settings
 from tenant_apps.notifications.models import Delivery, NotificationKind
-from tenant_apps.notifications.outbox import queue
+from tenant_apps.notifications.outbox import queue_notification
 from tenant_apps.notifications.templates import template_for
 from tenant_apps.students.events import Notice
 
 CATCH_UP: Final = timedelta(days=7)
-"""How many missed nights are made up for. Students absent for longer when the setting is made get no mail."""
+"""How many missed days are made up for. Students absent for longer when the setting is made get no mail."""
 
 
 @job("notifications.absentees")
-def notify_absentees(turn: JobRun) -> str | None:
-    """Queue mail to students whose absence reached the dojo's limit. Running it twice in a night sends nothing more."""
+def notify_absentees(run: JobRun) -> str | None:
+    """Queue mail to students whose absence reached the dojo's limit. Running it twice on a day sends nothing more."""
     get_or_create_settings()
     with transaction.atomic():
         # The lock keeps two concurrent runs from both finding that no mail was sent.
         settings = DojoSettings.objects.select_for_update().get()
         if settings.absence_after_days:
-            _queue(settings, days=settings.absence_after_days, today=tenant_date(turn.now))
+            _queue(settings, days=settings.absence_after_days, today=tenant_date(run.now))
     return DONE
 
 
@@ -51,7 +51,9 @@ def _queue(settings: DojoSettings, *, days: int, today: date) -> None:
     ]
     if notices:
         text = template_for(NotificationKind.ABSENCE, settings.language).text
-        queue(kind=NotificationKind.ABSENCE, text=text, notices=notices, settings=settings, is_bulk=True)
+        queue_notification(
+            kind=NotificationKind.ABSENCE, text=text, notices=notices, settings=settings, is_bulk=True
+        )
 
 
 def absence_notices(students: Sequence[UUID], *, settings: DojoSettings) -> list[Notice]:

@@ -1,4 +1,4 @@
-"""Queueing mail in the transaction of the event it is about. Workers send it (`sending`)."""
+"""Queueing mail in the transaction of the event it is about. The job `notifications.outbox`, in `sending`, sends it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -62,11 +62,11 @@ def queue_notices(*, kind: str, notices: Sequence[Notice], **_: Any) -> None:
     known, settings = NotificationKind(kind), DojoSettings.current()
     if getattr(settings, _SETTINGS[known]):
         text = template_for(known, settings.language).text
-        queue(kind=known, text=text, notices=notices, settings=settings, is_bulk=False)
+        queue_notification(kind=known, text=text, notices=notices, settings=settings, is_bulk=False)
 
 
 @transaction.atomic(savepoint=False)  # an error here must roll the event back, too
-def queue(
+def queue_notification(
     *,
     kind: NotificationKind,
     text: MessageText,

@@ -12,7 +12,7 @@ from tenant_apps.students import privacy
 from tenant_apps.students.guardians import delete_in_one_statement
 from tenant_apps.students.models import Guardian, Student
 
-FORGOTTEN: Final = "forgotten"
+PERSONAL_DATA_DELETED: Final = "forgotten"
 TOO_OLD: Final = "too_old"
 
 RETENTION: Final = "TATAMI_MAIL_BODY_DAYS"
@@ -58,7 +58,7 @@ def erase(student: Student, now: datetime) -> None:
     alone = about.filter(student_ids=[student.pk])
     alone.queued().update(state=State.SKIPPED)
     _clear_texts(alone, now)
-    _forget(alone, now)
+    _delete_personal_data(alone, now)
 
 
 def empty_old_mail(*, now: datetime, dry_run: bool = False) -> int:
@@ -81,9 +81,9 @@ def empty_old_mail(*, now: datetime, dry_run: bool = False) -> int:
     old.exclude(values={}).update(values={}, updated_at=now)
     texts = Notification.objects.filter(created_at__lt=until).exclude(body="")
     texts.update(subject="", body="", audience=None, updated_at=now)
-    orphaned = _orphaned()
-    orphaned.queued().update(state=State.SKIPPED)
-    _forget(orphaned, now)
+    without_recipient = _without_recipient()
+    without_recipient.queued().update(state=State.SKIPPED)
+    _delete_personal_data(without_recipient, now)
     return found
 
 
@@ -91,20 +91,25 @@ def _about(student: Student) -> DeliveryQuerySet:
     return Delivery.objects.filter(student_ids__contains=[student.pk])
 
 
-def _orphaned() -> DeliveryQuerySet:
+def _without_recipient() -> DeliveryQuerySet:
     """Return deliveries to guardians who do not exist any more, and those about students who were all erased."""
     guardian = Guardian.objects.filter(pk=OuterRef("guardian_id"))
     erased = Student._base_manager.filter(erased_at__isnull=False).values("pk")
-    return Delivery.objects.exclude(reason=FORGOTTEN).filter(
+    return Delivery.objects.exclude(reason=PERSONAL_DATA_DELETED).filter(
         Q(guardian_id__isnull=False) & ~Exists(guardian)
         | Q(student_ids__0__in=erased, student_ids__contained_by=ArraySubquery(erased))
     )
 
 
-def _forget(deliveries: DeliveryQuerySet, now: datetime) -> None:
+def _delete_personal_data(deliveries: DeliveryQuerySet, now: datetime) -> None:
     """Delete who the deliveries went to and what they contained. One statement."""
     deliveries.update(
-        address="", address_key=None, guardian_id=None, values={}, reason=FORGOTTEN, updated_at=now
+        address="",
+        address_key=None,
+        guardian_id=None,
+        values={},
+        reason=PERSONAL_DATA_DELETED,
+        updated_at=now,
     )
 
 

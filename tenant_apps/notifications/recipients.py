@@ -53,7 +53,7 @@ def students_in(audience: Mapping[str, Any], *, on: date) -> StudentQuerySet | l
     status = audience.get("status", Status.ACTIVE)
     if status == Status.ACTIVE:
         return filter_students(audience, on=on)
-    students: StudentQuerySet = Student.objects.live().with_status(on).filter(shown_status=status)
+    students: StudentQuerySet = Student.objects.not_archived().with_status(on).filter(shown_status=status)
     return students
 
 
@@ -66,7 +66,7 @@ def deliveries_for(notices: Sequence[Notice], *, settings: DojoSettings, on: dat
     address. An address gets one delivery, and further ones if it would have too many certificates.
     """
     ids = {notice.student for notice in notices}
-    students = _lock_students(Student.objects.live().filter(pk__in=ids)) if ids else {}
+    students = _lock_students(Student.objects.not_archived().filter(pk__in=ids)) if ids else {}
     guardians = _guardians(students)
     leap_day = LeapDayBirthday(settings.leap_day_birthday)
     by_address: dict[str, list[NewDelivery]] = {}

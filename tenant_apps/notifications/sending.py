@@ -5,7 +5,7 @@ between sending and committing, the row stays queued and the e-mail is sent agai
 duplicate for each killed process. The job queue and the exports claim differently, by a lease: their work takes longer
 than a transaction should, so they commit the claim first. There is therefore no claiming code to share with them.
 
-A turn sends for about a second over one connection. Then the other tenants get their turns.
+A run of the job sends for about a second over one connection. Then the other tenants get their turn.
 """
 
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ from tenant_apps.notifications.smtp_results import (
 
 OUTBOX_JOB: Final = "notifications.outbox"
 
-TURN_SECONDS: Final = 1.0
+RUN_SECONDS: Final = 1.0
 MINUTE: Final = timedelta(minutes=1)
 SERVER_RETRY_DELAY: Final = timedelta(seconds=30)
 LOCKED_RETRY_DELAY: Final = timedelta(seconds=10)
@@ -56,8 +56,8 @@ MAX_WAKE_DELAY: Final = timedelta(minutes=4)
 
 UNLIMITED: Final = 1_000_000
 
-MAX_INTERRUPTED_TURNS: Final = 5
-"""After this many interrupted turns, the first delivery is moved behind the others: it may be the cause."""
+MAX_INTERRUPTED_RUNS: Final = 5
+"""After this many interrupted runs, the first delivery is moved behind the others: it may be the cause."""
 
 UNSUBSCRIBED: Final = "unsubscribed"
 BOUNCED: Final = "bounced"
@@ -71,17 +71,17 @@ class MailServerUnavailable(Exception):
 
 
 @job(OUTBOX_JOB)
-def send_outbox(turn: JobRun) -> str | None:
-    """Send the deliveries that are due, within the tenant's rate and the time of one turn."""
-    if not _due(turn.now).exists():
-        return _wait_for_next(turn.now)
-    quota = _remaining_quota(turn.now)
-    if turn.attempt > MAX_INTERRUPTED_TURNS:
-        _postpone_first(turn.now)
+def send_outbox(run: JobRun) -> str | None:
+    """Send the deliveries that are due, within the tenant's rate and the time of one run."""
+    if not _due(run.now).exists():
+        return _wait_for_next(run.now)
+    quota = _remaining_quota(run.now)
+    if run.attempt > MAX_INTERRUPTED_RUNS:
+        _postpone_first(run.now)
     try:
         with _connect() as connection:
             mailer = Mailer(connection)
-            until = monotonic() + TURN_SECONDS
+            until = monotonic() + RUN_SECONDS
             while quota and mailer.send_next():
                 quota -= 1
                 if monotonic() > until:
@@ -95,7 +95,7 @@ def send_outbox(turn: JobRun) -> str | None:
 
 @shared_task(base=PlatformTask, name="notifications.wake")
 def wake(tenant_id: str) -> None:
-    """Request a turn of a tenant's outbox. Does nothing if the tenant is gone."""
+    """Request a run of a tenant's outbox job. Does nothing if the tenant is gone."""
     tenant = tenant_registry().find_tenant_by_id(UUID(tenant_id))
     if tenant is not None:
         tenant_registry().enqueue_job(tenant, OUTBOX_JOB, request_id=None)

@@ -55,7 +55,7 @@ class PreviewRequestSerializer(LanguageSerializer):
 
     subject = SingleLineField(max_length=MAX_SUBJECT_LENGTH, required=False)
     body = Body(required=False)
-    student = ReferenceField(queryset=Student.objects.live(), required=False)
+    student = ReferenceField(queryset=Student.objects.not_archived(), required=False)
 
 
 class TestSerializer(StrictSerializer):
@@ -96,7 +96,11 @@ class AudienceSerializer(StudentFilterSerializer):
     """Students by id, or all students that match every given condition. `{}` means every active student."""
 
     students = ReferenceField(
-        queryset=Student.objects.live(), many=True, required=False, allow_empty=False, most=MOST_STUDENTS
+        queryset=Student.objects.not_archived(),
+        many=True,
+        required=False,
+        allow_empty=False,
+        most=MOST_STUDENTS,
     )
     status = serializers.ChoiceField(choices=[one.value for one in AUDIENCE_STATUSES], required=False)
 

@@ -16,7 +16,7 @@ retention.register_cleanup(empty_old_mail, "mail", keep=RETENTION, job=SWEEP_JOB
 
 
 @job(SWEEP_JOB)
-def sweep(turn: JobRun) -> str | None:
+def sweep(run: JobRun) -> str | None:
     """Delete the content of old mail."""
-    retention.sweep(SWEEP_JOB, now=turn.now)
+    retention.sweep(SWEEP_JOB, now=run.now)
     return DONE

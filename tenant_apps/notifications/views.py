@@ -88,7 +88,7 @@ class Notifications(Listing):
             )
         else:
             students = students_in(new["audience"], on=tenant_date(request.now))
-            notification = outbox.queue(
+            notification = outbox.queue_notification(
                 kind=kind,
                 text=text,
                 notices=_notices(kind, students, settings),

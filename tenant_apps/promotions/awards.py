@@ -56,22 +56,22 @@ def award(*, nomination: Nomination, effective_on: date, by: User) -> RankEvent:
     Raises `OwnRankChange`, `AlreadyAwarded`, `DemotedThatDay` or `NotEligible`; `NotFound` if the student was archived
     or erased. A second call with the same arguments raises `AlreadyAwarded`.
     """
-    students = lock_live_students([nomination.student])
+    students = lock_unarchived_students([nomination.student])
     if not students:
         raise NotFound
-    (decision,) = decide([nomination], students, effective_on=effective_on, by=by)
+    (decision,) = decide_awards([nomination], students, effective_on=effective_on, by=by)
     if decision.error:
         raise decision.error
     (event,) = record_awards([decision], effective_on=effective_on, by=by)
     return event
 
 
-def lock_live_students(ids: Sequence[UUID]) -> dict[UUID, Student]:
+def lock_unarchived_students(ids: Sequence[UUID]) -> dict[UUID, Student]:
     """Return the students by id, locked until the transaction ends, without those who were erased or archived."""
-    return {student.pk: student for student in Student.objects.live().filter(pk__in=ids).locked()}
+    return {student.pk: student for student in Student.objects.not_archived().filter(pk__in=ids).locked()}
 
 
-def decide(
+def decide_awards(
     nominations: Sequence[Nomination], students: Mapping[UUID, Student], *, effective_on: date, by: User
 ) -> list[AwardDecision]:
     """Return the decision about each nomination. A fixed number of statements.

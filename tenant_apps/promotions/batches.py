@@ -115,13 +115,13 @@ def revert(*, batch: Batch, reason: str, by: User, now: datetime) -> None:
 
 
 @job("promotions.batches")
-def run_batches(turn: JobRun) -> str | None:
+def run_batches(run: JobRun) -> str | None:
     """Process a chunk of the oldest batch that has not ended."""
     batch = Batch.objects.unfinished().select_related("rank_system", "requested_by").first()
     if batch is None:
         return DONE
-    if not _process_chunk(batch, turn):
-        _finish(batch, turn.now)
+    if not _process_chunk(batch, run):
+        _finish(batch, run.now)
     return MORE
 
 
@@ -132,40 +132,40 @@ def check_batches(until: datetime) -> QuerySet[Batch]:
 
 
 @job(SWEEP)
-def sweep(turn: JobRun) -> str | None:
+def sweep(run: JobRun) -> str | None:
     """Delete expired check batches."""
-    retention.sweep(SWEEP, now=turn.now)
+    retention.sweep(SWEEP, now=run.now)
     return DONE
 
 
-def _process_chunk(batch: Batch, turn: JobRun) -> bool:
+def _process_chunk(batch: Batch, run: JobRun) -> bool:
     """Process some queued items that no other worker has claimed; return whether there were any.
 
     If a record is bad, the chunk is processed a second time, and the bad record is isolated. Database errors propagate,
     and the next attempt tries again.
     """
     try:
-        return _claim_and_process(batch, turn, _process)
+        return _claim_and_process(batch, run, _process)
     except RECORD_ERRORS:
-        return _claim_and_process(batch, turn, _process_bisecting)
+        return _claim_and_process(batch, run, _process_bisecting)
 
 
 @transaction.atomic
 def _claim_and_process(
-    batch: Batch, turn: JobRun, process: Callable[[Batch, Mapping[UUID, BatchItem]], None]
+    batch: Batch, run: JobRun, process: Callable[[Batch, Mapping[UUID, BatchItem]], None]
 ) -> bool:
     if batch.started_at is None:
-        Batch.objects.filter(pk=batch.pk, started_at__isnull=True).update(started_at=turn.now)
-    items = _claim(batch, CHUNK_SIZE if turn.attempt <= MAX_CHUNK_ATTEMPTS else 1)
+        Batch.objects.filter(pk=batch.pk, started_at__isnull=True).update(started_at=run.now)
+    items = _claim(batch, CHUNK_SIZE if run.attempt <= MAX_CHUNK_ATTEMPTS else 1)
     if not items:
         return False
-    if turn.attempt > MAX_ATTEMPTS:
+    if run.attempt > MAX_ATTEMPTS:
         for item in items.values():
             item.state, item.error = State.FAILED, _error_data(ServerError())
     else:
         process(batch, items)
     for item in items.values():
-        item.updated_at = turn.now
+        item.updated_at = run.now
     BatchItem.objects.bulk_update(items.values(), ["state", "answers", "error", "updated_at"])
     return True
 

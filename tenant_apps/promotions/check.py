@@ -49,7 +49,11 @@ class Check:
     named: Collection[UUID] = ()
 
     def results(self) -> list[CheckResult]:
-        """Return one result for each student, rank system and rank to which promote steps lead from the rank held."""
+        """Return one result for each student, rank system and rank to which promote steps lead from the rank held.
+
+        With `target`, return one result for each student and rank system, for that rank, whatever type of step leads to
+        it.
+        """
         target = self.target.code if self.target else None
         return [
             CheckResult(student, rules, step)

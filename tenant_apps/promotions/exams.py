@@ -15,7 +15,13 @@ from shared_apps.accounts.models import User
 from tatami.clock import tenant_date
 from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
-from tenant_apps.promotions.awards import Nomination, decide, lock_live_students, record_awards, void_awards
+from tenant_apps.promotions.awards import (
+    Nomination,
+    decide_awards,
+    lock_unarchived_students,
+    record_awards,
+    void_awards,
+)
 from tenant_apps.promotions.check import Check, CheckResult
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.promotions.errors import (
@@ -76,7 +82,7 @@ def invite(*, exam: Exam, invitations: Sequence[Invitation]) -> None:
     conflicting = [one for one in invitations if existing.get(one.student, one.target.pk) != one.target.pk]
     if conflicting:
         raise AlreadyCandidate(details={"students": [str(one.student) for one in conflicting]})
-    students = lock_live_students([one.student for one in invitations if one.student not in existing])
+    students = lock_unarchived_students([one.student for one in invitations if one.student not in existing])
     new = [one for one in invitations if one.student in students]
     Candidate.objects.bulk_create(
         Candidate(exam=exam, student_id=one.student, target=one.target) for one in new
@@ -136,10 +142,10 @@ def finish(*, exam: Exam, by: User, now: datetime) -> list[RankEvent]:
     passed = list(
         Candidate.objects.filter(exam=exam, outcome=Candidate.Outcome.PASSED).select_related("target")
     )
-    students = lock_live_students([candidate.student_id for candidate in passed])
+    students = lock_unarchived_students([candidate.student_id for candidate in passed])
     present = [candidate for candidate in passed if candidate.student_id in students]
     nominations = [Nomination(one.student_id, one.target, one.override_reason) for one in present]
-    decisions = decide(nominations, students, effective_on=exam.date, by=by)
+    decisions = decide_awards(nominations, students, effective_on=exam.date, by=by)
     refused = [
         {
             "candidate": str(candidate.pk),

@@ -85,15 +85,15 @@ def _facts_by_field(rows: Iterable[FactRow]) -> dict[str, Any]:
     return {field: tuple(facts) for field, facts in found.items()}
 
 
-def _lasting(row: FactRow) -> DatedFact:
+def _to_dated_fact(row: FactRow) -> DatedFact:
     return DatedFact(on=row.on, expires_on=row.expires_on)
 
 
-def _named(row: FactRow) -> NamedFact:
+def _to_named_fact(row: FactRow) -> NamedFact:
     return NamedFact(which=row.value, on=row.on, expires_on=row.expires_on)
 
 
-def _points(row: FactRow) -> Points:
+def _to_points(row: FactRow) -> Points:
     """Convert points. The value is a number, or `{points, category}` where there are several categories."""
     if isinstance(row.value, dict):
         return Points(on=row.on, expires_on=row.expires_on, **row.value)
@@ -106,17 +106,17 @@ _CONVERTERS: Final[Mapping[str, tuple[str, Callable[[FactRow], object]]]] = {
         "opening_balances",
         lambda row: OpeningBalance(on=row.on, expires_on=row.expires_on, count=row.value),
     ),
-    _Kind.POINTS: ("points", _points),
-    _Kind.SKILL: ("skills", _named),
+    _Kind.POINTS: ("points", _to_points),
+    _Kind.SKILL: ("skills", _to_named_fact),
     _Kind.APPROVAL: (
         "approvals",
         lambda row: Approval(which=row.value, on=row.on, expires_on=row.expires_on, by=row.by, role=row.role),
     ),
-    _Kind.DOCUMENT: ("documents", _named),
-    _Kind.CREDENTIAL: ("credentials", _named),
-    _Kind.ACHIEVEMENT: ("achievements", _named),
-    _Kind.MEMBERSHIP: ("memberships", _lasting),
-    HOLD: ("holds", _lasting),
+    _Kind.DOCUMENT: ("documents", _to_named_fact),
+    _Kind.CREDENTIAL: ("credentials", _to_named_fact),
+    _Kind.ACHIEVEMENT: ("achievements", _to_named_fact),
+    _Kind.MEMBERSHIP: ("memberships", _to_dated_fact),
+    HOLD: ("holds", _to_dated_fact),
     FAILED_TEST: ("failed_tests", lambda row: row.on),
 }
 """For each kind of fact: the field of `StudentFacts` that it belongs to, and the function that converts a row."""

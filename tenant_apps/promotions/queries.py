@@ -15,7 +15,7 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
 
 from tenant_apps.classes.models import Enrolment
-from tenant_apps.promotions.engine import OfferedSessions, RankEvent, RankEventKind, Visits
+from tenant_apps.promotions.engine import HistoryEvent, OfferedSessions, RankEventKind, Visits
 from tenant_apps.students import models
 
 _FACTS: Final = """
@@ -69,9 +69,9 @@ class RankHistory(NamedTuple):
     kinds: list[str]
     dates: list[date]
 
-    def events(self) -> tuple[RankEvent, ...]:
+    def events(self) -> tuple[HistoryEvent, ...]:
         return tuple(
-            RankEvent(rank, _KINDS[kind], on)
+            HistoryEvent(rank, _KINDS[kind], on)
             for rank, kind, on in zip(self.ranks, self.kinds, self.dates, strict=True)
         )
 

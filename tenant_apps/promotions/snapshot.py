@@ -21,27 +21,27 @@ CHUNK_SIZE: Final = 500
 
 
 @job("promotions.snapshot")
-def take_snapshot(turn: JobRun) -> str | None:
+def take_snapshot(run: JobRun) -> str | None:
     """Check the next students in key order, and replace their snapshots. Returns the key after which to continue.
 
     The students are locked. A concurrent change of a rank history is either committed before and seen, or comes after
     and deletes the student's snapshots. A student whose record cannot be checked has no snapshot; the error is logged.
     """
     try:
-        return _replace_chunk(turn, _write)
+        return _replace_chunk(run, _write)
     except RECORD_ERRORS:
-        return _replace_chunk(turn, _write_bisecting)
+        return _replace_chunk(run, _write_bisecting)
 
 
 @transaction.atomic
-def _replace_chunk(turn: JobRun, write: Callable[[Sequence[Student], date], None]) -> str | None:
-    today = tenant_date(turn.now)
+def _replace_chunk(run: JobRun, write: Callable[[Sequence[Student], date], None]) -> str | None:
+    today = tenant_date(run.now)
     following = Student.objects.promotable(today).locked()
-    if turn.cursor:
-        following = following.filter(pk__gt=turn.cursor)
+    if run.cursor:
+        following = following.filter(pk__gt=run.cursor)
     students = list(following[:CHUNK_SIZE])
     is_last = len(students) < CHUNK_SIZE
-    _snapshots_between(turn.cursor, "" if is_last else str(students[-1].pk)).delete()
+    _snapshots_between(run.cursor, "" if is_last else str(students[-1].pk)).delete()
     if students:
         write(students, today)
     return DONE if is_last else str(students[-1].pk)

@@ -20,13 +20,13 @@ MOST_STUDENTS: Final = 10_000
 class StudentFilterSerializer(StrictSerializer):
     """Criteria that the students meet, all of them. `{}` selects every active student."""
 
-    discipline = ReferenceField(queryset=Discipline.objects.live(), required=False)
-    rank_system = ReferenceField(queryset=RankSystem.objects.live(), required=False)
+    discipline = ReferenceField(queryset=Discipline.objects.not_archived(), required=False)
+    rank_system = ReferenceField(queryset=RankSystem.objects.not_archived(), required=False)
     rank = ReferenceField(queryset=Rank.objects.all(), required=False)
 
     def get_fields(self) -> dict[str, serializers.Field]:  # type: ignore[type-arg]
         classes = ReferenceField(
-            queryset=TrainingClass.objects.live(), source="training_class", required=False
+            queryset=TrainingClass.objects.not_archived(), source="training_class", required=False
         )
         return {"class": classes, **super().get_fields()}
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from tenant_apps.ranks.date_intervals import BEGINNING, END
-from tenant_apps.ranks.student_facts import RankEvent, RankEventKind
+from tenant_apps.ranks.student_facts import HistoryEvent, RankEventKind
 
 _TIE = {kind: place for place, kind in enumerate(RankEventKind)}
 
@@ -34,7 +34,7 @@ class Holding:
         return None if self.rank is None else date.fromordinal(self.since)
 
 
-def holdings(events: Iterable[RankEvent], order: Mapping[str, int]) -> tuple[Holding, ...]:
+def holdings(events: Iterable[HistoryEvent], order: Mapping[str, int]) -> tuple[Holding, ...]:
     """Return the ranks of a student in order of time; the first is the time without a rank.
 
     Together they cover all dates.
@@ -45,12 +45,12 @@ def holdings(events: Iterable[RankEvent], order: Mapping[str, int]) -> tuple[Hol
     can still be held.
     """
 
-    def key(event: RankEvent) -> tuple[bool, int, str, int]:
+    def key(event: HistoryEvent) -> tuple[bool, int, str, int]:
         place = order.get(event.rank, -1)
         down = event.kind is RankEventKind.DEMOTE
         return down, -place if down else place, event.rank, _TIE[event.kind]
 
-    of_day: dict[int, RankEvent] = {}
+    of_day: dict[int, HistoryEvent] = {}
     for event in events:
         day = event.on.toordinal()
         if day not in of_day or key(event) > key(of_day[day]):

@@ -80,7 +80,7 @@ class RankSystemLookup:
     @classmethod
     def load(cls) -> "RankSystemLookup":
         """Read all rank systems in use. One statement."""
-        return cls(RankSystem.objects.live())
+        return cls(RankSystem.objects.not_archived())
 
     def find(self, text: str) -> RankSystem:
         """Return the system with this name, else the one made from this preset.

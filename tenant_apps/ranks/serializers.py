@@ -28,7 +28,7 @@ class RankSerializer(StrictModelSerializer):
 class RankSystemSerializer(StrictModelSerializer):
     """A rank system with its ranks. The rules have their own route."""
 
-    discipline = ReferenceField(queryset=Discipline.objects.live(), allow_null=True, required=False)
+    discipline = ReferenceField(queryset=Discipline.objects.not_archived(), allow_null=True, required=False)
     ranks = RankSerializer(many=True, read_only=True)
     archived = ArchivedField()
 
@@ -55,7 +55,7 @@ class NewRankSystemSerializer(StrictSerializer):
     """The fields of a new rank system beside the definition, or in place of it."""
 
     preset = SingleLineField(max_length=60, required=False)
-    discipline = ReferenceField(queryset=Discipline.objects.live(), allow_null=True, required=False)
+    discipline = ReferenceField(queryset=Discipline.objects.not_archived(), allow_null=True, required=False)
 
 
 class RulesVersionSerializer(StrictSerializer):

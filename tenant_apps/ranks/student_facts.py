@@ -27,7 +27,7 @@ class RankEventKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RankEvent:
+class HistoryEvent:
     """From `on`, the student holds the rank with this code (for a demotion: the lower rank that remains)."""
 
     rank: str
@@ -127,7 +127,7 @@ class StudentFacts:
     birth_date: date | None = None
     joined_on: date | None = None
     active: bool | None = None
-    rank_events: tuple[RankEvent, ...] = ()
+    rank_events: tuple[HistoryEvent, ...] = ()
     failed_tests: tuple[date, ...] = ()
     attendance: tuple[Visits, ...] = ()
     offered: tuple[OfferedSessions, ...] = ()

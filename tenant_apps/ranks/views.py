@@ -110,7 +110,7 @@ class Rules(ApiView):
         return Response(rules_response(get_or_404(versions.order_by("-version"))))
 
     def put(self, request: Any, id: Any) -> Response:
-        system = get_or_404(RankSystem.objects.live(), pk=id)
+        system = get_or_404(RankSystem.objects.not_archived(), pk=id)
         document = dict(request.data)
         read = RulesVersionSerializer(data={"version": document.pop("version", None)})
         read.is_valid(raise_exception=True)

@@ -1,8 +1,8 @@
 """Events that students are notified of: a promotion, an invitation to an exam, a cancelled class.
 
-The code that makes a change publishes notices in its transaction and does not depend on mail.
-`tenant_apps.notifications` listens and writes its outbox in the same transaction, so that notices and change are
-committed together.
+The events of classes and promotions are here, too, because classes, promotions and notifications may all import it. The
+code that makes a change publishes notices in its transaction and does not depend on mail. `tenant_apps.notifications`
+listens and writes its outbox in the same transaction, so that notices and change are committed together.
 """
 
 from collections.abc import Mapping, Sequence

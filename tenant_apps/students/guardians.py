@@ -17,9 +17,9 @@ _FIELDS = ("name", "email", "phone")
 def set_guardians(student: Student, entries: Sequence[Mapping[str, Any]]) -> None:
     """Replace the guardians of a student. Guardians without any student are deleted. Lock the student before.
 
-    Repeating the call changes nothing. Guardians are locked in the order of their keys. So if a guardian is
-    unlinked from one student while another call links them to a sibling, the guardian either stays, or that call
-    finds no guardian. Raises `Invalid` for ids that do not exist or that are given twice.
+    Repeating the call changes nothing. Guardians are locked in the order of their keys, so a guardian is never deleted
+    while another call links them to a sibling: either the guardian stays, or that call finds no guardian. Raises
+    `Invalid` for ids that do not exist or that are given twice.
     """
     known = _locked(student, [entry["id"] for entry in entries if "id" in entry])
     _refuse_unknown_or_repeated(entries, known)

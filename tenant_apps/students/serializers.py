@@ -234,7 +234,7 @@ class FactSerializer(StrictModelSerializer):
     other kinds: a name. `expires_on` is the last day on which the fact counts.
     """
 
-    rank_system = ReferenceField(queryset=RankSystem.objects.live(), required=False, allow_null=True)
+    rank_system = ReferenceField(queryset=RankSystem.objects.not_archived(), required=False, allow_null=True)
     value = serializers.JSONField()
     on = PlausibleDate()
     expires_on = PlausibleDate(required=False, allow_null=True)

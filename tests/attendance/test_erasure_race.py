@@ -146,7 +146,7 @@ def test_a_void_during_an_erasure_stores_no_reason(
     user = check_in_dojo.dojo.admin.user
     assert isinstance(user, User)
     (attendance,) = check_in_dojo.rows(pk=row["id"])
-    reason = {"reason": "Mika was ill.", "by": user, "only_own": False, "now": clock.now()}
+    reason = {"reason": "Mika was ill.", "by": user, "only_recorded_today": False, "now": clock.now()}
     assert isinstance(
         race(lambda: corrections.void_attendance(attendance_id=attendance.pk, **reason)), NotFound
     )

@@ -12,8 +12,8 @@ from tests.notifications.recording_smtp import RecordingSmtpServer, smtp_server
 
 @pytest.fixture(autouse=True)
 def _long_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a turn last long, so that a busy machine does not end it early. Tests of turns set their own clock."""
-    monkeypatch.setattr(sending, "TURN_SECONDS", 60.0)
+    """Let a run last long, so that a busy machine does not end it early. Tests of runs set their own clock."""
+    monkeypatch.setattr(sending, "RUN_SECONDS", 60.0)
 
 
 @pytest.fixture

@@ -44,13 +44,13 @@ def queue_mail(dojo: Dojo, *students: dict[str, Any], **more: Any) -> dict[str, 
 
 
 def send_turn(dojo: Dojo, **more: Any) -> str | None:
-    """Run one turn of the outbox."""
+    """Run the outbox job once."""
     with tenant_scope(dojo.tenant):
         return send_outbox(JobRun(now=clock.now(), **more))
 
 
 def send_all(dojo: Dojo) -> list[Any]:
-    """Run turns until nothing is due; return all e-mails so far, in the order they were sent."""
+    """Run the outbox job until nothing is due; return all e-mails so far, in the order they were sent."""
     while send_turn(dojo) is not DONE:
         pass
     return list(mail.outbox)

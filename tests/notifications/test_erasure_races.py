@@ -12,7 +12,7 @@ from tatami import clock
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.notifications.models import Delivery, NotificationKind
-from tenant_apps.notifications.outbox import queue
+from tenant_apps.notifications.outbox import queue_notification
 from tenant_apps.notifications.templates import MessageText
 from tenant_apps.students import privacy
 from tenant_apps.students.events import Notice
@@ -63,7 +63,7 @@ def test_mail_queued_before_an_erasure_is_emptied_by_it(
     path, body = f"/students/{mika['id']}/erasure", {"confirm": mika["id"]}
     by, eraser = real_dojo.person(author).user if author else None, real_dojo.person("admin", "eraser")
     with tenant_scope(real_dojo.tenant), transaction.atomic():
-        queue(
+        queue_notification(
             kind=NotificationKind.FREE,
             text=MessageText("News", "Dear Mika"),
             notices=[Notice(UUID(mika["id"]))],

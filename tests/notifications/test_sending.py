@@ -1,4 +1,4 @@
-"""Sending through a real SMTP server: in turns, each mail once, with retries after temporary refusals."""
+"""Sending through a real SMTP server: in short runs, each mail once, with retries after temporary refusals."""
 
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -245,7 +245,7 @@ def test_a_worker_killed_between_sending_and_saving_costs_one_duplicate(
 
 def test_after_several_interrupted_turns_the_first_mail_is_postponed(dojo: Dojo) -> None:
     queue_mail(dojo, *adults(dojo, 3))
-    assert send_turn(dojo, attempt=sending.MAX_INTERRUPTED_TURNS + 1) is DONE
+    assert send_turn(dojo, attempt=sending.MAX_INTERRUPTED_RUNS + 1) is DONE
     assert [state for _, state, _ in states(dojo)] == ["queued", "sent", "sent"]
     with later(minutes=2):
         assert len(send_all(dojo)) == 3
@@ -288,16 +288,16 @@ def test_a_dojo_does_not_exceed_its_mails_per_minute(dojo: Dojo, wake_calls: lis
             with later(seconds=seconds):
                 assert send_turn(dojo) is DONE
             assert len(mail.outbox) == sent
-    assert len(wake_calls) == 5, "one call after each turn that left mail behind"
+    assert len(wake_calls) == 5, "one call after each run that left mail behind"
 
 
 @small_or_full("size", small=200, full=10_000)
 def test_ten_mails_do_not_wait_for_thousands(
     dojo: Dojo, other_dojo: Dojo, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    """If a mail takes 0.05 seconds, the large dojo sends twenty in its turn. Then the small dojo gets its turn."""
+    """If a mail takes 0.05 seconds, the large dojo sends twenty in its run. Then the small dojo gets its turn."""
     seconds = count(step=0.05)
-    monkeypatch.setattr(sending, "TURN_SECONDS", 0.99)
+    monkeypatch.setattr(sending, "RUN_SECONDS", 0.99)
     monkeypatch.setattr(sending, "monotonic", lambda: next(seconds))
     with override_settings(TATAMI_MAILS_PER_MINUTE=0):
         (one,) = adults(dojo, 1)
@@ -334,7 +334,7 @@ def test_the_wake_task_requests_a_turn(dojo: Dojo) -> None:
 
 
 def test_a_turn_ends_after_its_time(dojo: Dojo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "TURN_SECONDS", 0)
+    monkeypatch.setattr(sending, "RUN_SECONDS", 0)
     queue_mail(dojo, *adults(dojo, 2))
     assert [send_turn(dojo), send_turn(dojo), send_turn(dojo)] == [MORE, MORE, DONE]
 

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command, load_command_clas
 from shared_apps.accounts.models import User
 from shared_apps.tenants import provisioning
 from shared_apps.tenants.models import Tenant
-from shared_apps.tenants.provisioning import clear_abandoned
+from shared_apps.tenants.provisioning import remove_incomplete_tenants
 from shared_apps.tenants.schema.ddl import owner_connection
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tests.support.committed import erase_dojo, terminate_owner_sessions
@@ -177,5 +177,5 @@ def test_a_lost_database_connection_is_reported_in_one_line(
         run_command("tenant_create", "fleeting", "--name", "F", "--admin", "head@example.com")
     monkeypatch.undo()
     with platform_scope():
-        clear_abandoned()
+        remove_incomplete_tenants()
         assert not Tenant.objects.filter(slug="fleeting").exists()

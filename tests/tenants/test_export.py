@@ -24,9 +24,9 @@ SECRET = re.compile(r"hash|token|secret|password|code|key|check_in_id|answer")
 KNOWN_COLUMNS = {
     "accounts_user.email_key": "an e-mail address in a form to compare",
     "accounts_user.password": "a hash with its own salt: users keep their passwords",
-    "attendance_card.code": "valid only in a code that is sealed with the dojo's key",
+    "attendance_card.code": "valid only in a code that is signed with the dojo's key",
     "attendance_refusal.code": "the name of an error",
-    "students_student.check_in_id": "valid only in a code that is sealed with the dojo's key",
+    "students_student.check_in_id": "valid only in a code that is signed with the dojo's key",
     "notifications_address.key": "a hash of an e-mail address and the dojo's id",
     "notifications_delivery.address_key": "a hash of an e-mail address and the dojo's id",
     "promotions_batchitem.answers": "results of the engine",

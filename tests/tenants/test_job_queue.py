@@ -33,10 +33,10 @@ results: list[Callable[[], str | None]] = []
 
 
 @job("tests.work")
-def work(turn: JobRun) -> str | None:
+def work(run: JobRun) -> str | None:
     """Do what the test defines, and record for which dojo."""
     scope = current_scope()
-    runs.append((scope.slug if isinstance(scope, TenantScope) else None, turn))
+    runs.append((scope.slug if isinstance(scope, TenantScope) else None, run))
     return results.pop(0)() if results else DONE
 
 

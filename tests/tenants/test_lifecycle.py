@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from shared_apps.tenants import lifecycle, tenant_registry
 from shared_apps.tenants.errors import CreationInterrupted, WrongState
 from shared_apps.tenants.models import RESERVED_SLUGS, SLUG, Tenant
-from shared_apps.tenants.provisioning import clear_abandoned
+from shared_apps.tenants.provisioning import remove_incomplete_tenants
 from shared_apps.tenants.schema import ddl
 from shared_apps.tenants.serializers import NewTenantSerializer
 from tatami.tenancy.hosts import EPOCH_TTL_SECONDS, HostResolver
@@ -237,12 +237,12 @@ def interrupt_purge(monkeypatch: pytest.MonkeyPatch, tenant: Tenant) -> None:
     monkeypatch.undo()
 
 
-def test_the_sweeper_finishes_an_interrupted_purge(
+def test_the_clean_up_finishes_an_interrupted_purge(
     superuser: Any, deleted: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupt_purge(monkeypatch, deleted)
     assert row_and_schema_exist(superuser, deleted) == (True, False)
-    assert clear_abandoned() == 1
+    assert remove_incomplete_tenants() == 1
     assert row_and_schema_exist(superuser, deleted) == (False, False)
 
 
@@ -288,8 +288,8 @@ def test_a_purge_does_not_wait_for_a_backup(
         superuser.execute(f'LOCK TABLE "{deleted.schema_name}".students_student IN ACCESS SHARE MODE')
         answer = Platform().superadmin().post(f"/tenants/{deleted.pk}/purge", {"confirm": "short-lived"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "service_unavailable")
-        assert clear_abandoned() == 0
-    assert clear_abandoned() == 1
+        assert remove_incomplete_tenants() == 0
+    assert remove_incomplete_tenants() == 1
     assert row_and_schema_exist(superuser, deleted) == (False, False)
 
 
@@ -316,7 +316,7 @@ def test_a_dojo_that_cannot_be_purged_does_not_stop_the_others(
     assert row_and_schema_exist(superuser, second) == (False, False)
     assert row_and_schema_exist(superuser, first) == (True, False)
     monkeypatch.undo()
-    assert clear_abandoned() == 1
+    assert remove_incomplete_tenants() == 1
 
 
 # --- creation and clearing at the same time ---
@@ -331,14 +331,14 @@ def test_a_dojo_that_was_cleared_during_its_creation_never_becomes_active(
     def lose_the_lock(execute: Any, statement: str, *more: Any) -> Any:
         if statement.startswith('UPDATE "tenants_tenant"') and not cleared:
             terminate_owner_sessions(superuser)
-            cleared.extend(run_concurrently([clear_abandoned]))
+            cleared.extend(run_concurrently([remove_incomplete_tenants]))
         return execute(statement, *more)
 
     with pytest.raises((DatabaseError, CreationInterrupted)), connection.execute_wrapper(lose_the_lock):
         create_dojo("short-lived")
     connections["owner"].close()
     assert cleared == [1]
-    assert clear_abandoned() == 0
+    assert remove_incomplete_tenants() == 0
     left = superuser.execute("SELECT status FROM public.tenants_tenant WHERE slug = 'deleted'").fetchall()
     assert left == []
 

@@ -9,7 +9,7 @@ from shared_apps.accounts.models import PasswordLink, User
 from shared_apps.tenants import lifecycle
 from shared_apps.tenants.errors import SlugTaken, WrongState
 from shared_apps.tenants.models import Tenant
-from shared_apps.tenants.provisioning import FirstAdmin, clear_abandoned, create_tenant
+from shared_apps.tenants.provisioning import FirstAdmin, create_tenant, remove_incomplete_tenants
 from shared_apps.tenants.schema.ddl import lock_key
 from tatami import clock
 from tatami.tenancy.middleware import host_resolver
@@ -125,7 +125,7 @@ def test_a_deleted_dojo_is_not_served(database: Any) -> None:
 
 def test_an_abandoned_creation_is_cleared(database: Any) -> None:
     leave_unfinished(database)
-    assert clear_abandoned() == 1
+    assert remove_incomplete_tenants() == 1
     assert rows(database) == []
     assert unknown_schemas(database) == []
 
@@ -134,11 +134,11 @@ def test_a_creation_whose_lock_is_held_is_not_cleared(database: Any) -> None:
     tenant = leave_unfinished(database)
     database.execute("SELECT pg_advisory_lock(%s)", [lock_key(tenant.pk)])
     try:
-        assert clear_abandoned() == 0
+        assert remove_incomplete_tenants() == 0
     finally:
         database.execute("SELECT pg_advisory_unlock(%s)", [lock_key(tenant.pk)])
     assert [status for status, _ in rows(database)] == ["provisioning"]
-    assert clear_abandoned() == 1
+    assert remove_incomplete_tenants() == 1
 
 
 def test_a_running_creation_is_not_cleared(database: Any) -> None:
@@ -146,7 +146,7 @@ def test_a_running_creation_is_not_cleared(database: Any) -> None:
 
     def clear_during_creation(execute: Any, statement: str, *more: Any) -> Any:
         if 'INSERT INTO "accounts_user"' in statement and not cleared:
-            cleared.extend(run_concurrently([clear_abandoned]))
+            cleared.extend(run_concurrently([remove_incomplete_tenants]))
         return execute(statement, *more)
 
     with connection.execute_wrapper(clear_during_creation):
@@ -166,20 +166,20 @@ def test_a_creation_succeeds_if_the_lock_is_lost_after_the_activation(database: 
     with connections["owner"].execute_wrapper(lose_the_lock):
         create()
     assert [status for status, _ in rows(database)] == ["active"]
-    assert clear_abandoned() == 0
+    assert remove_incomplete_tenants() == 0
     assert request_me() == (401, "not_authenticated")
 
 
 def test_active_dojos_are_never_cleared(database: Any, north: TenantScope) -> None:
     with clock.fixed(NOW - timedelta(days=400)):
         create()
-    assert clear_abandoned() == 0
+    assert remove_incomplete_tenants() == 0
     assert [status for status, _ in rows(database)] == ["active"]
 
 
 def test_concurrent_clearing_is_safe(database: Any) -> None:
     leave_unfinished(database)
-    answers = run_concurrently([clear_abandoned] * 2)
+    answers = run_concurrently([remove_incomplete_tenants] * 2)
     assert [answer for answer in answers if isinstance(answer, BaseException)] == []
     assert rows(database) == []
 

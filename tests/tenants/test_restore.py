@@ -19,7 +19,7 @@ from shared_apps.accounts.models import PasswordLink, Role, Session, User
 from shared_apps.tenants.exports.restore import RestoreCallbacks, dojo_restored
 from shared_apps.tenants.exports.schema_state import state_at
 from shared_apps.tenants.models import Tenant
-from shared_apps.tenants.provisioning import FirstAdmin, clear_abandoned
+from shared_apps.tenants.provisioning import FirstAdmin, remove_incomplete_tenants
 from shared_apps.tenants.schema import ddl
 from shared_apps.tenants.schema.blueprint import blueprint_at
 from shared_apps.tenants.schema.versions import can_serve, history
@@ -238,7 +238,7 @@ def test_an_abandoned_restore_is_not_served_and_is_cleared(
         assert_error(Caller(f"{COPY}.localhost").get("/me"), 404, "tenant_not_found")
         connections.close_all()
         with platform_scope():
-            assert clear_abandoned() == 1
+            assert remove_incomplete_tenants() == 1
 
 
 def test_what_a_killed_process_leaves_is_cleared(
@@ -265,7 +265,8 @@ def test_what_a_killed_process_leaves_is_cleared(
             holding.execute("ROLLBACK")
         with platform_scope():
             wait_until(
-                lambda: clear_abandoned() == 1, "the server has ended the session of the killed process"
+                lambda: remove_incomplete_tenants() == 1,
+                "the server has ended the session of the killed process",
             )
 
 
@@ -309,7 +310,7 @@ def test_a_running_restore_is_not_cleared(live: TenantScope) -> None:
 
     def clear(rows: int) -> None:
         if not cleared:
-            cleared.extend(run_concurrently([clear_abandoned]))
+            cleared.extend(run_concurrently([remove_incomplete_tenants]))
 
     copy = restored(archive_of(live)[0], callbacks=RestoreCallbacks(nothing, clear, nothing))
     raise_first_error(cleared)

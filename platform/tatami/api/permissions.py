@@ -6,7 +6,8 @@
     }
 
 A role without an entry gets 403. An object that the caller may not see gets 404: `visible_to` leaves it out of the
-queryset. The table itself is `config/access.py`.
+queryset. If the caller may see an object but not change it, the service raises an error with status 403. The table
+itself is `config/access.py`.
 """
 
 from collections.abc import Mapping
@@ -96,9 +97,10 @@ def role_of(request: Request) -> str | None:
 
 
 def visible_to(request: "ApiRequest", queryset: Q) -> Q:
-    """Return the rows of `queryset` that the caller may see: the only place that applies `request.visibility`.
+    """Return the rows of `queryset` that the caller may see, by `request.visibility`.
 
-    For OWN the queryset needs `belonging_to(user)`, for RECORDED `recorded_by(user, now)`.
+    For OWN the queryset needs `belonging_to(user)`, for RECORDED `recorded_by(user, now)`. A view that refuses with 403
+    what others recorded passes the visibility to its service instead.
     """
     rows: Any = queryset
     match request.visibility:

@@ -36,7 +36,7 @@ class TenantModel(models.Model):
 class ArchivableQuerySet(models.QuerySet[M]):
     """Rows that are archived instead of deleted."""
 
-    def live(self) -> Self:
+    def not_archived(self) -> Self:
         """Return rows that are not archived."""
         return self.filter(archived_at__isnull=True)
 

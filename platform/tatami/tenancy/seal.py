@@ -30,7 +30,7 @@ AND o.refobjid = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = %(schema)s)
 
 # One row per table: does it have each part of the seal? Aggregates instead of EXISTS, because PostgreSQL may evaluate
 # EXISTS with a hash over the constraints of all dojos, and locks each of their tables to print its constraint.
-_FACTS: Final = """
+_SEAL_PARTS_SQL: Final = """
 SELECT c.relname,
        a.attnotnull AND format_type(a.atttypid, a.atttypmod) = 'uuid' AS column_ok,
        COALESCE(pg_get_expr(d.adbin, d.adrelid) = %(default)s, false) AS default_ok,
@@ -97,7 +97,7 @@ def unsealed(
 ) -> dict[str, Sequence[str]]:
     """Return the tables of `schema` that lack parts of the seal, with the names of these parts. One statement."""
     cursor.execute(
-        _FACTS,
+        _SEAL_PARTS_SQL,
         {
             "schema": schema,
             "app": app_login,
@@ -111,9 +111,9 @@ def unsealed(
     ignored = UNSEALED_TABLES | set(ignore)
     return {
         table: missing
-        for table, *facts in cursor.fetchall()
+        for table, *present in cursor.fetchall()
         if table not in ignored
-        and (missing := [part for part, ok in zip(parts, facts, strict=True) if not ok])
+        and (missing := [part for part, ok in zip(parts, present, strict=True) if not ok])
     }
 
 

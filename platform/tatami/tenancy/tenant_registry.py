@@ -18,7 +18,7 @@ class EnqueueJob(Protocol):
     def __call__(self, tenant: TenantScope, job: str, *, request_id: str | None) -> None: ...
 
 
-class ChangeIdentity(Protocol):
+class ChangeNameOrTimezone(Protocol):
     """Change the name or time zone of a dojo (`None`: no change), and return its new scope."""
 
     def __call__(
@@ -28,7 +28,7 @@ class ChangeIdentity(Protocol):
 
 @dataclass(slots=True)
 class TenantRegistry:
-    """The functions of the tenants app. Each takes one statement, and works in any scope."""
+    """The functions of the tenants app. The look-ups take one statement each. All work in any scope."""
 
     find_tenant: Callable[[str], TenantScope | None]
     """Return the dojo of a verified host name, whatever its status, or `None`."""
@@ -39,7 +39,7 @@ class TenantRegistry:
     """Return how many jobs of serving dojos have been due for more than a moment, or were interrupted."""
     read_epoch: Callable[[], int]
     """Return the routing epoch, which every change to a dojo or a domain increments."""
-    change_identity: ChangeIdentity
+    change_name_or_timezone: ChangeNameOrTimezone
 
 
 _registered: list[TenantRegistry] = []
@@ -52,7 +52,7 @@ def register_tenant_registry(
     enqueue_job: EnqueueJob,
     count_overdue_jobs: Callable[[], int],
     read_epoch: Callable[[], int],
-    change_identity: ChangeIdentity,
+    change_name_or_timezone: ChangeNameOrTimezone,
 ) -> None:
     """Set the functions that `tenant_registry()` returns. A second call replaces the first."""
     _registered[:] = [
@@ -62,7 +62,7 @@ def register_tenant_registry(
             enqueue_job=enqueue_job,
             count_overdue_jobs=count_overdue_jobs,
             read_epoch=read_epoch,
-            change_identity=change_identity,
+            change_name_or_timezone=change_name_or_timezone,
         )
     ]
 

@@ -67,9 +67,9 @@ def file_name(tenant_id: UUID, export_id: UUID, attempt: int) -> str:
 
 
 def request_export(*, tenant: Tenant, requested_by: UUID | None, now: datetime) -> TenantExport:
-    """Request an export, which a worker builds. Raises `WrongState` if the tenant is still being created."""
+    """Request an export, which a worker builds. Raises `WrongState` if the tenant is being created or purged."""
     if tenant.status == Tenant.Status.PROVISIONING:
-        raise WrongState("A dojo that is still being created cannot be exported.")
+        raise WrongState("A dojo that is being created or purged cannot be exported.")
     expires_at = now + timedelta(days=settings.TATAMI_EXPORT_DAYS)
     return TenantExport.objects.create(
         tenant=tenant, requested_by=requested_by, lease_until=now, created_at=now, expires_at=expires_at

@@ -2,7 +2,7 @@
 
 An archive is restored as a new tenant with an id of its own, possibly while the old tenant still exists. So an archive
 must not contain a credential for either: tokens, links and feed addresses are left out and generated again. Codes of
-students and cards need no rule: they are sealed with a key that depends on the tenant's UUID, so they are invalid in
+students and cards need no rule: they are signed with a key that depends on the tenant's UUID, so they are invalid in
 another tenant (docs/decisions/0008-codes.md).
 
 The names are those of tables, not of models, because an archive may be older than the code. Do not add a rule for a

@@ -1,8 +1,9 @@
 """Create a tenant from an archive, with a new id and a schema of its own.
 
 The tenant is `provisioning` until everything is in it and was compared with the archive, so an incomplete tenant is
-never served. If the process is killed, `provisioning.clear_abandoned` removes the tenant like any other. The schema is
-built as it was when the archive was made, filled in the same transaction of the owner, and only then migrated.
+never served. If the process is killed, `provisioning.remove_incomplete_tenants` removes the tenant like any other.
+The schema is built as it was when the archive was made, filled in the same transaction of the owner, and only then
+migrated.
 """
 
 from collections.abc import Iterator
@@ -228,7 +229,7 @@ def _admin_of(tenant: Tenant, admin: FirstAdmin | None, now: datetime) -> User |
     with tenant_scope(tenant), transaction.atomic():
         if admin is None:
             return User.objects.active_admins().order_by("created_at", "pk").first()
-        known = User.objects.live().filter(email_key=email_key(admin.email)).first()
+        known = User.objects.not_archived().filter(email_key=email_key(admin.email)).first()
         if known is None:
             return provisioning.add_first_admin(tenant, admin, now)
         changes = {"role": Role.ADMIN, "is_active": True}

@@ -33,7 +33,7 @@ class MigrationLimits:
         ]
 
 
-class _OtherStart(Exception):
+class _UnexpectedVersion(Exception):
     """The schema has other migrations than those the script starts from."""
 
     def __init__(self, applied: frozenset[MigrationKey]) -> None:
@@ -53,7 +53,7 @@ def migrate_tenant(
     script = scripts.from_version(applied)
     try:
         _apply(tenant, script, limits)
-    except _OtherStart as found:
+    except _UnexpectedVersion as found:
         script = scripts.from_version(found.applied)
         _apply(tenant, script, limits)
     return script.version
@@ -67,7 +67,7 @@ def _apply(tenant: TenantScope, script: Script, limits: MigrationLimits) -> None
         cursor.execute("SELECT app, name FROM django_migrations")
         applied = history().all_keys.intersection(cursor.fetchall())
         if applied != script.start:
-            raise _OtherStart(applied)
+            raise _UnexpectedVersion(applied)
         for step in script.steps:
             execute_all(owner, step.statements)
             if step.python_state is not None:

@@ -66,7 +66,7 @@ Table = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LintFault:
     """Why a migration must not be released."""
 
     migration: MigrationKey
@@ -77,7 +77,7 @@ class Finding:
         return f"{'.'.join(self.migration)}: {self.operation}: {self.reason}"
 
 
-def lint_migrations() -> Iterator[Finding]:
+def lint_migrations() -> Iterator[LintFault]:
     """Yield the faults of the migrations since the baseline. Uses no database."""
     tenants, public = history(), public_history()
     yield from _lint_history(tenants, tenants.labels)
@@ -85,7 +85,7 @@ def lint_migrations() -> Iterator[Finding]:
     yield from _lint_history(public, shared - tenants.labels)
 
 
-def _lint_history(known: History, labels: frozenset[str] | set[str]) -> Iterator[Finding]:
+def _lint_history(known: History, labels: frozenset[str] | set[str]) -> Iterator[LintFault]:
     released = frozenset(key for key in known.plan if key[0] not in labels or not is_new(key))
     in_use = frozenset(known.state(released).models)
     for key in known.plan:
@@ -102,19 +102,19 @@ def is_new(key: MigrationKey) -> bool:
 
 def lint_migration(
     key: MigrationKey, migration: Migration, state: ProjectState, in_use: frozenset[Table]
-) -> Iterator[Finding]:
+) -> Iterator[LintFault]:
     """Yield the faults of a migration that is applied to `state`, with `in_use` as the tables in use."""
     if not migration.atomic:
-        yield Finding(key, "atomic = False", "a tenant's migrations are one transaction")
+        yield LintFault(key, "atomic = False", "a tenant's migrations are one transaction")
     is_of_tenants = key[0] in history().labels
     if is_of_tenants and any(isinstance(o, SeparateDatabaseAndState) for o in migration.operations):
-        yield Finding(
+        yield LintFault(
             key, "SeparateDatabaseAndState", "new tenants are built from the state, and would differ"
         )
     for operation in operations(migration):
         check = OperationCheck(operation, key[0], state, in_use, contracts(migration), is_of_tenants)
         for reason in check.reasons():
-            yield Finding(key, operation.describe(), reason)
+            yield LintFault(key, operation.describe(), reason)
         # The checks use the fields of the state before the operation, so never change that state.
         state = state.clone()
         operation.state_forwards(key[0], state)

@@ -147,7 +147,7 @@ class _Run:
         self._scripts = Scripts(history().all_keys if options.contract else history().required)
         self._report = Report(history().version(self._scripts.target))
         self._tried: set[UUID] = set()
-        self._suspects: set[UUID] = set()
+        self._previously_failed: set[UUID] = set()
         self._refreshed_at = 0.0
 
     def report(self) -> Report:
@@ -172,8 +172,8 @@ class _Run:
         """Return the outdated tenants that were not tried yet, those that failed last time last; record them all."""
         outdated = migration_status.outdated_tenants(self._scripts.target)
         found = [one for one in outdated if one.tenant.tenant_id not in self._tried]
-        self._suspects = migration_status.previously_failed(self._report.target)
-        found.sort(key=lambda one: one.tenant.tenant_id in self._suspects)
+        self._previously_failed = migration_status.previously_failed(self._report.target)
+        found.sort(key=lambda one: one.tenant.tenant_id in self._previously_failed)
         migration_status.mark_pending(found, self._report.target)
         # Rehearse now: a migration that fails in the rehearsal raises here, before any tenant is changed.
         for applied in {one.applied for one in found}:
@@ -198,7 +198,7 @@ class _Run:
         If one fails, another one follows, because the fault may be in the tenant. If as many fail as should succeed,
         the fault is in the migration, and the run stops. Tenants that failed in an earlier run are no canaries.
         """
-        fresh = sum(one.tenant.tenant_id not in self._suspects for one in tenants)
+        fresh = sum(one.tenant.tenant_id not in self._previously_failed for one in tenants)
         required = min(self._options.canaries, fresh)
         while tenants and (missing := required - self._report.migrated) > 0:
             self._migrate_each(pool, tenants[:missing])

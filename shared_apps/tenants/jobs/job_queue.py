@@ -66,7 +66,7 @@ class ClaimedJob:
     job: str
     turns: int
     marks: int
-    turn: JobRun
+    run: JobRun
     request_id: str
 
 
@@ -112,7 +112,7 @@ def run_next_job(*, now: datetime, task_id: str | None = None) -> bool:
         return False
     log_context = task_log_context(claimed.job, task_id, claimed.tenant.tenant_id, claimed.request_id)
     with log_context, tenant_scope(claimed.tenant):
-        cursor = get_job(claimed.job)(claimed.turn)
+        cursor = get_job(claimed.job)(claimed.run)
     _finish(claimed, cursor, now=clock.now())
     return True
 
@@ -136,8 +136,8 @@ def _claim_next(now: datetime) -> ClaimedJob | None:
         row.attempts += 1
         row.next_at = now + _lease(row.attempts)
         row.save(update_fields=["turns", "attempts", "next_at"])
-        turn = JobRun(now=now, attempt=row.attempts, cursor=row.cursor)
-        return ClaimedJob(tenant, row.job, row.turns, row.marks, turn, row.request_id)
+        run = JobRun(now=now, attempt=row.attempts, cursor=row.cursor)
+        return ClaimedJob(tenant, row.job, row.turns, row.marks, run, row.request_id)
 
 
 def _postpone_version(version: str, now: datetime) -> None:

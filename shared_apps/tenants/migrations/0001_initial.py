@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ('timezone', models.CharField(max_length=64)),
                 ('status', models.CharField(choices=[('provisioning', 'Provisioning'), ('active', 'Active'), ('suspended', 'Suspended'), ('deleting', 'Deleting')], default='provisioning', max_length=16)),
                 ('schema_version', models.TextField(default='', help_text="The leaf migrations of the dojo's schema.")),
-                ('cluster', models.CharField(default='main', help_text='Where its schema lives (citus.md, rule 10).', max_length=40)),
+                ('cluster', models.CharField(default='main', help_text='Where its schema lives (docs/decisions/0006-citus.md).', max_length=40)),
                 ('deleted_at', models.DateTimeField(null=True)),
                 ('created_at', models.DateTimeField(default=tatami.clock.now, editable=False)),
                 ('updated_at', tatami.fields.ChangedAtField(default=tatami.clock.now, editable=False)),

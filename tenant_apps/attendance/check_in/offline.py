@@ -24,7 +24,7 @@ MAX_BATCH_SIZE: Final = 500
 MAX_SEQ: Final = 2**53
 MAX_CLOCK_ERROR: Final = timedelta(minutes=10)
 """If a clock is wrong by more than this, the instants of its scans cannot be known."""
-TRAVEL_TIME: Final = timedelta(seconds=5)
+UPLOAD_DURATION_TOLERANCE: Final = timedelta(seconds=5)
 """A smaller difference between the clocks is the duration of the upload and is not corrected."""
 
 # SKIP LOCKED: this never waits. Another upload of the device, which has just updated `last_seen_at`, may be waiting for
@@ -63,11 +63,12 @@ class SyncResultSerializer(serializers.Serializer[Any]):
 def upload_scans(
     *, sent_at: datetime, items: Sequence[OfflineScan], caller: Any, now: datetime
 ) -> list[dict[str, Any]]:
-    """Record scans in the order in which they were taken; return a `SyncResultSerializer` dict for each of `items`.
+    """Record scans in the order of `seq`; return a `SyncResultSerializer` dict for each of `items`, in their order.
 
-    `sent_at` is the device's clock at the upload. The number of statements does not depend on the number of scans. If a
-    device repeats an upload, whole or in other parts, scans keep their first result. If the database asks to repeat the
-    transaction (for example after a deadlock), nothing is recorded and every result is `retry`.
+    Scans without `seq` come last, in the order of `scanned_at`. `sent_at` is the device's clock at the upload. The
+    number of statements does not depend on the number of scans. If a device repeats an upload, whole or in other parts,
+    scans keep their first result. If the database asks to repeat the transaction (for example after a deadlock),
+    nothing is recorded and every result is `retry`.
     """
     scanner = Scanner.from_caller(caller)
     order = sorted(range(len(items)), key=lambda place: (*_order_key(items[place]), place))
@@ -92,7 +93,7 @@ def _corrected_scan(item: OfflineScan, *, sent_at: datetime, now: datetime) -> S
     """Return the scan with its instant corrected by the error of the device's clock, or with the error to raise."""
     clock_error, age = now - sent_at, sent_at - item.scanned_at
     is_trusted = abs(clock_error) <= MAX_CLOCK_ERROR and timedelta() <= age <= OLDEST_SCAN
-    correction = clock_error if abs(clock_error) > TRAVEL_TIME else timedelta()
+    correction = clock_error if abs(clock_error) > UPLOAD_DURATION_TOLERANCE else timedelta()
     return Scan(
         token=item.token,
         nonce=item.nonce,

@@ -20,8 +20,8 @@ from tenant_apps.attendance.check_in.types import (
     LookupKeys,
     RecordedAttendance,
     Scan,
+    ScannedStudent,
     Scanner,
-    StudentFacts,
 )
 from tenant_apps.classes.models import ClassSession
 from tenant_apps.dojo.models import LONGEST_WINDOW_MINUTES, DojoSettings
@@ -174,8 +174,8 @@ def _session(row: dict[str, Any]) -> ClassSession:
     return ClassSession(**row)
 
 
-def _student_facts(row: dict[str, Any]) -> StudentFacts:
-    return StudentFacts(
+def _student_facts(row: dict[str, Any]) -> ScannedStudent:
+    return ScannedStudent(
         student=Student(
             id=UUID(row["id"]),
             first_name=row["first_name"],

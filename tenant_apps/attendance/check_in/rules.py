@@ -19,8 +19,8 @@ from tenant_apps.attendance.check_in.types import (
     NewAttendance,
     Scan,
     ScanDecision,
+    ScannedStudent,
     Scanner,
-    StudentFacts,
 )
 from tenant_apps.attendance.errors import (
     AmbiguousSession,
@@ -38,14 +38,14 @@ from tenant_apps.attendance.errors import (
 from tenant_apps.classes.models import ClassSession
 from tenant_apps.dojo.models import CardPolicy, DojoSettings, LeapDayBirthday, Policy
 from tenant_apps.ranks.holding import holdings
-from tenant_apps.ranks.student_facts import RankEvent, RankEventKind
+from tenant_apps.ranks.student_facts import HistoryEvent, RankEventKind
 from tenant_apps.students.models import Student
 
 LONG_ABSENCE: Final = timedelta(days=30)
 """A student without an attendance for longer than this before the session was absent for long."""
 
 
-def decide(
+def decide_scan(
     scan: Scan, code: Code | None, facts: CheckInFacts, *, scanner: Scanner, now: datetime
 ) -> ScanDecision:
     """Return the decision on a scan; a refusal is part of it. `code` is `None` if the token is not a valid code.
@@ -129,7 +129,7 @@ def _check_time(scan: Scan, code: Code) -> None:
     code.check_not_expired(scan.scanned_at)
 
 
-def _student_of_session_scan(scan: Scan, facts: CheckInFacts, scanner: Scanner) -> StudentFacts:
+def _student_of_session_scan(scan: Scan, facts: CheckInFacts, scanner: Scanner) -> ScannedStudent:
     """Return the student who checks in by the code of a session: the one named, or the only one linked."""
     if scan.student is not None:
         may_name = scanner.is_staff or scan.student in facts.linked_students
@@ -234,7 +234,7 @@ def _same_place(one: str, other: str) -> bool:
 # --- policies, ranks and alerts -------------------------------------------------------------------------------------
 
 
-def _check_policies(student: StudentFacts, session: ClassSession, facts: CheckInFacts) -> None:
+def _check_policies(student: ScannedStudent, session: ClassSession, facts: CheckInFacts) -> None:
     """Raise `NotEnrolled` or `BelowMinRank` if the dojo enforces that rule and the student does not meet it."""
     settings = facts.settings
     if (
@@ -250,7 +250,7 @@ def _check_policies(student: StudentFacts, session: ClassSession, facts: CheckIn
             raise BelowMinRank
 
 
-def ranks_held(student: StudentFacts, on: date) -> list[Mapping[str, Any]]:
+def ranks_held(student: ScannedStudent, on: date) -> list[Mapping[str, Any]]:
     """Return, for each rank system, the event of the rank held on a local date (by `ranks.holding.holdings`)."""
     by_system = (_rank_held(events, on.toordinal()) for events in student.rank_events.values())
     return [event for event in by_system if event is not None]
@@ -258,7 +258,7 @@ def ranks_held(student: StudentFacts, on: date) -> list[Mapping[str, Any]]:
 
 def _rank_held(rows: Sequence[Mapping[str, Any]], day: int) -> Mapping[str, Any] | None:
     events = [
-        RankEvent(row["code"], RankEventKind(row["kind"]), date.fromisoformat(row["effective_on"]))
+        HistoryEvent(row["code"], RankEventKind(row["kind"]), date.fromisoformat(row["effective_on"]))
         for row in rows
     ]
     for held in holdings(events, {row["code"]: row["position"] for row in rows}):
@@ -268,7 +268,7 @@ def _rank_held(rows: Sequence[Mapping[str, Any]], day: int) -> Mapping[str, Any]
     return None
 
 
-def alerts_for(student: StudentFacts, session: ClassSession, settings: DojoSettings) -> list[str]:
+def alerts_for(student: ScannedStudent, session: ClassSession, settings: DojoSettings) -> list[str]:
     """Return the codes of the alerts about a student on the local date of a session (`responses.ALERTS`)."""
     found = []
     if _is_birthday(student.student.birth_date, session.local_date, settings.leap_day_birthday):

@@ -14,7 +14,7 @@ from tatami.errors import Invalid
 from tenant_apps.attendance.check_in.codes import read_code
 from tenant_apps.attendance.check_in.queries import facts_for_scans
 from tenant_apps.attendance.check_in.responses import build_response
-from tenant_apps.attendance.check_in.rules import decide
+from tenant_apps.attendance.check_in.rules import decide_scan
 from tenant_apps.attendance.check_in.store import (
     CARD_SHARED,
     claim_nonces,
@@ -65,7 +65,7 @@ def check_in(scans: Sequence[Scan], *, scanner: Scanner, now: datetime) -> list[
     new_scans = _without_replays(scans, claims)
     codes = {scan.token: read_code(scan.token) for scan in new_scans}
     facts = facts_for_scans(new_scans, codes, scanner)
-    decisions = [decide(scan, codes[scan.token], facts, scanner=scanner, now=now) for scan in new_scans]
+    decisions = [decide_scan(scan, codes[scan.token], facts, scanner=scanner, now=now) for scan in new_scans]
     recorded = _record(decisions, facts, scanner=scanner, now=now)
     outcomes = _respond(decisions, recorded, scanner=scanner, now=now)
     save_outcomes(outcomes, scanner=scanner, now=now)

@@ -100,7 +100,7 @@ class CodeOwner:
 
 
 @dataclass(slots=True)
-class StudentFacts:
+class ScannedStudent:
     """A student, and what the rules need beside the student's own row."""
 
     student: Student
@@ -126,7 +126,7 @@ class CheckInFacts:
     code_owners: dict[str, CodeOwner] = field(default_factory=dict)
     """Id in a code, as hexadecimal digits → its owner."""
     linked_students: list[UUID] = field(default_factory=list)
-    students: dict[UUID, StudentFacts] = field(default_factory=dict)
+    students: dict[UUID, ScannedStudent] = field(default_factory=dict)
     sessions: dict[UUID, ClassSession] = field(default_factory=dict)
     recorded: dict[AttendanceKey, "RecordedAttendance"] = field(default_factory=dict)
     """The attendances that exist already and are not voided."""
@@ -190,7 +190,7 @@ class ScanDecision:
 
     scan: Scan
     refusal: DomainError | None = None
-    student: StudentFacts | None = None
+    student: ScannedStudent | None = None
     session: ClassSession | None = None
     attendance: NewAttendance | None = None
     card: UUID | None = None

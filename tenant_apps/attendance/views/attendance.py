@@ -92,7 +92,7 @@ class VoidAttendance(ApiView):
             attendance_id=id,
             reason=read_reason(request),
             by=request.user,
-            only_own=request.visibility is Visibility.RECORDED,
+            only_recorded_today=request.visibility is Visibility.RECORDED,
             now=request.now,
         )
         return Response(AttendanceSerializer(row).data)

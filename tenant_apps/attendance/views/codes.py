@@ -94,5 +94,5 @@ class CheckInPage(ApiView):
 
 
 def _student(student_id: UUID) -> Student:
-    student: Student = get_or_404(Student.objects.live(), pk=student_id)
+    student: Student = get_or_404(Student.objects.not_archived(), pk=student_id)
     return student

@@ -36,7 +36,7 @@ class Roster(ApiView):
             states={entry["student"]: entry["state"] for entry in values["entries"]},
             reason=values.get("reason", ""),
             by=request.user,
-            only_own=request.visibility is Visibility.RECORDED,
+            only_recorded_today=request.visibility is Visibility.RECORDED,
             now=request.now,
         )
         attach_instructors([session])

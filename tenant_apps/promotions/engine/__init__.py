@@ -1,7 +1,7 @@
 """The promotions engine: `evaluate(rules, facts, as_of)`, pure, used by the API, batches, exams and the snapshot.
 
-It uses no database, no clock and no time zone. Facts are fetched beforehand for all students at once, and every date is
-a civil date of the dojo. Rules come from `tenant_apps.ranks.definition`.
+It uses no database, not the present time and no time zone. Facts are fetched beforehand for all students at once, and
+every date is a civil date of the dojo. Rules come from `tenant_apps.ranks.definition`.
 """
 
 from tenant_apps.promotions.engine.evaluate import evaluate, rank_held
@@ -12,11 +12,11 @@ from tenant_apps.ranks.civil_dates import LeapDayBirthday
 from tenant_apps.ranks.student_facts import (
     Approval,
     DatedFact,
+    HistoryEvent,
     NamedFact,
     OfferedSessions,
     OpeningBalance,
     Points,
-    RankEvent,
     RankEventKind,
     StudentFacts,
     Visits,
@@ -29,13 +29,13 @@ __all__ = [
     "CriterionResult",
     "DatedFact",
     "Eligibility",
+    "HistoryEvent",
     "LeapDayBirthday",
     "Messages",
     "NamedFact",
     "OfferedSessions",
     "OpeningBalance",
     "Points",
-    "RankEvent",
     "RankEventKind",
     "Status",
     "StepResult",

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 from tenant_apps.promotions.engine.messages import ENGLISH
 from tenant_apps.promotions.engine.messages.wording import NO_STEP, MessageContext, Messages
 from tenant_apps.promotions.engine.results import CriterionResult, Eligibility, Status, StepResult
-from tenant_apps.ranks.criteria import Candidacy, Clock, Criterion, Finding, since_last_test
+from tenant_apps.ranks.criteria import CountingStart, Criterion, CriterionInput, Finding, since_last_test
 from tenant_apps.ranks.date_intervals import (
     END,
     Spans,
@@ -90,7 +90,7 @@ def _no_step(rules: RankDefinition, held: str | None, target: str, messages: Mes
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A student's rank history as the rules see it: which rank is held when, and from when each clock runs.
+    """A student's rank history as the rules see it: which rank is held when, and from when waits and counts start.
 
     `with_sub_ranks` lists every rank held, one after the other. In `held`, sub-ranks are part of their ranks.
     """
@@ -114,10 +114,10 @@ class History:
             return self.with_sub_ranks
         return self.held
 
-    def clock(self, ranks: Sequence[Holding], index: int) -> Clock:
-        """Return the event from which the clock of `ranks[index]` runs: normally the rank's own event.
+    def counting_start(self, ranks: Sequence[Holding], index: int) -> CountingStart:
+        """Return the event from which waits and counts of `ranks[index]` start: normally the rank's own event.
 
-        A conversion by a step with the setting "carries" does not restart the clock.
+        A conversion by a step with the setting "carries" does not restart them.
         """
         while ranks[index].kind is RankEventKind.CONVERT:
             before, after = ranks[index - 1].rank, ranks[index].rank
@@ -126,7 +126,7 @@ class History:
                 break
             index -= 1
         holding = ranks[index]
-        return Clock(None if holding.rank is None else holding.since, holding.kind)
+        return CountingStart(None if holding.rank is None else holding.since, holding.kind)
 
 
 def index_at(ranks: Sequence[Holding], day: int) -> int:
@@ -137,7 +137,7 @@ def index_at(ranks: Sequence[Holding], day: int) -> int:
 class _PathResult(NamedTuple):
     step: Step
     path: Path
-    candidacy: Candidacy
+    data: CriterionInput
     findings: list[tuple[Criterion, Finding, Status]]
     spans: Spans
     failing: int
@@ -193,22 +193,22 @@ class StepEvaluation:
             path=best.path.name,
             earliest_on=as_date(earliest),
             # Messages are written for this path only.
-            criteria=tuple(self._result(best.candidacy, *found) for found in best.findings),
+            criteria=tuple(self._result(best.data, *found) for found in best.findings),
         )
 
     def _index(self, step: Step) -> int:
         return index_at(self.history.origin_history(step), self.as_of_date.toordinal())
 
     def _paths(self, step: Step, index: int) -> list[_PathResult]:
-        candidacy = self._candidacy(step, index)
-        return [self._path(step, path, candidacy) for path in step.paths]
+        data = self._criterion_input(step, index)
+        return [self._path(step, path, data) for path in step.paths]
 
-    def _candidacy(self, step: Step, index: int) -> Candidacy:
+    def _criterion_input(self, step: Step, index: int) -> CriterionInput:
         ranks = self.history.origin_history(step)
-        return Candidacy(
+        return CriterionInput(
             facts=self.facts,
             holding=ranks[index],
-            clock=self.history.clock(ranks, index),
+            counting_start=self.history.counting_start(ranks, index),
             history=self.history.with_sub_ranks,
             as_of=self.as_of_date.toordinal(),
             as_of_date=self.as_of_date,
@@ -216,13 +216,13 @@ class StepEvaluation:
             sub_ranks=self.rules.sub_ranks,
         )
 
-    def _path(self, step: Step, path: Path, candidacy: Candidacy) -> _PathResult:
-        spans = days_between(candidacy.holding.since, candidacy.holding.until)
+    def _path(self, step: Step, path: Path, data: CriterionInput) -> _PathResult:
+        spans = days_between(data.holding.since, data.holding.until)
         findings = []
         failing = unknown = 0
         for criterion in path.criteria:
-            finding = self._finding(step, criterion, candidacy)
-            if span_at(finding.spans, candidacy.as_of) is not None:
+            finding = self._finding(step, criterion, data)
+            if span_at(finding.spans, data.as_of) is not None:
                 status = Status.MET
             else:
                 failing += 1
@@ -230,23 +230,23 @@ class StepEvaluation:
                 status = Status.NOT_MET if finding.known else Status.UNKNOWN
             findings.append((criterion, finding, status))
             spans = intersection(spans, finding.spans)
-        return _PathResult(step, path, candidacy, findings, spans, failing, unknown)
+        return _PathResult(step, path, data, findings, spans, failing, unknown)
 
-    def _finding(self, step: Step, criterion: Criterion, candidacy: Candidacy) -> Finding:
+    def _finding(self, step: Step, criterion: Criterion, data: CriterionInput) -> Finding:
         if step.anchor is Anchor.LAST_TEST:
-            return since_last_test(criterion.finding, candidacy)
-        return criterion.finding(candidacy)
+            return since_last_test(criterion.finding, data)
+        return criterion.finding(data)
 
     def _result(
-        self, candidacy: Candidacy, criterion: Criterion, finding: Finding, status: Status
+        self, data: CriterionInput, criterion: Criterion, finding: Finding, status: Status
     ) -> CriterionResult:
         earliest = None
         if status is Status.MET:
-            run = span_at(finding.spans, candidacy.as_of)
+            run = span_at(finding.spans, data.as_of)
             earliest = as_date(run[0]) if run else None
         elif status is Status.NOT_MET:
-            earliest = as_date(first_start_after(finding.spans, candidacy.as_of))
-        held = candidacy.holding.rank
+            earliest = as_date(first_start_after(finding.spans, data.as_of))
+        held = data.holding.rank
         name = None if held is None else self.rules.rank_name(held)
         context = MessageContext(name, finding.have, finding.need, earliest, self.rules.rank_name)
         message = self.messages[criterion.kind, status](criterion, context)

@@ -64,7 +64,7 @@ def _evict_cache() -> None:
 
 def _refuse_after_fork() -> None:
     # A forked child does not have Typst's threads and would wait for them forever, so this raises an error instead.
-    # Celery's parent process prints nothing, so its workers never get here.
+    # Celery's parent process typesets nothing, so its workers can.
     _used_in_processes.add(os.getpid())
     if len(_used_in_processes) > 1:
         raise RuntimeError("This process was forked from one that has typeset a document.")

@@ -25,10 +25,14 @@ class NewBatchSerializer(StrictSerializer):
     """
 
     students = ReferenceField(
-        queryset=Student.objects.live(), many=True, required=False, allow_empty=False, most=MOST_STUDENTS
+        queryset=Student.objects.not_archived(),
+        many=True,
+        required=False,
+        allow_empty=False,
+        most=MOST_STUDENTS,
     )
     filter = StudentFilterSerializer(required=False)
-    rank_system = ReferenceField(queryset=RankSystem.objects.live(), required=False)
+    rank_system = ReferenceField(queryset=RankSystem.objects.not_archived(), required=False)
     target_ranks = ReferenceField(queryset=RANKS_IN_USE, many=True, required=False)
     award = serializers.BooleanField()
     as_of = PlausibleDate(required=False)

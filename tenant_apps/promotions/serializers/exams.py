@@ -27,7 +27,7 @@ class ExamSerializer(StrictModelSerializer):
 
     name = SingleLineField(max_length=120)
     date = PlausibleDate()
-    rank_system = ReferenceField(queryset=RankSystem.objects.live())
+    rank_system = ReferenceField(queryset=RankSystem.objects.not_archived())
     location = SingleLineField(max_length=120, required=False, allow_blank=True)
     examiners = ReferenceField(
         queryset=User.objects.active().staff(),
@@ -129,7 +129,7 @@ class InvitationsSerializer(StrictSerializer):
         """Return the invitations. Two statements, however many."""
         exam: Exam = self.context["exam"]
         students = set(
-            Student.objects.live()
+            Student.objects.not_archived()
             .filter(pk__in=[entry["student"] for entry in entries])
             .values_list("pk", flat=True)
         )

@@ -23,7 +23,7 @@ RANKS_IN_USE = Rank.objects.select_related("system").filter(system__archived_at_
 
 def visible_students(request: Any) -> StudentQuerySet:
     """Return the students that the caller may check."""
-    students: StudentQuerySet = Student.objects.live()
+    students: StudentQuerySet = Student.objects.not_archived()
     return visible_to(request, students)
 
 
@@ -37,7 +37,7 @@ class CheckSerializer(StrictSerializer):
     """Which students are checked, for which rank, as of which date. Without `students`: every active student."""
 
     students = ReferenceField(queryset=visible_students, many=True, required=False, most=MOST_STUDENTS)
-    rank_system = ReferenceField(queryset=RankSystem.objects.live(), required=False)
+    rank_system = ReferenceField(queryset=RankSystem.objects.not_archived(), required=False)
     target_rank = ReferenceField(queryset=RANKS_IN_USE, required=False)
     as_of = PlausibleDate(required=False)
     status = serializers.ChoiceField(choices=[choice.value for choice in Eligibility], required=False)
@@ -52,7 +52,7 @@ class CheckSerializer(StrictSerializer):
 class AwardSerializer(StrictSerializer):
     """A rank for one student, as of a date (default: today) that has come. A reason overrides the rules."""
 
-    student = ReferenceField(queryset=Student.objects.live())
+    student = ReferenceField(queryset=Student.objects.not_archived())
     target_rank = ReferenceField(queryset=RANKS_IN_USE)
     effective_on = PlausibleDate(required=False)
     override_reason = SingleLineField(max_length=500, required=False)

@@ -13,7 +13,14 @@ from tenant_apps.ranks.criteria.approval import Approved
 from tenant_apps.ranks.criteria.attendance_count import AttendanceCount, AttendanceSince, AttendanceUnit
 from tenant_apps.ranks.criteria.attendance_rate import AttendanceRate
 from tenant_apps.ranks.criteria.credential import CredentialHeld
-from tenant_apps.ranks.criteria.criterion import Candidacy, Clock, Criterion, Finding, Since, since_last_test
+from tenant_apps.ranks.criteria.criterion import (
+    CountingStart,
+    Criterion,
+    CriterionInput,
+    Finding,
+    Since,
+    since_last_test,
+)
 from tenant_apps.ranks.criteria.document import DocumentHandedIn
 from tenant_apps.ranks.criteria.event_count import EventCount
 from tenant_apps.ranks.criteria.points import PointsEarned
@@ -58,10 +65,10 @@ __all__ = [
     "AttendanceRate",
     "AttendanceSince",
     "AttendanceUnit",
-    "Candidacy",
-    "Clock",
+    "CountingStart",
     "CredentialHeld",
     "Criterion",
+    "CriterionInput",
     "DocumentHandedIn",
     "EventCount",
     "Finding",

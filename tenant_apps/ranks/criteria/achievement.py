@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
 from tenant_apps.ranks.criteria.schema import CODE, NAME
 from tenant_apps.ranks.date_intervals import days_between, span_at, union
 from tenant_apps.ranks.student_facts import facts_named
@@ -30,13 +30,13 @@ class AchievementWon(Criterion):
         if "at_rank" in document:
             yield "at_rank", document["at_rank"]
 
-    def finding(self, candidacy: Candidacy) -> Finding:
-        won = (fact.span for fact in facts_named(self.which, candidacy.facts.achievements))
-        spans = union(*(days_between(*span) for span in won if self._at_rank(span[0], candidacy)))
-        return Finding(spans, known=True, have=int(span_at(spans, candidacy.as_of) is not None), need=1)
+    def finding(self, data: CriterionInput) -> Finding:
+        won = (fact.span for fact in facts_named(self.which, data.facts.achievements))
+        spans = union(*(days_between(*span) for span in won if self._at_rank(span[0], data)))
+        return Finding(spans, known=True, have=int(span_at(spans, data.as_of) is not None), need=1)
 
-    def _at_rank(self, day: int, candidacy: Candidacy) -> bool:
+    def _at_rank(self, day: int, data: CriterionInput) -> bool:
         return self.at_rank is None or any(
-            holding.since <= day <= holding.until and candidacy.is_one_of(holding.rank, (self.at_rank,))
-            for holding in candidacy.history
+            holding.since <= day <= holding.until and data.is_one_of(holding.rank, (self.at_rank,))
+            for holding in data.history
         )

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
 
 from tenant_apps.ranks.civil_dates import LeapDayBirthday, birthday, full_age
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
 from tenant_apps.ranks.criteria.schema import one_of, whole_number
 from tenant_apps.ranks.date_intervals import BEGINNING, END, NEVER, days_between
 
@@ -53,12 +53,12 @@ class Age(Criterion):
         if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
             yield "max", "must not be less than min"
 
-    def finding(self, candidacy: Candidacy) -> Finding:
-        birth = candidacy.facts.birth_date
+    def finding(self, data: CriterionInput) -> Finding:
+        birth = data.facts.birth_date
         if birth is None:
             return Finding(NEVER, known=False, have=None, need=self.min if self.min is not None else self.max)
-        leap_day = candidacy.facts.leap_day_birthday
-        have = self.years(birth, candidacy.as_of_date, leap_day)
+        leap_day = data.facts.leap_day_birthday
+        have = self.years(birth, data.as_of_date, leap_day)
         first = BEGINNING if self.min is None else self._turning(birth, self.min, leap_day)
         last = END if self.max is None else self._turning(birth, self.max + 1, leap_day) - 1
         too_old = self.max is not None and have > self.max

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
 
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
 from tenant_apps.ranks.criteria.running_total import total_of_spans
 from tenant_apps.ranks.criteria.schema import NAME, one_of, whole_number
 from tenant_apps.ranks.date_intervals import days_between, union
@@ -50,11 +50,11 @@ class Approved(Criterion):
             count=int(document.get("count", 1)),
         )
 
-    def finding(self, candidacy: Candidacy) -> Finding:
+    def finding(self, data: CriterionInput) -> Finding:
         given = [
             fact
-            for fact in facts_named(self.which, candidacy.facts.approvals)
-            if fact.span[0] > candidacy.clock.after and self.by in {None, fact.role}
+            for fact in facts_named(self.which, data.facts.approvals)
+            if fact.span[0] > data.counting_start.after and self.by in {None, fact.role}
         ]
         approvers = {fact.by for fact in given}
         # Two approvals by the same person count once.
@@ -65,6 +65,6 @@ class Approved(Criterion):
         return Finding(
             total.days_of_at_least(self.count),
             known=True,
-            have=total.total_on(candidacy.as_of),
+            have=total.total_on(data.as_of),
             need=self.count,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
 
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding, since_last_test
+from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding, since_last_test
 from tenant_apps.ranks.criteria.running_total import RunningTotal, running_total
 from tenant_apps.ranks.criteria.schema import NAME, one_of, several, whole_number
 from tenant_apps.ranks.date_intervals import BEGINNING, NEVER, days_from
@@ -38,7 +38,7 @@ class AttendanceSince(StrEnum):
     EVER = "ever"
 
 
-def worth_of_days(
+def amount_by_day(
     counted: Iterable[Visits], after: int, unit: AttendanceUnit, max_per_day: int | None
 ) -> dict[int, int]:
     """Return the sessions or minutes that count, by day; of more than `max_per_day` sessions the longest count."""
@@ -119,24 +119,24 @@ class AttendanceCount(Criterion):
         if document.get("unit") == AttendanceUnit.DAY and "max_per_day" in document:
             yield "max_per_day", "is not valid if days are counted"
 
-    def finding(self, candidacy: Candidacy) -> Finding:
+    def finding(self, data: CriterionInput) -> Finding:
         if self.since is AttendanceSince.LAST_TEST:
-            return since_last_test(self._finding, candidacy)
-        return self._finding(candidacy)
+            return since_last_test(self._finding, data)
+        return self._finding(data)
 
-    def _finding(self, candidacy: Candidacy) -> Finding:
-        after = self._counts_after(candidacy)
+    def _finding(self, data: CriterionInput) -> Finding:
+        after = self._counts_after(data)
         if after is None:
             return Finding(NEVER, known=False, have=None, need=self.n)
-        in_scope = [s for s in candidacy.facts.attendance if self.any_discipline or s.in_discipline]
-        balances = self._balances(candidacy, after)
+        in_scope = [s for s in data.facts.attendance if self.any_discipline or s.in_discipline]
+        balances = self._balances(data, after)
         total = self._tally([series for series in in_scope if self._counts(series)], after, balances)
-        done = total.total_on(candidacy.as_of)
+        done = total.total_on(data.as_of)
         known = (
-            not candidacy.clock.brought_along
+            not data.counting_start.is_from_elsewhere
             or done > 0
-            or any(balance.span[0] <= candidacy.as_of for balance in balances)
-            or any(day <= candidacy.as_of for series in in_scope for day in series.days)
+            or any(balance.span[0] <= data.as_of for balance in balances)
+            or any(day <= data.as_of for series in in_scope for day in series.days)
         )
         enough = self.n * self.unit.size
         expires = any(balance.expires_on for balance in balances)
@@ -147,47 +147,47 @@ class AttendanceCount(Criterion):
             need=self.n,
         )
 
-    def _counts_after(self, candidacy: Candidacy) -> int | None:
+    def _counts_after(self, data: CriterionInput) -> int | None:
         """Return the day after which attendance counts; None if it is not recorded."""
         match self.since:
             case AttendanceSince.EVER:
                 return BEGINNING - 1
             case AttendanceSince.ENROLMENT:
-                joined_on = candidacy.facts.joined_on
+                joined_on = data.facts.joined_on
                 return None if joined_on is None else joined_on.toordinal()
             case _:
-                return candidacy.clock.after
+                return data.counting_start.after
 
     def _counts(self, series: Visits) -> bool:
         return (not self.class_types or series.class_type in self.class_types) and (
             self.min_minutes is None or series.minutes >= self.min_minutes
         )
 
-    def _balances(self, candidacy: Candidacy, after: int) -> list[OpeningBalance]:
+    def _balances(self, data: CriterionInput, after: int) -> list[OpeningBalance]:
         """Return the opening balances that count until they expire."""
-        if not candidacy.facts.opening_balances or self.class_types:
+        if not data.facts.opening_balances or self.class_types:
             return []
-        came_along = candidacy.clock.kind is RankEventKind.IMPORT
+        is_imported = data.counting_start.kind is RankEventKind.IMPORT
         return [
             balance
-            for balance in candidacy.facts.opening_balances
-            if (day := balance.span[0]) > after or (day == after and came_along)
+            for balance in data.facts.opening_balances
+            if (day := balance.span[0]) > after or (day == after and is_imported)
         ]
 
     def _tally(self, counted: list[Visits], after: int, balances: list[OpeningBalance]) -> RunningTotal:
-        brought_along = [
+        balance_changes = [
             (day, amount * self.unit.size) for balance in balances for day, amount in balance.changes()
         ]
         if self.unit is AttendanceUnit.DAY:
             # The most common rule, checked for thousands of students at once: a faster path.
             days = sorted(set().union(*(series.days for series in counted)))
             days = days[bisect_right(days, after) :]
-            before = running_total(brought_along)
+            before = running_total(balance_changes)
             if not days or not before.days or before.days[-1] < days[0]:
-                brought = before.totals[-1] if before.totals else 0
-                visits = range(int(brought) + 1, int(brought) + len(days) + 1)
+                from_balances = before.totals[-1] if before.totals else 0
+                visits = range(int(from_balances) + 1, int(from_balances) + len(days) + 1)
                 return RunningTotal([*before.days, *days], [*before.totals, *visits])
             amounts = dict.fromkeys(days, 1)
         else:
-            amounts = worth_of_days(counted, after, self.unit, self.max_per_day)
-        return running_total([*amounts.items(), *brought_along])
+            amounts = amount_by_day(counted, after, self.unit, self.max_per_day)
+        return running_total([*amounts.items(), *balance_changes])

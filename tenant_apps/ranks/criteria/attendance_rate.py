@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, ClassVar, Final, Self
 
 from tenant_apps.ranks.civil_dates import months_later
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
 from tenant_apps.ranks.criteria.running_total import RunningTotal, running_total
 from tenant_apps.ranks.criteria.schema import MONTHS, whole_number
 from tenant_apps.ranks.date_intervals import BEGINNING, END, NEVER, Spans, union
@@ -42,37 +42,37 @@ class AttendanceRate(Criterion):
         months = document.get("window_months")
         return cls(percent=int(document["percent"]), window_months=None if months is None else int(months))
 
-    def finding(self, candidacy: Candidacy) -> Finding:
-        after = self._after(candidacy)
+    def finding(self, data: CriterionInput) -> Finding:
+        after = self._after(data)
         if after is None:
             return Finding(NEVER, known=False, have=None, need=self.percent)
         # Students without a rank are below the lowest one: only sessions open to all count.
-        level = candidacy.order.get(candidacy.holding.rank or "", -1) + 1
-        visits = [s.days for s in candidacy.facts.attendance if s.in_discipline and s.level <= level]
-        came = self._counted(visits, after)
-        there = self._counted([s.days for s in candidacy.facts.offered if s.level <= level], after)
-        there_now = there.total_on(candidacy.as_of)
-        known = there_now > 0 and (
-            not candidacy.clock.brought_along
-            or any(day <= candidacy.as_of for days in visits for day in days)
+        level = data.order.get(data.holding.rank or "", -1) + 1
+        visits = [s.days for s in data.facts.attendance if s.in_discipline and s.level <= level]
+        attended = self._counted(visits, after)
+        offered = self._counted([s.days for s in data.facts.offered if s.level <= level], after)
+        offered_now = offered.total_on(data.as_of)
+        known = offered_now > 0 and (
+            not data.counting_start.is_from_elsewhere
+            or any(day <= data.as_of for days in visits for day in days)
         )
         return Finding(
-            self._enough(there, came),
+            self._enough(offered, attended),
             known=known,
             # Cut, never rounded up: 59.9 % is not 60 %.
-            have=min(int(came.total_on(candidacy.as_of) * 100 // there_now), 100) if known else None,
+            have=min(int(attended.total_on(data.as_of) * 100 // offered_now), 100) if known else None,
             need=self.percent,
         )
 
-    def _after(self, candidacy: Candidacy) -> int | None:
+    def _after(self, data: CriterionInput) -> int | None:
         """Return the day after which sessions count; None if it is not recorded."""
         if self.window_months is not None:
             # Sessions that left the window before the rank was received have no effect.
-            left = months_later(candidacy.holding.since, -self.window_months)
+            left = months_later(data.holding.since, -self.window_months)
             return BEGINNING - 1 if left is None else left - _SHORTEST_MONTH_LACKS - 1
-        if candidacy.clock.since is not None:
-            return candidacy.clock.since
-        joined_on = candidacy.facts.joined_on
+        if data.counting_start.since is not None:
+            return data.counting_start.since
+        joined_on = data.facts.joined_on
         return None if joined_on is None else joined_on.toordinal()
 
     def _counted(self, series: Sequence[Sequence[int]], after: int) -> RunningTotal:
@@ -86,30 +86,31 @@ class AttendanceRate(Criterion):
             [*((day, 1) for day in days), *((day, -1) for day in leaving if day is not None)]
         )
 
-    def _enough(self, there: RunningTotal, came: RunningTotal) -> Spans:
+    def _enough(self, offered: RunningTotal, attended: RunningTotal) -> Spans:
         """Return the days on which the share is high enough."""
         if self.window_months is None:
-            return self._enough_since(there, came)
-        offered, attended = dict(zip(*there, strict=True)), dict(zip(*came, strict=True))
-        days, totals = sorted({*offered, *attended}), []
-        held: int | float = 0
-        was: int | float = 0
+            return self._enough_since(offered, attended)
+        offered_on, attended_on = dict(zip(*offered, strict=True)), dict(zip(*attended, strict=True))
+        days, enough = sorted({*offered_on, *attended_on}), []
+        offered_total: int | float = 0
+        attended_total: int | float = 0
         for day in days:
-            held, was = offered.get(day, held), attended.get(day, was)
-            totals.append(int(held > 0 and was * 100 >= self.percent * held))
-        return RunningTotal(days, totals).days_of_at_least(1)
+            offered_total = offered_on.get(day, offered_total)
+            attended_total = attended_on.get(day, attended_total)
+            enough.append(int(offered_total > 0 and attended_total * 100 >= self.percent * offered_total))
+        return RunningTotal(days, enough).days_of_at_least(1)
 
-    def _enough_since(self, there: RunningTotal, came: RunningTotal) -> Spans:
+    def _enough_since(self, offered: RunningTotal, attended: RunningTotal) -> Spans:
         """Do the same if both numbers only grow, much faster: one step for each attendance.
 
         With the n-th attendance the share is high enough until too many sessions were offered for n attendances.
         """
         found = []
-        for visit, (day, number) in enumerate(zip(*came, strict=True)):
-            most_held = int(number) * 100 // self.percent
-            last = there.days[most_held] - 1 if most_held < len(there.days) else END
-            if visit + 1 < len(came.days):
-                last = min(last, came.days[visit + 1] - 1)
-            if there.days and (first := max(day, there.days[0])) <= last:
+        for visit, (day, number) in enumerate(zip(*attended, strict=True)):
+            most_offered = int(number) * 100 // self.percent
+            last = offered.days[most_offered] - 1 if most_offered < len(offered.days) else END
+            if visit + 1 < len(attended.days):
+                last = min(last, attended.days[visit + 1] - 1)
+            if offered.days and (first := max(day, offered.days[0])) <= last:
                 found.append((first, last))
         return union(tuple(found))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from tenant_apps.ranks.civil_dates import months_later
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
 from tenant_apps.ranks.criteria.schema import MONTHS, NAME
 from tenant_apps.ranks.date_intervals import END, Spans, days_between, span_at, union
 from tenant_apps.ranks.student_facts import NamedFact, facts_named
@@ -30,9 +30,9 @@ class CredentialHeld(Criterion):
         months = document.get("max_age_months")
         return cls(which=document["which"], max_age_months=None if months is None else int(months))
 
-    def finding(self, candidacy: Candidacy) -> Finding:
-        valid = union(*map(self._valid, facts_named(self.which, candidacy.facts.credentials)))
-        return Finding(valid, known=True, have=int(span_at(valid, candidacy.as_of) is not None), need=1)
+    def finding(self, data: CriterionInput) -> Finding:
+        valid = union(*map(self._valid, facts_named(self.which, data.facts.credentials)))
+        return Finding(valid, known=True, have=int(span_at(valid, data.as_of) is not None), need=1)
 
     def _valid(self, fact: NamedFact) -> Spans:
         first, last = fact.span

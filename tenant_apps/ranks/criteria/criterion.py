@@ -19,11 +19,11 @@ class Since(StrEnum):
     EVER = "ever"
 
 
-class Clock(NamedTuple):
+class CountingStart(NamedTuple):
     """The event from which waiting times and counts run; `since` is None for students without a rank.
 
-    Usually the rank held. The rank before, if the rules say that a conversion carries the clock. A failed test, if
-    the rules count from the last test.
+    Usually the rank held. It is the rank before, if the rules say that a conversion carries the clock of the rank
+    before. It is a failed test, if the rules count from the last test.
     """
 
     since: int | None
@@ -35,13 +35,13 @@ class Clock(NamedTuple):
         return BEGINNING - 1 if self.since is None else self.since
 
     @property
-    def brought_along(self) -> bool:
+    def is_from_elsewhere(self) -> bool:
         """Whether the rank was received elsewhere; training there for the next rank may not be recorded here."""
         return self.kind is RankEventKind.IMPORT or self.kind is RankEventKind.CONVERT
 
 
 @dataclass(frozen=True, slots=True)
-class Candidacy:
+class CriterionInput:
     """One student who holds one rank, as of one day (an ordinal): the input of a criterion.
 
     `history`: all ranks that the student ever held, with sub-ranks. `order` and `sub_ranks` come from the rules.
@@ -49,7 +49,7 @@ class Candidacy:
 
     facts: StudentFacts
     holding: Holding
-    clock: Clock
+    counting_start: CountingStart
     history: tuple[Holding, ...]
     as_of: int
     as_of_date: date
@@ -63,7 +63,7 @@ class Candidacy:
 
 
 class Finding(NamedTuple):
-    """The result of a criterion for a candidacy.
+    """The result of a criterion for one `CriterionInput`.
 
     `spans`: the days on which the criterion is met, valid while the rank is held and no fact changes.
     `known`: the facts that are needed are recorded, as of the day of the check (C6). `have` and `need` are in the
@@ -107,7 +107,7 @@ class Criterion(ABC):
         yield from ()
 
     @abstractmethod
-    def finding(self, candidacy: Candidacy) -> Finding:
+    def finding(self, data: CriterionInput) -> Finding:
         """Return on which days the student meets the criterion, and how much they have as of the day of the check."""
 
     def as_document(self) -> dict[str, Any]:
@@ -127,28 +127,30 @@ def _as_json(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else getattr(value, "value", value)
 
 
-def since_last_test(evaluate: Callable[[Candidacy], Finding], candidacy: Candidacy) -> Finding:
-    """Evaluate a criterion whose clock starts with the rank, and again after each failed test (US Aikido Federation).
+def since_last_test(evaluate: Callable[[CriterionInput], Finding], data: CriterionInput) -> Finding:
+    """Evaluate a criterion that counts from the rank, and again after each failed test (US Aikido Federation).
 
-    The clock restarts on the day after the test, because a check as of the day of a test is about that test. Training
+    Counting restarts on the day after the test, because a check as of the day of a test is about that test. Training
     elsewhere no longer matters after a test: all attendance since then is recorded here.
 
     `evaluate` is the criterion's own `finding`.
     """
     tests = sorted(
-        {on.toordinal() for on in candidacy.facts.failed_tests if on.toordinal() > candidacy.clock.after}
+        {on.toordinal() for on in data.facts.failed_tests if on.toordinal() > data.counting_start.after}
     )
     if not tests:
-        return evaluate(candidacy)
+        return evaluate(data)
     found: list[Spans] = []
     result: Finding | None = None
     first = BEGINNING
-    for clock, last in zip(
-        [candidacy.clock, *(Clock(test, RankEventKind.AWARD) for test in tests)], [*tests, END], strict=True
+    for start, last in zip(
+        [data.counting_start, *(CountingStart(test, RankEventKind.AWARD) for test in tests)],
+        [*tests, END],
+        strict=True,
     ):
-        finding = evaluate(replace(candidacy, clock=clock))
+        finding = evaluate(replace(data, counting_start=start))
         found.append(intersection(finding.spans, days_between(first, last)))
-        if first <= candidacy.as_of <= last:
+        if first <= data.as_of <= last:
             result = finding
         first = last + 1
     assert result is not None, "the segments cover all days"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding, Since
+from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding, Since
 from tenant_apps.ranks.criteria.schema import NAME, one_of
 from tenant_apps.ranks.date_intervals import BEGINNING, days_between, span_at, union
 from tenant_apps.ranks.student_facts import facts_named
@@ -30,8 +30,8 @@ class DocumentHandedIn(Criterion):
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         return cls(which=document["which"], since=Since(document.get("since", Since.RANK)))
 
-    def finding(self, candidacy: Candidacy) -> Finding:
-        after = candidacy.clock.after if self.since is Since.RANK else BEGINNING - 1
-        handed_in = (fact.span for fact in facts_named(self.which, candidacy.facts.documents))
+    def finding(self, data: CriterionInput) -> Finding:
+        after = data.counting_start.after if self.since is Since.RANK else BEGINNING - 1
+        handed_in = (fact.span for fact in facts_named(self.which, data.facts.documents))
         valid = union(*(days_between(*span) for span in handed_in if span[0] > after))
-        return Finding(valid, known=True, have=int(span_at(valid, candidacy.as_of) is not None), need=1)
+        return Finding(valid, known=True, have=int(span_at(valid, data.as_of) is not None), need=1)

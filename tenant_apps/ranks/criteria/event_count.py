@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
 from tenant_apps.ranks.civil_dates import months_later
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
 from tenant_apps.ranks.criteria.running_total import total_of_spans
 from tenant_apps.ranks.criteria.schema import MONTHS, NAME, whole_number
 from tenant_apps.ranks.date_intervals import END, Span
@@ -44,27 +44,27 @@ class EventCount(Criterion):
             window_months=None if months is None else int(months),
         )
 
-    def finding(self, candidacy: Candidacy) -> Finding:
+    def finding(self, data: CriterionInput) -> Finding:
         lasting: dict[int, int] = {}
-        for day, expires in self._days(candidacy):
+        for day, expires in self._days(data):
             lasting[day] = max(expires, lasting.get(day, expires))
         total = total_of_spans(((day, min(self._last(day), until)), 1) for day, until in lasting.items())
         return Finding(
-            total.days_of_at_least(self.n), known=True, have=total.total_on(candidacy.as_of), need=self.n
+            total.days_of_at_least(self.n), known=True, have=total.total_on(data.as_of), need=self.n
         )
 
-    def _days(self, candidacy: Candidacy) -> Iterator[Span]:
+    def _days(self, data: CriterionInput) -> Iterator[Span]:
         """Yield the day of each event, and the last day on which it counts."""
         name = comparable_name(self.event)
-        for series in candidacy.facts.attendance:
+        for series in data.facts.attendance:
             if comparable_name(series.class_type) == name:
-                yield from ((day, END) for day in series.days if self._counts(day, candidacy))
-        for fact in facts_named(self.event, candidacy.facts.achievements):
-            if self._counts(fact.span[0], candidacy):
+                yield from ((day, END) for day in series.days if self._counts(day, data))
+        for fact in facts_named(self.event, data.facts.achievements):
+            if self._counts(fact.span[0], data):
                 yield fact.span
 
-    def _counts(self, day: int, candidacy: Candidacy) -> bool:
-        return self.window_months is not None or day > candidacy.clock.after
+    def _counts(self, day: int, data: CriterionInput) -> bool:
+        return self.window_months is not None or day > data.counting_start.after
 
     def _last(self, day: int) -> int:
         leaves = None if self.window_months is None else months_later(day, self.window_months)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
 from tenant_apps.ranks.criteria.running_total import total_of_spans
 from tenant_apps.ranks.criteria.schema import NAME, whole_number
 from tenant_apps.ranks.student_facts import comparable_name
@@ -33,13 +33,13 @@ class PointsEarned(Criterion):
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         return cls(n=int(document["n"]), category=document.get("category"))
 
-    def finding(self, candidacy: Candidacy) -> Finding:
+    def finding(self, data: CriterionInput) -> Finding:
         category = None if self.category is None else comparable_name(self.category)
         total = total_of_spans(
             (fact.span, fact.points)
-            for fact in candidacy.facts.points
-            if fact.span[0] > candidacy.clock.after and category in {None, comparable_name(fact.category)}
+            for fact in data.facts.points
+            if fact.span[0] > data.counting_start.after and category in {None, comparable_name(fact.category)}
         )
         return Finding(
-            total.days_of_at_least(self.n), known=True, have=total.total_on(candidacy.as_of), need=self.n
+            total.days_of_at_least(self.n), known=True, have=total.total_on(data.as_of), need=self.n
         )

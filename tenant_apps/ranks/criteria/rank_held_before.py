@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 from tenant_apps.ranks.civil_dates import months_later
 from tenant_apps.ranks.criteria.age import Age
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
 from tenant_apps.ranks.criteria.schema import CODE, MONTHS, several
 from tenant_apps.ranks.date_intervals import NEVER, Spans, days_from, span_at, union
 
@@ -61,23 +61,21 @@ class RankHeldBefore(Criterion):
             document["registered_at_age"] = self.registered_at_age.bounds()
         return document
 
-    def finding(self, candidacy: Candidacy) -> Finding:
-        received = [
-            event.on for event in candidacy.facts.rank_events if candidacy.is_one_of(event.rank, self.ranks)
-        ]
-        birth = candidacy.facts.birth_date
+    def finding(self, data: CriterionInput) -> Finding:
+        received = [event.on for event in data.facts.rank_events if data.is_one_of(event.rank, self.ranks)]
+        birth = data.facts.birth_date
         if received and self.registered_at_age is not None and birth is None:
             return Finding(NEVER, known=False, have=None, need=1)
-        spans = union(*(self._held(on, candidacy) for on in received if self._of_age(on, candidacy)))
-        return Finding(spans, known=True, have=int(span_at(spans, candidacy.as_of) is not None), need=1)
+        spans = union(*(self._held(on, data) for on in received if self._of_age(on, data)))
+        return Finding(spans, known=True, have=int(span_at(spans, data.as_of) is not None), need=1)
 
-    def _of_age(self, on: date, candidacy: Candidacy) -> bool:
-        age, birth = self.registered_at_age, candidacy.facts.birth_date
+    def _of_age(self, on: date, data: CriterionInput) -> bool:
+        age, birth = self.registered_at_age, data.facts.birth_date
         if age is None or birth is None:
             return True
-        return age.admits(age.years(birth, on, candidacy.facts.leap_day_birthday))
+        return age.admits(age.years(birth, on, data.facts.leap_day_birthday))
 
-    def _held(self, on: date, candidacy: Candidacy) -> Spans:
+    def _held(self, on: date, data: CriterionInput) -> Spans:
         """Return the days from which on a rank received on a date has been held long enough."""
         since = on.toordinal()
         if not self.min_months:
@@ -86,8 +84,8 @@ class RankHeldBefore(Criterion):
         left = next(
             (
                 holding.since
-                for holding in candidacy.history
-                if holding.until >= since and not candidacy.is_one_of(holding.rank, self.ranks)
+                for holding in data.history
+                if holding.until >= since and not data.is_one_of(holding.rank, self.ranks)
             ),
             None,
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from tenant_apps.ranks.civil_dates import complete_months, months_later
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
 from tenant_apps.ranks.criteria.schema import MONTHS
 from tenant_apps.ranks.date_intervals import END, complement, days_between, union
 
@@ -28,15 +28,13 @@ class RetestGap(Criterion):
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         return cls(months=int(document["months"]))
 
-    def finding(self, candidacy: Candidacy) -> Finding:
-        tests = [
-            day for on in candidacy.facts.failed_tests if (day := on.toordinal()) > candidacy.clock.after
-        ]
-        last = max((day for day in tests if day < candidacy.as_of), default=None)
+    def finding(self, data: CriterionInput) -> Finding:
+        tests = [day for on in data.facts.failed_tests if (day := on.toordinal()) > data.counting_start.after]
+        last = max((day for day in tests if day < data.as_of), default=None)
         return Finding(
             complement(union(*(days_between(day + 1, self._due(day) - 1) for day in tests))),
             known=True,
-            have=None if last is None else complete_months(last, candidacy.as_of),
+            have=None if last is None else complete_months(last, data.as_of),
             need=None if last is None else self.months,
         )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any, ClassVar, Self
 
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
 from tenant_apps.ranks.criteria.schema import NAME, several
 from tenant_apps.ranks.date_intervals import Spans, days_between, intersection, span_at, union
 from tenant_apps.ranks.student_facts import facts_named
@@ -25,11 +25,11 @@ class SkillsShown(Criterion):
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         return cls(which=tuple(dict.fromkeys(document["which"])))
 
-    def finding(self, candidacy: Candidacy) -> Finding:
-        shown = [_shown(skill, candidacy) for skill in self.which]
-        have = sum(span_at(spans, candidacy.as_of) is not None for spans in shown)
+    def finding(self, data: CriterionInput) -> Finding:
+        shown = [_shown(skill, data) for skill in self.which]
+        have = sum(span_at(spans, data.as_of) is not None for spans in shown)
         return Finding(reduce(intersection, shown), known=True, have=have, need=len(self.which))
 
 
-def _shown(skill: str, candidacy: Candidacy) -> Spans:
-    return union(*(days_between(*fact.span) for fact in facts_named(skill, candidacy.facts.skills)))
+def _shown(skill: str, data: CriterionInput) -> Spans:
+    return union(*(days_between(*fact.span) for fact in facts_named(skill, data.facts.skills)))

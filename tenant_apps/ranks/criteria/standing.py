@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
 from tenant_apps.ranks.date_intervals import ALWAYS, NEVER, Spans, complement, span_at, union
 from tenant_apps.ranks.student_facts import StudentFacts
 
@@ -24,11 +24,11 @@ class GoodStanding(Criterion):
         del document
         return cls()
 
-    def finding(self, candidacy: Candidacy) -> Finding:
-        if candidacy.facts.active is None:
+    def finding(self, data: CriterionInput) -> Finding:
+        if data.facts.active is None:
             return Finding(NEVER, known=False, have=None, need=1)
-        spans = days_off_hold(candidacy.facts) if candidacy.facts.active else NEVER
-        return Finding(spans, known=True, have=int(span_at(spans, candidacy.as_of) is not None), need=1)
+        spans = days_off_hold(data.facts) if data.facts.active else NEVER
+        return Finding(spans, known=True, have=int(span_at(spans, data.as_of) is not None), need=1)
 
 
 def days_off_hold(facts: StudentFacts) -> Spans:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
 from tenant_apps.ranks.criteria.schema import whole_number
 from tenant_apps.ranks.date_intervals import days_between, span_at, union
 from tenant_apps.ranks.holding import Holding
@@ -29,19 +29,15 @@ class SubRanks(Criterion):
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         return cls(n=int(document["n"]))
 
-    def finding(self, candidacy: Candidacy) -> Finding:
+    def finding(self, data: CriterionInput) -> Finding:
         spans = union(
-            *(
-                days_between(worn.since, worn.until)
-                for worn in candidacy.history
-                if _number(worn, candidacy) >= self.n
-            )
+            *(days_between(worn.since, worn.until) for worn in data.history if _number(worn, data) >= self.n)
         )
-        now = (worn for worn in candidacy.history if span_at(((worn.since, worn.until),), candidacy.as_of))
-        return Finding(spans, known=True, have=_number(next(now), candidacy), need=self.n)
+        now = (worn for worn in data.history if span_at(((worn.since, worn.until),), data.as_of))
+        return Finding(spans, known=True, have=_number(next(now), data), need=self.n)
 
 
-def _number(worn: Holding, candidacy: Candidacy) -> int:
+def _number(worn: Holding, data: CriterionInput) -> int:
     """Return which sub-rank of the rank held this is; 0 for none."""
-    sub_rank = candidacy.sub_ranks.get(worn.rank or "")
-    return sub_rank.number if sub_rank is not None and sub_rank.of == candidacy.holding.rank else 0
+    sub_rank = data.sub_ranks.get(worn.rank or "")
+    return sub_rank.number if sub_rank is not None and sub_rank.of == data.holding.rank else 0

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, Self
 from tenant_apps.ranks.civil_dates import complete_months, months_later
 from tenant_apps.ranks.criteria.achievement import AchievementWon
 from tenant_apps.ranks.criteria.age import Age
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
 from tenant_apps.ranks.criteria.rank_held_before import RankHeldBefore
 from tenant_apps.ranks.criteria.schema import MOST_MONTHS, criterion_schema, one_of, whole_number
 from tenant_apps.ranks.criteria.standing import days_off_hold
@@ -46,7 +46,7 @@ class Activity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TimeInRank(Criterion):
-    """`months` calendar months after the day on which the clock started, clamped to the month's end.
+    """`months` calendar months after the day from which the wait counts (`CountingStart`), clamped to the month's end.
 
     `grace_days`: the wait ends this many days early (JKF: 30), but never before the rank is held. `active_only`: every
     day that does not count extends the wait by a day; unknown if membership is required and none was ever recorded.
@@ -86,21 +86,21 @@ class TimeInRank(Criterion):
     def ranks_named(cls, document: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         yield from _ranks_of_condition("applies_if", document.get("applies_if"))
 
-    def finding(self, candidacy: Candidacy) -> Finding:
-        wait = self._wait(candidacy)
-        return wait if self.applies_if is None else _only_where(self.applies_if, wait, candidacy)
+    def finding(self, data: CriterionInput) -> Finding:
+        wait = self._wait(data)
+        return wait if self.applies_if is None else _only_where(self.applies_if, wait, data)
 
-    def _wait(self, candidacy: Candidacy) -> Finding:
-        anchor = _anchor(candidacy)
-        if anchor is None or (self.active_only is Activity.MEMBER and not candidacy.facts.memberships):
+    def _wait(self, data: CriterionInput) -> Finding:
+        anchor = _anchor(data)
+        if anchor is None or (self.active_only is Activity.MEMBER and not data.facts.memberships):
             return Finding(NEVER, known=False, have=None, need=self.months)
         due = months_later(anchor, self.months)
         early = due if due is None else max(due - self.grace_days, anchor, BEGINNING)
-        counted_until = candidacy.as_of
+        counted_until = data.as_of
         if self.active_only is not None:
-            active = _active_days(self.active_only, candidacy.facts)
+            active = _active_days(self.active_only, data.facts)
             early = early if early is None else nth_day_after(active, anchor, early - anchor)
-            counted_until = anchor + number_of_days(active, anchor + 1, candidacy.as_of)
+            counted_until = anchor + number_of_days(active, anchor + 1, data.as_of)
         return Finding(
             days_from(early),
             known=True,
@@ -109,10 +109,10 @@ class TimeInRank(Criterion):
         )
 
 
-def _anchor(candidacy: Candidacy) -> int | None:
-    if candidacy.clock.since is not None:
-        return candidacy.clock.since
-    joined_on = candidacy.facts.joined_on
+def _anchor(data: CriterionInput) -> int | None:
+    if data.counting_start.since is not None:
+        return data.counting_start.since
+    joined_on = data.facts.joined_on
     return None if joined_on is None else joined_on.toordinal()
 
 
@@ -151,15 +151,15 @@ def _condition_kind(document: object) -> Iterator[tuple[type[Criterion], Mapping
         yield _CONDITION_KINDS[name], document
 
 
-def _only_where(condition: Criterion, asked: Finding, candidacy: Candidacy) -> Finding:
+def _only_where(condition: Criterion, asked: Finding, data: CriterionInput) -> Finding:
     """Return the finding of a criterion that applies only to students who meet the condition.
 
     If the condition is unknown, only the days on which the criterion itself is met count.
     """
-    applies = condition.finding(candidacy)
+    applies = condition.finding(data)
     if not applies.known:
         return asked._replace(known=False)
-    applies_now = span_at(applies.spans, candidacy.as_of) is not None
+    applies_now = span_at(applies.spans, data.as_of) is not None
     return Finding(
         union(complement(applies.spans), asked.spans),
         known=asked.known or not applies_now,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from tenant_apps.ranks.civil_dates import complete_months, months_later
-from tenant_apps.ranks.criteria.criterion import Candidacy, Criterion, Finding
+from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
 from tenant_apps.ranks.criteria.schema import MONTHS
 from tenant_apps.ranks.date_intervals import NEVER, days_from
 from tenant_apps.ranks.student_facts import StudentFacts
@@ -28,14 +28,14 @@ class TotalTrainingTime(Criterion):
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         return cls(months=int(document["months"]))
 
-    def finding(self, candidacy: Candidacy) -> Finding:
-        began = _began(candidacy.facts)
+    def finding(self, data: CriterionInput) -> Finding:
+        began = _began(data.facts)
         if began is None:
             return Finding(NEVER, known=False, have=None, need=self.months)
         return Finding(
             days_from(months_later(began, self.months)),
             known=True,
-            have=complete_months(began, candidacy.as_of),
+            have=complete_months(began, data.as_of),
             need=self.months,
         )
 

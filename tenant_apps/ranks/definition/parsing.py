@@ -88,7 +88,7 @@ def _step(document: Mapping[str, Any], ages: Age | None) -> Step:
         clock=ClockSetting(document.get("clock", ClockSetting.RESTARTS)),
         anchor=Anchor(document.get("anchor", Anchor.RANK)),
         paths=tuple(
-            Path(path["name"], tuple(map(_criterion, path["criteria"]))).to_be_held_at(ages)
+            Path(path["name"], tuple(map(_criterion, path["criteria"]))).with_holding_ages(ages)
             for path in document["paths"]
         ),
     )

@@ -48,7 +48,7 @@ class Path:
         own = self.criteria[:-1] if self.by_rank else self.criteria
         return {"name": self.name, "criteria": [criterion.as_document() for criterion in own]}
 
-    def to_be_held_at(self, ages: Age | None) -> "Path":
+    def with_holding_ages(self, ages: Age | None) -> "Path":
         """Return the path with the holding ages of its target rank as a criterion, unless it has an age of its own."""
         if ages is None or any(isinstance(criterion, Age) for criterion in self.criteria):
             return self
@@ -110,7 +110,7 @@ class RankDescription:
     syllabus: str | None = None
 
     def as_document(self) -> dict[str, Any]:
-        return _without_gaps(
+        return _without_none(
             code=self.code,
             name=self.name,
             native_name=self.native_name,
@@ -140,16 +140,16 @@ class RankDefinition:
     sub_ranks: Mapping[str, SubRank] = field(init=False, repr=False, compare=False)
     """Code of each sub-rank → its rank (the last rank before it in the list) and its number."""
     _names: Mapping[str, str] = field(init=False, repr=False, compare=False)
-    _open: Mapping[str | None, tuple[Step, ...]] = field(init=False, repr=False, compare=False)
+    _steps_by_origin: Mapping[str | None, tuple[Step, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        leaving: dict[str | None, tuple[Step, ...]] = {}
+        by_origin: dict[str | None, tuple[Step, ...]] = {}
         for step in self.steps:
-            leaving[step.origin] = (*leaving.get(step.origin, ()), step)
+            by_origin[step.origin] = (*by_origin.get(step.origin, ()), step)
         object.__setattr__(self, "order", {rank.code: place for place, rank in enumerate(self.ranks)})
         object.__setattr__(self, "sub_ranks", _sub_ranks(self.ranks))
         object.__setattr__(self, "_names", {rank.code: rank.name for rank in self.ranks})
-        object.__setattr__(self, "_open", leaving)
+        object.__setattr__(self, "_steps_by_origin", by_origin)
 
     def with_current_ranks(self, order: Mapping[str, int]) -> Self:
         """Return these rules, perhaps of an older version, with the ranks that the system has now (code → place).
@@ -164,7 +164,7 @@ class RankDefinition:
 
     def steps_from(self, code: str | None) -> tuple[Step, ...]:
         """Return the steps of every type from a rank (None: without a rank), in the order of the document."""
-        return self._open.get(code, ())
+        return self._steps_by_origin.get(code, ())
 
     def step(self, origin: str | None, to: str) -> Step | None:
         """Return the step between two ranks, if there is one."""
@@ -181,7 +181,7 @@ class RankDefinition:
 
     def as_document(self) -> dict[str, Any]:
         """Return the canonical JSON document, without defaults. Parsing it gives an equal definition."""
-        return _without_gaps(
+        return _without_none(
             format=FORMAT,
             name=self.name,
             art=self.art,
@@ -207,5 +207,5 @@ def _sub_ranks(ranks: Iterable[RankDescription]) -> dict[str, SubRank]:
     return found
 
 
-def _without_gaps(**fields: Any) -> dict[str, Any]:
+def _without_none(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}

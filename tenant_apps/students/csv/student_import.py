@@ -46,7 +46,7 @@ class StudentImport(CsvImport[StudentLine]):
     def match(self, lines: Sequence[StudentLine], *, dry_run: bool) -> None:
         _refuse_repeated_ids(lines)
         known = _students_by_external_id(lines, locked=not dry_run)
-        namesakes = _students_by_identity(lines)
+        students_by_name_and_birth_date = _students_by_name_and_birth_date(lines)
         own = set(StudentUser.objects.filter(user=self._by).values_list("student_id", flat=True))
         seen: dict[Any, int] = {}
         for line in lines:
@@ -57,15 +57,15 @@ class StudentImport(CsvImport[StudentLine]):
                 continue
             line.outcome = Outcome.UPDATED if line.student else Outcome.CREATED
             if line.student is None:
-                self._find_duplicates(line, namesakes, seen)
+                self._find_duplicates(line, students_by_name_and_birth_date, seen)
 
     def _find_duplicates(
-        self, line: StudentLine, namesakes: dict[Any, Student], seen: dict[Any, int]
+        self, line: StudentLine, students_by_name_and_birth_date: dict[Any, Student], seen: dict[Any, int]
     ) -> None:
-        namesake = namesakes.get(line.identity)
+        existing = students_by_name_and_birth_date.get(line.identity)
         # Two different external ids are two different people.
-        if namesake is not None and not (line.external_id and namesake.external_id):
-            line.duplicate_of = namesake
+        if existing is not None and not (line.external_id and existing.external_id):
+            line.duplicate_of = existing
         if not line.external_id:
             line.duplicate_of_line = seen.get(line.identity)
             seen.setdefault(line.identity, line.number)
@@ -90,7 +90,7 @@ def _students_by_external_id(lines: Sequence[StudentLine], *, locked: bool) -> d
     return {str(student.external_id): student for student in rows} if ids else {}
 
 
-def _students_by_identity(lines: Sequence[StudentLine]) -> dict[Any, Student]:
+def _students_by_name_and_birth_date(lines: Sequence[StudentLine]) -> dict[Any, Student]:
     names = {line.search_name for line in lines if not line.errors}
     rows = Student.objects.filter(search_name__in=names).order_by("-pk")
     return {(student.search_name, student.birth_date): student for student in rows} if names else {}

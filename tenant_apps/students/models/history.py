@@ -27,7 +27,7 @@ class StudentNote(TenantModel):
 
 
 class VoidableQuerySet(models.QuerySet[M]):
-    """Rows that are never changed, but can be voided with a reason."""
+    """Rows that are not deleted, but can be voided with a reason."""
 
     def not_voided(self) -> Self:
         """Return the rows that were not voided."""

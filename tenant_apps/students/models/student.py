@@ -46,7 +46,7 @@ class StudentQuerySet(ArchivableQuerySet["Student"]):
 
     def promotable(self, on: date | None = None) -> Self:
         """Return the students that a check covers by default: active on a local date (default: today in the dojo)."""
-        return self.live().alias(today=status_on(on or tenant_date())).filter(today=Status.ACTIVE)
+        return self.not_archived().alias(today=status_on(on or tenant_date())).filter(today=Status.ACTIVE)
 
 
 class StudentManager(models.Manager.from_queryset(StudentQuerySet)):  # type: ignore[misc]

@@ -15,7 +15,7 @@ from tenant_apps.students.models import Guardian, Status, Student
 from tenant_apps.students.serializers import GuardianRowSerializer, StudentSerializer
 
 
-class WithRanks:
+class StudentDetailsMixin:
     """Students with their status as of today, and the ranks that they hold (one more statement)."""
 
     request: Any
@@ -35,7 +35,7 @@ class WithRanks:
         services.attach_current_ranks(rows, as_of=self.today)
 
 
-class StudentCollection(WithRanks, Collection):
+class StudentCollection(StudentDetailsMixin, Collection):
     operations = openapi.STUDENTS
     queryset = Student.objects.all()
     serializer_class = StudentSerializer
@@ -56,7 +56,7 @@ class StudentCollection(WithRanks, Collection):
         return services.create_student(values=serializer.validated_data)
 
 
-class StudentResource(WithRanks, Resource):
+class StudentResource(StudentDetailsMixin, Resource):
     operations = openapi.STUDENT
     queryset = Student.objects.all()
     serializer_class = StudentSerializer

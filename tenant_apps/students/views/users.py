@@ -15,7 +15,7 @@ from tenant_apps.students.services import link_user
 class DojoUserSerializer(UserSerializer):
     """A user of a dojo, with the linked students."""
 
-    students = ReferenceField(queryset=Student.objects.live(), many=True, required=False)
+    students = ReferenceField(queryset=Student.objects.not_archived(), many=True, required=False)
 
     class Meta(UserSerializer.Meta):
         fields = (*UserSerializer.Meta.fields, "students")  # type: ignore[assignment]
@@ -26,7 +26,8 @@ class DojoMeSerializer(MeSerializer):
 
     def get_students(self, user: Any) -> list[dict[str, Any]]:
         return [
-            {"id": s.pk, "name": s.name} for s in Student.objects.live().belonging_to(user).order_by("pk")
+            {"id": s.pk, "name": s.name}
+            for s in Student.objects.not_archived().belonging_to(user).order_by("pk")
         ]
 
 

@@ -8,10 +8,10 @@ from dateutil.relativedelta import relativedelta
 
 from tenant_apps.promotions.engine import (
     DatedFact,
+    HistoryEvent,
     NamedFact,
     OfferedSessions,
     Points,
-    RankEvent,
     RankEventKind,
     StudentFacts,
 )
@@ -74,7 +74,7 @@ def student_due_on(case: Boundary, *, but: Criterion | None = None) -> StudentFa
     student = StudentBuilder(case, held_on=_held_on(case))
     student.facts["joined_on"] = student.held_on
     if case.step.origin is not None:
-        student.add("rank_events", RankEvent(case.step.origin, RankEventKind.AWARD, student.held_on))
+        student.add("rank_events", HistoryEvent(case.step.origin, RankEventKind.AWARD, student.held_on))
     # Ages first: facts that require a certain age are dated by the birth date.
     for criterion in sorted(case.path.criteria, key=lambda one: not isinstance(one, Age)):
         if criterion is not but:
@@ -143,7 +143,7 @@ def _held_before(student: StudentBuilder, held: RankHeldBefore) -> None:
     on = student.held_on - relativedelta(months=1)
     if age is not None and birth is not None:
         on = min(on, birth + relativedelta(years=age.min or 0))
-    student.add("rank_events", RankEvent(held.ranks[0], RankEventKind.AWARD, on))
+    student.add("rank_events", HistoryEvent(held.ranks[0], RankEventKind.AWARD, on))
 
 
 def _named(name: str) -> Any:

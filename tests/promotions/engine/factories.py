@@ -5,9 +5,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from tenant_apps.promotions.engine import (
+    HistoryEvent,
     NamedFact,
     OpeningBalance,
-    RankEvent,
     RankEventKind,
     StepResult,
     StudentFacts,
@@ -22,20 +22,20 @@ def day(text: str) -> date:
     return date.fromisoformat(text)
 
 
-def awarded(rank: str, on: str) -> RankEvent:
-    return RankEvent(rank, RankEventKind.AWARD, day(on))
+def awarded(rank: str, on: str) -> HistoryEvent:
+    return HistoryEvent(rank, RankEventKind.AWARD, day(on))
 
 
-def imported(rank: str, on: str) -> RankEvent:
-    return RankEvent(rank, RankEventKind.IMPORT, day(on))
+def imported(rank: str, on: str) -> HistoryEvent:
+    return HistoryEvent(rank, RankEventKind.IMPORT, day(on))
 
 
-def converted(rank: str, on: str) -> RankEvent:
-    return RankEvent(rank, RankEventKind.CONVERT, day(on))
+def converted(rank: str, on: str) -> HistoryEvent:
+    return HistoryEvent(rank, RankEventKind.CONVERT, day(on))
 
 
-def demoted(rank: str, on: str) -> RankEvent:
-    return RankEvent(rank, RankEventKind.DEMOTE, day(on))
+def demoted(rank: str, on: str) -> HistoryEvent:
+    return HistoryEvent(rank, RankEventKind.DEMOTE, day(on))
 
 
 def balance(on: str, count: int, expires_on: str | None = None) -> OpeningBalance:
@@ -58,7 +58,7 @@ def days_in_a_row(first: str, count: int) -> list[date]:
 
 
 def facts(
-    *rank_events: RankEvent, born: str | None = None, joined: str | None = None, **more: Any
+    *rank_events: HistoryEvent, born: str | None = None, joined: str | None = None, **more: Any
 ) -> StudentFacts:
     return StudentFacts(
         birth_date=None if born is None else day(born),

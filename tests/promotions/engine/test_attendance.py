@@ -144,8 +144,8 @@ def test_an_expired_balance_still_makes_the_count_known() -> None:
 
 def test_a_balance_on_the_day_of_an_import_counts_but_on_the_day_of_an_award_it_does_not() -> None:
     balances = (balance("2026-01-01", 10),)
-    came_along = facts(imported("a", "2026-01-01"), opening_balances=balances)
-    assert answer(count(99), came_along, "2026-01-01").have == 10
+    with_import = facts(imported("a", "2026-01-01"), opening_balances=balances)
+    assert answer(count(99), with_import, "2026-01-01").have == 10
     assert answer(count(99), facts(HELD, opening_balances=balances)).have == 0
     assert answer(count(99, since="ever"), facts(HELD, opening_balances=balances)).have == 10
 

@@ -3,13 +3,13 @@
 from datetime import date
 from itertools import permutations
 
-from tenant_apps.promotions.engine import Eligibility, RankEvent, evaluate, rank_held
+from tenant_apps.promotions.engine import Eligibility, HistoryEvent, evaluate, rank_held
 from tests.promotions.engine.factories import awarded, day, demoted, facts, imported, ladder, result_for
 
 RULES = ladder({"kind": "time_in_rank", "months": 1})
 
 
-def held(*events: RankEvent, as_of: str = "2026-06-01") -> set[str | None]:
+def held(*events: HistoryEvent, as_of: str = "2026-06-01") -> set[str | None]:
     """Return the ranks held for every order of entry: a set of one if the order does not matter."""
     return {rank_held(RULES, facts(*entered), day(as_of)) for entered in permutations(events)}
 

@@ -12,11 +12,11 @@ from tenant_apps.promotions.engine import (
     Approval,
     DatedFact,
     Eligibility,
+    HistoryEvent,
     NamedFact,
     OfferedSessions,
     OpeningBalance,
     Points,
-    RankEvent,
     RankEventKind,
     StepResult,
     StudentFacts,
@@ -124,7 +124,7 @@ RULES.append(with_settings())
 CODES = ["a", "b", "c", "c-1"]
 
 dates = st.dates(FIRST, LAST)
-events = st.builds(RankEvent, st.sampled_from(CODES), st.sampled_from(RankEventKind), dates)
+events = st.builds(HistoryEvent, st.sampled_from(CODES), st.sampled_from(RankEventKind), dates)
 rows = st.tuples(dates, st.sampled_from([45, 60, 90]), st.sampled_from(["regular", "seminar"]), st.booleans())
 lasting = st.tuples(dates, st.none() | st.integers(0, 90)).map(
     lambda pair: {"on": pair[0], "expires_on": None if pair[1] is None else pair[0] + timedelta(days=pair[1])}
@@ -289,7 +289,7 @@ def test_within_a_rank_the_count_of_training_never_falls(entered, one, other) ->
 @holds_for(students, dates)
 def test_the_count_equals_the_number_of_distinct_days(entered, as_of) -> None:  # type: ignore[no-untyped-def]
     rows = entered.lists["attendance"]
-    held = RankEvent("a", RankEventKind.AWARD, date(2024, 3, 31))
+    held = HistoryEvent("a", RankEventKind.AWARD, date(2024, 3, 31))
     student = entered.facts({**entered.lists, "rank_events": [held], "opening_balances": []})
     (criterion,) = result_for(
         ladder({"kind": "attendance_count", "n": 3, "unit": "day"}), student, max(as_of, held.on), "b"

@@ -10,7 +10,7 @@ from config.environment import read, secret
 from demo.build import make_demo_dojos
 from shared_apps.accounts.models import Role, User
 from shared_apps.accounts.users import create_user, hash_password
-from shared_apps.tenants.provisioning import clear_abandoned
+from shared_apps.tenants.provisioning import remove_incomplete_tenants
 from tatami import clock
 from tatami.errors import Invalid
 from tatami.text import email_key
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         if "owner" not in settings.DATABASES:
             raise CommandError("OWNER_DATABASE_URL is not set. Set it to the URL of the login that migrates.")
         call_command("migrate_fleet", wait=True, go_on=True, stdout=self.stdout)
-        clear_abandoned()
+        remove_incomplete_tenants()
         self._create_superadmin()
         if not options["no_demo"] and read("bool", "TATAMI_DEMO", default=True):
             for line in make_demo_dojos(now=clock.now()):
@@ -41,7 +41,7 @@ class Command(BaseCommand):
     def _create_superadmin(self) -> None:
         email = read("str", "TATAMI_SUPERADMIN_EMAIL", "")
         password = secret("TATAMI_SUPERADMIN_PASSWORD") or ""
-        if not email or User.objects.live().filter(email_key=email_key(email)).exists():
+        if not email or User.objects.not_archived().filter(email_key=email_key(email)).exists():
             return
         try:
             password_hash = hash_password(password)

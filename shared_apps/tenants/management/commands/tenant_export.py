@@ -81,7 +81,7 @@ def _to_storage(tenant: Tenant, steps: Steps) -> dict[str, Any]:
 
 def _to_file(tenant: Tenant, output: Path, steps: Steps) -> dict[str, Any]:
     if tenant.status == Tenant.Status.PROVISIONING:
-        raise WrongState("A dojo that is still being created cannot be exported.")
+        raise WrongState("A dojo that is being created or purged cannot be exported.")
     try:
         with atomic_output(output) as file:
             manifest = ArchiveWriter(tenant, now=clock.now()).write(
