@@ -30,11 +30,13 @@ def change_tenant(
     timezone: str | None = None,
     status: str | None = None,
 ) -> Tenant:
-    """Change the given attributes. Every process knows within a second. Setting the present value changes nothing.
+    """Change the given attributes. Every process knows within a second.
 
-    Raises `WrongState` if the present status does not allow the new one.
+    If all given values are the present ones, nothing is written. Raises `WrongState` if the present status does not
+    allow the new one.
     """
     tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
+    before = (tenant.name, tenant.timezone, tenant.status)
     if status is not None and status != tenant.status:
         if status not in _ALLOWED_CHANGES.get(Tenant.Status(tenant.status), set()):
             raise WrongState(f"A dojo that is {tenant.status} cannot become {status}.")
@@ -42,13 +44,17 @@ def change_tenant(
         tenant.deleted_at = now if status == Tenant.Status.DELETING else None
     tenant.name = name if name is not None else tenant.name
     tenant.timezone = timezone if timezone is not None else tenant.timezone
-    tenant.save()
-    RoutingEpoch.advance()
+    if (tenant.name, tenant.timezone, tenant.status) != before:
+        tenant.save()
+        RoutingEpoch.advance()
     return tenant
 
 
 def delete_tenant(*, tenant: Tenant, now: datetime) -> Tenant:
-    """Stop serving a tenant at once. Its data is purged after the grace period. A second call changes nothing."""
+    """Stop serving a tenant, in every process within a second. Its data is purged after the grace period.
+
+    A second call changes nothing.
+    """
     return change_tenant(tenant=tenant, now=now, status=Tenant.Status.DELETING)
 
 
@@ -58,10 +64,10 @@ def purge(*, tenant: Tenant, deleted_before: datetime | None = None, wait: bool 
     Call it outside a transaction. Raises `WrongState` unless the tenant is `deleting`. With `deleted_before`, a tenant
     that was restored, or deleted again, since then is left alone. A tenant that is purged already is no error. Without
     `wait`, a tenant that another process is purging is left to that process. If the process is killed, or a backup
-    reads the tables, call this again; the sweeper of abandoned tenants finishes the purge, too.
+    reads the tables, call this again; `provisioning.remove_incomplete_tenants` finishes the purge, too.
     """
     with ddl.schema_lock(tenant.pk, wait=wait) as is_locked:
-        purged = _mark_unfinished(tenant, deleted_before) if is_locked else None
+        purged = _mark_incomplete(tenant, deleted_before) if is_locked else None
         if purged is not None:
             erase_tenant(purged)
     return purged is not None
@@ -102,7 +108,7 @@ def _latest_deletion(now: datetime) -> datetime:
     return now - timedelta(days=settings.TATAMI_DELETION_GRACE_DAYS)
 
 
-def _mark_unfinished(tenant: Tenant, deleted_before: datetime | None) -> Tenant | None:
+def _mark_incomplete(tenant: Tenant, deleted_before: datetime | None) -> Tenant | None:
     """Mark the tenant as incomplete, so that it cannot be restored while it is dropped; `None` if it is gone."""
     with platform_scope(), transaction.atomic():
         present = Tenant.objects.select_for_update().filter(pk=tenant.pk).first()

@@ -225,6 +225,18 @@ def test_purging_twice_is_no_error(superuser: Any, deleted: Tenant) -> None:
     assert row_and_schema_exist(superuser, deleted) == (False, False)
 
 
+def test_setting_the_present_values_writes_nothing(deleted: Tenant) -> None:
+    """Every process keeps its cached hosts, and the end of the grace period stays."""
+    with platform_scope():
+        before = Tenant.objects.filter(pk=deleted.pk).values().get()
+        epoch = tenant_registry.read_epoch()
+        later = NOW + timedelta(days=1)
+        lifecycle.delete_tenant(tenant=deleted, now=later)
+        lifecycle.change_tenant(tenant=deleted, now=later, name=deleted.name, timezone=deleted.timezone)
+        assert Tenant.objects.filter(pk=deleted.pk).values().get() == before
+    assert tenant_registry.read_epoch() == epoch
+
+
 def interrupt_purge(monkeypatch: pytest.MonkeyPatch, tenant: Tenant) -> None:
     """Interrupt a purge when the schema is dropped and the row still exists."""
 
