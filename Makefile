@@ -80,6 +80,8 @@ lint: .venv/.dev ## check style, types, imports between apps, settings and migra
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+# `make test` does not run these tests, so check at least that they can be imported.
+	$(PY) -m pytest --collect-only -qq -m "chaos or volume"
 	.venv/bin/lint-imports
 	$(PY) manage.py check
 	$(PY) manage.py makemigrations --check --dry-run

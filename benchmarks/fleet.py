@@ -89,7 +89,7 @@ def main() -> int:
             )
         # Fix the clock, because tokens expire after five minutes.
         with platform_scope(), TemporaryDirectory() as folder, clock.fixed(clock.now()):
-            migrate_all()
+            assert migrate_all() == []
             return report([measured(size, Path(folder)) for size in sizes])
     finally:
         connections.close_all()

@@ -39,7 +39,7 @@ def main() -> int:
     slug = f"bench-{uuid4().hex[:8]}"
     try:
         with platform_scope():
-            list(migrate_all())
+            assert migrate_all() == []
             scope = create_dojo(slug)
         return measure(Dojo(scope))
     finally:

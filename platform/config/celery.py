@@ -15,9 +15,9 @@ from celery.schedules import crontab
 from celery.signals import celeryd_after_setup, setup_logging, worker_init, worker_process_init
 from django.conf import settings
 
+from tatami.celery_base import PersistentAMQP
 from tatami.metrics import serve_metrics
 from tatami.postgresql.login_check import check_app_login_at_start
-from tatami.tasks import PersistentAMQP
 from tatami.tenancy.scope import platform_scope
 
 SPREAD: Final = timedelta(minutes=30)
@@ -78,7 +78,7 @@ app.conf.update(
     task_ignore_result=True,
     task_default_queue="tatami",
     timezone="UTC",
-    beat_scheduler="tatami.tasks:PersistentBeat",
+    beat_scheduler="tatami.celery_base:PersistentBeat",
     beat_schedule={
         "wake workers": {
             "task": WAKE,

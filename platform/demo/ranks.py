@@ -10,12 +10,13 @@ from typing import Any, Final
 
 from demo.dojos import DojoData
 from demo.people import Member
+from tenant_apps.dojo.dates import LeapDayBirthday
 from tenant_apps.promotions.awards import AwardDecision, record_awards
 from tenant_apps.promotions.check import Check
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.promotions.exams import eligible_invitations
 from tenant_apps.promotions.models import Candidate, Exam
-from tenant_apps.ranks.civil_dates import LeapDayBirthday, birthday, months_later
+from tenant_apps.ranks.civil_dates import birthday, months_later
 from tenant_apps.ranks.criteria.age import Age
 from tenant_apps.ranks.criteria.attendance_count import AttendanceCount
 from tenant_apps.ranks.criteria.time_in_rank import TimeInRank
@@ -43,7 +44,7 @@ def _months(criterion: object) -> float:
 
 def _old_enough_on(criterion: object, birth_date: date) -> date:
     if isinstance(criterion, Age) and criterion.min is not None:
-        return birthday(birth_date, birth_date.year + criterion.min, LeapDayBirthday.MAR1)
+        return birthday(birth_date, birth_date.year + criterion.min, LeapDayBirthday.MARCH_1)
     return birth_date
 
 

@@ -7,9 +7,9 @@ from django.db.models import QuerySet
 
 from shared_apps.accounts.models import AttemptCount, IdempotentAnswer, PasswordLink, Session
 from tatami import clock, retention
+from tatami.celery_base import PlatformTask
 from tatami.jobs import DONE, JobRun, job
 from tatami.retention import EVERYWHERE, delete_after
-from tatami.tasks import PlatformTask
 
 SWEEP_JOB = "accounts.sweep"
 KEEP_ATTEMPT_COUNTS = timedelta(hours=2)

@@ -6,7 +6,6 @@ from then on the domain is served.
 
 from datetime import datetime
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from shared_apps.tenants import domain_dns
@@ -78,7 +77,7 @@ def remove_domain(*, domain: Domain) -> None:
 
 def own_subdomain(tenant: Tenant) -> Domain:
     """Return the domain that was created with the tenant, and that no other tenant can claim."""
-    return Domain.objects.get(tenant=tenant, domain=f"{tenant.slug}.{settings.TATAMI_BASE_DOMAIN}")
+    return Domain.objects.get(tenant=tenant, domain=tenant.subdomain)
 
 
 def _lock_tenant(tenant: Tenant) -> None:

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from shared_apps.tenants.errors import WrongState
 from shared_apps.tenants.models import RoutingEpoch, Tenant
 from shared_apps.tenants.schema import ddl
-from tatami import files
+from tatami import tenant_files
 from tatami.retention import remove_each
 from tatami.tenancy.scope import platform_scope
 
@@ -79,7 +79,7 @@ def erase_tenant(tenant: Tenant) -> None:
         Tenant.objects.filter(pk=tenant.pk).update(status=Tenant.Status.PROVISIONING)
         RoutingEpoch.advance()
     ddl.drop_schema(tenant.schema_name)
-    files.delete_tenant_files(tenant.pk)
+    tenant_files.delete_tenant_files(tenant.pk)
     with platform_scope(), transaction.atomic():
         tenant.delete()
         RoutingEpoch.advance()

@@ -7,14 +7,15 @@ import re
 from datetime import datetime
 from typing import Any, ClassVar, Final, Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django_tenants.models import DomainMixin, TenantMixin
 
 from shared_apps.tenants.schema.versions import can_serve
 from tatami import clock
-from tatami.fields import ChangedAtField, SearchField
 from tatami.ids import uuid7
+from tatami.model_fields import ChangedAtField, SearchField
 from tatami.tenancy.scope import TenantScope
 
 SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])")
@@ -123,6 +124,11 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete only the row. `lifecycle.purge` also drops the schema."""
         return models.Model.delete(self, *args, **kwargs)
+
+    @property
+    def subdomain(self) -> str:
+        """Return the host name under the platform's domain, which is created with the tenant."""
+        return f"{self.slug}.{settings.TATAMI_BASE_DOMAIN}"
 
     @property
     def scope(self) -> TenantScope:

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from shared_apps.accounts.models import Role, User
@@ -18,7 +17,7 @@ from shared_apps.accounts.passwords import send_link
 from shared_apps.accounts.users import create_user
 from shared_apps.tenants import lifecycle
 from shared_apps.tenants.errors import CreationInterrupted, SlugTaken
-from shared_apps.tenants.fleet.runner import Options, Outcome, migrate_fleet
+from shared_apps.tenants.fleet.runner import MigrationOutcome, Options, migrate_fleet
 from shared_apps.tenants.models import Domain, RoutingEpoch, Tenant
 from shared_apps.tenants.schema import ddl
 from tatami import clock
@@ -82,7 +81,7 @@ def remove_incomplete_tenants(*, dry_run: bool = False) -> int:
         return remove_each(list(unfinished.order_by("pk").values_list("pk", flat=True)), remove)
 
 
-def migrate_all() -> list[Outcome]:
+def migrate_all() -> list[MigrationOutcome]:
     """Migrate `public` and every tenant to this code's version; return the tenants whose migration failed."""
     return migrate_fleet(Options(wait=True)).failed
 
@@ -125,14 +124,13 @@ def reserve_slug(tenant_id: UUID, *, name: str, slug: str, timezone: str, now: d
                 name=name,
                 timezone=timezone,
             )
-            domain = f"{slug}.{settings.TATAMI_BASE_DOMAIN}"
-            Domain.objects.create(tenant=tenant, domain=domain, is_primary=True, verified_at=now)
+            Domain.objects.create(tenant=tenant, domain=tenant.subdomain, is_primary=True, verified_at=now)
             RoutingEpoch.advance()
     except IntegrityError as violation:
         if "tenant_slug_once" in str(violation) or "domain_once" in str(violation):
             raise SlugTaken from None
         raise
-    tenant.primary_domain_name = domain
+    tenant.primary_domain_name = tenant.subdomain
     return tenant
 
 

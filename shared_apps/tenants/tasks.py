@@ -14,9 +14,9 @@ from shared_apps.tenants.jobs import job_queue, schedules
 from shared_apps.tenants.usage import JOB as USAGE
 from shared_apps.tenants.usage import collect
 from tatami import clock, retention
+from tatami.celery_base import PlatformTask
 from tatami.jobs import DONE, JobRun, job
 from tatami.retention import ON_THE_PLATFORM, register_cleanup
-from tatami.tasks import PlatformTask
 
 SWEEP_EXPORTS: Final = "tenants.sweep_exports"
 

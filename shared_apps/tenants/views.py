@@ -124,7 +124,6 @@ class TenantUsageResource(ApiView):
     """Read what a dojo used at the last count."""
 
     serializer_class = UsageSerializer
-    answer_class = UsageSerializer
     operations = openapi.TENANT_USAGE
 
     def get(self, request: Any, id: Any) -> Response:
@@ -138,7 +137,6 @@ class Impersonations(ApiView):
     idempotent = False
     audits_reason = True
     serializer_class = NewImpersonationSerializer
-    answer_class = ImpersonationSerializer
     operations = openapi.TENANT_IMPERSONATIONS
 
     def post(self, request: Any, id: Any) -> Response:

@@ -18,6 +18,7 @@ from tatami.usage import Figures
 from tenant_apps.attendance.models import Attendance
 from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
 from tenant_apps.classes.recurrence import read_recurrence
+from tenant_apps.ranks.models import SYSTEM_IN_USE
 from tenant_apps.students.models import RankEvent, Status, Student, StudentGuardian
 from tenant_apps.students.models.student import ERASED_NAME
 
@@ -204,9 +205,7 @@ def ranks(*, today: date) -> list[Row]:
     students: QuerySet[Student] = Student.objects.not_archived().exclude(status=Status.INACTIVE)
     held = RankEvent.objects.current(students=students.values("pk"), as_of=today)  # type: ignore[arg-type]
     rows = (
-        RankEvent.objects.filter(
-            pk__in=held.select_related(None).values("pk"), system__archived_at__isnull=True
-        )
+        RankEvent.objects.filter(SYSTEM_IN_USE, pk__in=held.select_related(None).values("pk"))
         .order_by()
         .values("system", "system__name", "rank", "rank__name", "rank__code", "rank__position")
         .annotate(students=Count("pk", filter=~_TRIAL), trial=Count("pk", filter=_TRIAL))

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from shared_apps.accounts.models import User
 from tatami.clock import tenant_date
-from tatami.fields import SearchField
+from tatami.model_fields import SearchField
 from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
 from tenant_apps.ranks.models import Discipline, Rank
 from tenant_apps.students.models import Status, Student, status_on
@@ -106,6 +106,19 @@ class ClassSessionQuerySet(models.QuerySet["ClassSession"]):
         """Return those on the local dates from `first` to `last`, both included."""
         return self.filter(local_date__gte=first, local_date__lte=last)
 
+    def as_planned(self) -> Self:
+        """Return those that were neither cancelled nor moved (see `ClassSession.is_as_planned`)."""
+        return self.filter(status=ClassSession.Status.SCHEDULED).exclude(set_by_hand__contains=["starts_at"])
+
+    # `attendances` is the related name of `Attendance.class_session`: this app may not import the attendance app.
+    def with_attendance(self) -> Self:
+        """Return those with at least one attendance, voided or not."""
+        return self.filter(attendances__isnull=False)
+
+    def without_attendance(self) -> Self:
+        """Return those without any attendance."""
+        return self.exclude(attendances__isnull=False)
+
     def visible_to(self, role: str | None, *, now: datetime) -> Self:
         """Return those that a role may see: a device sees today's, every other role sees all."""
         if role != DEVICE_ROLE:
@@ -180,6 +193,11 @@ class ClassSession(TenantModel, CheckInWindow):
     @property
     def is_cancelled(self) -> bool:
         return self.status == self.Status.CANCELLED
+
+    @property
+    def is_as_planned(self) -> bool:
+        """Whether it was neither cancelled nor moved. Such a session is deleted with its slot, if no one attended."""
+        return not self.is_cancelled and "starts_at" not in self.set_by_hand
 
     @property
     def cancellation(self) -> "ClassSession | None":

@@ -24,6 +24,13 @@ MAX_YEARS_AWAY: Final = 10
 MAX_STARTS_A_WEEK: Final = 70
 
 
+def _year_error(day: date, now: datetime) -> str | None:
+    """Return the message if the year of a date or instant is too far from the present one."""
+    if abs(day.year - now.year) > MAX_YEARS_AWAY:
+        return f"This is more than {MAX_YEARS_AWAY} years away."
+    return None
+
+
 # --- classes --------------------------------------------------------------------------------------------------------
 
 
@@ -57,8 +64,8 @@ class RecurrenceSerializer(TimesSerializer):
         if last is not None and last < first:
             raise serializers.ValidationError({"until": ["This is before `from`."]})
         self.check_starts(attrs)
-        if abs(first.year - self.context["request"].now.year) > MAX_YEARS_AWAY:
-            raise serializers.ValidationError({"from": [f"This is more than {MAX_YEARS_AWAY} years away."]})
+        if message := _year_error(first, self.context["request"].now):
+            raise serializers.ValidationError({"from": [message]})
         return {
             name: value.isoformat() if isinstance(value, date) else value for name, value in attrs.items()
         }
@@ -225,8 +232,8 @@ class SessionChangesSerializer(StrictSerializer):
     note = SingleLineField(max_length=500, required=False, allow_blank=True)
 
     def validate_starts_at(self, value: datetime) -> datetime:
-        if abs(value.year - self.context["request"].now.year) > MAX_YEARS_AWAY:
-            raise serializers.ValidationError(f"This is more than {MAX_YEARS_AWAY} years away.")
+        if message := _year_error(value, self.context["request"].now):
+            raise serializers.ValidationError(message)
         return value
 
 

@@ -61,11 +61,9 @@ def change_class(
 def archive_class(*, training_class: TrainingClass, now: datetime) -> None:
     """Archive a class. Its future sessions are deleted, except those with attendance and those moved or cancelled."""
     training_class.archive(now=now)
-    future = ClassSession.objects.filter(
-        training_class=training_class, starts_at__gt=now, status=ClassSession.Status.SCHEDULED
-    ).exclude(set_by_hand__contains=["starts_at"])
+    future = ClassSession.objects.as_planned().filter(training_class=training_class, starts_at__gt=now)
     keys = [row.pk for row in future.select_for_update().order_by("pk")]
-    ClassSession.objects.filter(pk__in=keys).exclude(attendances__isnull=False).delete()
+    ClassSession.objects.without_attendance().filter(pk__in=keys).delete()
 
 
 def ensure_sessions_until(last: date, *, now: datetime) -> None:

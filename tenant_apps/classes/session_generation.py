@@ -108,11 +108,8 @@ def regenerate_sessions(
         .select_for_update()
         .order_by("pk")
     )
-    # `attendances` is the related name of `Attendance.class_session`: this app may not import the attendance app.
     keys = [row.pk for row in rows]
-    attended = set(
-        ClassSession.objects.filter(pk__in=keys, attendances__isnull=False).values_list("pk", flat=True)
-    )
+    attended = set(ClassSession.objects.with_attendance().filter(pk__in=keys).values_list("pk", flat=True))
     fixed = attended | {row.pk for row in rows if after is not None and row.starts_at <= after}
     by_slot = {(row.training_class_id, row.slot_date, row.slot_time): row for row in rows}
     instructors = instructor_ids_of(classes)
@@ -127,7 +124,7 @@ def regenerate_sessions(
                 changed.append(row)
     to_delete = []
     for row in by_slot.values():
-        if row.pk in fixed or row.is_cancelled or "starts_at" in row.set_by_hand:
+        if row.pk in fixed or not row.is_as_planned:
             _remove_replaced(row, missing)
         else:
             to_delete.append(row.pk)

@@ -10,17 +10,14 @@ from django.db import transaction
 
 from shared_apps.accounts.models import User
 from tatami.clock import tenant_date
-from tatami.errors import DomainError, NotFound
+from tatami.errors import NotFound
 from tatami.tenancy.scope import current_tenant
+from tenant_apps.classes.errors import SessionExists
 from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
 from tenant_apps.classes.session_generation import inherited_values, instructor_ids_of
 from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.students.events import Notice, publish_notices
-
-
-class SessionExists(DomainError):
-    """The class has a session at this time already."""
 
 
 @transaction.atomic

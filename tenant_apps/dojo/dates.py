@@ -1,7 +1,8 @@
-"""Dates as people write them, in each language of a dojo."""
+"""Dates as people write them in each language of a dojo, and the birthday of people born on 29 February. No Django."""
 
 from collections.abc import Mapping
 from datetime import date
+from enum import StrEnum
 from typing import Final, Literal
 
 Language = Literal["en", "pt-br"]
@@ -16,6 +17,13 @@ MONTHS: Final[Mapping[Language, tuple[str, ...]]] = {
         "julho", "agosto", "setembro", "outubro", "novembro", "dezembro",
     ),
 }  # fmt: skip
+
+
+class LeapDayBirthday(StrEnum):
+    """The birthday in common years of a person born on 29 February (a setting of the dojo, C3)."""
+
+    MARCH_1 = "mar1"
+    FEBRUARY_28 = "feb28"
 
 
 def long_date(day: date, language: Language) -> str:

@@ -23,13 +23,6 @@ PILLOW_ERRORS: Final = (
 """The exceptions that Pillow raises for files that are not valid pictures."""
 
 
-class BadLogo(DomainError):
-    """The logo is not a PNG or JPEG picture that can be read."""
-
-    code = "bad_logo"
-    status = 400
-
-
 def read_logo(picture: bytes) -> bytes:
     """Return the logo as it is stored and printed: PNG or JPEG, upright, at most 1,000 by 360 pixels.
 
@@ -65,3 +58,10 @@ def printable_logo(picture: bytes | None) -> bytes | None:
         return read_logo(picture) if picture else None
     except BadLogo:
         return None
+
+
+class BadLogo(DomainError):
+    """The logo is not a PNG or JPEG picture that can be read."""
+
+    code = "bad_logo"
+    status = 400

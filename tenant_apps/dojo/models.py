@@ -10,6 +10,7 @@ from django.db import models
 from tatami.tenancy.models import TenantModel
 from tatami.tenancy.scope import current_tenant_id
 from tenant_apps.dojo.dates import Language as LanguageCode
+from tenant_apps.dojo.dates import LeapDayBirthday
 
 LONGEST_WINDOW_MINUTES: Final = 1440
 """The longest check-in window around the start of a session, so a scan looks at two days of sessions."""
@@ -18,11 +19,10 @@ LONGEST_ABSENCE_DAYS: Final = 365
 """Absence mails are sent after at most a year."""
 
 
-class LeapDayBirthday(models.TextChoices):
-    """The birthday in common years of a person born on 29 February (convention C3)."""
-
-    MARCH_1 = "mar1"
-    FEBRUARY_28 = "feb28"
+LEAP_DAY_BIRTHDAYS: Final = [
+    (LeapDayBirthday.MARCH_1.value, "March 1"),
+    (LeapDayBirthday.FEBRUARY_28.value, "February 28"),
+]
 
 
 class Policy(models.TextChoices):
@@ -54,7 +54,7 @@ class DojoSettings(TenantModel):
     id = models.UUIDField(primary_key=True, default=current_tenant_id, editable=False)
     language = models.CharField(max_length=8, choices=Language, default=Language.ENGLISH)
     leap_day_birthday = models.CharField(
-        max_length=8, choices=LeapDayBirthday, default=LeapDayBirthday.MARCH_1
+        max_length=8, choices=LEAP_DAY_BIRTHDAYS, default=LeapDayBirthday.MARCH_1.value
     )
     card_policy = models.CharField(max_length=8, choices=CardPolicy, default=CardPolicy.ALLOW)
     enrolment_policy = models.CharField(max_length=8, choices=Policy, default=Policy.IGNORE)

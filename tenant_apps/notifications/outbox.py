@@ -10,11 +10,11 @@ from django.db import connection, transaction
 from shared_apps.accounts.models import User
 from tatami import clock
 from tatami.clock import tenant_date
-from tatami.errors import DomainError
 from tatami.ids import uuid7
 from tatami.tenancy.scope import current_tenant_id
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.notifications.addresses import address_hash
+from tenant_apps.notifications.errors import NotificationEnded
 from tenant_apps.notifications.models import Delivery, Notification, NotificationKind
 from tenant_apps.notifications.recipients import NewDelivery, deliveries_for
 from tenant_apps.notifications.sending import send_outbox
@@ -46,12 +46,6 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
     reason text
 )
 """
-
-
-class NotificationEnded(DomainError):
-    """All mails of this notification are sent, or it is already cancelled."""
-
-    code = "notification_ended"
 
 
 def queue_notices(*, kind: str, notices: Sequence[Notice], **_: Any) -> None:

@@ -11,11 +11,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from tatami.text import email_key
+from tenant_apps.dojo.dates import LeapDayBirthday
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.notifications.addresses import is_deliverable
 from tenant_apps.notifications.email_messages import MAX_CERTIFICATES
 from tenant_apps.promotions.student_filters import filter_students
-from tenant_apps.ranks.civil_dates import LeapDayBirthday, full_age
+from tenant_apps.ranks.civil_dates import full_age
 from tenant_apps.students.events import Notice
 from tenant_apps.students.models import Guardian, Status, Student, StudentGuardian, StudentQuerySet
 

@@ -24,9 +24,9 @@ from django.db import transaction
 from django.db.models import Exists, Min, OuterRef, QuerySet, Subquery
 
 from tatami import clock
+from tatami.celery_base import PlatformTask
 from tatami.errors import DomainError
 from tatami.jobs import DONE, MORE, JobRun, job
-from tatami.tasks import PlatformTask
 from tatami.tenancy.scope import current_tenant_id
 from tatami.tenancy.tenant_registry import tenant_registry
 from tenant_apps.dojo.models import DojoSettings

@@ -95,8 +95,8 @@ def template_for(kind: NotificationKind, language: str | None = None) -> Effecti
     )
 
 
-def all_templates(language: str | None = None) -> list[EffectiveTemplate]:
-    """Return the effective templates of all kinds; `language` defaults to the dojo's. At most two statements."""
+def all_templates(language: str | None) -> list[EffectiveTemplate]:
+    """Return the effective templates of all kinds; `language` None: the dojo's. At most two statements."""
     language = language or DojoSettings.current().language
     own = {row.name: row for row in NotificationTemplate.objects.filter(language=language)}
     return [_effective(kind, language, own.get(kind)) for kind in NotificationKind]

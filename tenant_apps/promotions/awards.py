@@ -103,8 +103,7 @@ class AwardChecker:
         received: dict[tuple[UUID, UUID], list[RankEvent]] = {}
         for event in RankEvent.objects.not_voided().filter(student__in=students).latest_last():
             received.setdefault((event.student_id, event.system_id), []).append(event)
-        own = StudentUser.objects.filter(user=by, student__in=students).values_list("student_id", flat=True)
-        return cls(effective_on, frozenset(own), received)
+        return cls(effective_on, StudentUser.objects.student_ids_of(by, among=students), received)
 
     def decide(self, result: CheckResult, *, override_reason: str = "") -> AwardDecision:
         """Return the decision about one award.
@@ -207,7 +206,7 @@ def void_awards(
     stand. Raises `OwnRankChange` if the user is linked with one of the students.
     """
     ids = [student for (student,) in students.locked().values_list("pk")]
-    if StudentUser.objects.filter(user=by, student__in=ids).exists():
+    if StudentUser.objects.student_ids_of(by, among=ids):
         raise OwnRankChange
     events.void(reason=reason, by=by, now=now)
     delete_snapshots(ids, systems)

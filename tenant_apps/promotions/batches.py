@@ -16,10 +16,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from shared_apps.accounts.models import User
-from tatami import retention
 from tatami.errors import DomainError, NotFound, ServerError
 from tatami.jobs import DONE, MORE, JobRun, job
-from tatami.retention import delete_after
 from tenant_apps.promotions.awards import AwardChecker, AwardDecision, record_awards, void_awards
 from tenant_apps.promotions.bisect import RECORD_ERRORS, bisect_failures
 from tenant_apps.promotions.check import Check, CheckResult
@@ -36,8 +34,6 @@ from tenant_apps.ranks.models import Rank, RankSystem
 from tenant_apps.students.models import RankEvent, Student
 
 logger = structlog.get_logger(__name__)
-
-SWEEP: Final = "promotions.sweep"
 
 CHUNK_SIZE: Final = 100
 """Students of one chunk: about a second of work."""
@@ -123,19 +119,6 @@ def run_batches(run: JobRun) -> str | None:
     if not _process_chunk(batch, run):
         _finish(batch, run.now)
     return MORE
-
-
-@delete_after("TATAMI_CHECK_BATCH_DAYS", job=SWEEP)
-def check_batches(until: datetime) -> QuerySet[Batch]:
-    """Return the check batches from before an instant. Batches that awarded are kept: they explain the awards."""
-    return Batch.objects.filter(award=False, created_at__lt=until)
-
-
-@job(SWEEP)
-def sweep(run: JobRun) -> str | None:
-    """Delete expired check batches."""
-    retention.sweep(SWEEP, now=run.now)
-    return DONE
 
 
 def _process_chunk(batch: Batch, run: JobRun) -> bool:

@@ -67,3 +67,15 @@ class AlreadyCandidate(DomainError):
     """A student is a candidate for another rank in this exam already."""
 
     code = "already_candidate"
+
+
+class TooManyCertificates(DomainError):
+    """There are more certificates than fit into one file."""
+
+    code = "too_many_certificates"
+
+
+class NothingToPrint(DomainError):
+    """There is no certificate to print."""
+
+    code = "nothing_to_print"

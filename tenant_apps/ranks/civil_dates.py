@@ -2,17 +2,11 @@
 
 from calendar import isleap, monthrange
 from datetime import date
-from enum import StrEnum
 from functools import lru_cache
 
 from dateutil.relativedelta import relativedelta
 
-
-class LeapDayBirthday(StrEnum):
-    """The birthday in common years of a person born on 29 February (a setting of the dojo, C3)."""
-
-    MAR1 = "mar1"
-    FEB28 = "feb28"
+from tenant_apps.dojo.dates import LeapDayBirthday
 
 
 @lru_cache(maxsize=16_384)
@@ -40,7 +34,7 @@ def birthday(birth: date, year: int, leap_day: LeapDayBirthday) -> date:
     """Return the birthday in `year` of a person born on `birth` (C3)."""
     if (birth.month, birth.day) != (2, 29) or isleap(year):
         return birth.replace(year=year)
-    return date(year, 3, 1) if leap_day is LeapDayBirthday.MAR1 else date(year, 2, 28)
+    return date(year, 3, 1) if leap_day is LeapDayBirthday.MARCH_1 else date(year, 2, 28)
 
 
 def full_age(birth: date, on: date, leap_day: LeapDayBirthday) -> int:

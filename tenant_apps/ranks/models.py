@@ -1,7 +1,7 @@
 """Disciplines, rank systems, their ranks and the versions of their rules."""
 
 from datetime import date
-from typing import ClassVar
+from typing import ClassVar, Final, Self
 
 from django.db import models
 from django.db.models import Q
@@ -31,14 +31,6 @@ class Discipline(Archivable):
 class RankSystem(Archivable):
     """A ladder of ranks in a discipline, as a federation or the dojo defines it."""
 
-    class Confidence(models.TextChoices):
-        """How reliable the source of the rules is; only O and S may be shown as a federation's own rules."""
-
-        OFFICIAL = "O", "the federation's own text was read"
-        SECONDARY = "S", "a secondary page reproduces it"
-        CLUB = "C", "club or third-party page"
-        MEMORY = "M", "unverified"
-
     name = models.CharField(max_length=100)
     discipline = models.ForeignKey(
         Discipline, null=True, on_delete=models.PROTECT, related_name="rank_systems"
@@ -59,6 +51,18 @@ class RankSystem(Archivable):
         return self.name
 
 
+SYSTEM_IN_USE: Final = Q(system__archived_at__isnull=True)
+"""The condition for rows with a `system` that is in use: not archived."""
+
+
+class RankQuerySet(models.QuerySet["Rank"]):
+    """The ranks of all rank systems."""
+
+    def in_use(self) -> Self:
+        """Return the ranks of the systems in use, each with its system, in the same statement."""
+        return self.select_related("system").filter(SYSTEM_IN_USE)
+
+
 class Rank(TenantModel):
     """A belt, a kyu, a dan, a title. `position` grows with seniority, from 0.
 
@@ -73,6 +77,8 @@ class Rank(TenantModel):
     track = models.CharField(max_length=40, blank=True, default="", db_default="")
     position = models.PositiveSmallIntegerField()
     colours = models.JSONField(default=list)
+
+    objects: ClassVar[RankQuerySet] = RankQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         ordering = ("system_id", "position")

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec, create_spec, list_spec, resource_specs
-from tenant_apps.ranks.definition.schema import definition_schema
+from tenant_apps.ranks.definition.json_schema import definition_schema
 from tenant_apps.ranks.serializers import PresetSerializer
 
 _ID: Final = {"type": "string", "format": "uuid"}

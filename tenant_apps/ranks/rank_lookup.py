@@ -38,7 +38,7 @@ class RankLookup:
     @classmethod
     def load(cls) -> "RankLookup":
         """Read the ranks of all systems in use. One statement."""
-        return cls(Rank.objects.select_related("system").filter(system__archived_at__isnull=True))
+        return cls(Rank.objects.in_use())
 
     def find(self, system: str, rank: str) -> Rank:
         """Return the rank with this name or code; `system` may be empty if only one system has it.

@@ -1,11 +1,12 @@
 """Requests and responses of disciplines and rank systems."""
 
-from typing import Any
+from typing import Any, Final
 
 from rest_framework import serializers
 
 from tatami.api.fields import ArchivedField, ReferenceField, SingleLineField
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
+from tenant_apps.ranks.definition import Confidence
 from tenant_apps.ranks.models import Discipline, Rank, RankSystem
 
 
@@ -38,6 +39,14 @@ class RankSystemSerializer(StrictModelSerializer):
         read_only_fields = ("preset",)
 
 
+CONFIDENCE_LABELS: Final = {
+    Confidence.OFFICIAL.value: "the federation's own text was read",
+    Confidence.SECONDARY.value: "a secondary page reproduces it",
+    Confidence.CLUB.value: "club or third-party page",
+    Confidence.MEMORY.value: "unverified",
+}
+
+
 class PresetSerializer(serializers.Serializer[Any]):
     """A rank system to start from. Only one with confidence O or S may be shown as the federation's own."""
 
@@ -47,7 +56,7 @@ class PresetSerializer(serializers.Serializer[Any]):
     art = serializers.CharField(source="definition.art")
     source = serializers.CharField(source="definition.source")  # type: ignore[assignment]
     confidence = serializers.ChoiceField(
-        choices=RankSystem.Confidence.choices, source="definition.confidence"
+        choices=list(CONFIDENCE_LABELS.items()), source="definition.confidence"
     )
 
 

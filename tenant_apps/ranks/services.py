@@ -6,34 +6,25 @@ A saved version never changes, because decisions refer to it. An equal document 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeVar
+from threading import Lock
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from cachetools import LRUCache, cached
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError, Q
 
-from tatami.errors import DomainError, Invalid
+from tatami.errors import Invalid
 from tenant_apps.ranks.definition import (
     DefinitionError,
     RankDefinition,
     RankDescription,
+    accepted_definition,
     parse_definition,
 )
-from tenant_apps.ranks.definition_cache import cached_definition
-from tenant_apps.ranks.models import Discipline, Rank, RankRules, RankSystem
+from tenant_apps.ranks.errors import NameTaken, RankInUse, RulesChanged
+from tenant_apps.ranks.models import SYSTEM_IN_USE, Discipline, Rank, RankRules, RankSystem
 from tenant_apps.ranks.presets import UnknownPresetError, preset
-
-
-class RankInUse(DomainError):
-    """A rank that students hold, or that classes require, cannot be removed."""
-
-
-class RulesChanged(DomainError):
-    """These rules have changed since you read them: read the latest version first."""
-
-
-class NameTaken(DomainError):
-    """This name is already in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +58,8 @@ def rules_in_force(
 
 
 def _in_use(named: Collection[UUID]) -> Q:
-    in_use = Q(system__archived_at__isnull=True)
-    return in_use | Q(system__in=Rank.objects.filter(pk__in=named).values("system")) if named else in_use
+    named_systems = Q(system__in=Rank.objects.filter(pk__in=named).values("system"))
+    return SYSTEM_IN_USE | named_systems if named else SYSTEM_IN_USE
 
 
 def _current(row: RankRules, ranks: Mapping[str, Rank]) -> RulesInForce:
@@ -186,3 +177,21 @@ def _write_ranks(rows: Iterable[Rank]) -> None:
         unique_fields=["system", "code"],
         update_fields=["name", "native_name", "kind", "track", "position", "colours", "updated_at"],
     )
+
+
+MOST_CACHED: Final = 1_000
+"""Versions of rules, over all dojos of the process."""
+
+
+def _key(row: RankRules) -> tuple[UUID, UUID]:
+    """Return the tenant and the version: a dojo restored from an archive has the ids of the dojo it was made of."""
+    return row.tenant_id, row.pk
+
+
+@cached(LRUCache[tuple[UUID, UUID], RankDefinition](maxsize=MOST_CACHED), key=_key, lock=Lock())
+def cached_definition(row: RankRules) -> RankDefinition:
+    """Return the definition in a version of the rules. A version never changes, so a cached one is never outdated.
+
+    Safe to call from several threads: two that ask for the same version at once may both parse it.
+    """
+    return accepted_definition(row.document)

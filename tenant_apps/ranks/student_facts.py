@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 from tatami.text import normalise
-from tenant_apps.ranks.civil_dates import LeapDayBirthday
+from tenant_apps.dojo.dates import LeapDayBirthday
 from tenant_apps.ranks.date_intervals import END, Span
 
 
@@ -140,7 +140,7 @@ class StudentFacts:
     points: tuple[Points, ...] = ()
     memberships: tuple[DatedFact, ...] = ()
     holds: tuple[DatedFact, ...] = ()
-    leap_day_birthday: LeapDayBirthday = LeapDayBirthday.MAR1
+    leap_day_birthday: LeapDayBirthday = LeapDayBirthday.MARCH_1
 
 
 def visits(rows: Iterable[tuple[date, int, str, bool]]) -> tuple[Visits, ...]:

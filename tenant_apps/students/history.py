@@ -140,7 +140,7 @@ def _void(row: RankEvent | StudentFact, *, reason: str, by: User, now: datetime)
 
 def _lock_history(student: UUID, by: User) -> None:
     lock_student(student)
-    if StudentUser.objects.filter(student=student, user=by).exists():
+    if StudentUser.objects.student_ids_of(by, among=[student]):
         raise OwnRankChange
 
 

@@ -275,9 +275,7 @@ class RankEventSerializer(StrictModelSerializer):
 
     student = ReferenceField(read_only=True)
     rank_system = ReferenceField(source="system", read_only=True)
-    rank = ReferenceField(
-        queryset=Rank.objects.select_related("system").filter(system__archived_at__isnull=True)
-    )
+    rank = ReferenceField(queryset=Rank.objects.in_use())
     kind = serializers.ChoiceField(choices=RankEvent.Kind.choices)
     effective_on = PlausibleDate()
     note = SingleLineField(max_length=500, required=False, allow_blank=True)

@@ -7,7 +7,7 @@ urlpatterns = [
     path("users", users.DojoUserCollection.as_view(), name="users"),
     path("users/<uuid:id>", users.DojoUserResource.as_view(), name="user"),
     path("students", students.StudentCollection.as_view(), name="students"),
-    path("students/import", csv_files.StudentImport.as_view(), name="students-import"),
+    path("students/import", csv_files.StudentImportView.as_view(), name="students-import"),
     path("students/export", csv_files.StudentCsv.as_view(), name="students-export"),
     path("students/<uuid:id>", students.StudentResource.as_view(), name="student"),
     path("guardians", students.Guardians.as_view(), name="guardians"),
@@ -18,7 +18,7 @@ urlpatterns = [
     path("students/<uuid:student_id>/export", privacy.PersonalDataExport.as_view(), name="student-export"),
     path("students/<uuid:student_id>/erasure", privacy.Erasure.as_view(), name="student-erasure"),
     path("students/<uuid:student_id>/facts", records.Facts.as_view(), name="student-facts"),
-    path("facts/import", csv_files.FactImport.as_view(), name="facts-import"),
+    path("facts/import", csv_files.FactImportView.as_view(), name="facts-import"),
     path("facts/<uuid:id>/void", records.VoidFact.as_view(), name="fact-void"),
     path(
         "students/<uuid:student_id>/rank-events",
@@ -26,6 +26,6 @@ urlpatterns = [
         name="student-rank-events",
     ),
     path("rank-events", records.RankEvents.as_view(), name="rank-events"),
-    path("rank-events/import", csv_files.RankEventImport.as_view(), name="rank-events-import"),
+    path("rank-events/import", csv_files.RankEventImportView.as_view(), name="rank-events-import"),
     path("rank-events/<uuid:id>/void", records.VoidRankEvent.as_view(), name="rank-event-void"),
 ]

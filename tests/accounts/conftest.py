@@ -1,3 +1,5 @@
+"""Fixtures for tests of users: passwords are hashed with little work."""
+
 from collections.abc import Callable
 
 import pytest

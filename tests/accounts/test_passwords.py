@@ -1,3 +1,5 @@
+"""Setting a password by an e-mailed link, and changing it."""
+
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -272,7 +274,7 @@ def test_no_link_is_sent_to_an_address_that_is_being_replaced(
     with tenant_scope(north), transaction.atomic():
         change_user(user=kim, changes={"email": "moved@example.com"}, now=now)
         asking = ConcurrentCall(lambda: request_link("north.localhost"))
-    assert asking.answer().status_code == 204
+    assert asking.result().status_code == 204
     assert mailoutbox == []
 
 

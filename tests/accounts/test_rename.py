@@ -54,7 +54,7 @@ def test_a_user_erased_during_the_request_stays_erased(
     with tenant_scope(north), transaction.atomic():
         users.erase_users(mine, now=now)
         renaming = ConcurrentCall(lambda: caller.patch("/me", {"name": "Yui"}))
-    assert_error(renaming.answer(), 401, "token_invalid")
+    assert_error(renaming.result(), 401, "token_invalid")
     with tenant_scope(north):
         gone = mine.get()
     assert (gone.name, gone.email, gone.search_name, gone.is_active) == (
@@ -73,7 +73,7 @@ def test_renaming_waits_for_an_uncommitted_change_of_role(
     with tenant_scope(north), transaction.atomic():
         User.objects.filter(email="instructor@example.com").update(role="student")
         renaming = ConcurrentCall(lambda: caller.patch("/me", {"name": "Yui"}))
-    assert ok(renaming.answer())["role"] == "student"
+    assert ok(renaming.result())["role"] == "student"
     with tenant_scope(north):
         assert User.objects.get(email="instructor@example.com").role == "student"
 

@@ -1,3 +1,5 @@
+"""Signing in, refreshing tokens, and signing out."""
+
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -193,7 +195,7 @@ def test_sign_in_waits_for_an_uncommitted_password(north: TenantScope, now: date
     with tenant_scope(north), transaction.atomic():
         User.objects.filter(email=EMAIL).update(password="another")
         signing_in = ConcurrentCall(lambda: sign_in("north.localhost"))
-    assert error_of(signing_in.answer()) == (401, "invalid_credentials")
+    assert error_of(signing_in.result()) == (401, "invalid_credentials")
 
 
 def test_the_role_in_the_response_is_the_committed_one(dojo: Dojo, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,3 +1,5 @@
+"""Attempts to sign in are limited by address and by user."""
+
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any

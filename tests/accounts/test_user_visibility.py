@@ -19,32 +19,32 @@ def una(dojo: Dojo) -> dict[str, Any]:
     return dojo.create("/users", body)
 
 
-def found(caller: Any, search: str) -> list[str]:
+def names_found(caller: Any, search: str) -> list[str]:
     return [row["name"] for row in ok(caller.get(f"/users?search={search}"))["results"]]
 
 
 @pytest.mark.parametrize("search", ["una", "MULLER", "muller+una", "%C3%9ana"])
 @pytest.mark.parametrize("role", ["admin", "instructor", "assistant"])
 def test_all_staff_find_colleagues_by_name(dojo: Dojo, una: Any, role: str, search: str) -> None:
-    assert found(dojo.person(role), search) == ["Úna Müller"]
+    assert names_found(dojo.person(role), search) == ["Úna Müller"]
 
 
 @pytest.mark.parametrize(
     "search", ["secret", "private.example", "muller+private", "una@", "%40", "secret.una"]
 )
 def test_only_admins_can_search_by_address(dojo: Dojo, una: Any, search: str) -> None:
-    assert "Úna Müller" in found(dojo.admin, search)
-    assert found(dojo.instructor, search) == found(dojo.assistant, search) == []
+    assert "Úna Müller" in names_found(dojo.admin, search)
+    assert names_found(dojo.instructor, search) == names_found(dojo.assistant, search) == []
 
 
 def test_a_part_of_an_address_with_a_space_is_not_found_either(dojo: Dojo) -> None:
     dojo.create("/users", {"email": '"top\\ secret"@x.example', "name": "Bo", "role": "assistant"})
-    assert found(dojo.admin, "top") == ["Bo"]
-    assert found(dojo.instructor, "top") == []
+    assert names_found(dojo.admin, "top") == ["Bo"]
+    assert names_found(dojo.instructor, "top") == []
 
 
 def test_a_search_without_words_finds_all(dojo: Dojo, una: Any) -> None:
-    assert set(found(dojo.instructor, "+")) >= {"Úna Müller", "Instructor"}
+    assert set(names_found(dojo.instructor, "+")) >= {"Úna Müller", "Instructor"}
 
 
 @pytest.mark.parametrize("order", ["email", "-email", "name,email", "email_key"])
@@ -66,7 +66,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_matches(dojo:
             for number in range(User.objects.filter(name__startswith="Bo").count(), wanted):
                 email = f"bo{number}@example.com"
                 User.objects.create(email=email, email_key=email, name=f"Bo {number}", role="assistant")
-        assert len(found(dojo.instructor, "bo")) == wanted
+        assert len(names_found(dojo.instructor, "bo")) == wanted
         costs.append(count_get_statements(dojo.instructor, "/users?search=bo"))
     assert costs[0] == costs[1]
 

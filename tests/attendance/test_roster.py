@@ -34,7 +34,7 @@ def save(dojo: Dojo, session: dict[str, Any], *entries: tuple[dict[str, Any], st
     return dojo.instructor.put(f"{path_of(session)}/roster", body)
 
 
-def rows(dojo: Dojo, session: dict[str, Any]) -> list[dict[str, Any]]:
+def attendances_of(dojo: Dojo, session: dict[str, Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = dojo.admin.get(f"/attendance?class_session={session['id']}").json()[
         "results"
     ]
@@ -90,7 +90,7 @@ def test_a_roster_is_saved_in_one_request(dojo: Dojo, people: list) -> None:
     wanted = {"Aiko": "present", "Ben": "late", "Cem": "absent", "Dan": "absent"}
     assert {line["student"]["name"].split()[0]: line["state"] for line in answer.json()["roster"]} == wanted
     assert states(dojo, session) == wanted
-    assert [(row["method"], row["checked_in_at"]) for row in rows(dojo, session)] == [
+    assert [(row["method"], row["checked_in_at"]) for row in attendances_of(dojo, session)] == [
         ("manual", session["starts_at"])
     ] * 2
 
@@ -100,9 +100,9 @@ def test_saving_the_same_roster_again_changes_nothing(dojo: Dojo, people: list) 
     session = session_on(dojo, TODAY)
     entries = [(people[0], "present"), (people[1], "late"), (people[2], "absent")]
     first = save(dojo, session, *entries).json()
-    before = rows(dojo, session)
+    before = attendances_of(dojo, session)
     assert save(dojo, session, *entries).json() == first
-    assert rows(dojo, session) == before
+    assert attendances_of(dojo, session) == before
 
 
 def test_a_later_save_corrects_an_earlier_one(dojo: Dojo, people: list) -> None:
@@ -118,12 +118,12 @@ def test_a_later_save_corrects_an_earlier_one(dojo: Dojo, people: list) -> None:
         reason="Left early.",
     )
     assert states(dojo, session) == {"Aiko": "late", "Ben": "present", "Cem": "expected", "Dan": "expected"}
-    voided = [row for row in rows(dojo, session) if row["voided"]]
+    voided = [row for row in attendances_of(dojo, session) if row["voided"]]
     assert [(row["student"]["id"], row["void_reason"]) for row in voided] == [
         (people[2]["id"], "Left early.")
     ]
     save(dojo, session, (people[2], "present"))
-    assert len(rows(dojo, session)) == 4
+    assert len(attendances_of(dojo, session)) == 4
 
 
 def test_a_scan_keeps_its_method_when_the_roster_corrects_it(dojo: Dojo, people: list) -> None:
@@ -135,7 +135,7 @@ def test_a_scan_keeps_its_method_when_the_roster_corrects_it(dojo: Dojo, people:
         == 201
     )
     save(dojo, session, (people[0], "present"))
-    assert [(row["method"], row["late"]) for row in rows(dojo, session)] == [("qr_rotating", False)]
+    assert [(row["method"], row["late"]) for row in attendances_of(dojo, session)] == [("qr_rotating", False)]
 
 
 def test_unknown_and_repeated_students_are_refused_by_their_place(dojo: Dojo, people: list) -> None:
@@ -146,7 +146,7 @@ def test_unknown_and_repeated_students_are_refused_by_their_place(dojo: Dojo, pe
     )
     assert answer.status_code == 400
     assert set(answer.json()["error"]["details"]) == {"entries.1.student", "entries.2.student"}
-    assert rows(dojo, session) == []
+    assert attendances_of(dojo, session) == []
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,9 @@ def test_an_assistant_voids_only_what_they_recorded_today(dojo: Dojo, people: li
     refused = dojo.assistant.put(path, {"entries": both})
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "permission_denied")
     assert refused.json()["error"]["details"] == {"students": [people[0]["id"]]}
-    assert [row["student"]["id"] for row in rows(dojo, session)] == [people[0]["id"]], "nothing is saved"
+    assert [row["student"]["id"] for row in attendances_of(dojo, session)] == [people[0]["id"]], (
+        "nothing is saved"
+    )
     assert dojo.assistant.put(path, {"entries": both[1:]}).status_code == 200
     assert dojo.assistant.put(path, {"entries": [{**both[1], "state": "absent"}]}).status_code == 200
 
@@ -184,7 +186,7 @@ def test_a_roster_ignores_window_capacity_enrolment_and_rank(dojo: Dojo, people:
     create_class(dojo, capacity=1)
     session = session_on(dojo, LAST_WEEK)
     assert save(dojo, session, *[(who, "present") for who in people]).status_code == 200
-    assert len(rows(dojo, session)) == 4
+    assert len(attendances_of(dojo, session)) == 4
 
 
 def test_sessions_and_students_of_another_dojo_are_not_found(
@@ -204,10 +206,10 @@ def test_no_one_can_be_added_to_a_cancelled_session(dojo: Dojo, people: list, st
     session = session_on(dojo, LAST_WEEK)
     record_attendance(dojo, people[0], session)
     ok(dojo.admin.post(f"{path_of(session)}/cancellation"), 201)
-    before = rows(dojo, session)
+    before = attendances_of(dojo, session)
     refused = save(dojo, session, (people[0], "absent"), (people[1], state))
     assert assert_error(refused, 409, "session_cancelled") == {"students": [people[1]["id"]]}
-    assert rows(dojo, session) == before, "nothing is saved"
+    assert attendances_of(dojo, session) == before, "nothing is saved"
 
 
 def test_the_roster_of_a_cancelled_session_may_be_corrected(dojo: Dojo, people: list) -> None:

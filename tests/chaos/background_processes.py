@@ -17,7 +17,7 @@ from typing import Final
 import psutil
 
 from tatami.embedded.child_process import ChildProcess, Program
-from tatami.embedded.programs import Application
+from tatami.embedded.programs import ApplicationPrograms
 from tatami.embedded.valkey import valkey_binary
 
 BACK_AFTER_SECONDS: Final = 0.5
@@ -118,7 +118,7 @@ def running_background_processes(
     """Run Valkey, worker and beat with the command lines of `make run` until the end of the block."""
     (folder / "valkey").mkdir()
     (folder / "logs").mkdir()
-    application = Application(folder, {**os.environ, **environment}, port=0)
+    application = ApplicationPrograms(folder, {**os.environ, **environment}, port=0)
     processes = BackgroundProcesses({}, valkey_port)
     try:
         processes.children["valkey"] = ChildProcess(_valkey(folder, valkey_port))

@@ -9,16 +9,18 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from django.conf import settings
 from psycopg.conninfo import make_conninfo
 
+from shared_apps.accounts.sessions import open_session
 from shared_apps.tenants.models import Tenant
+from tatami import clock
 from tatami.embedded.logins import database_url
 from tatami.embedded.valkey import valkey_binary
-from tatami.tenancy.scope import platform_scope
+from tatami.tenancy.scope import platform_scope, tenant_scope
 from tests.attendance.factories import CheckInDojo
 from tests.chaos.background_processes import BackgroundProcesses, running_background_processes
 from tests.chaos.installation import Installation, running_installation
@@ -112,19 +114,37 @@ def installation(tmp_path: Path, report: Callable[[str], None]) -> Iterator[Inst
         yield installation
 
 
+NEW_TOKEN_AFTER_SECONDS: Final = 120.0
+"""Access tokens expire after five minutes. The dojo is shared by tests that take longer."""
+
+
 class Api:
     """A client of the web process: the admin of the dojo."""
 
-    def __init__(self, port: int, desk: CheckInDojo) -> None:
+    def __init__(self, port: int, check_in_dojo: CheckInDojo) -> None:
         self.port = port
-        self.host = desk.host
-        self.token = desk.dojo.admin.token
+        self.host = check_in_dojo.host
+        self._tenant, self._admin = check_in_dojo.dojo.tenant, check_in_dojo.dojo.admin
+        self._sign_in()
+
+    def _sign_in(self) -> None:
+        """Give the admin of the dojo a new token, also for requests without this client."""
+        assert self._admin.user is not None
+        with tenant_scope(self._tenant):
+            self._admin.token = open_session(self._admin.user, now=clock.now()).access
+        self._signed_in_at = time.monotonic()
+
+    def admin_token(self) -> str:
+        """Return an access token of the admin that is still valid for minutes."""
+        if time.monotonic() > self._signed_in_at + NEW_TOKEN_AFTER_SECONDS:
+            self._sign_in()
+        return self._admin.token or ""
 
     def send_request(
         self, method: str, path: str, body: Any = None, *, token: str | None = None
     ) -> tuple[int, Any]:
         """Send a request; return status and JSON."""
-        return send_request(self.port, method, self.host, path, body, token or self.token or "")
+        return send_request(self.port, method, self.host, path, body, token or self.admin_token())
 
     def batch(self, **body: Any) -> dict[str, Any]:
         """Create a batch of awards; return it."""

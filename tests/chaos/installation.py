@@ -24,7 +24,7 @@ from psycopg.conninfo import make_conninfo
 
 from tatami.embedded.child_process import ChildProcess
 from tatami.embedded.data_folder import ROOT, locked_data_folder
-from tatami.embedded.programs import Application
+from tatami.embedded.programs import ApplicationPrograms
 from tatami.embedded.servers import application_variables, merge_environment, running_servers
 from tatami.embedded.stale_processes import stop_processes_in
 from tests.support.catalogue import unknown_schemas
@@ -188,7 +188,7 @@ def running_installation(folder: Path) -> Iterator[Installation]:
         port = free_port()
         extra = {"TATAMI_WEB_WORKERS": "1", "TATAMI_POOL_MIN": "1", "PORT": str(port)}
         variables = merge_environment(application_variables(data_folder, servers, {}) | extra)
-        application = Application(data_folder.path, variables, port)
+        application = ApplicationPrograms(data_folder.path, variables, port)
         prepared = ChildProcess(application.prepare())
         assert prepared.process.wait() == 0
         prepared.kill()

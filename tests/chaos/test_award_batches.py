@@ -158,8 +158,8 @@ def test_each_award_is_given_once_although_processes_are_killed(
         assert dict(decided) == dict(events.values_list("pk", "student"))
         assert len(decided) == len(awarded)
     assert progress.longest_recovery <= RESUMES_WITHIN_SECONDS
-    until = time.monotonic() + ORPHANS_END_WITHIN_SECONDS
-    while processes.orphans and time.monotonic() < until:
+    deadline = time.monotonic() + ORPHANS_END_WITHIN_SECONDS
+    while processes.orphans and time.monotonic() < deadline:
         processes.restart_dead()
         time.sleep(0.1)
     report(f"orphans of a killed worker exited {processes.longest_orphan_life:.1f} s later at most")
@@ -181,25 +181,25 @@ def test_without_valkey_the_api_accepts_and_nothing_is_lost(
     batches: list[dict[str, Any]] = []
     slowest = 0.0
 
-    def ask() -> None:
+    def create_batch_and_scan() -> None:
         """Create a batch of ten, and scan a card."""
         nonlocal slowest
-        number, asked_at = len(batches), time.monotonic()
+        number, began = len(batches), time.monotonic()
         ten = [str(one.pk) for one in students[10 * number : 10 * number + 10]]
         batches.append(api.batch(students=ten, target_ranks=[system["ranks"][0]["id"]]))
         scan = {"token": cards[number], "class_session": str(session.pk), "nonce": str(uuid7())}
-        batch_took, asked_at = time.monotonic() - asked_at, time.monotonic()
+        batch_took, began = time.monotonic() - began, time.monotonic()
         status, body = api.send_request("POST", "/attendance/scan", scan, token=device.token)
         assert status == 201, body
-        slowest = max(slowest, batch_took, time.monotonic() - asked_at)
+        slowest = max(slowest, batch_took, time.monotonic() - began)
 
-    ask()
+    create_batch_and_scan()
     # The queue of a Celery app without our settings.
     assert processes.valkey_command("EXISTS celery") == ":0"
     processes.may_return = False
     slowest = 0.0
     processes.freeze("valkey")
-    ask()
+    create_batch_and_scan()
     report(f"Valkey hangs: answered in {slowest:.2f} s")
     assert slowest < HANGS_FOR_SECONDS
     slowest = 0.0
@@ -209,7 +209,7 @@ def test_without_valkey_the_api_accepts_and_nothing_is_lost(
     report(f"Valkey is unavailable for {VALKEY_AWAY_SECONDS:.0f} s")
     while time.monotonic() < away_until:
         processes.restart_dead()
-        ask()
+        create_batch_and_scan()
         time.sleep(2)
     noise = {name: processes.log(name).read_bytes()[size:].decode() for name, size in written.items()}
     for name, text in noise.items():

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -43,15 +44,15 @@ def fleet(
         future_migrations.database_of_its_own(f"{database_name}_fleet"),
         platform_scope(),
     ):
-        migrate_all()
+        assert migrate_all() == []
         began = time.monotonic()
         with thread_pool(4) as team:
-            dojos = [future.result() for _, future in team.each(made, range(DOJOS))]
-        report(f"{DOJOS} dojos were made in {time.monotonic() - began:.0f} s")
+            dojos = [future.result() for _, future in team.each(create_active_tenant, range(DOJOS))]
+        report(f"{DOJOS} dojos were created in {time.monotonic() - began:.0f} s")
         yield sorted(dojos, key=lambda dojo: dojo.pk)
 
 
-def made(number: int) -> Tenant:
+def create_active_tenant(number: int) -> Tenant:
     tenant_id = uuid7()
     schema = f"t_{tenant_id.hex}"
     version = ddl.build_schema(schema, tenant_id)
@@ -115,7 +116,7 @@ def test_a_migration_that_is_killed_twice_needs_no_repair_by_hand(
     present = fleet[0].schema_version
     for at in sorted(rng.sample(range(1, DOJOS - BROKEN - 1), KILLS)):
         process = commands.start("migrate_fleet", "--wait", "--json")
-        wait_for(lambda at=at: migrated(superuser, present) >= at)
+        wait_for(partial(has_migrated, superuser, present, at))
         process.kill()
         process.communicate()
         report(f"killed when {migrated(superuser, present)} of {DOJOS} were migrated: {states(superuser)}")
@@ -138,6 +139,11 @@ def migrated(superuser: Any, present: str) -> int:
     query = "SELECT count(*) FROM tenants_tenant WHERE schema_version <> %s"
     number: int = superuser.execute(query, [present]).fetchone()[0]
     return number
+
+
+def has_migrated(superuser: Any, present: str, number: int) -> bool:
+    """Return whether so many dojos have left the current schema version."""
+    return migrated(superuser, present) >= number
 
 
 def states(superuser: Any) -> dict[str, int]:

@@ -65,13 +65,13 @@ class KillSchedule:
         return victim
 
 
-def create_recipients(desk: CheckInDojo) -> tuple[list[str], set[str]]:
+def create_recipients(check_in_dojo: CheckInDojo) -> tuple[list[str], set[str]]:
     """Create students with an address each; return their ids and the addresses."""
-    made = [one.pk for one in desk.students(MAILS)]
-    with tenant_scope(desk.dojo.tenant):
+    created = [one.pk for one in check_in_dojo.students(MAILS)]
+    with tenant_scope(check_in_dojo.dojo.tenant):
         address = Concat(Cast("pk", CharField()), Value("@example.com"))
-        assert Student.objects.filter(pk__in=made).update(email=address) == MAILS
-    ids = [str(pk) for pk in made]
+        assert Student.objects.filter(pk__in=created).update(email=address) == MAILS
+    ids = [str(pk) for pk in created]
     return ids, {f"{one}@example.com" for one in ids}
 
 
@@ -83,7 +83,8 @@ def notify(api: Api, students: list[str]) -> dict[str, Any]:
         "body": "{{ recipient }}!",
     }
     status, notification = api.send_request("POST", "/notifications", body)
-    assert (status, notification["total"]) == (202, EACH), notification
+    assert status == 202, notification
+    assert notification["total"] == EACH
     return dict(notification)
 
 
@@ -128,10 +129,10 @@ def test_every_recipient_gets_the_mail_although_processes_are_killed(
         ]
         time.sleep(0.02)
     took = time.monotonic() - began
-    until, shown = time.monotonic() + DONE_WITHIN_SECONDS, list[dict[str, Any]]()
+    deadline, shown = time.monotonic() + DONE_WITHIN_SECONDS, list[dict[str, Any]]()
     while {one["status"] for one in shown} != {"done"}:
         processes.restart_dead()
-        assert time.monotonic() < until, shown
+        assert time.monotonic() < deadline, shown
         shown = [fetch(api, one) for one in notifications]
     message_ids = Counter(str(mail["Message-ID"]) for mail in smtp.taken)
     duplicates = message_ids.total() - len(message_ids)

@@ -70,18 +70,18 @@ def _kill_during_requests(
     token = site.token()
     answers: dict[str, int | None] = {}
 
-    def ask(slug: str, path: str, body: dict[str, Any]) -> None:
-        answer = site.send_request("POST", "localhost", path, body, token)
-        answers[slug] = answer[0] if answer else None
+    def post(slug: str, path: str, body: dict[str, Any]) -> None:
+        response = site.send_request("POST", "localhost", path, body, token)
+        answers[slug] = response[0] if response else None
 
     requests = []
     for slug in poller.slugs:
         body = {"name": slug, "slug": slug, "admin": {"email": "head@example.com"}}
-        requests.append(threading.Thread(target=ask, args=(slug, "/tenants", body)))
+        requests.append(threading.Thread(target=post, args=(slug, "/tenants", body)))
     for slug, tenant_id in to_purge.items():
         assert site.send_request("DELETE", "localhost", f"/tenants/{tenant_id}", token=token)[0] == 202
         requests.append(
-            threading.Thread(target=ask, args=(slug, f"/tenants/{tenant_id}/purge", {"confirm": slug}))
+            threading.Thread(target=post, args=(slug, f"/tenants/{tenant_id}/purge", {"confirm": slug}))
         )
     with poller.polling():
         for request in requests:

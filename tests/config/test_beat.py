@@ -11,8 +11,8 @@ from kombu.utils.imports import symbol_by_name
 from structlog.testing import capture_logs
 
 from config.celery import WAKE, app
+from tatami.celery_base import PersistentBeat
 from tatami.ids import uuid7
-from tatami.tasks import PersistentBeat
 from tests.support.broker import valkey_unavailable
 
 

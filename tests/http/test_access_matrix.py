@@ -33,11 +33,11 @@ from tests.http.sample_dojos import (
     create_sample_platform,
     password_hash,
 )
-from tests.http.undo import rolled_back
 from tests.support import factories
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.now import NOW
 from tests.support.responses import REQUEST_ID, assert_error, ok, url_path
+from tests.support.undo import rolled_back
 
 Case = tuple[str, str, str]
 """urlconf, path with {} for ids, method"""
@@ -165,7 +165,7 @@ def body_for(case: Case, sample: SampleHost, role: str) -> dict[str, Any] | Uplo
     return row.body(sample, role) if row.body else row.upload
 
 
-def ask(caller: Caller, case: Case, path: str, body: Any) -> Any:
+def send_case(caller: Caller, case: Case, path: str, body: Any) -> Any:
     if not isinstance(body, Upload):
         return caller.request(case[2], path, body)
     headers = {"Host": caller.host, **({"Authorization": f"Bearer {caller.token}"} if caller.token else {})}
@@ -290,9 +290,9 @@ def test_each_role_gets_the_expected_status(samples: Samples, case: Case, role: 
     path, body, status = path_for(case, sample, role), body_for(case, sample, role), row.status_for(role)
     if status == expected_access.NO:
         with nothing_changes(samples):
-            assert_error(ask(sample.callers[role], case, path, body), 403, "permission_denied")
+            assert_error(send_case(sample.callers[role], case, path, body), 403, "permission_denied")
         return
-    answer = succeeded(ask(sample.callers[role], case, path, body), status, row.media)
+    answer = succeeded(send_case(sample.callers[role], case, path, body), status, row.media)
     if case[1:] in {(f"/{what}/import", "POST") for what in ("students", "rank-events", "facts")}:
         assert (answer["created"], answer["failed"]) == (1, 0), answer
     if case[1:] == ("/attendance/sync", "POST"):
@@ -305,14 +305,14 @@ def test_each_role_gets_the_expected_status(samples: Samples, case: Case, role: 
 def test_a_public_route_needs_no_token(samples: Samples, case: Case) -> None:
     sample, row = own_host(samples, case), row_of(case)
     path, body = path_for(case, sample, "admin"), body_for(case, sample, "admin")
-    succeeded(ask(Caller(sample.host), case, path, body), row.admin, row.media)
+    succeeded(send_case(Caller(sample.host), case, path, body), row.admin, row.media)
 
 
 @pytest.mark.parametrize("case", [case for case in cases() if row_if_any(case).public], ids=case_name)
 def test_a_public_route_ignores_an_invalid_token(samples: Samples, case: Case) -> None:
     sample, row = own_host(samples, case), row_of(case)
     path, body = path_for(case, sample, "admin"), body_for(case, sample, "admin")
-    succeeded(ask(Caller(sample.host, token="stale"), case, path, body), row.admin, row.media)
+    succeeded(send_case(Caller(sample.host, token="stale"), case, path, body), row.admin, row.media)
 
 
 # --- no token, another dojo's token -------------------------------------------------------------------------
@@ -322,7 +322,7 @@ def test_a_public_route_ignores_an_invalid_token(samples: Samples, case: Case) -
 def test_a_request_without_a_token_is_not_authenticated(samples: Samples, case: Case) -> None:
     sample = own_host(samples, case)
     with nothing_changes(samples):
-        answer = ask(
+        answer = send_case(
             Caller(sample.host), case, path_for(case, sample, "admin"), body_for(case, sample, "admin")
         )
         assert_error(answer, 401, "not_authenticated")
@@ -341,7 +341,7 @@ def test_a_token_of_another_host_is_refused(samples: Samples, case: Case, whose:
     sample, elsewhere = own_host(samples, case), getattr(samples, whose)
     caller = Caller(sample.host, token=elsewhere.callers["admin"].token)
     with nothing_changes(samples):
-        answer = ask(caller, case, path_for(case, sample, "admin"), body_for(case, sample, "admin"))
+        answer = send_case(caller, case, path_for(case, sample, "admin"), body_for(case, sample, "admin"))
         assert_error(answer, 401, "token_invalid")
 
 
@@ -350,7 +350,7 @@ def test_a_device_of_another_dojo_is_refused(samples: Samples, case: Case) -> No
     sample = own_host(samples, case)
     caller = Caller(sample.host, token=samples.other_dojo.callers[DEVICE].token)
     with nothing_changes(samples):
-        answer = ask(caller, case, path_for(case, sample, "admin"), body_for(case, sample, "admin"))
+        answer = send_case(caller, case, path_for(case, sample, "admin"), body_for(case, sample, "admin"))
         assert_error(answer, 401, "token_invalid")
 
 
@@ -370,7 +370,7 @@ def test_a_foreign_or_unknown_id_in_the_path_is_not_found(samples: Samples, case
             foreign_id if at == place else sample.id_for(of, "admin") for at, of in enumerate(known_names)
         ]
         with nothing_changes(samples):
-            answer = ask(
+            answer = send_case(
                 sample.callers["admin"], case, case[1].format(*given), body_for(case, sample, "admin")
             )
             if case[1] == "/certificates/{}":
@@ -395,7 +395,7 @@ def test_a_foreign_or_unknown_id_in_the_body_is_reported_at_its_field(
         foreign_id = factories.unknown_id() if whose == "no dojo's" else elsewhere.ids[by_id[given]]
         changed = replace_at(body, field, foreign_id)
         with nullcontext() if is_scan else nothing_changes(samples):
-            answer = ask(sample.callers["admin"], case, path_for(case, sample, "admin"), changed)
+            answer = send_case(sample.callers["admin"], case, path_for(case, sample, "admin"), changed)
             if case[1] == "/attendance/scan":  # a refusal with its own code; it is stored
                 assert_error(answer, 404, "class_session_not_found")
             elif is_scan:
@@ -437,10 +437,12 @@ def test_a_student_sees_only_their_own_data(samples: Samples, case: Case) -> Non
     theirs = path_for(case, sample, "the other family")
     if theirs != path:
         with nothing_changes(samples):
-            assert_error(ask(caller, case, theirs, body), 404, "not_found")
+            assert_error(send_case(caller, case, theirs, body), 404, "not_found")
     elif case[2] == "GET":
-        rows = ok(ask(caller, case, path, None))["results"]
-        everything = ok(ask(sample.callers["admin"], case, path_for(case, sample, "admin"), None))["results"]
+        rows = ok(send_case(caller, case, path, None))["results"]
+        everything = ok(send_case(sample.callers["admin"], case, path_for(case, sample, "admin"), None))[
+            "results"
+        ]
         assert rows, "the own rows are missing"
         assert len(rows) < len(everything), "the sample data have no rows of another student"
         if case[1] == "/students":
@@ -460,7 +462,7 @@ def test_a_student_sees_only_their_own_data(samples: Samples, case: Case) -> Non
         assert isinstance(body, dict)
         body = {**body, field: [other_student] if field == "students" else other_student}
         with nothing_changes(samples):
-            details = assert_error(ask(caller, case, case[1], body), 400, "validation_error")
+            details = assert_error(send_case(caller, case, case[1], body), 400, "validation_error")
         assert list(details) == [f"{field}.0" if field == "students" else field]
 
 

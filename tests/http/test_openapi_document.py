@@ -33,11 +33,11 @@ from tests.http.sample_dojos import (
     create_sample_platform,
     password_hash,
 )
-from tests.http.undo import rolled_back
 from tests.support import factories
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.now import NOW
 from tests.support.responses import ok
+from tests.support.undo import rolled_back
 
 HOSTS = {"config.urls_platform": "localhost", "config.urls_tenant": "aiki.localhost"}
 FREE_FORM = {"rank-system-rules"}

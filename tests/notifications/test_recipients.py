@@ -7,7 +7,8 @@ import pytest
 
 from tatami import clock
 from tatami.tenancy.scope import tenant_scope
-from tenant_apps.dojo.models import DojoSettings, LeapDayBirthday
+from tenant_apps.dojo.dates import LeapDayBirthday
+from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.notifications.recipients import deliveries_for
 from tenant_apps.students.events import Notice
 from tenant_apps.students.models import Student

@@ -101,8 +101,8 @@ def test_mail_about_events_still_arrives(dojo: Dojo, mika: dict[str, Any], link:
 
 
 def test_a_link_is_valid_at_its_own_dojo_only(dojo: Dojo, other_dojo: Dojo, link: str) -> None:
-    for ask in (other_dojo.anonymous.get, other_dojo.anonymous.post):
-        assert_error(ask(link), 404, "not_found")
+    for send in (other_dojo.anonymous.get, other_dojo.anonymous.post):
+        assert_error(send(link), 404, "not_found")
     with tenant_scope(other_dojo.tenant):
         assert not Address.objects.exists()
         there = address_hash("mika@example.com")
@@ -124,8 +124,8 @@ def test_a_link_with_a_changed_character_is_invalid(dojo: Dojo, link: str, chang
     ["x", "é", "=" * 64, "A" * 64, "A" * 5_000, "%00", "..", "A" * 63, ":", "a:b", ":é", "00" * 32 + ":"],
 )
 def test_an_invalid_code_is_not_found(dojo: Dojo, code: str) -> None:
-    for ask in (dojo.anonymous.get, dojo.anonymous.post):
-        assert ask(f"/unsubscribe/{code}").status_code == 404
+    for send in (dojo.anonymous.get, dojo.anonymous.post):
+        assert send(f"/unsubscribe/{code}").status_code == 404
 
 
 def test_a_restored_dojo_keeps_unsubscribed_addresses(dojo: Dojo) -> None:

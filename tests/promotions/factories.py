@@ -79,7 +79,9 @@ class RankedStudent:
         }
         group = factories.training_class(self.dojo, recurrence=daily, discipline=self.art["id"])
         query = {"class": group["id"], "from": first, "to": last, "page_size": "200"}
-        for session in factories.list_sessions(self.dojo, **query):
+        sessions = factories.list_sessions(self.dojo, **query)
+        assert len(sessions) == days
+        for session in sessions:
             factories.attendance(self.dojo, self.student, session)
 
     def check(self, target: str, as_of: str) -> dict[str, Any]:
@@ -90,10 +92,21 @@ class RankedStudent:
             "as_of": as_of,
         }
         (result,) = ok(self.dojo.admin.post("/promotions/check", body))["results"]
+        assert result["target_rank"]["id"] == body["target_rank"]
         return dict(result)
 
     def is_eligible(self, target: str, as_of: str) -> bool:
-        return bool(self.check(target, as_of)["status"] == "eligible")
+        """Return whether the student is eligible. If so, every criterion is met."""
+        result = self.check(target, as_of)
+        if result["status"] != "eligible":
+            return False
+        assert {criterion["status"] for criterion in result["criteria"]} <= {"met"}, result
+        return True
+
+    def earliest(self, target: str, as_of: str, kind: str) -> str | None:
+        """Return the earliest date of the criterion of this kind."""
+        (criterion,) = (one for one in self.check(target, as_of)["criteria"] if one["kind"] == kind)
+        return str(criterion["earliest_on"]) if criterion["earliest_on"] else None
 
     def unmet(self, target: str, as_of: str) -> dict[str, Any]:
         """Return the criteria that are not met: kind → have and need."""
@@ -145,7 +158,7 @@ class GradedDojo:
         return factories.batch(self.dojo, *students, **fields)
 
     def process_chunk(self, **fields: Any) -> str | None:
-        """Run the job of batches once. `fields` are those of `Turn`."""
+        """Run the job of batches once. `fields` are those of `JobRun`."""
         with tenant_scope(self.dojo.tenant):
             return run_batches(JobRun(now=clock.now(), **fields))
 

@@ -1,4 +1,9 @@
-"""The cases of docs/rank-rules.md with presets, rank events, facts and attendance, all over HTTP."""
+"""The cases of docs/rank-rules.md with presets, rank events, facts and attendance, all over HTTP.
+
+The number of a case is that of the table "Cases" there.
+"""
+
+from datetime import date
 
 import pytest
 
@@ -13,10 +18,13 @@ MOST_STATEMENTS = 12
 
 
 def test_case_1_two_years_are_not_730_days(dojo: Dojo) -> None:
-    ranked = RankedStudent(dojo, "ibjjf-adult")
+    ranked = RankedStudent(dojo, "ibjjf-adult", birth_date="1990-05-05")
     ranked.add_rank("blue", "2023-03-15")
+    assert (date(2025, 3, 14) - date(2023, 3, 15)).days == 730
     early = ranked.check("purple", "2025-03-14")
     assert (early["status"], early["path"], early["earliest_on"]) == ("not_eligible", "regular", "2025-03-15")
+    (unmet,) = (criterion for criterion in early["criteria"] if criterion["status"] != "met")
+    assert (unmet["kind"], unmet["need"], unmet["earliest_on"]) == ("time_in_rank", 24, "2025-03-15")
     assert ranked.is_eligible("purple", "2025-03-15")
 
 
@@ -55,6 +63,7 @@ def test_case_9_the_birthday_comes_a_day_after_the_wait(dojo: Dojo) -> None:
     ranked = RankedStudent(dojo, "kukkiwon", birth_date="2010-03-01")
     ranked.add_rank("1-dan", "2025-02-28")
     assert ranked.unmet("2-dan", "2026-02-28") == {"age": (15, 16)}
+    assert ranked.earliest("2-dan", "2026-02-28", "age") == "2026-03-01"
     assert ranked.is_eligible("2-dan", "2026-03-01")
 
 
@@ -102,6 +111,42 @@ def test_case_14_the_class_on_the_day_of_the_grade_does_not_count(dojo: Dojo) ->
     assert ranked.is_eligible("3-kyu", "2026-06-01")
 
 
+def test_case_14_attendance_counts_from_its_day_on(dojo: Dojo) -> None:
+    ranked = RankedStudent(dojo, "aikikai")
+    ranked.add_rank("4-kyu", "2026-03-01")
+    ranked.add_fact("opening_attendance", 150, "2026-02-01")
+    ranked.add_training("2026-03-01", 51)
+    assert ranked.unmet("3-kyu", "2026-04-19") == {"attendance_count": (49, 50)}
+    assert ranked.is_eligible("3-kyu", "2026-04-20")
+
+
+def test_case_15_the_earliest_date_is_the_end_of_the_wait_if_all_else_is_met(dojo: Dojo) -> None:
+    ranked = RankedStudent(dojo, "aikikai")
+    ranked.add_rank("1-dan", "2025-04-01")
+    ranked.add_fact("opening_attendance", 255, "2026-01-01")
+    ranked.add_training("2026-02-01", 5)
+    ranked.add_fact("document", "article", "2026-01-05")
+    assert list(ranked.unmet("2-dan", "2026-03-31")) == ["time_in_rank"]
+    assert ranked.earliest("2-dan", "2026-03-31", "time_in_rank") == "2026-04-01"
+    assert ranked.check("2-dan", "2026-03-31")["earliest_on"] == "2026-04-01"
+    assert ranked.is_eligible("2-dan", "2026-04-01")
+
+
+def test_case_15_every_missing_criterion_is_listed(dojo: Dojo) -> None:
+    ranked = RankedStudent(dojo, "aikikai")
+    ranked.add_rank("1-dan", "2025-04-01")
+    ranked.add_fact("opening_attendance", 190, "2026-01-01")
+    ranked.add_training("2026-02-01", 9)
+    ranked.add_fact("document", "essay", "2026-01-05")
+    unmet = ranked.unmet("2-dan", "2026-04-01")
+    assert set(unmet) == {"attendance_count", "document"}
+    assert unmet["attendance_count"] == (199, 200)
+    ranked.add_training("2026-03-01", 1)
+    assert list(ranked.unmet("2-dan", "2026-04-01")) == ["document"]
+    ranked.add_fact("document", "article", "2026-03-02")
+    assert ranked.is_eligible("2-dan", "2026-04-01")
+
+
 def test_case_15_time_and_days_and_an_article(dojo: Dojo) -> None:
     ranked = RankedStudent(dojo, "aikikai")
     ranked.add_rank("1-dan", "2025-04-01")
@@ -119,6 +164,7 @@ def test_case_18_eighth_dan_at_forty_six(dojo: Dojo) -> None:
     ranked = RankedStudent(dojo, "fik-kendo", birth_date="1980-11-26")
     ranked.add_rank("7-dan", "2016-11-20")
     assert ranked.unmet("8-dan", "2026-11-20") == {"age": (45, 46)}
+    assert ranked.earliest("8-dan", "2026-11-20", "age") == "2026-11-26"
     assert ranked.is_eligible("8-dan", "2026-11-26")
 
 
@@ -146,9 +192,11 @@ def test_case_23_nothing_recorded_is_unknown_and_not_zero(dojo: Dojo) -> None:
     ranked = RankedStudent(dojo, "aikikai")
     ranked.add_rank("2-kyu", "2024-09-01")
     answer = ranked.check("1-kyu", "2026-06-15")
-    assert (answer["status"], answer["criteria"][0]["status"]) == ("unknown", "unknown")
-    assert (answer["criteria"][0]["have"], answer["criteria"][0]["need"]) == (None, 60)
+    assert answer["status"] == "unknown"
+    (criterion,) = answer["criteria"]
+    assert (criterion["status"], criterion["have"], criterion["need"]) == ("unknown", None, 60)
     ranked.add_fact("opening_attendance", 55, "2026-01-15")
+    assert ranked.unmet("1-kyu", "2026-06-15") == {"attendance_count": (55, 60)}
     ranked.add_training("2026-02-01", 5)
     assert ranked.is_eligible("1-kyu", "2026-06-15")
 

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from tatami.ids import uuid7
-from tenant_apps.ranks.definition_cache import MOST_CACHED, cached_definition
 from tenant_apps.ranks.models import RankRules
+from tenant_apps.ranks.services import MOST_CACHED, cached_definition
 from tests.promotions.engine.factories import ladder
 from tests.support.races import raise_first_error, run_concurrently
 
@@ -52,9 +52,9 @@ def test_the_least_recently_used_version_is_dropped() -> None:
 def test_threads_that_fill_the_cache_all_get_their_own_version() -> None:
     numbers = count()
 
-    def ask() -> None:
+    def read_versions() -> None:
         for _ in range(MOST_CACHED // 2):
             name = f"Of thread {next(numbers)}"
             assert cached_definition(version(name=name)).name == name
 
-    raise_first_error(run_concurrently([ask] * 4))
+    raise_first_error(run_concurrently([read_versions] * 4))

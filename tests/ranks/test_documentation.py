@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tenant_apps.ranks.definition.schema import definition_schema
+from tenant_apps.ranks.definition.json_schema import definition_schema
 from tenant_apps.students.models import StudentFact
 from tests.students.csv_files import import_csv, outcomes
 from tests.support import factories

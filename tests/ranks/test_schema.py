@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tenant_apps.ranks.criteria.schema import LONGEST_CODE
-from tenant_apps.ranks.definition import accepted_definition, parse_definition, schema
+from tenant_apps.ranks.criteria.json_schema import LONGEST_CODE
+from tenant_apps.ranks.definition import accepted_definition, json_schema, parse_definition
 from tenant_apps.ranks.models import Rank, RankSystem
 from tests.ranks import documents
 from tests.ranks.documents import faults
@@ -95,9 +95,9 @@ def test_the_longest_texts_fit_the_columns() -> None:
         (RankSystem, "name"), (Rank, "name"), (Rank, "native_name"), (Rank, "code"), (Rank, "track"),
     )}  # fmt: skip
     assert longest == {
-        (RankSystem, "name"): schema.LONGEST_NAME,
-        (Rank, "name"): schema.LONGEST_NAME,
-        (Rank, "native_name"): schema.LONGEST_NAME,
+        (RankSystem, "name"): json_schema.LONGEST_NAME,
+        (Rank, "name"): json_schema.LONGEST_NAME,
+        (Rank, "native_name"): json_schema.LONGEST_NAME,
         (Rank, "code"): LONGEST_CODE,
         (Rank, "track"): LONGEST_CODE,
     }

@@ -8,7 +8,7 @@ import pytest
 
 from tenant_apps.ranks.criteria import KINDS
 from tenant_apps.ranks.definition import parse_definition
-from tenant_apps.ranks.definition.schema import definition_schema, validator
+from tenant_apps.ranks.definition.json_schema import definition_schema, validator
 from tenant_apps.ranks.definition.validation import MOST_FAULTS
 from tests.ranks.documents import CRITERIA, VALID, changed, faults
 

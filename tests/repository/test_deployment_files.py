@@ -16,7 +16,7 @@ import yaml
 from psycopg.conninfo import conninfo_to_dict
 
 from tatami.embedded.logins import drop_database
-from tatami.embedded.programs import Application
+from tatami.embedded.programs import ApplicationPrograms
 
 ROOT = Path(__file__).resolve().parents[2]
 OUR_SERVICES = {"init", "web", "worker", "beat"}
@@ -55,7 +55,7 @@ def variables_that_the_code_reads() -> set[str]:
 
 def our_program(name: str, data: Path) -> list[str]:
     """Return the arguments with which `make run` starts web, worker or beat."""
-    application = Application(data=data, environment={}, port=8000)
+    application = ApplicationPrograms(data=data, environment={}, port=8000)
     command = list(getattr(application, name)().command[1:])
     # `-W` silences a warning of Celery to root; the image does not run as root.
     return command[2:] if command[0] == "-W" else command

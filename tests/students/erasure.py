@@ -31,7 +31,7 @@ def erasure_race(student: Student, change: Callable[[], Any]) -> Any:
         row = Student.objects.select_for_update().get(pk=student.pk)
         meanwhile = ConcurrentCall(attempt)
         privacy.erase(row, clock.now())
-    return meanwhile.answer()
+    return meanwhile.result()
 
 
 def personal_traces(tenant: TenantScope) -> set[tuple[str, str]]:

@@ -83,9 +83,9 @@ def points(value):
 def test_points_can_have_a_category(dojo, number):
     path = facts(dojo)
     said = {"points": number, "category": " Káta "}
-    assert_created = ok(dojo.admin.post(path, points(said)), 201)
-    assert assert_created["value"] == {"points": number, "category": "Káta"}
-    assert ok(dojo.admin.get(path))["results"][0]["value"] == assert_created["value"]
+    shown = ok(dojo.admin.post(path, points(said)), 201)
+    assert shown["value"] == {"points": number, "category": "Káta"}
+    assert ok(dojo.admin.get(path))["results"][0]["value"] == shown["value"]
 
 
 @pytest.mark.parametrize(

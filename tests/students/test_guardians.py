@@ -1,17 +1,10 @@
 """Guardians: linked with siblings, replaced, deleted when the last link goes."""
 
-from typing import Any
-
 import pytest
 
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import assert_invalid, ok
-
-
-def rows(dojo: Dojo, path: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = ok(dojo.admin.get(path))["results"]
-    return found
+from tests.support.responses import assert_invalid, ok, results_of
 
 
 def test_a_patch_removes_guardians_that_it_does_not_name(dojo: Dojo) -> None:
@@ -20,7 +13,7 @@ def test_a_patch_removes_guardians_that_it_does_not_name(dojo: Dojo) -> None:
     body = {"guardians": [{"id": hana["id"]}]}
     after = ok(dojo.admin.patch(f"/students/{who['id']}", body))
     assert [one["name"] for one in after["guardians"]] == ["Hana"]
-    assert [one["name"] for one in rows(dojo, "/guardians")] == ["Hana"]
+    assert [one["name"] for one in results_of(dojo.admin, "/guardians")] == ["Hana"]
 
 
 def test_siblings_can_share_a_guardian(dojo: Dojo) -> None:
@@ -31,7 +24,7 @@ def test_siblings_can_share_a_guardian(dojo: Dojo) -> None:
     second = factories.student(dojo, first_name="Ren", guardians=[{"id": hana["id"], "relation": "aunt"}])
     assert second["guardians"] == [{**hana, "relation": "aunt"}]
     assert ok(dojo.admin.get(f"/students/{first['id']}"))["guardians"] == [hana]
-    assert len(rows(dojo, "/guardians")) == 1
+    assert len(results_of(dojo.admin, "/guardians")) == 1
 
 
 def test_a_guardian_of_the_other_dojo_is_unknown(dojo: Dojo, other_dojo: Dojo) -> None:

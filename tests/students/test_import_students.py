@@ -9,7 +9,7 @@ from tenant_apps.students.models import EligibilitySnapshot, Guardian, Student
 from tests.students.csv_files import import_csv, outcomes, upload
 
 
-def found(caller: Any, search: str) -> dict[str, Any]:
+def student_named(caller: Any, search: str) -> dict[str, Any]:
     rows = caller.get(f"/students?search={search}").json()["results"]
     assert len(rows) == 1, rows
     return rows[0]
@@ -27,7 +27,7 @@ def test_a_line_creates_a_student(dojo):
         "failed": 0,
         "duplicates": 0,
     }
-    student = found(dojo.admin, "zoe+muller")
+    student = student_named(dojo.admin, "zoe+muller")
     assert body["rows"] == [
         {
             "line": 2,
@@ -59,7 +59,7 @@ def test_a_known_external_id_updates_and_empty_cells_are_ignored(dojo):
     import_csv(dojo.admin, "first_name,last_name,external_id,phone\nMika,Sato,7,+49 30 1\n")
     body = import_csv(dojo.admin, "first_name,last_name,external_id,phone,email\nMika,Ito,7,,m@example.com\n")
     assert outcomes(body) == ["updated"]
-    student = found(dojo.admin, "mika")
+    student = student_named(dojo.admin, "mika")
     assert (student["name"], student["phone"], student["email"]) == ("Mika Ito", "+49 30 1", "m@example.com")
 
 
@@ -86,7 +86,7 @@ def test_siblings_share_a_guardian_also_the_second_time(dojo):
     )
     import_csv(dojo.admin, content)
     import_csv(dojo.admin, content)
-    mika, ren = found(dojo.admin, "mika")["guardians"], found(dojo.admin, "ren")["guardians"]
+    mika, ren = student_named(dojo.admin, "mika")["guardians"], student_named(dojo.admin, "ren")["guardians"]
     assert [guardian["relation"] for guardian in mika] == ["mother", ""]
     assert mika[0]["id"] == ren[0]["id"]
     assert len(dojo.admin.get("/guardians").json()["results"]) == 2
@@ -98,7 +98,7 @@ def test_guardians_are_replaced_and_unlinked_guardians_deleted(dojo):
     import_csv(dojo.admin, head + "1,Mika,Sato,Jun Sato,030 2\n")
     assert [row["name"] for row in dojo.admin.get("/guardians").json()["results"]] == ["Jun Sato"]
     import_csv(dojo.admin, head + "1,Mika,Sato,,\n")
-    assert [row["name"] for row in found(dojo.admin, "mika")["guardians"]] == ["Jun Sato"]
+    assert [row["name"] for row in student_named(dojo.admin, "mika")["guardians"]] == ["Jun Sato"]
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_ranks_and_opening_balances_are_imported_once(dojo, kendo, written):
     )
     for _ in range(2):
         assert import_csv(dojo.admin, content)["failed"] == 0
-    student = found(dojo.admin, "mika")
+    student = student_named(dojo.admin, "mika")
     assert [(held["id"], held["since"]) for held in student["ranks"]] == [(rank["id"], "2024-09-01")]
     assert dojo.admin.get(f"/students/{student['id']}/rank-events").json()["count"] == 1
     (fact,) = dojo.admin.get(f"/students/{student['id']}/facts").json()["results"]
@@ -127,7 +127,7 @@ def test_ranks_and_opening_balances_are_imported_once(dojo, kendo, written):
 
 def test_an_imported_rank_deletes_the_result_of_the_nightly_check(dojo, kendo):
     import_csv(dojo.admin, "external_id,first_name,last_name\n1,Mika,Sato\n2,Ren,Ito\n")
-    people = {name: found(dojo.admin, name)["id"] for name in ("mika", "ren")}
+    people = {name: student_named(dojo.admin, name)["id"] for name in ("mika", "ren")}
     target = {"system_id": kendo["id"], "target_id": kendo["ranks"][1]["id"], "as_of": "2026-06-15"}
     with tenant_scope(dojo.tenant):
         for student in people.values():
@@ -142,7 +142,7 @@ def test_an_imported_rank_deletes_the_result_of_the_nightly_check(dojo, kendo):
 
 def test_users_cannot_import_their_own_ranks(dojo, kendo):
     import_csv(dojo.admin, "external_id,first_name,last_name\n1,Head,Instructor\n")
-    me = found(dojo.admin, "head")
+    me = student_named(dojo.admin, "head")
     dojo.admin.patch(f"/users/{dojo.admin.user.pk}", {"students": [me["id"]]})
     code = kendo["ranks"][0]["code"]
     body = import_csv(

@@ -9,10 +9,9 @@ from tests.support.responses import assert_created, assert_error, assert_invalid
 
 @pytest.fixture
 def note(dojo):
-    assert_created = dojo.instructor.post(
-        f"/students/{factories.student(dojo)['id']}/notes", {"text": "Left wrist"}
-    )
-    return ok(assert_created, 201), assert_created.headers["Location"]
+    path = f"/students/{factories.student(dojo)['id']}/notes"
+    response = dojo.instructor.post(path, {"text": "Left wrist"})
+    return ok(response, 201), response.headers["Location"]
 
 
 @pytest.mark.parametrize("role", ["admin", "instructor", "assistant"])

@@ -1,17 +1,10 @@
 """Rank histories: recorded, voided and listed."""
 
-from typing import Any
-
 import pytest
 
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import assert_created, assert_error, assert_invalid, ok
-
-
-def rows(dojo: Dojo, path: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = ok(dojo.admin.get(path))["results"]
-    return found
+from tests.support.responses import assert_created, assert_error, assert_invalid, ok, results_of
 
 
 def test_the_rank_held_follows_from_the_history(dojo: Dojo) -> None:
@@ -28,7 +21,9 @@ def test_the_rank_held_follows_from_the_history(dojo: Dojo) -> None:
     assert held() == ["5th kyu"]
     ok(dojo.admin.post(f"/rank-events/{first['id']}/void", {"reason": "Another student's"}))
     assert held() == ["5th kyu"]
-    assert len(rows(dojo, f"/students/{who['id']}/rank-events")) == 4, "voided events are still listed"
+    assert len(results_of(dojo.admin, f"/students/{who['id']}/rank-events")) == 4, (
+        "voided events are still listed"
+    )
 
 
 def test_one_rank_of_each_system_is_shown(dojo: Dojo) -> None:
@@ -67,5 +62,7 @@ def test_rank_events_are_filtered_by_an_inclusive_date_range(dojo: Dojo) -> None
     system, who = factories.rank_system(dojo), factories.student(dojo)
     for code, on in (("5-kyu", "2026-01-01"), ("4-kyu", "2026-02-01"), ("3-kyu", "2026-03-01")):
         factories.rank_event(dojo, who, factories.rank_id(system, code), on)
-    found = rows(dojo, "/rank-events?from=2026-01-01&to=2026-02-01&kind=import&rank_system=" + system["id"])
+    found = results_of(
+        dojo.admin, "/rank-events?from=2026-01-01&to=2026-02-01&kind=import&rank_system=" + system["id"]
+    )
     assert sorted(row["effective_on"] for row in found) == ["2026-01-01", "2026-02-01"]

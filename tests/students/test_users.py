@@ -6,12 +6,7 @@ import pytest
 
 from tests.support import factories
 from tests.support.clients import Dojo
-from tests.support.responses import assert_error, assert_invalid, ok
-
-
-def rows(dojo: Dojo, path: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = ok(dojo.admin.get(path))["results"]
-    return found
+from tests.support.responses import assert_error, assert_invalid, ok, results_of
 
 
 def test_an_admin_sees_every_field_of_a_user_except_the_password(dojo: Dojo) -> None:
@@ -45,7 +40,7 @@ def test_a_user_with_an_invalid_value_is_refused(dojo: Dojo, field: str, value: 
 
 @pytest.mark.parametrize("change", [{"role": "instructor"}, {"is_active": False}, None])
 def test_the_last_active_admin_cannot_be_removed(dojo: Dojo, change: dict[str, Any] | None) -> None:
-    head = next(row for row in rows(dojo, "/users") if row["email"] == "head@example.com")
+    head = next(row for row in results_of(dojo.admin, "/users") if row["email"] == "head@example.com")
     ok(dojo.admin.patch(f"/users/{head['id']}", {"is_active": False}))
     assert dojo.admin.user is not None
     path = f"/users/{dojo.admin.user.pk}"
@@ -65,13 +60,13 @@ def test_an_archived_user_is_still_named_in_records(dojo: Dojo) -> None:
     note = ok(dojo.instructor.post(f"/students/{who['id']}/notes", {"text": "Left knee"}), 201)
     assert dojo.instructor.user is not None
     ok(dojo.admin.delete(f"/users/{dojo.instructor.user.pk}"), 204)
-    assert rows(dojo, f"/students/{who['id']}/notes")[0]["author"] == note["author"]
+    assert results_of(dojo.admin, f"/students/{who['id']}/notes")[0]["author"] == note["author"]
     assert note["author"]["name"] == "Instructor"
 
 
 def test_users_are_filtered_by_role(dojo: Dojo) -> None:
     _ = dojo.assistant
-    assert {row["role"] for row in rows(dojo, "/users?role=assistant")} == {"assistant"}
+    assert {row["role"] for row in results_of(dojo.admin, "/users?role=assistant")} == {"assistant"}
 
 
 # --- me -------------------------------------------------------------------------------------------------------

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from kombu import pools
 
-from config.celery import app
+from config import celery
+
+app: Any = celery.app
+"""The Celery app, without its types: they lack what `publish_to` sets."""
 
 
 def publish_to(url: str) -> None:

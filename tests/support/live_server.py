@@ -29,10 +29,12 @@ def free_port() -> int:
     """Return a free TCP port of 127.0.0.1. It stays reserved until this process exits, and the next port is free, too.
 
     The ports are below the range from which Linux takes ports for outgoing connections. A lock on a file for each port
-    (never closed on purpose) keeps other test processes from it.
+    (never closed on purpose) keeps the user's other test processes from it.
     """
+    locks = Path(tempfile.gettempdir()) / f"tatami-test-ports-{os.getuid()}"
+    locks.mkdir(mode=0o700, exist_ok=True)
     for port in range(PORTS.start + os.getpid() % 997 * PORTS.step, PORTS.stop, PORTS.step):
-        lock = os.open(f"{tempfile.gettempdir()}/tatami-test-port-{port}", os.O_CREAT | os.O_RDWR)
+        lock = os.open(locks / str(port), os.O_CREAT | os.O_RDWR)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for number in (port, port + 1):

@@ -56,12 +56,12 @@ class ConcurrentCall:
         self._call, self._results = call, list[Any]()
         self._thread = threading.Thread(target=copy_context().run, args=(self._run,))
         self._thread.start()
-        until = monotonic() + TIMEOUT_SECONDS
+        deadline = monotonic() + TIMEOUT_SECONDS
         while self._thread.is_alive() and not _is_another_waiting():
-            assert monotonic() < until
+            assert monotonic() < deadline
             sleep(0.01)
 
-    def answer(self) -> Any:
+    def result(self) -> Any:
         """Wait for the call, and return its result."""
         self._thread.join(TIMEOUT_SECONDS)
         (result,) = self._results

@@ -56,3 +56,9 @@ def assert_created(caller: Any, response: Any) -> Any:
 def url_path(url: str) -> str:
     """Return path and query of a URL or a path."""
     return re.sub(r"^https?://[^/]+", "", url)
+
+
+def results_of(caller: Any, path: str) -> list[dict[str, Any]]:
+    """Return the results on the first page of a list."""
+    results: list[dict[str, Any]] = ok(caller.get(path))["results"]
+    return results

@@ -27,17 +27,17 @@ def sent_statements() -> Iterator[list[str]]:
     counts when it is executed. It is listed by its text, or by the name of the prepared statement.
     """
     connection.ensure_connection()
-    count_get_statements: list[str] = []
+    statements: list[str] = []
     with tempfile.TemporaryFile("w+") as trace:
         wire = connection.connection.pgconn
         wire.trace(trace.fileno())
         wire.set_trace_flags(Trace.SUPPRESS_TIMESTAMPS)
         try:
-            yield count_get_statements
+            yield statements
         finally:
             wire.untrace()
             trace.seek(0)
-            count_get_statements.extend(_executed(trace.read().splitlines()))
+            statements.extend(_executed(trace.read().splitlines()))
 
 
 def _executed(lines: list[str]) -> Iterator[str]:

@@ -20,9 +20,9 @@ from shared_apps.tenants.exports.build import build_next_export
 from shared_apps.tenants.exports.restore import restore_export
 from shared_apps.tenants.models import Tenant, TenantExport
 from tatami import clock
-from tatami.files import delete_tenant_files
 from tatami.ids import uuid7
 from tatami.tenancy.scope import TenantScope, platform_scope
+from tatami.tenant_files import delete_tenant_files
 from tests.support.clients import Caller, Platform
 from tests.support.now import NOW
 from tests.support.responses import ok, url_path

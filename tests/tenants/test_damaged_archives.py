@@ -51,7 +51,7 @@ def forged(archive: bytes, name: str, change: Callable[[bytes], bytes]) -> bytes
     """Return an archive that was forged with care: lengths and checksums are right."""
     member, made = f"tables/{name}.tsv", {}
 
-    def rows(packed: dict[str, bytes]) -> None:
+    def replace_rows(packed: dict[str, bytes]) -> None:
         packed[member] = made["new"]
 
     def manifest(document: dict[str, Any]) -> None:
@@ -61,7 +61,7 @@ def forged(archive: bytes, name: str, change: Callable[[bytes], bytes]) -> bytes
             rows=new.count(b"\n"), bytes=len(new), sha256=hashlib.sha256(new).hexdigest()
         )
 
-    return repacked(archive, change_members=rows, change_manifest=manifest)
+    return repacked(archive, change_members=replace_rows, change_manifest=manifest)
 
 
 def with_duplicate(archive: bytes) -> bytes:

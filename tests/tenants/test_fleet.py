@@ -17,7 +17,13 @@ from psycopg import sql
 
 from shared_apps.tenants.fleet import migration_status, thread_pool
 from shared_apps.tenants.fleet.apply import MigrationLimits
-from shared_apps.tenants.fleet.runner import AlreadyRunning, Options, Report, migrate_fleet, runner_lock
+from shared_apps.tenants.fleet.runner import (
+    MigrationAlreadyRunning,
+    Options,
+    Report,
+    migrate_fleet,
+    runner_lock,
+)
 from shared_apps.tenants.jobs import job_queue
 from shared_apps.tenants.models import Domain, PendingJob, RoutingEpoch, Tenant, TenantMigration
 from shared_apps.tenants.provisioning import migrate_all
@@ -347,7 +353,7 @@ def test_a_run_corrects_the_row_that_a_killed_run_left_outdated(
 def test_a_second_run_is_refused(dojos: dict[str, TenantScope], add_migrations: Any) -> None:
     add_migrations(nickname=future_migrations.ADD_NICKNAME)
     with runner_lock(wait=False):
-        with pytest.raises(AlreadyRunning):
+        with pytest.raises(MigrationAlreadyRunning):
             run()
         with pytest.raises(CommandError, match="Another run"):
             command()

@@ -243,7 +243,7 @@ def interrupt_purge(monkeypatch: pytest.MonkeyPatch, tenant: Tenant) -> None:
     def killed(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tatami.files.delete_tenant_files", killed)
+    monkeypatch.setattr("tatami.tenant_files.delete_tenant_files", killed)
     with pytest.raises(KeyboardInterrupt), platform_scope():
         lifecycle.purge(tenant=tenant)
     monkeypatch.undo()
@@ -321,7 +321,7 @@ def test_a_dojo_that_cannot_be_purged_does_not_stop_the_others(
         if tenant_id == first.pk:
             raise PermissionError("the storage refuses")
 
-    monkeypatch.setattr("tatami.files.delete_tenant_files", refuse)
+    monkeypatch.setattr("tatami.tenant_files.delete_tenant_files", refuse)
     with capture_logs() as logs:
         assert lifecycle.purge_overdue(now=NOW) == 1
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ["retention.not_removed"]

@@ -1,3 +1,5 @@
+"""Creating a dojo, also when it fails, is interrupted or runs twice at the same time."""
+
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -37,7 +39,7 @@ def create(admin: FirstAdmin = WITH_PASSWORD) -> tuple[Tenant, User]:
         return create_tenant(name="Twin", slug=SLUG, timezone="UTC", admin=admin, now=NOW)
 
 
-def rows(database: Any) -> list[Any]:
+def tenant_rows(database: Any) -> list[Any]:
     found: list[Any] = database.execute(
         "SELECT status, schema_name FROM public.tenants_tenant WHERE slug = %s", [SLUG]
     ).fetchall()
@@ -53,7 +55,7 @@ def request_me() -> tuple[int, str]:
 def test_a_created_dojo_is_served(database: Any) -> None:
     tenant, admin = create()
     assert request_me() == (401, "not_authenticated")
-    assert rows(database) == [("active", tenant.schema_name)]
+    assert tenant_rows(database) == [("active", tenant.schema_name)]
     with tenant_scope(tenant):
         assert list(User.objects.values_list("pk", "role")) == [(admin.pk, "admin")]
 
@@ -61,16 +63,16 @@ def test_a_created_dojo_is_served(database: Any) -> None:
 def test_only_one_of_two_concurrent_creations_with_one_slug_succeeds(database: Any) -> None:
     answers = run_concurrently([create, create])
     assert sorted(type(answer).__name__ for answer in answers) == ["SlugTaken", "tuple"]
-    assert [status for status, _ in rows(database)] == ["active"]
+    assert [status for status, _ in tenant_rows(database)] == ["active"]
     assert unknown_schemas(database) == []
 
 
 def test_a_taken_slug_is_refused_and_its_dojo_is_unchanged(database: Any) -> None:
     create()
-    before = rows(database)
+    before = tenant_rows(database)
     with pytest.raises(SlugTaken):
         create()
-    assert rows(database) == before
+    assert tenant_rows(database) == before
     assert request_me() == (401, "not_authenticated")
 
 
@@ -87,7 +89,7 @@ def test_concurrent_requests_with_one_slug_get_201_and_409(database: Any) -> Non
 def test_a_failed_creation_leaves_nothing(database: Any) -> None:
     with pytest.raises(DatabaseError):
         create(FirstAdmin(email="x" * 400 + "@example.com", password_hash="!"))  # longer than the column
-    assert rows(database) == []
+    assert tenant_rows(database) == []
     assert unknown_schemas(database) == []
     create()  # the slug is free again
 
@@ -100,7 +102,7 @@ def test_an_interrupted_creation_leaves_nothing(database: Any) -> None:
 
     with pytest.raises(KeyboardInterrupt), connection.execute_wrapper(interrupt):
         create()
-    assert rows(database) == []
+    assert tenant_rows(database) == []
     assert unknown_schemas(database) == []
 
 
@@ -126,7 +128,7 @@ def test_a_deleted_dojo_is_not_served(database: Any) -> None:
 def test_an_abandoned_creation_is_cleared(database: Any) -> None:
     leave_unfinished(database)
     assert remove_incomplete_tenants() == 1
-    assert rows(database) == []
+    assert tenant_rows(database) == []
     assert unknown_schemas(database) == []
 
 
@@ -137,7 +139,7 @@ def test_a_creation_whose_lock_is_held_is_not_cleared(database: Any) -> None:
         assert remove_incomplete_tenants() == 0
     finally:
         database.execute("SELECT pg_advisory_unlock(%s)", [lock_key(tenant.pk)])
-    assert [status for status, _ in rows(database)] == ["provisioning"]
+    assert [status for status, _ in tenant_rows(database)] == ["provisioning"]
     assert remove_incomplete_tenants() == 1
 
 
@@ -152,7 +154,7 @@ def test_a_running_creation_is_not_cleared(database: Any) -> None:
     with connection.execute_wrapper(clear_during_creation):
         create()
     assert cleared == [0]
-    assert [status for status, _ in rows(database)] == ["active"]
+    assert [status for status, _ in tenant_rows(database)] == ["active"]
 
 
 def test_a_creation_succeeds_if_the_lock_is_lost_after_the_activation(database: Any) -> None:
@@ -165,7 +167,7 @@ def test_a_creation_succeeds_if_the_lock_is_lost_after_the_activation(database: 
 
     with connections["owner"].execute_wrapper(lose_the_lock):
         create()
-    assert [status for status, _ in rows(database)] == ["active"]
+    assert [status for status, _ in tenant_rows(database)] == ["active"]
     assert remove_incomplete_tenants() == 0
     assert request_me() == (401, "not_authenticated")
 
@@ -174,28 +176,28 @@ def test_active_dojos_are_never_cleared(database: Any, north: TenantScope) -> No
     with clock.fixed(NOW - timedelta(days=400)):
         create()
     assert remove_incomplete_tenants() == 0
-    assert [status for status, _ in rows(database)] == ["active"]
+    assert [status for status, _ in tenant_rows(database)] == ["active"]
 
 
 def test_concurrent_clearing_is_safe(database: Any) -> None:
     leave_unfinished(database)
     answers = run_concurrently([remove_incomplete_tenants] * 2)
     assert [answer for answer in answers if isinstance(answer, BaseException)] == []
-    assert rows(database) == []
+    assert tenant_rows(database) == []
 
 
 def test_only_a_deleted_dojo_can_be_purged(database: Any) -> None:
     tenant, _ = create()
     with pytest.raises(WrongState), platform_scope():
         lifecycle.purge(tenant=tenant)
-    assert [status for status, _ in rows(database)] == ["active"]
+    assert [status for status, _ in tenant_rows(database)] == ["active"]
 
 
 def test_purging_removes_the_schema_and_the_row(database: Any) -> None:
     tenant, _ = create()
     with platform_scope():
         lifecycle.purge(tenant=lifecycle.delete_tenant(tenant=tenant, now=NOW))
-    assert rows(database) == []
+    assert tenant_rows(database) == []
     assert database.execute("SELECT to_regnamespace(%s)", [tenant.schema_name]).fetchone() == (None,)
 
 

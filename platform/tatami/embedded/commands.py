@@ -12,7 +12,7 @@ from pathlib import Path
 from tatami.embedded.child_process import STOP_SIGNALS, StopRequested, handle_stop_signals
 from tatami.embedded.data_folder import DataFolder, data_folder_path, locked_data_folder, running_environment
 from tatami.embedded.errors import AlreadyRunning, EmbeddedError, PortTaken
-from tatami.embedded.programs import HOST, Application
+from tatami.embedded.programs import HOST, ApplicationPrograms
 from tatami.embedded.servers import application_variables, merge_environment, running_servers
 from tatami.embedded.supervisor import Supervisor, print_line
 from tatami.embedded.unprivileged_user import set_parent_death_signal
@@ -53,7 +53,7 @@ def _serve(
         ports = {"PORT": str(port), "TATAMI_METRICS_PORT": str(metrics_port)}
         variables = application_variables(data_folder, servers) | ports
         data_folder.publish(variables)
-        application = Application(data_folder.path, merge_environment(variables), port)
+        application = ApplicationPrograms(data_folder.path, merge_environment(variables), port)
         supervisor.run_to_completion(application.prepare())
         programs = application.programs()
         stack.callback(supervisor.stop, programs)
@@ -128,7 +128,7 @@ def readiness(port: int) -> str:
         connection.close()
 
 
-def summary(application: Application, *, show_password: bool) -> str:
+def summary(application: ApplicationPrograms, *, show_password: bool) -> str:
     """Return the message that `run` prints when it serves: the addresses, and one command to try."""
     platform = f"http://localhost:{application.port}"
     email = application.environment["TATAMI_SUPERADMIN_EMAIL"]

@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[3]
 """The checkout, which contains `manage.py`."""
 
 
-def data_folder_path(environment: Mapping[str, str] = os.environ) -> Path:
+def data_folder_path() -> Path:
     """Return the folder for all data of this checkout: TATAMI_DATA, or `.tatami` beside manage.py."""
-    return Path(environment.get("TATAMI_DATA") or ROOT / ".tatami").absolute()
+    return Path(os.environ.get("TATAMI_DATA") or ROOT / ".tatami").absolute()
 
 
 @dataclass

@@ -83,12 +83,12 @@ def rotated(log: Path) -> Path:
     return log
 
 
-def tail(log: Path, lines: int = 20) -> str:
-    """Return the last lines of a log, indented for an error message."""
+def tail(log: Path) -> str:
+    """Return the last 20 lines of a log, indented for an error message."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 16_384))
             text = file.read().decode("utf-8", "replace")
     except FileNotFoundError:
         return "    (no log)"
-    return "\n".join(f"    {line}" for line in text.splitlines()[-lines:]) or "    (the log is empty)"
+    return "\n".join(f"    {line}" for line in text.splitlines()[-20:]) or "    (the log is empty)"

@@ -13,7 +13,7 @@ HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True)
-class Application:
+class ApplicationPrograms:
     """The data folder and the environment of the programs, and the port of the web process."""
 
     data: Path

@@ -111,9 +111,7 @@ def application_variables(
     }
 
 
-def merge_environment(
-    variables: Mapping[str, str], environment: Mapping[str, str] = os.environ
-) -> dict[str, str]:
-    """Return `environment` updated with `variables`, without the URL of the database's superuser."""
-    without = {name: value for name, value in environment.items() if name != "ADMIN_DATABASE_URL"}
+def merge_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of this process updated with `variables`, without the URL of the database's superuser."""
+    without = {name: value for name, value in os.environ.items() if name != "ADMIN_DATABASE_URL"}
     return {**without, **variables}

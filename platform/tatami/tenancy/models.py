@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Self, TypeVar
 from django.db import models
 
 from tatami import clock
-from tatami.fields import ChangedAtField
 from tatami.ids import uuid7
+from tatami.model_fields import ChangedAtField
 from tatami.tenancy.scope import current_tenant_id
 
 M = TypeVar("M", bound=models.Model)

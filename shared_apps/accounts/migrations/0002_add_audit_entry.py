@@ -2,7 +2,7 @@
 
 import tatami.clock
 import tatami.ids
-import tatami.fields
+import tatami.model_fields
 import tatami.tenancy.models
 import tatami.tenancy.scope
 from django.db import migrations, models
@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=tatami.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(default=tatami.tenancy.scope.current_tenant_id, editable=False)),
                 ('created_at', models.DateTimeField(default=tatami.clock.now, editable=False)),
-                ('updated_at', tatami.fields.ChangedAtField(default=tatami.clock.now, editable=False)),
+                ('updated_at', tatami.model_fields.ChangedAtField(default=tatami.clock.now, editable=False)),
                 ('actor', models.UUIDField()),
                 ('actor_name', models.CharField(max_length=200)),
                 ('action', models.CharField(max_length=80)),

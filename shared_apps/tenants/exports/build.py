@@ -70,10 +70,17 @@ def request_export(*, tenant: Tenant, requested_by: UUID | None, now: datetime) 
     """Request an export, which a worker builds. Raises `WrongState` if the tenant is being created or purged."""
     if tenant.status == Tenant.Status.PROVISIONING:
         raise WrongState("A dojo that is being created or purged cannot be exported.")
-    expires_at = now + timedelta(days=settings.TATAMI_EXPORT_DAYS)
     return TenantExport.objects.create(
-        tenant=tenant, requested_by=requested_by, lease_until=now, created_at=now, expires_at=expires_at
+        tenant=tenant,
+        requested_by=requested_by,
+        lease_until=now,
+        created_at=now,
+        expires_at=_expires_at(now),
     )
+
+
+def _expires_at(now: datetime) -> datetime:
+    return now + timedelta(days=settings.TATAMI_EXPORT_DAYS)
 
 
 def claim_export(*, now: datetime, export_id: UUID | None = None) -> ClaimedExport | None:
@@ -175,9 +182,8 @@ def renew(claimed: ClaimedExport, *, now: datetime, lease: timedelta = LEASE, **
 
 def finish(claimed: ClaimedExport, *, bytes: int, sha256: str, name: str, now: datetime) -> None:
     """Record that the archive is stored under `name`. Raises `ExportLeaseLost` if another worker has the export."""
-    expires_at = now + timedelta(days=settings.TATAMI_EXPORT_DAYS)
     values = {"status": TenantExport.Status.DONE, "bytes": bytes, "sha256": sha256, "name": name}
-    _update(claimed, **values, finished_at=now, expires_at=expires_at)
+    _update(claimed, **values, finished_at=now, expires_at=_expires_at(now))
 
 
 def fail(claimed: ClaimedExport, *, error: str, now: datetime) -> None:

@@ -29,7 +29,7 @@ WHERE {tables} AND c.relkind IN ('r', 'p')
 
 
 @dataclass(frozen=True, slots=True)
-class CheckResult:
+class FleetCheckResult:
     """The result for one tenant."""
 
     tenant: Tenant
@@ -39,27 +39,27 @@ class CheckResult:
     """What is wrong; empty if nothing is."""
 
 
-def check_all(tenants: list[Tenant], *, workers: int) -> Iterator[CheckResult]:
+def check_all(tenants: list[Tenant], *, workers: int) -> Iterator[FleetCheckResult]:
     """Yield the result for each tenant, in the order in which the checks finish."""
     with thread_pool(workers) as pool:
         for _, future in pool.each(_check, tenants):
             yield future.result()
 
 
-def _check(tenant: Tenant) -> CheckResult:
+def _check(tenant: Tenant) -> FleetCheckResult:
     if tenant.status == Tenant.Status.PROVISIONING:
-        return CheckResult(tenant, 0, 0, ("its creation was not finished: the sweeper removes it",))
+        return FleetCheckResult(tenant, 0, 0, ("its creation was not finished: the sweeper removes it",))
     try:
         return with_retries(lambda _: _check_schema(tenant), attempts=ATTEMPTS)
     except Error as error:
-        return CheckResult(tenant, 0, 0, (f"cannot be read: {' '.join(str(error).split())}",))
+        return FleetCheckResult(tenant, 0, 0, (f"cannot be read: {' '.join(str(error).split())}",))
 
 
-def _check_schema(tenant: Tenant) -> CheckResult:
+def _check_schema(tenant: Tenant) -> FleetCheckResult:
     with platform_scope(), owner_connection(tenant.schema_name) as owner, owner.cursor() as cursor:
         cursor.execute("SELECT to_regnamespace(%s) IS NULL", [tenant.schema_name])
         if cursor.fetchone()[0]:
-            return CheckResult(tenant, 0, 0, ("has no schema",))
+            return FleetCheckResult(tenant, 0, 0, ("has no schema",))
         cursor.execute(_SIZE, {"schema": tenant.schema_name})
         tables, indexes = cursor.fetchone()
         faults = [
@@ -67,7 +67,7 @@ def _check_schema(tenant: Tenant) -> CheckResult:
             *_version_faults(cursor, tenant, set(tables or ())),
             *_budget_faults(len(tables or ()), int(indexes or 0)),
         ]
-    return CheckResult(tenant, len(tables or ()), int(indexes or 0), tuple(faults))
+    return FleetCheckResult(tenant, len(tables or ()), int(indexes or 0), tuple(faults))
 
 
 def _seal_faults(cursor: Any, tenant: Tenant) -> Iterator[str]:

@@ -32,7 +32,7 @@ ROUTING_REFRESH_SECONDS: Final = 1.0
 """How often the routing epoch is advanced during a run: each time, every process looks up its hosts again."""
 
 
-class AlreadyRunning(RuntimeError):
+class MigrationAlreadyRunning(RuntimeError):
     """Another run has to end first."""
 
 
@@ -45,12 +45,12 @@ class Options:
     contract: bool = False
     """Also run contracting migrations. Use it only when no process of the previous release is left."""
     wait: bool = False
-    """Wait until another run ends, instead of raising `AlreadyRunning`."""
+    """Wait until another run ends, instead of raising `MigrationAlreadyRunning`."""
     limits: MigrationLimits = field(default_factory=MigrationLimits)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class MigrationOutcome:
     """The result for one tenant. Without a reason, the tenant was migrated."""
 
     outdated: OutdatedTenant
@@ -71,12 +71,12 @@ class Report:
     gone: int = 0
     tried_again: int = 0
     """Attempts after the first, of all tenants."""
-    failed: list[Outcome] = field(default_factory=list)
+    failed: list[MigrationOutcome] = field(default_factory=list)
     stopped: str = ""
     """Why the run stopped early."""
     seconds: float = 0.0
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: MigrationOutcome) -> None:
         """Count the result for one tenant."""
         self.tried_again += outcome.attempts - 1
         if outcome.is_gone:
@@ -101,21 +101,21 @@ class RunListener(Protocol):
     """Is told about the progress of a run."""
 
     def on_start(self, behind: int) -> None: ...
-    def on_outcome(self, outcome: Outcome) -> None: ...
+    def on_outcome(self, outcome: MigrationOutcome) -> None: ...
 
 
 class NoListener:
     """A listener that ignores the progress."""
 
     def on_start(self, behind: int) -> None: ...
-    def on_outcome(self, outcome: Outcome) -> None: ...
+    def on_outcome(self, outcome: MigrationOutcome) -> None: ...
 
 
 def migrate_fleet(options: Options, listener: RunListener | None = None) -> Report:
     """Migrate `public` and all tenants; return a report. Call it outside a transaction.
 
-    Raises `AlreadyRunning`, `ServiceUnavailable` if no owner login is configured, and the errors of the rehearsal of
-    the migrations: then no tenant was changed.
+    Raises `MigrationAlreadyRunning`, `ServiceUnavailable` if no owner login is configured, and the errors of the
+    rehearsal of the migrations: then no tenant was changed.
     """
     with runner_lock(wait=options.wait):
         return _Run(options, listener or NoListener()).report()
@@ -123,7 +123,10 @@ def migrate_fleet(options: Options, listener: RunListener | None = None) -> Repo
 
 @contextmanager
 def runner_lock(*, wait: bool) -> Iterator[None]:
-    """Lock out other runs. The lock belongs to a session, so it ends with the process. Raises `AlreadyRunning`."""
+    """Lock out other runs. The lock belongs to a session, so it ends with the process.
+
+    Raises `MigrationAlreadyRunning`.
+    """
     ddl.require_owner()
     # A separate connection, because django-tenants closes the one with which it migrates.
     session: Any = connections.create_connection(ddl.OWNER)
@@ -132,7 +135,7 @@ def runner_lock(*, wait: bool) -> Iterator[None]:
         with session.cursor() as cursor:
             cursor.execute(f"SELECT pg_{'advisory_lock' if wait else 'try_advisory_lock'}(%s)", [LOCK_KEY])
             if cursor.fetchone()[0] is False:
-                raise AlreadyRunning("Another run of migrate_fleet has not ended yet.")
+                raise MigrationAlreadyRunning("Another run of migrate_fleet has not ended yet.")
         yield
     finally:
         session.close()
@@ -212,7 +215,7 @@ class _Run:
     def _migrate_each(self, pool: TenantThreadPool, tenants: Sequence[OutdatedTenant]) -> None:
         for outdated, future in pool.each(self._migrate, tenants):
             error = future.exception()
-            outcome = self._failure(outdated, error) if error else Outcome(outdated, future.result())
+            outcome = self._failure(outdated, error) if error else MigrationOutcome(outdated, future.result())
             self._report.add(outcome)
             self._listener.on_outcome(outcome)
             if time.monotonic() > self._refreshed_at + ROUTING_REFRESH_SECONDS:
@@ -231,14 +234,14 @@ class _Run:
 
         return with_retries(attempt_migration, attempts=self._options.limits.attempts)
 
-    def _failure(self, outdated: OutdatedTenant, error: BaseException) -> Outcome:
+    def _failure(self, outdated: OutdatedTenant, error: BaseException) -> MigrationOutcome:
         tenant_id = outdated.tenant.tenant_id
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         attempts = with_retries(
             lambda _: migration_status.mark_failed(tenant_id, reason), attempts=self._options.limits.attempts
         )
         logger.warning("fleet.migration_failed", tenant=str(tenant_id), reason=reason)
-        return Outcome(outdated, attempts or 1, reason, is_gone=attempts is None)
+        return MigrationOutcome(outdated, attempts or 1, reason, is_gone=attempts is None)
 
 
 @dataclass(frozen=True, slots=True)

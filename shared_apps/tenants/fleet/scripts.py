@@ -40,7 +40,7 @@ class NonAtomicMigration(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MigrationStep:
     """One migration."""
 
     key: MigrationKey
@@ -55,7 +55,7 @@ class Script:
 
     start: frozenset[MigrationKey]
     """The migrations that have run before the script."""
-    steps: tuple[Step, ...]
+    steps: tuple[MigrationStep, ...]
     tables: Mapping[str, str]
     """The tables that the script adds, which must be sealed → the privileges of the app login on their rows."""
     version: str
@@ -119,7 +119,7 @@ def _rehearse(applied: frozenset[MigrationKey], target: frozenset[MigrationKey])
     return Script(applied, tuple(steps), added, version)
 
 
-def _step(owner: Any, key: MigrationKey, state: ProjectState) -> tuple[Step, ProjectState]:
+def _step(owner: Any, key: MigrationKey, state: ProjectState) -> tuple[MigrationStep, ProjectState]:
     migration = history().migration(key)
     if not migration.atomic:
         raise NonAtomicMigration(
@@ -128,7 +128,7 @@ def _step(owner: Any, key: MigrationKey, state: ProjectState) -> tuple[Step, Pro
     python_state = state.clone() if any(not o.reduces_to_sql for o in operations(migration)) else None
     with _RecordingEditor(owner) as editor:
         after = migration.apply(state, editor)
-    return Step(key, () if python_state else tuple(editor.sent), python_state), after
+    return MigrationStep(key, () if python_state else tuple(editor.sent), python_state), after
 
 
 def operations(migration: Migration) -> Iterator[Operation]:

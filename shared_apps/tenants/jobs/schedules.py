@@ -44,8 +44,7 @@ def enqueue_daily(job: str, *, now: datetime, spread: timedelta, at_local_hour: 
     with platform_scope(), transaction.atomic():
         first = {"asked_until": now - FIRST_RUN_LOOKBACK}
         daily, _ = DailyJob.objects.select_for_update().get_or_create(job=job, defaults=first)
-        active = Tenant.objects.filter(status=Tenant.Status.ACTIVE)
-        zones = active.values_list("timezone", flat=True).distinct()
+        zones = Tenant.objects.active().values_list("timezone", flat=True).distinct()
         due = [zone for zone in zones if _last_time_at(zone, at_local_hour, now) > daily.asked_until]
         number = _enqueue(job, now, spread, due)
         daily.asked_until = max(daily.asked_until, now)

@@ -3,7 +3,7 @@
 import django.db.models.deletion
 import tatami.clock
 import tatami.ids
-import tatami.fields
+import tatami.model_fields
 import tatami.tenancy.models
 from django.db import migrations, models
 
@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 ('cluster', models.CharField(default='main', help_text='Where its schema lives (docs/decisions/0006-citus.md).', max_length=40)),
                 ('deleted_at', models.DateTimeField(null=True)),
                 ('created_at', models.DateTimeField(default=tatami.clock.now, editable=False)),
-                ('updated_at', tatami.fields.ChangedAtField(default=tatami.clock.now, editable=False)),
+                ('updated_at', tatami.model_fields.ChangedAtField(default=tatami.clock.now, editable=False)),
             ],
             options={
                 'ordering': ('created_at', 'id'),

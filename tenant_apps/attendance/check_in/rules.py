@@ -36,7 +36,8 @@ from tenant_apps.attendance.errors import (
     StudentInactive,
 )
 from tenant_apps.classes.models import ClassSession
-from tenant_apps.dojo.models import CardPolicy, DojoSettings, LeapDayBirthday, Policy
+from tenant_apps.dojo.dates import LeapDayBirthday
+from tenant_apps.dojo.models import CardPolicy, DojoSettings, Policy
 from tenant_apps.ranks.holding import holdings
 from tenant_apps.ranks.student_facts import HistoryEvent, RankEventKind
 from tenant_apps.students.models import Student

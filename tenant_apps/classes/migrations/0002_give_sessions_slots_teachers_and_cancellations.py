@@ -7,7 +7,7 @@ import django.contrib.postgres.fields
 import django.db.models.deletion
 import tatami.clock
 import tatami.ids
-import tatami.fields
+import tatami.model_fields
 import tatami.tenancy.models
 import tatami.tenancy.scope
 from django.conf import settings
@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=tatami.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(default=tatami.tenancy.scope.current_tenant_id, editable=False)),
                 ('created_at', models.DateTimeField(default=tatami.clock.now, editable=False)),
-                ('updated_at', tatami.fields.ChangedAtField(default=tatami.clock.now, editable=False)),
+                ('updated_at', tatami.model_fields.ChangedAtField(default=tatami.clock.now, editable=False)),
                 ('token_hash', models.BinaryField(max_length=32)),
             ],
         ),

@@ -2,7 +2,7 @@
 
 import tatami.clock
 import tatami.ids
-import tatami.fields
+import tatami.model_fields
 import tatami.tenancy.models
 import tatami.tenancy.scope
 from django.db import migrations, models
@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=tatami.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(default=tatami.tenancy.scope.current_tenant_id, editable=False)),
                 ('created_at', models.DateTimeField(default=tatami.clock.now, editable=False)),
-                ('updated_at', tatami.fields.ChangedAtField(default=tatami.clock.now, editable=False)),
+                ('updated_at', tatami.model_fields.ChangedAtField(default=tatami.clock.now, editable=False)),
                 ('language', models.CharField(choices=[('en', 'English'), ('pt-br', 'Portuguese')], default='en', max_length=8)),
                 ('leap_day_birthday', models.CharField(choices=[('mar1', 'March 1'), ('feb28', 'February 28')], default='mar1', max_length=8)),
                 ('card_policy', models.CharField(choices=[('allow', 'Allow'), ('forbid', 'Forbid')], default='allow', max_length=8)),

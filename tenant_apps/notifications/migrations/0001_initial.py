@@ -4,7 +4,7 @@ import django.contrib.postgres.fields
 import django.core.serializers.json
 import django.db.models.deletion
 import tatami.clock
-import tatami.fields
+import tatami.model_fields
 import tatami.ids
 import tatami.tenancy.scope
 from django.conf import settings
@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=tatami.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(default=tatami.tenancy.scope.current_tenant_id, editable=False)),
                 ('created_at', models.DateTimeField(default=tatami.clock.now, editable=False)),
-                ('updated_at', tatami.fields.ChangedAtField(default=tatami.clock.now, editable=False)),
+                ('updated_at', tatami.model_fields.ChangedAtField(default=tatami.clock.now, editable=False)),
                 ('key', models.BinaryField(max_length=32)),
                 ('unsubscribed_at', models.DateTimeField(null=True)),
                 ('bounced_at', models.DateTimeField(null=True)),
@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=tatami.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(default=tatami.tenancy.scope.current_tenant_id, editable=False)),
                 ('created_at', models.DateTimeField(default=tatami.clock.now, editable=False)),
-                ('updated_at', tatami.fields.ChangedAtField(default=tatami.clock.now, editable=False)),
+                ('updated_at', tatami.model_fields.ChangedAtField(default=tatami.clock.now, editable=False)),
                 ('kind', models.CharField(choices=[('promotion', 'Promotion'), ('exam_invitation', 'Exam Invitation'), ('absence', 'Absence'), ('class_cancelled', 'Class Cancelled'), ('free', 'Free')], max_length=32)),
                 ('is_bulk', models.BooleanField()),
                 ('is_test', models.BooleanField(default=False)),
@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=tatami.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(default=tatami.tenancy.scope.current_tenant_id, editable=False)),
                 ('created_at', models.DateTimeField(default=tatami.clock.now, editable=False)),
-                ('updated_at', tatami.fields.ChangedAtField(default=tatami.clock.now, editable=False)),
+                ('updated_at', tatami.model_fields.ChangedAtField(default=tatami.clock.now, editable=False)),
                 ('name', models.CharField(choices=[('promotion', 'Promotion'), ('exam_invitation', 'Exam Invitation'), ('absence', 'Absence'), ('class_cancelled', 'Class Cancelled'), ('free', 'Free')], max_length=32)),
                 ('language', models.CharField(choices=[('en', 'English'), ('pt-br', 'Portuguese')], max_length=8)),
                 ('subject', models.CharField(max_length=200)),
@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=tatami.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(default=tatami.tenancy.scope.current_tenant_id, editable=False)),
                 ('created_at', models.DateTimeField(default=tatami.clock.now, editable=False)),
-                ('updated_at', tatami.fields.ChangedAtField(default=tatami.clock.now, editable=False)),
+                ('updated_at', tatami.model_fields.ChangedAtField(default=tatami.clock.now, editable=False)),
                 ('student_ids', django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), default=list, size=None)),
                 ('guardian_id', models.UUIDField(null=True)),
                 ('address', models.CharField(blank=True, max_length=254)),

@@ -4,11 +4,11 @@ It uses no database, not the present time and no time zone. Facts are fetched be
 every date is a civil date of the dojo. Rules come from `tenant_apps.ranks.definition`.
 """
 
+from tenant_apps.dojo.dates import LeapDayBirthday
 from tenant_apps.promotions.engine.evaluate import evaluate, rank_held
 from tenant_apps.promotions.engine.messages import ENGLISH
 from tenant_apps.promotions.engine.messages.wording import Messages
 from tenant_apps.promotions.engine.results import CriterionResult, Eligibility, Status, StepResult
-from tenant_apps.ranks.civil_dates import LeapDayBirthday
 from tenant_apps.ranks.student_facts import (
     Approval,
     DatedFact,

@@ -3,7 +3,7 @@
 import django.core.serializers.json
 import django.db.models.deletion
 import tatami.clock
-import tatami.fields
+import tatami.model_fields
 import tatami.ids
 import tatami.tenancy.scope
 from django.conf import settings
@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=tatami.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(default=tatami.tenancy.scope.current_tenant_id, editable=False)),
                 ('created_at', models.DateTimeField(default=tatami.clock.now, editable=False)),
-                ('updated_at', tatami.fields.ChangedAtField(default=tatami.clock.now, editable=False)),
+                ('updated_at', tatami.model_fields.ChangedAtField(default=tatami.clock.now, editable=False)),
                 ('award', models.BooleanField()),
                 ('as_of', models.DateField()),
                 ('target_ranks', models.JSONField(default=list, encoder=django.core.serializers.json.DjangoJSONEncoder)),
@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=tatami.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(default=tatami.tenancy.scope.current_tenant_id, editable=False)),
                 ('created_at', models.DateTimeField(default=tatami.clock.now, editable=False)),
-                ('updated_at', tatami.fields.ChangedAtField(default=tatami.clock.now, editable=False)),
+                ('updated_at', tatami.model_fields.ChangedAtField(default=tatami.clock.now, editable=False)),
                 ('state', models.CharField(choices=[('queued', 'Queued'), ('checked', 'Checked'), ('awarded', 'Awarded'), ('refused', 'Refused'), ('failed', 'Failed'), ('cancelled', 'Cancelled'), ('reverted', 'Reverted')], default='queued', max_length=16)),
                 ('answers', models.JSONField(default=list, encoder=django.core.serializers.json.DjangoJSONEncoder)),
                 ('error', models.JSONField(null=True)),
@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=tatami.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(default=tatami.tenancy.scope.current_tenant_id, editable=False)),
                 ('created_at', models.DateTimeField(default=tatami.clock.now, editable=False)),
-                ('updated_at', tatami.fields.ChangedAtField(default=tatami.clock.now, editable=False)),
+                ('updated_at', tatami.model_fields.ChangedAtField(default=tatami.clock.now, editable=False)),
                 ('status', models.CharField(choices=[('eligible', 'ELIGIBLE'), ('not_eligible', 'NOT_ELIGIBLE'), ('unknown', 'UNKNOWN')], max_length=16)),
                 ('path', models.CharField(max_length=200, null=True)),
                 ('criteria', models.JSONField(default=list, encoder=django.core.serializers.json.DjangoJSONEncoder)),

@@ -3,7 +3,7 @@
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import tatami.clock
-import tatami.fields
+import tatami.model_fields
 import tatami.ids
 import tatami.tenancy.scope
 import tenant_apps.promotions.models
@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=tatami.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(default=tatami.tenancy.scope.current_tenant_id, editable=False)),
                 ('created_at', models.DateTimeField(default=tatami.clock.now, editable=False)),
-                ('updated_at', tatami.fields.ChangedAtField(default=tatami.clock.now, editable=False)),
+                ('updated_at', tatami.model_fields.ChangedAtField(default=tatami.clock.now, editable=False)),
                 ('name', models.CharField(max_length=120)),
                 ('date', models.DateField()),
                 ('location', models.CharField(blank=True, max_length=120)),
@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=tatami.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(default=tatami.tenancy.scope.current_tenant_id, editable=False)),
                 ('created_at', models.DateTimeField(default=tatami.clock.now, editable=False)),
-                ('updated_at', tatami.fields.ChangedAtField(default=tatami.clock.now, editable=False)),
+                ('updated_at', tatami.model_fields.ChangedAtField(default=tatami.clock.now, editable=False)),
                 ('code', models.CharField(default=tenant_apps.promotions.models.new_code, max_length=40)),
                 ('event', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='certificate', to='students.rankevent')),
             ],
@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=tatami.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(default=tatami.tenancy.scope.current_tenant_id, editable=False)),
                 ('created_at', models.DateTimeField(default=tatami.clock.now, editable=False)),
-                ('updated_at', tatami.fields.ChangedAtField(default=tatami.clock.now, editable=False)),
+                ('updated_at', tatami.model_fields.ChangedAtField(default=tatami.clock.now, editable=False)),
                 ('outcome', models.CharField(blank=True, choices=[('passed', 'Passed'), ('failed', 'Failed'), ('absent', 'Absent')], max_length=8)),
                 ('override_reason', models.CharField(blank=True, max_length=500)),
                 ('event', models.OneToOneField(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='candidate', to='students.rankevent')),

@@ -11,10 +11,10 @@ import qrcode
 from PIL import Image
 from qrcode.constants import ERROR_CORRECT_M
 
-from tatami.errors import DomainError
 from tenant_apps.attendance.qr_images import QUIET_ZONE
 from tenant_apps.dojo.dates import Language, long_date
 from tenant_apps.dojo.logo import printable_logo
+from tenant_apps.promotions.errors import NothingToPrint, TooManyCertificates
 from tenant_apps.promotions.pdf.text import CERTIFICATE_WORDS, one_line, typst_language
 from tenant_apps.promotions.pdf.typesetting import typeset
 
@@ -22,18 +22,6 @@ MOST_IN_ONE_FILE: Final = 500
 CHUNK_BYTES: Final = 64 * 1024
 SIGNATURES_ON_CERTIFICATE: Final = 6
 """A certificate has room for so many signatures."""
-
-
-class TooManyCertificates(DomainError):
-    """There are more certificates than fit into one file."""
-
-    code = "too_many_certificates"
-
-
-class NothingToPrint(DomainError):
-    """There is no certificate to print."""
-
-    code = "nothing_to_print"
 
 
 @dataclass(frozen=True, kw_only=True)

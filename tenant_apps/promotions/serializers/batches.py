@@ -11,9 +11,9 @@ from tatami.api.fields import ReferenceField
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tenant_apps.promotions.models import Batch, BatchItem
 from tenant_apps.promotions.responses import EligibilitySerializer
-from tenant_apps.promotions.serializers.promotions import RANKS_IN_USE, refuse_future_award
+from tenant_apps.promotions.serializers.promotions import refuse_future_award
 from tenant_apps.promotions.student_filters import MOST_STUDENTS, StudentFilterSerializer
-from tenant_apps.ranks.models import RankSystem
+from tenant_apps.ranks.models import Rank, RankSystem
 from tenant_apps.students.models import Student
 from tenant_apps.students.serializers import PlausibleDate
 
@@ -33,7 +33,7 @@ class NewBatchSerializer(StrictSerializer):
     )
     filter = StudentFilterSerializer(required=False)
     rank_system = ReferenceField(queryset=RankSystem.objects.not_archived(), required=False)
-    target_ranks = ReferenceField(queryset=RANKS_IN_USE, many=True, required=False)
+    target_ranks = ReferenceField(queryset=Rank.objects.in_use(), many=True, required=False)
     award = serializers.BooleanField()
     as_of = PlausibleDate(required=False)
 

@@ -18,8 +18,6 @@ from tenant_apps.ranks.models import Rank, RankSystem
 from tenant_apps.students.models import EligibilitySnapshot, Student, StudentQuerySet
 from tenant_apps.students.serializers import PlausibleDate
 
-RANKS_IN_USE = Rank.objects.select_related("system").filter(system__archived_at__isnull=True)
-
 
 def visible_students(request: Any) -> StudentQuerySet:
     """Return the students that the caller may check."""
@@ -38,7 +36,7 @@ class CheckSerializer(StrictSerializer):
 
     students = ReferenceField(queryset=visible_students, many=True, required=False, most=MOST_STUDENTS)
     rank_system = ReferenceField(queryset=RankSystem.objects.not_archived(), required=False)
-    target_rank = ReferenceField(queryset=RANKS_IN_USE, required=False)
+    target_rank = ReferenceField(queryset=Rank.objects.in_use(), required=False)
     as_of = PlausibleDate(required=False)
     status = serializers.ChoiceField(choices=[choice.value for choice in Eligibility], required=False)
 
@@ -53,7 +51,7 @@ class AwardSerializer(StrictSerializer):
     """A rank for one student, as of a date (default: today) that has come. A reason overrides the rules."""
 
     student = ReferenceField(queryset=Student.objects.not_archived())
-    target_rank = ReferenceField(queryset=RANKS_IN_USE)
+    target_rank = ReferenceField(queryset=Rank.objects.in_use())
     effective_on = PlausibleDate(required=False)
     override_reason = SingleLineField(max_length=500, required=False)
 

@@ -6,9 +6,10 @@ from datetime import MAXYEAR, date
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
 
-from tenant_apps.ranks.civil_dates import LeapDayBirthday, birthday, full_age
+from tenant_apps.dojo.dates import LeapDayBirthday
+from tenant_apps.ranks.civil_dates import birthday, full_age
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
-from tenant_apps.ranks.criteria.schema import one_of, whole_number
+from tenant_apps.ranks.criteria.json_schema import one_of, whole_number
 from tenant_apps.ranks.date_intervals import BEGINNING, END, NEVER, days_between
 
 MOST_YEARS: Final = 120

@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
 
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
+from tenant_apps.ranks.criteria.json_schema import NAME, one_of, whole_number
 from tenant_apps.ranks.criteria.running_total import total_of_spans
-from tenant_apps.ranks.criteria.schema import NAME, one_of, whole_number
 from tenant_apps.ranks.date_intervals import days_between, union
 from tenant_apps.ranks.student_facts import facts_named
 

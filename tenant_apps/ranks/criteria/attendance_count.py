@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
 
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding, since_last_test
+from tenant_apps.ranks.criteria.json_schema import NAME, one_of, several, whole_number
 from tenant_apps.ranks.criteria.running_total import RunningTotal, running_total
-from tenant_apps.ranks.criteria.schema import NAME, one_of, several, whole_number
 from tenant_apps.ranks.date_intervals import BEGINNING, NEVER, days_from
 from tenant_apps.ranks.student_facts import OpeningBalance, RankEventKind, Visits
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Final, Self
 
 from tenant_apps.ranks.civil_dates import months_later
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
+from tenant_apps.ranks.criteria.json_schema import MONTHS, whole_number
 from tenant_apps.ranks.criteria.running_total import RunningTotal, running_total
-from tenant_apps.ranks.criteria.schema import MONTHS, whole_number
 from tenant_apps.ranks.date_intervals import BEGINNING, END, NEVER, Spans, union
 
 _SHORTEST_MONTH_LACKS: Final = 3

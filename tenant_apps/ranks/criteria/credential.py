@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from tenant_apps.ranks.civil_dates import months_later
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
-from tenant_apps.ranks.criteria.schema import MONTHS, NAME
+from tenant_apps.ranks.criteria.json_schema import MONTHS, NAME
 from tenant_apps.ranks.date_intervals import END, Spans, days_between, span_at, union
 from tenant_apps.ranks.student_facts import NamedFact, facts_named
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding, Since
-from tenant_apps.ranks.criteria.schema import NAME, one_of
+from tenant_apps.ranks.criteria.json_schema import NAME, one_of
 from tenant_apps.ranks.date_intervals import BEGINNING, days_between, span_at, union
 from tenant_apps.ranks.student_facts import facts_named
 

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Final, Self
 
 from tenant_apps.ranks.civil_dates import months_later
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
+from tenant_apps.ranks.criteria.json_schema import MONTHS, NAME, whole_number
 from tenant_apps.ranks.criteria.running_total import total_of_spans
-from tenant_apps.ranks.criteria.schema import MONTHS, NAME, whole_number
 from tenant_apps.ranks.date_intervals import END, Span
 from tenant_apps.ranks.student_facts import comparable_name, facts_named
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
+from tenant_apps.ranks.criteria.json_schema import NAME, whole_number
 from tenant_apps.ranks.criteria.running_total import total_of_spans
-from tenant_apps.ranks.criteria.schema import NAME, whole_number
 from tenant_apps.ranks.student_facts import comparable_name
 
 MOST_POINTS: Final = 1_000_000

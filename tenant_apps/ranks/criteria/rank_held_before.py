@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from tenant_apps.ranks.civil_dates import months_later
 from tenant_apps.ranks.criteria.age import Age
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
-from tenant_apps.ranks.criteria.schema import CODE, MONTHS, several
+from tenant_apps.ranks.criteria.json_schema import CODE, MONTHS, several
 from tenant_apps.ranks.date_intervals import NEVER, Spans, days_from, span_at, union
 
 

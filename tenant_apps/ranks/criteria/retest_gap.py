@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from tenant_apps.ranks.civil_dates import complete_months, months_later
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
-from tenant_apps.ranks.criteria.schema import MONTHS
+from tenant_apps.ranks.criteria.json_schema import MONTHS
 from tenant_apps.ranks.date_intervals import END, complement, days_between, union
 
 

@@ -6,7 +6,7 @@ from functools import reduce
 from typing import Any, ClassVar, Self
 
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
-from tenant_apps.ranks.criteria.schema import NAME, several
+from tenant_apps.ranks.criteria.json_schema import NAME, several
 from tenant_apps.ranks.date_intervals import Spans, days_between, intersection, span_at, union
 from tenant_apps.ranks.student_facts import facts_named
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
-from tenant_apps.ranks.criteria.schema import whole_number
+from tenant_apps.ranks.criteria.json_schema import whole_number
 from tenant_apps.ranks.date_intervals import days_between, span_at, union
 from tenant_apps.ranks.holding import Holding
 

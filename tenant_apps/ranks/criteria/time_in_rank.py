@@ -9,8 +9,8 @@ from tenant_apps.ranks.civil_dates import complete_months, months_later
 from tenant_apps.ranks.criteria.achievement import AchievementWon
 from tenant_apps.ranks.criteria.age import Age
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
+from tenant_apps.ranks.criteria.json_schema import MOST_MONTHS, criterion_schema, one_of, whole_number
 from tenant_apps.ranks.criteria.rank_held_before import RankHeldBefore
-from tenant_apps.ranks.criteria.schema import MOST_MONTHS, criterion_schema, one_of, whole_number
 from tenant_apps.ranks.criteria.standing import days_off_hold
 from tenant_apps.ranks.date_intervals import (
     BEGINNING,

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from tenant_apps.ranks.criteria import Age, Criterion
-from tenant_apps.ranks.definition.schema import FORMAT
+from tenant_apps.ranks.definition.json_schema import FORMAT
 from tenant_apps.ranks.holding import SubRank
 
 

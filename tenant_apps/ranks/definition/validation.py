@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from jsonschema import ValidationError
 
 from tenant_apps.ranks.criteria import KINDS, Age, Criterion
-from tenant_apps.ranks.definition.schema import validator
+from tenant_apps.ranks.definition.json_schema import validator
 
 MOST_FAULTS: Final = 100
 _LONGEST_PLACE: Final = 200

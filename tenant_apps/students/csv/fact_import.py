@@ -11,9 +11,8 @@ from rest_framework.serializers import ValidationError
 from shared_apps.accounts.models import User
 from tenant_apps.ranks.models import RankSystem
 from tenant_apps.ranks.rank_lookup import RankSystemLookup, UnknownRank
-from tenant_apps.students.csv.bulk_insert import insert_rows
 from tenant_apps.students.csv.parsing import CellParser
-from tenant_apps.students.csv.pipeline import Outcome
+from tenant_apps.students.csv.pipeline import LineOutcome, insert_rows
 from tenant_apps.students.csv.student_matching import RecordImport, RecordLine
 from tenant_apps.students.models import Student, StudentFact
 from tenant_apps.students.serializers import EXPIRES_EARLY, FactSerializer, PointsInCategory, value_field
@@ -95,7 +94,7 @@ class FactImport(RecordImport[FactLine]):
         insert_rows(
             StudentFact,
             _COLUMNS,
-            [self._row(line) for line in lines if line.outcome is Outcome.CREATED],
+            [self._row(line) for line in lines if line.outcome is LineOutcome.CREATED],
         )
 
     def _row(self, line: FactLine) -> tuple[Any, ...]:

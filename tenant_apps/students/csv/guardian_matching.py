@@ -5,7 +5,7 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from tatami.text import email_key, normalise
-from tenant_apps.students.csv.bulk_insert import insert_rows
+from tenant_apps.students.csv.pipeline import insert_rows
 from tenant_apps.students.csv.student_lines import StudentLine
 from tenant_apps.students.models import Guardian
 

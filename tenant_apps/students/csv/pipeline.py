@@ -8,14 +8,16 @@ from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Model
 
 from tatami.errors import DomainError
+from tatami.ids import uuid7
 from tatami.tenancy.scope import current_tenant_id
 from tenant_apps.students.csv.parsing import Errors, add_error, read_csv, require
 from tenant_apps.students.models import Student
 
 
-class Outcome(StrEnum):
+class LineOutcome(StrEnum):
     """The result of a line; in a dry run, what the result would be."""
 
     CREATED = "created"
@@ -32,7 +34,7 @@ class ImportLine:
 
     number: int
     errors: Errors = field(default_factory=dict)
-    outcome: Outcome = Outcome.FAILED
+    outcome: LineOutcome = LineOutcome.FAILED
     student: Student | None = None
     duplicate_of: Student | None = None
     duplicate_of_line: int | None = None
@@ -117,10 +119,10 @@ def report(lines: Sequence[ImportLine], *, dry_run: bool) -> dict[str, Any]:
     outcomes = Counter(line.outcome for line in lines)
     return {
         "dry_run": dry_run,
-        "created": outcomes[Outcome.CREATED],
-        "updated": outcomes[Outcome.UPDATED],
-        "failed": outcomes[Outcome.FAILED],
-        "duplicates": outcomes[Outcome.DUPLICATE],
+        "created": outcomes[LineOutcome.CREATED],
+        "updated": outcomes[LineOutcome.UPDATED],
+        "failed": outcomes[LineOutcome.FAILED],
+        "duplicates": outcomes[LineOutcome.DUPLICATE],
         "rows": [_report_row(line) for line in lines],
     }
 
@@ -147,3 +149,28 @@ def _wait_for_other_imports() -> None:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"import {current_tenant_id()}"]
         )
+
+
+def insert_rows(model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Insert `rows`, given in the order of `columns`; other columns get the defaults of the model. One statement.
+
+    Values must be valid and as the database stores them (JSON as text). Without rows there is no statement.
+    """
+    if not rows:
+        return
+    given: dict[str, Sequence[Any]] = dict(zip(columns, zip(*rows, strict=True), strict=True))
+    given.setdefault("id", [uuid7() for _ in rows])
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    constants = {name: field.get_default() for name, field in fields.items() if name not in given}
+    quote = connection.ops.quote_name
+    # Types without their length: a cast to varchar(n) would truncate silently, but the column raises an error.
+    types = [str(fields[name].db_type(connection)).partition("(")[0] for name in given]
+    into = ", ".join(map(quote, [*given, *constants]))
+    selected = ", ".join([*(f"u.{quote(name)}" for name in given), *("%s" for _ in constants)])
+    arrays = ", ".join(f"%s::{type_}[]" for type_ in types)
+    statement = (
+        f"INSERT INTO {quote(model._meta.db_table)} ({into}) SELECT {selected} "  # noqa: S608 - our own names
+        f"FROM unnest({arrays}) AS u({', '.join(map(quote, given))})"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*constants.values(), *map(list, given.values())])

@@ -8,7 +8,7 @@ from shared_apps.accounts.models import User
 from tenant_apps.ranks.models import Rank
 from tenant_apps.ranks.rank_lookup import RankLookup, UnknownRank
 from tenant_apps.students.csv.parsing import CellParser
-from tenant_apps.students.csv.pipeline import Outcome
+from tenant_apps.students.csv.pipeline import LineOutcome
 from tenant_apps.students.csv.student_matching import RecordImport, RecordLine
 from tenant_apps.students.errors import AlreadyRecorded, OwnRankChange
 from tenant_apps.students.history import add_rank_events
@@ -63,7 +63,7 @@ class RankEventImport(RecordImport[RankEventLine]):
                 line.add_error(error.column, str(error))
 
     def check_students(self, lines: Sequence[RankEventLine]) -> None:
-        own = set(StudentUser.objects.filter(user=self._by).values_list("student_id", flat=True))
+        own = StudentUser.objects.student_ids_of(self._by)
         for line in lines:
             if line.student and line.student.pk in own:
                 line.add_error("rank", OwnRankChange().message)
@@ -83,6 +83,6 @@ class RankEventImport(RecordImport[RankEventLine]):
                     **line.event,
                 )
                 for line in lines
-                if line.outcome is Outcome.CREATED and line.rank
+                if line.outcome is LineOutcome.CREATED and line.rank
             ]
         )

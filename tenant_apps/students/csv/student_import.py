@@ -7,7 +7,7 @@ from uuid import UUID
 
 from shared_apps.accounts.models import User
 from tenant_apps.students.csv import student_lines
-from tenant_apps.students.csv.pipeline import CsvImport, Outcome
+from tenant_apps.students.csv.pipeline import CsvImport, LineOutcome
 from tenant_apps.students.csv.student_lines import StudentLine, StudentLineParser
 from tenant_apps.students.csv.student_writes import write_students
 from tenant_apps.students.errors import ExternalIdTaken, OwnRankChange
@@ -47,7 +47,7 @@ class StudentImport(CsvImport[StudentLine]):
         _refuse_repeated_ids(lines)
         known = _students_by_external_id(lines, locked=not dry_run)
         students_by_name_and_birth_date = _students_by_name_and_birth_date(lines)
-        own = set(StudentUser.objects.filter(user=self._by).values_list("student_id", flat=True))
+        own = StudentUser.objects.student_ids_of(self._by)
         seen: dict[Any, int] = {}
         for line in lines:
             line.student = known.get(line.external_id or "")
@@ -55,7 +55,7 @@ class StudentImport(CsvImport[StudentLine]):
             if line.errors:
                 line.student = None
                 continue
-            line.outcome = Outcome.UPDATED if line.student else Outcome.CREATED
+            line.outcome = LineOutcome.UPDATED if line.student else LineOutcome.CREATED
             if line.student is None:
                 self._find_duplicates(line, students_by_name_and_birth_date, seen)
 
@@ -70,7 +70,7 @@ class StudentImport(CsvImport[StudentLine]):
             line.duplicate_of_line = seen.get(line.identity)
             seen.setdefault(line.identity, line.number)
             if (line.duplicate_of or line.duplicate_of_line) and not self._allow_duplicates:
-                line.outcome = Outcome.DUPLICATE
+                line.outcome = LineOutcome.DUPLICATE
 
     def write(self, lines: Sequence[StudentLine]) -> None:
         write_students(lines, by=self._by, today=self._today, now=self._now)
@@ -96,6 +96,6 @@ def _students_by_name_and_birth_date(lines: Sequence[StudentLine]) -> dict[Any, 
     return {(student.search_name, student.birth_date): student for student in rows} if names else {}
 
 
-def _refuse_own_ranks(line: StudentLine, own: set[UUID]) -> None:
+def _refuse_own_ranks(line: StudentLine, own: frozenset[UUID]) -> None:
     if line.student is not None and line.ranks and line.student.pk in own:
         line.add_error("rank", OwnRankChange().message)

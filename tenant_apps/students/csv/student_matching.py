@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from tatami.errors import Invalid
 from tatami.text import normalise
 from tenant_apps.students.csv.parsing import CellParser
-from tenant_apps.students.csv.pipeline import CsvImport, ImportLine, Outcome
+from tenant_apps.students.csv.pipeline import CsvImport, ImportLine, LineOutcome
 from tenant_apps.students.locking import lock_students
 from tenant_apps.students.models import Student
 from tenant_apps.students.serializers import StudentSerializer
@@ -120,7 +120,7 @@ def _mark_duplicates(lines: Sequence[RecordLine], existing: set[Hashable]) -> No
             line.duplicate_of = line.student
         seen.setdefault(line.key, line.number)
         is_duplicate = line.duplicate_of or line.duplicate_of_line
-        line.outcome = Outcome.DUPLICATE if is_duplicate else Outcome.CREATED
+        line.outcome = LineOutcome.DUPLICATE if is_duplicate else LineOutcome.CREATED
 
 
 def _refuse(line: RecordLine, message: str) -> None:

@@ -7,9 +7,8 @@ from typing import Final
 from uuid import UUID
 
 from shared_apps.accounts.models import User
-from tenant_apps.students.csv.bulk_insert import insert_rows
 from tenant_apps.students.csv.guardian_matching import GuardianLookup
-from tenant_apps.students.csv.pipeline import Outcome
+from tenant_apps.students.csv.pipeline import LineOutcome, insert_rows
 from tenant_apps.students.csv.student_lines import FIELDS, StudentLine
 from tenant_apps.students.guardians import delete_in_one_statement, delete_unlinked
 from tenant_apps.students.history import add_rank_events
@@ -23,8 +22,8 @@ _CHANGED_STUDENT: Final = (*FIELDS, "search_name", "updated_at")
 
 def write_students(lines: Sequence[StudentLine], *, by: User, today: date, now: datetime) -> None:
     """Write students, guardians, ranks and opening balances. Call this in a transaction, with the lines matched."""
-    old = [line for line in lines if line.outcome is Outcome.UPDATED]
-    new = [line for line in lines if line.outcome is Outcome.CREATED]
+    old = [line for line in lines if line.outcome is LineOutcome.UPDATED]
+    new = [line for line in lines if line.outcome is LineOutcome.CREATED]
     changed = [line.student for line in old if line.student and _set_values(line.student, line)]
     for line in new:
         line.student = Student(check_in_id=new_check_in_id())
@@ -65,7 +64,7 @@ def _write_ranks(lines: Sequence[StudentLine], *, by: User) -> None:
     """
     if not lines:
         return
-    ids = [line.student.pk for line in lines if line.student and line.outcome is Outcome.UPDATED]
+    ids = [line.student.pk for line in lines if line.student and line.outcome is LineOutcome.UPDATED]
     present = RankEvent.objects.not_voided().filter(student__in=ids)
     existing = set(present.values_list("student_id", "rank_id", "effective_on")) if ids else set()
     events = [
@@ -88,7 +87,7 @@ def _write_openings(lines: Sequence[StudentLine], *, by: User, today: date, now:
     """Add opening balances as of today. A balance with another number voids the present one."""
     if not lines:
         return
-    ids = [line.student.pk for line in lines if line.student and line.outcome is Outcome.UPDATED]
+    ids = [line.student.pk for line in lines if line.student and line.outcome is LineOutcome.UPDATED]
     kind = StudentFact.Kind.OPENING_ATTENDANCE.value
     present = StudentFact.objects.not_voided().filter(student__in=ids, kind=kind) if ids else ()
     existing = {(fact.student_id, fact.rank_system_id): fact for fact in present}

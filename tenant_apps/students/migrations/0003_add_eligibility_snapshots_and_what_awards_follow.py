@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import tatami.clock
-import tatami.fields
+import tatami.model_fields
 import tatami.ids
 import tatami.tenancy.scope
 from django.conf import settings
@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=tatami.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(default=tatami.tenancy.scope.current_tenant_id, editable=False)),
                 ('created_at', models.DateTimeField(default=tatami.clock.now, editable=False)),
-                ('updated_at', tatami.fields.ChangedAtField(default=tatami.clock.now, editable=False)),
+                ('updated_at', tatami.model_fields.ChangedAtField(default=tatami.clock.now, editable=False)),
                 ('status', models.CharField(choices=[('eligible', 'Eligible'), ('not_eligible', 'Not Eligible'), ('unknown', 'Unknown')], max_length=16)),
                 ('earliest_on', models.DateField(null=True)),
                 ('as_of', models.DateField()),

@@ -10,6 +10,7 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from shared_apps.accounts.models import User
 from tatami.tenancy.models import TenantModel
 from tenant_apps.ranks.models import Rank, RankSystem
+from tenant_apps.ranks.student_facts import RankEventKind
 from tenant_apps.students.models.student import Student
 
 M = TypeVar("M", bound=models.Model)
@@ -108,10 +109,10 @@ class RankEvent(TenantModel):
     """An event in the rank history of a student. Never changed; voided with a reason."""
 
     class Kind(models.TextChoices):
-        AWARD = "award"
-        IMPORT = "import"
-        CONVERT = "convert"
-        DEMOTE = "demote"
+        AWARD = RankEventKind.AWARD.value
+        IMPORT = RankEventKind.IMPORT.value
+        CONVERT = RankEventKind.CONVERT.value
+        DEMOTE = RankEventKind.DEMOTE.value
 
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="rank_events")
     system = models.ForeignKey(RankSystem, on_delete=models.PROTECT, related_name="+")

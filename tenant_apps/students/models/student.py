@@ -1,7 +1,9 @@
 """Students, their guardians, the users linked with them, and their holds (breaks from training)."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import ClassVar, Self
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
@@ -111,11 +113,25 @@ class Student(Archivable):
         self.search_name = normalise(self.name)
 
 
+class StudentUserQuerySet(models.QuerySet["StudentUser"]):
+    """The links between users and students."""
+
+    def student_ids_of(self, user: User | None, *, among: Iterable[UUID] | None = None) -> frozenset[UUID]:
+        """Return the ids of the students that a user is linked with; with `among`, only of these. One statement.
+
+        Users must not change the ranks of these students (`OwnRankChange`). No user has no students.
+        """
+        links = self.filter(user=user) if among is None else self.filter(user=user, student__in=among)
+        return frozenset(links.values_list("student_id", flat=True))
+
+
 class StudentUser(TenantModel):
     """A user linked with a student: the student's own login, or that of a parent of several students."""
 
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="links")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="student_links")
+
+    objects: ClassVar[StudentUserQuerySet] = StudentUserQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "student"], name="student_user_once")]

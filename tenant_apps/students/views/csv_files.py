@@ -26,7 +26,7 @@ from tatami.tenancy.scope import current_tenant
 from tenant_apps.students import openapi
 from tenant_apps.students.csv.export import StudentExport
 from tenant_apps.students.csv.imports import import_facts, import_rank_events, import_students
-from tenant_apps.students.csv.pipeline import Outcome
+from tenant_apps.students.csv.pipeline import LineOutcome
 from tenant_apps.students.models import Status, Student
 from tenant_apps.students.serializers import StudentSerializer
 
@@ -43,7 +43,7 @@ class ImportedRowSerializer(StrictSerializer):
     """The result of one line. `errors` maps columns to messages."""
 
     line = serializers.IntegerField()
-    outcome = serializers.ChoiceField(choices=[outcome.value for outcome in Outcome])
+    outcome = serializers.ChoiceField(choices=[outcome.value for outcome in LineOutcome])
     student = ReferenceField(read_only=True)
     duplicate_of = ReferenceField(read_only=True)
     duplicate_of_line = serializers.IntegerField(required=False)
@@ -65,7 +65,7 @@ class ImportedSerializer(StrictSerializer):
     rows = ImportedRowSerializer(many=True)
 
 
-class Import(ApiView):
+class ImportView(ApiView):
     """A multipart body with one CSV file."""
 
     parser_classes = [MultiPartParser]
@@ -99,7 +99,7 @@ def _flag_parameter(name: str, description: str) -> OpenApiParameter:
 _DRY_RUN = _flag_parameter("dry_run", "Report what would happen to each line, and write nothing.")
 
 
-class StudentImport(Import):
+class StudentImportView(ImportView):
     """Import students with guardians, ranks and opening balances.
 
     A known `external_id` updates; empty cells are ignored.
@@ -133,7 +133,7 @@ class StudentImport(Import):
         )
 
 
-class RankEventImport(Import):
+class RankEventImportView(ImportView):
     """Import rank histories, one event per line. Name the student by `external_id`, or by name and birth date.
 
     Columns: `external_id` or `first_name, last_name, birth_date`; `rank_system, rank, kind, effective_on, note`.
@@ -148,7 +148,7 @@ class RankEventImport(Import):
         )
 
 
-class FactImport(Import):
+class FactImportView(ImportView):
     """Import facts, one per line. Name the student by `external_id`, or by name and birth date.
 
     Columns: `external_id` or `first_name, last_name, birth_date`; `kind, rank_system, value, category, on, expires_on,

@@ -63,7 +63,7 @@ def test_a_wait_beyond_the_end_of_the_calendar_never_ends() -> None:
 
 @pytest.mark.parametrize(
     ("setting", "birthday"),
-    [(LeapDayBirthday.MAR1, date(2025, 3, 1)), (LeapDayBirthday.FEB28, date(2025, 2, 28))],
+    [(LeapDayBirthday.MARCH_1, date(2025, 3, 1)), (LeapDayBirthday.FEBRUARY_28, date(2025, 2, 28))],
 )
 def test_a_birthday_on_a_leap_day_follows_the_setting_of_the_dojo(
     setting: LeapDayBirthday, birthday: date

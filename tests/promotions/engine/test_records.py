@@ -11,7 +11,7 @@ from tests.promotions.engine.factories import awarded, day, facts, handed_in, la
 HELD = awarded("a", "2026-01-10")
 
 
-def answer(criterion: dict[str, Any], as_of: str = "2026-06-01", **recorded: Any) -> CriterionResult:
+def check_criterion(criterion: dict[str, Any], as_of: str = "2026-06-01", **recorded: Any) -> CriterionResult:
     events = recorded.pop("events", (HELD,))
     (result,) = result_for(ladder(criterion), facts(*events, **recorded), as_of, "b").criteria
     return result
@@ -37,71 +37,75 @@ def test_points_are_added_up_from_the_day_after_the_rank_until_they_expire() -> 
         points("2026-03-01", 1.5, expires_on="2026-04-30"),
     )
     criterion = {"kind": "points", "n": 3}
-    assert answer(criterion, "2026-02-01", points=earned).earliest_on == date(2026, 3, 1)
-    met = answer(criterion, "2026-04-30", points=earned)
+    assert check_criterion(criterion, "2026-02-01", points=earned).earliest_on == date(2026, 3, 1)
+    met = check_criterion(criterion, "2026-04-30", points=earned)
     assert (met.status, met.have, met.message) == ("met", 3.5, "Has earned 3.5 points since A; 3 are needed.")
-    expired = answer(criterion, "2026-05-01", points=earned)
+    expired = check_criterion(criterion, "2026-05-01", points=earned)
     assert (expired.status, expired.have, expired.earliest_on) == ("not_met", 2, None)
 
 
 def test_points_of_another_category_do_not_count_where_one_is_named() -> None:
     earned = (points("2026-02-01", 4, "shiai"), points("2026-02-01", 4, "Kata"), points("2026-02-02", 9))
-    assert answer({"kind": "points", "n": 5, "category": "kata"}, points=earned).have == 4
-    assert answer({"kind": "points", "n": 5}, points=earned).have == 17
+    assert check_criterion({"kind": "points", "n": 5, "category": "kata"}, points=earned).have == 4
+    assert check_criterion({"kind": "points", "n": 5}, points=earned).have == 17
 
 
 @pytest.mark.parametrize("written", ["Adult World Champion", "adult-world-champion", "ADULT_WORLD  champion"])
 def test_an_achievement_is_recognised_in_any_spelling(written: str) -> None:
     criterion = {"kind": "achievement", "which": "adult-world-champion"}
-    assert answer(criterion, achievements=(named(written, "2020-01-01"),)).status == "met"
-    assert answer(criterion, achievements=(named("world champion", "2020-01-01"),)).status == "not_met"
+    assert check_criterion(criterion, achievements=(named(written, "2020-01-01"),)).status == "met"
+    assert (
+        check_criterion(criterion, achievements=(named("world champion", "2020-01-01"),)).status == "not_met"
+    )
 
 
 def test_an_achievement_may_have_to_be_won_at_a_rank() -> None:
     criterion = {"kind": "achievement", "which": "champion", "at_rank": "a"}
-    on_the_day = answer(criterion, achievements=(named("champion", "2026-01-10"),))
+    on_the_day = check_criterion(criterion, achievements=(named("champion", "2026-01-10"),))
     assert (on_the_day.status, on_the_day.message) == ("met", "Champion as A: achieved.")
-    before = answer(criterion, achievements=(named("champion", "2026-01-09"),))
+    before = check_criterion(criterion, achievements=(named("champion", "2026-01-09"),))
     assert (before.status, before.message) == ("not_met", "Champion as A: not achieved.")
 
 
 def test_all_skills_are_needed_and_those_shown_are_counted() -> None:
     criterion = {"kind": "skills", "which": ["ukemi", "kata"]}
-    one = answer(criterion, skills=(named("Ukemi", "2020-01-01"), named("ukemi", "2021-01-01")))
+    one = check_criterion(criterion, skills=(named("Ukemi", "2020-01-01"), named("ukemi", "2021-01-01")))
     assert (one.status, one.have, one.need) == ("not_met", 1, 2)
     both = (named("ukemi", "2020-01-01"), named("kata", "2026-05-01", "2026-06-30"))
-    assert answer(criterion, skills=both).earliest_on == date(2026, 5, 1)
-    assert answer(criterion, "2026-07-01", skills=both).status == "not_met"
+    assert check_criterion(criterion, skills=both).earliest_on == date(2026, 5, 1)
+    assert check_criterion(criterion, "2026-07-01", skills=both).status == "not_met"
 
 
 def test_an_approval_counts_after_the_day_of_the_rank() -> None:
     criterion = {"kind": "approval", "which": "exam"}
-    assert answer(criterion, approvals=(approval("2026-01-10"),)).status == "not_met"
-    assert answer(criterion, approvals=(approval("2026-01-11"),)).status == "met"
-    assert answer(criterion, approvals=(approval("2026-01-11", which="seminar"),)).status == "not_met"
+    assert check_criterion(criterion, approvals=(approval("2026-01-10"),)).status == "not_met"
+    assert check_criterion(criterion, approvals=(approval("2026-01-11"),)).status == "met"
+    assert (
+        check_criterion(criterion, approvals=(approval("2026-01-11", which="seminar"),)).status == "not_met"
+    )
 
 
 def test_several_different_people_of_a_role_may_have_to_approve() -> None:
     criterion = {"kind": "approval", "which": "exam", "by": "admin", "count": 2}
     twice_one = (approval("2026-02-01", "Ono", "admin"), approval("2026-02-02", "Ono", "admin"))
-    assert answer(criterion, approvals=twice_one).have == 1
+    assert check_criterion(criterion, approvals=twice_one).have == 1
     other_role = (*twice_one, approval("2026-02-03", "Abe"))
-    assert answer(criterion, approvals=other_role).have == 1
-    two = answer(criterion, approvals=(*other_role, approval("2026-02-04", "Ito", "admin")))
+    assert check_criterion(criterion, approvals=other_role).have == 1
+    two = check_criterion(criterion, approvals=(*other_role, approval("2026-02-04", "Ito", "admin")))
     assert (two.status, two.have, two.earliest_on) == ("met", 2, date(2026, 2, 4))
 
 
 @pytest.mark.parametrize(("as_of", "status"), [("2026-02-28", "met"), ("2026-03-01", "not_met")])
 def test_a_credential_must_not_be_older_than_its_maximum_age(as_of: str, status: str) -> None:
     criterion = {"kind": "credential", "which": "first-aid", "max_age_months": 12}
-    assert answer(criterion, as_of, credentials=(named("First aid", "2025-02-28"),)).status == status
+    assert check_criterion(criterion, as_of, credentials=(named("First aid", "2025-02-28"),)).status == status
 
 
 def test_a_credential_of_any_age_counts_until_it_expires() -> None:
     criterion = {"kind": "credential", "which": "first-aid"}
     held = (named("first-aid", "2001-01-01", "2026-06-01"),)
-    assert answer(criterion, "2026-06-01", credentials=held).status == "met"
-    assert answer(criterion, "2026-06-02", credentials=held).status == "not_met"
+    assert check_criterion(criterion, "2026-06-01", credentials=held).status == "met"
+    assert check_criterion(criterion, "2026-06-02", credentials=held).status == "not_met"
 
 
 def test_events_are_sessions_of_that_type_and_achievements_of_that_name_one_a_day() -> None:
@@ -114,14 +118,14 @@ def test_events_are_sessions_of_that_type_and_achievements_of_that_name_one_a_da
         named("seminar", "2026-03-01"),
         named("champion", "2026-03-02"),
     )
-    assert answer(criterion, attendance=sessions, achievements=elsewhere).have == 2
+    assert check_criterion(criterion, attendance=sessions, achievements=elsewhere).have == 2
 
 
 def test_events_per_year_count_for_twelve_months() -> None:
     criterion = {"kind": "event_count", "event": "seminar", "n": 2, "window_months": 12}
     attended = (named("seminar", "2025-02-28"), named("seminar", "2025-12-01"))
-    assert answer(criterion, "2026-02-27", achievements=attended).status == "met"
-    later = answer(criterion, "2026-02-28", achievements=attended)
+    assert check_criterion(criterion, "2026-02-27", achievements=attended).status == "met"
+    later = check_criterion(criterion, "2026-02-28", achievements=attended)
     assert (later.status, later.have, later.earliest_on) == ("not_met", 1, None)
     assert later.message == "Seminar: 1 of 2 times in the last 12 months."
 
@@ -130,7 +134,9 @@ def test_events_per_year_count_for_twelve_months() -> None:
 def test_an_event_counts_until_its_record_expires(window: dict[str, int]) -> None:
     criterion = {"kind": "event_count", "event": "seminar", "n": 2, **window}
     attended = (named("seminar", "2026-02-01", "2026-03-01"), named("seminar", "2026-02-10"))
-    on_it, after = (answer(criterion, on, achievements=attended) for on in ("2026-03-01", "2026-03-02"))
+    on_it, after = (
+        check_criterion(criterion, on, achievements=attended) for on in ("2026-03-01", "2026-03-02")
+    )
     assert (on_it.status, on_it.earliest_on) == ("met", date(2026, 2, 10))
     assert (after.status, after.have, after.earliest_on) == ("not_met", 1, None)
 
@@ -138,23 +144,26 @@ def test_an_event_counts_until_its_record_expires(window: dict[str, int]) -> Non
 def test_an_event_recorded_twice_counts_until_the_later_record_expires() -> None:
     criterion = {"kind": "event_count", "event": "seminar", "n": 1}
     twice = (named("seminar", "2026-02-01", "2026-03-01"), named("seminar", "2026-02-01", "2026-02-20"))
-    assert answer(criterion, "2026-03-01", achievements=twice).have == 1
-    assert answer(criterion, "2026-03-02", achievements=twice).have == 0
+    assert check_criterion(criterion, "2026-03-01", achievements=twice).have == 1
+    assert check_criterion(criterion, "2026-03-02", achievements=twice).have == 0
     visited = trained([day("2026-02-01")], class_type="seminar")
-    assert answer(criterion, "2026-03-02", achievements=twice, attendance=visited).have == 1
+    assert check_criterion(criterion, "2026-03-02", achievements=twice, attendance=visited).have == 1
 
 
 def test_good_standing_is_being_active_and_not_on_hold() -> None:
     criterion = {"kind": "standing"}
     hold = (DatedFact(on=day("2026-05-01"), expires_on=day("2026-06-30")),)
-    assert answer(criterion, active=True).status == "met"
-    assert answer(criterion, active=False).status == "not_met"
-    assert answer(criterion).status == "unknown"
-    held = answer(criterion, active=True, holds=hold)
+    assert check_criterion(criterion, active=True).status == "met"
+    assert check_criterion(criterion, active=False).status == "not_met"
+    assert check_criterion(criterion).status == "unknown"
+    held = check_criterion(criterion, active=True, holds=hold)
     assert (held.status, held.earliest_on) == ("not_met", date(2026, 7, 1))
-    assert answer(criterion, "2026-04-30", active=True, holds=hold).status == "met"
+    assert check_criterion(criterion, "2026-04-30", active=True, holds=hold).status == "met"
 
 
 def test_a_document_is_recognised_in_any_spelling() -> None:
     criterion = {"kind": "document", "which": "medical_certificate"}
-    assert answer(criterion, documents=(handed_in("Medical certificate", "2026-02-01"),)).status == "met"
+    assert (
+        check_criterion(criterion, documents=(handed_in("Medical certificate", "2026-02-01"),)).status
+        == "met"
+    )

@@ -177,15 +177,15 @@ def test_case_18_eighth_dan_waits_for_the_forty_sixth_birthday() -> None:
 def test_case_20_points_trade_against_time_and_count_from_the_current_dan() -> None:
     first_dan = awarded("1-dan", "2025-01-15")
 
-    def answer(*earned: tuple[str, int]) -> StepResult:
+    def result_with_points(*earned: tuple[str, int]) -> StepResult:
         points = tuple(Points(on=day(on), points=number) for on, number in earned)
         return result_for(preset("kodokan-men"), facts(first_dan, points=points), "2026-07-15", "2-dan")
 
-    six = answer(("2025-06-01", 4), ("2026-01-01", 2))
+    six = result_with_points(("2025-06-01", 4), ("2026-01-01", 2))
     assert (six.status, six.path, six.earliest_on) == (ELIGIBLE, "good", date(2026, 7, 15))
-    three = answer(("2025-06-01", 3))
+    three = result_with_points(("2025-06-01", 3))
     assert (three.status, three.path, three.earliest_on) == (NOT_ELIGIBLE, "fair", date(2028, 1, 15))
-    four_of_old = answer(("2024-06-01", 4), ("2025-06-01", 2))
+    four_of_old = result_with_points(("2024-06-01", 4), ("2025-06-01", 2))
     assert (four_of_old.status, four_of_old.earliest_on) == (NOT_ELIGIBLE, None)
     assert [(c.kind, c.have, c.need) for c in four_of_old.criteria if c.status != "met"] == [("points", 2, 6)]
 

@@ -1,3 +1,5 @@
+"""Each exception of a view becomes an error response."""
+
 import logging
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""The fields of requests: text, unknown and read-only fields, references."""
+
 from typing import Any
 
 import pytest

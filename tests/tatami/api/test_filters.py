@@ -1,3 +1,5 @@
+"""The values of query parameters that filter a list."""
+
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any

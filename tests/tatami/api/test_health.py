@@ -1,3 +1,5 @@
+"""`/healthz` and `/readyz`."""
+
 from typing import Any
 
 import pytest

@@ -1,3 +1,5 @@
+"""The header `Idempotency-Key`: a repeated write has one effect and the same response."""
+
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""Requests that are refused before a view sees them: size, encoding, unknown paths."""
+
 from io import BytesIO
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""Request ids and log lines."""
+
 import json
 import logging
 from typing import Any

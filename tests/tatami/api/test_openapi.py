@@ -1,3 +1,5 @@
+"""The OpenAPI document of a small site, and the page that shows it."""
+
 import re
 from typing import Any
 

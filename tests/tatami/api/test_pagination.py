@@ -1,3 +1,5 @@
+"""The pages of a list and the links between them."""
+
 import pytest
 from django.test import Client
 

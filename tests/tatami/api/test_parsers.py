@@ -1,3 +1,5 @@
+"""JSON bodies: what is malformed, what cannot be stored, what is read unchanged."""
+
 import contextlib
 import json
 

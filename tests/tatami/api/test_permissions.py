@@ -1,3 +1,5 @@
+"""The table of access rules decides which role may call which method."""
+
 import logging
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""How each type of value is encoded in a response."""
+
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any

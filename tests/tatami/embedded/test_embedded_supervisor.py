@@ -24,7 +24,7 @@ def wait_for_summary(process: "subprocess.Popen[str]") -> str:
     return output
 
 
-def answer(port: int) -> str:
+def body_of(port: int) -> str:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", "/")
@@ -39,7 +39,7 @@ def test_it_serves_restarts_killed_processes_and_leaves_nothing_behind(checkout:
     port = free_port()
     first = checkout.start("run", PORT=str(port))
     assert "starts: 1" in wait_for_summary(first)
-    assert answer(port) == "tatami_app"
+    assert body_of(port) == "tatami_app"
 
     # A killed child is restarted, PostgreSQL, too.
     names = [child["name"] for child in checkout.record()["children"]]
@@ -47,7 +47,7 @@ def test_it_serves_restarts_killed_processes_and_leaves_nothing_behind(checkout:
     for child in checkout.record()["children"]:
         if child["name"] in ("web", "postgres"):
             subprocess.run(["kill", "-KILL", str(child["pid"])], check=True)
-    assert eventually(lambda: answer(port) == "tatami_app")
+    assert eventually(lambda: body_of(port) == "tatami_app")
 
     # After a kill of the supervisor, the next start stops its processes and does not wait.
     before = {process.pid for process in checkout.processes()}
@@ -56,7 +56,7 @@ def test_it_serves_restarts_killed_processes_and_leaves_nothing_behind(checkout:
     second = checkout.start("run", PORT=str(port))
     assert "starts: 2" in wait_for_summary(second)
     assert not before & {process.pid for process in checkout.processes()}
-    assert answer(port) == "tatami_app"
+    assert body_of(port) == "tatami_app"
 
     second.send_signal(signal.SIGTERM)
     output, _ = second.communicate(timeout=120)

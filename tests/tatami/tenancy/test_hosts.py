@@ -1,3 +1,5 @@
+"""Which host leads to which dojo, and how soon processes see a change."""
+
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -47,7 +49,7 @@ class Process:
         self.epochs_read += 1
         return tenant_registry().read_epoch()
 
-    def answer(self, host: str) -> str:
+    def resolve(self, host: str) -> str:
         """Return the schema that `host` leads to, or the code of the refusal."""
         try:
             return self.resolver.resolve(host).schema_name
@@ -73,7 +75,7 @@ def change_status(tenant: TenantScope, status: str) -> None:
     ["aiki.localhost", "AIKI.LocalHost", "aiki.localhost.", "aiki.localhost:8000", "AIKI.localhost.:443"],
 )
 def test_a_dojos_host_is_found_in_every_spelling(process: Process, tenant: TenantScope, host: str) -> None:
-    assert process.answer(host) == tenant.schema_name
+    assert process.resolve(host) == tenant.schema_name
     assert process.asked == ["aiki.localhost"]
 
 
@@ -108,7 +110,7 @@ def test_the_platforms_host_needs_no_query(process: Process, host: str) -> None:
     ],
 )
 def test_any_other_host_is_not_found(process: Process, host: str) -> None:
-    assert process.answer(host) == "tenant_not_found"
+    assert process.resolve(host) == "tenant_not_found"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def test_any_other_host_is_not_found(process: Process, host: str) -> None:
     ],
 )
 def test_a_malformed_host_is_not_found_without_a_query(process: Process, host: str) -> None:
-    assert process.answer(host) == "tenant_not_found"
+    assert process.resolve(host) == "tenant_not_found"
     assert process.asked == []
 
 
@@ -175,7 +177,7 @@ def test_an_unverified_domain_is_not_found(process: Process, tenant: TenantScope
         Domain.objects.create(
             tenant_id=tenant.tenant_id, domain="dojo.example.com", is_primary=False, verified_at=None
         )
-    assert process.answer("dojo.example.com") == "tenant_not_found"
+    assert process.resolve("dojo.example.com") == "tenant_not_found"
 
 
 def test_a_verified_domain_leads_to_its_dojo(process: Process, tenant: TenantScope) -> None:
@@ -183,7 +185,7 @@ def test_a_verified_domain_leads_to_its_dojo(process: Process, tenant: TenantSco
         Domain.objects.create(
             tenant_id=tenant.tenant_id, domain="dojo.example.com", is_primary=False, verified_at=NOW
         )
-    assert process.answer("dojo.example.com") == tenant.schema_name
+    assert process.resolve("dojo.example.com") == tenant.schema_name
 
 
 # --- status -------------------------------------------------------------------------------------------------
@@ -208,33 +210,33 @@ def test_a_dojo_is_served_by_its_status(tenant: TenantScope, status: str, answer
 def test_another_process_sees_a_suspension_within_half_a_second(
     process: Process, tenant: TenantScope
 ) -> None:
-    assert process.answer("aiki.localhost") == tenant.schema_name
+    assert process.resolve("aiki.localhost") == tenant.schema_name
     change_status(tenant, "suspended")
     process.seconds += 0.49
-    assert process.answer("aiki.localhost") == tenant.schema_name
+    assert process.resolve("aiki.localhost") == tenant.schema_name
     process.seconds += 0.02
-    assert process.answer("aiki.localhost") == "tenant_suspended"
+    assert process.resolve("aiki.localhost") == "tenant_suspended"
 
 
 def test_a_dojo_that_is_resumed_is_served_again_within_half_a_second(
     process: Process, tenant: TenantScope
 ) -> None:
     change_status(tenant, "suspended")
-    assert process.answer("aiki.localhost") == "tenant_suspended"
+    assert process.resolve("aiki.localhost") == "tenant_suspended"
     change_status(tenant, "active")
     process.seconds += 0.51
-    assert process.answer("aiki.localhost") == tenant.schema_name
+    assert process.resolve("aiki.localhost") == tenant.schema_name
 
 
 def test_a_new_host_is_found_within_half_a_second(process: Process, tenant: TenantScope) -> None:
-    assert process.answer("late.localhost") == "tenant_not_found"
+    assert process.resolve("late.localhost") == "tenant_not_found"
     with platform_scope():
         Domain.objects.create(
             tenant_id=tenant.tenant_id, domain="late.localhost", is_primary=False, verified_at=NOW
         )
         RoutingEpoch.advance()
     process.seconds += 0.51
-    assert process.answer("late.localhost") == tenant.schema_name
+    assert process.resolve("late.localhost") == tenant.schema_name
 
 
 @pytest.mark.parametrize(
@@ -265,19 +267,19 @@ def statements(call: Callable[[], Any]) -> int:
 
 @pytest.mark.parametrize("host", ["aiki.localhost", "nowhere.localhost"])
 def test_a_host_is_looked_up_once(process: Process, host: str) -> None:
-    assert statements(lambda: process.answer(host)) == 2  # the epoch and the host
-    assert statements(lambda: [process.answer(host) for _ in range(100)]) == 0
+    assert statements(lambda: process.resolve(host)) == 2  # the epoch and the host
+    assert statements(lambda: [process.resolve(host) for _ in range(100)]) == 0
     process.seconds += 0.51
-    assert statements(lambda: [process.answer(host) for _ in range(100)]) == 1  # the epoch
+    assert statements(lambda: [process.resolve(host) for _ in range(100)]) == 1  # the epoch
     assert process.asked == [host]
 
 
 def test_a_host_is_looked_up_again_when_the_epoch_has_changed(process: Process, tenant: TenantScope) -> None:
-    process.answer("aiki.localhost")
+    process.resolve("aiki.localhost")
     with platform_scope():
         RoutingEpoch.advance()
     process.seconds += 0.51
-    assert statements(lambda: [process.answer("aiki.localhost") for _ in range(100)]) == 2
+    assert statements(lambda: [process.resolve("aiki.localhost") for _ in range(100)]) == 2
     assert process.asked == ["aiki.localhost"] * 2
 
 
@@ -295,19 +297,19 @@ def test_the_cache_is_bounded_and_evicts_the_least_recently_used_host(
     db: None,
 ) -> None:
     process = Process(cache_size=10)
-    process.answer("aiki.localhost")
+    process.resolve("aiki.localhost")
     for number in range(30):
-        process.answer(f"guess-{number}.localhost")
-        process.answer("aiki.localhost")
+        process.resolve(f"guess-{number}.localhost")
+        process.resolve("aiki.localhost")
     assert len(process.resolver._cache) == 10
     assert process.asked.count("aiki.localhost") == 1
-    process.answer("guess-0.localhost")
+    process.resolve("guess-0.localhost")
     assert process.asked.count("guess-0.localhost") == 2
 
 
 def test_a_result_older_than_a_change_is_not_cached(process: Process, tenant: TenantScope) -> None:
     """Between reading and caching a dojo in one thread, another thread reads a newer epoch."""
-    process.answer("kendo.localhost")
+    process.resolve("kendo.localhost")
     plain = process.find_tenant
 
     def held_up(host: str) -> TenantScope | None:
@@ -315,25 +317,25 @@ def test_a_result_older_than_a_change_is_not_cached(process: Process, tenant: Te
         if process.asked.count(host) == 1:
             change_status(tenant, "suspended")
             process.seconds += 0.51
-            assert process.answer("kendo.localhost") != "tenant_not_found"
+            assert process.resolve("kendo.localhost") != "tenant_not_found"
         return found
 
     process.resolver._find_tenant = held_up
-    process.answer("aiki.localhost")
-    assert process.answer("aiki.localhost") == "tenant_suspended"
+    process.resolve("aiki.localhost")
+    assert process.resolve("aiki.localhost") == "tenant_suspended"
 
 
 def test_threads_get_the_right_dojo(north: TenantScope, south: TenantScope) -> None:
     process = Process()
 
-    def ask() -> None:
+    def resolve_hosts() -> None:
         for _ in range(50):
             process.seconds += 0.1
-            assert process.answer("north.localhost") == north.schema_name
-            assert process.answer("south.localhost") == south.schema_name
-            assert process.answer(f"{threading.get_ident()}.localhost") == "tenant_not_found"
+            assert process.resolve("north.localhost") == north.schema_name
+            assert process.resolve("south.localhost") == south.schema_name
+            assert process.resolve(f"{threading.get_ident()}.localhost") == "tenant_not_found"
 
-    raise_first_error(run_concurrently([ask] * 8))
+    raise_first_error(run_concurrently([resolve_hosts] * 8))
 
 
 # --- database unavailable -----------------------------------------------------------------------------------
@@ -350,7 +352,7 @@ def test_a_database_error_is_not_reported_as_not_found(process: Process) -> None
 
 
 def test_an_unreadable_epoch_is_an_error(process: Process) -> None:
-    process.answer("aiki.localhost")
+    process.resolve("aiki.localhost")
     process.resolver._read_epoch = unavailable
     process.seconds += 0.51
     with pytest.raises(psycopg.OperationalError):
@@ -363,7 +365,7 @@ def test_an_error_is_not_cached(process: Process, tenant: TenantScope) -> None:
     with pytest.raises(psycopg.OperationalError):
         process.resolver.resolve("aiki.localhost")
     process.resolver._find_tenant = plain
-    assert process.answer("aiki.localhost") == tenant.schema_name
+    assert process.resolve("aiki.localhost") == tenant.schema_name
 
 
 def test_a_request_is_503_while_the_database_is_unavailable(

@@ -1,3 +1,5 @@
+"""Outside a scope, no statement reads or writes the data of a dojo."""
+
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,7 +36,7 @@ def ask_after_a_savepoint() -> None:
         ask_by_hand()
 
 
-WAYS_TO_ASK: dict[str, Callable[[], Any]] = {
+WAYS_TO_QUERY: dict[str, Callable[[], Any]] = {
     "the ORM": User.objects.count,
     "an iterator": lambda: list(User.objects.iterator()),
     "a row to make": lambda: AttemptCount.objects.create(key_hash=b"k", window_started_at=NOW, count=1),
@@ -53,18 +55,18 @@ WAYS_TO_ASK: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("ask", WAYS_TO_ASK.values(), ids=WAYS_TO_ASK)
-def test_outside_a_scope_there_is_no_data(without_transaction: None, ask: Callable[[], Any]) -> None:
+@pytest.mark.parametrize("query", WAYS_TO_QUERY.values(), ids=WAYS_TO_QUERY)
+def test_outside_a_scope_there_is_no_data(without_transaction: None, query: Callable[[], Any]) -> None:
     with pytest.raises(NoScope):
-        ask()
+        query()
 
 
-@pytest.mark.parametrize("ask", WAYS_TO_ASK.values(), ids=WAYS_TO_ASK)
+@pytest.mark.parametrize("query", WAYS_TO_QUERY.values(), ids=WAYS_TO_QUERY)
 def test_outside_a_scope_there_is_no_data_in_the_transaction_of_a_test(
-    db: None, ask: Callable[[], Any]
+    db: None, query: Callable[[], Any]
 ) -> None:
     with pytest.raises(NoScope):
-        ask()
+        query()
 
 
 def test_after_a_scope_there_is_no_scope(north: TenantScope) -> None:
@@ -93,7 +95,7 @@ def test_a_transaction_outlives_its_scope_without_data(north: TenantScope) -> No
 def test_a_new_thread_has_no_scope(north: TenantScope) -> None:
     raised: list[BaseException] = []
 
-    def ask() -> None:
+    def count_users() -> None:
         try:
             User.objects.count()
         except NoScope as error:
@@ -103,7 +105,7 @@ def test_a_new_thread_has_no_scope(north: TenantScope) -> None:
 
     with tenant_scope(north):
         User.objects.count()
-        thread = threading.Thread(target=ask)
+        thread = threading.Thread(target=count_users)
         thread.start()
         thread.join()
     assert len(raised) == 1

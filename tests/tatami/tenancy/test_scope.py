@@ -1,3 +1,5 @@
+"""Scopes within transactions, contexts and threads."""
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -224,24 +226,24 @@ def failing(scope: TenantScope) -> TenantScope:
     return replace(scope, tenant_id=FailingId())  # type: ignore[arg-type]
 
 
-def ask() -> None:
-    """Ask something that needs no table: only a scope that was not set can be what fails."""
+def select() -> None:
+    """Run a statement that needs no table, so that only a scope that was not set can make it fail."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
 
 
-def ask_in_a_transaction() -> None:
+def select_in_a_transaction() -> None:
     with transaction.atomic():
-        ask()
+        select()
 
 
-@pytest.mark.parametrize("act", [ask, ask_in_a_transaction], ids=["alone", "in a transaction"])
+@pytest.mark.parametrize("act", [select, select_in_a_transaction], ids=["alone", "in a transaction"])
 def test_a_scope_that_cannot_be_set_is_an_error(north: TenantScope, act: Callable[[], Any]) -> None:
     with tenant_scope(failing(north)), pytest.raises(DatabaseError, match="statement_timeout"):
         act()
 
 
-@pytest.mark.parametrize("act", [ask, ask_in_a_transaction], ids=["alone", "in a transaction"])
+@pytest.mark.parametrize("act", [select, select_in_a_transaction], ids=["alone", "in a transaction"])
 def test_a_scope_that_cannot_be_set_leaves_no_transaction_and_no_earlier_dojo(
     north: TenantScope, south: TenantScope, act: Callable[[], Any]
 ) -> None:
@@ -261,11 +263,11 @@ def test_a_scope_that_cannot_be_set_breaks_the_transaction(north: TenantScope) -
     with transaction.atomic(), tenant_scope(failing(north)):
         for _ in range(2):
             with pytest.raises(DatabaseError):
-                ask()
+                select()
     assert left_on_the_server() == UNSET
 
 
-@pytest.mark.parametrize("act", [ask, ask_in_a_transaction], ids=["alone", "in a transaction"])
+@pytest.mark.parametrize("act", [select, select_in_a_transaction], ids=["alone", "in a transaction"])
 def test_a_terminated_connection_returns_no_data(
     north: TenantScope, superuser: Any, act: Callable[[], Any]
 ) -> None:

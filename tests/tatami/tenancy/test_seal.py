@@ -1,3 +1,5 @@
+"""The seal of every table of a dojo: tenant id, check, policy and grants."""
+
 import logging
 from collections.abc import Iterator
 from typing import Any

@@ -73,7 +73,7 @@ With --dry-run it only counts. A dojo whose schema is too old for this code is s
 def _dojos(slug: str | None) -> list[TenantScope]:
     """Return the active dojos, or the one with this slug. Raises `CommandError` if there is none with the slug."""
     with platform_scope():
-        active = Tenant.objects.with_primary_domain().filter(status=Tenant.Status.ACTIVE)
+        active = Tenant.objects.active().with_primary_domain()
         found = [one.scope for one in active.filter(**({"slug": slug} if slug else {})).order_by("slug")]
     if slug and not found:
         raise CommandError(f"There is no dojo {slug} that is active.")

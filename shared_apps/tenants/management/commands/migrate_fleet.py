@@ -7,9 +7,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from shared_apps.tenants.fleet.apply import MigrationLimits
 from shared_apps.tenants.fleet.runner import (
-    AlreadyRunning,
+    MigrationAlreadyRunning,
+    MigrationOutcome,
     Options,
-    Outcome,
     Plan,
     Report,
     migrate_fleet,
@@ -99,7 +99,7 @@ previous version is left. Exits with 0 only if every dojo is up to date."""
             with ExitStack() as stack:
                 out = self.stderr if options["json"] else self.stdout
                 report = migrate_fleet(wanted, _ProgressListener(stack, out))
-        except (AlreadyRunning, NonAtomicMigration, ServiceUnavailable) as fault:
+        except (MigrationAlreadyRunning, NonAtomicMigration, ServiceUnavailable) as fault:
             raise CommandError(str(fault)) from None
         except KeyboardInterrupt:
             raise CommandError("Stopped. Run this command again to continue.", returncode=130) from None
@@ -151,7 +151,7 @@ class _ProgressListener:
             self._steps = self._stack.enter_context(show_progress(self._out, "dojos"))
             self._steps.expect("migrate", behind)
 
-    def on_outcome(self, outcome: Outcome) -> None:
+    def on_outcome(self, outcome: MigrationOutcome) -> None:
         if self._steps is not None:
             self._steps.advance("migrate")
 

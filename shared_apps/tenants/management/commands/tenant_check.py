@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from shared_apps.tenants.fleet.checks import CheckResult, check_all
+from shared_apps.tenants.fleet.checks import FleetCheckResult, check_all
 from shared_apps.tenants.management.command import OnCallCommand, at_least, find_tenant
 from shared_apps.tenants.management.progress import show_progress
 from shared_apps.tenants.models import Tenant
@@ -35,7 +35,7 @@ indexes are within their budget. Changes nothing. Exits with 1 if something is w
             every = Tenant.objects.order_by("created_at", "pk")
             dojos = [find_tenant(name) for name in options["dojos"]] or list(every)
         out = self.stderr if options["json"] else self.stdout
-        checked: list[CheckResult] = []
+        checked: list[FleetCheckResult] = []
         try:
             with show_progress(out, "dojos") as steps:
                 steps.expect("check", len(dojos))
@@ -56,7 +56,7 @@ indexes are within their budget. Changes nothing. Exits with 1 if something is w
             raise SystemExit(1)
 
 
-def _row(one: CheckResult) -> dict[str, Any]:
+def _row(one: FleetCheckResult) -> dict[str, Any]:
     return {
         "id": one.tenant.pk,
         "slug": one.tenant.slug,

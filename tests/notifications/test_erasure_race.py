@@ -51,7 +51,7 @@ def test_no_mail_is_queued_for_a_student_who_is_being_erased(real_dojo: Dojo, mi
     with tenant_scope(real_dojo.tenant), transaction.atomic():
         erase(mika)
         writing = ConcurrentCall(partial(queue_mail, real_dojo, mika, ren))
-    assert writing.answer()["total"] == 1
+    assert writing.result()["total"] == 1
     assert [address for address, _, _ in states(real_dojo)] == ["ren@example.com"]
 
 
@@ -72,7 +72,7 @@ def test_mail_queued_before_an_erasure_is_emptied_by_it(
             by=by,
         )
         erasing = ConcurrentCall(partial(eraser.post, path, body))
-    ok(erasing.answer(), 204)
+    ok(erasing.result(), 204)
     assert states(real_dojo) == [("", "skipped", "forgotten")]
 
 
@@ -80,4 +80,4 @@ def test_queueing_mail_does_not_wait_for_a_promotion(real_dojo: Dojo, mika: dict
     """A promotion locks the student, too. Only an erasure has to wait for queueing."""
     with tenant_scope(real_dojo.tenant), transaction.atomic():
         list(Student.objects.filter(pk=mika["id"]).locked())
-        assert ConcurrentCall(partial(queue_mail, real_dojo, mika)).answer()["total"] == 1
+        assert ConcurrentCall(partial(queue_mail, real_dojo, mika)).result()["total"] == 1

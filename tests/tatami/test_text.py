@@ -1,3 +1,5 @@
+"""Normalised text for searches, and the keys of e-mail addresses."""
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -9,13 +9,7 @@ from tatami import clock
 from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.now import NOW
-from tests.support.responses import assert_created, assert_error, assert_invalid, ok, url_path
-
-
-def rows(dojo: Dojo, path: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = ok(dojo.admin.get(path))["results"]
-    return found
-
+from tests.support.responses import assert_created, assert_error, assert_invalid, ok, results_of, url_path
 
 COMMON = {"id", "tenant_id", "created_at", "updated_at"}
 RESOURCES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -35,7 +29,7 @@ def test_a_created_resource_is_shown_at_its_location(dojo: Dojo, path: str) -> N
     assert set(body) >= COMMON
     assert url_path(response.headers["Location"]) == f"{path}/{body['id']}"
     assert ok(dojo.admin.get(f"{path}/{body['id']}")) == body
-    assert body in rows(dojo, path)
+    assert body in results_of(dojo.admin, path)
 
 
 @every_resource
@@ -62,11 +56,11 @@ def test_a_deleted_resource_is_archived_and_can_be_restored(dojo: Dojo, path: st
     one = f"{path}/{body['id']}"
     response = dojo.admin.delete(one)
     assert (response.status_code, response.content) == (204, b"")
-    assert body["id"] not in [row["id"] for row in rows(dojo, path)]
-    assert [row["id"] for row in rows(dojo, f"{path}?archived=true")] == [body["id"]]
+    assert body["id"] not in [row["id"] for row in results_of(dojo.admin, path)]
+    assert [row["id"] for row in results_of(dojo.admin, f"{path}?archived=true")] == [body["id"]]
     assert ok(dojo.admin.patch(one, {"archived": False}))["id"] == body["id"]
-    assert body["id"] in [row["id"] for row in rows(dojo, path)]
-    assert rows(dojo, f"{path}?archived=true") == []
+    assert body["id"] in [row["id"] for row in results_of(dojo.admin, path)]
+    assert results_of(dojo.admin, f"{path}?archived=true") == []
 
 
 @every_resource
@@ -87,7 +81,7 @@ def test_both_dojos_can_have_equal_resources(dojo: Dojo, other_dojo: Dojo, path:
     here, there = dojo.create(path, RESOURCES[path][0]), other_dojo.create(path, RESOURCES[path][0])
     assert here["id"] != there["id"]
     assert here["tenant_id"] != there["tenant_id"]
-    assert there["id"] not in [row["id"] for row in rows(dojo, path)]
+    assert there["id"] not in [row["id"] for row in results_of(dojo.admin, path)]
 
 
 @pytest.mark.parametrize("path", ["/disciplines", "/rank-systems", "/users"])

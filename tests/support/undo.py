@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import transaction
 
@@ -9,7 +10,7 @@ from django.db import transaction
 @contextmanager
 def rolled_back() -> Iterator[None]:
     """Roll back all that happens in the block. As in Django's test case, the scope may change inside it."""
-    block = transaction.atomic()
+    block: Any = transaction.atomic()
     block._from_testcase = True
     with block:
         yield

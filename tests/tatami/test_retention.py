@@ -52,40 +52,42 @@ def refused(dojo: Dojo) -> None:
             Refusal.objects.create(scanned_at=at, created_at=at, code="qr_invalid")
 
 
-def found(rows: list[dict[str, Any]]) -> dict[tuple[str | None, str], int]:
+def counts_by_kind(rows: list[dict[str, Any]]) -> dict[tuple[str | None, str], int]:
     return {(row["dojo"], row["kind"]): row["found"] for row in rows if row["found"]}
 
 
 def test_a_dry_run_counts_what_the_sweep_removes(sweep: Sweep, refused: None, tenant: TenantScope) -> None:
     expected = {(tenant.slug, "attendance.refusals"): 1}
-    assert found(sweep("--dry-run", "--dojo", tenant.slug)) == expected
+    assert counts_by_kind(sweep("--dry-run", "--dojo", tenant.slug)) == expected
     with tenant_scope(tenant):
         assert Refusal.objects.count() == 2
-    assert found(sweep("--dojo", tenant.slug)) == expected
+    assert counts_by_kind(sweep("--dojo", tenant.slug)) == expected
     with tenant_scope(tenant):
         assert Refusal.objects.count() == 1
-    assert found(sweep("--dojo", tenant.slug)) == {}
+    assert counts_by_kind(sweep("--dojo", tenant.slug)) == {}
 
 
 def test_the_job_removes_what_the_dry_run_counts(sweep: Sweep, refused: None, tenant: TenantScope) -> None:
-    assert found(sweep("--dry-run", "--dojo", tenant.slug))
+    assert counts_by_kind(sweep("--dry-run", "--dojo", tenant.slug))
     with tenant_scope(tenant):
         get_job("attendance.sweep")(JobRun(now=NOW))
         assert Refusal.objects.count() == 1
-    assert found(sweep("--dry-run", "--dojo", tenant.slug)) == {}
+    assert counts_by_kind(sweep("--dry-run", "--dojo", tenant.slug)) == {}
 
 
 def test_the_setting_decides_how_long_rows_are_kept(
     sweep: Sweep, refused: None, tenant: TenantScope, settings: Any
 ) -> None:
     settings.TATAMI_REFUSAL_DAYS = 178
-    assert found(sweep("--dry-run", "--dojo", tenant.slug)) == {(tenant.slug, "attendance.refusals"): 2}
+    assert counts_by_kind(sweep("--dry-run", "--dojo", tenant.slug)) == {
+        (tenant.slug, "attendance.refusals"): 2
+    }
 
 
 def test_a_sweep_of_one_dojo_does_not_change_others(
     sweep: Sweep, refused: None, tenant: TenantScope, other_tenant: TenantScope
 ) -> None:
-    assert found(sweep("--dojo", other_tenant.slug)) == {}
+    assert counts_by_kind(sweep("--dojo", other_tenant.slug)) == {}
     with tenant_scope(tenant):
         assert Refusal.objects.count() == 2
 
@@ -96,10 +98,10 @@ def test_inactive_and_outdated_dojos_are_skipped(
     """A suspended dojo, and one that is too far behind this code, which is named."""
     with platform_scope():
         Tenant.objects.filter(pk=tenant.tenant_id).update(status="suspended")
-    assert (tenant.slug, "attendance.refusals") not in found(sweep("--dry-run"))
+    assert (tenant.slug, "attendance.refusals") not in counts_by_kind(sweep("--dry-run"))
     with platform_scope():
         Tenant.objects.filter(pk=tenant.tenant_id).update(status="active", schema_version="")
-    assert (tenant.slug, "attendance.refusals") not in found(sweep("--dry-run"))
+    assert (tenant.slug, "attendance.refusals") not in counts_by_kind(sweep("--dry-run"))
     assert f"{tenant.slug} is too far behind" in capsys.readouterr().err
 
 
@@ -112,7 +114,7 @@ def test_expired_sessions_and_links_of_the_platform_are_swept(sweep: Sweep, plat
             user=root.user, secret_hash=b"x" * 32, expires_at=NOW - timedelta(days=31)
         )
         sessions = Session.objects.count()
-    here = {kind: rows for (dojo, kind), rows in found(sweep("--dry-run")).items() if dojo is None}
+    here = {kind: rows for (dojo, kind), rows in counts_by_kind(sweep("--dry-run")).items() if dojo is None}
     assert here["accounts.sessions"] == sessions
     assert here["accounts.password_links"] == 1
 
@@ -126,7 +128,7 @@ def test_deleted_and_abandoned_dojos_are_counted(
         lifecycle.delete_tenant(tenant=Tenant(pk=tenant.tenant_id), now=long_ago)
         left = uuid7()
         Tenant.objects.create(id=left, schema_name=f"t_{left.hex}", slug="left", name="Left", timezone="UTC")
-    here = found(sweep("--dry-run"))
+    here = counts_by_kind(sweep("--dry-run"))
     assert here[None, "tenants.deleted_dojos"] == 1
     assert here[None, "tenants.abandoned_dojos"] == 1
     with platform_scope():

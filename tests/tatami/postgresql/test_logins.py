@@ -1,3 +1,5 @@
+"""The privileges of the logins: an unsafe one is refused."""
+
 import os
 from collections.abc import Iterator
 from typing import Any

@@ -9,7 +9,7 @@ from typing import Any, Final
 from jsonschema import Draft202012Validator
 
 from tenant_apps.ranks.criteria import KINDS, Age
-from tenant_apps.ranks.criteria.schema import CODE, STOP, criterion_schema, text
+from tenant_apps.ranks.criteria.json_schema import CODE, STOP, criterion_schema, text
 
 FORMAT: Final = 1
 MOST_RANKS: Final = 200

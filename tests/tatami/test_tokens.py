@@ -1,3 +1,5 @@
+"""Access and refresh tokens: what is accepted, where, and for how long."""
+
 import base64
 import json
 from collections.abc import Callable

@@ -1,7 +1,13 @@
-"""The example of the export of all data about a student, to which several apps contribute."""
+"""OpenAPI operations that are not declared by a view, by route, for each kind of host.
+
+A view declares its operations itself (`operations`). Here are those whose examples differ by kind of host (`/me`,
+`/users`) or need several apps (the export of all data about a student). A route without an example fails
+tests/http/test_openapi_document.py, which also sends the examples.
+"""
 
 from typing import Final
 
+from shared_apps.accounts.openapi import USER_EXAMPLE, me_operations, user_operations
 from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec
 from tenant_apps.attendance.openapi import ATTENDANCE_EXAMPLE, REFUSAL_EXAMPLE
@@ -15,6 +21,48 @@ from tenant_apps.students.openapi import (
     RANK_EVENT_EXAMPLE,
     STUDENT_EXAMPLE,
 )
+
+ON_THE_PLATFORM: Final = {
+    "me": me_operations({**USER_EXAMPLE, "tenant": None, "students": []}),
+    **user_operations(
+        {
+            **USER_EXAMPLE,
+            "tenant_id": examples.PLATFORM,
+            "is_active": True,
+            "archived": False,
+            **examples.STAMPS,
+        },
+        {"email": "ren@example.com", "name": "Ren Ito", "role": "admin"},
+    ),
+}
+
+_TENANT: Final = {
+    "id": examples.TENANT,
+    "slug": "seishin",
+    "name": "Seishin Dojo",
+    "timezone": "Europe/Berlin",
+}
+IN_A_TENANT: Final = {
+    "me": me_operations({**USER_EXAMPLE, "tenant": _TENANT, "students": [examples.MIKA]}),
+    **user_operations(
+        examples.row(
+            examples.USER,
+            email=examples.EMAIL,
+            name="Hana Sato",
+            role="admin",
+            is_active=True,
+            archived=False,
+            students=[examples.MIKA],
+        ),
+        {
+            "email": "ren@example.com",
+            "name": "Ren Ito",
+            "role": "student",
+            "students": [examples.STUDENT],
+        },
+    ),
+}
+
 
 _OF: Final = {"student_id": examples.STUDENT}
 
@@ -49,3 +97,10 @@ _EXPORT: Final = {
 }
 
 STUDENT_EXPORT: Final = {"student-export": {"GET": OperationSpec(path=_OF, response_example=_EXPORT)}}
+
+
+PLATFORM_OPERATIONS: Final = {**ON_THE_PLATFORM}
+TENANT_OPERATIONS: Final = {
+    **IN_A_TENANT,
+    **STUDENT_EXPORT,
+}
