@@ -92,6 +92,10 @@ format: .venv/.dev ## format the code
 	$(PY) -m ruff check --fix-only .
 	$(PY) -m ruff format .
 
+.PHONY: bench
+bench: .venv/.dev ## measure requests beside the peer (ten minutes on a quiet machine); ARGS="--only me scan"
+	@exec env TATAMI_DATA="$${TATAMI_DATA:-$(CURDIR)/.tatami}/bench" $(PY) -m tatami.embedded exec -- $(PY) -m benchmarks.side_by_side $(ARGS)
+
 .PHONY: bench-import
 bench-import: .venv/.dev ## measure the import of 5,000 students
 	@exec env $(WITH_TEST_SERVERS) $(PY) benchmarks/import_students.py

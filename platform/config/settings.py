@@ -98,6 +98,11 @@ if read("bool", "TATAMI_POOL", default=False):
             "timeout": 5,
         }
     }
+# How many prepared statements a connection keeps, those used last; about 0.05 MB each. 0 for a pooler that does not
+# support them (PgBouncer before 1.21). Default: 500.
+TATAMI_PREPARED_STATEMENTS: int = environment.number("TATAMI_PREPARED_STATEMENTS", 500, 0, 100_000)
+# After how many dojos a connection is closed, because its backend keeps about 0.1 MB of each. Default: 500.
+TATAMI_CONNECTION_DOJOS: int = environment.number("TATAMI_CONNECTION_DOJOS", 500, 1, 1_000_000)
 _app = environment.database("DATABASE_URL", "tatami.postgresql.app", **_app_options)
 _owner = environment.database("OWNER_DATABASE_URL", "tatami.postgresql.owner")
 DATABASES = {

@@ -6,6 +6,7 @@ These are the routing epoch, pending and daily jobs, the state of migrations, ex
 import re
 from datetime import datetime
 from typing import Any, ClassVar, Final, Self
+from zlib import crc32
 
 from django.conf import settings
 from django.db import models
@@ -142,6 +143,7 @@ class Tenant(TenantMixin):  # type: ignore[misc]
             status=self.status,
             primary_domain=getattr(self, "primary_domain_name", None) or "",
             is_behind=not can_serve(self.schema_version),
+            schema_version=f"{crc32(self.schema_version.encode()):08x}",
         )
 
 

@@ -6,10 +6,14 @@ carries nothing into the next request. psycopg's commit and rollback work unchan
 """
 
 import re
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
+from django.db import OperationalError
 from django.db.backends.postgresql import base
 from django.db.transaction import Atomic
+from psycopg.errors import FeatureNotSupported
 
 from tatami.tenancy.scope import Scope, ScopeConflict
 
@@ -50,6 +54,29 @@ class ScopedWrapper(base.DatabaseWrapper):
 
     def get_connection_params(self) -> dict[str, Any]:
         return {**super().get_connection_params(), "autocommit": True}
+
+    def fetch(self, text: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Run a text with `$1`, `$2`, … in the current scope and return all rows. See `statements`."""
+        self.ensure_connection()
+        execute: Any = self._fetch
+        for wrapper in reversed(self.execute_wrappers):
+            execute = partial(wrapper, execute)
+        rows: list[tuple[Any, ...]] = execute(
+            text, params, many=False, context={"connection": self, "cursor": None}
+        )
+        return rows
+
+    def _fetch(self, text: str, params: Sequence[Any], many: bool, context: Any) -> list[tuple[Any, ...]]:
+        with self.wrap_database_errors:
+            cursor = self.connection.statement_cursor
+            try:
+                cursor.execute(text, params)
+            except FeatureNotSupported as error:
+                # "cached plan must not change result type": a column's type was changed while its dojo was served.
+                self.connection.close()
+                raise OperationalError(str(error)) from error
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
 
     def _set_autocommit(self, autocommit: bool) -> None:
         if not autocommit:

@@ -32,6 +32,11 @@ class Scope:
     schema_name: str
     tenant_id: UUID
 
+    @property
+    def plan_key(self) -> str:
+        """Return what tells the prepared statements of this schema from those of others."""
+        return self.schema_name
+
 
 @dataclass(frozen=True, slots=True)
 class TenantScope(Scope):
@@ -47,6 +52,12 @@ class TenantScope(Scope):
     primary_domain: str = field(compare=False)
     is_behind: bool = field(default=False, compare=False)
     """Its schema is outdated: it must be migrated before this code can serve it."""
+    schema_version: str = field(default="", compare=False)
+    """A short checksum of the migrations that the schema has."""
+
+    @property
+    def plan_key(self) -> str:
+        return f"{self.schema_name}@{self.schema_version}"
 
 
 class Tenant(Protocol):

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from django.conf import settings
 from psycopg import Error as PsycopgError
 
 from tatami.postgresql.login_check import UnsafeLogin, check_app_login
 from tatami.postgresql.scoped import ScopedWrapper
+from tatami.postgresql.statements import PREPARE_AFTER, StatementCursor
 from tatami.tenancy.scope import Scope, current_scope, required_scope
 
 
@@ -19,6 +21,41 @@ class DatabaseWrapper(ScopedWrapper):
 
     def required_scope(self) -> Scope:
         return required_scope()
+
+    def _configure_connection(self, connection: Any) -> bool:
+        """Prepare a new connection for `tatami.postgresql.statements`."""
+        must_commit: bool = super()._configure_connection(connection)  # type: ignore[misc]
+        connection.statement_cursor = StatementCursor(connection)
+        connection.schemas_served = set()
+        if settings.TATAMI_PREPARED_STATEMENTS:
+            connection.prepare_threshold = PREPARE_AFTER
+            connection.prepared_max = settings.TATAMI_PREPARED_STATEMENTS
+            # Custom plans would be made anew for each execution, which costs more than these small statements.
+            connection.execute("SET plan_cache_mode = force_generic_plan")
+        return must_commit
+
+    def _begin(self, scope: Scope | None) -> None:
+        super()._begin(scope)
+        if scope is not None:
+            self.connection.schemas_served.add(scope.schema_name)
+
+    def close_if_unusable_or_obsolete(self) -> None:
+        """Close the connection, too, if its backend has served `TATAMI_CONNECTION_DOJOS` dojos.
+
+        A PostgreSQL backend keeps the catalogue of every schema that it has served in memory.
+        """
+        super().close_if_unusable_or_obsolete()
+        if self.connection is not None and not self.in_atomic_block and self._has_served_enough():
+            self.close()
+
+    def _close(self) -> None:
+        # A pool replaces a connection that is closed when it is returned.
+        if self.pool and self._has_served_enough():
+            self.connection.close()
+        super()._close()  # type: ignore[misc]
+
+    def _has_served_enough(self) -> bool:
+        return len(self.connection.schemas_served) >= settings.TATAMI_CONNECTION_DOJOS
 
     @property
     def schema_name(self) -> str:
