@@ -7,10 +7,13 @@ before any user is loaded. Algorithm, issuer and key come from our own lists, ne
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import jwt
+from cachetools import LRUCache
+from django.conf import settings
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import (
     ExpiredTokenError,
@@ -155,6 +158,31 @@ class AccessToken(TatamiToken):
         return Actor(user_id=UUID(act["sub"]), session_id=UUID(act["sid"])) if act else None
 
 
+VERIFIED_TOKENS: Final = 10_000
+"""How many verified access tokens a process remembers; about 2 kB each."""
+
+_verified: LRUCache[tuple[str, UUID, tuple[str, ...]], AccessToken] = LRUCache(VERIFIED_TOKENS)
+_verified_lock: Final = Lock()
+
+
+def read_access_token(text: str) -> AccessToken:
+    """Return the access token if it is valid in the current scope. Raises `ExpiredTokenError` or `TokenError`.
+
+    A verified token is remembered, because verifying costs more than the rest of authentication. What can change is
+    checked each time: the expiry here, the session and the user in the database by the caller.
+    """
+    key = text, current_tenant_id(), tuple(settings.TATAMI_SECRETS)
+    with _verified_lock:
+        token = _verified.get(key)
+    if token is None:
+        token = AccessToken(text)
+        with _verified_lock:
+            _verified[key] = token
+    elif clock.now().timestamp() >= token.payload["exp"]:
+        raise ExpiredTokenError("the token has expired")
+    return token
+
+
 class ImpersonationToken(AccessToken):
     """An access token with which a superadmin impersonates a dojo's user. It cannot be renewed."""
 
@@ -200,4 +228,5 @@ __all__ = [
     "expires_at",
     "issue",
     "issue_impersonation",
+    "read_access_token",
 ]

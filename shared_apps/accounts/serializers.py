@@ -7,7 +7,6 @@ from rest_framework import serializers
 from shared_apps.accounts.models import AuditEntry, Role, User
 from tatami.api.fields import ArchivedField, SingleLineField
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
-from tatami.tenancy.scope import TenantScope, required_scope
 
 
 class ReferenceSerializer(serializers.Serializer[Any]):
@@ -99,36 +98,21 @@ class MeTenantSerializer(StrictSerializer):
 
 
 class MeSerializer(StrictModelSerializer):
-    """The caller, as `/me` shows them. Only the name can be changed."""
+    """The body of `PATCH /me`. Only the name can be changed."""
 
-    tenant = serializers.SerializerMethodField()
-    students = serializers.SerializerMethodField()
+    tenant = serializers.JSONField(read_only=True)
+    students = serializers.JSONField(read_only=True)
 
     class Meta:
         model = User
         fields = ("id", "email", "name", "role", "tenant", "students")
         read_only_fields = ("email", "role")
 
-    def get_tenant(self, user: User) -> dict[str, Any] | None:
-        scope = required_scope()
-        return dict(MeTenantSerializer(scope).data) if isinstance(scope, TenantScope) else None
 
-    def get_students(self, user: User) -> list[dict[str, Any]]:
-        """Return an empty list, because the platform has no students. Tenants override this."""
-        return []
-
-    def to_representation(self, user: User) -> dict[str, Any]:
-        """Add `impersonated_by` if a superadmin acts as this user."""
-        data = super().to_representation(user)
-        if user.impersonator:
-            data["impersonated_by"] = {"id": user.impersonator.pk, "name": str(user.impersonator)}
-        return data
-
-
-# Documents the responses of `MeSerializer`, its subclasses and `DeviceMeSerializer` as one component.
 class MeAnswerSerializer(serializers.Serializer[Any]):
     """The caller, and the students they are linked with. `tenant` is null on the platform."""
 
+    # `views.me_response` makes the response, because every client sends this request often.
     id = serializers.UUIDField()
     email = serializers.EmailField()
     name = serializers.CharField(allow_blank=True)
@@ -137,27 +121,6 @@ class MeAnswerSerializer(serializers.Serializer[Any]):
     students = ReferenceSerializer(many=True)
     impersonated_by = ReferenceSerializer(required=False)
     """The superadmin who acts as this user. Absent if no one does."""
-
-
-class DeviceMeSerializer(StrictSerializer):
-    """A device as the caller. It has no e-mail address and no students; `location` is where it stands."""
-
-    id = serializers.UUIDField()
-    email = serializers.SerializerMethodField()
-    name = serializers.CharField()
-    role = serializers.CharField()
-    tenant = serializers.SerializerMethodField()
-    students = serializers.SerializerMethodField()
-    location = serializers.CharField()
-
-    def get_email(self, device: Any) -> None:
-        return None
-
-    def get_tenant(self, device: Any) -> dict[str, Any]:
-        return dict(MeTenantSerializer(required_scope()).data)
-
-    def get_students(self, device: Any) -> list[dict[str, Any]]:
-        return []
 
 
 class AuditEntrySerializer(StrictModelSerializer):

@@ -13,7 +13,6 @@ from shared_apps.accounts import openapi, passwords, sessions, users
 from shared_apps.accounts.models import AuditEntry, Role, User, UserQuerySet
 from shared_apps.accounts.serializers import (
     AuditEntrySerializer,
-    DeviceMeSerializer,
     LoginSerializer,
     MeSerializer,
     PasswordSerializer,
@@ -29,6 +28,7 @@ from tatami.api.filters import by_id, by_text, one_of, since, until, yes_or_no
 from tatami.api.pagination import CursorPages
 from tatami.api.request import client_address
 from tatami.api.views import ApiView, Collection, Listing, Resource
+from tatami.tenancy.scope import TenantScope, required_scope
 
 USER_ORDERINGS: Final = {"name": "name", "email": "email_key", "created_at": "created_at"}
 COLLEAGUE_ORDERINGS: Final = {name: USER_ORDERINGS[name] for name in ("name", "created_at")}
@@ -139,15 +139,41 @@ class Me(ApiView):
     serializer_class = MeSerializer
 
     def get(self, request: Any) -> Response:
-        serializer_class = self.serializer_class if isinstance(request.user, User) else DeviceMeSerializer
-        return Response(serializer_class(request.user).data)
+        return Response(me_response(request.user, self.linked_students(request.user)))
 
     def patch(self, request: Any) -> Response:
         serializer = self.serializer_class(request.user, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         if "name" in serializer.validated_data:
             users.rename(user=request.user, name=serializer.validated_data["name"])
-        return Response(self.serializer_class(request.user).data)
+        return self.get(request)
+
+    def linked_students(self, caller: Any) -> list[dict[str, Any]]:
+        """Return no students, because the platform has none. A dojo's view overrides this."""
+        return []
+
+
+def me_response(caller: Any, students: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the response of `/me` for a user or a device. A device has no address, but a location."""
+    scope = required_scope()
+    impersonator = getattr(caller, "impersonator", None)
+    return {
+        "id": caller.pk,
+        "email": getattr(caller, "email", None),
+        "name": caller.name,
+        "role": caller.role,
+        "tenant": {
+            "id": scope.tenant_id,
+            "slug": scope.slug,
+            "name": scope.name,
+            "timezone": scope.timezone,
+        }
+        if isinstance(scope, TenantScope)
+        else None,
+        "students": students,
+        **({} if isinstance(caller, User) else {"location": caller.location}),
+        **({"impersonated_by": {"id": impersonator.pk, "name": str(impersonator)}} if impersonator else {}),
+    }
 
 
 # --- users ------------------------------------------------------------------------------------------------------------

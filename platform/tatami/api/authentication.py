@@ -27,7 +27,14 @@ from tatami.api.permissions import rule_of
 from tatami.api.request import ApiRequest, Caller
 from tatami.errors import TokenExpired, TokenInvalid
 from tatami.tenancy.scope import platform_scope
-from tatami.tokens import MAX_TOKEN_LENGTH, AccessToken, Actor, ExpiredTokenError, TokenError
+from tatami.tokens import (
+    MAX_TOKEN_LENGTH,
+    AccessToken,
+    Actor,
+    ExpiredTokenError,
+    TokenError,
+    read_access_token,
+)
 
 DEVICE_TOKEN_PREFIX: Final = "tatd_"  # noqa: S105
 IMPERSONATION_ROUTE: Final = ("tenant-impersonations", "POST")
@@ -56,7 +63,7 @@ class BearerAuthentication(BaseAuthentication):
     def user(self, text: str, request: ApiRequest) -> tuple[Any, AccessToken]:
         """Return the user of an access token: its owner, or the user that a superadmin impersonates with it."""
         try:
-            token = AccessToken(text)
+            token = read_access_token(text)
         except ExpiredTokenError:
             raise TokenExpired from None
         except TokenError:
@@ -130,7 +137,7 @@ def actor_of(request: HttpRequest) -> Actor | None:
     if scheme.lower() != "bearer" or not _mentions_actor(text):
         return None
     try:
-        return AccessToken(text).actor
+        return read_access_token(text).actor
     except TokenError:
         return None
 

@@ -4,13 +4,24 @@ A `Content-Type` that Django cannot parse raises while the request object is bui
 server would return its own error page. Here it becomes a media type that no parser reads, so the response is 415.
 """
 
+from threading import Lock
 from typing import Any, Final
 
 import django
+from cachetools import LRUCache
+from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.http import HttpRequest
+from django.urls import ResolverMatch, set_urlconf
 from django.utils.http import parse_header_parameters
 
+ROUTES: Final = 1_000
+"""How many paths without parameters a process remembers."""
 UNREADABLE: Final = "unreadable/unreadable"
+
+
+_routes: LRUCache[tuple[str, str], ResolverMatch] = LRUCache(ROUTES)
+_routes_lock: Final = Lock()
 
 
 class TolerantRequest(WSGIRequest):
@@ -26,9 +37,28 @@ class TolerantRequest(WSGIRequest):
 
 
 class Application(WSGIHandler):
-    """The WSGI handler that builds `TolerantRequest`s."""
+    """The WSGI handler that builds `TolerantRequest`s, and remembers the routes of paths without parameters.
+
+    Django compares a path with one pattern after the other, a hundred in a dojo's table, at each request.
+    """
 
     request_class = TolerantRequest
+
+    def resolve_request(self, request: HttpRequest) -> ResolverMatch:
+        """Return the route of the request, and set `request.resolver_match`. Raises `Resolver404`."""
+        urlconf = getattr(request, "urlconf", None) or settings.ROOT_URLCONF
+        key = urlconf, request.path_info
+        with _routes_lock:
+            match = _routes.get(key)
+        if match is None:
+            match = super().resolve_request(request)
+            if not match.args and not match.kwargs:
+                with _routes_lock:
+                    _routes[key] = match
+            return match
+        set_urlconf(getattr(request, "urlconf", None))
+        request.resolver_match = match
+        return match
 
 
 def get_wsgi_application() -> Application:
