@@ -12,8 +12,8 @@ from tenant_apps.attendance.check_in.codes import URL_PATH, CodeKind, make_token
 from tenant_apps.attendance.models import Card
 from tenant_apps.attendance.qr_images import qr_data_uri
 from tenant_apps.classes.models import ClassSession
-from tenant_apps.students.locking import lock_student
 from tenant_apps.students.models import Student
+from tenant_apps.students.queries import lock_student
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ from tenant_apps.attendance.errors import NotRecordedByYou, SessionCancelled
 from tenant_apps.attendance.models import Attendance
 from tenant_apps.classes.models import ClassSession, Enrolment
 from tenant_apps.students.errors import AlreadyVoided
-from tenant_apps.students.locking import lock_student
 from tenant_apps.students.models import Student
+from tenant_apps.students.queries import lock_student
 
 PRESENT: Final = "present"
 LATE: Final = "late"

@@ -10,12 +10,14 @@ import hmac
 import secrets
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from shared_apps.accounts.throttling import Limit, count_attempt
 from tatami.api.authentication import DEVICE_TOKEN_PREFIX
 from tatami.keys import secret_hash, tenant_keys
+from tatami.postgresql.statements import Statement
 from tatami.tenancy.scope import TenantScope, current_scope, current_tenant
 from tenant_apps.attendance.errors import AlreadyPaired, DeviceRevoked, PairingCodeExpired, PairingCodeInvalid
 from tenant_apps.attendance.models import Device
@@ -30,25 +32,43 @@ _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """Without characters that are easily confused: 0 and O, 1, I and L."""
 _CODE_LENGTH: Final = 8
 
-# SKIP LOCKED: if another request is just updating `last_seen_at`, this one leaves the row to it.
-FIND_DEVICE_SQL: Final = """
-WITH stale AS (
-    SELECT id FROM attendance_device
-    WHERE token_hash = %(token)s AND revoked_at IS NULL AND (last_seen_at IS NULL OR last_seen_at < %(before)s)
-    FOR NO KEY UPDATE SKIP LOCKED
-), seen AS (
-    UPDATE attendance_device SET last_seen_at = %(now)s WHERE id IN (SELECT id FROM stale)
+FIND_DEVICE: Final = Statement(
+    "device of a token",
+    "SELECT last_seen_at, id, tenant_id, name, location FROM attendance_device"
+    " WHERE token_hash = $1 AND revoked_at IS NULL",
 )
-SELECT id, tenant_id, name, location FROM attendance_device WHERE token_hash = %(token)s AND revoked_at IS NULL
-"""
+
+# SKIP LOCKED: if another request is just updating `last_seen_at`, this one leaves the row to it.
+UPDATE_LAST_SEEN: Final = Statement(
+    "device was seen",
+    """
+UPDATE attendance_device SET last_seen_at = $2 WHERE id IN (
+    SELECT id FROM attendance_device
+    WHERE id = $1 AND revoked_at IS NULL AND (last_seen_at IS NULL OR last_seen_at < $3)
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+RETURNING id
+""",
+)
 
 
 def find_device(token: str, now: datetime) -> Device | None:
-    """Return the device with this token in the current dojo, `None` if there is none. One statement."""
+    """Return the device with this token in the current dojo, `None` if there is none.
+
+    One statement, and once a minute another, which writes `last_seen_at`.
+    """
     if not isinstance(current_scope(), TenantScope):
         return None
-    params = {"token": secret_hash(token), "now": now, "before": now - LAST_SEEN_PRECISION}
-    return next(iter(Device.objects.raw(FIND_DEVICE_SQL, params)), None)
+    row = FIND_DEVICE.row(secret_hash(token))
+    if row is None:
+        return None
+    last_seen_at, device, tenant, *shown = row
+    before = now - LAST_SEEN_PRECISION
+    if last_seen_at is None or last_seen_at < before:
+        UPDATE_LAST_SEEN.rows(device, now, before)
+    return Device.from_db(
+        connection.alias, ["id", "tenant_id", "name", "location"], [UUID(device), UUID(tenant), *shown]
+    )
 
 
 def add_device(*, name: str, location: str, now: datetime) -> tuple[Device, str]:

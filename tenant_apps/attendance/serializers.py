@@ -20,8 +20,8 @@ from tenant_apps.attendance.corrections import ABSENT, EXPECTED, LATE, PRESENT, 
 from tenant_apps.attendance.models import Attendance, Device, Refusal
 from tenant_apps.classes.models import ClassSession
 from tenant_apps.classes.serializers import SessionSerializer
-from tenant_apps.students.locking import lock_students
 from tenant_apps.students.models import Student
+from tenant_apps.students.queries import lock_students
 
 __all__ = [
     "AttendanceSerializer",
@@ -43,6 +43,7 @@ __all__ = [
     "UnpairedDeviceSerializer",
 ]
 
+MAX_TOKEN_LENGTH: Final = 2_000
 MAX_NONCE_LENGTH: Final = 100
 MAX_ROSTER_ENTRIES: Final = 500
 IMAGE_FORMATS: Final = ["svg", "png"]
@@ -55,7 +56,7 @@ class TokenField(serializers.CharField):
     """The text of a code. Text in another format than ours is valid here: the response is `qr_invalid`."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=2_000, trim_whitespace=True, **kwargs)
+        super().__init__(max_length=MAX_TOKEN_LENGTH, trim_whitespace=True, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):

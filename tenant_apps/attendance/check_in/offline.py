@@ -11,10 +11,11 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from rest_framework import serializers
 
 from tatami.postgresql.sqlstates import RETRYABLE, sqlstate_of
+from tatami.postgresql.statements import Statement
 from tenant_apps.attendance.check_in.responses import AttendanceSerializer
 from tenant_apps.attendance.check_in.service import OLDEST_SCAN, check_in
 from tenant_apps.attendance.check_in.types import Scan, Scanner, ScanResponse
@@ -29,12 +30,16 @@ UPLOAD_DURATION_TOLERANCE: Final = timedelta(seconds=5)
 
 # SKIP LOCKED: this never waits. Another upload of the device, which has just updated `last_seen_at`, may be waiting for
 # one of the nonces of this upload.
-UPDATE_LAST_SEQ_SQL: Final = """
-UPDATE attendance_device SET last_seq = %(last)s, updated_at = %(now)s WHERE id IN (
-    SELECT id FROM attendance_device WHERE id = %(device)s AND (last_seq IS NULL OR last_seq < %(last)s)
+UPDATE_LAST_SEQ: Final = Statement(
+    "device's last seq",
+    """
+UPDATE attendance_device SET last_seq = $2::bigint, updated_at = $3 WHERE id IN (
+    SELECT id FROM attendance_device WHERE id = $1 AND (last_seq IS NULL OR last_seq < $2::bigint)
     FOR NO KEY UPDATE SKIP LOCKED
 )
-"""
+RETURNING id
+""",
+)
 
 _FOREIGN_KEY_VIOLATION: Final = "23503"
 """A row that a scan refers to was deleted in the meantime."""
@@ -114,5 +119,4 @@ def _update_last_seq(items: Sequence[OfflineScan], scanner: Scanner, *, now: dat
     """Store the highest `seq` that a device has sent, so that the desk can see whether scans are missing below it."""
     last = max((item.seq for item in items if item.seq is not None), default=None)
     if scanner.device is not None and last is not None:
-        with connection.cursor() as cursor:
-            cursor.execute(UPDATE_LAST_SEQ_SQL, {"device": scanner.device, "last": last, "now": now})
+        UPDATE_LAST_SEQ.rows(scanner.device, last, now)

@@ -1,18 +1,30 @@
-"""Loading the facts about scans: one SQL statement, whatever their number.
+"""Loading the facts about scans: two or three small SQL statements, whatever the number of scans.
 
-The statement locks the students (`FOR KEY SHARE`) until commit, so that no response and no refusal outlives an erasure.
-The lock does not block attendances or awards of the same students.
+1. The students that the codes belong to, with the settings of the dojo and everything that alerts, ranks and the
+   response need. The rows of the students are locked (`FOR KEY SHARE`, in the order of their ids) until commit, so that
+   no response and no refusal outlives an erasure. The lock does not block attendances or awards of the same students.
+2. The sessions, with their minimum rank and the attendances of these students in them: one statement for the sessions
+   that are named, one for those that may be open at the instants of the other scans.
+3. Enrolments, only if the dojo enforces them or if there is a session to choose.
+
+The role of the login limits all tables to this dojo. The settings are read at each check-in: one row in a statement
+that runs anyway costs less than a cache, and a change takes effect on the next scan in every process.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
+from itertools import combinations
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS as DATABASE
+from django.db.models import Model
 
+from tatami.api.renderers import json_bytes
+from tatami.postgresql.statements import Row, Statement
+from tatami.tenancy.scope import current_tenant_id
 from tenant_apps.attendance.check_in.codes import Code, CodeKind
 from tenant_apps.attendance.check_in.types import (
     CheckInFacts,
@@ -24,74 +36,96 @@ from tenant_apps.attendance.check_in.types import (
     Scanner,
 )
 from tenant_apps.classes.models import ClassSession
-from tenant_apps.dojo.models import LONGEST_WINDOW_MINUTES, DojoSettings
+from tenant_apps.dojo.models import LONGEST_WINDOW_MINUTES, DojoSettings, Policy
 from tenant_apps.students.models import Student
 
-MAX_LINKED_STUDENTS: Final = 50
+# --- the statements -------------------------------------------------------------------------------------------------
 
-# Each column of the result is one kind of fact, as a JSON array. The role of the login limits all tables to this dojo.
-# If an erasure commits while `student` waits for the row lock, PostgreSQL evaluates the locked row again: an erased
-# student drops out of `student`, and so out of `code_owner`.
-LOAD_FACTS_SQL: Final = """
-WITH candidate AS (
-    SELECT encode(check_in_id, 'hex') AS code, id AS student, NULL::uuid AS card, false AS is_revoked
-    FROM students_student WHERE check_in_id = ANY(%(check_in_ids)s)
-    UNION ALL
-    SELECT encode(code, 'hex'), student_id, id, revoked_at IS NOT NULL
-    FROM attendance_card WHERE code = ANY(%(card_codes)s)
-    UNION ALL
-    SELECT 'named', id, NULL, false FROM students_student WHERE id = ANY(%(named)s)
-    UNION ALL
-    (SELECT 'linked', l.student_id, NULL, false FROM students_studentuser l
-     JOIN students_student s ON s.id = l.student_id AND s.archived_at IS NULL
-     WHERE l.user_id = %(linked_user)s ORDER BY l.student_id LIMIT %(max_linked)s)
-), student AS (
-    SELECT s.id, s.first_name, s.last_name, s.birth_date, s.status, s.archived_at, s.medical_notes <> '' AS medical,
-           (SELECT max(a.checked_in_at) FROM attendance_attendance a
-            WHERE a.student_id = s.id AND a.voided_at IS NULL) AS last_attended_at,
-           EXISTS (SELECT FROM students_eligibilitysnapshot e
-                   WHERE e.student_id = s.id AND e.status = 'eligible') AS promotion_due
-    FROM students_student s WHERE s.id IN (SELECT student FROM candidate) AND s.erased_at IS NULL
-    ORDER BY s.id FOR KEY SHARE OF s
-), code_owner AS (
-    SELECT candidate.* FROM candidate JOIN student ON student.id = candidate.student
-), session AS (
-    SELECT id, training_class_id, name, starts_at, ends_at, local_date, status, location, capacity, min_rank_id,
-           opens_minutes_before, closes_minutes_after, late_after_minutes
-    FROM classes_classsession
-    WHERE id = ANY(%(sessions)s) OR starts_at BETWEEN %(first)s AND %(last)s
-), setting AS (
-    SELECT leap_day_birthday, card_policy, enrolment_policy, rank_policy, capacity_policy,
-           opens_minutes_before, closes_minutes_after, late_after_minutes
-    FROM dojo_dojosettings LIMIT 1
-), recorded AS (
-    SELECT id, student_id, class_session_id, checked_in_at, method, late, uploaded_late, created_at, updated_at
-    FROM attendance_attendance
-    WHERE voided_at IS NULL AND student_id IN (SELECT student FROM code_owner)
-      AND class_session_id IN (SELECT id FROM session)
-), hold AS (
-    SELECT student_id, starts_on, until FROM students_studenthold
-    WHERE student_id IN (SELECT student FROM code_owner)
-), enrolment AS (
-    SELECT student_id, training_class_id FROM classes_enrolment
-    WHERE student_id IN (SELECT student FROM code_owner)
-      AND training_class_id IN (SELECT training_class_id FROM session)
-), rank_event AS (
-    SELECT e.student_id, e.kind, e.effective_on, r.id AS rank_id, r.code, r.name, r.position, r.system_id,
-           y.name AS system_name
-    FROM students_rankevent e JOIN ranks_rank r ON r.id = e.rank_id JOIN ranks_ranksystem y ON y.id = r.system_id
-    WHERE e.voided_at IS NULL AND e.student_id IN (SELECT student FROM code_owner)
-), min_rank AS (
-    SELECT id, system_id, position FROM ranks_rank WHERE id IN (SELECT min_rank_id FROM session)
+
+def _fields(model: type[Model], *names: str) -> tuple[str, ...]:
+    """Return `names` in the order in which `Model.from_db` expects their values."""
+    return tuple(field.attname for field in model._meta.concrete_fields if field.attname in names)
+
+
+STUDENT_FIELDS: Final = _fields(
+    Student, "id", "first_name", "last_name", "birth_date", "status", "archived_at", "erased_at"
 )
-SELECT json_build_object(
-    'code_owners', (SELECT json_agg(x) FROM code_owner x), 'sessions', (SELECT json_agg(x) FROM session x),
-    'settings', (SELECT json_agg(x) FROM setting x), 'students', (SELECT json_agg(x) FROM student x),
-    'recorded', (SELECT json_agg(x) FROM recorded x), 'enrolments', (SELECT json_agg(x) FROM enrolment x),
-    'holds', (SELECT json_agg(x) FROM hold x), 'rank_events', (SELECT json_agg(x) FROM rank_event x),
-    'min_ranks', (SELECT json_agg(x) FROM min_rank x)
-)::text
-"""
+SETTINGS_FIELDS: Final = _fields(
+    DojoSettings, "leap_day_birthday", "card_policy", "enrolment_policy", "rank_policy", "capacity_policy",
+    "opens_minutes_before", "closes_minutes_after", "late_after_minutes",
+)  # fmt: skip
+SESSION_FIELDS: Final = _fields(
+    ClassSession, "id", "training_class_id", "min_rank_id", "name", "starts_at", "ends_at", "local_date", "status",
+    "location", "capacity", "opens_minutes_before", "closes_minutes_after", "late_after_minutes",
+)  # fmt: skip
+# The ways to name students, each with one parameter. Columns: code, student, card, is_revoked.
+FINDERS: Final = {
+    "rotating": "SELECT encode(check_in_id, 'hex'), id, NULL::uuid, false"
+    " FROM students_student WHERE check_in_id = ANY(${0}::bytea[])",
+    "card": "SELECT encode(code, 'hex'), student_id, id, revoked_at IS NOT NULL"
+    " FROM attendance_card WHERE code = ANY(${0}::bytea[])",
+    "named": "SELECT 'named', id, NULL::uuid, false FROM students_student WHERE id = ANY(${0}::uuid[])",
+    "linked": "(SELECT 'linked', l.student_id, NULL::uuid, false FROM students_studentuser l"
+    " JOIN students_student t ON t.id = l.student_id AND t.archived_at IS NULL"
+    " WHERE l.user_id = ${0} ORDER BY l.student_id LIMIT 50)",
+}
+
+# If an erasure commits while this waits for the row lock, PostgreSQL evaluates the locked row again: an erased student
+# drops out.
+STUDENTS_SQL: Final = f"""
+SELECT found.code, found.card, found.is_revoked, {", ".join(f"s.{name}" for name in STUDENT_FIELDS)},
+    s.medical_notes <> '',
+    EXISTS (SELECT FROM students_eligibilitysnapshot e WHERE e.student_id = s.id AND e.status = 'eligible'),
+    (SELECT max(a.checked_in_at) FROM attendance_attendance a WHERE a.student_id = s.id AND a.voided_at IS NULL),
+    (SELECT array_agg(ARRAY[h.starts_on, h.until]) FROM students_studenthold h WHERE h.student_id = s.id),
+    (SELECT json_agg(event)::text FROM (
+        SELECT e.kind, e.effective_on, r.id AS rank_id, r.code, r.name, r.position, r.system_id, y.name AS system_name
+        FROM students_rankevent e JOIN ranks_rank r ON r.id = e.rank_id JOIN ranks_ranksystem y ON y.id = r.system_id
+        WHERE e.student_id = s.id AND e.voided_at IS NULL) event),
+    d.id IS NOT NULL, {", ".join(f"d.{name}" for name in SETTINGS_FIELDS)}
+FROM ({{finders}}) AS found(code, student, card, is_revoked)
+    JOIN students_student s ON s.id = found.student LEFT JOIN dojo_dojosettings d ON true
+WHERE s.erased_at IS NULL ORDER BY s.id FOR KEY SHARE OF s
+"""  # noqa: S608
+
+
+def _find_students(kinds: Sequence[str]) -> Statement:
+    finders = " UNION ALL ".join(FINDERS[kind].format(place) for place, kind in enumerate(kinds, 1))
+    return Statement(f"check-in: students by {' and '.join(kinds)}", STUDENTS_SQL.format(finders=finders))
+
+
+FIND_STUDENTS: Final = {
+    kinds: _find_students(kinds)
+    for number in range(1, len(FINDERS) + 1)
+    for kinds in combinations(FINDERS, number)
+}
+"""Ways to name students → the statement that finds, locks and describes them. Nearly all scans need one way."""
+
+SESSIONS_SQL: Final = f"""
+SELECT {", ".join(f"c.{name}" for name in SESSION_FIELDS)}, r.system_id, r.position, {RecordedAttendance.columns("a")}
+FROM classes_classsession c LEFT JOIN ranks_rank r ON r.id = c.min_rank_id
+    LEFT JOIN attendance_attendance a
+        ON a.class_session_id = c.id AND a.student_id = ANY($1::uuid[]) AND a.voided_at IS NULL
+WHERE {{condition}}
+"""  # noqa: S608
+NAMED_SESSIONS: Final = Statement(
+    "check-in: named sessions", SESSIONS_SQL.format(condition="c.id = ANY($2::uuid[])")
+)
+SESSIONS_AROUND: Final = Statement(
+    "check-in: sessions around", SESSIONS_SQL.format(condition="c.starts_at BETWEEN $2 AND $3")
+)
+ENROLMENTS: Final = Statement(
+    "check-in: enrolments",
+    "SELECT student_id, training_class_id FROM classes_enrolment"
+    " WHERE student_id = ANY($1::uuid[]) AND training_class_id = ANY($2::uuid[])",
+)
+
+
+_STUDENT_ID: Final = STUDENT_FIELDS.index("id")
+_SESSION_ID: Final = SESSION_FIELDS.index("id")
+
+
+# --- the facts ------------------------------------------------------------------------------------------------------
 
 
 def facts_for_scans(
@@ -99,7 +133,7 @@ def facts_for_scans(
 ) -> CheckInFacts:
     """Return the facts that the rules need to decide on `scans`; `codes` maps each token to its code.
 
-    One statement, none if no code is valid. Locks the students against erasure until commit.
+    At most four statements, none if no code is valid. Locks the students against erasure until commit.
     """
     valid = [(scan, code) for scan in scans if (code := codes[scan.token]) is not None]
     if not valid:
@@ -122,43 +156,28 @@ def facts_for_scans(
 
 
 def load_facts(keys: LookupKeys) -> CheckInFacts:
-    """Return the facts about `keys`. One statement. Locks the students against erasure until commit."""
-    widest_window = timedelta(minutes=LONGEST_WINDOW_MINUTES)
-    params: dict[str, Any] = {
-        "check_in_ids": list(keys.check_in_ids),
-        "card_codes": list(keys.card_codes),
-        "named": list(keys.students),
-        "linked_user": keys.linked_user,
-        "max_linked": MAX_LINKED_STUDENTS,
-        "sessions": list(keys.sessions),
-        "first": min(keys.instants) - widest_window if keys.instants else None,
-        "last": max(keys.instants) + widest_window if keys.instants else None,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(LOAD_FACTS_SQL, params)
-        (text,) = cursor.fetchone()
-    rows = {kind: found or [] for kind, found in orjson.loads(text).items()}
-    facts = CheckInFacts(
-        settings=DojoSettings(**rows["settings"][0]) if rows["settings"] else DojoSettings(),
-        sessions={session.pk: session for session in map(_session, rows["sessions"])},
-        students={found.student.pk: found for found in map(_student_facts, rows["students"])},
-        enrolled={(UUID(row["student_id"]), UUID(row["training_class_id"])) for row in rows["enrolments"]},
-        min_ranks={UUID(row["id"]): (UUID(row["system_id"]), row["position"]) for row in rows["min_ranks"]},
-    )
-    for row in rows["code_owners"]:
-        student = UUID(row["student"])
-        if row["code"] == "linked":
-            facts.linked_students.append(student)
-        elif row["code"] != "named":
-            card = UUID(row["card"]) if row["card"] else None
-            facts.code_owners[row["code"]] = CodeOwner(student, card, row["is_revoked"])
-    for row in rows["recorded"]:
-        attendance = RecordedAttendance.from_json(row)
-        facts.recorded[attendance.key] = attendance
-    for row in rows["holds"]:
-        until = date.fromisoformat(row["until"]) if row["until"] else date.max
-        facts.students[UUID(row["student_id"])].holds.append((date.fromisoformat(row["starts_on"]), until))
-    _add_rank_events(facts, rows["rank_events"])
+    """Return the facts about `keys`. At most four statements. Locks the students against erasure until commit.
+
+    If there are no students, nothing else is looked up.
+    """
+    facts = CheckInFacts()
+    _add_students(facts, keys)
+    if not facts.students:
+        return facts
+    students = uuid_array(facts.students)
+    if keys.sessions:
+        _add_sessions(facts, NAMED_SESSIONS.rows(students, uuid_array(keys.sessions)))
+    if keys.instants:
+        widest_window = timedelta(minutes=LONGEST_WINDOW_MINUTES)
+        first, last = min(keys.instants) - widest_window, max(keys.instants) + widest_window
+        _add_sessions(facts, SESSIONS_AROUND.rows(students, first, last))
+    classes = {one.training_class_id for one in facts.sessions.values() if one.training_class_id}
+    is_choice = bool(keys.instants) and len(facts.sessions) > 1
+    if classes and (is_choice or facts.settings.enrolment_policy == Policy.ENFORCE):
+        facts.enrolled = {
+            (UUID(student), UUID(training_class))
+            for student, training_class in ENROLMENTS.rows(students, uuid_array(classes))
+        }
     return facts
 
 
@@ -166,33 +185,94 @@ def _named_session(scan: Scan, code: Code) -> UUID | None:
     return UUID(bytes=code.id) if code.is_of_session else scan.class_session
 
 
-def _session(row: dict[str, Any]) -> ClassSession:
-    row["starts_at"], row["ends_at"] = map(datetime.fromisoformat, (row["starts_at"], row["ends_at"]))
-    row["local_date"] = date.fromisoformat(row["local_date"])
-    for name in ("id", "training_class_id", "min_rank_id"):
-        row[name] = UUID(row[name]) if row[name] else None
-    return ClassSession(**row)
+def _add_students(facts: CheckInFacts, keys: LookupKeys) -> None:
+    """Add the students, the owners of the codes, and the settings."""
+    asked = {
+        "rotating": bytea_array(keys.check_in_ids) if keys.check_in_ids else None,
+        "card": bytea_array(keys.card_codes) if keys.card_codes else None,
+        "named": uuid_array(keys.students) if keys.students else None,
+        "linked": keys.linked_user,
+    }
+    kinds = tuple(kind for kind, value in asked.items() if value is not None)
+    if not kinds:
+        return
+    rows = FIND_STUDENTS[kinds].rows(*(asked[kind] for kind in kinds))
+    for code, card, is_revoked, *row in rows:
+        student = UUID(row[_STUDENT_ID])
+        if student not in facts.students:
+            facts.students[student] = _student_facts(student, row)
+        if code == "linked":
+            facts.linked_students.append(student)
+        elif code != "named":
+            facts.code_owners[code] = CodeOwner(student, UUID(card) if card else None, is_revoked)
+    if rows:
+        has_settings, *values = rows[0][-1 - len(SETTINGS_FIELDS) :]
+        if has_settings:
+            facts.settings = DojoSettings.from_db(DATABASE, SETTINGS_FIELDS, values)
 
 
-def _student_facts(row: dict[str, Any]) -> ScannedStudent:
+def _student_facts(student: UUID, row: Sequence[Any]) -> ScannedStudent:
+    own = len(STUDENT_FIELDS)
+    has_medical_notes, is_promotion_due, last_attended_at, holds, rank_events = row[own : own + 5]
+    values = [student if name == "id" else value for name, value in zip(STUDENT_FIELDS, row, strict=False)]
     return ScannedStudent(
-        student=Student(
-            id=UUID(row["id"]),
-            first_name=row["first_name"],
-            last_name=row["last_name"],
-            birth_date=date.fromisoformat(row["birth_date"]) if row["birth_date"] else None,
-            status=row["status"],
-            archived_at=datetime.fromisoformat(row["archived_at"]) if row["archived_at"] else None,
-        ),
-        has_medical_notes=row["medical"],
-        is_promotion_due=row["promotion_due"],
-        last_attended_at=datetime.fromisoformat(row["last_attended_at"]) if row["last_attended_at"] else None,
+        student=Student.from_db(DATABASE, STUDENT_FIELDS, values),
+        has_medical_notes=has_medical_notes,
+        is_promotion_due=is_promotion_due,
+        last_attended_at=last_attended_at,
+        holds=[(first, last or date.max) for first, last in holds or ()],
+        rank_events=_by_system(orjson.loads(rank_events)) if rank_events else {},
     )
 
 
-def _add_rank_events(facts: CheckInFacts, rows: Iterable[Mapping[str, Any]]) -> None:
-    by_student: dict[UUID, dict[UUID, list[Mapping[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+def _by_system(events: Iterable[Mapping[str, Any]]) -> Mapping[UUID, Sequence[Mapping[str, Any]]]:
+    by_system: dict[UUID, list[Mapping[str, Any]]] = defaultdict(list)
+    for event in events:
+        by_system[UUID(event["system_id"])].append(event)
+    return by_system
+
+
+def _add_sessions(facts: CheckInFacts, rows: Iterable[Row]) -> None:
+    """Add sessions, their minimum ranks and their attendances. A row per attendance, at least one per session."""
+    own = len(SESSION_FIELDS)
     for row in rows:
-        by_student[UUID(row["student_id"])][UUID(row["system_id"])].append(row)
-    for student, by_system in by_student.items():
-        facts.students[student].rank_events = by_system
+        session_id = UUID(row[_SESSION_ID])
+        if session_id not in facts.sessions:
+            session = facts.sessions[session_id] = ClassSession.from_db(DATABASE, SESSION_FIELDS, row[:own])
+            session.id, session.tenant_id = session_id, current_tenant_id()
+            session.training_class_id = _id_or_none(session.training_class_id)
+            session.min_rank_id = _id_or_none(session.min_rank_id)
+            system, position = row[own : own + 2]
+            if session.min_rank_id and system:
+                facts.min_ranks[session.min_rank_id] = UUID(system), position
+        if row[own + 2]:
+            attendance = RecordedAttendance.from_row(row[own + 2 :])
+            facts.recorded[attendance.key] = attendance
+
+
+def _id_or_none(text: Any) -> UUID | None:
+    return UUID(text) if text else None
+
+
+# Many values are one parameter, in the text form that PostgreSQL reads. psycopg would convert a list element by
+# element, which takes longer than a small statement itself.
+
+
+def uuid_array(ids: Iterable[UUID]) -> str:
+    """Return a parameter for `$n::uuid[]`."""
+    return "{" + ",".join(map(str, ids)) + "}"
+
+
+def bytea_array(values: Iterable[bytes]) -> str:
+    """Return a parameter for `$n::bytea[]`."""
+    return "{" + ",".join(f'"\\\\x{value.hex()}"' for value in values) + "}"
+
+
+def bytea_text(value: bytes) -> str:
+    """Return the text of a `bytea` in `json_text`."""
+    return f"\\x{value.hex()}"
+
+
+def json_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a parameter for `json_to_recordset($n::json)`."""
+    return json_bytes(rows).decode()

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
-from uuid import UUID
 
 from rest_framework import serializers
 
@@ -125,9 +124,9 @@ def build_response(
 
 def _rank_data(event: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "id": UUID(event["rank_id"]),
+        "id": event["rank_id"],
         "name": event["name"],
         "code": event["code"],
-        "rank_system": {"id": UUID(event["system_id"]), "name": event["system_name"]},
+        "rank_system": {"id": event["system_id"], "name": event["system_name"]},
         "since": event["effective_on"],
     }

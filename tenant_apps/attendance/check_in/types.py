@@ -1,9 +1,10 @@
 """The data that the steps of a check-in hand on. No rules and no SQL in here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
-from typing import Any, TypeAlias
+from functools import cache
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from django.db import models
@@ -12,10 +13,12 @@ from shared_apps.accounts.models import STAFF_ROLES, Role
 from tatami.api.renderers import json_bytes
 from tatami.errors import DomainError
 from tatami.keys import secret_hash
+from tatami.tenancy.scope import PLATFORM_ID
 from tenant_apps.classes.models import ClassSession
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.students.models import Student
 
+USER_ROLES: Final = frozenset(Role.values)
 AttendanceKey: TypeAlias = tuple[UUID, UUID]
 """The id of a student and the id of a class session."""
 
@@ -53,12 +56,12 @@ class Scanner:
     @property
     def user(self) -> UUID | None:
         """The id of the user, `None` for a device."""
-        return self.id if self.role in Role.values else None
+        return self.id if self.role in USER_ROLES else None
 
     @property
     def device(self) -> UUID | None:
         """The id of the device, `None` for a user."""
-        return None if self.role in Role.values else self.id
+        return None if self.role in USER_ROLES else self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +121,17 @@ class ScannedStudent:
         return any(first <= on <= last for first, last in self.holds)
 
 
+@cache
+def default_settings() -> DojoSettings:
+    """Return the settings of a dojo that has saved none. Do not change them: all dojos share them."""
+    return DojoSettings(id=PLATFORM_ID, tenant_id=PLATFORM_ID)
+
+
 @dataclass(slots=True)
 class CheckInFacts:
     """What the database knows about some `LookupKeys`. What is missing here does not exist in this dojo."""
 
-    settings: DojoSettings = field(default_factory=DojoSettings)
+    settings: DojoSettings = field(default_factory=default_settings)
     code_owners: dict[str, CodeOwner] = field(default_factory=dict)
     """Id in a code, as hexadecimal digits → its owner."""
     linked_students: list[UUID] = field(default_factory=list)
@@ -155,7 +164,7 @@ class NewAttendance:
     capacity: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RecordedAttendance:
     """An attendance that exists in the database and is not voided."""
 
@@ -175,13 +184,14 @@ class RecordedAttendance:
         return self.student_id, self.class_session_id
 
     @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> "RecordedAttendance":
-        """Return the attendance in a row that PostgreSQL encoded as JSON."""
-        ids = {name: UUID(row[name]) for name in ("id", "student_id", "class_session_id")}
-        instants = {
-            name: datetime.fromisoformat(row[name]) for name in ("checked_in_at", "created_at", "updated_at")
-        }
-        return cls(**{**row, **ids, **instants})
+    def columns(cls, table: str) -> str:
+        """Return the SQL of the columns that `from_row` expects."""
+        return ", ".join(f"{table}.{field.name}" for field in fields(cls) if field.name != "is_new")
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> "RecordedAttendance":
+        """Return the attendance in a row of `columns`."""
+        return cls(UUID(row[0]), UUID(row[1]), UUID(row[2]), *row[3:])
 
 
 @dataclass(slots=True)

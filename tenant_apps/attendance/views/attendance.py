@@ -1,5 +1,7 @@
 """Attendances: listed, recorded by hand, voided; and the scans that were refused."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from django.db.models import QuerySet
@@ -10,6 +12,7 @@ from tatami.api.filters import by_id, by_text, one_of, since, until
 from tatami.api.pagination import CursorPages
 from tatami.api.permissions import Visibility
 from tatami.api.views import ApiView, Detail, Listing
+from tatami.postgresql.statements import Row
 from tenant_apps.attendance import openapi
 from tenant_apps.attendance.corrections import record_by_hand, void_attendance
 from tenant_apps.attendance.models import Attendance, Refusal
@@ -19,9 +22,28 @@ from tenant_apps.attendance.serializers import (
     RefusalSerializer,
 )
 from tenant_apps.attendance.views.scans import http_response
+from tenant_apps.students.models import full_name
 from tenant_apps.students.serializers import ReasonSerializer
 from tenant_apps.students.views.records import read_reason, visible_student
 
+ATTENDANCE_COLUMNS: Final = (
+    "id",
+    "tenant_id",
+    "student_id",
+    "student__first_name",
+    "student__last_name",
+    "student__erased_at",
+    "class_session_id",
+    "class_session__name",
+    "checked_in_at",
+    "method",
+    "late",
+    "uploaded_late",
+    "voided_at",
+    "void_reason",
+    "created_at",
+    "updated_at",
+)
 ATTENDANCES: Final = Attendance.objects.select_related("student", "class_session")
 
 
@@ -41,6 +63,10 @@ class AttendanceCollection(Listing):
         "from": since("class_session__starts_at"),
         "to": until("class_session__starts_at"),
     }
+    columns = ATTENDANCE_COLUMNS
+
+    def page_data(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        return [_attendance(*row) for row in rows]
 
     def post(self, request: Any) -> HttpResponse:
         serializer = ManualAttendanceSerializer(data=request.data, context={"request": request})
@@ -55,6 +81,42 @@ class AttendanceCollection(Listing):
             now=request.now,
         )
         return http_response(response)
+
+
+def _attendance(
+    key: str,
+    tenant: str,
+    student: str,
+    first_name: str,
+    last_name: str,
+    erased_at: datetime | None,
+    session: str,
+    session_name: str,
+    checked_in_at: datetime,
+    method: str,
+    late: bool,
+    uploaded_late: bool,
+    voided_at: datetime | None,
+    void_reason: str,
+    created_at: datetime,
+    updated_at: datetime,
+) -> dict[str, Any]:
+    """Return a row of `ATTENDANCE_COLUMNS` as `AttendanceSerializer` shows it."""
+    name = full_name(first_name, last_name, is_erased=erased_at is not None)
+    return {
+        "id": key,
+        "tenant_id": tenant,
+        "student": {"id": student, "name": name},
+        "class_session": {"id": session, "name": session_name},
+        "checked_in_at": checked_in_at,
+        "method": method,
+        "late": late,
+        "uploaded_late": uploaded_late,
+        "voided": voided_at is not None,
+        "void_reason": void_reason,
+        "created_at": created_at,
+        "updated_at": updated_at,
+    }
 
 
 class AttendanceEntry(Detail):
