@@ -13,7 +13,7 @@ urlpatterns = [
     path("console/", console.urls),
     path("", include("shared_apps.accounts.urls")),
     path("", include("shared_apps.tenants.urls")),
-    path("", include("tatami.api.urls")),
+    path("", include("tatami.api.openapi.views")),
 ]
 handler400 = handler403 = handler404 = handler500 = "tatami.api.exception_mapping.error_handler"
 namespaces_with_own_access_control = ("admin",)

@@ -15,7 +15,7 @@ urlpatterns = [
     path("", include("tenant_apps.attendance.urls")),
     path("", include("tenant_apps.promotions.urls")),
     path("", include("tenant_apps.notifications.urls")),
-    path("", include("tatami.api.urls")),
+    path("", include("tatami.api.openapi.views")),
 ]
 handler400 = handler403 = handler404 = handler500 = "tatami.api.exception_mapping.error_handler"
 operations = TENANT_OPERATIONS

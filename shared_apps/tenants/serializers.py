@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from shared_apps.accounts.serializers import Password
 from shared_apps.tenants.domain_dns import normalised_domain, proof_record
-from shared_apps.tenants.exports.links import archive_path
+from shared_apps.tenants.exports.files import archive_path
 from shared_apps.tenants.models import RESERVED_SLUGS, SLUG, Domain, Tenant, TenantExport
 from tatami.api.fields import SingleLineField, validate_timezone
 from tatami.api.responses import location

@@ -16,7 +16,7 @@ from shared_apps.accounts.users import hash_password
 from shared_apps.tenants import domains, lifecycle, openapi, provisioning, tasks, usage
 from shared_apps.tenants.domain_dns import ascii_domain
 from shared_apps.tenants.exports.build import request_export
-from shared_apps.tenants.exports.links import check_link
+from shared_apps.tenants.exports.files import check_link
 from shared_apps.tenants.exports.restore import restore_export
 from shared_apps.tenants.impersonation import impersonate
 from shared_apps.tenants.models import Domain, Tenant, TenantExport

@@ -120,11 +120,12 @@ class ClassSessionQuerySet(models.QuerySet["ClassSession"]):
         return self.exclude(attendances__isnull=False)
 
     def visible_to(self, role: str | None, *, now: datetime) -> Self:
-        """Return those that a role may see: a device sees today's, every other role sees all."""
-        if role != DEVICE_ROLE:
-            return self
-        today = tenant_date(now)
-        return self.between(today, today)
+        """Return those that a role may see at `now`."""
+        return self.visible_on(tenant_date(now), to_device=role == DEVICE_ROLE)
+
+    def visible_on(self, today: date, *, to_device: bool) -> Self:
+        """Return those that a caller may see on a local date: a device sees that day's, every other role sees all."""
+        return self.between(today, today) if to_device else self
 
 
 class ClassSession(TenantModel, CheckInWindow):

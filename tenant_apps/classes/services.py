@@ -10,9 +10,14 @@ from shared_apps.accounts.models import User
 from tatami.clock import tenant_date
 from tatami.errors import Invalid
 from tenant_apps.classes.models import ClassInstructor, ClassSession, Enrolment, TrainingClass
-from tenant_apps.classes.session_generation import generate_sessions, horizon, regenerate_sessions
-from tenant_apps.students.locking import lock_student
+from tenant_apps.classes.session_generation import (
+    generate_sessions,
+    horizon,
+    regenerate_sessions,
+    sessions_are_missing,
+)
 from tenant_apps.students.models import Student
+from tenant_apps.students.queries import lock_student
 
 MAX_DAYS_AHEAD: Final = timedelta(days=400)
 """How far ahead sessions are generated on request."""
@@ -69,7 +74,9 @@ def archive_class(*, training_class: TrainingClass, now: datetime) -> None:
 def ensure_sessions_until(last: date, *, now: datetime) -> None:
     """Generate sessions up to the local date `last`. Raises `Invalid` if it is more than `MAX_DAYS_AHEAD` ahead."""
     _check_not_too_far(last, "to", now=now)
-    generate_sessions(until=max(last, tenant_date(now)), now=now)
+    until = max(last, tenant_date(now))
+    if sessions_are_missing(until=until):
+        generate_sessions(until=until, now=now)
 
 
 @transaction.atomic

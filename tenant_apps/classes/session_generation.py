@@ -17,6 +17,8 @@ from django.db.models import Q, Value
 from django.db.models.functions import Greatest, TruncDate
 
 from tatami.clock import tenant_date
+from tatami.postgresql.compiled import CompiledQuery
+from tatami.tenancy.models import ArchivableQuerySet
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.classes.models import ClassInstructor, ClassSession, TrainingClass
 from tenant_apps.classes.recurrence import Occurrence, occurrences, read_recurrence
@@ -47,6 +49,16 @@ def horizon(now: datetime) -> date:
     return tenant_date(now) + HORIZON
 
 
+def _due_classes(until: date, zone: str) -> ArchivableQuerySet[TrainingClass]:
+    """Return the classes whose sessions do not yet reach the local date `until`, or are those of another time zone."""
+    is_due = Q(materialised_until__isnull=True) | Q(materialised_until__lt=until) | ~Q(materialised_zone=zone)
+    due: ArchivableQuerySet[TrainingClass] = TrainingClass.objects.not_archived().filter(is_due)
+    return due
+
+
+DUE_CLASSES: Final = CompiledQuery("classes.due", _due_classes, columns=("id",), until=date, zone=str)
+
+
 @transaction.atomic
 def generate_sessions(*, until: date, now: datetime, only: Sequence[TrainingClass] | None = None) -> int:
     """Generate the sessions that are missing up to the local date `until`; return the number of classes that were due.
@@ -58,8 +70,7 @@ def generate_sessions(*, until: date, now: datetime, only: Sequence[TrainingClas
     missing, else a fixed number.
     """
     zone = current_tenant().timezone
-    is_due = Q(materialised_until__isnull=True) | Q(materialised_until__lt=until) | ~Q(materialised_zone=zone)
-    due = TrainingClass.objects.not_archived().filter(is_due)
+    due = _due_classes(until, zone)
     if only is not None:
         due = due.filter(pk__in=[one.pk for one in only])
     classes = list(due.select_for_update(no_key=True).order_by("pk"))
@@ -78,6 +89,11 @@ def generate_sessions(*, until: date, now: datetime, only: Sequence[TrainingClas
         materialised_until=Greatest("materialised_until", Value(until)), materialised_zone=zone
     )
     return len(classes)
+
+
+def sessions_are_missing(*, until: date) -> bool:
+    """Return whether `generate_sessions` would find a class with missing sessions. Locks nothing. One statement."""
+    return bool(DUE_CLASSES.rows(until=until, zone=current_tenant().timezone))
 
 
 def generate_to_horizon(*, now: datetime) -> int:

@@ -10,9 +10,8 @@ from django.db import transaction
 
 from shared_apps.accounts.models import User
 from tatami.clock import tenant_date
-from tatami.errors import NotFound
+from tatami.errors import DomainError, NotFound
 from tatami.tenancy.scope import current_tenant
-from tenant_apps.classes.errors import SessionExists
 from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
 from tenant_apps.classes.session_generation import inherited_values, instructor_ids_of
 from tenant_apps.dojo.dates import long_date
@@ -142,3 +141,7 @@ def _check_no_session_at(class_id: UUID, starts_at: datetime) -> None:
     list(TrainingClass.objects.filter(pk=class_id).select_for_update(no_key=True).values_list("pk"))
     if ClassSession.objects.filter(training_class=class_id, starts_at=starts_at).exists():
         raise SessionExists
+
+
+class SessionExists(DomainError):
+    """The class has a session at this time already."""

@@ -1,12 +1,13 @@
 """The API of classes, enrolments, sessions and calendar feeds."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -14,14 +15,14 @@ from rest_framework.serializers import BaseSerializer
 from tatami.api.filters import Filter, by_id, by_text, one_of, read_uuid, since, until
 from tatami.api.permissions import role_of
 from tatami.api.renderers import JsonRenderer, PassthroughRenderer
-from tatami.api.request import READS
 from tatami.api.responses import created
 from tatami.api.views import ApiView, Collection, Detail, Resource, get_or_404
 from tatami.clock import tenant_date
 from tatami.errors import Invalid, NotFound
+from tatami.postgresql.statements import Row
 from tatami.tenancy.hosts import origin
-from tenant_apps.classes import calendar_feed, openapi, services, sessions
-from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
+from tenant_apps.classes import calendar_feed, openapi, queries, services, sessions
+from tenant_apps.classes.models import DEVICE_ROLE, ClassSession, Enrolment, TrainingClass
 from tenant_apps.classes.serializers import (
     CancellationSerializer,
     EnrolmentSerializer,
@@ -133,12 +134,16 @@ class SessionView:
     """Lists or shows sessions with their instructors: one statement more. A device sees the sessions of today only."""
 
     request: Any
+    values: Any
+
+    def read_values(self) -> dict[str, Any]:
+        return {"today": tenant_date(self.request.now), "to_device": role_of(self.request) == DEVICE_ROLE}
 
     def get_queryset(self) -> QuerySet[ClassSession]:
         queryset: Any = super().get_queryset()  # type: ignore[misc]
         if getattr(self, "swagger_fake_view", False):
             return queryset  # type: ignore[no-any-return]
-        return queryset.visible_to(role_of(self.request), now=self.request.now)  # type: ignore[no-any-return]
+        return queryset.visible_on(self.values["today"], to_device=self.values["to_device"])  # type: ignore[no-any-return]
 
     def annotate_page(self, rows: Sequence[ClassSession]) -> None:
         sessions.attach_instructors(rows)
@@ -167,15 +172,21 @@ class SessionCollection(SessionView, Collection):
     ordering_fields = {"starts_at": "starts_at"}
     ordering = ("starts_at",)
 
-    def get_queryset(self) -> QuerySet[ClassSession]:
-        queryset: QuerySet[ClassSession] = super().get_queryset()
-        query = self.request.query_params
-        if self.request.method not in READS or {"from", "to"} & query.keys():
-            return queryset
-        today = tenant_date(self.request.now)
-        return queryset.between(today, today + timedelta(days=DEFAULT_DAYS - 1))  # type: ignore[attr-defined,no-any-return]
+    columns = queries.SESSION_COLUMNS
 
-    def get(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+    def read_values(self) -> dict[str, Any]:
+        values = super().read_values()
+        return {**values, "last_day": values["today"] + timedelta(days=DEFAULT_DAYS - 1)}
+
+    def apply_filters(self, queryset: QuerySet[Any], filters: Mapping[str, Any]) -> QuerySet[Any]:
+        if not {"from", "to"} & filters.keys():
+            queryset = queryset.between(self.values["today"], self.values["last_day"])  # type: ignore[attr-defined]
+        return super().apply_filters(queryset, filters)
+
+    def page_data(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        return queries.session_data(rows)
+
+    def get(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         to = request.query_params.get("to")
         last = _last_day(to) if to is not None else tenant_date(request.now) + timedelta(days=DEFAULT_DAYS)
         services.ensure_sessions_until(last, now=request.now)

@@ -10,11 +10,11 @@ from django.db import connection, transaction
 from shared_apps.accounts.models import User
 from tatami import clock
 from tatami.clock import tenant_date
+from tatami.errors import DomainError
 from tatami.ids import uuid7
 from tatami.tenancy.scope import current_tenant_id
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.notifications.addresses import address_hash
-from tenant_apps.notifications.errors import NotificationEnded
 from tenant_apps.notifications.models import Delivery, Notification, NotificationKind
 from tenant_apps.notifications.recipients import NewDelivery, deliveries_for
 from tenant_apps.notifications.sending import send_outbox
@@ -142,3 +142,9 @@ def _row(delivery: NewDelivery) -> dict[str, Any]:
         "state": State.QUEUED.value if delivery.address else State.SKIPPED.value,
         "reason": "" if delivery.address else NO_ADDRESS,
     }
+
+
+class NotificationEnded(DomainError):
+    """All mails of this notification are sent, or it is already cancelled."""
+
+    code = "notification_ended"

@@ -34,7 +34,7 @@ from tenant_apps.promotions.errors import (
 from tenant_apps.promotions.models import Candidate, Exam
 from tenant_apps.promotions.responses import check_result_data
 from tenant_apps.ranks.models import Rank
-from tenant_apps.students import locking
+from tenant_apps.students import queries
 from tenant_apps.students.events import Notice, publish_notices
 from tenant_apps.students.models import RankEvent, Student
 
@@ -120,7 +120,7 @@ def record_results(*, exam: Exam, results: Sequence[ExamResult], now: datetime) 
     exam = _lock_open(exam)
     by_candidate = {result.candidate: result for result in results}
     named = Candidate.objects.filter(exam=exam, pk__in=by_candidate)
-    students = locking.lock_students(named.values_list("student", flat=True))
+    students = queries.lock_students(named.values_list("student", flat=True))
     candidates = list(named.filter(student__in=students))
     for candidate in candidates:
         result = by_candidate[candidate.pk]

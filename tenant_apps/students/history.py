@@ -15,7 +15,6 @@ from django.db import IntegrityError, transaction
 from shared_apps.accounts.models import User
 from tenant_apps.ranks.models import Rank
 from tenant_apps.students.errors import AlreadyRecorded, AlreadyVoided, HoldOverlaps, OwnRankChange
-from tenant_apps.students.locking import lock_student
 from tenant_apps.students.models import (
     EligibilitySnapshot,
     RankEvent,
@@ -25,6 +24,7 @@ from tenant_apps.students.models import (
     StudentNote,
     StudentUser,
 )
+from tenant_apps.students.queries import lock_student
 
 _BATCH: Final = 5_000
 

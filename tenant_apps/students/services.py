@@ -14,8 +14,8 @@ from tatami.errors import NotFound
 from tatami.usage import Figures
 from tenant_apps.students.errors import ExternalIdTaken
 from tenant_apps.students.guardians import set_guardians
-from tenant_apps.students.locking import lock_students
 from tenant_apps.students.models import RankEvent, Student, StudentGuardian, StudentQuerySet, StudentUser
+from tenant_apps.students.queries import lock_students
 
 
 def new_check_in_id() -> bytes:

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
-
 from tests.support.clients import Caller, Dojo
+from tests.support.statements import sent_statements
 
 MONDAYS = {"weekdays": ["mo"], "start_time": "18:30", "duration_minutes": 90, "from": "2026-06-01"}
 
@@ -55,8 +53,8 @@ def record_attendance(
 def number_of_statements(caller: Caller, method: str, path: str, body: Any = None, status: int = 200) -> int:
     """Return how many statements a request needs, without those of the transaction and of the host's look-up."""
     caller.get("/me")
-    with CaptureQueriesContext(connection) as captured:
+    with sent_statements() as sent:
         answer = caller.request(method, path, body)
     assert answer.status_code == status, answer.content
-    statements = [one["sql"] for one in captured.captured_queries]
-    return sum("SAVEPOINT" not in one and "tenants_" not in one for one in statements)
+    others = ("SAVEPOINT", "SET LOCAL", "tenants_")
+    return sum(not any(other in one for other in others) for one in sent)

@@ -11,7 +11,7 @@ from django.core.files.storage import default_storage
 from shared_apps.accounts.models import PasswordLink, User
 from shared_apps.accounts.sessions import open_session
 from shared_apps.tenants.domain_dns import proof_record
-from shared_apps.tenants.exports.links import link_token
+from shared_apps.tenants.exports.files import link_token
 from shared_apps.tenants.models import Domain, Tenant, TenantExport
 from tatami import clock
 from tatami.api.openapi import examples

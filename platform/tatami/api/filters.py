@@ -12,7 +12,9 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, TextField, Value
+from django.db.models.functions import StrIndex
+from django.db.models.lookups import GreaterThan
 
 from tatami.errors import Invalid
 from tatami.tenancy.scope import TenantScope, current_scope
@@ -34,13 +36,12 @@ class Filter:
     """Raises `ValueError` with a message for the client."""
     schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
 
-    def apply(self, queryset: QuerySet[M], name: str, text: str) -> QuerySet[M]:
-        """Return the matching rows. Raises `Invalid` with the name of the parameter."""
+    def value(self, name: str, text: str) -> Any:
+        """Return the value of a query parameter. Raises `Invalid` with its name."""
         try:
-            value = self.read(text)
+            return self.read(text)
         except (ValueError, OverflowError) as error:
             raise Invalid.field(name, str(error) or "This value is not accepted.") from error
-        return queryset.filter(**{self.lookup: value})
 
 
 # --- filters of a view ---------------------------------------------------------------------------------------------
@@ -153,22 +154,16 @@ def _instant(text: str, *, days: int) -> datetime:
 # --- the parameters that lists share -------------------------------------------------------------------------------
 
 
-def filter_archived(queryset: QuerySet[M], text: str | None) -> QuerySet[M]:
-    """Return the rows that are not archived, or with `true` the archived rows. Raises `Invalid` for other text.
-
-    Models that cannot be archived are not filtered.
-    """
-    if not getattr(queryset.model, "ARCHIVABLE", False):
-        return queryset
+def read_archived(text: str | None) -> bool:
+    """Return whether archived rows are listed; without the parameter, they are not. Raises `Invalid`."""
     try:
-        wanted = read_bool("false" if text is None else text)
+        return read_bool("false" if text is None else text)
     except ValueError as error:
         raise Invalid.field("archived", str(error)) from error
-    return queryset.filter(archived_at__isnull=not wanted)
 
 
-def search(queryset: QuerySet[M], column: str, text: str) -> QuerySet[M]:
-    """Return the rows whose `column` (normalised text) contains every word of `text`.
+def read_words(text: str) -> list[str]:
+    """Return the words of a search, normalised.
 
     Raises `Invalid` for more than `MAX_SEARCH_WORDS` words or `MAX_SEARCH_LENGTH` characters.
     """
@@ -177,18 +172,25 @@ def search(queryset: QuerySet[M], column: str, text: str) -> QuerySet[M]:
         raise Invalid.field(
             "search", f"At most {MAX_SEARCH_WORDS} words and {MAX_SEARCH_LENGTH} characters are accepted."
         )
+    return words
+
+
+def search(queryset: QuerySet[M], column: str, words: Iterable[Any]) -> QuerySet[M]:
+    """Return the rows whose `column` (normalised text) contains every word. A word is text or an expression."""
     for word in words:
-        queryset = queryset.filter(**{f"{column}__contains": word})
+        # Not LIKE: it would escape `%` and `_` of a word that is an expression in SQL, again for each row.
+        queryset = queryset.filter(GreaterThan(StrIndex(column, _text(word)), 0))
     return queryset
 
 
-def order(
-    queryset: QuerySet[M], text: str | None, accepted: Mapping[str, str], default: Sequence[str]
-) -> QuerySet[M]:
-    """Return the rows in the order that `text` names, then by primary key. Raises `Invalid` for other names.
+def _text(word: Any) -> Any:
+    return Value(word, output_field=TextField()) if isinstance(word, str) else word
 
-    `accepted` maps the names of `?ordering=` to columns. Without `text` the order is `default`, else that of the
-    queryset.
+
+def read_ordering(text: str | None, accepted: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the columns that `?ordering=` names. Raises `Invalid` for a name that is not in `accepted`.
+
+    `accepted` maps the names of `?ordering=` to columns. `-` before a name reverses it.
     """
     columns: list[str] = []
     for name in text.split(",") if text else ():
@@ -197,6 +199,14 @@ def order(
             choices = ", ".join(sorted(accepted)) or "nothing"
             raise Invalid.field("ordering", f"{plain!r} is not accepted; this list is ordered by: {choices}.")
         columns.append(("-" if name.startswith("-") else "") + accepted[plain])
+    return tuple(columns)
+
+
+def order(queryset: QuerySet[M], columns: Sequence[str], default: Sequence[str]) -> QuerySet[M]:
+    """Return the rows ordered by `columns`, then by primary key.
+
+    Without `columns` the order is `default`, else that of the queryset.
+    """
     own = queryset.query.order_by or queryset.model._meta.ordering or ()
-    chosen: list[Any] = columns or list(default) or list(own)
+    chosen: list[Any] = list(columns) or list(default) or list(own)
     return queryset.order_by(*chosen, "pk")

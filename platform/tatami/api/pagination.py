@@ -3,14 +3,15 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from django.core.exceptions import ValidationError
-from django.core.paginator import InvalidPage
-from django.db.models import Q, QuerySet
+from django.core.paginator import InvalidPage, Page
+from django.db.models import Model, Q, QuerySet
 from rest_framework.pagination import BasePagination, PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,10 +20,19 @@ from rest_framework.views import APIView
 
 from tatami.api.renderers import json_bytes
 from tatami.errors import Invalid, NotFound
+from tatami.postgresql.compiled import OFFSET
+from tatami.postgresql.statements import Row
+
+if TYPE_CHECKING:  # the views import this module
+    from tatami.api.views import CompiledList
 
 DEFAULT_PAGE_SIZE: Final = 50
 MAX_PAGE_SIZE: Final = 200
 _COUNT: Final = re.compile(r"[0-9]{1,9}")
+# The names of a cursor's values.
+_BACKWARDS: Final = "cursor is backwards"
+_VALUE: Final = "cursor value"
+_ID: Final = "cursor id"
 
 
 def read_positive_int(request: Request, name: str, default: int) -> int:
@@ -60,6 +70,18 @@ class Pages(PageNumberPagination):
             raise NotFound("There is no such page.") from None
         return list(self.page)
 
+    def compiled_page(self, request: Request, view: Any, select: "CompiledList") -> list[Row]:
+        """Return the rows of the page of a compiled list. Raises like `paginate_queryset`."""
+        self.request = request
+        size, number = self.get_page_size(request), read_positive_int(request, self.page_query_param, 1)
+        rows = select.rows(limit=size, counted=True, page={OFFSET: (number - 1) * size} if number > 1 else {})
+        if not rows and number > 1:
+            raise NotFound("There is no such page.")
+        paginator = self.django_paginator_class(rows, size)
+        paginator.count = rows[0][-1] if rows else 0
+        self.page = Page(rows, number, paginator)
+        return [row[:-1] for row in rows]
+
 
 class CursorPages(BasePagination):
     """`?cursor=…&page_size=50` → `{"next", "previous", "results"}`, newest first.
@@ -70,22 +92,45 @@ class CursorPages(BasePagination):
 
     def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any]:
         """Return the rows of the page. Raises `Invalid` for a cursor that this class did not create."""
+        size, cursor = self._read(request, view, queryset.model)
+        return self._cut(list(self._arrange(queryset, cursor)[: size + 1]), size, cursor, self._cursor_of)
+
+    def compiled_page(self, request: Request, view: Any, select: "CompiledList") -> list[Row]:
+        """Return the rows of the page of a compiled list. Raises like `paginate_queryset`."""
+        size, cursor = self._read(request, view, view.queryset.model)
+        rows = select.rows(limit=size + 1, page=cursor, arrange=self._arrange)
+        return self._cut(rows, size, cursor, itemgetter(*map(view.columns.index, (self.column, "id"))))
+
+    def _read(self, request: Request, view: Any, model: type[Model]) -> tuple[int, dict[str, Any]]:
+        """Return the size of the page, and the cursor: its direction and, except on the first page, its position."""
         self.request = request
         self.column: str = getattr(view, "cursor_column", "created_at")
         size = page_size_of(request)
         cursor = request.query_params.get("cursor")
-        backwards, position = self._position(queryset, cursor) if cursor is not None else (False, None)
-        order = (self.column, "id") if backwards else (f"-{self.column}", "-id")
-        if position is not None:
-            queryset = self._beyond(queryset, position, later=backwards)
-        rows = list(queryset.order_by(*order)[: size + 1])
+        return size, {_BACKWARDS: False} if cursor is None else self._position(model, cursor)
+
+    def _arrange(self, queryset: QuerySet[Any], cursor: Mapping[str, Any]) -> QuerySet[Any]:
+        """Return the rows beyond the cursor, nearest first."""
+        backwards = cursor[_BACKWARDS]
+        if _VALUE in cursor:
+            queryset = self._beyond(queryset, (cursor[_VALUE], cursor[_ID]), later=backwards)
+        return queryset.order_by(*((self.column, "id") if backwards else (f"-{self.column}", "-id")))
+
+    def _cut(
+        self,
+        rows: list[Any],
+        size: int,
+        cursor: Mapping[str, Any],
+        cursor_of: Callable[[Any], tuple[Any, Any]],
+    ) -> list[Any]:
+        """Return the page of `size` + 1 rows, newest first, and set its links."""
         more = len(rows) > size
         rows = rows[:size]
-        if backwards:
+        if cursor[_BACKWARDS]:
             rows.reverse()
-        has_next, has_previous = (True, more) if backwards else (more, position is not None)
-        self.next = self._link(rows[-1], backwards=False) if rows and has_next else None
-        self.previous = self._link(rows[0], backwards=True) if rows and has_previous else None
+        has_next, has_previous = (True, more) if cursor[_BACKWARDS] else (more, _VALUE in cursor)
+        self.next = self._link(cursor_of(rows[-1]), backwards=False) if rows and has_next else None
+        self.previous = self._link(cursor_of(rows[0]), backwards=True) if rows and has_previous else None
         return rows
 
     def get_paginated_response(self, data: Any) -> Response:
@@ -102,8 +147,9 @@ class CursorPages(BasePagination):
             Q(**{self.column: value}) & Q(id__gte=row_id)
         )
 
-    def _position(self, queryset: QuerySet[Any], cursor: str) -> tuple[bool, tuple[Any, Any]]:
-        field, key = queryset.model._meta.get_field(self.column), queryset.model._meta.pk
+    def _position(self, model: type[Model], cursor: str) -> dict[str, Any]:
+        field: Any = model._meta.get_field(self.column)
+        key: Any = model._meta.pk
         try:
             direction, value, row_id = orjson.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
             position = _in_utc(field.to_python(value)), key.to_python(row_id)
@@ -114,12 +160,15 @@ class CursorPages(BasePagination):
             raise Invalid.field(
                 "cursor", "This is not a valid cursor. Use the links `next` and `previous` of a page."
             )
-        return direction == "p", position
+        return {_BACKWARDS: direction == "p", _VALUE: position[0], _ID: position[1]}
 
-    def _link(self, row: Any, *, backwards: bool) -> str:
-        value, row_id = (
-            (row[self.column], row["id"]) if isinstance(row, Mapping) else (getattr(row, self.column), row.pk)
-        )
+    def _cursor_of(self, row: Any) -> tuple[Any, Any]:
+        if isinstance(row, Mapping):
+            return row[self.column], row["id"]
+        return getattr(row, self.column), row.pk
+
+    def _link(self, position: tuple[Any, Any], *, backwards: bool) -> str:
+        value, row_id = position
         cursor = base64.urlsafe_b64encode(json_bytes(["p" if backwards else "n", value, row_id])).decode()
         url = remove_query_param(self.request.build_absolute_uri(), "cursor")
         return replace_query_param(url, "cursor", cursor)

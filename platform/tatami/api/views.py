@@ -12,28 +12,58 @@
 
 `Listing` is GET of a list, `Collection` adds POST; `Detail` is GET of one row, `Resource` adds PATCH and DELETE.
 Other actions are subclasses of `ApiView`.
+
+A list that is requested often names its `columns`. Then its QuerySet is compiled once for each shape of request, and
+its rows become JSON without a serializer (see `tatami.postgresql.compiled`):
+
+    class Disciplines(Listing):
+        …
+        columns = ("id", "tenant_id", "name", "created_at", "updated_at")
+
+What such a list reads from the request must be in `read_values` or in `filters`: its `get_queryset` and `apply_filters`
+also run with parameters in the place of the values, and without a request. A test compares its rows with those of its
+serializer.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Final, TypeVar
+from uuid import UUID
 
+import orjson
 from django.db import connection
 from django.db.models import Model, QuerySet
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from tatami.api.base_view import ApiView
-from tatami.api.filters import Filter, filter_archived, order, search
-from tatami.api.permissions import role_of, rule_of, visible_to
+from tatami.api.filters import Filter, order, read_archived, read_ordering, read_words, search
+from tatami.api.permissions import Visibility, role_of, rule_of, visible_to
+from tatami.api.renderers import JSON
 from tatami.api.request import READS, ApiRequest
 from tatami.api.responses import created
 from tatami.errors import Invalid, NotFound, PermissionDenied
+from tatami.postgresql.compiled import (
+    OFFSET,
+    CompiledSql,
+    compiled_shape,
+    page_query,
+    parameters_of,
+    shape_of,
+)
+from tatami.postgresql.statements import Row
 
 __all__ = ["ApiView", "Collection", "Detail", "Listing", "Resource", "get_or_404"]
 
 M = TypeVar("M", bound=Model)
+_WORD: Final = "search."
+_CALLER: Final = "the caller's id"
 
 
 def get_or_404(queryset: QuerySet[M], **lookup: Any) -> M:
@@ -56,6 +86,15 @@ class QuerysetView(ApiView, GenericAPIView[Any]):
         if getattr(self, "swagger_fake_view", False):
             return queryset.none()
         return visible_to(self.request, queryset)
+
+    @cached_property
+    def values(self) -> Mapping[str, Any]:
+        """The values of `read_values`; while a list is compiled, parameters in their place."""
+        return self.read_values()
+
+    def read_values(self) -> dict[str, Any]:
+        """Return what `get_queryset` needs of the request (the local date, …). No name is a query parameter's."""
+        return {}
 
     def annotate_page(self, rows: Sequence[Any]) -> None:
         """Add to the rows of a page what the response shows besides their columns. Use one query for all rows."""
@@ -87,23 +126,119 @@ class Listing(QuerysetView):
     cursor_column: ClassVar[str] = "created_at"
     """With `pagination_class = CursorPages`: the column that orders the rows, newest first."""
 
+    columns: ClassVar[tuple[str, ...]] = ()
+    """The columns of a compiled list, which renders JSON only. Empty: the list uses the ORM and a serializer."""
+
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the rows that match the query parameters. Raises `Invalid` with the name of the parameter."""
+        return self.apply_filters(queryset, self.read_filters())
+
+    def read_filters(self) -> dict[str, Any]:
+        """Return the values of the filters, the words of the search and the order. Raises `Invalid`."""
         query = self.request.query_params
-        queryset = filter_archived(queryset, query.get("archived"))
+        found: dict[str, Any] = {}
+        view: Any = self
+        if getattr(view.queryset.model, "ARCHIVABLE", False):
+            found["archived"] = read_archived(query.get("archived"))
         for name, one in self.filters.items():
-            value = query.get(name)
-            if value is not None:
-                queryset = one.apply(queryset, name, value)
+            text = query.get(name)
+            if text is not None:
+                found[name] = one.value(name, text)
         if self.search_column:
-            queryset = search(queryset, self.search_column, query.get("search", ""))
+            for place, word in enumerate(read_words(query.get("search", ""))):
+                found[f"{_WORD}{place}"] = word
         elif "search" in query:
             raise Invalid.field("search", "This list cannot be searched.")
-        return order(queryset, query.get("ordering"), self.ordering_fields, self.ordering)
+        found["ordering"] = read_ordering(query.get("ordering"), self.ordering_fields)
+        return found
 
-    def get(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:
+    def apply_filters(self, queryset: QuerySet[Any], filters: Mapping[str, Any]) -> QuerySet[Any]:
+        """Return the rows that match `filters`, what `read_filters` returned, in their order."""
+        if "archived" in filters:
+            queryset = queryset.filter(archived_at__isnull=not filters["archived"])
+        for name, one in self.filters.items():
+            if name in filters:
+                queryset = queryset.filter(**{one.lookup: filters[name]})
+        if self.search_column:
+            words = [word for name, word in filters.items() if name.startswith(_WORD)]
+            queryset = search(queryset, self.search_column, words)
+        return order(queryset, filters["ordering"], self.ordering)
+
+    def get(self, request: ApiRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if self.columns:
+            rows = self.paginator.compiled_page(request, self, CompiledList(self))  # type: ignore[union-attr]
+            return _json_response(self.get_paginated_response(self.page_data(rows)).data)
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    def page_data(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        """Return rows of `columns` as the serializer would. Use one `CompiledQuery` for what belongs to all rows."""
+        return [dict(zip(self.columns, row, strict=True)) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRequest:
+    """What a list can read of the request while it is compiled: only what is part of the shape."""
+
+    visibility: Visibility
+    user: Any
+    """The id of the caller, as a parameter. Only for `Visibility.OWN`."""
+
+
+class CompiledList:
+    """The rows of one request to a list with `columns`. Raises `Invalid` for a filter, a search or an order."""
+
+    def __init__(self, view: Listing) -> None:
+        self.view = view
+        self.filters = view.read_filters()
+        self.values: dict[str, Any] = {**self.filters, **view.values}
+        self.visibility = view.request.visibility
+        if self.visibility is Visibility.OWN:
+            self.values[_CALLER] = UUID(str(view.request.user.pk))
+
+    def rows(
+        self,
+        *,
+        limit: int,
+        counted: bool = False,
+        arrange: Callable[[QuerySet[Any], Mapping[str, Any]], QuerySet[Any]] | None = None,
+        page: Mapping[str, Any],
+    ) -> list[Row]:
+        """Return at most `limit` rows; with `counted`, each ends with the number of rows on all pages.
+
+        `page` contains the values of the page: `OFFSET`, or what `arrange` needs to order and to bound the rows.
+        """
+        values = {**self.values, **page}
+
+        def compile_page() -> CompiledSql:
+            parameters = parameters_of(values)
+            queryset = self._queryset(parameters)
+            if arrange is not None:
+                queryset = arrange(queryset, parameters)
+            name = type(self.view).__name__
+            return page_query(
+                name, queryset, self.view.columns, limit=limit, counted=counted, skips=OFFSET in page
+            )
+
+        shape = (type(self.view), self.visibility, limit, counted, *shape_of(values))
+        return compiled_shape(shape, compile_page).rows(values)
+
+    def _queryset(self, parameters: Mapping[str, Any]) -> QuerySet[Any]:
+        """Return the list's QuerySet, with parameters in the place of the values of this request."""
+        if self.filters.keys() & self.view.values.keys():
+            raise TypeError("a value of the view has the name of a query parameter")
+        view: Any = copy.copy(self.view)
+        view.request = CompiledRequest(self.visibility, parameters.get(_CALLER))
+        view.values = {name: parameters[name] for name in self.view.values}
+        rows: QuerySet[Any] = view.apply_filters(
+            view.get_queryset(), {name: parameters[name] for name in self.filters}
+        )
+        return rows
+
+
+def _json_response(data: Any) -> HttpResponse:
+    """Return rows of statements as JSON. Their instants are in UTC, so orjson writes them as `format_instant` does."""
+    return HttpResponse(orjson.dumps(data, option=orjson.OPT_UTC_Z), content_type=JSON)
 
 
 class Collection(Listing):

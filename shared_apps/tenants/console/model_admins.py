@@ -17,7 +17,7 @@ from shared_apps.accounts.console.read_only import ReadOnlyInline, ReadOnlyModel
 from shared_apps.accounts.console.site import console
 from shared_apps.tenants.console import actions
 from shared_apps.tenants.console.forms import DeletionForm, ImpersonationForm, NewTenantForm
-from shared_apps.tenants.exports.links import archive_path
+from shared_apps.tenants.exports.files import archive_path
 from shared_apps.tenants.models import Domain, Tenant, TenantExport, TenantUsage
 from shared_apps.tenants.schema.versions import history
 from tatami import clock

@@ -11,8 +11,8 @@ from tatami.errors import Invalid
 from tatami.text import normalise
 from tenant_apps.students.csv.parsing import CellParser
 from tenant_apps.students.csv.pipeline import CsvImport, ImportLine, LineOutcome
-from tenant_apps.students.locking import lock_students
 from tenant_apps.students.models import Student
+from tenant_apps.students.queries import lock_students
 from tenant_apps.students.serializers import StudentSerializer
 
 PERSON: Final = ("external_id", "first_name", "last_name", "birth_date")

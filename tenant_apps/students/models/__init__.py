@@ -17,6 +17,7 @@ from tenant_apps.students.models.student import (
     StudentHold,
     StudentQuerySet,
     StudentUser,
+    full_name,
     status_on,
 )
 
@@ -35,5 +36,6 @@ __all__ = [
     "StudentQuerySet",
     "StudentUser",
     "VoidableQuerySet",
+    "full_name",
     "status_on",
 ]

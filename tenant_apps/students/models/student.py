@@ -36,7 +36,7 @@ class StudentQuerySet(ArchivableQuerySet["Student"]):
         return self.filter(links__user=user)
 
     def locked(self) -> Self:
-        """Lock the rows in the order of their keys. Writers call this first (see `tenant_apps.students.locking`).
+        """Lock the rows in the order of their keys. Writers call this first (see `tenant_apps.students.queries`).
 
         Rows that only refer to students, such as attendances, can still be added meanwhile.
         """
@@ -106,7 +106,7 @@ class Student(Archivable):
     @property
     def name(self) -> str:
         """The full name: first name, then last name."""
-        return ERASED_NAME if self.erased_at else f"{self.first_name} {self.last_name}".strip()
+        return full_name(self.first_name, self.last_name, is_erased=self.erased_at is not None)
 
     def set_search_name(self) -> None:
         """Set the column for `?search=`: the name without accents and case."""
@@ -214,6 +214,11 @@ class StudentHold(TenantModel):
                 condition=Q(until__isnull=True) | Q(until__gte=F("starts_on")), name="student_hold_ends_later"
             ),
         ]
+
+
+def full_name(first_name: str, last_name: str, *, is_erased: bool = False) -> str:
+    """Return the name of a student: first name, then last name."""
+    return ERASED_NAME if is_erased else f"{first_name} {last_name}".strip()
 
 
 def status_on(day: date, student: str = "") -> Case:

@@ -195,7 +195,7 @@ class StudentCsv(Listing):
         )
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BYTE})
-    def get(self, request: ApiRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
+    def get(self, request: ApiRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         ids = list(self.filter_queryset(self.get_queryset()).values_list("pk", flat=True))
         export = StudentExport(ids, tenant=current_tenant(), as_of=tenant_date(request.now))
         return streaming_response(

@@ -15,7 +15,6 @@ from tatami.api.responses import created
 from tatami.api.views import ApiView, Collection, Listing, Resource, get_or_404
 from tatami.errors import PermissionDenied
 from tenant_apps.students import history, openapi
-from tenant_apps.students.locking import lock_student
 from tenant_apps.students.models import (
     RankEvent,
     Student,
@@ -23,6 +22,7 @@ from tenant_apps.students.models import (
     StudentHold,
     StudentNote,
 )
+from tenant_apps.students.queries import lock_student
 from tenant_apps.students.serializers import (
     FactSerializer,
     HoldSerializer,

@@ -10,7 +10,8 @@ from rest_framework.serializers import BaseSerializer
 from tatami.api.filters import by_text, one_of
 from tatami.api.views import Collection, Listing, Resource
 from tatami.clock import tenant_date
-from tenant_apps.students import openapi, services
+from tatami.postgresql.statements import Row
+from tenant_apps.students import openapi, queries, services
 from tenant_apps.students.models import Guardian, Status, Student
 from tenant_apps.students.serializers import GuardianRowSerializer, StudentSerializer
 
@@ -19,11 +20,16 @@ class StudentDetailsMixin:
     """Students with their status as of today, and the ranks that they hold (one more statement)."""
 
     request: Any
+    values: Any
+
+    def read_values(self) -> dict[str, Any]:
+        return {"today": tenant_date(self.request.now)}
 
     @property
     def today(self) -> date:
         """The local date in the dojo at the time of the request."""
-        return tenant_date(self.request.now)
+        today: date = self.values["today"]
+        return today
 
     def get_queryset(self) -> QuerySet[Student]:
         rows = super().get_queryset()  # type: ignore[misc]
@@ -51,6 +57,10 @@ class StudentCollection(StudentDetailsMixin, Collection):
         "created_at": "created_at",
     }
     refetch = True
+    columns = queries.STUDENT_COLUMNS
+
+    def page_data(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        return queries.student_data(rows, as_of=self.today)
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> Student:
         return services.create_student(values=serializer.validated_data)

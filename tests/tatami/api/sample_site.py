@@ -185,7 +185,7 @@ urlpatterns = [
     path("upload", Upload.as_view(), name="upload"),
     path("failing/<exception>", Failing.as_view(), name="failing"),
     path("without-rule", WithoutRule.as_view(), name="without-rule"),
-    path("", include("tatami.api.urls")),
+    path("", include("tatami.api.openapi.views")),
 ]
 handler400 = handler403 = handler404 = handler500 = "tatami.api.exception_mapping.error_handler"
 

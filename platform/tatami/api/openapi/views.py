@@ -6,6 +6,7 @@ from typing import Final
 from django.conf import settings
 from django.http import HttpResponse
 from django.templatetags.static import static
+from django.urls import path
 from django.utils.html import format_html
 
 from tatami.api.base_view import ApiView
@@ -87,3 +88,9 @@ class DocsView(ApiView):
             name: static(f"drf_spectacular_sidecar/swagger-ui-dist/{file}") for name, file in files.items()
         }
         return format_html(PAGE, **urls)
+
+
+urlpatterns = [
+    path("openapi.json", OpenApiView.as_view(), name="openapi"),
+    path("docs", DocsView.as_view(), name="docs"),
+]
