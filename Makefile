@@ -96,6 +96,10 @@ format: .venv/.dev ## format the code
 bench: .venv/.dev ## measure requests beside the peer (ten minutes on a quiet machine); ARGS="--only me scan"
 	@exec env TATAMI_DATA="$${TATAMI_DATA:-$(CURDIR)/.tatami}/bench" $(PY) -m tatami.embedded exec -- $(PY) -m benchmarks.side_by_side $(ARGS)
 
+.PHONY: bench-growth
+bench-growth: .venv/.dev ## measure requests over 10, 1,000 and 10,000 dojos (an hour); ARGS="--dojos 10 200 --minutes 1"
+	@exec env TATAMI_DATA="$${TATAMI_DATA:-$(CURDIR)/.tatami}/bench" $(PY) -m tatami.embedded exec -- $(PY) -m benchmarks.growth $(ARGS)
+
 .PHONY: bench-import
 bench-import: .venv/.dev ## measure the import of 5,000 students
 	@exec env $(WITH_TEST_SERVERS) $(PY) benchmarks/import_students.py

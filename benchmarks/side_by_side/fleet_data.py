@@ -97,19 +97,21 @@ class BenchDojo:
         return f"{self.scope.slug}.localhost"
 
 
-def filled_fleet(number: int) -> list[TenantScope]:
+def filled_fleet(
+    number: int, *, slug_prefix: str = "bench-t", students: int = STUDENTS, past_sessions: int = PAST_SESSIONS
+) -> list[TenantScope]:
     """Return `number` dojos with data, made now or by an earlier run."""
     scopes = []
     for place in range(1, number + 1):
-        slug = f"bench-t{place}"
+        slug = f"{slug_prefix}{place}"
         with platform_scope():
             scope = _find(slug) or _create(slug)
         with tenant_scope(scope):
             is_filled = Student.objects.exists()
         if not is_filled:
-            _fill(scope)
+            _fill(scope, students, past_sessions)
         scopes.append(scope)
-        if place % 50 == 0:
+        if place % 100 == 0:
             print_line(f"  {place} dojos are there")
     return scopes
 
@@ -152,7 +154,7 @@ def _create(slug: str) -> TenantScope:
     return scope
 
 
-def _fill(scope: TenantScope) -> None:
+def _fill(scope: TenantScope, students: int, past_sessions: int) -> None:
     """Fill a dojo. A run that was killed in the middle starts over; the students come last, all at once."""
     now = clock.now()
     with tenant_scope(scope), transaction.atomic():
@@ -165,11 +167,11 @@ def _fill(scope: TenantScope) -> None:
         dojo = Dojo(scope)
         art = dojo.create("/disciplines", {"name": "Aikido"})
         dojo.create("/rank-systems", {"preset": "aikikai", "discipline": art["id"]})
-    past = {"name": "Evening class", "first": now - timedelta(days=6 * (PAST_SESSIONS + 1)), "step": "6 days"}
+    past = {"name": "Evening class", "first": now - timedelta(days=6 * (past_sessions + 1)), "step": "6 days"}
     with tenant_scope(scope), transaction.atomic(), connection.cursor() as cursor:
         for statement in (_STUDENTS, _CARDS, _GUARDIANS, _RANKS, _SESSIONS, _ATTENDANCE):
             cursor.execute(
-                statement, _moments(now) | past | {"sessions": PAST_SESSIONS, "students": STUDENTS}
+                statement, _moments(now) | past | {"sessions": past_sessions, "students": students}
             )
 
 

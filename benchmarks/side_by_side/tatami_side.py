@@ -46,7 +46,10 @@ def tatami_server(
     """Serve until the block is left. Its log goes to a file, as under a supervisor."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if name != "ADMIN_DATABASE_URL"}
-    environment |= {"PORT": str(port), "TATAMI_POOL": "1", "LOG_FORMAT": "json", **(more or {})}
+    environment |= {
+        "PORT": str(port), "TATAMI_WEB_CONNECTIONS": "16", "TATAMI_WEB_THREADS": str(threads),
+        "LOG_FORMAT": "json", **(more or {}),
+    }  # fmt: skip
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
     command += ["--host", HOST, "--port", str(port), "--no-ws", "--no-access-log", "--log-level", "error"]
     command += ["--workers", str(workers), "--blocking-threads", str(threads)]

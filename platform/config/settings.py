@@ -86,21 +86,17 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- database: two logins ------------------------------------------------------------------------------------------
 # DATABASE_URL is the app login: no DDL, row-level security applies. OWNER_DATABASE_URL is the login that migrates.
 _app_options: dict[str, object] = {"ATOMIC_REQUESTS": True}
-if read("bool", "TATAMI_POOL", default=False):
-    # A connection pool, for the web process only: it does not survive the fork of Celery's workers. Default: false.
-    # Sizes are connections per process, times are seconds. A PostgreSQL backend keeps the catalogue of every schema it
-    # has served in memory, so `max_lifetime` limits its growth.
-    _app_options["OPTIONS"] = {
-        "pool": {
-            "min_size": environment.number("TATAMI_POOL_MIN", 2, 0, 1_000),
-            "max_size": environment.number("TATAMI_POOL_MAX", 16, 1, 1_000),
-            "max_lifetime": environment.number("TATAMI_POOL_MAX_LIFETIME", 600, 1, 86_400),
-            "timeout": 5,
-        }
-    }
+# Connections of a web process; 0 in all other processes. Default: 0.
+TATAMI_WEB_CONNECTIONS: int = environment.number("TATAMI_WEB_CONNECTIONS", 0, 0, 1_000)
+# How many of its requests run at once while none of them waits for a lock or a slow statement. Default: 1.
+TATAMI_WEB_RUNNING: int = environment.number("TATAMI_WEB_RUNNING", 1, 1, 1_000)
+# The threads of a web process, as its server is told. Default: 64.
+TATAMI_WEB_THREADS: int = environment.number("TATAMI_WEB_THREADS", 64, 2, 1_000)
+# Seconds after which a web process opens a connection anew. Default: 600.
+TATAMI_CONNECTION_SECONDS: int = environment.number("TATAMI_CONNECTION_SECONDS", 600, 1, 86_400)
 # How many prepared statements a connection keeps, those used last; about 0.05 MB each. 0 for a pooler that does not
 # support them (PgBouncer before 1.21). Default: 500.
-TATAMI_PREPARED_STATEMENTS: int = environment.number("TATAMI_PREPARED_STATEMENTS", 500, 0, 100_000)
+TATAMI_PREPARED_STATEMENTS: int = environment.number("TATAMI_PREPARED_STATEMENTS", 2_000, 0, 100_000)
 # After how many dojos a connection is closed, because its backend keeps about 0.1 MB of each. Default: 500.
 TATAMI_CONNECTION_DOJOS: int = environment.number("TATAMI_CONNECTION_DOJOS", 500, 1, 1_000_000)
 _app = environment.database("DATABASE_URL", "tatami.postgresql.app", **_app_options)
@@ -132,6 +128,7 @@ MIDDLEWARE = [
     "tatami.observability.RequestLogMiddleware",
     "tatami.api.exception_mapping.ErrorMiddleware",
     "tatami.api.health.HealthMiddleware",
+    "tatami.api.request_slots.RequestSlotsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "tatami.api.input_middleware.InputMiddleware",
     "django.middleware.security.SecurityMiddleware",

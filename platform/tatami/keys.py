@@ -2,6 +2,9 @@
 
 import hashlib
 import hmac
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -9,6 +12,8 @@ from django.conf import settings
 from django.core.signing import Signer
 
 MINIMUM_SECRET_BYTES: Final = 32
+MOST_DERIVED: Final = 10_000
+"""How many derived keys a process remembers."""
 
 
 def key_id(secret: str) -> str:
@@ -16,15 +21,25 @@ def key_id(secret: str) -> str:
     return hashlib.sha256(b"tatami key id\0" + secret.encode()).hexdigest()[:12]
 
 
-def token_secrets() -> dict[str, str]:
+def token_secrets() -> Mapping[str, str]:
     """Return the secrets that sign (first) and verify (all) tokens, by key id."""
-    return {key_id(secret): secret for secret in settings.TATAMI_SECRETS}
+    return _by_key_id(tuple(settings.TATAMI_SECRETS))
 
 
-def tenant_keys(purpose: str, tenant_id: UUID) -> list[bytes]:
+@lru_cache(maxsize=4)
+def _by_key_id(secrets: tuple[str, ...]) -> Mapping[str, str]:
+    return MappingProxyType({key_id(secret): secret for secret in secrets})
+
+
+def tenant_keys(purpose: str, tenant_id: UUID) -> Sequence[bytes]:
     """Return the dojo's 32-byte keys for `purpose`, derived with HMAC-SHA256; sign with the first."""
+    return _derived(tuple(settings.TATAMI_SECRETS), purpose, tenant_id)
+
+
+@lru_cache(maxsize=MOST_DERIVED)
+def _derived(secrets: tuple[str, ...], purpose: str, tenant_id: UUID) -> tuple[bytes, ...]:
     info = purpose.encode() + b"\0" + tenant_id.bytes
-    return [hmac.digest(secret.encode(), info, hashlib.sha256) for secret in settings.TATAMI_SECRETS]
+    return tuple(hmac.digest(secret.encode(), info, hashlib.sha256) for secret in secrets)
 
 
 def tenant_signer(purpose: str, tenant_id: UUID) -> Signer:

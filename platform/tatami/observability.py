@@ -120,7 +120,7 @@ class RequestLogMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Set `X-Request-ID` on the response: the client's if it is valid, else a new one."""
         started = time.perf_counter()
-        sent = request.headers.get(REQUEST_ID_HEADER, "")
+        sent = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = sent if _VALID_REQUEST_ID.fullmatch(sent) else str(uuid7())
         request.request_id = request_id  # type: ignore[attr-defined]
         with bound_contextvars(requestId=request_id, userId=None):

@@ -186,7 +186,7 @@ def running_installation(folder: Path) -> Iterator[Installation]:
         running_servers(data_folder, environment=given) as servers,
     ):
         port = free_port()
-        extra = {"TATAMI_WEB_WORKERS": "1", "TATAMI_POOL_MIN": "1", "PORT": str(port)}
+        extra = {"TATAMI_WEB_WORKERS": "1", "PORT": str(port)}
         variables = merge_environment(application_variables(data_folder, servers, {}) | extra)
         application = ApplicationPrograms(data_folder.path, variables, port)
         prepared = ChildProcess(application.prepare())

@@ -89,7 +89,7 @@ def test_services_start_after_the_ones_they_need(compose: dict[str, Any]) -> Non
 
 def test_every_variable_is_read_by_the_code(compose: dict[str, Any]) -> None:
     known = variables_that_the_code_reads()
-    assert {"DATABASE_URL_FILE", "JWT_SECRET_FILE", "TATAMI_POOL", "LOG_FORMAT"} <= known
+    assert {"DATABASE_URL_FILE", "JWT_SECRET_FILE", "TATAMI_WEB_CONNECTIONS", "LOG_FORMAT"} <= known
     for name in OUR_SERVICES:
         assert set(compose["services"][name]["environment"]) <= known, name
 
@@ -154,9 +154,10 @@ def test_permanent_data_are_on_named_volumes(compose: dict[str, Any]) -> None:
     assert set(compose["volumes"]) == {"postgres", "valkey", "data"}
 
 
-def test_only_the_web_service_uses_the_connection_pool(compose: dict[str, Any]) -> None:
-    with_pool = [name for name in OUR_SERVICES if "TATAMI_POOL" in compose["services"][name]["environment"]]
-    assert with_pool == ["web"]
+def test_only_the_web_service_keeps_connections_open(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    keeping = [name for name in OUR_SERVICES if "TATAMI_WEB_CONNECTIONS" in services[name]["environment"]]
+    assert keeping == ["web"]
 
 
 def test_worker_and_beat_run_as_in_make_run(compose: dict[str, Any], tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def live_server(database: str) -> Iterator[LiveServer]:
     login = settings.DATABASES["default"]
     admin = make_conninfo(os.environ["ADMIN_DATABASE_URL"])
     url = database_url(admin, user=login["USER"], password=login["PASSWORD"], database=database)
-    variables = {"DATABASE_URL": url, "PORT": str(port), "TATAMI_POOL": "1", "LOG_FORMAT": "json"}
+    variables = {"DATABASE_URL": url, "PORT": str(port), "TATAMI_WEB_CONNECTIONS": "16", "LOG_FORMAT": "json"}
     environment = {
         name: value for name, value in os.environ.items() if name != "ADMIN_DATABASE_URL"
     } | variables
@@ -123,7 +123,7 @@ def live_server(database: str) -> Iterator[LiveServer]:
         "--workers",
         "2",
         "--blocking-threads",
-        "8",
+        "64",
     ]
     server = subprocess.Popen(
         [*granian, *options, "--no-access-log", "--log-level", "error"],

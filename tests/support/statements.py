@@ -1,4 +1,4 @@
-"""Count statements: what Django runs, or everything that is sent to PostgreSQL, including transaction control.
+"""Count the statements that are sent to PostgreSQL, with or without transaction control.
 
 Django's `CaptureQueriesContext` sees neither BEGIN with its SET LOCALs nor COMMIT. `sent_statements` reads libpq's
 trace of the connection, which has every string on the wire.
@@ -11,11 +11,15 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from psycopg.pq import Trace
 
 from tests.support.responses import ok
 
+_CONTROL: Final = re.compile(r"BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET ")
+# The trace puts texts between quotes, and leaves quotes and line breaks inside them as they are: of a text with several
+# lines, the first is enough to recognise it.
+_PARSED: Final = re.compile(r'^"([^"]*)" "(.*)')
+_BOUND: Final = re.compile(r'^"[^"]*" "([^"]*)"')
 _SENT: Final = re.compile(r"^F\t\d+\t(Query|Parse|Bind|Execute)\t ?(.*)$")
 
 
@@ -48,14 +52,14 @@ def _executed(lines: list[str]) -> Iterator[str]:
         if found is None:
             continue
         kind, rest = found.groups()
-        quoted = re.findall(r'"((?:[^"\\]|\\.)*)"', rest)
         match kind:
             case "Query":
-                yield quoted[0] if quoted else rest
+                yield rest.strip().strip('"')
             case "Parse":
-                texts[quoted[0]] = quoted[1] if len(quoted) > 1 else rest
+                name, text = _PARSED.findall(rest)[0]
+                texts[name] = text
             case "Bind":
-                bound = quoted[1] if len(quoted) > 1 else ""
+                bound = _BOUND.findall(rest)[0]
             case "Execute":
                 yield texts.get(bound, bound)
 
@@ -66,8 +70,11 @@ def count_get_statements(caller: Any, path: str) -> int:
 
 
 def count_statements(call: Callable[[], Any]) -> int:
-    """Return how many statements a call needs, without those that look up the host about once a second."""
+    """Return how many statements a call sends, without transaction control and the look-ups of the host.
+
+    They are counted at the driver, so prepared statements count too.
+    """
     call()
-    with CaptureQueriesContext(connection) as captured:
+    with sent_statements() as sent:
         call()
-    return sum("tenants_" not in query["sql"] for query in captured)
+    return sum(not _CONTROL.match(text) and "tenants_" not in text for text in sent)

@@ -132,7 +132,7 @@ def find_impersonator(actor: Actor) -> Any:
 
 def actor_of(request: HttpRequest) -> Actor | None:
     """Return the actor of the request's access token, or `None`. The token must be valid on this host."""
-    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     text = text.strip()
     if scheme.lower() != "bearer" or not _mentions_actor(text):
         return None

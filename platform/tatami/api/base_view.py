@@ -6,11 +6,12 @@ change back.
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.db import transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.mediatypes import media_type_matches
 from rest_framework.views import APIView
@@ -25,7 +26,8 @@ from tatami.api.request import ApiRequest
 from tatami.errors import MethodNotAllowed, UnsupportedMediaType
 from tatami.observability import bind_user
 
-_WITH_BODY = {"POST", "PUT", "PATCH", "DELETE"}
+ANY: Final = "*/*"
+_WITH_BODY: Final = {"POST", "PUT", "PATCH", "DELETE"}
 
 
 class ApiView(APIView):
@@ -43,6 +45,8 @@ class ApiView(APIView):
     not about a person."""
     max_body_bytes: ClassVar[int] = MAX_BODY_BYTES
     accepts_array: ClassVar[bool] = False
+    format_kwarg = None
+    """The format comes from the `Accept` header alone. DRF reads this for the context of serializers."""
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
@@ -98,9 +102,19 @@ class ApiView(APIView):
             raise MethodNotAllowed
         check_body_size(request._request, self.max_body_bytes)
         self.check_media_type(request)
-        super().initial(request, *args, **kwargs)
+        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
+        self.perform_authentication(request)
+        self.check_permissions(request)
         if request.method in _WITH_BODY:
             self.read_body(request)
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:
+        """Return the renderer for the `Accept` header, and its media type. Raises DRF's `NotAcceptable`."""
+        first, *others = self.renderer_classes
+        if not others and request.META.get("HTTP_ACCEPT", ANY) in (ANY, first.media_type):
+            return first(), first.media_type
+        found: tuple[Any, str] = super().perform_content_negotiation(request, force)
+        return found
 
     def perform_authentication(self, request: ApiRequest) -> None:  # type: ignore[override]
         """Authenticate the caller, and add the user's id to the request's log lines even if they are then refused."""
@@ -111,12 +125,10 @@ class ApiView(APIView):
     def check_media_type(self, request: ApiRequest) -> None:
         """Raises `UnsupportedMediaType` if no parser reads the declared content type, even of an empty body."""
         kind = request.content_type
-        accepted = (parser.media_type for parser in request.parsers or ())
-        if (
-            request.method in _WITH_BODY
-            and kind
-            and not any(media_type_matches(one, kind) for one in accepted)
-        ):
+        if request.method not in _WITH_BODY or not kind:
+            return
+        accepted = [parser.media_type for parser in request.parsers or ()]
+        if kind not in accepted and not any(media_type_matches(one, kind) for one in accepted):
             raise UnsupportedMediaType
 
     def read_body(self, request: ApiRequest) -> None:

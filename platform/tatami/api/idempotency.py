@@ -59,7 +59,7 @@ class IdempotentRequest:
 
         Raises `Invalid` if the key is not 1 to 255 visible ASCII characters.
         """
-        key = request.headers.get(HEADER)
+        key = request.META.get("HTTP_IDEMPOTENCY_KEY")
         if key is None or request.method not in WRITES or not request.user.is_authenticated:
             return None
         if not _KEY.fullmatch(key):

@@ -11,7 +11,7 @@ import django
 from cachetools import LRUCache
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import ResolverMatch, set_urlconf
 from django.utils.http import parse_header_parameters
 
@@ -43,6 +43,14 @@ class Application(WSGIHandler):
     """
 
     request_class = TolerantRequest
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Return the body as a list, which the server sends as it is, or as an iterator if it is streamed."""
+        response = super().__call__(environ, start_response)
+        if not isinstance(response, HttpResponse):
+            return response
+        response.close()
+        return [response.content]
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
         """Return the route of the request, and set `request.resolver_match`. Raises `Resolver404`."""

@@ -35,10 +35,9 @@ class ApplicationPrograms:
             *("-m", "granian", "--interface", "wsgi", "config.wsgi:application"),
             *("--host", HOST, "--port", str(self.port), "--no-ws", "--no-access-log"),
             *("--workers", self.environment.get("TATAMI_WEB_WORKERS") or "2"),
-            *("--blocking-threads", self.environment.get("TATAMI_WEB_THREADS") or "8"),
+            *("--blocking-threads", self.environment.get("TATAMI_WEB_THREADS") or "64"),
             *("--workers-kill-timeout", "10", "--log-level", "error"),
-            # Only the web process has a connection pool, because a pool does not survive the fork of Celery's workers.
-            extra={"TATAMI_POOL": "1", **self._metrics("web", 0)},
+            extra={"TATAMI_WEB_CONNECTIONS": "16", **self._metrics("web", 0)},
         )
 
     def worker(self) -> Program:

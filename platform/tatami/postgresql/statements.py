@@ -6,7 +6,7 @@ version of the schema, so that each dojo has a prepared statement and a plan of 
 when `search_path` changes, so a text that all dojos share would be planned again at each change of dojo. When a dojo is
 migrated, its text changes, and the statements for the former version are no longer used.)
 
-psycopg prepares a text when it is sent for the second time, and keeps at most `TATAMI_PREPARED_STATEMENTS` of them per
+psycopg prepares a text when it is first sent, and keeps at most `TATAMI_PREPARED_STATEMENTS` of them per
 connection: those that were used last. 0 prepares nothing, for poolers without protocol-level prepared statements.
 
 Use the ORM for everything else.
@@ -25,7 +25,7 @@ from tatami.tenancy.scope import required_scope
 
 Row: TypeAlias = tuple[Any, ...]
 
-PREPARE_AFTER: Final = 1
+PREPARE_AFTER: Final = 0
 """How often a text is sent before it is prepared."""
 
 

@@ -25,6 +25,7 @@ from tatami.tenancy.scope import (
     tenant_scope,
 )
 from tests.support.now import NOW
+from tests.support.statements import sent_statements
 
 UNSET = ('""', "")
 """The app login's own search_path, as PostgreSQL writes an empty one, and no tenant."""
@@ -364,18 +365,12 @@ def test_a_statement_outside_a_transaction_is_committed(north: TenantScope, supe
 
 
 def test_scope_and_begin_are_sent_as_one_string(north: TenantScope) -> None:
-    sent: list[str] = []
-    with tenant_scope(north):
-        connection.ensure_connection()
-        plain = connection.connection.execute
-        connection.connection.execute = lambda statement, *more: (
-            sent.append(statement) or plain(statement, *more)
-        )
+    with tenant_scope(north), sent_statements() as sent:
         commit()
     settings = (
         f"SET LOCAL search_path = \"{north.schema_name}\"; SET LOCAL tatami.tenant_id = '{north.tenant_id}'"
     )
-    assert sent == [f"BEGIN; {settings}"]
+    assert sent[0] == f"BEGIN; {settings}"
 
 
 # --- streamed responses -------------------------------------------------------------------------------------

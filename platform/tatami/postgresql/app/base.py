@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from psycopg import Error as PsycopgError
+from django.db import DatabaseError
 
 from tatami.postgresql.login_check import UnsafeLogin, check_app_login
 from tatami.postgresql.scoped import ScopedWrapper
@@ -48,12 +48,6 @@ class DatabaseWrapper(ScopedWrapper):
         if self.connection is not None and not self.in_atomic_block and self._has_served_enough():
             self.close()
 
-    def _close(self) -> None:
-        # A pool replaces a connection that is closed when it is returned.
-        if self.pool and self._has_served_enough():
-            self.connection.close()
-        super()._close()  # type: ignore[misc]
-
     def _has_served_enough(self) -> bool:
         return len(self.connection.schemas_served) >= settings.TATAMI_CONNECTION_DOJOS
 
@@ -85,14 +79,12 @@ class DatabaseWrapper(ScopedWrapper):
         except BaseException:
             self._roll_back()
             raise
-        with self.wrap_database_errors:
-            self.connection.commit()
+        self._commit()
         return answer
 
     def _roll_back(self) -> None:
         """Roll back. If that fails the connection is lost, which the error that is being raised describes better."""
         try:
-            if self.connection is not None:
-                self.connection.rollback()
-        except PsycopgError:
+            self._rollback()
+        except DatabaseError:
             self.close()

@@ -1,0 +1,153 @@
+"""Slots: which requests run at once, and that one host's requests do not keep others from running."""
+
+import threading
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection, connections
+from django.http import HttpResponse
+from django.test import RequestFactory
+
+from tatami.api.request_slots import RequestSlots, RequestSlotsMiddleware, Slot, persistent_connection
+from tatami.errors import ServiceUnavailable
+from tatami.tenancy.scope import TenantScope, tenant_scope
+
+AT_ONCE = 0.0
+LONG = 30.0
+
+
+def slots(
+    *, patience: float = LONG, wait: float = LONG, most_per_host: int = 100, **more: Any
+) -> RequestSlots:
+    return RequestSlots(
+        **{"size": 4, "running": 1, **more},
+        most_per_host=most_per_host,
+        connect=object,
+        patience=patience,
+        wait=wait,
+    )
+
+
+def test_the_slot_used_last_is_used_again() -> None:
+    some = slots(running=4)
+    with some.slot("a") as first, some.slot("a"):
+        pass
+    with some.slot("b") as third:
+        assert third is first
+
+
+def test_a_waiting_request_gets_the_slot_of_one_that_ends() -> None:
+    some = slots()
+    order: list[str] = []
+
+    def later() -> None:
+        with some.slot("b"):
+            order.append("later")
+
+    thread = threading.Thread(target=later)
+    with some.slot("a"):
+        thread.start()
+        while not some.waiting:
+            thread.join(0.001)
+        order.append("earlier")
+    thread.join(LONG)
+    assert order == ["earlier", "later"]
+
+
+def test_a_request_that_has_waited_for_long_runs_beside_the_others() -> None:
+    some = slots(patience=AT_ONCE)
+    with some.slot("a") as first, some.slot("b") as second:
+        assert first is not second
+
+
+def test_one_host_gets_half_of_the_slots_and_others_get_the_rest() -> None:
+    some = slots(patience=AT_ONCE, wait=AT_ONCE)
+    with some.slot("a"), some.slot("a"):
+        with pytest.raises(ServiceUnavailable), some.slot("a"):
+            pass
+        with some.slot("b"), some.slot("c"):
+            pass
+    with some.slot("a"):
+        pass
+
+
+def test_the_requests_of_one_host_beyond_its_share_are_refused_at_once() -> None:
+    some = slots(most_per_host=1)
+    with some.slot("a"):
+        with pytest.raises(ServiceUnavailable), some.slot("a"):
+            pass
+        assert not some.waiting
+    with some.slot("a"):
+        pass
+
+
+def test_a_slot_is_released_when_its_request_fails() -> None:
+    some = slots(size=2)
+    for _ in range(5):
+        with pytest.raises(ZeroDivisionError), some.slot("a"):
+            raise ZeroDivisionError
+
+
+def test_many_requests_of_many_hosts_are_all_answered_and_no_slot_is_used_twice_at_once() -> None:
+    some = slots(size=8, running=2, patience=0.001)
+    used: set[int] = set()
+    faults: list[str] = []
+
+    def send(host: str) -> None:
+        for _ in range(50):
+            with some.slot(host) as slot:
+                if id(slot) in used:
+                    faults.append(f"{host} shares a slot")
+                used.add(id(slot))
+                threading.Event().wait(0.0005)
+                used.discard(id(slot))
+
+    threads = [threading.Thread(target=send, args=(f"dojo-{number % 5}",)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LONG)
+    assert not faults
+    assert not any(thread.is_alive() for thread in threads)
+    assert not some.waiting
+
+
+def test_a_connection_stays_open_and_a_lost_one_is_opened_anew(
+    north: TenantScope, superuser: psycopg.Connection[Any]
+) -> None:
+    def backend(slot: Slot) -> int:
+        with slot.bound(), tenant_scope(north), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            (pid,) = cursor.fetchone()
+        return int(pid)
+
+    outside = connections["default"]
+    slot = Slot(persistent_connection())
+    try:
+        first = backend(slot)
+        assert backend(slot) == first
+        assert connections["default"] is not slot.connection
+        superuser.execute("SELECT pg_terminate_backend(%s, 10000)", [first])
+        assert backend(slot) != first
+    finally:
+        slot.connection.close()
+        connections["default"] = outside
+
+
+def test_the_response_names_a_time_to_try_again(settings: Any) -> None:
+    settings.TATAMI_WEB_CONNECTIONS, settings.TATAMI_WEB_THREADS = 2, 2
+    outside = connections["default"]
+
+    def inner(_request: Any) -> HttpResponse:
+        response = middleware(RequestFactory().get("/me", headers={"host": "north.localhost"}))
+        assert isinstance(response, HttpResponse)
+        return response
+
+    middleware = RequestSlotsMiddleware(inner)
+    try:
+        refused = middleware(RequestFactory().get("/me", headers={"host": "north.localhost"}))
+    finally:
+        connections["default"] = outside
+    assert refused.status_code == 503
+    assert int(refused["Retry-After"]) > 0
