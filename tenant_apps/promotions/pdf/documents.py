@@ -18,6 +18,7 @@ from tenant_apps.promotions.pdf.exam_papers import (
     candidate_sheet_pdf,
     examiners_list_pdf,
 )
+from tenant_apps.promotions.pdf.typefaces import han_form_of_zone
 
 
 def printable_certificates() -> QuerySet[Certificate]:
@@ -35,7 +36,7 @@ def printable_certificates() -> QuerySet[Certificate]:
 def print_certificates(certificates: Sequence[Certificate]) -> Iterator[bytes]:
     """Return one PDF of `certificates`, in chunks. Two statements.
 
-    Raises `NothingToPrint` or `TooManyCertificates` before the first chunk.
+    Raises `NothingToPrint`, `TooManyCertificates` or `MissingGlyphs` before the first chunk.
     """
     settings, dojo = DojoSettings.current(), current_tenant()
     logo = stored_logo(settings)
@@ -53,6 +54,7 @@ def print_certificates(certificates: Sequence[Certificate]) -> Iterator[bytes]:
             examiners=_examiner_names(one),
             verify_url=f"{origin()}/certificates/{one.code}",
             language=settings.language_code,
+            han_form=han_form_of_zone(dojo.timezone),
         )
         for one in certificates
     )
@@ -76,6 +78,7 @@ def print_candidate_sheet(exam: Exam, candidate: Candidate) -> bytes:
             syllabus=(rank.syllabus if rank else None) or "",
             examiners=exam.examiner_names,
             language=DojoSettings.current().language_code,
+            han_form=han_form_of_zone(current_tenant().timezone),
         )
     )
 
@@ -101,6 +104,7 @@ def print_examiners_list(exam: Exam, candidates: Sequence[Candidate]) -> bytes:
                 for number, candidate in enumerate(candidates, start=1)
             ],
             language=DojoSettings.current().language_code,
+            han_form=han_form_of_zone(current_tenant().timezone),
         )
     )
 
