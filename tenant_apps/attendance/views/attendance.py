@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from tatami.api.filters import by_id, by_text, one_of, since, until
 from tatami.api.pagination import CursorPages
 from tatami.api.permissions import Visibility
+from tatami.api.tables import TableOfList
 from tatami.api.views import ApiView, Detail, Listing
 from tatami.postgresql.statements import Row
 from tenant_apps.attendance import openapi
@@ -44,11 +45,33 @@ ATTENDANCE_COLUMNS: Final = (
     "created_at",
     "updated_at",
 )
+ATTENDANCE_TABLE: Final = {
+    "id": "pk",
+    "student_id": "student",
+    "external_id": "student__external_id",
+    "first_name": "student__first_name",
+    "last_name": "student__last_name",
+    "birth_date": "student__birth_date",
+    "date": "class_session__local_date",
+    "class": "class_session__training_class__name",
+    "class_session_id": "class_session",
+    "class_session": "class_session__name",
+    "starts_at": "class_session__starts_at",
+    "checked_in_at": "checked_in_at",
+    "method": "method",
+    "late": "late",
+    "voided_at": "voided_at",
+    "void_reason": "void_reason",
+}
+"""The columns of exported attendances; the import of attendances reads those that it needs."""
 ATTENDANCES: Final = Attendance.objects.select_related("student", "class_session")
 
 
-class AttendanceCollection(Listing):
+class AttendanceCollection(TableOfList, Listing):
     """The attendances, newest first, also those that are voided. POST records one by hand."""
+
+    table_name = "attendance"
+    table = ATTENDANCE_TABLE
 
     operations = openapi.ATTENDANCES
     queryset = ATTENDANCES
@@ -127,8 +150,11 @@ class AttendanceEntry(Detail):
     serializer_class = AttendanceSerializer
 
 
-class StudentAttendance(Listing):
+class StudentAttendance(TableOfList, Listing):
     """The attendances of one student."""
+
+    table_name = "attendance"
+    table = ATTENDANCE_TABLE
 
     operations = openapi.STUDENT_ATTENDANCE
     queryset = ATTENDANCES
