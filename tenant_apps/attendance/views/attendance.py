@@ -1,4 +1,4 @@
-"""Attendances: listed, recorded by hand, voided; and the scans that were refused."""
+"""Attendances: listed, recorded by hand, imported, voided; and the scans that were refused."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from tatami.api.filters import by_id, by_text, one_of, since, until
@@ -15,6 +16,7 @@ from tatami.api.tables import TableOfList
 from tatami.api.views import ApiView, Detail, Listing
 from tatami.postgresql.statements import Row
 from tenant_apps.attendance import openapi
+from tenant_apps.attendance.attendance_import import import_attendance
 from tenant_apps.attendance.corrections import record_by_hand, void_attendance
 from tenant_apps.attendance.models import Attendance, Refusal
 from tenant_apps.attendance.serializers import (
@@ -25,6 +27,7 @@ from tenant_apps.attendance.serializers import (
 from tenant_apps.attendance.views.scans import http_response
 from tenant_apps.students.models import full_name
 from tenant_apps.students.serializers import ReasonSerializer
+from tenant_apps.students.views.csv_files import DRY_RUN, ImportedSerializer, ImportView
 from tenant_apps.students.views.records import read_reason, visible_student
 
 ATTENDANCE_COLUMNS: Final = (
@@ -140,6 +143,25 @@ def _attendance(
         "created_at": created_at,
         "updated_at": updated_at,
     }
+
+
+class AttendanceImportView(ImportView):
+    """Import attendances, one per line. Name the student by `external_id`, or by name and birth date.
+
+    Name the session by `class_session_id`, or by `date` and the name of the `class` or of the `class_session`. If there
+    are several on that day, add the local `time`, or `starts_at`.
+
+    Columns: `external_id` or `first_name, last_name, birth_date`; `date, class, class_session, time, starts_at,
+    class_session_id`; `checked_in_at` (default: the start), `late`. Exported attendances can be imported.
+    """
+
+    operations = openapi.ATTENDANCE_IMPORT
+
+    @extend_schema(parameters=[DRY_RUN], responses={200: ImportedSerializer})
+    def post(self, request: Any) -> Response:
+        return Response(
+            import_attendance(self.content(), by=request.user, now=request.now, dry_run=self.flag("dry_run"))
+        )
 
 
 class AttendanceEntry(Detail):

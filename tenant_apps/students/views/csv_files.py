@@ -96,7 +96,7 @@ def _flag_parameter(name: str, description: str) -> OpenApiParameter:
     return OpenApiParameter(name, bool, OpenApiParameter.QUERY, description=description)
 
 
-_DRY_RUN = _flag_parameter("dry_run", "Report what would happen to each line, and write nothing.")
+DRY_RUN = _flag_parameter("dry_run", "Report what would happen to each line, and write nothing.")
 
 
 class StudentImportView(ImportView):
@@ -113,7 +113,7 @@ class StudentImportView(ImportView):
 
     @extend_schema(
         parameters=[
-            _DRY_RUN,
+            DRY_RUN,
             _flag_parameter(
                 "allow_duplicates", "Also write lines whose name and birth date match an existing student."
             ),
@@ -141,7 +141,7 @@ class RankEventImportView(ImportView):
 
     operations = openapi.RANK_EVENT_IMPORT
 
-    @extend_schema(parameters=[_DRY_RUN], responses={200: ImportedSerializer})
+    @extend_schema(parameters=[DRY_RUN], responses={200: ImportedSerializer})
     def post(self, request: ApiRequest) -> Response:
         return Response(
             import_rank_events(self.content(), by=request.user, dry_run=self.flag("dry_run"))  # type: ignore[arg-type]
@@ -157,7 +157,7 @@ class FactImportView(ImportView):
 
     operations = openapi.FACT_IMPORT
 
-    @extend_schema(parameters=[_DRY_RUN], responses={200: ImportedSerializer})
+    @extend_schema(parameters=[DRY_RUN], responses={200: ImportedSerializer})
     def post(self, request: ApiRequest) -> Response:
         return Response(
             import_facts(self.content(), by=request.user, dry_run=self.flag("dry_run"))  # type: ignore[arg-type]

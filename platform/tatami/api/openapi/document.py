@@ -207,7 +207,7 @@ class Operation(AutoSchema):
                 if media_type in self.spec.text_examples:
                     content["schema"] = {"type": "string"}
                     content["example"] = self.spec.text_examples[media_type]
-                elif media_type in {CSV, XLSX}:
+                elif isinstance(self.view, TableMixin) and media_type in {CSV, XLSX}:
                     content["schema"] = {"type": "string"}
                     is_csv = media_type == CSV
                     content["example"] = ",".join(self.view.table_columns(None)) if is_csv else "PK…"
