@@ -189,6 +189,30 @@ def test_a_table_of_too_many_rows_is_refused(dojo: Dojo, monkeypatch: pytest.Mon
     assert len(ok(dojo.admin.get("/attendance"))["results"]) == 3
 
 
+def test_the_student_list_is_csv_with_a_delimiter_or_xlsx(filled: ExamDojo) -> None:
+    admin = filled.dojo.admin
+    by_comma = rows_of_stream(admin.get("/students/export"), ",")
+    assert rows_of_stream(admin.get("/students/export?format=csv&delimiter=semicolon"), ";") == by_comma
+    answer = admin.get("/students/export?format=xlsx")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="students.xlsx"'
+    cells = rows_of_xlsx(answer.content)
+    assert cells[0] == by_comma[0]
+    rows = {row["external_id"]: row for row in dicts(cells)}
+    assert (rows["0001"]["first_name"], rows["0001"]["last_name"]) == ("=1+1", NAME)
+    assert rows["0001"]["birth_date"] == datetime.fromisoformat("1990-01-02")
+    assert rows["0001"]["rank_on"] == datetime.fromisoformat("2025-02-03")
+    assert len(cells) == len(by_comma)
+    assert_invalid(admin.get("/students/export?format=json"), "format")
+    assert_invalid(admin.get("/students/export?format=xlsx&delimiter=tab"), "delimiter")
+    assert admin.get("/students/export", Accept="application/pdf").status_code == 406
+
+
+def rows_of_stream(answer: Any, delimiter: str) -> list[list[str]]:
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="students.csv"'
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")
+    return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+
+
 @pytest.mark.parametrize("path", ["/attendance", "/rank-events"])
 def test_the_number_of_statements_does_not_depend_on_the_rows(
     filled: ExamDojo, path: str, monkeypatch: pytest.MonkeyPatch

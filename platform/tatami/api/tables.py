@@ -118,12 +118,12 @@ class TableMixin:
         name = request.query_params.get("format")
         if name is None or not self.has_table:
             return super().perform_content_negotiation(request, force)  # type: ignore[misc]
-        for renderer in self.get_renderers():
-            if renderer.format == name:
-                return renderer, renderer.media_type
+        renderers = {str(renderer.format): renderer for renderer in self.get_renderers()}
+        if name in renderers:
+            return renderers[name], renderers[name].media_type
         if force:
             return JsonRenderer(), JSON
-        raise Invalid.field("format", "This must be one of: json, csv, xlsx.")
+        raise Invalid.field("format", f"This must be one of: {', '.join(renderers)}.")
 
     def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
