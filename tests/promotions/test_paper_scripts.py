@@ -1,15 +1,17 @@
 """Papers in every script: each character has a glyph, Chinese characters have the right form, and no box is printed."""
 
 from io import BytesIO
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typst
 from pypdf import PdfReader
 
+from tatami.tenancy.middleware import host_resolver
+from tenant_apps.dojo.models import ChineseCharacters
 from tenant_apps.promotions.errors import MissingGlyphs
 from tenant_apps.promotions.pdf.exam_papers import candidate_sheet_pdf, examiners_list_pdf
-from tenant_apps.promotions.pdf.typefaces import families, fonts, han_form, han_form_of_zone
+from tenant_apps.promotions.pdf.typefaces import HanForm, families, fonts, han_form, han_form_of_zone
 from tests.promotions.factories import ExamDojo
 from tests.promotions.pdf_reading import margins_are_white, missing_glyphs, page_images, page_texts
 from tests.promotions.test_certificate_pdf import certificate, printed
@@ -155,19 +157,19 @@ def runs_of_ink(image: Any) -> int:
 @pytest.mark.parametrize(
     ("name", "default", "form"),
     [
-        ("张小龙", "jp", "sc"),
-        ("黃小明", "jp", "tc"),
-        ("広沢 骨", "sc", "jp"),
-        ("さくら 直", "tc", "jp"),
-        ("直々", "sc", "jp"),
-        ("김 直", "jp", "kr"),
-        ("直 ㄅ", "jp", "tc"),
-        ("骨直", "jp", "jp"),
-        ("骨直", "sc", "sc"),
-        ("骨直", "tc", "tc"),
-        ("骨直", "kr", "kr"),
-        ("Mika Sato", "sc", "sc"),
-        ("", "jp", "jp"),
+        ("张小龙", "japanese", "simplified"),
+        ("黃小明", "japanese", "traditional"),
+        ("広沢 骨", "simplified", "japanese"),
+        ("さくら 直", "traditional", "japanese"),
+        ("直々", "simplified", "japanese"),
+        ("김 直", "japanese", "korean"),
+        ("直 ㄅ", "japanese", "traditional"),
+        ("骨直", "japanese", "japanese"),
+        ("骨直", "simplified", "simplified"),
+        ("骨直", "traditional", "traditional"),
+        ("骨直", "korean", "korean"),
+        ("Mika Sato", "simplified", "simplified"),
+        ("", "japanese", "japanese"),
     ],
 )
 def test_the_name_or_else_the_dojo_decides_the_form(name: str, default: Any, form: str) -> None:
@@ -176,16 +178,26 @@ def test_the_name_or_else_the_dojo_decides_the_form(name: str, default: Any, for
 
 @pytest.mark.parametrize(
     ("timezone", "form"),
-    [("Asia/Shanghai", "sc"), ("Asia/Singapore", "sc"), ("Asia/Taipei", "tc"), ("Asia/Hong_Kong", "tc"),
-     ("Asia/Seoul", "kr"), ("Asia/Tokyo", "jp"), ("Europe/Berlin", "jp")],
-)  # fmt: skip
+    [
+        ("Asia/Shanghai", "simplified"),
+        ("Asia/Singapore", "simplified"),
+        ("Asia/Taipei", "traditional"),
+        ("Asia/Hong_Kong", "traditional"),
+        ("Asia/Seoul", "korean"),
+        ("Asia/Tokyo", "japanese"),
+        ("Europe/Berlin", "japanese"),
+    ],
+)
 def test_the_time_zone_of_a_dojo_says_which_form_is_usual(timezone: str, form: str) -> None:
     assert han_form_of_zone(timezone) == form
-    assert {name for name in families(han_form_of_zone(timezone)) if name not in families("jp")} == set()
+    assert {
+        name for name in families(han_form_of_zone(timezone)) if name not in families("japanese")
+    } == set()
 
 
 @pytest.mark.parametrize(
-    ("form", "typeface"), [("sc", "NotoSerifSC"), ("tc", "NotoSerifTC"), ("kr", "NotoSerifKR")]
+    ("form", "typeface"),
+    [("simplified", "NotoSerifSC"), ("traditional", "NotoSerifTC"), ("korean", "NotoSerifKR")],
 )
 def test_a_name_has_the_form_of_its_dojo_wherever_it_is_printed(form: Any, typeface: str) -> None:
     assert typeface in typefaces_of(printed(certificate(**everywhere("骨直"), han_form=form)))
@@ -225,3 +237,31 @@ def test_a_certificate_that_cannot_be_printed_names_the_characters(exam_dojo: Ex
     content = bytes(dojo.admin.get(f"/rank-events/{event}/certificate.pdf").getvalue())
     assert "NotoSerifSC" in typefaces_of(content)
     assert "张骨" in page_texts(content)[0]
+
+
+def test_the_dojo_says_which_form_ambiguous_names_have(exam_dojo: ExamDojo) -> None:
+    exam_dojo.pass_exam(exam_dojo.ready)
+    dojo = exam_dojo.dojo
+    event = exam_dojo.candidates()["Ready"]["rank_event"]
+    ok(dojo.admin.patch(f"/students/{exam_dojo.ready['id']}", {"first_name": "骨", "last_name": "直"}))
+
+    def typefaces() -> set[str]:
+        content = bytes(dojo.admin.get(f"/rank-events/{event}/certificate.pdf").getvalue())
+        return {name for name in typefaces_of(content) if name.startswith("Noto")}
+
+    assert typefaces() == {"NotoSerifJP"}
+    for setting, typeface in (
+        ("simplified", "SC"),
+        ("traditional", "TC"),
+        ("korean", "KR"),
+        ("japanese", "JP"),
+    ):
+        ok(dojo.admin.patch("/settings", {"chinese_characters": setting}))
+        assert typefaces() == {f"NotoSerif{typeface}"}
+    ok(dojo.admin.patch("/settings", {"chinese_characters": "", "timezone": "Asia/Shanghai"}))
+    host_resolver.cache_clear()
+    assert typefaces() == {"NotoSerifSC"}
+
+
+def test_the_forms_of_the_setting_are_those_of_the_typefaces() -> None:
+    assert set(ChineseCharacters.values) == set(get_args(HanForm))

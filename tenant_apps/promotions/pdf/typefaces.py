@@ -22,12 +22,12 @@ import pylopdf_fonts_zh_cn
 import pylopdf_fonts_zh_tw
 import typst
 
-HanForm = Literal["jp", "kr", "sc", "tc"]
-"""The country whose forms Chinese characters have: Japan, Korea, China (simplified) or Taiwan (traditional).
+HanForm = Literal["japanese", "korean", "simplified", "traditional"]
+"""The forms that Chinese characters have: those of Japan, of Korea, of China (simplified), of Taiwan (traditional).
 
 Unicode has one number for a character that each of them draws in its own way."""
 
-DEFAULT_HAN_FORM: Final[HanForm] = "jp"
+DEFAULT_HAN_FORM: Final[HanForm] = "japanese"
 
 _PACKAGES: Final[tuple[ModuleType, ...]] = (
     manimgx_fonts,
@@ -47,10 +47,10 @@ _FIRST: Final = (
     "Noto Sans",
 )
 _HAN: Final[Mapping[HanForm, str]] = {
-    "jp": "Noto Serif JP",
-    "kr": "Noto Serif KR",
-    "sc": "Noto Serif SC",
-    "tc": "Noto Serif TC",
+    "japanese": "Noto Serif JP",
+    "korean": "Noto Serif KR",
+    "simplified": "Noto Serif SC",
+    "traditional": "Noto Serif TC",
 }
 _OTHERS: Final = (
     "Noto Sans Arabic",
@@ -84,13 +84,20 @@ _FORM_OF_ZONE: Final[Mapping[str, HanForm]] = {
             "Asia/Kashgar",
             "PRC",
         ),
-        "sc",
+        "simplified",
     ),
-    **dict.fromkeys(("Asia/Singapore", "Singapore"), "sc"),
-    **dict.fromkeys(("Asia/Taipei", "ROC", "Asia/Hong_Kong", "Hongkong", "Asia/Macau", "Asia/Macao"), "tc"),
-    **dict.fromkeys(("Asia/Seoul", "ROK", "Asia/Pyongyang"), "kr"),
+    **dict.fromkeys(("Asia/Singapore", "Singapore"), "simplified"),
+    **dict.fromkeys(
+        ("Asia/Taipei", "ROC", "Asia/Hong_Kong", "Hongkong", "Asia/Macau", "Asia/Macao"), "traditional"
+    ),
+    **dict.fromkeys(("Asia/Seoul", "ROK", "Asia/Pyongyang"), "korean"),
 }
-_CHARSETS: Final[Mapping[HanForm, str]] = {"jp": "shift_jis", "sc": "gb2312", "tc": "big5", "kr": "euc_kr"}
+_CHARSETS: Final[Mapping[HanForm, str]] = {
+    "japanese": "shift_jis",
+    "simplified": "gb2312",
+    "traditional": "big5",
+    "korean": "euc_kr",
+}
 """The national character sets: each has the characters that its country writes, in its own spelling."""
 
 _KANA: Final = re.compile("[\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9f々〆]")
@@ -125,11 +132,12 @@ def han_form(text: str, default: HanForm) -> HanForm:
     ideographs = _IDEOGRAPH.findall(text)
     if not ideographs:
         return default
-    for script, form in ((_KANA, "jp"), (_BOPOMOFO, "tc"), (_HANGUL, "kr")):
+    for script, form in ((_KANA, "japanese"), (_BOPOMOFO, "traditional"), (_HANGUL, "korean")):
         if script.search(text):
             return form  # type: ignore[return-value]
     return max(
-        (default, "jp", "sc", "tc"), key=lambda form: sum(_is_in(one, _CHARSETS[form]) for one in ideographs)
+        (default, "japanese", "simplified", "traditional"),
+        key=lambda form: sum(_is_in(one, _CHARSETS[form]) for one in ideographs),
     )
 
 
