@@ -47,6 +47,7 @@ def filled(exam_dojo: ExamDojo) -> ExamDojo:
 
 TABLES = {
     "/attendance": "attendance",
+    "/attendance/refusals": "refusals",
     "/rank-events": "rank-events",
     "/exams": "exams",
     "/promotions/snapshot": "eligibility",

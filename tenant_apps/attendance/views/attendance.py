@@ -208,12 +208,25 @@ class VoidAttendance(ApiView):
         return Response(AttendanceSerializer(row).data)
 
 
-class Refusals(Listing):
+class Refusals(TableOfList, Listing):
     """The scans that were refused, by when they arrived, newest first; and, as `card_shared`, the use of shared cards.
 
     `scanned_at` is the time of the device's clock, which may be wrong.
     """
 
+    table_name = "refusals"
+    table = {
+        "id": "pk",
+        "code": "code",
+        "student_id": "student",
+        "first_name": "student__first_name",
+        "last_name": "student__last_name",
+        "class_session_id": "class_session",
+        "class_session": "class_session__name",
+        "scanned_at": "scanned_at",
+        "created_at": "created_at",
+        "device": "device__name",
+    }
     operations = openapi.REFUSALS
     queryset = Refusal.objects.select_related("student", "class_session", "device", "recorded_by")
     serializer_class = RefusalSerializer
