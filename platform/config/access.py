@@ -112,6 +112,7 @@ ACCESS: Final[RuleTable] = {
     "scan": {"POST": STAFF_OWN_AND_DEVICES},
     "sync": {"POST": STAFF_AND_DEVICES},
     "attendance": {"GET": STAFF_AND_OWN, "POST": STAFF},
+    "attendance-import": {"POST": ADMIN},
     "attendance-entry": {"GET": STAFF_AND_OWN},
     "attendance-void": {"POST": rule(admin=ALL, instructor=ALL, assistant=RECORDED)},
     "student-attendance": {"GET": STAFF_AND_OWN},

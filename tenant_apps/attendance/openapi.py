@@ -161,6 +161,31 @@ VOID: Final = {
         response_example=_VOIDED,
     )
 }
+_ATTENDANCE_CSV: Final = f"""external_id,date,class,late
+{examples.EXTERNAL_ID},2026-06-15,Evening class,true
+{examples.EXTERNAL_ID},2026-06-15,Sword class,
+"""
+ATTENDANCE_IMPORT: Final = {
+    "POST": OperationSpec(
+        request_example={"file": _ATTENDANCE_CSV},
+        response_example={
+            "dry_run": False,
+            "created": 1,
+            "updated": 0,
+            "failed": 1,
+            "duplicates": 0,
+            "rows": [
+                {"line": 2, "outcome": "created", "student": examples.MIKA, "errors": {}},
+                {
+                    "line": 3,
+                    "outcome": "failed",
+                    "student": examples.MIKA,
+                    "errors": {"class": ["There is no such session on this date."]},
+                },
+            ],
+        },
+    )
+}
 REFUSALS: Final = {"GET": list_spec(REFUSAL_EXAMPLE)}
 
 # --- rosters --------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ urlpatterns = [
     path("attendance/sync", scans.SyncScans.as_view(), name="sync"),
     path("attendance/refusals", attendance.Refusals.as_view(), name="refusals"),
     path("attendance", attendance.AttendanceCollection.as_view(), name="attendance"),
+    path("attendance/import", attendance.AttendanceImportView.as_view(), name="attendance-import"),
     path("attendance/<uuid:id>", attendance.AttendanceEntry.as_view(), name="attendance-entry"),
     path("attendance/<uuid:id>/void", attendance.VoidAttendance.as_view(), name="attendance-void"),
     path(

@@ -3,7 +3,7 @@
 from io import BytesIO
 from typing import Final
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageMath, ImageOps
 
 from tatami.errors import DomainError
 
@@ -42,6 +42,8 @@ def read_logo(picture: bytes) -> bytes:
 
 def _print_size(opened: Image.Image) -> bytes:
     upright = ImageOps.exif_transpose(opened)
+    if upright.mode.startswith("I"):
+        upright = _eight_bits(upright)
     plain = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
     plain.thumbnail(PRINTED)
     content = BytesIO()
@@ -50,6 +52,19 @@ def _print_size(opened: Image.Image) -> bytes:
     else:
         plain.save(content, "PNG", optimize=True)
     return content.getvalue()
+
+
+def _eight_bits(grey: Image.Image) -> Image.Image:
+    """Return a grey picture of 16 bits with 8 bits. Pillow's own conversion cuts, so that nearly all becomes white."""
+    values = grey.convert("I")
+    shades = values.point(lambda value: value * (1 / 257)).convert("L")
+    transparent = grey.info.get("transparency")
+    if transparent is None:
+        return shades
+    opaque = ImageMath.lambda_eval(
+        lambda images: images["convert"]((images["values"] != transparent) * 255, "L"), values=values
+    )
+    return Image.merge("LA", (shades, opaque))
 
 
 def printable_logo(picture: bytes | None) -> bytes | None:

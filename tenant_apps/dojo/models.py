@@ -48,11 +48,24 @@ class Language(models.TextChoices):
     PORTUGUESE = "pt-br"
 
 
+class ChineseCharacters(models.TextChoices):
+    """The forms of Chinese characters on papers where the text does not suggest them. Names as in `pdf.typefaces`."""
+
+    JAPANESE = "japanese"
+    KOREAN = "korean"
+    SIMPLIFIED = "simplified"
+    TRADITIONAL = "traditional"
+
+
 class DojoSettings(TenantModel):
     """The settings of the dojo. Minutes count from the start of a session. The id is the dojo's: at most one row."""
 
     id = models.UUIDField(primary_key=True, default=current_tenant_id, editable=False)
     language = models.CharField(max_length=8, choices=Language, default=Language.ENGLISH)
+    chinese_characters = models.CharField(
+        max_length=16, choices=ChineseCharacters, blank=True, default="", db_default=""
+    )
+    """Empty: those of the country of the dojo's time zone, or else Japan's."""
     leap_day_birthday = models.CharField(
         max_length=8, choices=LEAP_DAY_BIRTHDAYS, default=LeapDayBirthday.MARCH_1.value
     )

@@ -20,6 +20,7 @@ class DojoSettingsSerializer(StrictModelSerializer):
             "name",
             "timezone",
             "language",
+            "chinese_characters",
             "leap_day_birthday",
             "card_policy",
             "enrolment_policy",

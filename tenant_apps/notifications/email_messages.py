@@ -5,6 +5,7 @@ from email.utils import format_datetime, formataddr, parseaddr
 from functools import cache
 from typing import Final
 
+import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
@@ -14,7 +15,10 @@ from tenant_apps.notifications.addresses import UNSUBSCRIBE_TEXTS, unsubscribe_u
 from tenant_apps.notifications.liquid import one_line
 from tenant_apps.notifications.models import Delivery, Notification, NotificationKind
 from tenant_apps.notifications.templates import MessageText, render_message
+from tenant_apps.promotions.errors import MissingGlyphs
 from tenant_apps.promotions.pdf.documents import print_certificates, printable_certificates
+
+logger = structlog.get_logger(__name__)
 
 MAX_SENDER_NAME_LENGTH: Final = 100
 
@@ -75,15 +79,21 @@ def message_id(delivery: Delivery) -> str:
 
 
 def certificates_of(delivery: Delivery) -> list[Attachment]:
-    """Return a PDF for each award in the delivery. An award that was voided in the meantime has none.
+    """Return a PDF for each award in the delivery.
 
-    Raises what making a certificate raises.
+    There is none for an award that was voided in the meantime, and none that lacks glyphs: the award is announced, and
+    the desk, which learns the characters from the PDF of the award, has to print it otherwise. Raises what making a
+    certificate raises.
     """
     awards = [one["certificate"] for one in delivery.values["students"] if "certificate" in one]
     certificates = printable_certificates().filter(event__in=awards) if awards else ()
-    return [
-        (f"{one.code}.pdf", b"".join(print_certificates([one])), "application/pdf") for one in certificates
-    ]
+    attachments = []
+    for one in certificates:
+        try:
+            attachments.append((f"{one.code}.pdf", b"".join(print_certificates([one])), "application/pdf"))
+        except MissingGlyphs:
+            logger.warning("certificate_not_attached", certificate=one.code, code=MissingGlyphs.code)
+    return attachments
 
 
 def _sender() -> str:

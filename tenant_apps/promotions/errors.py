@@ -79,3 +79,12 @@ class NothingToPrint(DomainError):
     """There is no certificate to print."""
 
     code = "nothing_to_print"
+
+
+class MissingGlyphs(DomainError):
+    """No typeface has a glyph for some characters of this document.
+
+    `details` names the characters in `missing_glyphs` and the texts that contain them in `texts`.
+    """
+
+    code = "missing_glyphs"

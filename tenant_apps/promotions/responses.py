@@ -4,6 +4,7 @@ A check may return thousands of results, so they are built as dicts. The seriali
 results that were stored.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema_serializer
@@ -85,6 +86,30 @@ def eligibility_data(result: CheckResult) -> dict[str, Any]:
     data = check_result_data(result)
     del data["student"]
     return data
+
+
+ELIGIBILITY_COLUMNS: Final = (
+    "rank_system",
+    "current_rank",
+    "target_rank",
+    "status",
+    "path",
+    "earliest_on",
+    "rule_version",
+    "missing",
+)
+"""The columns of a check result in a table."""
+
+
+def eligibility_columns(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a result in the shape of `EligibilitySerializer` as columns; `missing` says what is not met or unknown."""
+    missing = [one["message"] for one in data["criteria"] if one["status"] != Status.MET.value]
+    names = {name: (data[name] or {}).get("name") for name in ("rank_system", "current_rank", "target_rank")}
+    return {
+        **names,
+        **{name: data[name] for name in ("status", "path", "earliest_on", "rule_version")},
+        "missing": " ".join(missing),
+    }
 
 
 def _rank_data(result: CheckResult, code: str | None) -> dict[str, Any] | None:

@@ -12,13 +12,15 @@ from tatami import clock
 from tatami.errors import NotFound
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.attendance import corrections
+from tenant_apps.attendance.attendance_import import import_attendance
 from tenant_apps.attendance.models import Attendance, Card, Refusal, ScanAnswer
 from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
 from tenant_apps.classes.services import enrol
+from tenant_apps.students.errors import AlreadyRecorded
 from tenant_apps.students.models import Student
 from tests.attendance.factories import CheckInDojo
 from tests.students.erasure import erasure_race
-from tests.support.races import raise_first_error, run_concurrently
+from tests.support.races import ConcurrentCall, raise_first_error, run_concurrently
 from tests.support.responses import assert_error, assert_invalid, ok
 
 
@@ -125,6 +127,47 @@ def test_attendance_by_hand_during_an_erasure_is_not_found(
     caller, body = check_in_dojo.dojo.admin, {"student": str(mika.pk), "class_session": str(session.pk)}
     assert_error(race(lambda: caller.post("/attendance", body)), 404, "not_found")
     assert check_in_dojo.rows(student=mika) == []
+
+
+def import_line(check_in_dojo: CheckInDojo, student: Student, session: ClassSession) -> Callable[[], Any]:
+    """Return a call that imports one attendance."""
+    user = check_in_dojo.dojo.admin.user
+    assert isinstance(user, User)
+    head = "first_name,last_name,class_session_id"
+    content = f"{head}\n{student.first_name},{student.last_name},{session.pk}\n".encode()
+    return lambda: import_attendance(content, by=user, now=clock.now(), dry_run=False)
+
+
+def test_an_import_during_an_erasure_fails_on_the_line_of_the_student(
+    check_in_dojo: CheckInDojo, mika: Student, race: Any, session: ClassSession
+) -> None:
+    report = race(import_line(check_in_dojo, mika, session))
+    assert [row["outcome"] for row in report["rows"]] == ["failed"]
+    assert check_in_dojo.rows(student=mika) == []
+
+
+def test_an_import_of_an_attendance_that_is_recorded_meanwhile_writes_nothing(
+    check_in_dojo: CheckInDojo, mika: Student, session: ClassSession
+) -> None:
+    with tenant_scope(check_in_dojo.dojo.tenant):
+        run = import_line(check_in_dojo, mika, session)
+
+        def attempt() -> Any:
+            try:
+                return run()
+            except AlreadyRecorded as error:
+                return error
+
+        with transaction.atomic():
+            scanned = Attendance(
+                student=mika, class_session=session, checked_in_at=clock.now(), method="qr_card"
+            )
+            scanned.save(force_insert=True)
+            meanwhile = ConcurrentCall(attempt)
+        assert isinstance(meanwhile.result(), AlreadyRecorded)
+        assert [row["outcome"] for row in run()["rows"]] == ["duplicate"]
+    (row,) = check_in_dojo.rows(student=mika)
+    assert row.method == "qr_card"
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])

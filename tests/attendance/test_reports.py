@@ -209,7 +209,7 @@ def csv_rows(dojo: Dojo, path: str) -> list[dict[str, str]]:
     assert answer.status_code == 200, answer.content
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.headers["Vary"] == "Accept"
-    return list(csv.DictReader(io.StringIO(answer.content.decode(), newline="")))
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
 
 
 def test_a_report_is_available_as_csv(dojo: Dojo, june: dict) -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 
 from tatami import clock
-from tenant_apps.attendance.check_in.codes import CodeKind, make_token
+from tenant_apps.attendance.check_in.codes import ALPHABET, CodeKind, make_token
 from tenant_apps.attendance.check_in.service import CARD_SHARED_WITHIN
 from tests.attendance.scanning import (
     attendances,
@@ -30,7 +30,14 @@ from tests.support.responses import assert_error, assert_invalid, ok
         "empty url",
         "cut off",
         "changed",
-        "longer",
+        "longer by a letter",
+        "longer by a byte",
+        "a vowel more",
+        "hexadecimal digits",
+        "a space inside",
+        "a long s",
+        "two identifiers",
+        "another path",
         "another dojo's",
         "student unknown here",
         "padded",
@@ -45,8 +52,15 @@ def test_every_invalid_code_receives_the_same_response(
         "garbage": "garbage",
         "empty url": "http://aiki.localhost/check-in/",
         "cut off": good[:-1],
-        "changed": ("A" if good[10] != "A" else "B").join((good[:10], good[11:])),
-        "longer": good + "A",
+        "changed": ("B" if good[10] != "B" else "C").join((good[:10], good[11:])),
+        "hexadecimal digits": good.translate(str.maketrans(ALPHABET, "0123456789ABCDEF")),
+        "a space inside": f"{good[:10]} {good[10:]}",
+        "a long s": good.replace("S", "\u017f", 1) if "S" in good else "\u017f" + good[1:],
+        "two identifiers": f"]Q1]Q1{good}",
+        "another path": f"http://aiki.localhost/check-out/{good}",
+        "longer by a letter": good + "B",
+        "longer by a byte": good + "BB",
+        "a vowel more": good + "A",
         "another dojo's": factories.qr_token(other_dojo.admin, factories.student(other_dojo)),
         "student unknown here": code_of_unknown_student(dojo),
         "padded": good + "=",
@@ -57,6 +71,58 @@ def test_every_invalid_code_receives_the_same_response(
     assert answer.content == garbage.content
     assert attendances(dojo) == []
     assert refusal_codes(dojo) == []
+
+
+def typed(*rows: str) -> dict[int, str]:
+    """Return what a keyboard layout shows for each key that a scanner with a US layout presses."""
+    us = (
+        ("1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./"),
+        ("!@#$%^&*()_+", "QWERTYUIOP{}", 'ASDFGHJKL:"', "ZXCVBNM<>?"),
+    )
+    return dict(zip(map(ord, "".join(us[0] + us[1])), "".join(rows), strict=True))
+
+
+KEYBOARDS = {
+    "US": {},
+    "German": typed("1234567890ß´", "qwertzuiopü+", "asdfghjklöä", "yxcvbnm,.-",
+                    '!"§$%&/()=?`', "QWERTZUIOPÜ*", "ASDFGHJKLÖÄ", "YXCVBNM;:_"),
+    "Swiss": typed("1234567890'^", "qwertzuiopü¨", "asdfghjklöä", "yxcvbnm,.-",
+                   '+"*ç%&/()=?`', "QWERTZUIOPè!", "ASDFGHJKLéà", "YXCVBNM;:_"),
+    "French": typed("&é\"'(-è_çà)=", "azertyuiop^$", "qsdfghjklmù", "wxcvbn,;:!",
+                    "1234567890°+", "AZERTYUIOP¨£", "QSDFGHJKLM%", "WXCVBN?./§"),
+    "Italian": typed("1234567890'ì", "qwertyuiopè+", "asdfghjklòà", "zxcvbnm,.-",
+                     '!"£$%&/()=?^', "QWERTYUIOPé*", "ASDFGHJKLç°", "ZXCVBNM;:_"),
+    "Spanish": typed("1234567890'¡", "qwertyuiop`+", "asdfghjklñ´", "zxcvbnm,.-",
+                     '!"·$%&/()=?¿', "QWERTYUIOP^*", "ASDFGHJKLÑ¨", "ZXCVBNM;:_"),
+    "Turkish": typed("1234567890*-", "qwertyuıopğü", "asdfghjklşi", "zxcvbnmöç.",
+                     "!'^+%&/()=?_", "QWERTYUIOPĞÜ", "ASDFGHJKLŞİ", "ZXCVBNMÖÇ:"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", KEYBOARDS)
+@pytest.mark.parametrize("caps_lock", [False, True])
+@pytest.mark.parametrize(
+    ("before", "after"), [("", ""), ("]Q1", ""), ("]Q3", "\r\n"), ("\x02", "\x03"), ("", "\t")]
+)
+def test_a_code_survives_a_scanner_that_types(
+    dojo: Dojo, mika: Any, evening: Any, layout: str, caps_lock: bool, before: str, after: str
+) -> None:
+    code = (before + factories.qr_token(dojo.admin, mika, kind="card")).translate(KEYBOARDS[layout]) + after
+    body = ok(scan(dojo.admin, code.swapcase() if caps_lock else code), 201)
+    assert body["student"]["id"] == mika["id"]
+    again = ok(dojo.admin.post("/attendance/sync", {"sent_at": NOW.isoformat(), "scans": [
+        {"token": code.lower(), "nonce": "n-1", "scanned_at": NOW.isoformat()},
+    ]}))  # fmt: skip
+    assert again["results"][0]["status"] == "already_recorded"
+
+
+@pytest.mark.parametrize(
+    "change", [str.upper, str.lower, "]Q1{}\n".format, " {}\t".format, "\ufeff{}".format]
+)
+def test_the_url_of_a_code_survives_a_scanner(dojo: Dojo, mika: Any, evening: Any, change: Any) -> None:
+    factories.link_user(dojo, dojo.student, mika)
+    url = factories.session_qr_code(dojo.admin, evening)["url"]
+    ok(scan(dojo.student, change(url)), 201)
 
 
 def code_of_unknown_student(dojo: Dojo) -> str:

@@ -50,6 +50,43 @@ def test_a_large_logo_is_reduced_to_print_size(dojo: Dojo) -> None:
     assert opened(shown["image"]).size == (360, 360)
 
 
+SHADES = [0, 64, 128, 192, 255]
+
+
+def shaded(mode: str, **saved: Any) -> str:
+    """Return a PNG of one row with five shades of grey, dark to light, in a mode of Pillow."""
+    image = Image.new(mode, (len(SHADES), 1))
+    for x, shade in enumerate(SHADES):
+        image.putpixel((x, 0), value_of(mode, shade))
+    content = BytesIO()
+    image.save(content, "PNG", **saved)
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def value_of(mode: str, shade: int) -> Any:
+    if mode == "I;16":
+        return shade * 257
+    return {"L": shade, "LA": (shade, 255), "RGB": (shade,) * 3, "RGBA": (*(shade,) * 3, 255)}[mode]
+
+
+@pytest.mark.parametrize("mode", ["I;16", "L", "LA", "RGB", "RGBA"])
+def test_a_logo_keeps_its_shades_at_every_depth(dojo: Dojo, mode: str) -> None:
+    shown = opened(ok(dojo.admin.put("/settings/logo", {"image": shaded(mode)}))["image"]).convert("L")
+    for x, shade in enumerate(SHADES):
+        found = shown.getpixel((x, 0))
+        assert isinstance(found, int)
+        assert abs(found - shade) <= 1, f"{mode}: {shade} became {found}"
+
+
+@pytest.mark.parametrize(("mode", "transparent"), [("I;16", 64 * 257), ("L", 64)])
+def test_the_transparent_shade_of_a_grey_logo_stays_transparent(
+    dojo: Dojo, mode: str, transparent: int
+) -> None:
+    image = shaded(mode, transparency=transparent)
+    shown = opened(ok(dojo.admin.put("/settings/logo", {"image": image}))["image"])
+    assert [shown.getchannel("A").getpixel((x, 0)) for x in range(len(SHADES))] == [255, 0, 255, 255, 255]
+
+
 def test_files_are_stored_under_the_id_of_the_dojo(dojo: Dojo, files: Path) -> None:
     for _ in range(2):
         ok(dojo.admin.put("/settings/logo", {"image": picture((4, 4))}))

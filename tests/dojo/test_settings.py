@@ -40,6 +40,7 @@ def test_name_and_time_zone_are_those_of_the_platform(dojo: Dojo, platform: Any)
         ("timezone", "Europe/Atlantis"),
         ("leap_day_birthday", "feb30"),
         ("card_policy", "x"),
+        ("chinese_characters", "tc"),
         ("late_after_minutes", -1),
         ("opens_minutes_before", "x"),
         ("name", ""),

@@ -332,6 +332,9 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
         "GET": staff_and_own(200),
         "POST": staff(201, json_with_ids(student="third student", class_session="session")),
     },
+    "/attendance/import": {
+        "POST": Row(200, upload=Upload("external_id,date,class\nmika-1,2026-06-15,Evening class\n"))
+    },
     "/attendance/{}": {"GET": staff_and_own(200)},
     "/attendance/{}/void": {"POST": staff(200, REASON)},
     "/students/{}/attendance": {"GET": staff_and_own(200)},

@@ -14,7 +14,7 @@ from tatami.tenancy.scope import tenant_scope
 from tenant_apps.notifications.models import Delivery, Notification
 from tenant_apps.students.events import Notice, publish_notices
 from tests.classes.factories import create_class, enrol, session_on
-from tests.notifications.mail_factories import CHILD_BIRTH_DATE, award, guardian, send_all, student
+from tests.notifications.mail_factories import CHILD_BIRTH_DATE, award, guardian, send_all, states, student
 from tests.notifications.recording_smtp import RecordingSmtpServer
 from tests.support import factories
 from tests.support.clients import Dojo
@@ -81,6 +81,15 @@ def test_an_award_voided_before_sending_has_no_certificate(dojo: Dojo) -> None:
     ok(dojo.admin.post(f"/rank-events/{event['id']}/void", {"reason": "A mistake."}))
     (sent,) = send_all(dojo)
     assert sent.attachments == []
+
+
+def test_a_certificate_with_a_missing_glyph_is_not_attached_and_the_award_is_announced(dojo: Dojo) -> None:
+    mika = student(dojo, "\U00013000", email="mika@example.com")
+    award(dojo, mika, factories.rank_id(factories.rank_system(dojo), "5-kyu"))
+    (sent,) = send_all(dojo)
+    assert sent.attachments == []
+    assert "5th kyu" in sent.body
+    assert states(dojo)[0][1] == "sent"
 
 
 def test_siblings_promoted_together_get_one_mail(dojo: Dojo) -> None:

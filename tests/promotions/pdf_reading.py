@@ -1,11 +1,13 @@
 """Read PDF documents as people do: their text, their pages as images, and QR codes as a camera reads them."""
 
+from collections.abc import Iterator
 from io import BytesIO
 
 import pypdfium2
 import zxingcpp
 from PIL import Image, ImageChops
 from pypdf import PdfReader
+from pypdf.generic import ContentStream
 
 DOTS_PER_INCH = 150
 MARGIN_MM = 8.5
@@ -53,3 +55,22 @@ def margins_are_white(page: Image.Image) -> bool:
         Image.new("RGB", (page.width - 2 * margin, page.height - 2 * margin), "white"), (margin, margin)
     )
     return ImageChops.difference(page, Image.new("RGB", page.size, "white")).getbbox() is None
+
+
+def missing_glyphs(pdf: bytes) -> int:
+    """Return how many glyphs of all pages are glyph 0 of their typeface, which is a box: `.notdef`."""
+    reader = PdfReader(BytesIO(pdf))
+    return sum(
+        text[start : start + 2] == b"\0\0"
+        for page in reader.pages
+        for text in _shown_texts(ContentStream(page.get_contents(), reader))
+        for start in range(0, len(text), 2)
+    )
+
+
+def _shown_texts(content: ContentStream) -> Iterator[bytes]:
+    """Yield the operands of the operators that show text: two bytes a glyph, for all typefaces are composite."""
+    for operands, operator in content.operations:
+        if operator in {b"Tj", b"TJ"}:
+            shown = operands[0] if operator == b"TJ" else operands
+            yield from (one.original_bytes for one in shown if not isinstance(one, (int, float)))

@@ -101,10 +101,15 @@ class CursorPages(BasePagination):
         rows = select.rows(limit=size + 1, page=cursor, arrange=self._arrange)
         return self._cut(rows, size, cursor, itemgetter(*map(view.columns.index, (self.column, "id"))))
 
+    @staticmethod
+    def column_of(view: Any) -> str:
+        """Return the column that orders the rows of a view, newest first."""
+        return getattr(view, "cursor_column", "created_at")
+
     def _read(self, request: Request, view: Any, model: type[Model]) -> tuple[int, dict[str, Any]]:
         """Return the size of the page, and the cursor: its direction and, except on the first page, its position."""
         self.request = request
-        self.column: str = getattr(view, "cursor_column", "created_at")
+        self.column = self.column_of(view)
         size = page_size_of(request)
         cursor = request.query_params.get("cursor")
         return size, {_BACKWARDS: False} if cursor is None else self._position(model, cursor)

@@ -1,12 +1,10 @@
-"""Response bodies: JSON for every response and error, CSV for spreadsheets, HTML for pages.
+"""Response bodies: JSON for every response and error, HTML for pages. Tables are in `tatami.api.tables`.
 
-A view that offers CSV names `CsvRenderer` after `JsonRenderer`. Errors are always JSON (`exception_mapping`).
+Errors are always JSON (`exception_mapping`).
 """
 
-import csv
-import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
@@ -91,9 +89,8 @@ class HtmlRenderer(PassthroughRenderer):
     format = "html"
 
 
-# --- CSV ---------------------------------------------------------------------------------------------------------
+# --- formulas in CSV --------------------------------------------------------------------------------------------------
 
-CSV: Final = "text/csv"
 _FORMULA_START: Final = "=+\\-@＝＋－＠\t\r\n"
 """Characters that start a formula, the wide forms of East Asian keyboards included, and cell separators."""
 _BLANK: Final = r"[^\S\t\r\n]"
@@ -115,59 +112,3 @@ def escape_formulas(text: str) -> str:
 def unescape_formulas(text: str) -> str:
     """Return the text that `escape_formulas` received."""
     return _ESCAPED.sub(r"\1", text)
-
-
-def csv_cell(value: Any) -> Any:
-    """Return `value` as one CSV cell: formulas in text are escaped, numbers stay numbers."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return value
-        case datetime():
-            return format_instant(value)
-    return escape_formulas(str(value))
-
-
-def flatten_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row of a response as columns: `student: {id, name}` becomes `student_id` and `student`."""
-    columns: dict[str, Any] = {}
-    for name, value in row.items():
-        match value:
-            case {"id": key, "name": shown}:
-                columns.update({f"{name}_id": key, name: shown})
-            case list() | dict():
-                columns[name] = json_bytes(value).decode()
-            case _:
-                columns[name] = value
-    return columns
-
-
-def csv_text(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return a CSV table with one header line. A value that a row lacks is an empty cell."""
-    out = io.StringIO(newline="")
-    names = list(columns)
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(names)
-    writer.writerows([csv_cell(row.get(name)) for name in names] for row in rows)
-    return out.getvalue()
-
-
-class CsvRenderer(BaseRenderer):
-    """Renders the `results` of a response, with the columns of the view's `csv_columns(data)`."""
-
-    media_type = CSV
-    format = "csv"
-    charset = "utf-8"
-
-    def render(
-        self,
-        data: Any,
-        accepted_media_type: str | None = None,
-        renderer_context: Mapping[str, Any] | None = None,
-    ) -> bytes:
-        """Return the table as UTF-8."""
-        view = (renderer_context or {}).get("view")
-        return csv_text(view.csv_columns(data), map(flatten_row, data["results"])).encode()  # type: ignore[union-attr]

@@ -1,14 +1,19 @@
 """The codes that are scanned: their format, and how a forged, foreign or expired one is detected.
 
-A code is base64url (no padding) of: one byte of kind, a random 16-byte id, for rotating codes the number of a 30-second
-step (4 bytes), and 16 bytes of HMAC-SHA256 with the dojo's own key. The key is derived from the secret of the
-installation and the UUID of the dojo. A code holds nothing about a person, fits a version 4 QR symbol at level M (62
-bytes), and is invalid in every other dojo. While secrets rotate, two generations of keys are valid.
+A code consists of: one byte of kind, a random 16-byte id, for rotating codes the number of a 30-second step (4 bytes),
+and 16 bytes of HMAC-SHA256 with the dojo's own key. The key is derived from the secret of the installation and the UUID
+of the dojo. A code holds nothing about a person and is invalid in every other dojo. While secrets rotate, two
+generations of keys are valid.
+
+Its text has two letters a byte. Most scanners type what they read like a keyboard, and the computer translates the keys
+by its own layout. So the alphabet has only letters that have the same key on QWERTY, QWERTZ and AZERTY keyboards, and
+case does not matter. A text has at most 74 characters, all of which QR symbols store in alphanumeric mode: version 4 at
+level M has room for 90.
 """
 
 import hashlib
 import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -26,6 +31,18 @@ _PURPOSE: Final = "check-in code"
 _ID_BYTES: Final = 16
 _STEP_BYTES: Final = 4
 _MAC_BYTES: Final = 16
+
+ALPHABET: Final = "BCDFGHJKLNPRSTVX"
+"""The letters for the hexadecimal digits 0 to F."""
+_HEX_DIGITS: Final = "0123456789ABCDEF"
+_TO_LETTERS: Final = str.maketrans(_HEX_DIGITS, ALPHABET)
+_TO_HEX: Final = str.maketrans(ALPHABET, _HEX_DIGITS)
+_LETTERS: Final = re.compile(f"[{ALPHABET}]+")
+_SYMBOLOGY: Final = re.compile("[^A-Za-z0-9]..", re.DOTALL)
+"""The identifier that some scanners put first (ISO/IEC 15424), `]Q1` for QR: as the keyboard layout shows it, `+Q1` or
+`$A&` for example."""
+_SURROUNDING: Final = "".join(map(chr, range(0x21))) + "\x7f\x85\xa0\u200b\u2060\ufeff"
+"""White space and control characters, such as the Enter, Tab or ETX that scanners add."""
 
 
 class CodeKind(IntEnum):
@@ -75,29 +92,29 @@ def make_token(kind: CodeKind, subject: bytes, *, tenant_id: UUID, now: datetime
     """Return the code for the 16-byte id `subject` in a dojo."""
     step = step_at(now).to_bytes(_STEP_BYTES, "big") if kind.rotates else b""
     payload = bytes([kind]) + subject + step
-    return (
-        urlsafe_b64encode(payload + _mac(tenant_keys(_PURPOSE, tenant_id)[0], payload)).rstrip(b"=").decode()
-    )
+    return _letters(payload + _mac(tenant_keys(_PURPOSE, tenant_id)[0], payload))
 
 
 def read_token(text: str, *, tenant_id: UUID) -> Code:
-    """Return the code in a token, or in a URL that ends in one.
+    """Return the code in a token, or in a URL that ends in one, as a scanner or a phone read it.
 
-    Raises `QrInvalid` with the same message for every fault, so that a caller cannot probe for codes. Does not check
-    whether the code has expired.
+    Ignored are case, white space and control characters around the text, and a symbology identifier before it. Raises
+    `QrInvalid` with the same message for every fault, so that a caller cannot probe for codes.
+    Does not check whether the code has expired.
     """
     token = _token_in(text)
+    if not _LETTERS.fullmatch(token):
+        raise QrInvalid
     try:
-        raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        raw = bytes.fromhex(token.translate(_TO_HEX))
         kind = CodeKind(raw[0])
-    except (ValueError, IndexError):
+    except ValueError:
         raise QrInvalid from None
     payload, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
     step = payload[1 + _ID_BYTES :]
     is_complete = len(payload) == 1 + _ID_BYTES + (_STEP_BYTES if kind.rotates else 0)
-    is_canonical = urlsafe_b64encode(raw).rstrip(b"=").decode() == token
     is_signed = any(hmac.compare_digest(_mac(key, payload), mac) for key in tenant_keys(_PURPOSE, tenant_id))
-    if not (is_complete and is_canonical and is_signed):
+    if not (is_complete and is_signed):
         raise QrInvalid
     return Code(kind=kind, id=payload[1 : 1 + _ID_BYTES], step=int.from_bytes(step, "big") if step else None)
 
@@ -111,15 +128,25 @@ def read_code(token: str) -> Code | None:
 
 
 def _token_in(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        return text if text.isascii() else ""
+    """Return the upper-case token in a text, or a text that is no token."""
+    text = text.strip(_SURROUNDING)
+    if _SYMBOLOGY.match(text):
+        text = text[3:]
+    if not text.isascii():
+        raise QrInvalid
+    if not text[:8].lower().startswith(("http://", "https://")):
+        return text.upper()
     try:
-        path = urlsplit(text).path
+        path = urlsplit(text).path.upper()
     except ValueError:
         raise QrInvalid from None
-    if not path.startswith(URL_PATH) or not path.isascii():
+    if not path.startswith(URL_PATH.upper()):
         raise QrInvalid
-    return path.removeprefix(URL_PATH)
+    return path.removeprefix(URL_PATH.upper())
+
+
+def _letters(raw: bytes) -> str:
+    return raw.hex().upper().translate(_TO_LETTERS)
 
 
 def _mac(key: bytes, payload: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Attendances: listed, recorded by hand, voided; and the scans that were refused."""
+"""Attendances: listed, recorded by hand, imported, voided; and the scans that were refused."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,14 +6,17 @@ from typing import Any, Final
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from tatami.api.filters import by_id, by_text, one_of, since, until
 from tatami.api.pagination import CursorPages
 from tatami.api.permissions import Visibility
+from tatami.api.tables import TableOfList
 from tatami.api.views import ApiView, Detail, Listing
 from tatami.postgresql.statements import Row
 from tenant_apps.attendance import openapi
+from tenant_apps.attendance.attendance_import import import_attendance
 from tenant_apps.attendance.corrections import record_by_hand, void_attendance
 from tenant_apps.attendance.models import Attendance, Refusal
 from tenant_apps.attendance.serializers import (
@@ -24,6 +27,7 @@ from tenant_apps.attendance.serializers import (
 from tenant_apps.attendance.views.scans import http_response
 from tenant_apps.students.models import full_name
 from tenant_apps.students.serializers import ReasonSerializer
+from tenant_apps.students.views.csv_files import DRY_RUN, ImportedSerializer, ImportView
 from tenant_apps.students.views.records import read_reason, visible_student
 
 ATTENDANCE_COLUMNS: Final = (
@@ -44,11 +48,33 @@ ATTENDANCE_COLUMNS: Final = (
     "created_at",
     "updated_at",
 )
+ATTENDANCE_TABLE: Final = {
+    "id": "pk",
+    "student_id": "student",
+    "external_id": "student__external_id",
+    "first_name": "student__first_name",
+    "last_name": "student__last_name",
+    "birth_date": "student__birth_date",
+    "date": "class_session__local_date",
+    "class": "class_session__training_class__name",
+    "class_session_id": "class_session",
+    "class_session": "class_session__name",
+    "starts_at": "class_session__starts_at",
+    "checked_in_at": "checked_in_at",
+    "method": "method",
+    "late": "late",
+    "voided_at": "voided_at",
+    "void_reason": "void_reason",
+}
+"""The columns of exported attendances; the import of attendances reads those that it needs."""
 ATTENDANCES: Final = Attendance.objects.select_related("student", "class_session")
 
 
-class AttendanceCollection(Listing):
+class AttendanceCollection(TableOfList, Listing):
     """The attendances, newest first, also those that are voided. POST records one by hand."""
+
+    table_name = "attendance"
+    table = ATTENDANCE_TABLE
 
     operations = openapi.ATTENDANCES
     queryset = ATTENDANCES
@@ -119,6 +145,25 @@ def _attendance(
     }
 
 
+class AttendanceImportView(ImportView):
+    """Import attendances, one per line. Name the student by `external_id`, or by name and birth date.
+
+    Name the session by `class_session_id`, or by `date` and the name of the `class` or of the `class_session`. If there
+    are several on that day, add the local `time`, or `starts_at`.
+
+    Columns: `external_id` or `first_name, last_name, birth_date`; `date, class, class_session, time, starts_at,
+    class_session_id`; `checked_in_at` (default: the start), `late`. Exported attendances can be imported.
+    """
+
+    operations = openapi.ATTENDANCE_IMPORT
+
+    @extend_schema(parameters=[DRY_RUN], responses={200: ImportedSerializer})
+    def post(self, request: Any) -> Response:
+        return Response(
+            import_attendance(self.content(), by=request.user, now=request.now, dry_run=self.flag("dry_run"))
+        )
+
+
 class AttendanceEntry(Detail):
     """One attendance, voided or not."""
 
@@ -127,8 +172,11 @@ class AttendanceEntry(Detail):
     serializer_class = AttendanceSerializer
 
 
-class StudentAttendance(Listing):
+class StudentAttendance(TableOfList, Listing):
     """The attendances of one student."""
+
+    table_name = "attendance"
+    table = ATTENDANCE_TABLE
 
     operations = openapi.STUDENT_ATTENDANCE
     queryset = ATTENDANCES
@@ -160,12 +208,25 @@ class VoidAttendance(ApiView):
         return Response(AttendanceSerializer(row).data)
 
 
-class Refusals(Listing):
+class Refusals(TableOfList, Listing):
     """The scans that were refused, by when they arrived, newest first; and, as `card_shared`, the use of shared cards.
 
     `scanned_at` is the time of the device's clock, which may be wrong.
     """
 
+    table_name = "refusals"
+    table = {
+        "id": "pk",
+        "code": "code",
+        "student_id": "student",
+        "first_name": "student__first_name",
+        "last_name": "student__last_name",
+        "class_session_id": "class_session",
+        "class_session": "class_session__name",
+        "scanned_at": "scanned_at",
+        "created_at": "created_at",
+        "device": "device__name",
+    }
     operations = openapi.REFUSALS
     queryset = Refusal.objects.select_related("student", "class_session", "device", "recorded_by")
     serializer_class = RefusalSerializer

@@ -1,6 +1,6 @@
-"""The reports, as JSON or as CSV.
+"""The reports, as JSON or as tables.
 
-The schema of a report's rows is beside its view. It makes the OpenAPI document and the headings of the CSV table.
+The schema of a report's rows is beside its view. It makes the OpenAPI document and the columns of the table.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from tatami.api.filters import read_date
 from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec
-from tatami.api.renderers import CsvRenderer, JsonRenderer
+from tatami.api.tables import TableMixin
 from tatami.api.views import ApiView
 from tatami.clock import tenant_date
 from tatami.errors import Invalid
@@ -57,7 +57,7 @@ _PERIOD_EXAMPLE: Final = {"from": "2026-06-01", "to": "2026-06-15"}
 
 
 def _columns(row: Mapping[str, Any]) -> list[str]:
-    """Return the CSV headings of a row schema: a reference is two columns, its id and its name."""
+    """Return the columns of a row schema: a reference is two columns, its id and its name."""
     headings = []
     for name in row["required"]:
         headings += [f"{name}_id", name] if row["properties"][name] == _REFERENCE else [name]
@@ -70,27 +70,20 @@ def _report(row: Mapping[str, Any], query: Mapping[str, Any], **parameters: Any)
     return {"query": query, "response": schema}
 
 
-class Report(ApiView):
+class Report(TableMixin, ApiView):
     """A report: `results`, and the parameters it was made with."""
 
-    renderer_classes = [JsonRenderer, CsvRenderer]
     row: ClassVar[Mapping[str, Any]]
     """The JSON schema of a row."""
 
-    def csv_columns(self, data: Any) -> Sequence[str]:
-        """Return the headings of the CSV table."""
+    def table_columns(self, data: Any) -> Sequence[str]:
         return _columns(self.row)
-
-    def respond(self, name: str, results: list[reports.Row], **parameters: Any) -> Response:
-        """Return the response; a CSV table gets the file name `<name>.csv`."""
-        is_csv = isinstance(self.request.accepted_renderer, CsvRenderer)
-        headers = {"Content-Disposition": f'inline; filename="{name}.csv"'} if is_csv else {}
-        return Response({**parameters, "results": results}, headers=headers)
 
 
 class AttendanceReport(Report):
     """The attendances of a period, counted by day, week, month, class, discipline or student."""
 
+    table_name = "attendance"
     row = _object(
         dict.fromkeys(("attendances", "late", "students", "trial"), _COUNT),
         {
@@ -138,9 +131,9 @@ class AttendanceReport(Report):
         if group_by not in GROUPS:
             raise Invalid.field("group_by", f"This must be one of: {', '.join(GROUPS)}.")
         rows = reports.attendance(period, group_by=group_by)
-        return self.respond("attendance", rows, **_period_data(period), group_by=group_by)
+        return Response({**_period_data(period), "group_by": group_by, "results": rows})
 
-    def csv_columns(self, data: Any) -> Sequence[str]:
+    def table_columns(self, data: Any) -> Sequence[str]:
         key = data["group_by"]
         return [*([key] if key in DATE_GROUPS else [f"{key}_id", key]), *_columns(self.row)]
 
@@ -148,6 +141,7 @@ class AttendanceReport(Report):
 class Absentees(Report):
     """Active students without an attendance for some days, with their contacts."""
 
+    table_name = "absentees"
     row = _object(
         {
             "student": _REFERENCE,
@@ -207,12 +201,13 @@ class Absentees(Report):
             raise Invalid.field("days", f"This must be a whole number from 1 to {MAX_ABSENCE_DAYS}.")
         today = tenant_date(request.now)
         rows = reports.absentees(days=int(text), today=today)
-        return self.respond("absentees", rows, days=int(text), as_of=today)
+        return Response({"days": int(text), "as_of": today, "results": rows})
 
 
 class RanksReport(Report):
     """How many students hold which rank today."""
 
+    table_name = "ranks"
     row = _object(
         {"rank_system": _REFERENCE, "rank": _REFERENCE, "code": _TEXT, "students": _COUNT, "trial": _COUNT}
     )
@@ -240,12 +235,13 @@ class RanksReport(Report):
 
     def get(self, request: Any) -> Response:
         today = tenant_date(request.now)
-        return self.respond("ranks", reports.ranks(today=today), as_of=today)
+        return Response({"as_of": today, "results": reports.ranks(today=today)})
 
 
 class ExpectedAttendance(Report):
     """The attendance that each class expected in a period, and the actual one."""
 
+    table_name = "expected-attendance"
     row = _object(
         {
             "class": _REFERENCE,
@@ -288,7 +284,7 @@ class ExpectedAttendance(Report):
     def get(self, request: Any) -> Response:
         period = read_period(request)
         rows = reports.expected_attendance(period, today=tenant_date(request.now), now=request.now)
-        return self.respond("expected-attendance", rows, **_period_data(period))
+        return Response({**_period_data(period), "results": rows})
 
 
 def read_period(request: Any) -> Period:

@@ -16,6 +16,7 @@ from tenant_apps.dojo.dates import Language, long_date
 from tenant_apps.dojo.logo import printable_logo
 from tenant_apps.promotions.errors import NothingToPrint, TooManyCertificates
 from tenant_apps.promotions.pdf.text import CERTIFICATE_WORDS, one_line, typst_language
+from tenant_apps.promotions.pdf.typefaces import DEFAULT_HAN_FORM, HanForm
 from tenant_apps.promotions.pdf.typesetting import typeset
 
 MOST_IN_ONE_FILE: Final = 500
@@ -43,6 +44,7 @@ class CertificatePage:
     examiners: Sequence[str]
     verify_url: str
     language: Language
+    han_form: HanForm = DEFAULT_HAN_FORM
 
 
 def certificates_pdf(certificates: Iterable[CertificatePage]) -> Iterator[bytes]:
@@ -51,21 +53,23 @@ def certificates_pdf(certificates: Iterable[CertificatePage]) -> Iterator[bytes]
     The certificates are read one at a time. The PDF is complete before this function returns, so errors are raised
     before the first byte is sent. It takes about 0.7 MB of memory a page. Equal certificates result in equal files. A
     logo that cannot be read is left out. Raises `NothingToPrint` for no certificate, `TooManyCertificates` for more
-    than 500.
+    than 500, `MissingGlyphs` for text that no typeface can print. Chinese characters of all pages have the form of the
+    first page, unless their text suggests another.
     """
     logos: dict[bytes, int | None] = {}
     images: list[bytes] = []
     pages: list[dict[str, Any]] = []
-    latest = date.min
+    latest, form = date.min, DEFAULT_HAN_FORM
     for certificate in islice(certificates, MOST_IN_ONE_FILE + 1):
         if len(pages) == MOST_IN_ONE_FILE:
             raise TooManyCertificates(f"At most {MOST_IN_ONE_FILE} certificates fit into one file.")
         latest = max(latest, certificate.awarded_on)
+        form = form if pages else certificate.han_form
         pages.append(_page(certificate) | {"logo": _logo_index(certificate.logo, logos, images)})
     if not pages:
         raise NothingToPrint
     data = {"certificates": pages, "logos": [list(image) for image in images]}
-    pdf = typeset("certificate.typ", data, dated=latest)
+    pdf = typeset("certificate.typ", data, dated=latest, default_form=form)
     return (pdf[start : start + CHUNK_BYTES] for start in range(0, len(pdf), CHUNK_BYTES))
 
 

@@ -1,6 +1,7 @@
 """Print certificates, candidates' sheets and examiners' lists from the rows of the dojo."""
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 from django.db.models import QuerySet
 
@@ -18,6 +19,7 @@ from tenant_apps.promotions.pdf.exam_papers import (
     candidate_sheet_pdf,
     examiners_list_pdf,
 )
+from tenant_apps.promotions.pdf.typefaces import HanForm, han_form_of_zone
 
 
 def printable_certificates() -> QuerySet[Certificate]:
@@ -35,7 +37,7 @@ def printable_certificates() -> QuerySet[Certificate]:
 def print_certificates(certificates: Sequence[Certificate]) -> Iterator[bytes]:
     """Return one PDF of `certificates`, in chunks. Two statements.
 
-    Raises `NothingToPrint` or `TooManyCertificates` before the first chunk.
+    Raises `NothingToPrint`, `TooManyCertificates` or `MissingGlyphs` before the first chunk.
     """
     settings, dojo = DojoSettings.current(), current_tenant()
     logo = stored_logo(settings)
@@ -53,6 +55,7 @@ def print_certificates(certificates: Sequence[Certificate]) -> Iterator[bytes]:
             examiners=_examiner_names(one),
             verify_url=f"{origin()}/certificates/{one.code}",
             language=settings.language_code,
+            han_form=_han_form(settings),
         )
         for one in certificates
     )
@@ -61,6 +64,7 @@ def print_certificates(certificates: Sequence[Certificate]) -> Iterator[bytes]:
 def print_candidate_sheet(exam: Exam, candidate: Candidate) -> bytes:
     """Return the PDF of the sheet on which a candidate's exam is marked. A fixed number of statements."""
     attach_examiners([exam])
+    settings = DojoSettings.current()
     result = check_candidates(exam, [candidate])[candidate.pk]
     rank = next((rank for rank in result.rules.definition.ranks if rank.code == candidate.target.code), None)
     return candidate_sheet_pdf(
@@ -75,7 +79,8 @@ def print_candidate_sheet(exam: Exam, candidate: Candidate) -> bytes:
             rank_sought_native_name=candidate.target.native_name,
             syllabus=(rank.syllabus if rank else None) or "",
             examiners=exam.examiner_names,
-            language=DojoSettings.current().language_code,
+            language=settings.language_code,
+            han_form=_han_form(settings),
         )
     )
 
@@ -83,6 +88,7 @@ def print_candidate_sheet(exam: Exam, candidate: Candidate) -> bytes:
 def print_examiners_list(exam: Exam, candidates: Sequence[Candidate]) -> bytes:
     """Return the PDF of the list on which the examiners mark all candidates. A fixed number of statements."""
     attach_examiners([exam])
+    settings = DojoSettings.current()
     results = check_candidates(exam, candidates)
     return examiners_list_pdf(
         ExaminersList(
@@ -100,9 +106,15 @@ def print_examiners_list(exam: Exam, candidates: Sequence[Candidate]) -> bytes:
                 )
                 for number, candidate in enumerate(candidates, start=1)
             ],
-            language=DojoSettings.current().language_code,
+            language=settings.language_code,
+            han_form=_han_form(settings),
         )
     )
+
+
+def _han_form(settings: DojoSettings) -> HanForm:
+    chosen = settings.chinese_characters
+    return cast("HanForm", chosen) if chosen else han_form_of_zone(current_tenant().timezone)
 
 
 def _exam_of(certificate: Certificate) -> Exam | None:

@@ -7,6 +7,7 @@ from typing import Final
 
 from tenant_apps.dojo.dates import Language, long_date
 from tenant_apps.promotions.pdf.text import EXAM_WORDS, one_line, paragraphs, typst_language
+from tenant_apps.promotions.pdf.typefaces import DEFAULT_HAN_FORM, HanForm
 from tenant_apps.promotions.pdf.typesetting import typeset
 
 SIGNATURES_ON_EXAM_PAPERS: Final = 12
@@ -32,10 +33,14 @@ class CandidateSheet:
     syllabus: str
     examiners: Sequence[str]
     language: Language
+    han_form: HanForm = DEFAULT_HAN_FORM
 
 
 def candidate_sheet_pdf(sheet: CandidateSheet) -> bytes:
-    """Return the sheet as a PDF of A4 pages, as many as the syllabus needs. Equal sheets result in equal files."""
+    """Return the sheet as a PDF of A4 pages, as many as the syllabus needs. Equal sheets result in equal files.
+
+    Raises `MissingGlyphs` for text that no typeface can print.
+    """
     data = typst_language(sheet.language) | {
         "words": EXAM_WORDS[sheet.language],
         "dojo": one_line(sheet.dojo_name),
@@ -44,12 +49,12 @@ def candidate_sheet_pdf(sheet: CandidateSheet) -> bytes:
         "location": one_line(sheet.location),
         "candidate": one_line(sheet.candidate_name),
         "now": one_line(sheet.rank_now),
-        "sought": one_line(sheet.rank_sought),
-        "native": one_line(sheet.rank_sought_native_name),
+        "sought": _joined(sheet.rank_sought, sheet.rank_sought_native_name),
+        "foot": _joined(sheet.candidate_name, sheet.exam_name),
         "syllabus": paragraphs(sheet.syllabus),
         "examiners": [one_line(name) for name in sheet.examiners[:SIGNATURES_ON_EXAM_PAPERS]],
     }
-    return typeset("candidate_sheet.typ", data, dated=sheet.held_on)
+    return typeset("candidate_sheet.typ", data, dated=sheet.held_on, default_form=sheet.han_form)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,17 +78,24 @@ class ExaminersList:
     examiners: Sequence[str]
     candidates: Sequence[CandidateRow]
     language: Language
+    han_form: HanForm = DEFAULT_HAN_FORM
 
 
 def examiners_list_pdf(paper: ExaminersList) -> bytes:
-    """Return the list as a PDF, A4 landscape, with the header on each page. Equal lists result in equal files."""
+    """Return the list as a PDF, A4 landscape, with the header on each page. Equal lists result in equal files.
+
+    Raises `MissingGlyphs` for text that no typeface can print.
+    """
+    examiners = [one_line(name) for name in paper.examiners[:SIGNATURES_ON_EXAM_PAPERS]]
     data = typst_language(paper.language) | {
         "words": EXAM_WORDS[paper.language],
         "dojo": one_line(paper.dojo_name),
         "exam": one_line(paper.exam_name),
         "date": long_date(paper.held_on, paper.language),
         "location": one_line(paper.location),
-        "examiners": [one_line(name) for name in paper.examiners[:SIGNATURES_ON_EXAM_PAPERS]],
+        "examiners": examiners,
+        "examiner_names": ", ".join(examiners),
+        "foot": _joined(paper.exam_name, long_date(paper.held_on, paper.language)),
         "candidates": [
             {
                 "number": str(candidate.number),
@@ -94,4 +106,8 @@ def examiners_list_pdf(paper: ExaminersList) -> bytes:
             for candidate in paper.candidates
         ],
     }
-    return typeset("examiners_list.typ", data, dated=paper.held_on)
+    return typeset("examiners_list.typ", data, dated=paper.held_on, default_form=paper.han_form)
+
+
+def _joined(*texts: str) -> str:
+    return " · ".join(line for text in texts if (line := one_line(text)))

@@ -1,6 +1,6 @@
 """Exams, their candidates and results."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +11,11 @@ from rest_framework.serializers import BaseSerializer
 from tatami.api.filters import by_id, on_or_after, on_or_before, one_of, yes_or_no
 from tatami.api.permissions import visible_to
 from tatami.api.responses import location
+from tatami.api.tables import TableOfList, limited
 from tatami.api.views import ApiView, Collection, Listing, Resource, get_or_404
 from tenant_apps.promotions import exams, openapi
 from tenant_apps.promotions.models import Candidate, Exam, attach_examiners
-from tenant_apps.promotions.responses import eligibility_data
+from tenant_apps.promotions.responses import ELIGIBILITY_COLUMNS, eligibility_columns, eligibility_data
 from tenant_apps.promotions.serializers.exams import (
     CandidateSerializer,
     CandidatesSerializer,
@@ -30,6 +31,17 @@ from tenant_apps.students.serializers import ReasonSerializer
 _EXAMS = Exam.objects.select_related("rank_system")
 _CANDIDATES = Candidate.objects.not_erased().select_related("student", "target")
 
+_CANDIDATE_COLUMNS = (
+    "id",
+    "student_id",
+    "external_id",
+    "first_name",
+    "last_name",
+    "target_rank",
+    "outcome",
+    "override_reason",
+)
+
 
 class ExaminersMixin:
     """Adds the examiners to exams: one statement for all."""
@@ -38,8 +50,21 @@ class ExaminersMixin:
         attach_examiners(rows)
 
 
-class ExamCollection(ExaminersMixin, Collection):
+class ExamCollection(ExaminersMixin, TableOfList, Collection):
     """The exams, the latest first."""
+
+    table_name = "exams"
+    table = {
+        "id": "pk",
+        "name": "name",
+        "date": "date",
+        "rank_system": "rank_system__name",
+        "location": "location",
+        "examiners": "examiner_ids",
+        "finished_at": "finished_at",
+        "reopened_at": "reopened_at",
+        "reopen_reason": "reopen_reason",
+    }
 
     queryset = _EXAMS
     serializer_class = ExamSerializer
@@ -52,6 +77,18 @@ class ExamCollection(ExaminersMixin, Collection):
         "finished": yes_or_no("finished_at__isnull", inverted=True),
     }
     ordering_fields = {"date": "date", "name": "name"}
+
+    def table_results(self) -> list[dict[str, Any]]:
+        found = limited(self.table_queryset())
+        attach_examiners(found)
+        return [
+            {
+                **{column: getattr(exam, column) for column in self.table if column != "examiners"},
+                "rank_system": exam.rank_system.name,
+                "examiners": ", ".join(exam.examiner_names),
+            }
+            for exam in found
+        ]
 
 
 class ExamResource(ExaminersMixin, Resource):
@@ -84,8 +121,10 @@ class ExamMixin:
         return visible_to(self.request, _CANDIDATES.filter(exam=self.kwargs["exam_id"]))
 
 
-class Candidates(ExamMixin, Listing):
+class Candidates(ExamMixin, TableOfList, Listing):
     """The candidates of an exam, each with the check result as of the exam's date."""
+
+    table_name = "candidates"
 
     queryset = _CANDIDATES
     serializer_class = CandidateSerializer
@@ -94,9 +133,32 @@ class Candidates(ExamMixin, Listing):
 
     def get(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         exam = self.exam()
-        page = list(self.paginate_queryset(self.filter_queryset(self.candidates())) or [])
+        rows = self.filter_queryset(self.candidates())
+        page = limited(rows) if self.is_table else list(self.paginate_queryset(rows) or [])
         _attach_eligibility(exam, page)
+        if self.is_table:
+            return Response({"results": page})
         return self.get_paginated_response(CandidateSerializer(page, many=True).data)
+
+    def table_columns(self, data: Any) -> Sequence[str]:
+        names = [name for name in ELIGIBILITY_COLUMNS if name != "target_rank"]
+        return [*_CANDIDATE_COLUMNS, *names]
+
+    def table_rows(self, data: Any) -> Iterable[Mapping[str, Any]]:
+        for candidate in data["results"]:
+            student = candidate.student
+            values = (
+                candidate.pk,
+                student.pk,
+                student.external_id,
+                student.first_name,
+                student.last_name,
+                candidate.target.name,
+                candidate.outcome,
+                candidate.override_reason,
+            )
+            columns = dict(zip(_CANDIDATE_COLUMNS, values, strict=True))
+            yield eligibility_columns(candidate.eligibility) | columns
 
     def post(self, request: Any, exam_id: UUID) -> Response:
         exam = self.exam()

@@ -1,5 +1,6 @@
 """Checks, awards, decisions and the nightly snapshot."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rest_framework.response import Response
@@ -7,12 +8,13 @@ from rest_framework.response import Response
 from tatami.api.filters import by_id, on_or_after, on_or_before, one_of
 from tatami.api.permissions import visible_to
 from tatami.api.responses import created
+from tatami.api.tables import TableMixin, TableOfList
 from tatami.api.views import ApiView, Listing, get_or_404
 from tatami.clock import tenant_date
 from tenant_apps.promotions import awards, openapi
 from tenant_apps.promotions.check import Check
 from tenant_apps.promotions.models import Decision
-from tenant_apps.promotions.responses import check_result_data
+from tenant_apps.promotions.responses import ELIGIBILITY_COLUMNS, check_result_data, eligibility_columns
 from tenant_apps.promotions.serializers.promotions import (
     AwardSerializer,
     CheckSerializer,
@@ -23,8 +25,11 @@ from tenant_apps.students.models import EligibilitySnapshot, Student
 from tenant_apps.students.serializers import RankEventSerializer
 
 
-class CheckPromotions(ApiView):
+class CheckPromotions(TableMixin, ApiView):
     """Check who may be promoted as of a date, and what is missing. Not paged; changes nothing."""
+
+    table_name = "eligibility"
+    table_methods = frozenset({"POST"})
 
     audited = False
     idempotent = False
@@ -47,6 +52,14 @@ class CheckPromotions(ApiView):
         )
         results = [result for result in check.results() if asked.get("status") in {None, result.step.status}]
         return Response({"as_of": check.as_of, "results": [check_result_data(result) for result in results]})
+
+    def table_columns(self, data: Any) -> Sequence[str]:
+        return ["student_id", "student", *ELIGIBILITY_COLUMNS]
+
+    def table_rows(self, data: Any) -> Iterable[Mapping[str, Any]]:
+        for row in data["results"]:
+            student = row["student"]
+            yield {"student_id": student["id"], "student": student["name"], **eligibility_columns(row)}
 
 
 class Promotions(ApiView):
@@ -79,8 +92,22 @@ class RankEventDecision(ApiView):
         return Response(DecisionSerializer(decision).data)
 
 
-class Snapshot(Listing):
+class Snapshot(TableOfList, Listing):
     """The results of the last nightly check: who is due, and who will be. A reminder only: an award checks again."""
+
+    table_name = "eligibility"
+    table = {
+        "student_id": "student",
+        "external_id": "student__external_id",
+        "first_name": "student__first_name",
+        "last_name": "student__last_name",
+        "rank_system": "system__name",
+        "target_rank": "target__name",
+        "target_rank_code": "target__code",
+        "status": "status",
+        "earliest_on": "earliest_on",
+        "as_of": "as_of",
+    }
 
     queryset = EligibilitySnapshot.objects.filter(student__archived_at__isnull=True).select_related(
         "student", "system", "target"

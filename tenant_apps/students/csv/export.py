@@ -1,8 +1,8 @@
-"""The student list as CSV that can be imported again, with formulas made harmless for spreadsheets."""
+"""The student list as a table that can be imported again: CSV with formulas made harmless, or `.xlsx`."""
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
@@ -28,7 +28,7 @@ CHUNK: Final = 2_000
 
 
 class StudentExport:
-    """Students of a dojo as lines of CSV, in the order of the ids. Three statements for each chunk.
+    """Students of a dojo as rows of a table, in the order of the ids. Three statements for each chunk.
 
     Each chunk is read in its own transaction and scope. The response is sent after those of the request have ended,
     and a scope must not stay in force between two chunks.
@@ -52,31 +52,41 @@ class StudentExport:
             *(name + rank_suffix(n) for n in self._ranks for name in RANK),
         ]
 
-    def chunks(self) -> Iterator[bytes]:
-        """Yield the header with the first students, then the others, up to `CHUNK` students each."""
-        for start in range(0, max(len(self._ids), 1), CHUNK):
-            rows = self._rows(self._ids[start : start + CHUNK])
-            text = _csv(rows if start else [self.columns, *rows])
-            # The byte order mark tells spreadsheets that this is UTF-8; imports accept it.
-            yield text.encode("utf-8" if start else "utf-8-sig")
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield each student as values by column."""
+        for rows in self._chunks():
+            yield from (dict(zip(self.columns, row, strict=True)) for row in rows)
 
-    def _rows(self, ids: Sequence[UUID]) -> list[list[str]]:
+    def csv_chunks(self, *, delimiter: str) -> Iterator[bytes]:
+        """Yield CSV: the header with the first students, then the others, up to `CHUNK` students each."""
+        heading = [self.columns]
+        for rows in self._chunks():
+            text = _csv([*heading, *(map(_cell, row) for row in rows)], delimiter)
+            # The byte order mark tells spreadsheets that this is UTF-8; imports accept it.
+            yield text.encode("utf-8-sig" if heading else "utf-8")
+            heading = []
+
+    def _chunks(self) -> Iterator[list[list[Any]]]:
+        for start in range(0, max(len(self._ids), 1), CHUNK):
+            yield self._rows(self._ids[start : start + CHUNK])
+
+    def _rows(self, ids: Sequence[UUID]) -> list[list[Any]]:
         with tenant_scope(self._tenant), transaction.atomic():
             found = with_details(Student.objects.filter(pk__in=ids), as_of=self._as_of).in_bulk()
             students = [found[key] for key in ids if key in found]
             attach_current_ranks(students, as_of=self._as_of)
             return [self._row(student) for student in students]
 
-    def _row(self, student: Student) -> list[str]:
+    def _row(self, student: Student) -> list[Any]:
         cells = {name: getattr(student, name) for name in FIELDS}
         for number, link in zip(self._guardians, student.guardian_links.all(), strict=False):
             guardian = (link.guardian.name, link.guardian.email, link.guardian.phone, link.relation)
             cells |= dict(zip((guardian_prefix(number) + name for name in GUARDIAN), guardian, strict=True))
         held: Sequence[RankEvent] = student.current_ranks  # type: ignore[attr-defined]
         for number, event in zip(self._ranks, held, strict=False):
-            values = (event.system.name, event.rank.code, event.effective_on.isoformat())
+            values = (event.system.name, event.rank.code, event.effective_on)
             cells |= dict(zip((name + rank_suffix(number) for name in RANK), values, strict=True))
-        return [_cell(cells.get(name)) for name in self.columns]
+        return [cells.get(name) for name in self.columns]
 
 
 def _most(rows: Any, least: int, most: int) -> int:
@@ -88,7 +98,7 @@ def _cell(value: object) -> str:
     return "" if value is None else escape_formulas(str(value))
 
 
-def _csv(rows: Sequence[Sequence[str]]) -> str:
+def _csv(rows: Iterable[Iterable[str]], delimiter: str) -> str:
     text = io.StringIO()
-    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerows(rows)
+    csv.writer(text, delimiter=delimiter, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerows(rows)
     return text.getvalue()

@@ -1,8 +1,9 @@
-"""CSV files: imports with a preview, and the export of the student list.
+"""Files: imports with a preview, and the export of the student list.
 
 `?dry_run=true` reports what would happen to each line, and writes nothing.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.http.response import HttpResponseBase
@@ -10,15 +11,16 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
+from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
 from tatami.api.fields import ReferenceField
 from tatami.api.filters import by_text, one_of, read_bool
 from tatami.api.input_middleware import ABSOLUTE_MAX_BODY_BYTES
-from tatami.api.renderers import PassthroughRenderer
 from tatami.api.request import ApiRequest
 from tatami.api.responses import streaming_response
 from tatami.api.serializers import StrictSerializer
+from tatami.api.tables import CSV, XLSX, CsvRenderer, TableMixin, XlsxRenderer
 from tatami.api.views import ApiView, Listing
 from tatami.clock import tenant_date
 from tatami.errors import Invalid
@@ -27,6 +29,7 @@ from tenant_apps.students import openapi
 from tenant_apps.students.csv.export import StudentExport
 from tenant_apps.students.csv.imports import import_facts, import_rank_events, import_students
 from tenant_apps.students.csv.pipeline import LineOutcome
+from tenant_apps.students.csv.student_lines import FIELDS
 from tenant_apps.students.models import Status, Student
 from tenant_apps.students.serializers import StudentSerializer
 
@@ -96,7 +99,7 @@ def _flag_parameter(name: str, description: str) -> OpenApiParameter:
     return OpenApiParameter(name, bool, OpenApiParameter.QUERY, description=description)
 
 
-_DRY_RUN = _flag_parameter("dry_run", "Report what would happen to each line, and write nothing.")
+DRY_RUN = _flag_parameter("dry_run", "Report what would happen to each line, and write nothing.")
 
 
 class StudentImportView(ImportView):
@@ -113,7 +116,7 @@ class StudentImportView(ImportView):
 
     @extend_schema(
         parameters=[
-            _DRY_RUN,
+            DRY_RUN,
             _flag_parameter(
                 "allow_duplicates", "Also write lines whose name and birth date match an existing student."
             ),
@@ -141,7 +144,7 @@ class RankEventImportView(ImportView):
 
     operations = openapi.RANK_EVENT_IMPORT
 
-    @extend_schema(parameters=[_DRY_RUN], responses={200: ImportedSerializer})
+    @extend_schema(parameters=[DRY_RUN], responses={200: ImportedSerializer})
     def post(self, request: ApiRequest) -> Response:
         return Response(
             import_rank_events(self.content(), by=request.user, dry_run=self.flag("dry_run"))  # type: ignore[arg-type]
@@ -157,7 +160,7 @@ class FactImportView(ImportView):
 
     operations = openapi.FACT_IMPORT
 
-    @extend_schema(parameters=[_DRY_RUN], responses={200: ImportedSerializer})
+    @extend_schema(parameters=[DRY_RUN], responses={200: ImportedSerializer})
     def post(self, request: ApiRequest) -> Response:
         return Response(
             import_facts(self.content(), by=request.user, dry_run=self.flag("dry_run"))  # type: ignore[arg-type]
@@ -167,20 +170,16 @@ class FactImportView(ImportView):
 # --- export -------------------------------------------------------------------------------------------------------
 
 
-class StudentCsvRenderer(PassthroughRenderer):
-    """A CSV file."""
+class StudentCsv(TableMixin, Listing):
+    """The students as a file that can be imported: all that are not archived, or those that the filters select.
 
-    media_type = "text/csv"
-    format = "csv"
+    CSV, or `.xlsx` with `?format=xlsx`.
+    """
 
-
-class StudentCsv(Listing):
-    """The students as a CSV file that can be imported: all that are not archived, or those that the filters select."""
-
+    table_name = "students"
     operations = openapi.STUDENT_EXPORT
     queryset = Student.objects.all()
     serializer_class = StudentSerializer
-    renderer_classes = [StudentCsvRenderer]
     pagination_class = None
     search_column = "search_name"
     filters = {"status": one_of("shown_status", Status), "external_id": by_text("external_id")}
@@ -194,12 +193,21 @@ class StudentCsv(Listing):
             else rows.with_status(tenant_date(self.request.now))
         )
 
-    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BYTE})
+    def get_renderers(self) -> list[BaseRenderer]:
+        return [CsvRenderer(), XlsxRenderer()]
+
+    def table_columns(self, data: StudentExport | None) -> Sequence[str]:
+        return data.columns if data else FIELDS
+
+    def table_rows(self, data: StudentExport) -> Iterable[Mapping[str, Any]]:
+        return data.rows()
+
+    @extend_schema(responses={(200, CSV): OpenApiTypes.BYTE, (200, XLSX): OpenApiTypes.BYTE})
     def get(self, request: ApiRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         ids = list(self.filter_queryset(self.get_queryset()).values_list("pk", flat=True))
         export = StudentExport(ids, tenant=current_tenant(), as_of=tenant_date(request.now))
+        if isinstance(request.accepted_renderer, XlsxRenderer):
+            return Response(export)
         return streaming_response(
-            export.chunks(),
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": 'attachment; filename="students.csv"'},
+            export.csv_chunks(delimiter=self.delimiter), content_type="text/csv; charset=utf-8", headers={}
         )

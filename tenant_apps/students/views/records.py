@@ -1,6 +1,6 @@
 """Records about one student: notes, facts, holds, rank events."""
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from django.db.models import QuerySet
 from rest_framework.generics import GenericAPIView
@@ -12,6 +12,7 @@ from tatami.api.filters import by_id, on_or_after, on_or_before, one_of
 from tatami.api.permissions import visible_to
 from tatami.api.request import READS
 from tatami.api.responses import created
+from tatami.api.tables import TableOfList
 from tatami.api.views import ApiView, Collection, Listing, Resource, get_or_404
 from tatami.errors import PermissionDenied
 from tenant_apps.students import history, openapi
@@ -166,8 +167,29 @@ _RANK_EVENTS = RankEvent.objects.filter(student__erased_at__isnull=True).select_
 )
 
 
-class StudentRankEvents(StudentRecords):
+_RANK_EVENT_TABLE: Final = {
+    "id": "pk",
+    "student_id": "student",
+    "external_id": "student__external_id",
+    "first_name": "student__first_name",
+    "last_name": "student__last_name",
+    "birth_date": "student__birth_date",
+    "rank_system": "system__name",
+    "rank": "rank__name",
+    "rank_code": "rank__code",
+    "kind": "kind",
+    "effective_on": "effective_on",
+    "note": "note",
+    "voided_at": "voided_at",
+    "void_reason": "void_reason",
+}
+
+
+class StudentRankEvents(TableOfList, StudentRecords):
     """The rank history of a student. Awards are created by promotions only."""
+
+    table_name = "rank-events"
+    table = _RANK_EVENT_TABLE
 
     operations = openapi.STUDENT_RANK_EVENTS
     queryset = _RANK_EVENTS
@@ -185,8 +207,11 @@ class StudentRankEvents(StudentRecords):
         )
 
 
-class RankEvents(Listing):
+class RankEvents(TableOfList, Listing):
     """The rank events of the dojo."""
+
+    table_name = "rank-events"
+    table = _RANK_EVENT_TABLE
 
     operations = openapi.RANK_EVENTS
     queryset = _RANK_EVENTS

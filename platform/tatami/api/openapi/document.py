@@ -21,6 +21,7 @@ from tatami.api.openapi.spec import INFERRED, OperationSpec, operation_spec
 from tatami.api.permissions import Rule, rule_of
 from tatami.api.request import WRITES
 from tatami.api.routes import routes
+from tatami.api.tables import CSV, TABLE_QUERY, XLSX, TableMixin
 from tatami.api.views import Listing
 
 ERROR_SCHEMA: Final[dict[str, Any]] = {
@@ -111,6 +112,11 @@ class Operation(AutoSchema):
         parameters: list[Any] = []
         if isinstance(self.view, Listing) and self.method == "GET":
             parameters += _list_parameters(self.view)
+        if isinstance(self.view, TableMixin) and self.view.has_table:
+            parameters += [
+                OpenApiParameter(name, dict(schema), OpenApiParameter.QUERY)
+                for name, schema in TABLE_QUERY.items()
+            ]
         if self.spec:
             query = self.spec.query.items()
             parameters += [
@@ -201,6 +207,10 @@ class Operation(AutoSchema):
                 if media_type in self.spec.text_examples:
                     content["schema"] = {"type": "string"}
                     content["example"] = self.spec.text_examples[media_type]
+                elif isinstance(self.view, TableMixin) and media_type in {CSV, XLSX}:
+                    content["schema"] = {"type": "string"}
+                    is_csv = media_type == CSV
+                    content["example"] = ",".join(self.view.table_columns(None)) if is_csv else "PK…"
                 else:
                     content["example"] = self._as_page(example)
 
