@@ -42,7 +42,7 @@ def main() -> int:
     with platform_scope():
         list(migrate_all())
     print_line(f"Making {options.dojos} dojos, or finding them")
-    dojos = list(open_dojos(filled_fleet(options.dojos)))
+    scopes = filled_fleet(options.dojos)
     source = None if options.no_peer else peer_source()
     with ExitStack() as stack:
         sides: dict[str, Any] = {
@@ -50,16 +50,16 @@ def main() -> int:
                 stack.enter_context(
                     tatami_server(logs / "bench-web.log", workers=options.workers, threads=options.threads)
                 ),
-                TatamiRequests(dojos),
+                lambda: TatamiRequests(list(open_dojos(scopes))),
             )
         }
         if source is not None:
             folder = built(source, data / "peer")
             conninfo = seeded(os.environ["ADMIN_DATABASE_URL"], source)
             server = peer_server(folder, conninfo, logs / "bench-peer.log", pool=16)
-            sides["peer"] = (stack.enter_context(server), PeerRequests())
+            sides["peer"] = (stack.enter_context(server), PeerRequests)
         rows = _rounds(options, sides, postmaster)
-    _measure_floor(rows, dojos[0], data, postmaster, options.seconds)
+    _measure_floor(rows, next(open_dojos(scopes[:1])), data, postmaster, options.seconds)
     for file in report.write(rows, "side-by-side"):
         print_line(f"wrote {file.name}")
     print_line("\n" + report.markdown(rows, report.machine_name()))
@@ -71,14 +71,15 @@ def _rounds(options: argparse.Namespace, sides: dict[str, Any], postmaster: int)
 
     rows = {kind: Row(kind, options.connections) for kind in options.only}
     alone = {kind: Row(kind, 1) for kind in options.only if kind in ALONE}
-    requests = {
-        (name, kind): getattr(made, "scan" if kind == "repeated" else kind)()
-        for name, (_, made) in sides.items()
-        for kind in options.only
-    }
     offsets = dict.fromkeys(sides, 0)
     for number in range(options.rounds):
         print_line(f"round {number + 1} of {options.rounds}")
+        # Tokens are valid for five minutes, so each round has new ones.
+        requests = {}
+        for name, (_, make) in sides.items():
+            made = make()
+            for kind in options.only:
+                requests[name, kind] = getattr(made, "scan" if kind == "repeated" else kind)()
         for kind in options.only:
             # The side that goes first changes from round to round.
             for name in list(sides)[:: 1 if number % 2 == 0 else -1]:
