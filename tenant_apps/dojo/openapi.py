@@ -10,6 +10,7 @@ _SETTINGS: Final[dict[str, Any]] = examples.row(
     name="Seishin Dojo",
     timezone="Europe/Berlin",
     language="en",
+    name_order="given_first",
     leap_day_birthday="mar1",
     card_policy="allow",
     enrolment_policy="ignore",

@@ -20,6 +20,7 @@ class DojoSettingsSerializer(StrictModelSerializer):
             "name",
             "timezone",
             "language",
+            "name_order",
             "leap_day_birthday",
             "card_policy",
             "enrolment_policy",

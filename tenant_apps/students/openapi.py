@@ -10,6 +10,8 @@ _GUARDIAN: Final = {"name": "Hana Sato", "email": examples.EMAIL, "phone": "030 
 _ABOUT: Final = {
     "first_name": "Mika",
     "last_name": "Sato",
+    "preferred_name": "Mi",
+    "name_order": None,
     "email": "mika@example.com",
     "phone": "",
     "birth_date": "2012-03-01",
@@ -180,10 +182,12 @@ _FACTS_IMPORTED: Final[dict[str, Any]] = {
     ],
 }
 _EXPORT: Final = (
-    "external_id,first_name,last_name,email,phone,birth_date,gender,status,joined_on,medical_notes,"
+    "external_id,first_name,last_name,preferred_name,name_order,email,phone,birth_date,gender,status,joined_on,"
+    "medical_notes,"
     "guardian_1_name,guardian_1_email,guardian_1_phone,guardian_1_relation,"
     "guardian_2_name,guardian_2_email,guardian_2_phone,guardian_2_relation,rank_system,rank,rank_on\r\n"
-    f'"{examples.EXTERNAL_ID}","Mika","Sato","mika@example.com","","2012-03-01","","active","2025-09-01","",'
+    f'"{examples.EXTERNAL_ID}","Mika","Sato","Mi","","mika@example.com","","2012-03-01","","active","2025-09-01",'
+    '"",'
     f'"Hana Sato","{examples.EMAIL}","030 1234","mother","","","","",'
     '"Aikikai Hombu grades","5-kyu","2026-01-10"\r\n'
 )

@@ -156,7 +156,7 @@ def erase_student(student: Student, now: datetime) -> None:
         rows.all().delete()
     student.rank_events.update(note="", void_reason="", updated_at=now)
     erased = [student.pk, *_erase_guardians(student), *_erase_users(student, now)]
-    for field in ("first_name", "last_name", "email", "phone", "gender", "medical_notes"):
+    for field in ("first_name", "last_name", "preferred_name", "email", "phone", "gender", "medical_notes"):
         setattr(student, field, "")
     student.birth_date = student.joined_on = student.external_id = None
     student.check_in_id = new_check_in_id()  # invalidates all codes that were issued

@@ -11,6 +11,7 @@ from tatami.api.fields import ArchivedField, MultiLineField, ReferenceField, Sin
 from tatami.api.filters import read_date
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tatami.errors import PermissionDenied
+from tenant_apps.dojo.models import NameOrder
 from tenant_apps.ranks.models import Rank, RankSystem
 from tenant_apps.students.models import (
     Guardian,
@@ -163,8 +164,10 @@ class StudentSerializer(StrictModelSerializer):
 
     # The row needs what `services.with_details` and `services.attach_current_ranks` add.
     first_name = SingleLineField(max_length=100)
-    last_name = SingleLineField(max_length=100)
+    last_name = SingleLineField(max_length=100, required=False, allow_blank=True)
     name = serializers.CharField(read_only=True)
+    preferred_name = SingleLineField(max_length=100, required=False, allow_blank=True)
+    name_order = serializers.ChoiceField(choices=NameOrder.choices, required=False, allow_null=True)
     phone = SingleLineField(max_length=40, required=False, allow_blank=True)
     gender = SingleLineField(max_length=40, required=False, allow_blank=True)
     birth_date = PlausibleDate(required=False, allow_null=True)
@@ -182,6 +185,8 @@ class StudentSerializer(StrictModelSerializer):
             "first_name",
             "last_name",
             "name",
+            "preferred_name",
+            "name_order",
             "email",
             "phone",
             "birth_date",

@@ -1,6 +1,6 @@
 """Students, and the list of all guardians."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ from tatami.api.filters import by_text, one_of
 from tatami.api.views import Collection, Listing, Resource
 from tatami.clock import tenant_date
 from tatami.postgresql.statements import Row
+from tenant_apps.dojo.services import lock_name_order
 from tenant_apps.students import openapi, queries, services
 from tenant_apps.students.models import Guardian, Status, Student
 from tenant_apps.students.serializers import GuardianRowSerializer, StudentSerializer
@@ -43,10 +44,10 @@ class StudentDetailsMixin:
 
 class StudentCollection(StudentDetailsMixin, Collection):
     operations = openapi.STUDENTS
-    queryset = Student.objects.all()
+    queryset = Student.objects.searchable()
     serializer_class = StudentSerializer
     detail_route = "student"
-    search_column = "search_name"
+    search_column = "searched"
     filters = {"status": one_of("shown_status", Status), "external_id": by_text("external_id")}
     ordering_fields = {
         "name": "search_name",
@@ -71,6 +72,10 @@ class StudentResource(StudentDetailsMixin, Resource):
     queryset = Student.objects.all()
     serializer_class = StudentSerializer
     refetch = True
+
+    def lock_first(self) -> None:
+        if isinstance(self.request.data, Mapping) and "name_order" in self.request.data:
+            lock_name_order()
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> Student:
         assert isinstance(serializer.instance, Student)
