@@ -10,7 +10,7 @@ class StudentsConfig(AppConfig):
         from tatami import clock, usage
         from tenant_apps.dojo.models import NameOrder
         from tenant_apps.dojo.services import name_order_changed
-        from tenant_apps.students import privacy
+        from tenant_apps.students import merge_rules, privacy
         from tenant_apps.students.services import apply_name_order, count_students
 
         def rename(order: NameOrder, **_: object) -> None:
@@ -18,4 +18,5 @@ class StudentsConfig(AppConfig):
 
         name_order_changed.connect(rename, weak=False, dispatch_uid="students.name_order")
         privacy.register_students()
+        merge_rules.register_rules()
         usage.register(count_students)

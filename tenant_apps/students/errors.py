@@ -28,3 +28,9 @@ class HoldOverlaps(DomainError):
     """The student is already on hold on some of these days."""
 
     code = "hold_overlaps"
+
+
+class AlreadyMerged(DomainError):
+    """This record was merged already."""
+
+    code = "already_merged"

@@ -4,7 +4,13 @@ from typing import Any, Final
 
 from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec, create_spec, list_spec, no_content_spec, resource_specs
-from tenant_apps.students.serializers import FactSerializer, NewRankEventSerializer, RankEventSerializer
+from tenant_apps.students.serializers import (
+    FactSerializer,
+    MergedSerializer,
+    NewRankEventSerializer,
+    NewStudentSerializer,
+    RankEventSerializer,
+)
 
 _GUARDIAN: Final = {"name": "Hana Sato", "email": examples.EMAIL, "phone": "030 1234"}
 _ABOUT: Final = {
@@ -78,10 +84,18 @@ def _void_spec(id_: str, example: dict[str, Any], response: Any) -> OperationSpe
     )
 
 
+_NAMESAKE: Final = {
+    **examples.reference(examples.NEW_STUDENT, "Mika Satō"),
+    "birth_date": None,
+    "external_id": None,
+    "archived": True,
+}
 STUDENTS: Final = {
     "GET": list_spec(STUDENT_EXAMPLE),
     "POST": create_spec(
-        {**_ABOUT, "guardians": [{**_GUARDIAN, "relation": "mother"}]}, {**STUDENT_EXAMPLE, "ranks": []}
+        {**_ABOUT, "guardians": [{**_GUARDIAN, "relation": "mother"}]},
+        {**STUDENT_EXAMPLE, "ranks": [], "possible_duplicates": [_NAMESAKE]},
+        response=NewStudentSerializer,
     ),
 }
 STUDENT: Final = resource_specs(_AT, STUDENT_EXAMPLE, {"phone": "030 5678"})
@@ -109,6 +123,27 @@ STUDENT_RANK_EVENTS: Final = {
 }
 RANK_EVENTS: Final = {"GET": list_spec(RANK_EVENT_EXAMPLE)}
 RANK_EVENT_VOID: Final = {"POST": _void_spec(examples.RANK_EVENT, RANK_EVENT_EXAMPLE, RankEventSerializer)}
+MERGE: Final = {
+    "POST": OperationSpec(
+        path=_OF,
+        request_example={"duplicate": examples.NEW_STUDENT, "dry_run": True},
+        response=MergedSerializer,
+        response_example={
+            "student": examples.MIKA,
+            "duplicate": examples.reference(examples.NEW_STUDENT, "Mika Satō"),
+            "dry_run": True,
+            "moved": {"attendance": 12, "guardians": 1},
+            "conflicts": [
+                {
+                    "what": "email",
+                    "rule": "kept_record_wins",
+                    "kept": "mika@example.com",
+                    "dropped": "mika.sato@example.com",
+                }
+            ],
+        },
+    )
+}
 ERASURE: Final = {"POST": no_content_spec(path=_OF, request_example={"confirm": examples.STUDENT})}
 
 # --- CSV files ----------------------------------------------------------------------------------------------------

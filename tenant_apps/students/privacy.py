@@ -101,7 +101,7 @@ def rows_of(rows: QuerySet[Any]) -> list[dict[str, Any]]:
 
 def register_students() -> None:
     """Register the data of this app. The student comes first, so it is erased last, with all its parts."""
-    models = (StudentGuardian, StudentUser, StudentNote, StudentFact, StudentHold, RankEvent)
+    models = (Student, StudentGuardian, StudentUser, StudentNote, StudentFact, StudentHold, RankEvent)
     register("student", collect=collect_student, erase=erase_student, models=models)
     register("users", collect=collect_users)
     register("notes", collect=collect_notes)
@@ -155,7 +155,14 @@ def erase_student(student: Student, now: datetime) -> None:
     for rows in (student.notes, student.facts, student.holds):
         rows.all().delete()
     student.rank_events.update(note="", void_reason="", updated_at=now)
-    erased = [student.pk, *_erase_guardians(student), *_erase_users(student, now)]
+    merged = Student._base_manager.filter(merged_into=student).values_list("pk", flat=True)
+    erased = [student.pk, *merged, *_erase_guardians(student), *_erase_users(student, now)]
+    blank_student(student, now)
+    _delete_stored_responses(erased)
+
+
+def blank_student(student: Student, now: datetime) -> None:
+    """Delete what the row of the student says about the person, and keep the row. One statement."""
     for field in ("first_name", "last_name", "preferred_name", "email", "phone", "gender", "medical_notes"):
         setattr(student, field, "")
     student.birth_date = student.joined_on = student.external_id = None
@@ -165,7 +172,6 @@ def erase_student(student: Student, now: datetime) -> None:
     student.erased_at = now
     student.set_search_name()
     student.save()
-    _delete_stored_responses(erased)
 
 
 def _erase_guardians(student: Student) -> list[UUID]:

@@ -153,6 +153,19 @@ def lock_students(students: Collection[UUID]) -> set[UUID]:
     return {key for (key,) in Student.objects.filter(pk__in=students).locked().values_list("pk")}
 
 
+def student_not_found(student: UUID, *, to_staff: bool = True) -> NotFound:
+    """Return the error for a student who does not exist. One statement; none unless it is shown to staff.
+
+    If the record was merged, `details` leads to the one that was kept: `merged_into`.
+    """
+    merged = Student._base_manager.filter(pk=student, merged_into__erased_at__isnull=True)
+    into = merged.select_related("merged_into").first() if to_staff else None
+    if into is None or into.merged_into is None:
+        return NotFound()
+    kept = {"id": into.merged_into.pk, "name": into.merged_into.name}
+    return NotFound("This record was merged into another one.", details={"merged_into": kept})
+
+
 def lock_student(student: UUID) -> None:
     """Lock one student until commit. One statement. Raises `NotFound` if the student was erased."""
     if not lock_students([student]):

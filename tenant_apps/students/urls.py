@@ -17,6 +17,7 @@ urlpatterns = [
     path("students/<uuid:student_id>/holds/<uuid:id>", records.Hold.as_view(), name="student-hold"),
     path("students/<uuid:student_id>/export", privacy.PersonalDataExport.as_view(), name="student-export"),
     path("students/<uuid:student_id>/erasure", privacy.Erasure.as_view(), name="student-erasure"),
+    path("students/<uuid:student_id>/merge", students.Merge.as_view(), name="student-merge"),
     path("students/<uuid:student_id>/facts", records.Facts.as_view(), name="student-facts"),
     path("facts/import", csv_files.FactImportView.as_view(), name="facts-import"),
     path("facts/<uuid:id>/void", records.VoidFact.as_view(), name="fact-void"),

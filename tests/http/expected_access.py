@@ -206,6 +206,7 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     "/students/export": {"GET": replace(admins(200), media=CSV)},
     "/students/{}/export": {"GET": admins(200)},
     "/students/{}/erasure": {"POST": admins(204, json_with_ids(confirm="student"))},
+    "/students/{}/merge": {"POST": admins(200, json_with_ids(duplicate="third student"))},
     "/rank-events/import": {
         "POST": Row(
             200,
@@ -458,6 +459,7 @@ IDS_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/students/{}/holds/{}": ("student", "hold"),
     "/students/{}/export": ("student",),
     "/students/{}/erasure": ("student",),
+    "/students/{}/merge": ("student",),
     "/students/{}/facts": ("student",),
     "/students/{}/rank-events": ("student",),
     "/students/{}/card": ("student",),

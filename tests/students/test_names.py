@@ -114,7 +114,10 @@ def test_every_answer_and_paper_has_the_name_in_its_order(dojo: Dojo) -> None:
     assert scanned["student"] == {"id": who["id"], "name": "Sato Mika", "preferred_name": "Mi", "ranks": []}
     system = factories.rank_system(dojo)
     _, event = factories.passed_exam(dojo, system, who, factories.rank_id(system, "5-kyu"))
-    get = lambda path: ok(dojo.admin.get(path))
+
+    def get(path: str) -> Any:
+        return ok(dojo.admin.get(path))
+
     shown = [
         scanned["attendance"]["student"]["name"],
         get(f"/students/{who['id']}")["name"],

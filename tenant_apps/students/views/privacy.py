@@ -11,9 +11,11 @@ from rest_framework.response import Response
 from shared_apps.accounts.users import lock_admins
 from tatami.api.request import ApiRequest
 from tatami.api.serializers import StrictSerializer
-from tatami.api.views import ApiView, get_or_404
+from tatami.api.views import ApiView
 from tenant_apps.students import openapi, privacy
 from tenant_apps.students.models import Student
+from tenant_apps.students.queries import student_not_found
+from tenant_apps.students.views.records import visible_student
 
 
 class ErasureSerializer(StrictSerializer):
@@ -27,7 +29,7 @@ class PersonalDataExport(ApiView):
 
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: ApiRequest, student_id: Any) -> Response:
-        student = get_or_404(Student.objects.all(), pk=student_id)
+        student = visible_student(request, student_id)
         held = {"exported_at": request.now, **privacy.collect(student)}
         return Response(held, headers={"Content-Disposition": f'attachment; filename="{student.pk}.json"'})
 
@@ -45,7 +47,9 @@ class Erasure(ApiView):
     @transaction.atomic
     def post(self, request: ApiRequest, student_id: Any) -> Response:
         lock_admins()  # before the row of the student, in the same order as changes of users
-        student = get_or_404(Student.objects.select_for_update(), pk=student_id)
+        student = Student.objects.select_for_update().filter(pk=student_id).first()
+        if student is None:
+            raise student_not_found(student_id)
         serializer = ErasureSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         if serializer.validated_data["confirm"] != student.pk:
