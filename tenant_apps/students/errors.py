@@ -34,3 +34,9 @@ class AlreadyMerged(DomainError):
     """This record was merged already."""
 
     code = "already_merged"
+
+
+class PossibleDuplicate(DomainError):
+    """There is a student of this name already. Send `allow_duplicates=true` if it is another person."""
+
+    code = "possible_duplicate"

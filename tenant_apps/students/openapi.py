@@ -11,6 +11,7 @@ from tenant_apps.students.serializers import (
     NewStudentSerializer,
     RankEventSerializer,
 )
+from tenant_apps.students.transfer import TransferredSerializer
 
 _GUARDIAN: Final = {"name": "Hana Sato", "email": examples.EMAIL, "phone": "030 1234"}
 _ABOUT: Final = {
@@ -141,6 +142,45 @@ MERGE: Final = {
                     "dropped": "mika.sato@example.com",
                 }
             ],
+        },
+    )
+}
+TRANSFERS: Final = {
+    "POST": OperationSpec(
+        query={
+            "dry_run": {"type": "boolean", "description": "Report, and write nothing."},
+            "allow_duplicates": {
+                "type": "boolean",
+                "description": "Also if there is a student of this name.",
+            },
+        },
+        request_example={
+            "dojo": {"name": "Kita Dojo"},
+            "student": {"first_name": "Jigoro", "last_name": "Kano", "birth_date": "1960-12-10"},
+            "rank_events": [
+                {
+                    "rank": {"name": "5th kyu"},
+                    "rank_code": "5-kyu",
+                    "rank_system": {"name": "Aikikai Hombu grades"},
+                    "kind": "award",
+                    "effective_on": "2026-01-10",
+                }
+            ],
+        },
+        status=201,
+        response=TransferredSerializer,
+        response_example={
+            "student": examples.reference(examples.NEW_STUDENT, "Jigoro Kano"),
+            "dry_run": False,
+            "imported": {
+                "attendance": 0,
+                "facts": 0,
+                "guardians": 0,
+                "holds": 0,
+                "notes": 0,
+                "rank_events": 1,
+            },
+            "left_out": [],
         },
     )
 }

@@ -130,7 +130,10 @@ def collect_notes(student: Student) -> Any:
 
 def collect_facts(student: Student) -> Any:
     """Return the facts, with voided ones."""
-    return FactSerializer(student.facts.select_related("rank_system", "recorded_by"), many=True).data
+    return [
+        {**FactSerializer(fact).data, "preset": fact.rank_system.preset if fact.rank_system else ""}
+        for fact in student.facts.select_related("rank_system", "recorded_by")
+    ]
 
 
 def collect_holds(student: Student) -> Any:
@@ -141,9 +144,10 @@ def collect_holds(student: Student) -> Any:
 def collect_rank_events(student: Student) -> Any:
     """Return the rank history, with voided events."""
     events = RankEvent.objects.filter(student=student)
-    return RankEventSerializer(
-        events.select_related("student", "system", "rank", "recorded_by"), many=True
-    ).data
+    return [
+        {**RankEventSerializer(event).data, "rank_code": event.rank.code, "preset": event.system.preset}
+        for event in events.select_related("student", "system", "rank", "recorded_by")
+    ]
 
 
 def erase_student(student: Student, now: datetime) -> None:

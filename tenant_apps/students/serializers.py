@@ -233,9 +233,9 @@ class NamesakeSerializer(StrictSerializer):
 
 
 class NewStudentSerializer(StudentSerializer):
-    """A new student, with the students who may be the same person: a warning, not an error."""
+    """A new student. If there are students who may be the same person, they are named: a warning, not an error."""
 
-    possible_duplicates = NamesakeSerializer(many=True, read_only=True)
+    possible_duplicates = NamesakeSerializer(many=True, required=False)
 
     class Meta(StudentSerializer.Meta):
         fields = (*StudentSerializer.Meta.fields, "possible_duplicates")  # type: ignore[assignment]

@@ -9,6 +9,7 @@ urlpatterns = [
     path("students", students.StudentCollection.as_view(), name="students"),
     path("students/import", csv_files.StudentImportView.as_view(), name="students-import"),
     path("students/export", csv_files.StudentCsv.as_view(), name="students-export"),
+    path("students/transfers", privacy.Transfers.as_view(), name="student-transfers"),
     path("students/<uuid:id>", students.StudentResource.as_view(), name="student"),
     path("guardians", students.Guardians.as_view(), name="guardians"),
     path("students/<uuid:student_id>/notes", records.Notes.as_view(), name="student-notes"),

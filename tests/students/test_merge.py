@@ -53,7 +53,7 @@ def test_a_new_student_names_those_who_may_be_the_same_person(
     ok(dojo.admin.patch("/settings", {"name_order": order}))
     person = {"first_name": "Zoë", "last_name": "O'Brien", "preferred_name": "Zo", "birth_date": "2012-03-01"}
     for here in (dojo, other_dojo):
-        assert here.create("/students", person)["possible_duplicates"] == []
+        assert "possible_duplicates" not in here.create("/students", person)
     (first,) = listed(dojo.admin, "/students")
     ok(dojo.admin.delete(f"/students/{first['id']}"), 204)
     second = ok(dojo.assistant.post("/students", again), 201)
@@ -78,7 +78,7 @@ def test_a_new_student_names_those_who_may_be_the_same_person(
 )
 def test_another_birth_date_or_name_is_another_person(dojo: Dojo, other: dict[str, Any]) -> None:
     dojo.create("/students", {"first_name": "Zoë", "last_name": "O'Brien", "birth_date": "2012-03-01"})
-    assert dojo.create("/students", other)["possible_duplicates"] == []
+    assert "possible_duplicates" not in dojo.create("/students", other)
 
 
 # --- the merge ----------------------------------------------------------------------------------------------------

@@ -168,6 +168,6 @@ class CsvRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        """Return the table as UTF-8."""
-        view = (renderer_context or {}).get("view")
-        return csv_text(view.csv_columns(data), map(flatten_row, data["results"])).encode()  # type: ignore[union-attr]
+        """Return the table as UTF-8, after the byte order mark by which a spreadsheet recognises that."""
+        view: Any = (renderer_context or {}).get("view")
+        return csv_text(view.csv_columns(data), map(flatten_row, data["results"])).encode("utf-8-sig")

@@ -82,12 +82,14 @@ class StudentCollection(StudentDetailsMixin, Collection):
         return services.create_student(values=serializer.validated_data)
 
     def represent(self, instance: Student) -> Any:
-        """Return the new student with the students who may be the same person. One statement more."""
+        """Return the new student; if there are students who may be the same person, with them. One statement more."""
+        shown = super().represent(instance)
         namesakes = Student.objects.exclude(pk=instance.pk).namesakes(
             instance.first_name, instance.last_name, born_on=instance.birth_date
         )
-        shown = NamesakeSerializer(namesakes[:MOST_NAMESAKES], many=True).data
-        return {**super().represent(instance), "possible_duplicates": shown}
+        if namesakes:
+            shown["possible_duplicates"] = NamesakeSerializer(namesakes[:MOST_NAMESAKES], many=True).data
+        return shown
 
 
 class StudentResource(StudentDetailsMixin, Resource):
