@@ -52,7 +52,8 @@ def erase_scans(student: Student, _now: datetime) -> None:
     """Delete the refusals, and the stored responses that name the student."""
     Refusal.objects.filter(student=student).delete()
     with connection.cursor() as cursor:
-        cursor.execute(DELETE_RESPONSES_SQL, [student.pk, str(student.pk)])
+        for record in privacy.record_ids(student):
+            cursor.execute(DELETE_RESPONSES_SQL, [record, str(record)])
 
 
 def erase_cards(student: Student, _now: datetime) -> None:

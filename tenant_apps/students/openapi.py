@@ -133,7 +133,22 @@ MERGE: Final = {
             "student": examples.MIKA,
             "duplicate": examples.reference(examples.NEW_STUDENT, "Mika Satō"),
             "dry_run": True,
-            "moved": {"attendance": 12, "guardians": 1},
+            "moved": {
+                "attendance": 12,
+                "batch_items": 1,
+                "cards": 1,
+                "enrolments": 1,
+                "exams": 1,
+                "facts": 2,
+                "guardians": 1,
+                "holds": 1,
+                "mails": 4,
+                "merged_records": 1,
+                "notes": 1,
+                "rank_events": 2,
+                "refusals": 1,
+                "users": 1,
+            },
             "conflicts": [
                 {
                     "what": "email",

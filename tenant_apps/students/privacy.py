@@ -89,6 +89,12 @@ def unregistered_models() -> list[type[Model]]:
     return sorted(found, key=lambda model: model._meta.label_lower)
 
 
+def record_ids(student: Student) -> list[UUID]:
+    """Return the ids under which stored responses may name the student: theirs, and those of merged records."""
+    merged = Student._base_manager.filter(merged_into=student)
+    return [student.pk, *merged.values_list("pk", flat=True)]
+
+
 def rows_of(rows: QuerySet[Any]) -> list[dict[str, Any]]:
     """Return rows as JSON can represent them, without binary columns (they hold secrets) and `tenant_id`."""
     fields = rows.model._meta.concrete_fields
@@ -159,8 +165,7 @@ def erase_student(student: Student, now: datetime) -> None:
     for rows in (student.notes, student.facts, student.holds):
         rows.all().delete()
     student.rank_events.update(note="", void_reason="", updated_at=now)
-    merged = Student._base_manager.filter(merged_into=student).values_list("pk", flat=True)
-    erased = [student.pk, *merged, *_erase_guardians(student), *_erase_users(student, now)]
+    erased = [*record_ids(student), *_erase_guardians(student), *_erase_users(student, now)]
     blank_student(student, now)
     _delete_stored_responses(erased)
 

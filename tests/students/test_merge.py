@@ -306,13 +306,19 @@ def test_an_erasure_reaches_what_came_from_the_duplicate(dojo: Dojo) -> None:
     old = factories.student(dojo, external_id="M-77", medical_notes="asthma", birth_date="1999-02-03")
     dojo.create(f"/students/{old['id']}/notes", {"text": "Sato's wrist"})
     dojo.admin.patch(f"/students/{old['id']}", {"preferred_name": "Mika"}, Idempotency_Key="patch")
+    sibling = factories.student(dojo, first_name="Ren", last_name="Ito")
+    factories.link_user(dojo, dojo.student, old, sibling)
+    session = factories.single_session(dojo)
+    scan = {"token": factories.session_qr_code(dojo.admin, session)["token"], "nonce": "1"}
+    candidates = assert_error(dojo.student.post("/attendance/scan", scan), 409, "ambiguous_student")
+    assert old["id"] in str(candidates)
     merge(dojo, kept, old)
     assert personal_traces(dojo.tenant)
     ok(dojo.admin.post(f"/students/{kept['id']}/erasure", {"confirm": kept["id"]}), 204)
     assert personal_traces(dojo.tenant) == set()
     assert assert_error(dojo.admin.get(f"/students/{old['id']}"), 404, "not_found") == {}
     with tenant_scope(dojo.tenant):
-        assert Student.objects.count() == 0
+        assert [student.first_name for student in Student.objects.all()] == ["Ren"]
 
 
 def test_a_merge_is_audited_without_names(dojo: Dojo) -> None:
