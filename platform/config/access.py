@@ -86,6 +86,8 @@ ACCESS: Final[RuleTable] = {
     "facts-import": {"POST": ADMIN},
     "student-export": {"GET": ADMIN},
     "student-erasure": {"POST": ADMIN},
+    "student-merge": {"POST": ADMIN},
+    "student-transfers": {"POST": ADMIN},
     "student-notes": {"GET": STAFF, "POST": TEACHERS},
     "student-note": {"GET": STAFF, "PATCH": TEACHERS, "DELETE": TEACHERS},
     "student-facts": {"GET": STAFF_AND_OWN, "POST": TEACHERS},

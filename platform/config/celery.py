@@ -106,6 +106,7 @@ app.conf.update(
             "schedule": timedelta(minutes=1),
             "options": {"expires": 50},
         },
+        "sweep former subdomains": {"task": "tenants.sweep_domains", "schedule": crontab(minute=41)},
         "sweep exports": {"task": "tenants.sweep_exports", "schedule": crontab(minute=47)},
     },
 )

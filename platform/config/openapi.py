@@ -66,16 +66,18 @@ IN_A_TENANT: Final = {
 
 _OF: Final = {"student_id": examples.STUDENT}
 
+_SESSION: Final = {"local_date": "2026-06-15", "discipline": "Aikido", "counts_toward_promotion": True}
 _EXPORT: Final = {
     "exported_at": examples.NOW,
+    "dojo": examples.reference(examples.SETTINGS, "Seishin Dojo"),
     "student": STUDENT_EXAMPLE,
     "users": [{**examples.HANA, "email": examples.EMAIL, "role": "student"}],
     "notes": [NOTE_EXAMPLE],
-    "facts": [FACT_EXAMPLE],
+    "facts": [{**FACT_EXAMPLE, "preset": "aikikai"}],
     "holds": [HOLD_EXAMPLE],
-    "rank_events": [RANK_EVENT_EXAMPLE],
+    "rank_events": [{**RANK_EVENT_EXAMPLE, "rank_code": "5-kyu", "preset": "aikikai"}],
     "enrolments": [ENROLMENT_EXAMPLE],
-    "attendance": [ATTENDANCE_EXAMPLE],
+    "attendance": [{**ATTENDANCE_EXAMPLE, **_SESSION}],
     "refusals": [REFUSAL_EXAMPLE],
     "cards": [{"id": examples.CARD, "created_at": examples.NOW, "revoked_at": None, "used_at": examples.NOW}],
     "decisions": [DECISION_EXAMPLE],

@@ -33,6 +33,8 @@ if USE_X_FORWARDED_HOST:
 # --- retention, in days ----------------------------------------------------------------------------------------------
 # A deleted dojo can be restored for this long; then it is purged.
 TATAMI_DELETION_GRACE_DAYS: int = environment.days("TATAMI_DELETION_GRACE_DAYS", 30)
+# The former subdomain of a renamed dojo leads to it for this long.
+TATAMI_OLD_SLUG_DAYS: int = environment.days("TATAMI_OLD_SLUG_DAYS", 90)
 # The archive of an export.
 TATAMI_EXPORT_DAYS: int = environment.days("TATAMI_EXPORT_DAYS", 7)
 # Sessions and password links, after their end.

@@ -14,6 +14,7 @@ from random import Random
 from typing import Final
 
 from tatami.text import normalise
+from tenant_apps.dojo.models import NameOrder
 from tenant_apps.students.models import Guardian, Student
 
 _FEMALE: Final = (
@@ -30,6 +31,10 @@ _FAMILY: Final = (
     "Almeida Becker Castro Dubois Eriksen Fischer Gomes Hartmann Ibrahim Jovanović Keller Lefèvre Martins "
     "Novák Østergaard Petrov Rodrigues Schröder Takahashi Urban Vieira Wagner Yılmaz Zhang Araújo Brandt"
 )
+_CALLED: Final = {"Agnieszka": "Aga", "Dorothea": "Thea", "Rafael": "Rafa", "Valentina": "Vale"}
+"""First name → what the person is called."""
+_FAMILY_FIRST: Final = frozenset({"Kenji", "Quang", "Thảo", "Yuki"})
+"""First names of people who write the family name first."""
 FIRST_AGE: Final = 5
 """No one begins younger, in years."""
 _TRIAL: Final = timedelta(weeks=3)
@@ -133,8 +138,10 @@ def _households(names: Random, rng: Random, since: date, today: date) -> Iterato
                 gender=gender,
                 birth_date=birth_date,
                 check_in_id=secrets.token_bytes(16),
+                preferred_name=_CALLED.get(first_name, ""),
+                name_order=NameOrder.FAMILY_FIRST if first_name in _FAMILY_FIRST else None,
             )
-            student.set_search_name()
+            student.set_name_order(NameOrder.GIVEN_FIRST)
             shared = guardians if group.is_minor else []
             yield _member(student, group, shared, birth_date, rng, since, today)
 

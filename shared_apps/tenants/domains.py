@@ -4,13 +4,14 @@ A claim excludes no other tenant: several can claim a name. The first that verif
 from then on the domain is served.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from shared_apps.tenants import domain_dns
 from shared_apps.tenants.domain_dns import is_proof, proof_record
-from shared_apps.tenants.errors import DnsFailure, DomainNotVerified, DomainTaken, WrongState
+from shared_apps.tenants.errors import DnsFailure, DomainNotVerified, DomainTaken, SlugTaken, WrongState
 from shared_apps.tenants.models import Domain, RoutingEpoch, Tenant
 from tatami.errors import NotFound
 
@@ -52,6 +53,8 @@ def make_primary(*, domain: Domain) -> Domain:
     domain = _reloaded(domain)
     if domain.verified_at is None:
         raise WrongState("Verify this domain before you make it the primary one.")
+    if domain.served_until is not None:
+        raise WrongState("This is a former subdomain of the dojo: change the slug instead.")
     Domain.objects.filter(tenant=domain.tenant_id, is_primary=True).update(is_primary=False)
     domain.is_primary = True
     domain.save(update_fields=["is_primary"])
@@ -72,6 +75,39 @@ def remove_domain(*, domain: Domain) -> None:
     Domain.objects.filter(pk=domain.pk).delete()
     if not Domain.objects.filter(tenant=domain.tenant_id, is_primary=True).exists():
         Domain.objects.filter(pk=subdomain.pk).update(is_primary=True)
+    RoutingEpoch.advance()
+
+
+def change_slug(*, tenant: Tenant, slug: str, now: datetime) -> None:
+    """Give a tenant another subdomain. The former one leads to the tenant for `TATAMI_OLD_SLUG_DAYS`.
+
+    Call it in a transaction, with the tenant locked. A tenant can have a former slug again. Raises `SlugTaken` if
+    another tenant has the slug, or had it until recently; `WrongState` unless the tenant is active or suspended.
+    """
+    _lock_tenant(tenant)
+    former = own_subdomain(tenant)
+    tenant.slug = slug
+    try:
+        with transaction.atomic():
+            tenant.save()
+            Domain.delete_expired(now, Domain.objects.filter(domain=tenant.subdomain))
+            own, _ = Domain.objects.update_or_create(
+                tenant=tenant,
+                domain=tenant.subdomain,
+                defaults={"verified_at": now, "served_until": None},
+                create_defaults={"verified_at": now, "is_primary": False},
+            )
+    except IntegrityError as violation:
+        if "tenant_slug_once" in str(violation) or "domain_once" in str(violation):
+            raise SlugTaken from None
+        raise
+    was_primary = former.is_primary
+    former.is_primary = False
+    former.served_until = now + timedelta(days=settings.TATAMI_OLD_SLUG_DAYS)
+    former.save(update_fields=["is_primary", "served_until"])
+    if was_primary:
+        own.is_primary = True
+        own.save(update_fields=["is_primary"])
     RoutingEpoch.advance()
 
 

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
+from shared_apps.tenants import domains
 from shared_apps.tenants.errors import WrongState
 from shared_apps.tenants.models import RoutingEpoch, Tenant
 from shared_apps.tenants.schema import ddl
@@ -29,14 +30,18 @@ def change_tenant(
     name: str | None = None,
     timezone: str | None = None,
     status: str | None = None,
+    slug: str | None = None,
 ) -> Tenant:
     """Change the given attributes. Every process knows within a second.
 
-    If all given values are the present ones, nothing is written. Raises `WrongState` if the present status does not
-    allow the new one.
+    If all given values are the present ones, nothing is written. After a change of the slug, the former subdomain leads
+    to the tenant for `TATAMI_OLD_SLUG_DAYS`. Raises `WrongState` if the present status does not allow the change, and
+    `SlugTaken`.
     """
     tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
     before = (tenant.name, tenant.timezone, tenant.status)
+    if slug is not None and slug != tenant.slug:
+        domains.change_slug(tenant=tenant, slug=slug, now=now)
     if status is not None and status != tenant.status:
         if status not in _ALLOWED_CHANGES.get(Tenant.Status(tenant.status), set()):
             raise WrongState(f"A dojo that is {tenant.status} cannot become {status}.")

@@ -158,6 +158,8 @@ class Domain(DomainMixin):  # type: ignore[misc]
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="domains")
     is_primary = models.BooleanField(default=True)
     verified_at = models.DateTimeField(null=True)
+    served_until = models.DateTimeField(null=True)
+    """Only for a former subdomain of a renamed tenant: until then it leads to the tenant, and no other can take it."""
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     objects: ClassVar[models.Manager["Domain"]] = models.Manager()
@@ -176,6 +178,15 @@ class Domain(DomainMixin):  # type: ignore[misc]
                 condition=Q(is_primary=False) | Q(verified_at__isnull=False), name="domain_primary_verified"
             ),
         ]
+
+    @staticmethod
+    def delete_expired(now: datetime, domains: "models.QuerySet[Domain] | None" = None) -> int:
+        """Delete the former subdomains that lead on no more; return how many. Call it in a transaction."""
+        rows = Domain.objects.all() if domains is None else domains
+        deleted: int = rows.filter(served_until__lte=now).delete()[0]
+        if deleted:
+            RoutingEpoch.advance()
+        return deleted
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save only the row. Constraints, not DomainMixin's side effects, ensure that there is one primary domain."""

@@ -47,6 +47,7 @@ _DOMAIN_EXAMPLE: Final[dict[str, Any]] = {
     "is_primary": False,
     "verified": True,
     "verified_at": examples.NOW,
+    "served_until": None,
     "record": None,
     "created_at": examples.NOW,
 }
@@ -55,6 +56,7 @@ _CLAIM_EXAMPLE: Final[dict[str, Any]] = {
     "domain": examples.CLAIMED_DOMAIN,
     "verified": False,
     "verified_at": None,
+    "served_until": None,
     "record": {"name": f"_tatami.{examples.CLAIMED_DOMAIN}", "type": "TXT", "value": examples.RECORD},
 }
 _DOMAIN_PATH: Final = {**_TENANT_PATH, "domain": examples.DOMAIN}

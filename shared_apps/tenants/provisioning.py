@@ -124,6 +124,7 @@ def reserve_slug(tenant_id: UUID, *, name: str, slug: str, timezone: str, now: d
                 name=name,
                 timezone=timezone,
             )
+            Domain.delete_expired(now, Domain.objects.filter(domain=tenant.subdomain))
             Domain.objects.create(tenant=tenant, domain=tenant.subdomain, is_primary=True, verified_at=now)
             RoutingEpoch.advance()
     except IntegrityError as violation:

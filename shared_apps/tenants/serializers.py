@@ -16,6 +16,17 @@ from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tatami.errors import Invalid
 
 
+def validate_slug(value: str) -> None:
+    """Raise DRF's `ValidationError` if `value` cannot be the slug of a dojo."""
+    if not SLUG.fullmatch(value) or value.startswith("xn--"):
+        raise serializers.ValidationError(
+            "A slug has 2 to 40 characters of a-z, 0-9 and -. It begins and ends with a letter or digit, "
+            "and does not begin with xn--."
+        )
+    if value in RESERVED_SLUGS:
+        raise serializers.ValidationError("This slug is reserved.")
+
+
 class FirstAdminSerializer(StrictSerializer):
     """The first admin of a new dojo. Without a password, the admin is mailed a link to set one."""
 
@@ -28,7 +39,7 @@ class NewTenantSerializer(StrictSerializer):
     """A dojo to create, empty or from an archive."""
 
     name = SingleLineField(max_length=200)
-    slug = SingleLineField(max_length=40)
+    slug = SingleLineField(max_length=40, validators=[validate_slug])
     timezone = SingleLineField(
         max_length=64,
         required=False,
@@ -40,16 +51,6 @@ class NewTenantSerializer(StrictSerializer):
         required=False,
         help_text="A finished export: the new dojo gets everything that the exported dojo had.",
     )
-
-    def validate_slug(self, value: str) -> str:
-        if not SLUG.fullmatch(value) or value.startswith("xn--"):
-            raise serializers.ValidationError(
-                "A slug has 2 to 40 characters of a-z, 0-9 and -. It begins and ends with a letter or digit, "
-                "and does not begin with xn--."
-            )
-        if value in RESERVED_SLUGS:
-            raise serializers.ValidationError("This slug is reserved.")
-        return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "archive" not in attrs and "admin" not in attrs:
@@ -68,9 +69,10 @@ class RestoredTenantSerializer(NewTenantSerializer):
 
 
 class ChangedTenantSerializer(StrictSerializer):
-    """Changes of a dojo. Suspend and resume it by its status."""
+    """Changes of a dojo. Suspend and resume it by its status. After a change of the slug, old links lead on."""
 
     name = SingleLineField(max_length=200, required=False)
+    slug = SingleLineField(max_length=40, required=False, validators=[validate_slug])
     timezone = SingleLineField(max_length=64, required=False, validators=[validate_timezone])
     status = serializers.ChoiceField(choices=["active", "suspended"], required=False)
 
@@ -179,6 +181,9 @@ class OwnDomainSerializer(DomainSerializer):
     """A domain of a dojo, with the DNS record that verifies it: null if it is verified."""
 
     verified_at = serializers.DateTimeField(allow_null=True, read_only=True)
+    served_until = serializers.DateTimeField(
+        allow_null=True, read_only=True, help_text="For a former subdomain: until when it leads to the dojo."
+    )
     record = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField(read_only=True)
 

@@ -7,18 +7,22 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from celery import shared_task
+from django.db import transaction
 
 from shared_apps.tenants import lifecycle, provisioning
 from shared_apps.tenants.exports import build
 from shared_apps.tenants.jobs import job_queue, schedules
+from shared_apps.tenants.models import Domain
 from shared_apps.tenants.usage import JOB as USAGE
 from shared_apps.tenants.usage import collect
 from tatami import clock, retention
 from tatami.celery_base import PlatformTask
 from tatami.jobs import DONE, JobRun, job
 from tatami.retention import ON_THE_PLATFORM, register_cleanup
+from tatami.tenancy.scope import platform_scope
 
 SWEEP_EXPORTS: Final = "tenants.sweep_exports"
+SWEEP_DOMAINS: Final = "tenants.sweep_domains"
 
 RUN_SECONDS: Final = 5.0
 """How long one task runs jobs before it queues up again behind the other tasks."""
@@ -87,6 +91,12 @@ def wake_export_worker() -> None:
     build_exports.call(expires=EXPIRES_AFTER_SECONDS)
 
 
+@shared_task(base=PlatformTask, name=SWEEP_DOMAINS)
+def sweep_domains() -> None:
+    """Delete the former subdomains of renamed tenants when they lead on no more."""
+    retention.sweep(SWEEP_DOMAINS, now=clock.now())
+
+
 @shared_task(base=PlatformTask, name=SWEEP_EXPORTS)
 def sweep_exports() -> None:
     """Delete expired exports, and exports of purged tenants."""
@@ -110,6 +120,14 @@ def sweep_deleted_tenants(*, now: datetime, dry_run: bool = False) -> int:
     return lifecycle.purge_overdue(now=now, dry_run=dry_run)
 
 
+def sweep_former_subdomains(*, now: datetime, dry_run: bool = False) -> int:
+    """Delete the former subdomains of renamed tenants that lead on no more; return how many."""
+    with platform_scope(), transaction.atomic():
+        if dry_run:
+            return Domain.objects.filter(served_until__lte=now).count()
+        return Domain.delete_expired(now)
+
+
 register_cleanup(
     sweep_incomplete_tenants,
     "abandoned_dojos",
@@ -122,6 +140,13 @@ register_cleanup(
     "deleted_dojos",
     keep="TATAMI_DELETION_GRACE_DAYS",
     job="tenants.purge_overdue",
+    scopes=ON_THE_PLATFORM,
+)
+register_cleanup(
+    sweep_former_subdomains,
+    "former_subdomains",
+    keep="TATAMI_OLD_SLUG_DAYS",
+    job=SWEEP_DOMAINS,
     scopes=ON_THE_PLATFORM,
 )
 register_cleanup(

@@ -6,6 +6,8 @@ The look-ups take one statement each.
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Q
+
 from shared_apps.tenants import lifecycle, tasks
 from shared_apps.tenants.jobs import job_queue
 from shared_apps.tenants.models import Domain, RoutingEpoch, Tenant
@@ -16,7 +18,8 @@ from tatami.tenancy.scope import TenantScope, platform_scope
 def find_tenant(host: str) -> TenantScope | None:
     """Return the tenant with this verified domain, whatever its status, or `None`."""
     with platform_scope():
-        leads_to = Domain.objects.filter(domain=host, verified_at__isnull=False).values("tenant")
+        is_served = Q(served_until__isnull=True) | Q(served_until__gt=clock.now())
+        leads_to = Domain.objects.filter(is_served, domain=host, verified_at__isnull=False).values("tenant")
         tenant = Tenant.objects.with_primary_domain().filter(pk__in=leads_to).first()
     return tenant.scope if tenant else None
 

@@ -17,9 +17,17 @@ DELETE FROM attendance_scananswer WHERE student = %s OR position(convert_to(%s, 
 
 
 def collect_attendance(student: Student) -> Any:
-    """Return the attendances, also those that are voided."""
-    rows = Attendance.objects.filter(student=student).select_related("student", "class_session")
-    return AttendanceSerializer(rows, many=True).data
+    """Return the attendances, also those that are voided, with what another dojo needs to know of the session."""
+    rows = Attendance.objects.filter(student=student).select_related("student", "class_session__discipline")
+    return [
+        {
+            **AttendanceSerializer(row).data,
+            "local_date": row.class_session.local_date,
+            "discipline": row.class_session.discipline.name if row.class_session.discipline else "",
+            "counts_toward_promotion": row.class_session.counts_toward_promotion,
+        }
+        for row in rows
+    ]
 
 
 def collect_refusals(student: Student) -> Any:
@@ -44,7 +52,8 @@ def erase_scans(student: Student, _now: datetime) -> None:
     """Delete the refusals, and the stored responses that name the student."""
     Refusal.objects.filter(student=student).delete()
     with connection.cursor() as cursor:
-        cursor.execute(DELETE_RESPONSES_SQL, [student.pk, str(student.pk)])
+        for record in privacy.record_ids(student):
+            cursor.execute(DELETE_RESPONSES_SQL, [record, str(record)])
 
 
 def erase_cards(student: Student, _now: datetime) -> None:

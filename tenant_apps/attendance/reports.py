@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Count, Expression, F, IntegerField, Max, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce, Concat, JSONObject, Trim, TruncMonth, TruncWeek
+from django.db.models.functions import Coalesce, JSONObject, TruncMonth, TruncWeek
 
 from tatami.clock import tenant_date
 from tatami.usage import Figures
@@ -19,21 +19,26 @@ from tenant_apps.attendance.models import Attendance
 from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
 from tenant_apps.classes.recurrence import read_recurrence
 from tenant_apps.ranks.models import SYSTEM_IN_USE
-from tenant_apps.students.models import RankEvent, Status, Student, StudentGuardian
-from tenant_apps.students.models.student import ERASED_NAME
+from tenant_apps.students.models import (
+    ERASED_NAME,
+    RankEvent,
+    Status,
+    Student,
+    StudentGuardian,
+    full_name_sql,
+)
 
 Row = dict[str, Any]
 DAYS_PER_WEEK: Final = 7
 USAGE_PERIOD: Final = timedelta(days=30)
 _TRIAL: Final = Q(student__status=Status.TRIAL)
-_STUDENT_NAME: Final = Trim(Concat("student__first_name", Value(" "), "student__last_name"))
 _GROUPS: Final[Mapping[str, tuple[Expression | F, Expression | F | Value]]] = {
     "day": (F("class_session__local_date"), Value("")),
     "week": (TruncWeek("class_session__local_date"), Value("")),
     "month": (TruncMonth("class_session__local_date"), Value("")),
     "class": (F("class_session__training_class"), F("class_session__training_class__name")),
     "discipline": (F("class_session__discipline"), F("class_session__discipline__name")),
-    "student": (F("student"), _STUDENT_NAME),
+    "student": (F("student"), full_name_sql("student__")),
 }
 """Name of a grouping → the key of a group and its name."""
 GROUPS: Final = tuple(_GROUPS)

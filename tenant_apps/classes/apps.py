@@ -11,7 +11,7 @@ class ClassesConfig(AppConfig):
         """Register the personal data of this app."""
         from tenant_apps.classes.models import Enrolment
         from tenant_apps.classes.serializers import EnrolmentSerializer
-        from tenant_apps.students import privacy
+        from tenant_apps.students import merging, privacy
         from tenant_apps.students.models import Student
 
         rows = Enrolment.objects.select_related("student", "training_class")
@@ -19,6 +19,9 @@ class ClassesConfig(AppConfig):
         def erase(student: Student, _now: datetime) -> None:
             Enrolment.objects.filter(student=student).delete()
 
+        merging.register(
+            Enrolment, rule=merging.drop_clashing(Enrolment, "enrolments", show="training_class__name")
+        )
         privacy.register(
             "enrolments",
             collect=lambda student: EnrolmentSerializer(rows.filter(student=student), many=True).data,

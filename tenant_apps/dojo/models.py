@@ -57,6 +57,13 @@ class ChineseCharacters(models.TextChoices):
     TRADITIONAL = "traditional"
 
 
+class NameOrder(models.TextChoices):
+    """The order of the names of a person. It decides how a name is written and where it stands in lists."""
+
+    GIVEN_FIRST = "given_first"
+    FAMILY_FIRST = "family_first"
+
+
 class DojoSettings(TenantModel):
     """The settings of the dojo. Minutes count from the start of a session. The id is the dojo's: at most one row."""
 
@@ -66,6 +73,13 @@ class DojoSettings(TenantModel):
         max_length=16, choices=ChineseCharacters, blank=True, default="", db_default=""
     )
     """Empty: those of the country of the dojo's time zone, or else Japan's."""
+    name_order = models.CharField(
+        max_length=16,
+        choices=NameOrder,
+        default=NameOrder.GIVEN_FIRST,
+        db_default=NameOrder.GIVEN_FIRST.value,
+    )
+    """The order of the names of students who have none of their own."""
     leap_day_birthday = models.CharField(
         max_length=8, choices=LEAP_DAY_BIRTHDAYS, default=LeapDayBirthday.MARCH_1.value
     )

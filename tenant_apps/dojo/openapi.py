@@ -11,6 +11,7 @@ _SETTINGS: Final[dict[str, Any]] = examples.row(
     timezone="Europe/Berlin",
     language="en",
     chinese_characters="",
+    name_order="given_first",
     leap_day_birthday="mar1",
     card_policy="allow",
     enrolment_policy="ignore",

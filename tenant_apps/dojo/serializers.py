@@ -21,6 +21,7 @@ class DojoSettingsSerializer(StrictModelSerializer):
             "timezone",
             "language",
             "chinese_characters",
+            "name_order",
             "leap_day_birthday",
             "card_policy",
             "enrolment_policy",

@@ -10,6 +10,7 @@ from tatami import retention
 from tenant_apps.notifications.models import Delivery, DeliveryQuerySet, Notification
 from tenant_apps.students import privacy
 from tenant_apps.students.guardians import delete_in_one_statement
+from tenant_apps.students.merging import Merge
 from tenant_apps.students.models import Guardian, Student
 
 PERSONAL_DATA_DELETED: Final = "forgotten"
@@ -59,6 +60,22 @@ def erase(student: Student, now: datetime) -> None:
     alone.queued().update(state=State.SKIPPED)
     _clear_texts(alone, now)
     _delete_personal_data(alone, now)
+
+
+def merge(of: Merge) -> None:
+    """Let the log name the student who is kept in a merge of two records. Two statements."""
+    old, new = str(of.duplicate.pk), str(of.kept.pk)
+    rows = list(_about(of.duplicate).order_by("pk").select_for_update())
+    for row in rows:
+        row.student_ids = list(
+            dict.fromkeys(of.kept.pk if one == of.duplicate.pk else one for one in row.student_ids)
+        )
+        named = [{**one, "id": new} if one["id"] == old else one for one in row.values.get("students", ())]
+        if named:
+            row.values = {**row.values, "students": list({one["id"]: one for one in named}.values())}
+        row.updated_at = of.now
+    Delivery.objects.bulk_update(rows, ["student_ids", "values", "updated_at"], batch_size=500)
+    of.moved["mails"] += len(rows)
 
 
 def empty_old_mail(*, now: datetime, dry_run: bool = False) -> int:

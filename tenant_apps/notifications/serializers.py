@@ -16,8 +16,7 @@ from tenant_apps.dojo.models import Language
 from tenant_apps.notifications.models import Delivery, Notification, NotificationKind
 from tenant_apps.notifications.templates import MAX_SUBJECT_LENGTH
 from tenant_apps.promotions.student_filters import MOST_STUDENTS, StudentFilterSerializer
-from tenant_apps.students.models import Status, Student
-from tenant_apps.students.models.student import ERASED_NAME
+from tenant_apps.students.models import ERASED_NAME, Status, Student
 
 AUDIENCE_STATUSES: Final = (Status.ACTIVE, Status.TRIAL, Status.ON_HOLD)
 AUDIENCE_KINDS: Final = (NotificationKind.FREE, NotificationKind.ABSENCE)

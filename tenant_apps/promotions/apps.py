@@ -7,6 +7,7 @@ class PromotionsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the personal data that this app stores."""
-        from tenant_apps.promotions import privacy
+        from tenant_apps.promotions import merge_rules, privacy
 
         privacy.register()
+        merge_rules.register_rules()

@@ -28,3 +28,15 @@ class HoldOverlaps(DomainError):
     """The student is already on hold on some of these days."""
 
     code = "hold_overlaps"
+
+
+class AlreadyMerged(DomainError):
+    """This record was merged already."""
+
+    code = "already_merged"
+
+
+class PossibleDuplicate(DomainError):
+    """There is a student of this name already. Send `allow_duplicates=true` if it is another person."""
+
+    code = "possible_duplicate"

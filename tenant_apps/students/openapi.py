@@ -4,12 +4,21 @@ from typing import Any, Final
 
 from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec, create_spec, list_spec, no_content_spec, resource_specs
-from tenant_apps.students.serializers import FactSerializer, NewRankEventSerializer, RankEventSerializer
+from tenant_apps.students.serializers import (
+    FactSerializer,
+    MergedSerializer,
+    NewRankEventSerializer,
+    NewStudentSerializer,
+    RankEventSerializer,
+)
+from tenant_apps.students.transfer import TransferredSerializer
 
 _GUARDIAN: Final = {"name": "Hana Sato", "email": examples.EMAIL, "phone": "030 1234"}
 _ABOUT: Final = {
     "first_name": "Mika",
     "last_name": "Sato",
+    "preferred_name": "Mi",
+    "name_order": None,
     "email": "mika@example.com",
     "phone": "",
     "birth_date": "2012-03-01",
@@ -76,10 +85,18 @@ def _void_spec(id_: str, example: dict[str, Any], response: Any) -> OperationSpe
     )
 
 
+_NAMESAKE: Final = {
+    **examples.reference(examples.NEW_STUDENT, "Mika Satō"),
+    "birth_date": None,
+    "external_id": None,
+    "archived": True,
+}
 STUDENTS: Final = {
     "GET": list_spec(STUDENT_EXAMPLE),
     "POST": create_spec(
-        {**_ABOUT, "guardians": [{**_GUARDIAN, "relation": "mother"}]}, {**STUDENT_EXAMPLE, "ranks": []}
+        {**_ABOUT, "guardians": [{**_GUARDIAN, "relation": "mother"}]},
+        {**STUDENT_EXAMPLE, "ranks": [], "possible_duplicates": [_NAMESAKE]},
+        response=NewStudentSerializer,
     ),
 }
 STUDENT: Final = resource_specs(_AT, STUDENT_EXAMPLE, {"phone": "030 5678"})
@@ -107,6 +124,81 @@ STUDENT_RANK_EVENTS: Final = {
 }
 RANK_EVENTS: Final = {"GET": list_spec(RANK_EVENT_EXAMPLE)}
 RANK_EVENT_VOID: Final = {"POST": _void_spec(examples.RANK_EVENT, RANK_EVENT_EXAMPLE, RankEventSerializer)}
+MERGE: Final = {
+    "POST": OperationSpec(
+        path=_OF,
+        request_example={"duplicate": examples.NEW_STUDENT, "dry_run": True},
+        response=MergedSerializer,
+        response_example={
+            "student": examples.MIKA,
+            "duplicate": examples.reference(examples.NEW_STUDENT, "Mika Satō"),
+            "dry_run": True,
+            "moved": {
+                "attendance": 12,
+                "batch_items": 1,
+                "cards": 1,
+                "enrolments": 1,
+                "exams": 1,
+                "facts": 2,
+                "guardians": 1,
+                "holds": 1,
+                "mails": 4,
+                "merged_records": 1,
+                "notes": 1,
+                "rank_events": 2,
+                "refusals": 1,
+                "users": 1,
+            },
+            "conflicts": [
+                {
+                    "what": "email",
+                    "rule": "kept_record_wins",
+                    "kept": "mika@example.com",
+                    "dropped": "mika.sato@example.com",
+                }
+            ],
+        },
+    )
+}
+TRANSFERS: Final = {
+    "POST": OperationSpec(
+        query={
+            "dry_run": {"type": "boolean", "description": "Report, and write nothing."},
+            "allow_duplicates": {
+                "type": "boolean",
+                "description": "Also if there is a student of this name.",
+            },
+        },
+        request_example={
+            "dojo": {"name": "Kita Dojo"},
+            "student": {"first_name": "Jigoro", "last_name": "Kano", "birth_date": "1960-12-10"},
+            "rank_events": [
+                {
+                    "rank": {"name": "5th kyu"},
+                    "rank_code": "5-kyu",
+                    "rank_system": {"name": "Aikikai Hombu grades"},
+                    "kind": "award",
+                    "effective_on": "2026-01-10",
+                }
+            ],
+        },
+        status=201,
+        response=TransferredSerializer,
+        response_example={
+            "student": examples.reference(examples.NEW_STUDENT, "Jigoro Kano"),
+            "dry_run": False,
+            "imported": {
+                "attendance": 0,
+                "facts": 0,
+                "guardians": 0,
+                "holds": 0,
+                "notes": 0,
+                "rank_events": 1,
+            },
+            "left_out": [],
+        },
+    )
+}
 ERASURE: Final = {"POST": no_content_spec(path=_OF, request_example={"confirm": examples.STUDENT})}
 
 # --- CSV files ----------------------------------------------------------------------------------------------------
@@ -180,10 +272,12 @@ _FACTS_IMPORTED: Final[dict[str, Any]] = {
     ],
 }
 _EXPORT: Final = (
-    "external_id,first_name,last_name,email,phone,birth_date,gender,status,joined_on,medical_notes,"
+    "external_id,first_name,last_name,preferred_name,name_order,email,phone,birth_date,gender,status,joined_on,"
+    "medical_notes,"
     "guardian_1_name,guardian_1_email,guardian_1_phone,guardian_1_relation,"
     "guardian_2_name,guardian_2_email,guardian_2_phone,guardian_2_relation,rank_system,rank,rank_on\r\n"
-    f'"{examples.EXTERNAL_ID}","Mika","Sato","mika@example.com","","2012-03-01","","active","2025-09-01","",'
+    f'"{examples.EXTERNAL_ID}","Mika","Sato","Mi","","mika@example.com","","2012-03-01","","active","2025-09-01",'
+    '"",'
     f'"Hana Sato","{examples.EMAIL}","030 1234","mother","","","","",'
     '"Aikikai Hombu grades","5-kyu","2026-01-10"\r\n'
 )

@@ -89,6 +89,12 @@ def unregistered_models() -> list[type[Model]]:
     return sorted(found, key=lambda model: model._meta.label_lower)
 
 
+def record_ids(student: Student) -> list[UUID]:
+    """Return the ids under which stored responses may name the student: theirs, and those of merged records."""
+    merged = Student._base_manager.filter(merged_into=student)
+    return [student.pk, *merged.values_list("pk", flat=True)]
+
+
 def rows_of(rows: QuerySet[Any]) -> list[dict[str, Any]]:
     """Return rows as JSON can represent them, without binary columns (they hold secrets) and `tenant_id`."""
     fields = rows.model._meta.concrete_fields
@@ -101,7 +107,7 @@ def rows_of(rows: QuerySet[Any]) -> list[dict[str, Any]]:
 
 def register_students() -> None:
     """Register the data of this app. The student comes first, so it is erased last, with all its parts."""
-    models = (StudentGuardian, StudentUser, StudentNote, StudentFact, StudentHold, RankEvent)
+    models = (Student, StudentGuardian, StudentUser, StudentNote, StudentFact, StudentHold, RankEvent)
     register("student", collect=collect_student, erase=erase_student, models=models)
     register("users", collect=collect_users)
     register("notes", collect=collect_notes)
@@ -130,7 +136,10 @@ def collect_notes(student: Student) -> Any:
 
 def collect_facts(student: Student) -> Any:
     """Return the facts, with voided ones."""
-    return FactSerializer(student.facts.select_related("rank_system", "recorded_by"), many=True).data
+    return [
+        {**FactSerializer(fact).data, "preset": fact.rank_system.preset if fact.rank_system else ""}
+        for fact in student.facts.select_related("rank_system", "recorded_by")
+    ]
 
 
 def collect_holds(student: Student) -> Any:
@@ -141,9 +150,10 @@ def collect_holds(student: Student) -> Any:
 def collect_rank_events(student: Student) -> Any:
     """Return the rank history, with voided events."""
     events = RankEvent.objects.filter(student=student)
-    return RankEventSerializer(
-        events.select_related("student", "system", "rank", "recorded_by"), many=True
-    ).data
+    return [
+        {**RankEventSerializer(event).data, "rank_code": event.rank.code, "preset": event.system.preset}
+        for event in events.select_related("student", "system", "rank", "recorded_by")
+    ]
 
 
 def erase_student(student: Student, now: datetime) -> None:
@@ -155,8 +165,14 @@ def erase_student(student: Student, now: datetime) -> None:
     for rows in (student.notes, student.facts, student.holds):
         rows.all().delete()
     student.rank_events.update(note="", void_reason="", updated_at=now)
-    erased = [student.pk, *_erase_guardians(student), *_erase_users(student, now)]
-    for field in ("first_name", "last_name", "email", "phone", "gender", "medical_notes"):
+    erased = [*record_ids(student), *_erase_guardians(student), *_erase_users(student, now)]
+    blank_student(student, now)
+    _delete_stored_responses(erased)
+
+
+def blank_student(student: Student, now: datetime) -> None:
+    """Delete what the row of the student says about the person, and keep the row. One statement."""
+    for field in ("first_name", "last_name", "preferred_name", "email", "phone", "gender", "medical_notes"):
         setattr(student, field, "")
     student.birth_date = student.joined_on = student.external_id = None
     student.check_in_id = new_check_in_id()  # invalidates all codes that were issued
@@ -165,7 +181,6 @@ def erase_student(student: Student, now: datetime) -> None:
     student.erased_at = now
     student.set_search_name()
     student.save()
-    _delete_stored_responses(erased)
 
 
 def _erase_guardians(student: Student) -> list[UUID]:

@@ -16,6 +16,9 @@ STUDENT_COLUMNS: Final = (
     "tenant_id",
     "first_name",
     "last_name",
+    "family_first",
+    "preferred_name",
+    "name_order",
     "email",
     "phone",
     "birth_date",
@@ -98,7 +101,9 @@ def student_data(rows: Sequence[Row], *, as_of: date) -> list[dict[str, Any]]:
             "tenant_id": tenant,
             "first_name": first_name,
             "last_name": last_name,
-            "name": full_name(first_name, last_name),
+            "name": full_name(first_name, last_name, family_first),
+            "preferred_name": preferred_name,
+            "name_order": name_order,
             "email": email,
             "phone": phone,
             "birth_date": birth_date,
@@ -118,6 +123,9 @@ def student_data(rows: Sequence[Row], *, as_of: date) -> list[dict[str, Any]]:
             tenant,
             first_name,
             last_name,
+            family_first,
+            preferred_name,
+            name_order,
             email,
             phone,
             birth_date,
@@ -143,6 +151,19 @@ def lock_students(students: Collection[UUID]) -> set[UUID]:
     Return the keys of the students that exist; the others were erased.
     """
     return {key for (key,) in Student.objects.filter(pk__in=students).locked().values_list("pk")}
+
+
+def student_not_found(student: UUID, *, to_staff: bool = True) -> NotFound:
+    """Return the error for a student who does not exist. One statement; none unless it is shown to staff.
+
+    If the record was merged, `details` leads to the one that was kept: `merged_into`.
+    """
+    merged = Student._base_manager.filter(pk=student, merged_into__erased_at__isnull=True)
+    into = merged.select_related("merged_into").first() if to_staff else None
+    if into is None or into.merged_into is None:
+        return NotFound()
+    kept = {"id": into.merged_into.pk, "name": into.merged_into.name}
+    return NotFound("This record was merged into another one.", details={"merged_into": kept})
 
 
 def lock_student(student: UUID) -> None:

@@ -7,10 +7,12 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from shared_apps.accounts.models import Role
+from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.fields import ArchivedField, MultiLineField, ReferenceField, SingleLineField
 from tatami.api.filters import read_date
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tatami.errors import PermissionDenied
+from tenant_apps.dojo.models import NameOrder
 from tenant_apps.ranks.models import Rank, RankSystem
 from tenant_apps.students.models import (
     Guardian,
@@ -163,8 +165,10 @@ class StudentSerializer(StrictModelSerializer):
 
     # The row needs what `services.with_details` and `services.attach_current_ranks` add.
     first_name = SingleLineField(max_length=100)
-    last_name = SingleLineField(max_length=100)
+    last_name = SingleLineField(max_length=100, required=False, allow_blank=True)
     name = serializers.CharField(read_only=True)
+    preferred_name = SingleLineField(max_length=100, required=False, allow_blank=True)
+    name_order = serializers.ChoiceField(choices=NameOrder.choices, required=False, allow_null=True)
     phone = SingleLineField(max_length=40, required=False, allow_blank=True)
     gender = SingleLineField(max_length=40, required=False, allow_blank=True)
     birth_date = PlausibleDate(required=False, allow_null=True)
@@ -182,6 +186,8 @@ class StudentSerializer(StrictModelSerializer):
             "first_name",
             "last_name",
             "name",
+            "preferred_name",
+            "name_order",
             "email",
             "phone",
             "birth_date",
@@ -214,6 +220,51 @@ class StudentSerializer(StrictModelSerializer):
         ]
         shown: dict[str, Any] = super().to_representation(instance)
         return shown
+
+
+class NamesakeSerializer(StrictSerializer):
+    """A student who may be the same person: the same name, and no other birth date."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    birth_date = serializers.DateField(allow_null=True)
+    external_id = serializers.CharField(allow_null=True)
+    archived = ArchivedField()
+
+
+class NewStudentSerializer(StudentSerializer):
+    """A new student. If there are students who may be the same person, they are named: a warning, not an error."""
+
+    possible_duplicates = NamesakeSerializer(many=True, required=False)
+
+    class Meta(StudentSerializer.Meta):
+        fields = (*StudentSerializer.Meta.fields, "possible_duplicates")  # type: ignore[assignment]
+
+
+class MergeSerializer(StrictSerializer):
+    """Which record is merged into the student in the path. With `dry_run` nothing is written."""
+
+    duplicate = serializers.UUIDField()
+    dry_run = serializers.BooleanField(required=False, default=False)
+
+
+class ConflictSerializer(StrictSerializer):
+    """Something that both records have. `rule` decided; the values depend on `what`."""
+
+    what = serializers.CharField()
+    rule = serializers.CharField()
+    kept = serializers.JSONField()
+    dropped = serializers.JSONField()
+
+
+class MergedSerializer(StrictSerializer):
+    """What a merge did, or would do: how many rows moved, by what they are, and what was decided."""
+
+    student = ReferenceSerializer()
+    duplicate = ReferenceSerializer()
+    dry_run = serializers.BooleanField()
+    moved = serializers.DictField(child=serializers.IntegerField())
+    conflicts = ConflictSerializer(many=True)
 
 
 class NoteSerializer(StrictModelSerializer):

@@ -3,19 +3,34 @@
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, Prefetch, Q
 
 from shared_apps.accounts.models import User
 from tatami.errors import NotFound
+from tatami.text import normalise
 from tatami.usage import Figures
+from tenant_apps.dojo.models import NameOrder
+from tenant_apps.dojo.services import lock_name_order
 from tenant_apps.students.errors import ExternalIdTaken
 from tenant_apps.students.guardians import set_guardians
-from tenant_apps.students.models import RankEvent, Student, StudentGuardian, StudentQuerySet, StudentUser
+from tenant_apps.students.models import (
+    RankEvent,
+    Student,
+    StudentGuardian,
+    StudentQuerySet,
+    StudentUser,
+    full_name,
+)
 from tenant_apps.students.queries import lock_students
+
+_RENAME: Final = """
+UPDATE students_student s SET family_first = %s, search_name = renamed.name, updated_at = %s
+FROM unnest(%s::uuid[], %s::text[]) AS renamed(id, name) WHERE s.id = renamed.id
+"""
 
 
 def new_check_in_id() -> bytes:
@@ -53,6 +68,7 @@ def create_student(*, values: Mapping[str, Any]) -> Student:
     """Create a student. Raises `ExternalIdTaken`; `Invalid` for an unknown guardian."""
     fields, guardians = _split(values)
     student = Student(**fields, check_in_id=new_check_in_id())
+    student.set_name_order(lock_name_order())
     _save(student)
     if guardians is not None:
         set_guardians(student, guardians)
@@ -61,14 +77,36 @@ def create_student(*, values: Mapping[str, Any]) -> Student:
 
 @transaction.atomic
 def change_student(*, student: Student, changes: Mapping[str, Any]) -> Student:
-    """Change a student; `guardians` replaces the whole list. Raises `ExternalIdTaken`, `Invalid`."""
+    """Change a student; `guardians` replaces the whole list. Raises `ExternalIdTaken`, `Invalid`.
+
+    Lock the student before, and before that the order of names (`lock_name_order`) if `name_order` changes.
+    """
     fields, guardians = _split(changes)
     for field, value in fields.items():
         setattr(student, field, value)
+    if "name_order" in fields:
+        student.set_name_order(lock_name_order())
     _save(student)
     if guardians is not None:
         set_guardians(student, guardians)
     return student
+
+
+@transaction.atomic
+def apply_name_order(order: NameOrder, now: datetime) -> None:
+    """Write the names of the students without an order of their own in this order. Two statements.
+
+    Concurrent changes of a student wait. Repeating the call changes nothing.
+    """
+    is_family_first = order == NameOrder.FAMILY_FIRST
+    rows = Student.objects.filter(name_order__isnull=True, family_first=not is_family_first).locked()
+    names = {
+        key: normalise(full_name(first, last, is_family_first))
+        for key, first, last in rows.values_list("pk", "first_name", "last_name")
+    }
+    if names:
+        with connection.cursor() as cursor:
+            cursor.execute(_RENAME, [is_family_first, now, list(names), list(names.values())])
 
 
 @transaction.atomic

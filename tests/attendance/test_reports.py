@@ -1,5 +1,6 @@
 """The reports: what they count, which students they exclude, what they refuse, and how many statements they need."""
 
+import codecs
 import csv
 import io
 from typing import Any
@@ -209,6 +210,7 @@ def csv_rows(dojo: Dojo, path: str) -> list[dict[str, str]]:
     assert answer.status_code == 200, answer.content
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.headers["Vary"] == "Accept"
+    assert answer.content.startswith(codecs.BOM_UTF8)  # by which a spreadsheet recognises UTF-8
     return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
 
 

@@ -206,6 +206,10 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     "/students/export": {"GET": replace(admins(200), media=CSV)},
     "/students/{}/export": {"GET": admins(200)},
     "/students/{}/erasure": {"POST": admins(204, json_with_ids(confirm="student"))},
+    "/students/transfers": {
+        "POST": admins(201, json_body(student={"first_name": "Jigoro"}, dojo={"name": "Old Dojo"}))
+    },
+    "/students/{}/merge": {"POST": admins(200, json_with_ids(duplicate="third student"))},
     "/rank-events/import": {
         "POST": Row(
             200,
@@ -461,6 +465,7 @@ IDS_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/students/{}/holds/{}": ("student", "hold"),
     "/students/{}/export": ("student",),
     "/students/{}/erasure": ("student",),
+    "/students/{}/merge": ("student",),
     "/students/{}/facts": ("student",),
     "/students/{}/rank-events": ("student",),
     "/students/{}/card": ("student",),

@@ -58,7 +58,7 @@ def test_lines_are_numbered_as_in_an_editor(dojo):
     [
         (b"", "The file is empty."),
         (b" \n \n", "The file is empty."),
-        (b"first_name\nA\n", "The column 'last_name' is missing."),
+        (b"last_name\nA\n", "The column 'first_name' is missing."),
         (b"first_name,last_name,belt\nA,B,C\n", "There is no column 'belt'."),
         (b"first_name,last_name,tenant_id\nA,B,C\n", "There is no column 'tenant_id'."),
         (b"first_name,last_name,guardian_11_name\nA,B,C\n", "There is no column 'guardian_11_name'."),

@@ -125,7 +125,6 @@ def test_invalid_values_are_refused(root: Caller, change: dict[str, Any], field:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("slug", "other"),
         ("schema_name", "public"),
         ("status", "deleting"),
         ("status", "provisioning"),

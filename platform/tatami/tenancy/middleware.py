@@ -7,14 +7,14 @@ from typing import Any, TypeVar, cast
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django_tenants.middleware.main import TenantMainMiddleware
 
 from tatami.api.exception_mapping import error_response
 from tatami.errors import DomainError, TenantNotFound
-from tatami.tenancy.hosts import HostResolver
-from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
+from tatami.tenancy.hosts import HostResolver, normalised_host, origin
+from tatami.tenancy.scope import Scope, TenantScope, platform_scope, tenant_scope
 from tatami.tenancy.tenant_registry import tenant_registry
 
 T = TypeVar("T")
@@ -45,6 +45,9 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
         request.scope = scope  # type: ignore[attr-defined]
         request.tenant = scope  # type: ignore[attr-defined]
         self.setup_url_routing(request)
+        address = present_address(request, scope)
+        if address is not None:
+            return HttpResponseRedirect(address)
         with tenant_scope(scope) if isinstance(scope, TenantScope) else platform_scope():
             response = self.get_response(request)
             if isinstance(response, StreamingHttpResponse):
@@ -53,6 +56,22 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
                     cast("Iterable[bytes]", response.streaming_content)
                 )
         return response
+
+
+def present_address(request: HttpRequest, scope: Scope) -> str | None:
+    """Return the address of a page at the dojo's present host, if a browser asks for it at a former subdomain.
+
+    Programs (kiosks, calendars, API clients) are served there instead: many of them do not follow a redirect with their
+    method, body and token.
+    """
+    if not isinstance(scope, TenantScope) or request.method not in {"GET", "HEAD"}:
+        return None
+    subdomain, _, base = normalised_host(hostname(request)).partition(".")
+    is_former = base == settings.TATAMI_BASE_DOMAIN.lower() and subdomain != scope.slug
+    if not is_former or "text/html" not in request.headers.get("Accept", ""):
+        return None
+    with tenant_scope(scope):
+        return origin() + request.get_full_path()
 
 
 def hostname(request: HttpRequest) -> str:

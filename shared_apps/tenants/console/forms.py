@@ -22,7 +22,7 @@ class NewTenantForm(forms.Form):
     """A new tenant, by the rules of `POST /tenants`. Its admin is mailed a link to set a password."""
 
     name = _text_field("Name", max_length=200)
-    slug = _text_field("Slug", max_length=40, help_text="Its subdomain. It cannot be changed.")
+    slug = _text_field("Slug", max_length=40, help_text="Its subdomain.")
     timezone = _text_field("Time zone", max_length=64, initial="UTC", help_text="For example Europe/Berlin.")
     admin_email = forms.EmailField(label="Admin's e-mail", widget=UnfoldAdminEmailInputWidget())
     admin_name = _text_field("Admin's name", max_length=200, required=False)

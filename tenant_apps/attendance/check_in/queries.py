@@ -48,8 +48,9 @@ def _fields(model: type[Model], *names: str) -> tuple[str, ...]:
 
 
 STUDENT_FIELDS: Final = _fields(
-    Student, "id", "first_name", "last_name", "birth_date", "status", "archived_at", "erased_at"
-)
+    Student, "id", "first_name", "last_name", "preferred_name", "family_first", "birth_date", "status", "archived_at",
+    "erased_at",
+)  # fmt: skip
 SETTINGS_FIELDS: Final = _fields(
     DojoSettings, "leap_day_birthday", "card_policy", "enrolment_policy", "rank_policy", "capacity_policy",
     "opens_minutes_before", "closes_minutes_after", "late_after_minutes",

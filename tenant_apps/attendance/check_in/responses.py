@@ -76,8 +76,9 @@ def student_reference(student: Student) -> dict[str, Any]:
 
 
 class CheckedInStudentSerializer(ReferenceSerializer):
-    """The student who checked in, with the ranks held today."""
+    """The student who checked in: what they prefer to be called, if it is known, and the ranks held today."""
 
+    preferred_name = serializers.CharField(required=False)
     ranks = HeldRankSerializer(many=True)
 
 
@@ -111,12 +112,17 @@ def build_response(
     assert decision.student is not None
     assert decision.session is not None
     student = student_reference(decision.student.student)
+    called = decision.student.student.preferred_name
     ranks = [_rank_data(event) for event in ranks_held(decision.student, today)]
     alerts = [code for code in decision.alerts if to_staff or code in PUBLIC_ALERTS]
     body = {
         "status": "recorded" if is_new else "already_recorded",
         "attendance": attendance_data(row, student=student, session=decision.session),
-        "student": {**student, "ranks": ranks},
+        "student": {
+            **student,
+            **({"preferred_name": called} if called else {}),
+            "ranks": ranks,
+        },
         "alerts": [{"code": code, "message": ALERTS[code]} for code in alerts],
     }
     return ScanResponse(201 if is_new else 200, json_bytes(body))

@@ -36,6 +36,7 @@ ATTENDANCE_COLUMNS: Final = (
     "student_id",
     "student__first_name",
     "student__last_name",
+    "student__family_first",
     "student__erased_at",
     "class_session_id",
     "class_session__name",
@@ -115,6 +116,7 @@ def _attendance(
     student: str,
     first_name: str,
     last_name: str,
+    family_first: bool,
     erased_at: datetime | None,
     session: str,
     session_name: str,
@@ -128,7 +130,7 @@ def _attendance(
     updated_at: datetime,
 ) -> dict[str, Any]:
     """Return a row of `ATTENDANCE_COLUMNS` as `AttendanceSerializer` shows it."""
-    name = full_name(first_name, last_name, is_erased=erased_at is not None)
+    name = full_name(first_name, last_name, family_first, is_erased=erased_at is not None)
     return {
         "id": key,
         "tenant_id": tenant,

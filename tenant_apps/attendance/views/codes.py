@@ -17,6 +17,7 @@ from tenant_apps.attendance.check_in.codes import read_code
 from tenant_apps.attendance.serializers import CardFormatSerializer, CodeSerializer, NewCodeSerializer
 from tenant_apps.classes.models import DEVICE_ROLE, ClassSession
 from tenant_apps.students.models import Student
+from tenant_apps.students.queries import student_not_found
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
@@ -94,5 +95,7 @@ class CheckInPage(ApiView):
 
 
 def _student(student_id: UUID) -> Student:
-    student: Student = get_or_404(Student.objects.not_archived(), pk=student_id)
+    student: Student | None = Student.objects.not_archived().filter(pk=student_id).first()
+    if student is None:
+        raise student_not_found(student_id)
     return student

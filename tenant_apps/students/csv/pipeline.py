@@ -63,7 +63,7 @@ class CsvImport(ABC, Generic[LineT]):
         Raises `Invalid` if the content is not a valid table; the errors in `conflicts`, and then nothing is written.
         """
         if not dry_run:
-            _wait_for_other_imports()
+            wait_for_other_imports()
         columns, rows = read_csv(content, is_column=self.is_column, required=self.required)
         self.prepare(columns)
         lines = []
@@ -143,7 +143,7 @@ def _reference(student: Student) -> dict[str, Any]:
     return {"id": student.pk, "name": student.name}
 
 
-def _wait_for_other_imports() -> None:
+def wait_for_other_imports() -> None:
     """Wait until no other import of this dojo runs. The lock is held until commit."""
     with connection.cursor() as cursor:
         cursor.execute(

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from shared_apps.accounts.models import User
+from tenant_apps.dojo.services import lock_name_order
 from tenant_apps.students.csv import student_lines
 from tenant_apps.students.csv.pipeline import CsvImport, LineOutcome
 from tenant_apps.students.csv.student_lines import StudentLine, StudentLineParser
@@ -44,6 +45,8 @@ class StudentImport(CsvImport[StudentLine]):
         self._parser.parse(cells, line)
 
     def match(self, lines: Sequence[StudentLine], *, dry_run: bool) -> None:
+        if not dry_run:
+            self._name_order = lock_name_order()  # before the students
         _refuse_repeated_ids(lines)
         known = _students_by_external_id(lines, locked=not dry_run)
         students_by_name_and_birth_date = _students_by_name_and_birth_date(lines)
@@ -73,7 +76,7 @@ class StudentImport(CsvImport[StudentLine]):
                 line.outcome = LineOutcome.DUPLICATE
 
     def write(self, lines: Sequence[StudentLine]) -> None:
-        write_students(lines, by=self._by, today=self._today, now=self._now)
+        write_students(lines, name_order=self._name_order, by=self._by, today=self._today, now=self._now)
 
 
 def _refuse_repeated_ids(lines: Sequence[StudentLine]) -> None:
@@ -91,9 +94,9 @@ def _students_by_external_id(lines: Sequence[StudentLine], *, locked: bool) -> d
 
 
 def _students_by_name_and_birth_date(lines: Sequence[StudentLine]) -> dict[Any, Student]:
-    names = {line.search_name for line in lines if not line.errors}
-    rows = Student.objects.filter(search_name__in=names).order_by("-pk")
-    return {(student.search_name, student.birth_date): student for student in rows} if names else {}
+    names = {line.names for line in lines if not line.errors}
+    rows = Student.objects.named(names).order_by("-pk")
+    return {(student.name_key, student.birth_date): student for student in rows} if names else {}
 
 
 def _refuse_own_ranks(line: StudentLine, own: frozenset[UUID]) -> None:

@@ -6,18 +6,19 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
-from tatami.text import normalise
 from tenant_apps.ranks.models import Rank, RankSystem
 from tenant_apps.ranks.rank_lookup import RankLookup, UnknownRank
 from tenant_apps.students.csv.parsing import CellParser, parse_whole_number, require
 from tenant_apps.students.csv.pipeline import ImportLine
+from tenant_apps.students.models import name_key
 from tenant_apps.students.serializers import MOST_VISITS, GuardianSerializer, PlausibleDate, StudentSerializer
 
 FIELDS: Final = (
-    "external_id", "first_name", "last_name", "email", "phone",
+    "external_id", "first_name", "last_name", "preferred_name", "name_order", "email", "phone",
     "birth_date", "gender", "status", "joined_on", "medical_notes",
 )  # fmt: skip
-NAMES: Final = ("first_name", "last_name")
+NAMES: Final = ("first_name",)
+"""The required columns: `last_name` may be empty."""
 GUARDIAN: Final = ("name", "email", "phone", "relation")
 RANK: Final = ("rank_system", "rank", "rank_on")
 MOST_GUARDIANS: Final = 10
@@ -46,7 +47,7 @@ class StudentLine(ImportLine):
     """A line of the file with its parsed values. `values` holds the fields of the student."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    search_name: str = ""
+    name_key: str = ""
     guardians: list[dict[str, str]] = field(default_factory=list)
     ranks: list[tuple[Rank, date]] = field(default_factory=list)
     opening: int | None = None
@@ -57,9 +58,14 @@ class StudentLine(ImportLine):
         return self.values.get("external_id")
 
     @property
+    def names(self) -> tuple[str, str]:
+        """First name and last name."""
+        return self.values.get("first_name", ""), self.values.get("last_name", "")
+
+    @property
     def identity(self) -> tuple[str, date | None]:
         """The name and birth date: lines without an external id are duplicates if these are equal."""
-        return self.search_name, self.values.get("birth_date")
+        return self.name_key, self.values.get("birth_date")
 
 
 class StudentLineParser:
@@ -83,7 +89,7 @@ class StudentLineParser:
     def parse(self, cells: Mapping[str, str], line: StudentLine) -> None:
         """Set the values of a line from its cells, and add its errors."""
         line.values = self._fields.parse(cells, line.errors)
-        line.search_name = normalise(" ".join(line.values.get(name, "") for name in NAMES))
+        line.name_key = name_key(*line.names)
         for prefix in self._guardian_prefixes:
             self._parse_guardian(prefix, cells, line)
         for suffix in self._rank_suffixes:

@@ -8,10 +8,9 @@ from datetime import date
 from typing import Any, Final, TypeVar
 
 from tatami.errors import Invalid
-from tatami.text import normalise
 from tenant_apps.students.csv.parsing import CellParser
 from tenant_apps.students.csv.pipeline import CsvImport, ImportLine, LineOutcome
-from tenant_apps.students.models import Student
+from tenant_apps.students.models import Student, name_key
 from tenant_apps.students.queries import lock_students
 from tenant_apps.students.serializers import StudentSerializer
 
@@ -28,8 +27,12 @@ class RecordLine(ImportLine):
     @property
     def identity(self) -> tuple[str, date | None]:
         """The name, for comparison, and the birth date."""
-        name = f"{self.person.get('first_name', '')} {self.person.get('last_name', '')}"
-        return normalise(name), self.person.get("birth_date")
+        return name_key(*self.names), self.person.get("birth_date")
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """First name and last name."""
+        return self.person.get("first_name", ""), self.person.get("last_name", "")
 
     @property
     def key(self) -> Hashable:
@@ -53,7 +56,7 @@ class RecordImport(CsvImport[RecordT]):
         return name in PERSON or name in self.columns
 
     def prepare(self, columns: Sequence[str]) -> None:
-        if "external_id" not in columns and not {"first_name", "last_name"} <= set(columns):
+        if "external_id" not in columns and "first_name" not in columns:
             raise Invalid.field(
                 "file", "Name the students by external_id, or by first_name, last_name and birth_date."
             )
@@ -135,9 +138,9 @@ def _by_external_id(lines: Sequence[RecordLine]) -> dict[str, list[Student]]:
 def _by_name(lines: Sequence[RecordLine]) -> dict[tuple[str, date | None], list[Student]]:
     """Return students by name and birth date; with birth date None, all students of that name."""
     found: dict[tuple[str, date | None], list[Student]] = defaultdict(list)
-    names = {line.identity[0] for line in lines if "external_id" not in line.person}
-    for student in Student.objects.filter(search_name__in=names):
-        found[student.search_name, None].append(student)
+    names = {line.names for line in lines if "external_id" not in line.person}
+    for student in Student.objects.named(names):
+        found[student.name_key, None].append(student)
         if student.birth_date:
-            found[student.search_name, student.birth_date].append(student)
+            found[student.name_key, student.birth_date].append(student)
     return found

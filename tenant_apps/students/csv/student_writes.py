@@ -7,6 +7,8 @@ from typing import Final
 from uuid import UUID
 
 from shared_apps.accounts.models import User
+from tatami.text import normalise
+from tenant_apps.dojo.models import NameOrder
 from tenant_apps.students.csv.guardian_matching import GuardianLookup
 from tenant_apps.students.csv.pipeline import LineOutcome, insert_rows
 from tenant_apps.students.csv.student_lines import FIELDS, StudentLine
@@ -16,18 +18,24 @@ from tenant_apps.students.models import RankEvent, Student, StudentFact, Student
 from tenant_apps.students.services import new_check_in_id
 
 _BATCH: Final = 5_000
-_NEW_STUDENT: Final = ("id", "check_in_id", "search_name", *FIELDS)
-_CHANGED_STUDENT: Final = (*FIELDS, "search_name", "updated_at")
+_NAMES: Final = ("family_first", "search_name", "preferred_search")
+_NEW_STUDENT: Final = ("id", "check_in_id", *_NAMES, *FIELDS)
+_CHANGED_STUDENT: Final = (*FIELDS, *_NAMES, "updated_at")
 
 
-def write_students(lines: Sequence[StudentLine], *, by: User, today: date, now: datetime) -> None:
-    """Write students, guardians, ranks and opening balances. Call this in a transaction, with the lines matched."""
+def write_students(
+    lines: Sequence[StudentLine], *, name_order: NameOrder, by: User, today: date, now: datetime
+) -> None:
+    """Write students, guardians, ranks and opening balances. Call this in a transaction, with the lines matched.
+
+    `name_order` is the order of names in the dojo, locked (`lock_name_order`).
+    """
     old = [line for line in lines if line.outcome is LineOutcome.UPDATED]
     new = [line for line in lines if line.outcome is LineOutcome.CREATED]
-    changed = [line.student for line in old if line.student and _set_values(line.student, line)]
+    changed = [line.student for line in old if line.student and _set_values(line.student, line, name_order)]
     for line in new:
         line.student = Student(check_in_id=new_check_in_id())
-        _set_values(line.student, line)
+        _set_values(line.student, line, name_order)
     insert_rows(
         Student, _NEW_STUDENT, [[getattr(line.student, name) for name in _NEW_STUDENT] for line in new]
     )
@@ -48,12 +56,13 @@ def write_students(lines: Sequence[StudentLine], *, by: User, today: date, now: 
     _write_openings([line for line in written if line.opening is not None], by=by, today=today, now=now)
 
 
-def _set_values(student: Student, line: StudentLine) -> bool:
+def _set_values(student: Student, line: StudentLine, name_order: NameOrder) -> bool:
     """Set the values of the line on the student; return whether that changes anything."""
     different = {name: value for name, value in line.values.items() if getattr(student, name) != value}
     for name, value in different.items():
         setattr(student, name, value)
-    student.search_name = line.search_name
+    student.set_name_order(name_order)
+    student.preferred_search = normalise(student.preferred_name)
     return bool(different)
 
 

@@ -9,6 +9,7 @@ from tenant_apps.students.models.history import (
     StudentNote,
     VoidableQuerySet,
 )
+from tenant_apps.students.models.names import ERASED_NAME, full_name, full_name_sql, name_key
 from tenant_apps.students.models.student import (
     Guardian,
     Status,
@@ -17,11 +18,11 @@ from tenant_apps.students.models.student import (
     StudentHold,
     StudentQuerySet,
     StudentUser,
-    full_name,
     status_on,
 )
 
 __all__ = [
+    "ERASED_NAME",
     "EligibilitySnapshot",
     "EligibilitySnapshotQuerySet",
     "Guardian",
@@ -37,5 +38,7 @@ __all__ = [
     "StudentUser",
     "VoidableQuerySet",
     "full_name",
+    "full_name_sql",
+    "name_key",
     "status_on",
 ]

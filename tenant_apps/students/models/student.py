@@ -2,18 +2,27 @@
 
 from collections.abc import Iterable
 from datetime import date
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
+from django.db.models import Case, Exists, F, Func, OuterRef, Q, TextField, Value, When
 
 from shared_apps.accounts.models import User
 from tatami.clock import tenant_date
+from tatami.model_fields import SearchField
 from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
 from tatami.text import normalise
+from tenant_apps.dojo.models import NameOrder
+from tenant_apps.students.models.names import full_name, name_key
 
-ERASED_NAME = "Erased student"
+_SEARCHED: Final = Func(
+    "search_name",
+    "preferred_search",
+    template="(%(expressions)s)",
+    arg_joiner=" || ' ' || ",
+    output_field=TextField(),
+)
 
 
 class Status(models.TextChoices):
@@ -46,6 +55,27 @@ class StudentQuerySet(ArchivableQuerySet["Student"]):
         """Annotate `shown_status` as of a local date: the stored status, or `on_hold` during a hold."""
         return self.annotate(shown_status=status_on(on))
 
+    def named(self, names: Iterable[tuple[str, str]]) -> Self:
+        """Return those with one of the names (first name, last name), in any order. Compare `name_key` with them."""
+        return self.filter(search_name__in={name_key(*way) for name in names for way in (name, name[::-1])})
+
+    def searchable(self) -> Self:
+        """Add the alias `searched`, in which `?search=` looks: the name in its order, and the preferred name."""
+        return self.alias(searched=_SEARCHED)
+
+    def namesakes(self, first_name: str, last_name: str, *, born_on: date | None) -> list["Student"]:
+        """Return the students who may be the person of this name, archived ones included. One statement.
+
+        They have this name, in either order, or are called so (`preferred_name`). Two known birth dates that differ are
+        two people.
+        """
+        wanted = {name_key(first_name, last_name), name_key(last_name, first_name)}
+        called = Q(preferred_search=normalise(first_name)) & ~Q(preferred_search="")
+        rows = self.filter(Q(search_name__in=wanted) | called)
+        if born_on is not None:
+            rows = rows.filter(Q(birth_date__isnull=True) | Q(birth_date=born_on))
+        return [row for row in rows.order_by("pk") if wanted & row.name_keys]
+
     def promotable(self, on: date | None = None) -> Self:
         """Return the students that a check covers by default: active on a local date (default: today in the dojo)."""
         return self.not_archived().alias(today=status_on(on or tenant_date())).filter(today=Status.ACTIVE)
@@ -65,8 +95,17 @@ class Student(Archivable):
     Status: ClassVar = Status
 
     first_name = models.CharField(max_length=100)
-    last_name = models.CharField(max_length=100)
+    last_name = models.CharField(max_length=100, blank=True)
+    """Empty for a person who has one name."""
+    preferred_name = models.CharField(max_length=100, blank=True, default="", db_default="")
+    """What the person is called. It is found by searches and shown at check-in; papers print the full name."""
+    preferred_search = SearchField("preferred_name", db_default="")
+    name_order = models.CharField(max_length=16, choices=NameOrder, null=True, blank=True)
+    """The order of this person's names; null: the dojo's."""
+    family_first = models.BooleanField(default=False, db_default=False, editable=False)
+    """The order in force: that of the student, else that of the dojo (see `tenant_apps.students.name_order`)."""
     search_name = models.TextField(editable=False)
+    """The full name in the order in force, without accents and case. Lists are ordered by it."""
     email = models.EmailField(max_length=254, blank=True)
     phone = models.CharField(max_length=40, blank=True)
     birth_date = models.DateField(null=True, blank=True)
@@ -80,6 +119,10 @@ class Student(Archivable):
     medical_notes = models.TextField(blank=True, max_length=5_000)
     check_in_id = models.BinaryField(max_length=16, editable=False)
     erased_at = models.DateTimeField(null=True, editable=False)
+    merged_into = models.ForeignKey(
+        "self", null=True, on_delete=models.RESTRICT, related_name="+", db_index=False, editable=False
+    )
+    """The record of the same person that this one was merged into. This one is blank, as if erased."""
 
     users = models.ManyToManyField(User, through="StudentUser", related_name="students")
 
@@ -105,11 +148,29 @@ class Student(Archivable):
 
     @property
     def name(self) -> str:
-        """The full name: first name, then last name."""
-        return full_name(self.first_name, self.last_name, is_erased=self.erased_at is not None)
+        """The full name in the order in force."""
+        return full_name(
+            self.first_name, self.last_name, self.family_first, is_erased=self.erased_at is not None
+        )
+
+    @property
+    def name_key(self) -> str:
+        """The name for comparison: first name, then last name, whatever the order in force."""
+        return name_key(self.first_name, self.last_name)
+
+    @property
+    def name_keys(self) -> set[str]:
+        """The names for comparison that this person goes by: the full name, and that with the preferred name."""
+        called = {name_key(self.preferred_name, self.last_name)} if self.preferred_name else set()
+        return {self.name_key, *called}
+
+    def set_name_order(self, dojo: str) -> None:
+        """Set the order in force, with `dojo` as the order of the dojo, and the column that depends on it."""
+        self.family_first = (self.name_order or dojo) == NameOrder.FAMILY_FIRST
+        self.set_search_name()
 
     def set_search_name(self) -> None:
-        """Set the column for `?search=`: the name without accents and case."""
+        """Set the column for searches and orders: the name without accents and case."""
         self.search_name = normalise(self.name)
 
 
@@ -214,11 +275,6 @@ class StudentHold(TenantModel):
                 condition=Q(until__isnull=True) | Q(until__gte=F("starts_on")), name="student_hold_ends_later"
             ),
         ]
-
-
-def full_name(first_name: str, last_name: str, *, is_erased: bool = False) -> str:
-    """Return the name of a student: first name, then last name."""
-    return ERASED_NAME if is_erased else f"{first_name} {last_name}".strip()
 
 
 def status_on(day: date, student: str = "") -> Case:

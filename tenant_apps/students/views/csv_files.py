@@ -107,7 +107,8 @@ class StudentImportView(ImportView):
 
     A known `external_id` updates; empty cells are ignored.
 
-    Columns: `external_id, first_name, last_name, email, phone, birth_date, gender, status, joined_on, medical_notes`,
+    Columns: `first_name` (required), `external_id, last_name, preferred_name, name_order, email, phone, birth_date,
+    gender, status, joined_on, medical_notes`,
     `guardian_1_name`, `_email`, `_phone`, `_relation` (to 10), `rank_system, rank, rank_on` (more: `rank_2` …),
     `opening_attendance`.
     """
@@ -178,10 +179,10 @@ class StudentCsv(TableMixin, Listing):
 
     table_name = "students"
     operations = openapi.STUDENT_EXPORT
-    queryset = Student.objects.all()
+    queryset = Student.objects.searchable()
     serializer_class = StudentSerializer
     pagination_class = None
-    search_column = "search_name"
+    search_column = "searched"
     filters = {"status": one_of("shown_status", Status), "external_id": by_text("external_id")}
     ordering_fields = {"name": "search_name", "created_at": "created_at"}
 

@@ -1,6 +1,6 @@
 """Privacy rights of a person: export everything held about a student, and erase it."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
 from drf_spectacular.types import OpenApiTypes
@@ -8,12 +8,21 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from shared_apps.accounts.models import User
 from shared_apps.accounts.users import lock_admins
+from tatami.api.filters import read_bool
+from tatami.api.input_middleware import ABSOLUTE_MAX_BODY_BYTES
 from tatami.api.request import ApiRequest
+from tatami.api.responses import created
 from tatami.api.serializers import StrictSerializer
-from tatami.api.views import ApiView, get_or_404
+from tatami.api.views import ApiView
+from tatami.errors import Invalid
+from tatami.tenancy.scope import current_tenant
 from tenant_apps.students import openapi, privacy
 from tenant_apps.students.models import Student
+from tenant_apps.students.queries import student_not_found
+from tenant_apps.students.transfer import TransferSerializer, take_in
+from tenant_apps.students.views.records import visible_student
 
 
 class ErasureSerializer(StrictSerializer):
@@ -27,9 +36,48 @@ class PersonalDataExport(ApiView):
 
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: ApiRequest, student_id: Any) -> Response:
-        student = get_or_404(Student.objects.all(), pk=student_id)
-        held = {"exported_at": request.now, **privacy.collect(student)}
+        student = visible_student(request, student_id)
+        dojo = current_tenant()
+        held = {
+            "exported_at": request.now,
+            "dojo": {"id": dojo.tenant_id, "name": dojo.name},
+            **privacy.collect(student),
+        }
         return Response(held, headers={"Content-Disposition": f'attachment; filename="{student.pk}.json"'})
+
+
+class Transfers(ApiView):
+    """Take in a student from another dojo: the body is the export of the person there, as JSON."""
+
+    operations = openapi.TRANSFERS
+    serializer_class = TransferSerializer
+    max_body_bytes = ABSOLUTE_MAX_BODY_BYTES
+
+    def post(self, request: ApiRequest) -> Response:
+        dry_run = self.flag("dry_run")
+        serializer = TransferSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        transfer = take_in(
+            serializer.validated_data,
+            by=cast("User", request.user),
+            dry_run=dry_run,
+            allow_duplicates=self.flag("allow_duplicates"),
+        )
+        student = transfer.student
+        body = {
+            "student": None if dry_run else {"id": student.pk, "name": student.name},
+            "dry_run": dry_run,
+            "imported": transfer.imported,
+            "left_out": transfer.left_out,
+        }
+        return Response(body) if dry_run else created(body, "student", id=student.pk)
+
+    def flag(self, name: str) -> bool:
+        """Return a query parameter that is true or false. Raises `Invalid`."""
+        try:
+            return read_bool(self.request.query_params.get(name, "false"))
+        except ValueError as error:
+            raise Invalid.field(name, str(error)) from None
 
 
 class Erasure(ApiView):
@@ -45,7 +93,9 @@ class Erasure(ApiView):
     @transaction.atomic
     def post(self, request: ApiRequest, student_id: Any) -> Response:
         lock_admins()  # before the row of the student, in the same order as changes of users
-        student = get_or_404(Student.objects.select_for_update(), pk=student_id)
+        student = Student.objects.select_for_update().filter(pk=student_id).first()
+        if student is None:
+            raise student_not_found(student_id)
         serializer = ErasureSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         if serializer.validated_data["confirm"] != student.pk:

@@ -7,7 +7,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from shared_apps.accounts.models import Role, User
+from shared_apps.accounts.models import STAFF_ROLES, Role, User
 from tatami.api.filters import by_id, on_or_after, on_or_before, one_of
 from tatami.api.permissions import visible_to
 from tatami.api.request import READS
@@ -23,7 +23,7 @@ from tenant_apps.students.models import (
     StudentHold,
     StudentNote,
 )
-from tenant_apps.students.queries import lock_student
+from tenant_apps.students.queries import lock_student, student_not_found
 from tenant_apps.students.serializers import (
     FactSerializer,
     HoldSerializer,
@@ -36,7 +36,9 @@ from tenant_apps.students.serializers import (
 
 def visible_student(request: Any, student_id: Any) -> Student:
     """Return a student that the caller may see. Raises `NotFound`."""
-    student: Student = get_or_404(visible_to(request, Student.objects.all()), pk=student_id)
+    student: Student | None = visible_to(request, Student.objects.all()).filter(pk=student_id).first()
+    if student is None:
+        raise student_not_found(student_id, to_staff=request.user.role in STAFF_ROLES)
     return student
 
 

@@ -1,19 +1,35 @@
 """Students, and the list of all guardians."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
-from typing import Any, cast
+from typing import Any, Final, cast
+from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http import Http404
+from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from shared_apps.accounts.models import STAFF_ROLES
 from tatami.api.filters import by_text, one_of
-from tatami.api.views import Collection, Listing, Resource
+from tatami.api.views import ApiView, Collection, Listing, Resource
 from tatami.clock import tenant_date
 from tatami.postgresql.statements import Row
+from tenant_apps.dojo.services import lock_name_order
 from tenant_apps.students import openapi, queries, services
+from tenant_apps.students.merging import merge_students
 from tenant_apps.students.models import Guardian, Status, Student
-from tenant_apps.students.serializers import GuardianRowSerializer, StudentSerializer
+from tenant_apps.students.queries import student_not_found
+from tenant_apps.students.serializers import (
+    GuardianRowSerializer,
+    MergeSerializer,
+    NamesakeSerializer,
+    StudentSerializer,
+)
+
+MOST_NAMESAKES: Final = 20
+"""How many possible duplicates a response names."""
 
 
 class StudentDetailsMixin:
@@ -43,10 +59,10 @@ class StudentDetailsMixin:
 
 class StudentCollection(StudentDetailsMixin, Collection):
     operations = openapi.STUDENTS
-    queryset = Student.objects.all()
+    queryset = Student.objects.searchable()
     serializer_class = StudentSerializer
     detail_route = "student"
-    search_column = "search_name"
+    search_column = "searched"
     filters = {"status": one_of("shown_status", Status), "external_id": by_text("external_id")}
     ordering_fields = {
         "name": "search_name",
@@ -65,6 +81,16 @@ class StudentCollection(StudentDetailsMixin, Collection):
     def perform_create(self, serializer: BaseSerializer[Any]) -> Student:
         return services.create_student(values=serializer.validated_data)
 
+    def represent(self, instance: Student) -> Any:
+        """Return the new student; if there are students who may be the same person, with them. One statement more."""
+        shown = super().represent(instance)
+        namesakes = Student.objects.exclude(pk=instance.pk).namesakes(
+            instance.first_name, instance.last_name, born_on=instance.birth_date
+        )
+        if namesakes:
+            shown["possible_duplicates"] = NamesakeSerializer(namesakes[:MOST_NAMESAKES], many=True).data
+        return shown
+
 
 class StudentResource(StudentDetailsMixin, Resource):
     operations = openapi.STUDENT
@@ -72,9 +98,49 @@ class StudentResource(StudentDetailsMixin, Resource):
     serializer_class = StudentSerializer
     refetch = True
 
+    def lock_first(self) -> None:
+        if isinstance(self.request.data, Mapping) and "name_order" in self.request.data:
+            lock_name_order()
+
+    def get_object(self) -> Student:
+        try:
+            student: Student = super().get_object()
+        except Http404:
+            to_staff = self.request.user.role in STAFF_ROLES
+            raise student_not_found(self.kwargs["id"], to_staff=to_staff) from None
+        return student
+
     def perform_update(self, serializer: BaseSerializer[Any]) -> Student:
         assert isinstance(serializer.instance, Student)
         return services.change_student(student=serializer.instance, changes=serializer.validated_data)
+
+
+class Merge(ApiView):
+    """Merge another record of the same person into this student. The other id is then a 404 with `merged_into`."""
+
+    operations = openapi.MERGE
+    serializer_class = MergeSerializer
+
+    def post(self, request: Any, student_id: UUID) -> Response:
+        serializer = MergeSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        values = serializer.validated_data
+        merge = merge_students(
+            kept=student_id,
+            duplicate=values["duplicate"],
+            by=request.user,
+            now=request.now,
+            dry_run=values["dry_run"],
+        )
+        return Response(
+            {
+                "student": {"id": student_id, "name": merge.kept.name},
+                "duplicate": {"id": values["duplicate"], "name": merge.duplicate_name},
+                "dry_run": values["dry_run"],
+                "moved": {what: number for what, number in sorted(merge.moved.items()) if number},
+                "conflicts": [asdict(conflict) for conflict in merge.conflicts],
+            }
+        )
 
 
 class Guardians(Listing):

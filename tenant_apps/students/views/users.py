@@ -9,8 +9,7 @@ from shared_apps.accounts.models import User
 from shared_apps.accounts.serializers import UserSerializer
 from tatami.api.fields import ReferenceField
 from tatami.postgresql.statements import Statement
-from tenant_apps.students.models import Student
-from tenant_apps.students.models.student import full_name
+from tenant_apps.students.models import Student, full_name
 from tenant_apps.students.services import link_user
 
 
@@ -51,7 +50,7 @@ class DojoUserResource(views.UserResource):
 LINKED_STUDENTS: Final = Statement(
     "linked_students",
     """
-SELECT s.id, s.first_name, s.last_name
+SELECT s.id, s.first_name, s.last_name, s.family_first
 FROM students_studentuser l JOIN students_student s ON s.id = l.student_id
 WHERE l.user_id = $1 AND s.archived_at IS NULL AND s.erased_at IS NULL
 ORDER BY s.id
@@ -64,6 +63,6 @@ class DojoMe(views.Me):
         if not isinstance(caller, User):
             return []
         return [
-            {"id": key, "name": full_name(first, last, is_erased=False)}
-            for key, first, last in LINKED_STUDENTS.rows(caller.pk)
+            {"id": key, "name": full_name(first, last, family_first)}
+            for key, first, last, family_first in LINKED_STUDENTS.rows(caller.pk)
         ]
