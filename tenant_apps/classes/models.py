@@ -1,7 +1,7 @@
 """Classes of the weekly schedule, enrolments, the sessions made from classes, and calendar feeds."""
 
 from datetime import date, datetime, timedelta
-from typing import ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -11,14 +11,16 @@ from shared_apps.accounts.models import User
 from tatami.clock import tenant_date
 from tatami.model_fields import SearchField
 from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
+from tenant_apps.classes.check_in_window import WINDOW_COLUMNS, open_at
 from tenant_apps.ranks.models import Discipline, Rank
 from tenant_apps.students.models import Status, Student, status_on
 
 DEVICE_ROLE: Final = "device"
 """The role of a kiosk or scanner in the table of access rules."""
+_NEAR: Final = timedelta(days=2)
 
 
-class CheckInWindow(models.Model):
+class CheckInWindowFields(models.Model):
     """When check-in opens and closes and from when it is late, in minutes from the start; null: the dojo's setting."""
 
     opens_minutes_before = models.PositiveSmallIntegerField(null=True)
@@ -29,7 +31,7 @@ class CheckInWindow(models.Model):
         abstract = True
 
 
-class TrainingClass(Archivable, CheckInWindow):
+class TrainingClass(Archivable, CheckInWindowFields):
     """A class of the weekly schedule. `recurrence` is the document of `RecurrenceSerializer`, in local time."""
 
     name = models.CharField(max_length=120)
@@ -119,16 +121,30 @@ class ClassSessionQuerySet(models.QuerySet["ClassSession"]):
         """Return those without any attendance."""
         return self.exclude(attendances__isnull=False)
 
+    def current(self, now: Any, *, first: Any, last: Any) -> Self:
+        """Return the sessions that a list of today starts with: those on the local dates from `first` to `last`, and
+        those of the day before or after that are running at `now`, or whose check-in is open then.
+        """
+        on_these_days = Q(local_date__gte=first, local_date__lte=last)
+        is_running = Q(starts_at__lte=now, ends_at__gt=now)
+        # The bounds are for the index: a session lasts at most a day, and so does each side of a check-in window.
+        is_near = Q(starts_at__gte=now - _NEAR, starts_at__lte=now + _NEAR)
+        with_window = self.alias(**WINDOW_COLUMNS)
+        return with_window.filter(on_these_days | (is_near & (is_running | open_at(now))))
+
     def visible_to(self, role: str | None, *, now: datetime) -> Self:
         """Return those that a role may see at `now`."""
-        return self.visible_on(tenant_date(now), to_device=role == DEVICE_ROLE)
+        return self.visible_at(now, today=tenant_date(now), to_device=role == DEVICE_ROLE)
 
-    def visible_on(self, today: date, *, to_device: bool) -> Self:
-        """Return those that a caller may see on a local date: a device sees that day's, every other role sees all."""
-        return self.between(today, today) if to_device else self
+    def visible_at(self, now: Any, *, today: Any, to_device: bool) -> Self:
+        """Return those that a caller may see at `now`: a device the current ones, every other role all.
+
+        `today` is the local date of `now`. Both may be parameters of a compiled query.
+        """
+        return self.current(now, first=today, last=today) if to_device else self
 
 
-class ClassSession(TenantModel, CheckInWindow):
+class ClassSession(TenantModel, CheckInWindowFields):
     """One session. It keeps the values that its class had when it was made.
 
     A session that was generated from a recurrence fills a slot: a date and a time of day on the dojo's wall clock. The

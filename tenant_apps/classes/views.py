@@ -131,26 +131,29 @@ class EnrolmentDetail(ApiView):
 
 
 class SessionView:
-    """Lists or shows sessions with their instructors: one statement more. A device sees the sessions of today only."""
+    """Lists or shows sessions with their instructors: one statement more. A device sees the current sessions only."""
 
     request: Any
     values: Any
 
     def read_values(self) -> dict[str, Any]:
-        return {"today": tenant_date(self.request.now), "to_device": role_of(self.request) == DEVICE_ROLE}
+        now = self.request.now
+        return {"now": now, "today": tenant_date(now), "to_device": role_of(self.request) == DEVICE_ROLE}
 
     def get_queryset(self) -> QuerySet[ClassSession]:
         queryset: Any = super().get_queryset()  # type: ignore[misc]
         if getattr(self, "swagger_fake_view", False):
             return queryset  # type: ignore[no-any-return]
-        return queryset.visible_on(self.values["today"], to_device=self.values["to_device"])  # type: ignore[no-any-return]
+        return queryset.visible_at(  # type: ignore[no-any-return]
+            self.values["now"], today=self.values["today"], to_device=self.values["to_device"]
+        )
 
     def annotate_page(self, rows: Sequence[ClassSession]) -> None:
         sessions.attach_instructors(rows)
 
 
 class SessionCollection(SessionView, Collection):
-    """The sessions from one day to another. Without dates: two weeks from today on."""
+    """The sessions from one day to another. Without dates: those that are running or open, and two weeks from today."""
 
     operations = openapi.SESSIONS
     queryset = SESSIONS
@@ -180,7 +183,9 @@ class SessionCollection(SessionView, Collection):
 
     def apply_filters(self, queryset: QuerySet[Any], filters: Mapping[str, Any]) -> QuerySet[Any]:
         if not {"from", "to"} & filters.keys():
-            queryset = queryset.between(self.values["today"], self.values["last_day"])  # type: ignore[attr-defined]
+            queryset = queryset.current(  # type: ignore[attr-defined]
+                self.values["now"], first=self.values["today"], last=self.values["last_day"]
+            )
         return super().apply_filters(queryset, filters)
 
     def page_data(self, rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from tatami.tenancy.scope import tenant_scope
+from tenant_apps.attendance.models import Attendance
 from tests.support.clients import Caller, Dojo
+from tests.support.now import NOW
 from tests.support.statements import sent_statements
 
 MONDAYS = {"weekdays": ["mo"], "start_time": "18:30", "duration_minutes": 90, "from": "2026-06-01"}
@@ -48,6 +51,14 @@ def record_attendance(
     answer = dojo.admin.post("/attendance", body)
     assert answer.status_code == 201, answer.content
     return dict(answer.json()["attendance"])
+
+
+def store_attendance(dojo: Dojo, student: dict[str, Any], session: dict[str, Any]) -> None:
+    """Store an attendance that cannot be recorded any more: at a session that has not come, or was moved since."""
+    with tenant_scope(dojo.tenant):
+        Attendance.objects.create(
+            student_id=student["id"], class_session_id=session["id"], checked_in_at=NOW, method="manual"
+        )
 
 
 def number_of_statements(caller: Caller, method: str, path: str, body: Any = None, status: int = 200) -> int:
