@@ -33,6 +33,11 @@ def tenant_date(instant: datetime | None = None) -> date:
     return local_date(instant or now(), current_tenant().timezone)
 
 
+def tenant_time(instant: datetime) -> str:
+    """Return the time of day of `instant` on the wall clock of the current dojo: "18:30"."""
+    return f"{instant.astimezone(ZoneInfo(current_tenant().timezone)):%H:%M}"
+
+
 @contextmanager
 def fixed(instant: datetime) -> Iterator[datetime]:
     """Make `now()` return `instant` within the block, in this thread or task only.

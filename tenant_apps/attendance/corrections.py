@@ -28,7 +28,8 @@ from tenant_apps.attendance.check_in.types import (
 from tenant_apps.attendance.errors import NotRecordedByYou, SessionCancelled, SessionNotBegun
 from tenant_apps.attendance.models import Attendance
 from tenant_apps.classes.check_in_window import check_in_window
-from tenant_apps.classes.models import ClassSession, Enrolment
+from tenant_apps.classes.expectations import expected_students
+from tenant_apps.classes.models import ClassSession
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.students.errors import AlreadyVoided
 from tenant_apps.students.models import Student
@@ -153,19 +154,16 @@ class RosterEntry:
 
 
 def roster_of(session: ClassSession, *, now: datetime) -> list[RosterEntry]:
-    """Return the roster, ordered by name: enrolled students who are not on hold that day, and those who came.
+    """Return the roster, ordered by name: the students who are expected that day, and those who came.
 
-    An enrolled student without an attendance is `expected` until the session is over, and `absent` then. No one is
-    expected at a cancelled session. Enrolments are those of today, because their history is not kept. Two statements.
+    A student who is expected and has no attendance is `expected` until the session is over, and `absent` then. Who is
+    expected on the day of the session is the answer of `expectations.expected_students`. No one is expected at a
+    cancelled session. Two statements.
     """
-    enrolled: set[UUID] = set()
     students: dict[UUID, Student] = {}
     if session.training_class_id and not session.is_cancelled:
-        enrolments = Enrolment.objects.expected(on=session.local_date).filter(
-            training_class=session.training_class_id
-        )
-        students = {row.student_id: row.student for row in enrolments.select_related("student")}
-        enrolled = set(students)
+        students = {row.pk: row for row in expected_students(session=session.pk)}
+    enrolled = set(students)
     attendances = {row.student_id: row for row in _attendances(session).select_related("student")}
     students.update({key: row.student for key, row in attendances.items()})
     state_without_attendance = ABSENT if session.is_over(now) else EXPECTED

@@ -56,11 +56,11 @@ def check_in_window(session: "ClassSession", settings: DojoSettings) -> CheckInW
 
 
 def _minutes(name: str) -> Func:
-    default = DojoSettings._meta.get_field(name).default
+    setting: Any = DojoSettings._meta.get_field(name)
     minutes = Coalesce(
         F(name),
         Subquery(DojoSettings.objects.order_by().values(name)[:1]),
-        Value(default, output_field=PositiveSmallIntegerField()),
+        Value(setting.default, output_field=PositiveSmallIntegerField()),
     )
     return Func(minutes, template="make_interval(mins => %(expressions)s)", output_field=DurationField())
 

@@ -20,6 +20,7 @@ from tatami.clock import tenant_date
 from tatami.postgresql.compiled import CompiledQuery
 from tatami.tenancy.models import ArchivableQuerySet
 from tatami.tenancy.scope import current_tenant
+from tenant_apps.classes.closures import CANCELLATION_FIELDS, apply_closures
 from tenant_apps.classes.models import ClassInstructor, ClassSession, TrainingClass
 from tenant_apps.classes.recurrence import Occurrence, occurrences, read_recurrence
 
@@ -147,11 +148,12 @@ def regenerate_sessions(
     if to_delete:
         ClassSession.objects.filter(pk__in=to_delete).delete()
     if changed:
+        apply_closures(changed)
         ClassSession.objects.bulk_create(
             changed,
             update_conflicts=True,
             unique_fields=["id"],
-            update_fields=[*_GENERATED_FIELDS, "updated_at"],
+            update_fields=[*_GENERATED_FIELDS, *CANCELLATION_FIELDS, "updated_at"],
         )
     _insert(missing)
 
@@ -198,7 +200,10 @@ def _first_missing(training_class: TrainingClass, *, today: date) -> date:
 
 
 def _insert(sessions: Iterable[ClassSession]) -> None:
-    """Insert sessions, except at instants where the class has one already: one made by hand, or moved there."""
+    """Insert sessions, except at instants where the class has one already: one made by hand, or moved there.
+
+    Those that a closure covers are inserted as cancelled.
+    """
     # Of two sessions at one instant the first stays.
     rows = {(one.training_class_id, one.starts_at): one for one in reversed(list(sessions))}
     if not rows:
@@ -211,7 +216,9 @@ def _insert(sessions: Iterable[ClassSession]) -> None:
     )
     for class_id, starts_at in existing.values_list("training_class_id", "starts_at"):
         rows.pop((class_id, starts_at), None)
-    ClassSession.objects.bulk_create(list(reversed(rows.values())), ignore_conflicts=True)
+    new = list(reversed(rows.values()))
+    apply_closures(new)
+    ClassSession.objects.bulk_create(new, ignore_conflicts=True)
 
 
 def _remove_replaced(row: ClassSession, missing: list[ClassSession]) -> None:

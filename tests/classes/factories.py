@@ -37,9 +37,10 @@ def create_student(dojo: Dojo, first_name: str = "Mika", **fields: Any) -> dict[
     return dojo.create("/students", {"first_name": first_name, "last_name": "Sato", **fields})
 
 
-def enrol(dojo: Dojo, group: dict[str, Any], *students: dict[str, Any]) -> None:
+def enrol(dojo: Dojo, group: dict[str, Any], *students: dict[str, Any], **fields: str) -> None:
+    """Enrol students from today on, or from the date in `fields`: `**{"from": "2026-06-01"}`."""
     for one in students:
-        answer = dojo.admin.post(f"/classes/{group['id']}/enrolments", {"student": one["id"]})
+        answer = dojo.admin.post(f"/classes/{group['id']}/enrolments", {"student": one["id"], **fields})
         assert answer.status_code == 201, answer.content
 
 

@@ -1,133 +1,34 @@
-"""The API of classes, enrolments, sessions and calendar feeds."""
+"""The API of class sessions."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.cache import get_conditional_response
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer
 
 from tatami.api.filters import Filter, by_id, by_text, one_of, read_uuid, since, until
 from tatami.api.permissions import role_of
-from tatami.api.renderers import JsonRenderer, PassthroughRenderer
 from tatami.api.responses import created
-from tatami.api.views import ApiView, Collection, Detail, Resource, get_or_404
+from tatami.api.views import ApiView, Collection, Detail
 from tatami.clock import tenant_date
-from tatami.errors import Invalid, NotFound
+from tatami.errors import Invalid
 from tatami.postgresql.statements import Row
-from tatami.tenancy.hosts import origin
-from tenant_apps.classes import calendar_feed, openapi, queries, services, sessions
-from tenant_apps.classes.models import DEVICE_ROLE, ClassSession, Enrolment, TrainingClass
+from tenant_apps.classes import openapi, queries, services, sessions
+from tenant_apps.classes.models import DEVICE_ROLE, ClassSession
 from tenant_apps.classes.serializers import (
     CancellationSerializer,
-    EnrolmentSerializer,
-    FeedAddressSerializer,
     NewCancellationSerializer,
     NewSessionSerializer,
     SessionChangesSerializer,
     SessionSerializer,
-    TrainingClassSerializer,
 )
 
-CLASSES: Final = TrainingClass.objects.select_related("discipline", "min_rank").prefetch_related(
-    "instructors"
-)
 SESSIONS: Final = ClassSession.objects.select_related(
     "training_class", "discipline", "min_rank", "cancelled_by"
 )
 DEFAULT_DAYS: Final = 14
-ICALENDAR: Final = "text/calendar"
-
-
-# --- classes and enrolments -----------------------------------------------------------------------------------------
-
-
-class ClassCollection(Collection):
-    operations = openapi.CLASSES
-    queryset = CLASSES
-    serializer_class = TrainingClassSerializer
-    detail_route = "class"
-    search_column = "search_name"
-    filters = {
-        "discipline": by_id("discipline"),
-        "class_type": by_text("class_type"),
-        "name": by_text("name"),
-    }
-    ordering_fields = {"name": "name", "created_at": "created_at"}
-    refetch = True
-
-    def perform_create(self, serializer: BaseSerializer[Any]) -> TrainingClass:
-        values = dict(serializer.validated_data)
-        values.pop("apply_from", None)
-        instructors = values.pop("instructors", [])
-        return services.create_class(values=values, instructors=instructors, now=self.request.now)
-
-
-class ClassResource(Resource):
-    operations = openapi.CLASS
-    queryset = CLASSES
-    serializer_class = TrainingClassSerializer
-    refetch = True
-
-    def perform_update(self, serializer: BaseSerializer[Any]) -> TrainingClass:
-        changes = dict(serializer.validated_data)
-        assert isinstance(serializer.instance, TrainingClass)
-        return services.change_class(
-            training_class=serializer.instance,
-            instructors=changes.pop("instructors", None),
-            apply_from=changes.pop("apply_from", None),
-            changes=changes,
-            now=self.request.now,
-        )
-
-    def perform_destroy(self, instance: TrainingClass) -> None:
-        services.archive_class(training_class=instance, now=self.request.now)
-
-
-class Enrolments(Collection):
-    """The students who are enrolled in a class."""
-
-    operations = openapi.ENROLMENTS
-    queryset = Enrolment.objects.select_related("student", "training_class")
-    serializer_class = EnrolmentSerializer
-    ordering = ("student__search_name",)
-
-    def get_queryset(self) -> QuerySet[Any]:
-        queryset = super().get_queryset()
-        if getattr(self, "swagger_fake_view", False):
-            return queryset
-        return queryset.filter(
-            training_class=get_or_404(TrainingClass.objects.all(), pk=self.kwargs["class_id"])
-        )
-
-    def post(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        training_class = get_or_404(TrainingClass.objects.not_archived(), pk=self.kwargs["class_id"])
-        enrolment, is_new = services.enrol(
-            training_class=training_class, student=serializer.validated_data["student"]
-        )
-        data = EnrolmentSerializer(enrolment).data
-        return created(data, "class-enrolments", **self.kwargs) if is_new else Response(data)
-
-
-class EnrolmentDetail(ApiView):
-    """One enrolment. DELETE ends it: the student is no longer expected."""
-
-    operations = openapi.ENROLMENT
-
-    def delete(self, request: Any, class_id: Any, student_id: Any) -> Response:
-        found = get_or_404(Enrolment.objects.all(), training_class=class_id, student=student_id)
-        found.delete()
-        return Response(status=204)
-
-
-# --- sessions -------------------------------------------------------------------------------------------------------
 
 
 class SessionView:
@@ -216,7 +117,10 @@ class SessionDetail(SessionView, Detail):
             data=request.data, partial=True, context=self.get_serializer_context()
         )
         serializer.is_valid(raise_exception=True)
-        changed = sessions.change_session(session_id=id, changes=serializer.validated_data)
+        changes = dict(serializer.validated_data)
+        changed = sessions.change_session(
+            session_id=id, notify=changes.pop("notify", False), changes=changes, now=request.now
+        )
         return Response(self.represent(changed))
 
 
@@ -250,45 +154,3 @@ def _last_day(text: str) -> date:
         return instant.date() if instant.tzinfo is None else tenant_date(instant)
     except (ValueError, OverflowError):
         raise Invalid.field("to", "This must be a date (YYYY-MM-DD) or an instant with its zone.") from None
-
-
-# --- calendar feeds -------------------------------------------------------------------------------------------------
-
-
-class MyCalendar(ApiView):
-    """The caller's calendar feed. POST creates its URL, which is secret, and ends the previous one; DELETE ends it."""
-
-    operations = openapi.MY_CALENDAR
-    idempotent = False
-
-    def post(self, request: Any) -> Response:
-        url = f"{origin()}/calendar.ics?token={calendar_feed.create_feed(user=request.user)}"
-        return Response(FeedAddressSerializer({"url": url}).data, status=201, headers={"Location": url})
-
-    def delete(self, request: Any) -> Response:
-        calendar_feed.delete_feed(user=request.user)
-        return Response(status=204)
-
-
-class ICalendarRenderer(PassthroughRenderer):
-    """A calendar."""
-
-    media_type = ICALENDAR
-    format = "ics"
-
-
-class Calendar(ApiView):
-    """The schedule for a calendar program. Anyone who has the token may read it."""
-
-    operations = openapi.CALENDAR
-    renderer_classes = [ICalendarRenderer, JsonRenderer]
-
-    def get(self, request: Any) -> Any:
-        user = calendar_feed.feed_user(request.query_params.get("token", ""))
-        if user is None:
-            raise NotFound
-        body = calendar_feed.calendar_of(calendar_feed.sessions_for(user, now=request.now))
-        response = HttpResponse(body, content_type=f"{ICALENDAR}; charset=utf-8")
-        response["ETag"] = f'"{hashlib.sha256(body).hexdigest()}"'
-        response["Cache-Control"] = "private, no-cache"
-        return get_conditional_response(request._request, etag=response["ETag"], response=response)
