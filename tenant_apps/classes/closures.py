@@ -1,6 +1,6 @@
 """Closures: days on which no session takes place, of the whole dojo or of some classes.
 
-A closure cancels the sessions that exist; those that are made later are cancelled from the start (`apply_closures`).
+A closure cancels the sessions that exist; those that are made later are cancelled from the start (`closed_sessions`).
 Reopening reinstates what the closure cancelled. A session that was cancelled by itself stays cancelled; one that was
 reinstated by itself takes place.
 
@@ -9,9 +9,8 @@ between closures and sessions without a class. So no session is made beside a cl
 is one transaction: if it is killed, nothing has happened.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
-from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -19,23 +18,13 @@ from django.db.models import Exists, Func, OuterRef, Value
 
 from shared_apps.accounts.models import User
 from tatami.errors import NotFound
+from tenant_apps.classes.closed_sessions import STATUS, apply_closures, lock_closures, save_cancellations
 from tenant_apps.classes.expectations import expected_students
 from tenant_apps.classes.models import ClassSession, ClosedClass, Closure, TrainingClass
+from tenant_apps.classes.services import ensure_sessions_for
 from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
-from tenant_apps.dojo.services import get_or_create_settings
 from tenant_apps.students.events import Notice, publish_notices
-
-CANCELLATION_FIELDS: Final = ("status", "cancelled_at", "cancelled_by", "cancel_reason", "closure")
-"""The fields of a session that `apply_closures` sets."""
-STATUS: Final = "status"
-"""In `ClassSession.set_by_hand`: the session takes place although a closure covers it."""
-
-
-def lock_closures() -> None:
-    """Wait for concurrent closures, and for sessions without a class that are made or moved. Take it first."""
-    get_or_create_settings()
-    list(DojoSettings.objects.select_for_update(no_key=True).values_list("pk"))
 
 
 @transaction.atomic
@@ -50,11 +39,13 @@ def close(
 ) -> Closure:
     """Close the dojo, or only `classes`, from one local date until another, both included; return the closure.
 
-    All scheduled sessions of these days are cancelled, except those that are over and that someone attended. Students
-    who were expected at a session that has not begun are notified, once for all. A second closure of the same days
-    cancels and notifies only what is new. A fixed number of statements.
+    Sessions are generated up to `until` first, so that a closure far ahead knows whom it concerns. All scheduled
+    sessions of these days are cancelled, except those that are over and that someone attended. Students who were
+    expected at a session that has not begun are notified, once for all. A second closure of the same days cancels and
+    notifies only what is new. A fixed number of statements, if no sessions are missing.
     """
     lock_closures()
+    ensure_sessions_for(until, now=now)
     keys_of_classes = [one.pk for one in classes]
     _lock_classes(keys_of_classes)
     closure = Closure.objects.create(starts_on=starts_on, until=until, reason=reason, closed_by=by)
@@ -96,60 +87,10 @@ def reopen(*, closure_id: UUID, now: datetime) -> None:
     closure.delete()
 
 
-def apply_closures(sessions: Sequence[ClassSession], *, without: Closure | None = None) -> None:
-    """Cancel the sessions that a closure covers, and reinstate those that their closure no longer covers, unsaved.
-
-    Sessions that were cancelled or reinstated by themselves keep that. `without` is a closure that does not count. Two
-    statements if there are sessions and closures.
-    """
-    concerned = [
-        one
-        for one in sessions
-        if STATUS not in one.set_by_hand and (not one.is_cancelled or one.closure_id is not None)
-    ]
-    if not concerned:
-        return
-    days = [one.local_date for one in concerned]
-    found = Closure.objects.overlapping(min(days), max(days)).prefetch_related("class_links").order_by("pk")
-    closures = list(found.exclude(pk=without.pk) if without else found)
-    for one in concerned:
-        covering = [closure for closure in closures if _covers(closure, one)]
-        if one.closure_id not in {closure.pk for closure in covering}:
-            _set_closure(one, covering[0] if covering else None)
-
-
-def save_cancellations(sessions: Sequence[ClassSession], *, now: datetime) -> None:
-    """Save what `apply_closures` has set. One statement, whatever the number of sessions."""
-    for one in sessions:
-        one.updated_at = now
-    if sessions:
-        ClassSession.objects.bulk_create(
-            sessions,
-            update_conflicts=True,
-            unique_fields=["id"],
-            update_fields=[*CANCELLATION_FIELDS, "updated_at"],
-        )
-
-
 def _lock_classes(keys: Collection[UUID]) -> None:
     """Lock the classes with these keys, or all classes if there are none, in key order."""
     rows = TrainingClass.objects.filter(pk__in=keys) if keys else TrainingClass.objects.all()
     list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk"))
-
-
-def _covers(closure: Closure, session: ClassSession) -> bool:
-    closed = {link.training_class_id for link in closure.class_links.all()}
-    is_that_day = closure.starts_on <= session.local_date <= closure.until
-    return is_that_day and (not closed or session.training_class_id in closed)
-
-
-def _set_closure(session: ClassSession, closure: Closure | None) -> None:
-    if closure is None:
-        session.reinstate()
-    else:
-        session.status = ClassSession.Status.CANCELLED
-        session.cancelled_at, session.cancelled_by_id = closure.created_at, closure.closed_by_id
-        session.cancel_reason, session.closure = closure.reason, closure
 
 
 def _notify_students(closure: Closure, classes: Iterable[TrainingClass], *, now: datetime) -> None:

@@ -81,10 +81,7 @@ def ensure_sessions_until(last: date, *, now: datetime) -> None:
 
 
 def ensure_sessions_for(last: date, *, now: datetime) -> None:
-    """Generate sessions up to the local date `last`, but not more than `MAX_DAYS_AHEAD` ahead.
-
-    So that a closure far ahead knows whom it concerns. Later sessions are cancelled when they are made.
-    """
+    """Generate sessions up to the local date `last`, but not more than `MAX_DAYS_AHEAD` ahead."""
     ensure_sessions_until(min(last, tenant_date(now) + MAX_DAYS_AHEAD), now=now)
 
 

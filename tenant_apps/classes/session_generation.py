@@ -20,7 +20,7 @@ from tatami.clock import tenant_date
 from tatami.postgresql.compiled import CompiledQuery
 from tatami.tenancy.models import ArchivableQuerySet
 from tatami.tenancy.scope import current_tenant
-from tenant_apps.classes.closures import CANCELLATION_FIELDS, apply_closures
+from tenant_apps.classes.closed_sessions import CANCELLATION_FIELDS, apply_closures
 from tenant_apps.classes.models import ClassInstructor, ClassSession, TrainingClass
 from tenant_apps.classes.recurrence import Occurrence, occurrences, read_recurrence
 

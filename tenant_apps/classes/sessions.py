@@ -11,7 +11,7 @@ from django.db import transaction
 from shared_apps.accounts.models import User
 from tatami.clock import tenant_time
 from tatami.errors import DomainError, NotFound
-from tenant_apps.classes.closures import STATUS, apply_closures, lock_closures
+from tenant_apps.classes.closed_sessions import STATUS, apply_closures, lock_closures
 from tenant_apps.classes.expectations import expected_students
 from tenant_apps.classes.models import ClassSession, TrainingClass
 from tenant_apps.classes.session_generation import inherited_values, instructor_ids_of

@@ -37,7 +37,9 @@ def reopen(dojo: Dojo, closure: dict[str, Any]) -> None:
     assert dojo.instructor.delete(f"/closures/{closure['id']}").status_code == 204
 
 
-def cancelled_days(dojo: Dojo, first: str = "2026-06-01", last: str = "2026-12-31", **query: str) -> list[str]:
+def cancelled_days(
+    dojo: Dojo, first: str = "2026-06-01", last: str = "2026-12-31", **query: str
+) -> list[str]:
     return [one["local_date"] for one in list_sessions(dojo, first, last, status="cancelled", **query)]
 
 

@@ -145,7 +145,6 @@ class ClosureCollection(Collection):
     def perform_create(self, serializer: BaseSerializer[Any]) -> Closure:
         values, request = serializer.validated_data, self.request
         assert isinstance(request.user, User)
-        services.ensure_sessions_for(values["until"], now=request.now)
         return closures.close(
             starts_on=values["starts_on"],
             until=values["until"],
