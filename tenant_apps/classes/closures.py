@@ -39,7 +39,7 @@ def close(
 ) -> Closure:
     """Close the dojo, or only `classes`, from one local date until another, both included; return the closure.
 
-    Sessions are generated up to `until` first, so that a closure far ahead knows whom it concerns. All scheduled
+    Sessions are generated up to `until` first, so that a closure far ahead concerns people, too. All scheduled
     sessions of these days are cancelled, except those that are over and that someone attended. Students who were
     expected at a session that has not begun are notified, once for all. A second closure of the same days cancels and
     notifies only what is new. A fixed number of statements, if no sessions are missing.

@@ -87,7 +87,10 @@ _CANCELLED: Final = {
     "cancellation": {"reason": _REASON, "by": examples.HANA, "at": examples.NOW},
 }
 ENROLMENT_EXAMPLE: Final = examples.row(
-    examples.ENROLMENT, **{"class": examples.EVENING}, student=examples.MIKA, **{"from": "2026-06-15"}
+    examples.ENROLMENT, **{"class": examples.EVENING, "from": "2026-06-15"}, student=examples.MIKA
+)
+PAST_ENROLMENT_EXAMPLE: Final = examples.row(
+    examples.PAST_ENROLMENT, **{"class": examples.EVENING, "from": "2025-09-01"}, until="2026-03-31"
 )
 _ICALENDAR: Final = """BEGIN:VCALENDAR
 PRODID:-//Tatami//Schedule//EN
