@@ -147,16 +147,18 @@ class ClassSessionQuerySet(models.QuerySet["ClassSession"]):
         """Return those without any attendance."""
         return self.exclude(attendances__isnull=False)
 
-    def current(self, now: Any, *, first: Any, last: Any) -> Self:
-        """Return the sessions that a list of today starts with: those on the local dates from `first` to `last`, and
-        those of the day before or after that are running at `now`, or whose check-in is open then.
+    def current(self, now: Any, *, today: Any, last: Any) -> Self:
+        """Return the sessions on the local dates from `today` to `last`, and those of the day before or after that are
+        running at `now`, or whose check-in is open then. `today` is the local date of `now`.
         """
-        on_these_days = Q(local_date__gte=first, local_date__lte=last)
+        on_these_days = Q(local_date__gte=today, local_date__lte=last)
         is_running = Q(starts_at__lte=now, ends_at__gt=now)
-        # The bounds are for the index: a session lasts at most a day, and so does each side of a check-in window.
-        is_near = Q(starts_at__gte=now - _NEAR, starts_at__lte=now + _NEAR)
-        with_window = self.alias(**WINDOW_COLUMNS)
-        return with_window.filter(on_these_days | (is_near & (is_running | open_at(now))))
+        # The bounds on the start are for the index. A day, a session, and each side of a check-in window last at most
+        # some 25 hours.
+        is_near = Q(starts_at__lte=now + _NEAR)
+        return self.alias(**WINDOW_COLUMNS).filter(
+            on_these_days | (is_near & (is_running | open_at(now))), starts_at__gte=now - _NEAR
+        )
 
     def visible_to(self, role: str | None, *, now: datetime) -> Self:
         """Return those that a role may see at `now`."""
@@ -167,7 +169,7 @@ class ClassSessionQuerySet(models.QuerySet["ClassSession"]):
 
         `today` is the local date of `now`. Both may be parameters of a compiled query.
         """
-        return self.current(now, first=today, last=today) if to_device else self
+        return self.current(now, today=today, last=today) if to_device else self
 
 
 class ClassSession(TenantModel, CheckInWindowFields):

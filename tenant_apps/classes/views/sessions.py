@@ -85,7 +85,7 @@ class SessionCollection(SessionView, Collection):
     def apply_filters(self, queryset: QuerySet[Any], filters: Mapping[str, Any]) -> QuerySet[Any]:
         if not {"from", "to"} & filters.keys():
             queryset = queryset.current(  # type: ignore[attr-defined]
-                self.values["now"], first=self.values["today"], last=self.values["last_day"]
+                self.values["now"], today=self.values["today"], last=self.values["last_day"]
             )
         return super().apply_filters(queryset, filters)
 
