@@ -130,6 +130,7 @@ class ClosureCollection(Collection):
     """The closures, the latest first. POST cancels the sessions of the days, and tells the students once."""
 
     operations = openapi.CLOSURES
+    audits_reason = True  # Reopening deletes the closure with its reason.
     queryset = CLOSURES
     serializer_class = ClosureSerializer
     detail_route = "closure"
