@@ -103,6 +103,8 @@ ACCESS: Final[RuleTable] = {
     "class-session": {"GET": EVERYONE_AND_DEVICES, "PATCH": TEACHERS},
     "class-session-cancellation": {"POST": TEACHERS, "DELETE": TEACHERS},
     "class-session-roster": {"PUT": rule(admin=ALL, instructor=ALL, assistant=RECORDED)},
+    "closures": {"GET": EVERYONE, "POST": TEACHERS},
+    "closure": {"GET": EVERYONE, "DELETE": TEACHERS},
     "my-calendar": {"POST": no_impersonation(EVERYONE), "DELETE": EVERYONE},
     "calendar": {"GET": PUBLIC},
     "report-attendance": {"GET": STAFF},

@@ -11,7 +11,7 @@ from shared_apps.accounts.openapi import USER_EXAMPLE, me_operations, user_opera
 from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec
 from tenant_apps.attendance.openapi import ATTENDANCE_EXAMPLE, REFUSAL_EXAMPLE
-from tenant_apps.classes.openapi import ENROLMENT_EXAMPLE
+from tenant_apps.classes.openapi import ENROLMENT_EXAMPLE, PAST_ENROLMENT_EXAMPLE
 from tenant_apps.notifications.openapi import EXPORTED_MAIL_EXAMPLE
 from tenant_apps.promotions.openapi import DECISION_EXAMPLE, SNAPSHOT_EXAMPLE, STORED_ITEM_EXAMPLE
 from tenant_apps.students.openapi import (
@@ -77,6 +77,7 @@ _EXPORT: Final = {
     "holds": [HOLD_EXAMPLE],
     "rank_events": [{**RANK_EVENT_EXAMPLE, "rank_code": "5-kyu", "preset": "aikikai"}],
     "enrolments": [ENROLMENT_EXAMPLE],
+    "past_enrolments": [PAST_ENROLMENT_EXAMPLE],
     "attendance": [{**ATTENDANCE_EXAMPLE, **_SESSION}],
     "refusals": [REFUSAL_EXAMPLE],
     "cards": [{"id": examples.CARD, "created_at": examples.NOW, "revoked_at": None, "used_at": examples.NOW}],

@@ -152,7 +152,7 @@ def add_members(
     )
     weeks = [_usual_slots(member, data.slots, rng) for member in members]
     Enrolment.objects.bulk_create(
-        Enrolment(student=member.student, training_class_id=class_id)
+        Enrolment(student=member.student, training_class_id=class_id, starts_on=member.joined_on)
         for member, slots in zip(members, weeks, strict=True)
         for class_id in dict.fromkeys(slot.class_id for slot in slots)
     )

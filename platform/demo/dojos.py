@@ -17,6 +17,7 @@ from tatami import clock
 from tatami.tenancy.hosts import origin
 from tatami.tenancy.scope import TenantScope, tenant_scope
 from tatami.text import email_key
+from tenant_apps.classes.closures import close
 from tenant_apps.classes.models import ClassSession, TrainingClass
 from tenant_apps.classes.services import create_class
 from tenant_apps.ranks import services
@@ -29,6 +30,7 @@ STAFF_NAMES: Final = {
     Role.ASSISTANT: "Aline Assunção",
 }
 _WORKDAYS: Final = ("mo", "tu", "we", "th", "fr")
+_WEEKS_UNTIL_BREAK: Final = timedelta(weeks=5)
 _CLASSES_BEFORE: Final = timedelta(weeks=4)
 """The timetable is older than the first recorded attendance: the dojo changed over with opening balances."""
 
@@ -217,6 +219,16 @@ def _create_dojo_data(dojo: DemoDojo, *, admin: User, now: datetime) -> None:
             instructors=[instructor],
             now=now,
         )
+    # No student is enrolled yet, so this sends no mail.
+    break_starts = clock.local_date(now, dojo.timezone) + _WEEKS_UNTIL_BREAK
+    close(
+        starts_on=break_starts,
+        until=break_starts + timedelta(days=6),
+        reason="Holidays",
+        classes=(),
+        by=admin,
+        now=now,
+    )
 
 
 def _past_slots(since: date, now: datetime) -> list[Slot]:

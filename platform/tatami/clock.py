@@ -1,4 +1,7 @@
-"""The only source of the present time.
+"""The only source of the present time, and of local dates and times.
+
+Zones are those of the package tzdata (see `tatami`). Statements compare instants or stored dates; they never convert
+between zones, because PostgreSQL may know other rules. `tests/classes/test_time_zone_data.py` checks it.
 
 Services take `now` as a parameter. Their callers (a view, a task, a command) get it from `clock.now()`.
 Tests set it with `clock.fixed(...)` and never sleep.
@@ -31,6 +34,11 @@ def tenant_date(instant: datetime | None = None) -> date:
     Raises `NoScope` outside a dojo's scope.
     """
     return local_date(instant or now(), current_tenant().timezone)
+
+
+def tenant_time(instant: datetime) -> str:
+    """Return the time of day of `instant` on the wall clock of the current dojo: "18:30"."""
+    return f"{instant.astimezone(ZoneInfo(current_tenant().timezone)):%H:%M}"
 
 
 @contextmanager

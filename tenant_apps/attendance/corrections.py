@@ -11,10 +11,10 @@ from django.db.models import Exists, OuterRef
 
 from shared_apps.accounts.models import User
 from tatami.clock import tenant_date
-from tatami.errors import NotFound
+from tatami.errors import DomainError, NotFound
 from tenant_apps.attendance.check_in.queries import load_facts
 from tenant_apps.attendance.check_in.responses import build_response
-from tenant_apps.attendance.check_in.rules import alerts_for, check_in_window
+from tenant_apps.attendance.check_in.rules import alerts_for
 from tenant_apps.attendance.check_in.store import insert_attendances
 from tenant_apps.attendance.check_in.types import (
     LookupKeys,
@@ -25,9 +25,12 @@ from tenant_apps.attendance.check_in.types import (
     Scanner,
     ScanResponse,
 )
-from tenant_apps.attendance.errors import NotRecordedByYou, SessionCancelled
+from tenant_apps.attendance.errors import NotRecordedByYou, SessionCancelled, SessionNotBegun
 from tenant_apps.attendance.models import Attendance
-from tenant_apps.classes.models import ClassSession, Enrolment
+from tenant_apps.classes.check_in_window import check_in_window
+from tenant_apps.classes.expectations import expected_students
+from tenant_apps.classes.models import ClassSession
+from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.students.errors import AlreadyVoided
 from tenant_apps.students.models import Student
 from tenant_apps.students.queries import lock_student
@@ -56,7 +59,8 @@ def record_by_hand(
     """Record an attendance without regard to window, capacity, enrolment and rank; return the response of a scan.
 
     Without `checked_in_at`: the start of a session that is over, else now. If an attendance exists already, also by a
-    concurrent request, it stays and is returned. Raises `SessionCancelled`; `NotFound` if the student was erased.
+    concurrent request, it stays and is returned. Raises `SessionCancelled`; `SessionNotBegun`; `NotFound` if the
+    student was erased.
     """
     if session.is_cancelled:
         raise SessionCancelled
@@ -65,12 +69,15 @@ def record_by_hand(
     student_facts = facts.students.get(student.pk)
     if student_facts is None:
         raise NotFound
+    window = check_in_window(session, facts.settings)
+    if not facts.recorded and not window.has_come(now):
+        raise SessionNotBegun
     attendance = NewAttendance(
         student=student.pk,
         session=session.pk,
         checked_in_at=at,
         method=Method.MANUAL,
-        late=late if late is not None else check_in_window(session, facts.settings).is_late(at),
+        late=late if late is not None else window.is_late(at),
     )
     decision = ScanDecision(
         Scan(token="", scanned_at=at),
@@ -147,19 +154,16 @@ class RosterEntry:
 
 
 def roster_of(session: ClassSession, *, now: datetime) -> list[RosterEntry]:
-    """Return the roster, ordered by name: enrolled students who are not on hold that day, and those who came.
+    """Return the roster, ordered by name: the students who are expected that day, and those who came.
 
-    An enrolled student without an attendance is `expected` until the session is over, and `absent` then. No one is
-    expected at a cancelled session. Enrolments are those of today, because their history is not kept. Two statements.
+    A student who is expected and has no attendance is `expected` until the session is over, and `absent` then. Who is
+    expected on the day of the session is the answer of `expectations.expected_students`. No one is expected at a
+    cancelled session. Two statements.
     """
-    enrolled: set[UUID] = set()
     students: dict[UUID, Student] = {}
     if session.training_class_id and not session.is_cancelled:
-        enrolments = Enrolment.objects.expected(on=session.local_date).filter(
-            training_class=session.training_class_id
-        )
-        students = {row.student_id: row.student for row in enrolments.select_related("student")}
-        enrolled = set(students)
+        students = {row.pk: row for row in expected_students(session=session.pk)}
+    enrolled = set(students)
     attendances = {row.student_id: row for row in _attendances(session).select_related("student")}
     students.update({key: row.student for key, row in attendances.items()})
     state_without_attendance = ABSENT if session.is_over(now) else EXPECTED
@@ -187,16 +191,19 @@ def save_roster(
     `absent` voids with `reason`. Ignores window, capacity, enrolment and rank, as `record_by_hand` does. Saving the
     same again changes nothing. Concurrent saves wait for each other (the session is locked); beside concurrent scans,
     the constraint `attendance_once` lets one attendance exist, which then takes the state given here. Call it with the
-    students locked. At most five statements, whatever the number of students, and one more if the session is cancelled.
+    students locked. At most five statements, whatever the number of students, and two more if the session is cancelled
+    or has not begun.
 
     Raises `NotRecordedByYou` if `only_recorded_today` is true and an attendance to void was not recorded by `by` today;
-    `SessionCancelled` if a student would be added to a cancelled session, whose roster may still be corrected. Then
-    nothing is saved.
+    `SessionCancelled` or `SessionNotBegun` if a student would be added to a session that is cancelled or has not begun,
+    whose roster may still be corrected. Then nothing is saved.
     """
     locked = ClassSession.objects.select_for_update(no_key=True, of=("self",)).get(pk=session.pk)
     came = sorted(key for key, state in states.items() if state != ABSENT)
     if locked.is_cancelled:
-        _check_no_additions(session, came)
+        _check_no_additions(session, came, SessionCancelled)
+    elif locked.starts_at > now and not check_in_window(locked, DojoSettings.current()).has_come(now):
+        _check_no_additions(session, came, SessionNotBegun)
     late = [key for key in came if states[key] == LATE]
     absent = [key for key, state in states.items() if state == ABSENT]
     if absent:
@@ -227,11 +234,11 @@ def _attendances(session: ClassSession, students: Iterable[UUID] | None = None) 
     return rows if students is None else rows.filter(student__in=students)
 
 
-def _check_no_additions(session: ClassSession, students: list[UUID]) -> None:
-    """Raise `SessionCancelled`, naming those of `students` who have no attendance at the session."""
+def _check_no_additions(session: ClassSession, students: list[UUID], error: type[DomainError]) -> None:
+    """Raise `error`, naming those of `students` who have no attendance at the session."""
     added = set(students) - set(_attendances(session, students).values_list("student", flat=True))
     if added:
-        raise SessionCancelled(details={"students": sorted(map(str, added))})
+        raise error(details={"students": sorted(map(str, added))})
 
 
 def _set_late(session: ClassSession, students: list[UUID], *, late: bool, now: datetime) -> None:

@@ -102,6 +102,12 @@ class SessionFull(DomainError):
 # --- corrections ----------------------------------------------------------------------------------------------------
 
 
+class SessionNotBegun(DomainError):
+    """This class session has not come yet. Attendance can be recorded from shortly before its check-in opens."""
+
+    code = "session_not_begun"
+
+
 class NotRecordedByYou(PermissionDenied):
     """You may void only what you recorded yourself, on the same day. Ask an instructor or an admin."""
 

@@ -1,22 +1,35 @@
 """Reports about attendance, absence and ranks: each is one statement over the whole dojo, whatever its size.
 
 Only attendances that are not voided count; their day is the local date of the session. Students on trial are counted
-separately. Status (on trial, inactive, on hold) is that of today, because its history is not kept.
+separately. Whether a student is on trial or inactive is that of today, because its history is not kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, Expression, F, IntegerField, Max, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce, JSONObject, TruncMonth, TruncWeek
+from django.db.models import (
+    Count,
+    DateField,
+    Expression,
+    F,
+    IntegerField,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
+from django.db.models.functions import Coalesce, Greatest, JSONObject, TruncMonth, TruncWeek
 
 from tatami.clock import tenant_date
 from tatami.usage import Figures
 from tenant_apps.attendance.models import Attendance
-from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
+from tenant_apps.classes.expectations import expecting
+from tenant_apps.classes.models import ClassSession, Closure, Enrolment, TrainingClass
 from tenant_apps.classes.recurrence import read_recurrence
 from tenant_apps.ranks.models import SYSTEM_IN_USE
 from tenant_apps.students.models import (
@@ -25,6 +38,7 @@ from tenant_apps.students.models import (
     Status,
     Student,
     StudentGuardian,
+    StudentHold,
     full_name_sql,
 )
 
@@ -111,24 +125,33 @@ def _group(group_by: str, row: Mapping[str, Any]) -> Any:
 def expected_attendance(period: Period, *, today: date, now: datetime) -> list[Row]:
     """Return for each class the attendance that was expected in a period, and the actual one. One statement.
 
-    If the class sets `per_week`, expected is per_week × weeks × enrolled. Weeks are days / 7, from the first day of the
-    recurrence to its last within the period, and not beyond `today`. Else it is rate × enrolled × sessions; the rate is
-    1 if the class sets none, as on its roster. Sessions are those that are over and were not cancelled. Enrolled are
-    the students who are enrolled today and train at present, because the history of enrolments is not kept. Students on
-    trial are neither in `enrolled` nor in `actual`; their attendances are `trial`.
+    Sessions are those that are over. `enrolled` are the students who were expected at one of them at least, by
+    `EnrolmentPeriodQuerySet.expecting`. Cancelled sessions, also those of closures, are expected of no one.
+
+    If the class sets `per_week`, expected is per_week × weeks for each of these students, as far as the sessions were
+    offered to them: if two of eight sessions were cancelled, three quarters of it. Weeks are days / 7, from the first
+    day of the recurrence to its last within the period, and not beyond `today`. Else expected is the rate of all
+    offers; it is 1 if the class sets none, as on its roster. Students on trial are neither in `enrolled` nor in
+    `actual`; their attendances are `trial`.
     """
-    sessions = ClassSession.objects.filter(
-        period.filter_sessions(), ends_at__lte=now, status=ClassSession.Status.SCHEDULED
-    )
-    enrolled = Enrolment.objects.expected(on=today).exclude(student__status=Status.TRIAL)
+    is_over = period.filter_sessions() & Q(ends_at__lte=now)
+    is_held = Q(status=ClassSession.Status.SCHEDULED)
     attendances = Attendance.objects.not_voided().filter(
         period.filter_sessions("class_session__"),
         class_session__ends_at__lte=now,
         class_session__status=ClassSession.Status.SCHEDULED,
     )
+    at_these = period.filter_sessions("session__") & Q(session__ends_at__lte=now)
+    offers = [rows.exclude(_TRIAL) for rows in expecting(at_these)]
+    offers_held = [
+        rows.exclude(_TRIAL) for rows in expecting(at_these, session__status=ClassSession.Status.SCHEDULED)
+    ]
     rows = TrainingClass.objects.annotate(
-        sessions_held=_count_per_class(sessions, "training_class"),
-        enrolled=_count_per_class(enrolled, "training_class"),
+        planned=_count_per_class(ClassSession.objects.filter(is_over), "training_class"),
+        sessions_held=_count_per_class(ClassSession.objects.filter(is_over & is_held), "training_class"),
+        enrolled=_count_students(offers),
+        offered=_count_per_class(offers_held[0], "training_class")
+        + _count_per_class(offers_held[1], "training_class"),
         actual=_count_per_class(attendances.exclude(_TRIAL), "class_session__training_class"),
         trial=_count_per_class(attendances.filter(_TRIAL), "class_session__training_class"),
     ).filter(Q(archived_at__isnull=True) | Q(sessions_held__gt=0))
@@ -141,15 +164,27 @@ def _count_per_class(rows: QuerySet[Any], class_lookup: str) -> Coalesce:
     return Coalesce(Subquery(counts, output_field=IntegerField()), 0)
 
 
+def _count_students(enrolments: Iterable[QuerySet[Any]]) -> Coalesce:
+    """Return the number of students of a class in several tables of enrolments, each student once."""
+    matches = Q()
+    for rows in enrolments:
+        of_class = rows.filter(training_class=OuterRef(OuterRef("pk")))
+        matches |= Q(pk__in=of_class.values("student"))
+    counts = Student.objects.filter(matches).order_by().values("tenant_id").annotate(n=Count("pk"))
+    return Coalesce(Subquery(counts.values("n"), output_field=IntegerField()), 0)
+
+
 def _expected_row(training_class: Any, period: Period, today: date) -> Row:
     rule = training_class.expected_attendance
+    planned = training_class.planned
     weeks = _weeks(training_class, period, today)
     if rule.get("per_week") is not None:
-        basis, expected = "per_week", rule["per_week"] * weeks * training_class.enrolled
+        basis = "per_week"
+        expected = rule["per_week"] * weeks * training_class.offered / planned if planned else 0
     else:
         rate = rule.get("rate")
         basis = "rate"
-        expected = (1 if rate is None else rate) * training_class.enrolled * training_class.sessions_held
+        expected = (1 if rate is None else rate) * training_class.offered
     return {
         "class": {"id": training_class.pk, "name": training_class.name},
         "enrolled": training_class.enrolled,
@@ -170,35 +205,94 @@ def _weeks(training_class: TrainingClass, period: Period, today: date) -> float:
     return max(0, (last - first).days + 1) / DAYS_PER_WEEK
 
 
-def absentees(*, days: int, today: date) -> list[Row]:
-    """Return the active students without an attendance for `days` days, longest absence first, with their contacts.
+# --- absence ---------------------------------------------------------------------------------------------------------
 
-    Students who joined within these days are not listed yet. Students who never came and have no `joined_on` are listed
-    first. Students on trial, on hold or inactive are not listed. Children are contacted through their guardians.
+
+@dataclass(frozen=True, slots=True)
+class Absentee:
+    """An active student who has not come for long, with the dates that their absence is counted from."""
+
+    student: Student
+    last_visit: date | None
+    absent_since: date | None
+    """The last visit; without one, the day of joining or of the first enrolment. A hold that ended later counts as one.
+    Null if none is known."""
+    open_days: int | None
+    """The days since then on which the dojo was not closed."""
+    contacts: list[Row]
+
+
+def find_absentees(*, days: int, today: date) -> list[Absentee]:
+    """Return the active students without an attendance for `days` days on which the dojo was open. One statement.
+
+    A visit is on the date of its session, whenever it was recorded. The longest absence comes first, before it the
+    students who never came. Students on trial, on hold or inactive are not absent.
     """
-    attendances = Attendance.objects.not_voided().filter(student=OuterRef("pk")).order_by("-checked_in_at")
+    visits = Attendance.objects.not_voided().filter(
+        student=OuterRef("pk"), class_session__local_date__lte=today
+    )
+    holds = StudentHold.objects.filter(student=OuterRef("pk"), until__lt=today)
+    first_enrolment = Enrolment.objects.filter(student=OuterRef("pk"), starts_on__lte=today)
     guardians = StudentGuardian.objects.filter(student=OuterRef("pk")).order_by("created_at", "pk")
     contact = JSONObject(name="guardian__name", phone="guardian__phone", email="guardian__email")
+    closures = Closure.objects.of_the_dojo().filter(starts_on__lte=today)
     rows = (
         Student.objects.promotable(today)
-        .annotate(last_visit=Subquery(attendances.values("class_session__local_date")[:1]))
-        .annotate(last_seen=Coalesce("last_visit", "joined_on"))
-        .filter(Q(last_seen__isnull=True) | Q(last_seen__lte=today - timedelta(days=days)))
-        .annotate(contacts=ArraySubquery(guardians.values(contact=contact)))
+        .annotate(last_visit=_latest(visits, "class_session__local_date"))
+        .annotate(
+            absent_since=Greatest(
+                Coalesce("last_visit", "joined_on", _latest(first_enrolment, "starts_on")),
+                _latest(holds, "until"),
+            )
+        )
+        .filter(Q(absent_since__isnull=True) | Q(absent_since__lte=today - timedelta(days=days)))
+        .annotate(
+            contacts=ArraySubquery(guardians.values(contact=contact)),
+            closed=ArraySubquery(
+                closures.order_by("starts_on").values(days=JSONObject(first="starts_on", last="until"))
+            ),
+        )
         .order_by(F("last_visit").asc(nulls_first=True), "search_name", "pk")
     )
+    found = []
+    for row in rows:
+        spans = [(date.fromisoformat(one["first"]), date.fromisoformat(one["last"])) for one in row.closed]
+        open_days = None if row.absent_since is None else _open_days(row.absent_since, today, spans)
+        if open_days is None or open_days >= days:
+            found.append(Absentee(row, row.last_visit, row.absent_since, open_days, row.contacts))
+    return found
+
+
+def absentees(*, days: int, today: date) -> list[Row]:
+    """Return the rows of the report on `find_absentees`, with contacts. Children are contacted through guardians."""
     return [
         {
-            "student": {"id": row.pk, "name": row.name},
-            "last_visit": row.last_visit,
-            "days": (today - row.last_visit).days if row.last_visit else None,
-            "joined_on": row.joined_on,
-            "phone": row.phone,
-            "email": row.email,
-            "guardians": row.contacts,
+            "student": {"id": one.student.pk, "name": one.student.name},
+            "last_visit": one.last_visit,
+            "days": (today - one.last_visit).days if one.last_visit else None,
+            "joined_on": one.student.joined_on,
+            "phone": one.student.phone,
+            "email": one.student.email,
+            "guardians": one.contacts,
         }
-        for row in rows
+        for one in find_absentees(days=days, today=today)
     ]
+
+
+def _latest(rows: QuerySet[Any], column: str) -> Subquery:
+    latest = rows.order_by().values("student").annotate(latest=Max(column)).values("latest")
+    return Subquery(latest, output_field=DateField())
+
+
+def _open_days(since: date, today: date, closed: Sequence[tuple[date, date]]) -> int:
+    """Return the number of days after `since` up to `today` that no span covers. Spans are ordered by their start."""
+    number, counted_until = (today - since).days, since
+    for first, last in closed:
+        start, end = max(first, counted_until + timedelta(days=1)), min(last, today)
+        if start <= end:
+            number -= (end - start).days + 1
+            counted_until = end
+    return number
 
 
 def ranks(*, today: date) -> list[Row]:

@@ -1,4 +1,5 @@
 from datetime import datetime
+from typing import Any
 
 from django.apps import AppConfig
 
@@ -9,22 +10,30 @@ class ClassesConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the personal data of this app."""
-        from tenant_apps.classes.models import Enrolment
-        from tenant_apps.classes.serializers import EnrolmentSerializer
+        from tenant_apps.classes.models import Enrolment, PastEnrolment
+        from tenant_apps.classes.serializers import EnrolmentSerializer, PastEnrolmentSerializer
         from tenant_apps.students import merging, privacy
         from tenant_apps.students.models import Student
 
-        rows = Enrolment.objects.select_related("student", "training_class")
+        def register(name: str, model: Any, serializer: Any) -> None:
+            rows = model.objects.select_related("student", "training_class")
 
-        def erase(student: Student, _now: datetime) -> None:
-            Enrolment.objects.filter(student=student).delete()
+            def erase(student: Student, _now: datetime) -> None:
+                model.objects.filter(student=student).delete()
 
+            privacy.register(
+                name,
+                collect=lambda student: serializer(rows.filter(student=student), many=True).data,
+                erase=erase,
+                models=(model,),
+            )
+
+        register("enrolments", Enrolment, EnrolmentSerializer)
+        register("past_enrolments", PastEnrolment, PastEnrolmentSerializer)
         merging.register(
             Enrolment, rule=merging.drop_clashing(Enrolment, "enrolments", show="training_class__name")
         )
-        privacy.register(
-            "enrolments",
-            collect=lambda student: EnrolmentSerializer(rows.filter(student=student), many=True).data,
-            erase=erase,
-            models=(Enrolment,),
+        merging.register(
+            PastEnrolment,
+            rule=merging.drop_clashing(PastEnrolment, "past_enrolments", show="training_class__name"),
         )

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
+from django.db.models import Subquery
 from icalendar import Calendar, Event
 
 from shared_apps.accounts.models import Role, User
@@ -13,10 +14,13 @@ from tatami.keys import secret_hash
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.classes.models import CalendarFeed, ClassSession, Enrolment
 from tenant_apps.classes.sessions import attach_instructors
+from tenant_apps.dojo.models import DojoSettings, Language
 
 DAYS_BACK: Final = timedelta(days=30)
 DAYS_AHEAD: Final = timedelta(days=90)
 REFRESH_INTERVAL: Final = timedelta(hours=1)
+CANCELLED: Final = {Language.ENGLISH: "Cancelled", Language.PORTUGUESE: "Cancelada"}
+"""The word before the title of a cancelled session: most calendar programs do not show the status of an event."""
 
 
 @transaction.atomic
@@ -53,18 +57,23 @@ def feed_user(token: str) -> User | None:
 
 
 def sessions_for(user: User, *, now: datetime) -> list[ClassSession]:
-    """Return the sessions in the calendar of a user, from 30 days back to 90 days ahead, also cancelled ones.
+    """Return the sessions in the calendar of a user, from 30 days back to 90 days ahead.
+
+    Also those that were cancelled by themselves, so that people see it. Sessions in a closure are left out, and so are
+    coming sessions of an archived class.
 
     If students of the user are enrolled: the sessions of their classes, and those without a class. For staff, and for
     users without enrolments: all.
     """
     today = tenant_date(now)
-    rows = ClassSession.objects.between(today - DAYS_BACK, today + DAYS_AHEAD)
+    rows = ClassSession.objects.between(today - DAYS_BACK, today + DAYS_AHEAD).filter(closure__isnull=True)
+    rows = rows.exclude(training_class__archived_at__isnull=False, starts_at__gt=now)
     if user.role == Role.STUDENT:
         classes = set(Enrolment.objects.belonging_to(user).values_list("training_class", flat=True))
         if classes:
             rows = rows.filter(training_class__in=classes) | rows.filter(training_class__isnull=True)
-    found = list(rows.order_by("starts_at", "pk"))
+    language = DojoSettings.objects.order_by().values("language")[:1]
+    found = list(rows.annotate(language=Subquery(language)).order_by("starts_at", "pk"))
     attach_instructors(found)
     return found
 
@@ -96,7 +105,7 @@ def _event(session: ClassSession, *, host: str) -> Event:
     event.add("last-modified", session.updated_at)
     event.add("dtstart", session.starts_at)
     event.add("dtend", session.ends_at)
-    event.add("summary", session.name)
+    event.add("summary", _title(session))
     event.add("status", "CANCELLED" if session.is_cancelled else "CONFIRMED")
     if session.location:
         event.add("location", session.location)
@@ -105,3 +114,11 @@ def _event(session: ClassSession, *, host: str) -> Event:
     if description:
         event.add("description", description)
     return event
+
+
+def _title(session: ClassSession) -> str:
+    """Return the title of an event. A cancelled one has the word, in the language of the dojo."""
+    if not session.is_cancelled:
+        return session.name
+    language = session.language or Language.ENGLISH  # type: ignore[attr-defined]
+    return f"{CANCELLED[Language(language)]}: {session.name}"

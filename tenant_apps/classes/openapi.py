@@ -29,6 +29,7 @@ _CLASS_BODY: Final[dict[str, Any]] = {
         "duration_minutes": 90,
         "from": "2026-06-01",
         "until": "2026-12-20",
+        "every_weeks": 1,
         "more_times": [{"weekdays": ["sa"], "start_time": "10:00", "duration_minutes": 120}],
     },
     "capacity": 24,
@@ -53,6 +54,7 @@ SESSION_EXAMPLE: Final = examples.row(
     local_date="2026-06-15",
     status="scheduled",
     cancellation=None,
+    closure=None,
     class_type="regular",
     instructors=[examples.HANA],
     location="Mat 1",
@@ -85,7 +87,10 @@ _CANCELLED: Final = {
     "cancellation": {"reason": _REASON, "by": examples.HANA, "at": examples.NOW},
 }
 ENROLMENT_EXAMPLE: Final = examples.row(
-    examples.ENROLMENT, **{"class": examples.EVENING}, student=examples.MIKA
+    examples.ENROLMENT, **{"class": examples.EVENING, "from": "2026-06-15"}, student=examples.MIKA
+)
+PAST_ENROLMENT_EXAMPLE: Final = examples.row(
+    examples.PAST_ENROLMENT, **{"class": examples.EVENING, "from": "2025-09-01"}, until="2026-03-31"
 )
 _ICALENDAR: Final = """BEGIN:VCALENDAR
 PRODID:-//Tatami//Schedule//EN
@@ -123,7 +128,19 @@ ENROLMENTS: Final = {
         other_statuses={200: ENROLMENT_EXAMPLE},
     ),
 }
-ENROLMENT: Final = {"DELETE": no_content_spec(path={**_OF_CLASS, "student_id": examples.STUDENT})}
+ENROLMENT: Final = {
+    "DELETE": no_content_spec(
+        path={**_OF_CLASS, "student_id": examples.STUDENT},
+        query={
+            "until": {
+                "type": "string",
+                "format": "date",
+                "description": "The last day of the enrolment. Default: yesterday.",
+                "example": "2026-06-14",
+            }
+        },
+    )
+}
 SESSIONS: Final = {
     "GET": list_spec(SESSION_EXAMPLE),
     "POST": create_spec(
@@ -140,6 +157,20 @@ CANCELLATION: Final = {
         other_statuses={200: _CANCELLED},
     ),
     "DELETE": no_content_spec(path={"id": examples.SESSION}),
+}
+_CLOSURE_BODY: Final[dict[str, Any]] = {
+    "from": "2026-07-20",
+    "until": "2026-08-02",
+    "reason": "Summer break",
+    "classes": [examples.CLASS],
+}
+_CLOSURE: Final = examples.row(
+    examples.CLOSURE, **{**_CLOSURE_BODY, "classes": [examples.EVENING]}, sessions=4
+)
+CLOSURES: Final = {"GET": list_spec(_CLOSURE), "POST": create_spec(_CLOSURE_BODY, _CLOSURE)}
+CLOSURE: Final = {
+    "GET": OperationSpec(path={"id": examples.CLOSURE}, response_example=_CLOSURE),
+    "DELETE": no_content_spec(path={"id": examples.CLOSURE}),
 }
 MY_CALENDAR: Final = {
     "POST": create_spec(

@@ -13,6 +13,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 WEEKDAYS: Final = ("mo", "tu", "we", "th", "fr", "sa", "su")
+DAYS_PER_WEEK: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,19 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Recurrence:
-    """A weekly recurrence between two local dates, both included. Without `last` it has no end."""
+    """A weekly recurrence between two local dates, both included. Without `last` it has no end.
+
+    It takes place in every `every_weeks`-th week (from Monday to Sunday), beginning with the week of `first`.
+    """
 
     first: date
     last: date | None
     times: tuple[Times, ...]
+    every_weeks: int = 1
+
+    def is_in_week_of(self, day: date) -> bool:
+        """Say whether the recurrence takes place in the week of a date."""
+        return (_monday(day) - _monday(self.first)).days // DAYS_PER_WEEK % self.every_weeks == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,7 @@ def read_recurrence(document: Mapping[str, Any]) -> Recurrence:
         first=date.fromisoformat(document["from"]),
         last=date.fromisoformat(document["until"]) if document.get("until") else None,
         times=tuple(_times(entry) for entry in (document, *document.get("more_times", ()))),
+        every_weeks=document.get("every_weeks", 1),
     )
 
 
@@ -62,7 +72,7 @@ def occurrences(recurrence: Recurrence, *, timezone: str, first: date, last: dat
     day = max(first, recurrence.first)
     end = min(last, recurrence.last or last)
     while day <= end:
-        for times in recurrence.times:
+        for times in recurrence.times if recurrence.is_in_week_of(day) else ():
             if day.weekday() in times.weekdays:
                 starts_at = datetime.combine(day, times.start, tzinfo=zone).astimezone(UTC)
                 yield Occurrence(
@@ -73,6 +83,10 @@ def occurrences(recurrence: Recurrence, *, timezone: str, first: date, last: dat
                     local_date=starts_at.astimezone(zone).date(),
                 )
         day += timedelta(days=1)
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
 
 
 def _times(entry: Mapping[str, Any]) -> Times:

@@ -11,7 +11,7 @@ from shared_apps.accounts.models import User
 from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.fields import ArchivedField, InstantField, ReferenceField, SingleLineField
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
-from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
+from tenant_apps.classes.models import ClassSession, Closure, Enrolment, PastEnrolment, TrainingClass
 from tenant_apps.classes.recurrence import WEEKDAYS
 from tenant_apps.dojo.models import LONGEST_WINDOW_MINUTES
 from tenant_apps.ranks.models import Discipline, Rank
@@ -22,6 +22,9 @@ _START_TIME: Final = re.compile(r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]\Z", re.ASCII)
 MAX_DURATION_MINUTES: Final = 1440
 MAX_YEARS_AWAY: Final = 10
 MAX_STARTS_A_WEEK: Final = 70
+MAX_WEEKS_BETWEEN: Final = 8
+MAX_CLOSURE_DAYS: Final = 366
+MAX_CLASSES_OF_CLOSURE: Final = 200
 
 
 def _year_error(day: date, now: datetime) -> str | None:
@@ -50,9 +53,14 @@ class TimesSerializer(StrictSerializer):
 
 
 class RecurrenceSerializer(TimesSerializer):
-    """A weekly recurrence in the dojo's local time. It is stored as this document, with dates as text."""
+    """A weekly recurrence in the dojo's local time. It is stored as this document, with dates as text.
+
+    `every_weeks`: only in every so many weeks, from Monday to Sunday, beginning with the week of `from`; without it,
+    every week.
+    """
 
     until = PlausibleDate(required=False, allow_null=True)
+    every_weeks = serializers.IntegerField(required=False, min_value=1, max_value=MAX_WEEKS_BETWEEN)
     more_times = TimesSerializer(many=True, required=False, max_length=20)  # type: ignore[call-arg]
 
     def get_fields(self) -> dict[str, Any]:
@@ -150,7 +158,7 @@ class TrainingClassSerializer(StrictModelSerializer):
 
 
 class EnrolmentSerializer(StrictModelSerializer):
-    """A student is enrolled in a class."""
+    """A student is enrolled in a class from a local date on; without `from`, from today on."""
 
     student = ReferenceField(queryset=Student.objects.not_archived())
 
@@ -159,7 +167,26 @@ class EnrolmentSerializer(StrictModelSerializer):
         fields = ("student",)
 
     def get_fields(self) -> dict[str, Any]:
-        return {**super().get_fields(), "class": ReferenceField(source="training_class", read_only=True)}
+        return {
+            **super().get_fields(),
+            "from": PlausibleDate(source="starts_on", required=False, allow_null=True),
+            "class": ReferenceField(source="training_class", read_only=True),
+        }
+
+
+class PastEnrolmentSerializer(StrictModelSerializer):
+    """A student was enrolled in a class from one local date until another, both included."""
+
+    class Meta:
+        model = PastEnrolment
+        fields = ("until",)
+
+    def get_fields(self) -> dict[str, Any]:
+        return {
+            **super().get_fields(),
+            "from": PlausibleDate(source="starts_on"),
+            "class": ReferenceField(source="training_class", read_only=True),
+        }
 
 
 # --- sessions -------------------------------------------------------------------------------------------------------
@@ -190,6 +217,7 @@ class SessionSerializer(StrictModelSerializer):
     instructors = ReferenceField(many=True, read_only=True, source="taught_by")
     duration_minutes = serializers.SerializerMethodField()
     cancellation = CancellationSerializer(allow_null=True)
+    closure = serializers.UUIDField(source="closure_id", read_only=True, allow_null=True)
     check_in_window = CheckInWindowSerializer(source="*", read_only=True)
 
     class Meta:
@@ -202,6 +230,7 @@ class SessionSerializer(StrictModelSerializer):
             "local_date",
             "status",
             "cancellation",
+            "closure",
             "class_type",
             "discipline",
             "instructors",
@@ -221,7 +250,10 @@ class SessionSerializer(StrictModelSerializer):
 
 
 class SessionChangesSerializer(StrictSerializer):
-    """The fields of one session that may be changed without its class."""
+    """The fields of one session that may be changed without its class.
+
+    With `notify`, the students who are expected receive a mail about a new time or place.
+    """
 
     name = SingleLineField(max_length=120)
     starts_at = InstantField()
@@ -230,6 +262,7 @@ class SessionChangesSerializer(StrictSerializer):
     capacity = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=100_000)
     location = SingleLineField(max_length=120, required=False, allow_blank=True)
     note = SingleLineField(max_length=500, required=False, allow_blank=True)
+    notify = serializers.BooleanField(required=False)
 
     def validate_starts_at(self, value: datetime) -> datetime:
         if message := _year_error(value, self.context["request"].now):
@@ -250,11 +283,45 @@ class NewSessionSerializer(SessionChangesSerializer):
             required=False,
             allow_null=True,
         )
-        return {**super().get_fields(), "class": classes}
+        fields = {**super().get_fields(), "class": classes}
+        del fields["notify"]  # A new session was not moved.
+        return fields
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs.get("training_class") is None and not attrs.get("name"):
             raise serializers.ValidationError({"name": ["A session without a class needs a name."]})
+        return attrs
+
+
+# --- closures -------------------------------------------------------------------------------------------------------
+
+
+class ClosureSerializer(StrictModelSerializer):
+    """Days without sessions, both included, of the whole dojo or only of `classes`. `sessions`: how many it cancels."""
+
+    until = PlausibleDate()
+    reason = SingleLineField(max_length=500, required=False, allow_blank=True)
+    classes = ReferenceField(
+        queryset=TrainingClass.objects.not_archived(), many=True, required=False, most=MAX_CLASSES_OF_CLOSURE
+    )
+    sessions = serializers.IntegerField(source="sessions_cancelled", read_only=True)
+
+    class Meta:
+        model = Closure
+        fields = ("until", "reason", "classes", "sessions")
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), "from": PlausibleDate(source="starts_on")}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        first, last = attrs["starts_on"], attrs["until"]
+        if last < first:
+            raise serializers.ValidationError({"until": ["This is before `from`."]})
+        if (last - first).days >= MAX_CLOSURE_DAYS:
+            message = f"A closure has at most {MAX_CLOSURE_DAYS} days. Archive a class that has ended."
+            raise serializers.ValidationError({"until": [message]})
+        if error := _year_error(first, self.context["request"].now):
+            raise serializers.ValidationError({"from": [error]})
         return attrs
 
 

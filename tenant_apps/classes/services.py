@@ -1,15 +1,16 @@
-"""Classes and enrolments: creating, changing and archiving classes, and enrolling students."""
+"""Classes and enrolments: creating, changing and archiving classes, enrolling students and ending enrolments."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from django.db import transaction
 
 from shared_apps.accounts.models import User
 from tatami.clock import tenant_date
-from tatami.errors import Invalid
-from tenant_apps.classes.models import ClassInstructor, ClassSession, Enrolment, TrainingClass
+from tatami.errors import Invalid, NotFound
+from tenant_apps.classes.models import ClassInstructor, ClassSession, Enrolment, PastEnrolment, TrainingClass
 from tenant_apps.classes.session_generation import (
     generate_sessions,
     horizon,
@@ -79,14 +80,72 @@ def ensure_sessions_until(last: date, *, now: datetime) -> None:
         generate_sessions(until=until, now=now)
 
 
-@transaction.atomic
-def enrol(*, training_class: TrainingClass, student: Student) -> tuple[Enrolment, bool]:
-    """Enrol a student in a class; return the enrolment, and whether it is new. Repeated calls return the first one.
+def ensure_sessions_for(last: date, *, now: datetime) -> None:
+    """Generate sessions up to the local date `last`, but not more than `MAX_DAYS_AHEAD` ahead."""
+    ensure_sessions_until(min(last, tenant_date(now) + MAX_DAYS_AHEAD), now=now)
 
-    Raises `NotFound` if the student was erased in the meantime.
+
+@transaction.atomic
+def enrol(
+    *,
+    training_class: TrainingClass,
+    student: Student,
+    starts_on: date | None = None,
+    now: datetime | None = None,
+) -> tuple[Enrolment, bool]:
+    """Enrol a student in a class; return the enrolment, and whether it is new.
+
+    It begins on the local date `starts_on`, by default that of `now`, which by default is the present.
+
+    A repeated call returns the first enrolment; with another `starts_on` it corrects its beginning. Concurrent calls
+    wait for each other. Raises `Invalid` if the student was enrolled on that day before, in a period that ended;
+    `NotFound` if the student was erased in the meantime.
     """
     lock_student(student.pk)
-    return Enrolment.objects.get_or_create(training_class=training_class, student=student)
+    past = PastEnrolment.objects.filter(training_class=training_class, student=student)
+    last_day = past.order_by("-until").values_list("until", flat=True).first()
+    existing = Enrolment.objects.filter(training_class=training_class, student=student).first()
+    if starts_on is not None and last_day is not None and starts_on <= last_day:
+        raise Invalid.field("from", f"The student was already enrolled until {last_day}.")
+    if existing is None:
+        free = date.min if last_day is None else last_day + timedelta(days=1)
+        first = starts_on or max(tenant_date(now), free)
+        created = Enrolment.objects.create(training_class=training_class, student=student, starts_on=first)
+        return created, True
+    if starts_on is not None and starts_on != existing.starts_on:
+        existing.starts_on = starts_on
+        existing.save()
+    return existing, False
+
+
+@transaction.atomic
+def end_enrolment(*, class_id: UUID, student_id: UUID, until: date | None, now: datetime) -> None:
+    """End an enrolment; `until` is its last day (default: yesterday). An enrolment without a day leaves no trace.
+
+    Raises `NotFound` if the student is not enrolled, also for the second of two calls; `Invalid` if `until` has not
+    come yet.
+    """
+    today = tenant_date(now)
+    if until is not None and until > today:
+        raise Invalid.field("until", "This is in the future.")
+    lock_student(student_id)
+    found = Enrolment.objects.filter(training_class=class_id, student=student_id).first()
+    if found is None:
+        raise NotFound
+    first, last = found.starts_on or tenant_date(found.created_at), until or today - timedelta(days=1)
+    if first <= last:
+        PastEnrolment.objects.create(
+            training_class_id=class_id, student_id=student_id, starts_on=first, until=last
+        )
+    found.delete()
+
+
+def fill_missing_starts() -> None:
+    """Give enrolments of an earlier version a beginning: the day on which they were made. Runs hourly."""
+    rows = list(Enrolment.objects.filter(starts_on__isnull=True))
+    for row in rows:
+        row.starts_on = tenant_date(row.created_at)
+    Enrolment.objects.bulk_update(rows, ["starts_on"], batch_size=500)
 
 
 def _check_not_too_far(day: date, field: str, *, now: datetime) -> None:

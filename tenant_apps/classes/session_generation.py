@@ -7,19 +7,20 @@ order, then their sessions. A run that is killed has changed nothing; a repeated
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeAlias
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import Q, Value
-from django.db.models.functions import Greatest, TruncDate
+from django.db.models.functions import Greatest
 
 from tatami.clock import tenant_date
 from tatami.postgresql.compiled import CompiledQuery
 from tatami.tenancy.models import ArchivableQuerySet
 from tatami.tenancy.scope import current_tenant
+from tenant_apps.classes.closed_sessions import CANCELLATION_FIELDS, apply_closures
 from tenant_apps.classes.models import ClassInstructor, ClassSession, TrainingClass
 from tenant_apps.classes.recurrence import Occurrence, occurrences, read_recurrence
 
@@ -102,11 +103,70 @@ def generate_to_horizon(*, now: datetime) -> int:
     Returns the number of classes that were due.
     """
     count = generate_sessions(until=horizon(now), now=now)
-    local_date = TruncDate("starts_at", tzinfo=ZoneInfo(current_tenant().timezone))
-    ClassSession.objects.filter(starts_at__gt=now).exclude(local_date=local_date).update(
-        local_date=local_date, updated_at=now
-    )
+    _update_local_dates(now=now)
     return count
+
+
+@dataclass(frozen=True, slots=True)
+class RetimedSession:
+    """A session whose instant or local date changed because the rules of its time zone did."""
+
+    id: UUID
+    name: str
+    starts_at: datetime
+    """Before."""
+    local_date: date
+    new_starts_at: datetime
+    new_local_date: date
+
+
+@transaction.atomic
+def retime_sessions(*, now: datetime) -> list[RetimedSession]:
+    """Give future sessions the times that the present time-zone data say; return those that moved, by their start.
+
+    Run it after a renewal of tzdata: a class at 18:30 is at 18:30 again. Sessions that were made or moved by hand keep
+    their instant, since they were given as an instant. Attendance keeps a session where it was. Repeated, it changes
+    nothing more. A fixed number of statements; the caller may roll back to see only what would move.
+    """
+    generated = TrainingClass.objects.not_archived().filter(materialised_until__isnull=False)
+    classes = list(generated.select_for_update(no_key=True).order_by("pk"))
+    before = _future_times(now)
+    regenerate_sessions(classes, first=tenant_date(now) - timedelta(days=1), after=now)
+    _update_local_dates(now=now)
+    after = _future_times(now)
+    moved = [
+        RetimedSession(key, name, starts_at, local_date, *after[key][1:])
+        for key, (name, starts_at, local_date) in before.items()
+        if key in after and after[key][1:] != (starts_at, local_date)
+    ]
+    return sorted(moved, key=lambda one: (one.starts_at, one.id))
+
+
+def _future_times(now: datetime) -> dict[UUID, tuple[str, datetime, date]]:
+    """Return name, start and local date of the sessions that have not begun, by id. A day of margin, for moves."""
+    future = ClassSession.objects.filter(starts_at__gt=now - timedelta(days=1))
+    rows = future.values_list("pk", "name", "starts_at", "local_date")
+    return {key: (name, starts_at, local_date) for key, name, starts_at, local_date in rows}
+
+
+def _update_local_dates(*, now: datetime) -> None:
+    """Set the local dates of future sessions in the dojo's zone, and what closures follow from them.
+
+    One statement if they are right, else four.
+    """
+    future = ClassSession.objects.filter(starts_at__gt=now)
+    wrong = [
+        key
+        for key, starts_at, local_date in future.values_list("pk", "starts_at", "local_date")
+        if tenant_date(starts_at) != local_date
+    ]
+    if not wrong:
+        return
+    rows = list(future.filter(pk__in=wrong).select_for_update(no_key=True).order_by("pk"))
+    for row in rows:
+        row.set_times(row.starts_at, row.duration)
+        row.updated_at = now
+    _save_times(rows)
 
 
 def regenerate_sessions(
@@ -147,12 +207,7 @@ def regenerate_sessions(
     if to_delete:
         ClassSession.objects.filter(pk__in=to_delete).delete()
     if changed:
-        ClassSession.objects.bulk_create(
-            changed,
-            update_conflicts=True,
-            unique_fields=["id"],
-            update_fields=[*_GENERATED_FIELDS, "updated_at"],
-        )
+        _save_times(changed)
     _insert(missing)
 
 
@@ -197,8 +252,22 @@ def _first_missing(training_class: TrainingClass, *, today: date) -> date:
     return max(training_class.materialised_until + timedelta(days=1), today)
 
 
+def _save_times(sessions: Sequence[ClassSession]) -> None:
+    """Save sessions that exist, with what closures say about their days. At most three statements."""
+    apply_closures(sessions)
+    ClassSession.objects.bulk_create(
+        sessions,
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=[*_GENERATED_FIELDS, *CANCELLATION_FIELDS, "updated_at"],
+    )
+
+
 def _insert(sessions: Iterable[ClassSession]) -> None:
-    """Insert sessions, except at instants where the class has one already: one made by hand, or moved there."""
+    """Insert sessions, except at instants where the class has one already: one made by hand, or moved there.
+
+    Those that a closure covers are inserted as cancelled.
+    """
     # Of two sessions at one instant the first stays.
     rows = {(one.training_class_id, one.starts_at): one for one in reversed(list(sessions))}
     if not rows:
@@ -211,7 +280,9 @@ def _insert(sessions: Iterable[ClassSession]) -> None:
     )
     for class_id, starts_at in existing.values_list("training_class_id", "starts_at"):
         rows.pop((class_id, starts_at), None)
-    ClassSession.objects.bulk_create(list(reversed(rows.values())), ignore_conflicts=True)
+    new = list(reversed(rows.values()))
+    apply_closures(new)
+    ClassSession.objects.bulk_create(new, ignore_conflicts=True)
 
 
 def _remove_replaced(row: ClassSession, missing: list[ClassSession]) -> None:

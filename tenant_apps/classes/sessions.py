@@ -1,18 +1,19 @@
 """Single sessions: created by hand, moved or changed, cancelled and reinstated."""
 
+import copy
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
 from shared_apps.accounts.models import User
-from tatami.clock import tenant_date
+from tatami.clock import tenant_time
 from tatami.errors import DomainError, NotFound
-from tatami.tenancy.scope import current_tenant
-from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
+from tenant_apps.classes.closed_sessions import STATUS, apply_closures, lock_closures
+from tenant_apps.classes.expectations import expected_students
+from tenant_apps.classes.models import ClassSession, TrainingClass
 from tenant_apps.classes.session_generation import inherited_values, instructor_ids_of
 from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
@@ -23,32 +24,43 @@ from tenant_apps.students.events import Notice, publish_notices
 def create_session(*, values: Mapping[str, Any], training_class: TrainingClass | None) -> ClassSession:
     """Create a session that no recurrence generates. Values that are not given are those of `training_class`, if any.
 
-    `values` has the fields of `ClassSession` and `duration_minutes`. Raises `SessionExists` if the class has a session
+    `values` has the fields of `ClassSession` and `duration_minutes`. On the days of a closure the session is made as
+    cancelled; `reinstate_session` lets it take place. Raises `SessionExists` if the class has a session
     at that time, also for the second of two concurrent calls.
     """
     given = dict(values)
     minutes, instructors = given.pop("duration_minutes"), given.pop("instructors", None)
     inherited = {}
-    if training_class:
+    if training_class is None:
+        lock_closures()
+    else:
         _check_no_session_at(training_class.pk, given["starts_at"])
         inherited = inherited_values(training_class, instructor_ids_of([training_class]))
     session = ClassSession(**{**inherited, **given}, training_class=training_class)
     if instructors is not None:
         session.instructor_ids = [user.pk for user in instructors]
     session.set_times(session.starts_at, timedelta(minutes=minutes))
+    apply_closures([session])
     session.save()
     return session
 
 
 @transaction.atomic
-def change_session(*, session_id: UUID, changes: Mapping[str, Any]) -> ClassSession:
+def change_session(
+    *, session_id: UUID, changes: Mapping[str, Any], notify: bool, now: datetime
+) -> ClassSession:
     """Change one session. A later change of its class does not overwrite what was changed here.
 
     A new `starts_at` moves the session. It keeps its duration and its slot, so that the recurrence generates no other
-    session in its place. Concurrent changes of different fields are all kept. Raises `NotFound`; `SessionExists` if the
-    class has a session at the new time.
+    session in its place. Moved out of a closure it takes place; moved into one it is cancelled. With `notify`, the
+    students who were expected are told a new time or place of a session that has not begun; a repeated call changes
+    nothing and tells no one. Concurrent changes of different fields are all kept. Raises `NotFound`; `SessionExists` if
+    the class has a session at the new time.
     """
+    if "starts_at" in changes:
+        lock_closures()
     session = _locked(session_id)
+    before = copy.copy(session)
     given = dict(changes)
     if "instructors" in given:
         given["instructor_ids"] = [user.pk for user in given.pop("instructors")]
@@ -66,7 +78,15 @@ def change_session(*, session_id: UUID, changes: Mapping[str, Any]) -> ClassSess
         setattr(session, field, value)
     session.set_times(starts_at, duration)
     session.set_by_hand = sorted({*session.set_by_hand, *changed})
+    expected = expected_students(session=session.pk) if notify else ()
+    # Read before the session is saved: those who were expected at the old time are the ones to tell.
+    to_tell = [student.pk for student in expected]
+    if session.local_date != before.local_date:
+        apply_closures([session])
     session.save()
+    is_moved = bool(changed & {"starts_at", "location"})
+    if to_tell and is_moved and not session.is_cancelled and max(before.starts_at, session.starts_at) > now:
+        _publish_move(before, session, to_tell)
     return session
 
 
@@ -83,17 +103,21 @@ def cancel_session(*, session_id: UUID, reason: str, by: User, now: datetime) ->
     session.cancelled_at, session.cancelled_by, session.cancel_reason = now, by, reason
     session.save()
     if session.starts_at > now:
-        _notify_students(session, on=tenant_date(now))
+        _notify_students(session)
     return session, True
 
 
 @transaction.atomic
 def reinstate_session(*, session_id: UUID) -> ClassSession:
-    """Undo the cancellation of a session; return it. Does nothing if it is not cancelled. Raises `NotFound`."""
+    """Undo the cancellation of a session; return it. It then takes place also during a closure.
+
+    Does nothing if it is not cancelled. Raises `NotFound`.
+    """
     session = _locked(session_id)
     if session.is_cancelled:
-        session.status = ClassSession.Status.SCHEDULED
-        session.cancelled_at, session.cancelled_by, session.cancel_reason = None, None, ""
+        if session.closure_id is not None:
+            session.set_by_hand = sorted({*session.set_by_hand, STATUS})
+        session.reinstate()
         session.save()
     return session
 
@@ -107,18 +131,30 @@ def attach_instructors(sessions: Iterable[ClassSession]) -> None:
         row.taught_by = [user for user in users if user.pk in row.instructor_ids]  # type: ignore[attr-defined]
 
 
-def _notify_students(session: ClassSession, *, on: date) -> None:
+def _notify_students(session: ClassSession) -> None:
     """Notify the students who are expected that a session is cancelled. Two statements, and those of the receivers."""
-    enrolled = Enrolment.objects.expected(on=on).filter(training_class=session.training_class_id)
     values = {
         "class": session.name,
         "date": long_date(session.local_date, DojoSettings.current().language_code),
-        "time": f"{session.starts_at.astimezone(ZoneInfo(current_tenant().timezone)):%H:%M}",
+        "time": tenant_time(session.starts_at),
         "reason": session.cancel_reason,
     }
-    publish_notices(
-        "class_cancelled", [Notice(one, values) for one in enrolled.values_list("student", flat=True)]
-    )
+    expected = expected_students(session=session.pk).values_list("pk", flat=True)
+    publish_notices("class_cancelled", [Notice(one, values) for one in expected])
+
+
+def _publish_move(before: ClassSession, session: ClassSession, students: Iterable[UUID]) -> None:
+    """Notify students that a session has another time or place."""
+    language = DojoSettings.current().language_code
+    values = {
+        "class": session.name,
+        "old_date": long_date(before.local_date, language),
+        "old_time": tenant_time(before.starts_at),
+        "date": long_date(session.local_date, language),
+        "time": tenant_time(session.starts_at),
+        "location": session.location,
+    }
+    publish_notices("class_moved", [Notice(one, values) for one in students])
 
 
 def _locked(session_id: UUID) -> ClassSession:
@@ -127,7 +163,7 @@ def _locked(session_id: UUID) -> ClassSession:
     list(classes.select_for_update(no_key=True, of=("self",)).values_list("pk"))
     found = (
         ClassSession.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("training_class", "discipline", "min_rank", "cancelled_by")
+        .select_related("training_class", "discipline", "min_rank", "cancelled_by", "closure")
         .filter(pk=session_id)
         .first()
     )

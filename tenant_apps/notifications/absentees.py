@@ -1,17 +1,20 @@
 """Mail to students who have been absent as long as the dojo's setting says: once for each absence."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import Max
 
+from tatami.api.filters import start_of_day
 from tatami.clock import tenant_date
 from tatami.jobs import DONE, JobRun, job
+from tatami.tenancy.scope import current_tenant
 from tenant_apps.attendance.models import Attendance
-from tenant_apps.attendance.reports import absentees
+from tenant_apps.attendance.reports import find_absentees
 from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.dojo.services import get_or_create_settings
@@ -21,7 +24,7 @@ from tenant_apps.notifications.templates import template_for
 from tenant_apps.students.events import Notice
 
 CATCH_UP: Final = timedelta(days=7)
-"""How many missed days are made up for. Students absent for longer when the setting is made get no mail."""
+"""How many missed open days are made up for. Students absent for longer when the setting is made get no mail."""
 
 
 @job("notifications.absentees")
@@ -37,18 +40,18 @@ def notify_absentees(run: JobRun) -> str | None:
 
 
 def _queue(settings: DojoSettings, *, days: int, today: date) -> None:
-    limit = today - timedelta(days=days)
-    absent_since = {
-        row["student"]["id"]: last
-        for row in absentees(days=days, today=today)
-        if (last := row["last_visit"] or row["joined_on"]) and limit - CATCH_UP < last <= limit
-    }
-    notified = _last_notified(absent_since, since=limit - CATCH_UP)
-    notices = [
-        Notice(student, _values(last, days=(today - last).days, settings=settings))
-        for student, last in absent_since.items()
-        if notified.get(student, date.min) <= last
+    absent = [
+        (one, one.absent_since)
+        for one in find_absentees(days=days, today=today)
+        if one.absent_since and one.open_days is not None and one.open_days < days + CATCH_UP.days
     ]
+    notified = _last_notified({one.student.pk: since for one, since in absent})
+    notices = []
+    for one, since in absent:
+        if notified.get(one.student.pk, date.min) <= since:
+            last = one.last_visit or since
+            values = _values(last, days=(today - last).days, settings=settings)
+            notices.append(Notice(one.student.pk, values))
     if notices:
         text = template_for(NotificationKind.ABSENCE, settings.language).text
         queue_notification(
@@ -73,14 +76,16 @@ def _values(last: date, *, days: int, settings: DojoSettings) -> dict[str, str]:
     return {"last_visit": long_date(last, settings.language_code), "days": str(days)}
 
 
-def _last_notified(students: Iterable[UUID], *, since: date) -> dict[UUID, date]:
+def _last_notified(absent_since: Mapping[UUID, date]) -> dict[UUID, date]:
     """Return the local date of each student's last absence mail. One statement; it works after the retention time."""
+    if not absent_since:
+        return {}
     rows = Delivery.objects.filter(
         notification__kind=NotificationKind.ABSENCE,
         notification__is_test=False,
         notification__requested_by__isnull=True,
-        created_at__date__gte=since,
-        student_ids__overlap=list(students),
+        created_at__gte=start_of_day(min(absent_since.values()), ZoneInfo(current_tenant().timezone)),
+        student_ids__overlap=list(absent_since),
     )
     return {
         student: tenant_date(row.created_at)

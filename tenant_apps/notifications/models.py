@@ -22,6 +22,9 @@ class NotificationKind(models.TextChoices):
     EXAM_INVITATION = "exam_invitation"
     ABSENCE = "absence"
     CLASS_CANCELLED = "class_cancelled"
+    CLASS_MOVED = "class_moved"
+    CLOSURE = "closure"
+    EXAM_MOVED = "exam_moved"
     FREE = "free"
 
 

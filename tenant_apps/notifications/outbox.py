@@ -30,8 +30,9 @@ _SETTINGS: Final[Mapping[NotificationKind, str]] = {
     NotificationKind.PROMOTION: "notify_promotion",
     NotificationKind.EXAM_INVITATION: "notify_exam_invitation",
     NotificationKind.CLASS_CANCELLED: "notify_class_cancelled",
+    NotificationKind.CLOSURE: "notify_class_cancelled",
 }
-"""Kind of event → the dojo's setting that turns its mail on."""
+"""Kind of event → the dojo's setting that turns its mail on. Mail that staff ask for in the request needs none."""
 
 # One statement for any number of rows. `bulk_create` would spend most of its time on building SQL.
 _INSERT: Final = """
@@ -54,7 +55,8 @@ def queue_notices(*, kind: str, notices: Sequence[Notice], **_: Any) -> None:
     Raises `ValueError` for an unknown kind, which rolls the event back.
     """
     known, settings = NotificationKind(kind), DojoSettings.current()
-    if getattr(settings, _SETTINGS[known]):
+    setting = _SETTINGS.get(known)
+    if setting is None or getattr(settings, setting):
         text = template_for(known, settings.language).text
         queue_notification(kind=known, text=text, notices=notices, settings=settings, is_bulk=False)
 

@@ -42,6 +42,26 @@ SAMPLE_FIELDS: Final[Mapping[NotificationKind, Mapping[str, str]]] = {
         "time": "18:30",
         "reason": "The hall is flooded.",
     },
+    NotificationKind.CLASS_MOVED: {
+        "class": "Evening class",
+        "old_date": "22 June 2026",
+        "old_time": "18:30",
+        "date": "23 June 2026",
+        "time": "19:00",
+        "location": "Mat 2",
+    },
+    NotificationKind.CLOSURE: {
+        "first_day": "20 July 2026",
+        "last_day": "2 August 2026",
+        "classes": "Evening class",
+        "reason": "Summer break",
+    },
+    NotificationKind.EXAM_MOVED: {
+        "exam": "Summer grading",
+        "old_date": "27 June 2026",
+        "date": "4 July 2026",
+        "location": "Main hall",
+    },
     NotificationKind.FREE: {},
 }
 """The additional fields of each student, by kind, with the value that a preview shows."""

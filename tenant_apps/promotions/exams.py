@@ -55,12 +55,28 @@ class ExamResult(NamedTuple):
 
 
 @transaction.atomic
-def change_exam(*, exam: Exam, changes: Mapping[str, Any]) -> Exam:
-    """Change the given fields of an exam. Raises `ExamFinished`."""
+def change_exam(*, exam: Exam, changes: Mapping[str, Any], notify: bool, now: datetime) -> Exam:
+    """Change the given fields of an exam. Raises `ExamFinished`.
+
+    With `notify`, the candidates of an exam that is not past are told a new date or place. A repeated call changes
+    nothing and tells no one.
+    """
     exam = _lock_open(exam)
+    old_date, old_location = exam.date, exam.location
     for field, value in changes.items():
         setattr(exam, field, value)
     exam.save()
+    is_moved = (exam.date, exam.location) != (old_date, old_location)
+    if notify and is_moved and max(exam.date, old_date) >= tenant_date(now):
+        language = DojoSettings.current().language_code
+        values = {
+            "exam": exam.name,
+            "old_date": long_date(old_date, language),
+            "date": long_date(exam.date, language),
+            "location": exam.location,
+        }
+        candidates = Candidate.objects.not_erased().filter(exam=exam).values_list("student", flat=True)
+        publish_notices("exam_moved", [Notice(one, values) for one in candidates])
     return exam
 
 

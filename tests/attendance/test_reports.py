@@ -155,7 +155,7 @@ def test_expected_attendance_is_compared_with_the_actual(dojo: Dojo, june: dict)
     )
     silent = create_class(dojo, name="Silent", recurrence={**MONDAYS, "start_time": "08:00"})
     for group in (june["class"], weekly, silent):
-        enrol(dojo, group, june["aiko"], june["ben"], june["tom"])
+        enrol(dojo, group, june["aiko"], june["ben"], june["tom"], **{"from": "2026-06-01"})
     (first,) = list_sessions(dojo, "2026-06-01", "2026-06-01", **{"class": silent["id"]})
     dojo.admin.post(f"/class-sessions/{first['id']}/cancellation")
     found = {
@@ -176,7 +176,7 @@ def test_expected_attendance_is_compared_with_the_actual(dojo: Dojo, june: dict)
 
 
 def test_future_sessions_are_not_expected_yet(dojo: Dojo, june: dict) -> None:
-    enrol(dojo, june["class"], june["aiko"], june["ben"])
+    enrol(dojo, june["class"], june["aiko"], june["ben"], **{"from": "2026-06-01"})
     (row,) = report(dojo, "expected-attendance?from=2026-06-01&to=2026-12-31")
     assert (row["sessions"], row["expected"]) == (2, 2.0), "today's session is not over"
 

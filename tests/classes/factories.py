@@ -2,7 +2,11 @@
 
 from typing import Any
 
+from tatami.tenancy.middleware import host_resolver
+from tatami.tenancy.scope import tenant_scope
+from tenant_apps.attendance.models import Attendance
 from tests.support.clients import Caller, Dojo
+from tests.support.now import NOW
 from tests.support.statements import sent_statements
 
 MONDAYS = {"weekdays": ["mo"], "start_time": "18:30", "duration_minutes": 90, "from": "2026-06-01"}
@@ -34,9 +38,10 @@ def create_student(dojo: Dojo, first_name: str = "Mika", **fields: Any) -> dict[
     return dojo.create("/students", {"first_name": first_name, "last_name": "Sato", **fields})
 
 
-def enrol(dojo: Dojo, group: dict[str, Any], *students: dict[str, Any]) -> None:
+def enrol(dojo: Dojo, group: dict[str, Any], *students: dict[str, Any], **fields: str) -> None:
+    """Enrol students from today on, or from the date in `fields`: `**{"from": "2026-06-01"}`."""
     for one in students:
-        answer = dojo.admin.post(f"/classes/{group['id']}/enrolments", {"student": one["id"]})
+        answer = dojo.admin.post(f"/classes/{group['id']}/enrolments", {"student": one["id"], **fields})
         assert answer.status_code == 201, answer.content
 
 
@@ -50,8 +55,17 @@ def record_attendance(
     return dict(answer.json()["attendance"])
 
 
+def store_attendance(dojo: Dojo, student: dict[str, Any], session: dict[str, Any]) -> None:
+    """Store an attendance that cannot be recorded any more: at a session that has not come, or was moved since."""
+    with tenant_scope(dojo.tenant):
+        Attendance.objects.create(
+            student_id=student["id"], class_session_id=session["id"], checked_in_at=NOW, method="manual"
+        )
+
+
 def number_of_statements(caller: Caller, method: str, path: str, body: Any = None, status: int = 200) -> int:
     """Return how many statements a request needs, without those of the transaction and of the host's look-up."""
+    host_resolver.cache_clear()  # So that the host is read now, and not again within half a second.
     caller.get("/me")
     with sent_statements() as sent:
         answer = caller.request(method, path, body)

@@ -66,6 +66,41 @@ def test_a_cancelled_session_is_marked_and_keeps_its_uid(dojo: Dojo) -> None:
     assert [str(one["description"]) for one in after if one["status"] == "CANCELLED"] == ["Flooded"]
 
 
+@pytest.mark.parametrize(
+    ("language", "title"), [("en", "Cancelled: Evening"), ("pt-br", "Cancelada: Evening")]
+)
+def test_the_title_of_a_cancelled_session_says_so(dojo: Dojo, language: str, title: str) -> None:
+    create_class(dojo)
+    dojo.admin.patch("/settings", {"language": language})
+    session, path = session_on(dojo, "2026-06-22"), feed_path(dojo.admin)
+    dojo.admin.post(f"/class-sessions/{session['id']}/cancellation")
+    found = {str(one["uid"]).partition("@")[0]: str(one["summary"]) for one in events(dojo, path)}
+    assert found.pop(session["id"]) == title
+    assert set(found.values()) == {"Evening"}
+    dojo.admin.delete(f"/class-sessions/{session['id']}/cancellation")
+    assert {str(one["summary"]) for one in events(dojo, path)} == {"Evening"}
+
+
+def test_sessions_in_a_closure_are_left_out_until_it_reopens(dojo: Dojo) -> None:
+    create_class(dojo)
+    path = feed_path(dojo.student)
+    before = [str(one["uid"]) for one in events(dojo, path)]
+    closure = dojo.create("/closures", {"from": "2026-06-22", "until": "2026-07-05"})
+    assert len(events(dojo, path)) == len(before) - 2
+    dojo.admin.delete(f"/closures/{closure['id']}")
+    assert [str(one["uid"]) for one in events(dojo, path)] == before
+
+
+def test_the_coming_sessions_of_an_archived_class_are_gone(dojo: Dojo) -> None:
+    group = create_class(dojo)
+    path = feed_path(dojo.admin)
+    cancelled, moved = session_on(dojo, "2026-06-22"), session_on(dojo, "2026-06-29")
+    dojo.admin.post(f"/class-sessions/{cancelled['id']}/cancellation")
+    dojo.admin.patch(f"/class-sessions/{moved['id']}", {"starts_at": "2026-06-30T16:30:00Z"})
+    assert dojo.admin.delete(f"/classes/{group['id']}").status_code == 204
+    assert [one.decoded("dtstart").day for one in events(dojo, path)] == [1, 8, 15]
+
+
 def test_a_parent_sees_the_classes_of_their_children_and_sessions_without_a_class(dojo: Dojo) -> None:
     child = create_student(dojo)
     kids, others = create_class(dojo, name="Kids"), create_class(dojo, name="Others")

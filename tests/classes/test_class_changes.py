@@ -18,8 +18,8 @@ from tests.classes.factories import (
     create_class,
     create_student,
     list_sessions,
-    record_attendance,
     session_on,
+    store_attendance,
 )
 from tests.support import factories
 from tests.support.clients import Dojo
@@ -142,7 +142,7 @@ def test_classes_keep_their_local_time_in_another_time_zone(dojo: Dojo, zone: st
     create_class(dojo, recurrence={**MONDAYS, "weekdays": ["mo", "tu", "we"], "more_times": more})
     attended, moved = session_on(dojo, "2026-06-23"), session_on(dojo, "2026-06-24")
     cancelled = session_on(dojo, "2026-06-30")
-    record_attendance(dojo, create_student(dojo), attended)
+    store_attendance(dojo, create_student(dojo), attended)
     dojo.admin.patch(f"/class-sessions/{moved['id']}", {"starts_at": "2026-06-25T01:00:00Z"})
     dojo.admin.post(f"/class-sessions/{cancelled['id']}/cancellation")
     before = {one["id"]: one for one in list_sessions(dojo)}

@@ -67,6 +67,9 @@ def test_only_name_and_recurrence_are_required(dojo: Dojo, missing: str) -> None
         ({"duration_minutes": "x"}, "recurrence.duration_minutes"),
         ({"from": None}, "recurrence.from"),
         ({"until": "2026-05-31"}, "recurrence.until"),
+        ({"every_weeks": 0}, "recurrence.every_weeks"),
+        ({"every_weeks": 9}, "recurrence.every_weeks"),
+        ({"every_weeks": "two"}, "recurrence.every_weeks"),
         ({"tenant_id": "x"}, "recurrence.tenant_id"),
         ({"more_times": [{"weekdays": ["tu"]}]}, "recurrence.more_times.0.start_time"),
     ],
@@ -75,6 +78,23 @@ def test_a_recurrence_with_a_bad_value_is_refused(dojo: Dojo, change: dict[str, 
     body = {"name": "Kids", "recurrence": {**factories.SCHEDULE, **change}}
     details = assert_error(dojo.admin.post("/classes", body), 400, "validation_error")
     assert field in details
+
+
+def test_a_class_every_second_week_has_sessions_in_these_weeks(dojo: Dojo) -> None:
+    group = create_class(dojo, recurrence={**MONDAYS, "every_weeks": 2})
+    assert group["recurrence"]["every_weeks"] == 2
+
+    def days() -> list[str]:
+        rows = factories.list_sessions(dojo, **{"from": "2026-06-01", "to": "2026-07-12"})
+        return [row["local_date"] for row in rows]
+
+    assert days() == ["2026-06-01", "2026-06-15", "2026-06-29"]
+    body = {"recurrence": {**MONDAYS, "every_weeks": 3}, "apply_from": "2026-06-16"}
+    assert dojo.admin.patch(f"/classes/{group['id']}", body).status_code == 200
+    assert days() == ["2026-06-01", "2026-06-15", "2026-06-22"]
+    body = {"recurrence": MONDAYS, "apply_from": "2026-06-16"}
+    assert "every_weeks" not in dojo.admin.patch(f"/classes/{group['id']}", body).json()["recurrence"]
+    assert days() == ["2026-06-01", "2026-06-15", "2026-06-22", "2026-06-29", "2026-07-06"]
 
 
 @pytest.mark.parametrize(

@@ -154,3 +154,30 @@ def test_the_stored_sessions_of_a_year_start_at_the_local_time(tenant: TenantSco
             assert wall.time() == time(2, 30)
         else:
             assert wall.time() == time(3, 30)
+
+
+@pytest.mark.parametrize("weeks", [1, 2, 3, 8])
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Pacific/Auckland"])
+def test_a_class_every_few_weeks_counts_weeks_from_monday(zone: str, weeks: int) -> None:
+    """The first week is that of `from`, although its Monday was before."""
+    document = {**recurrence_document("18:30", ["mo", "th"], date(2026, 1, 7)), "every_weeks": weeks}
+    found = occurrences(read_recurrence(document), timezone=zone, first=YEAR[0], last=YEAR[1])
+    days = [one.slot_date for one in found]
+    first_monday = date(2026, 1, 5)
+    wanted = []
+    for week in range(0, 52, weeks):
+        monday = first_monday + timedelta(weeks=week)
+        wanted += [day for day in (monday, monday + timedelta(days=3)) if date(2026, 1, 7) <= day <= YEAR[1]]
+    assert days == wanted
+
+
+def test_the_weeks_do_not_depend_on_where_generation_resumes() -> None:
+    document = {**recurrence_document("18:30", WEEKDAYS, date(2026, 1, 3)), "every_weeks": 3}
+    recurrence = read_recurrence(document)
+    whole = list(occurrences(recurrence, timezone="UTC", first=YEAR[0], last=YEAR[1]))
+    parts = []
+    day = YEAR[0]
+    while day <= YEAR[1]:
+        parts += occurrences(recurrence, timezone="UTC", first=day, last=day + timedelta(days=4))
+        day += timedelta(days=5)
+    assert [one for one in parts if one.slot_date <= YEAR[1]] == whole

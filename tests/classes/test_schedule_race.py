@@ -142,3 +142,31 @@ def test_rosters_saved_concurrently_leave_one_attendance_for_each_student(dojo: 
         roster = dojo.admin.get(f"/class-sessions/{session['id']}").json()["roster"]
         assert len({line["attendance"] for line in roster}) == len(roster) == 5
         assert len({line["state"] for line in roster}) == 1
+
+
+def test_no_session_is_made_beside_a_closure_without_seeing_it(dojo: Dojo, client: Any) -> None:
+    group = create_class(dojo)
+    days = {"from": "2026-09-01", "until": "2026-09-30"}
+    single = {"name": "Open mat", "starts_at": "2026-09-05T08:00:00Z", "duration_minutes": 60}
+    late = session_on(dojo, "2026-08-31", **{"class": group["id"]})
+    daily = {**MONDAYS, "weekdays": ["mo", "we", "fr"]}
+    calls = [
+        lambda c=client(): c.post("/closures", days),
+        lambda c=client(): c.post("/class-sessions", single),
+        lambda c=client(): c.post("/closures", {**days, "classes": [group["id"]]}),
+        lambda c=client(): c.patch(f"/classes/{group['id']}", {"recurrence": daily}),
+        lambda c=client(): c.patch(f"/class-sessions/{late['id']}", {"starts_at": "2026-09-01T08:00:00Z"}),
+        lambda c=client(): c.get("/class-sessions?to=2026-12-31"),
+    ]
+    answers = run_race(*calls)
+    assert [one.status_code for one in answers] == [201, 201, 201, 200, 200, 200]
+    in_september = list_sessions(dojo, "2026-09-01", "2026-09-30")
+    assert {one["status"] for one in in_september} == {"cancelled"}
+    assert len(in_september) == 1 + 1 + 13
+    both = [one["id"] for one in dojo.admin.get("/closures").json()["results"]]
+    answers = run_race(*[lambda c=client(), i=one: c.delete(f"/closures/{i}") for one in both * 2])
+    assert sorted(one.status_code for one in answers) == [204, 204, 404, 404]
+    assert {one["status"] for one in list_sessions(dojo, "2026-09-01", "2026-09-30")} == {"scheduled"}
+    for one in in_september:
+        if one["class"] is None:
+            dojo.admin.post(f"/class-sessions/{one['id']}/cancellation")

@@ -14,6 +14,7 @@ from tests.classes.factories import (
     list_sessions,
     record_attendance,
     session_on,
+    store_attendance,
 )
 from tests.support import factories
 from tests.support.clients import Dojo
@@ -132,7 +133,7 @@ def test_a_session_that_stays_replaces_the_new_one_of_its_day(dojo: Dojo, how: s
     elif how == "cancelled":
         assert dojo.admin.post(f"/class-sessions/{session['id']}/cancellation").status_code == 201
     else:
-        record_attendance(dojo, create_student(dojo), session)
+        store_attendance(dojo, create_student(dojo), session)
     change_class(dojo, group, recurrence={**MONDAYS, "start_time": "19:00"})
     assert [one["id"] for one in list_sessions(dojo, "2026-06-22", "2026-06-22")] == [session["id"]]
     assert starts(dojo, "2026-06-29", "2026-06-29") == ["2026-06-29T17:00:00Z"]

@@ -317,6 +317,12 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
         "POST": staff(201, json_with_ids(student="third student")),
     },
     "/classes/{}/enrolments/{}": {"DELETE": staff(204)},
+    # closures: like classes
+    "/closures": {
+        "GET": all_users(200),
+        "POST": teachers(201, json_body(**{"from": "2026-12-24", "until": "2026-12-26"})),
+    },
+    "/closures/{}": {"GET": all_users(200), "DELETE": teachers(204)},
     # the calendar feed: each user creates and deletes their own; its secret address needs no login
     "/me/calendar": {"POST": all_users(201, json_body()), "DELETE": all_users(204)},
     "/calendar.ics": {
@@ -491,6 +497,7 @@ IDS_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/classes/{}": ("class",),
     "/classes/{}/enrolments": ("class",),
     "/classes/{}/enrolments/{}": ("class", "student"),
+    "/closures/{}": ("closure",),
     "/class-sessions/{}": ("session",),
     "/class-sessions/{}/cancellation": ("session",),
     "/class-sessions/{}/roster": ("session",),

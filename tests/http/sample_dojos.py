@@ -102,6 +102,12 @@ def create_sample_dojo(dojo: Dojo, hashed_password: str) -> SampleHost:
             note = dojo.person(role).post(f"/students/{who['id']}/notes", {"text": "Left knee"})
             assert note.status_code == 201, note.content
             ids[f"note of {role}"] = ids["note"] = note.json()["id"]
+    left = {"student": mine["id"], "from": "2026-05-01"}
+    earlier_class = factories.training_class(dojo, name="Beginners")
+    dojo.create(f"/classes/{earlier_class['id']}/enrolments", left)
+    assert admin.delete(f"/classes/{earlier_class['id']}/enrolments/{mine['id']}").status_code == 204
+    closure = {"from": "2026-08-03", "until": "2026-08-09", "classes": [evening["id"]]}
+    ids["closure"] = dojo.create("/closures", closure)["id"]
     ids["batch"] = factories.batch(dojo, third)["id"]
     assert admin.put("/settings/logo", {"image": factories.RED_PIXEL}).status_code == 200
     ids["notification"] = factories.notification(dojo, mine)["id"]

@@ -310,6 +310,7 @@ def example_dojo(dojo: Dojo, sample: SampleHost) -> ExampleHost:
             examples.RANK_SYSTEM: ids["rank system"],
             examples.RANK: ids["rank"],
             examples.CLASS: ids["class"],
+            examples.CLOSURE: ids["closure"],
             examples.SESSION: ids["session"],
             examples.ATTENDANCE: ids["attendance"],
             examples.CODE: sample.codes["student"],

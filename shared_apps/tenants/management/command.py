@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from shared_apps.tenants.models import Tenant
 from tatami.postgresql.sqlstates import transient_reason
-from tatami.tenancy.scope import platform_scope
+from tatami.tenancy.scope import TenantScope, platform_scope
 
 MAX_SECONDS: Final = 86_400
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -84,6 +84,16 @@ def positive_seconds(text: str) -> float:
     if not 0 < (value := float(text)) < MAX_SECONDS:
         raise ValueError
     return value
+
+
+def active_dojos(slug: str | None) -> list[TenantScope]:
+    """Return the active dojos, or the one with this slug. Raises `CommandError` if there is none with the slug."""
+    with platform_scope():
+        active = Tenant.objects.active().with_primary_domain()
+        found = [one.scope for one in active.filter(**({"slug": slug} if slug else {})).order_by("slug")]
+    if slug and not found:
+        raise CommandError(f"There is no dojo {slug} that is active.")
+    return found
 
 
 def find_tenant(name: str) -> Tenant:

@@ -117,7 +117,7 @@ SESSIONS_AROUND: Final = Statement(
 )
 ENROLMENTS: Final = Statement(
     "check-in: enrolments",
-    "SELECT student_id, training_class_id FROM classes_enrolment"
+    "SELECT student_id, training_class_id, starts_on FROM classes_enrolment"
     " WHERE student_id = ANY($1::uuid[]) AND training_class_id = ANY($2::uuid[])",
 )
 
@@ -176,8 +176,8 @@ def load_facts(keys: LookupKeys) -> CheckInFacts:
     is_choice = bool(keys.instants) and len(facts.sessions) > 1
     if classes and (is_choice or facts.settings.enrolment_policy == Policy.ENFORCE):
         facts.enrolled = {
-            (UUID(student), UUID(training_class))
-            for student, training_class in ENROLMENTS.rows(students, uuid_array(classes))
+            (UUID(student), UUID(training_class)): starts_on or date.min
+            for student, training_class, starts_on in ENROLMENTS.rows(students, uuid_array(classes))
         }
     return facts
 

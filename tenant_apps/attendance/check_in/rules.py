@@ -5,7 +5,6 @@ Pure: everything is decided from `CheckInFacts`. Errors are raised in the order 
 
 from calendar import isleap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -35,6 +34,7 @@ from tenant_apps.attendance.errors import (
     SessionCancelled,
     StudentInactive,
 )
+from tenant_apps.classes.check_in_window import check_in_window
 from tenant_apps.classes.models import ClassSession
 from tenant_apps.dojo.dates import LeapDayBirthday
 from tenant_apps.dojo.models import CardPolicy, DojoSettings, Policy
@@ -149,35 +149,6 @@ def _student_of_session_scan(scan: Scan, facts: CheckInFacts, scanner: Scanner) 
 
 
 # --- the session ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class CheckInWindow:
-    """When check-in for a session opens and closes (both included), and from when on an attendance is late."""
-
-    opens_at: datetime
-    closes_at: datetime
-    late_from: datetime
-
-    def contains(self, instant: datetime) -> bool:
-        return self.opens_at <= instant <= self.closes_at
-
-    def is_late(self, instant: datetime) -> bool:
-        return instant >= self.late_from
-
-
-def check_in_window(session: ClassSession, settings: DojoSettings) -> CheckInWindow:
-    """Return the check-in window of a session. Bounds that the session leaves null are those of the dojo."""
-
-    def minutes(name: str) -> timedelta:
-        own = getattr(session, name)
-        return timedelta(minutes=own if own is not None else getattr(settings, name))
-
-    return CheckInWindow(
-        opens_at=session.starts_at - minutes("opens_minutes_before"),
-        closes_at=session.starts_at + minutes("closes_minutes_after"),
-        late_from=session.starts_at + minutes("late_after_minutes"),
-    )
 
 
 def _named_session(facts: CheckInFacts, student: Student, session_id: UUID, *, at: datetime) -> ClassSession:

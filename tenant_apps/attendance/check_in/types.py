@@ -11,6 +11,7 @@ from django.db import models
 
 from shared_apps.accounts.models import STAFF_ROLES, Role
 from tatami.api.renderers import json_bytes
+from tatami.clock import tenant_date
 from tatami.errors import DomainError
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import PLATFORM_ID
@@ -139,13 +140,18 @@ class CheckInFacts:
     sessions: dict[UUID, ClassSession] = field(default_factory=dict)
     recorded: dict[AttendanceKey, "RecordedAttendance"] = field(default_factory=dict)
     """The attendances that exist already and are not voided."""
-    enrolled: set[tuple[UUID, UUID | None]] = field(default_factory=set)
-    """Pairs of student id and class id."""
+    enrolled: dict[tuple[UUID, UUID | None], date] = field(default_factory=dict)
+    """Student id and class id → the local date on which the enrolment begins."""
     min_ranks: dict[UUID, tuple[UUID, int]] = field(default_factory=dict)
     """Rank id → its rank system and position, for the minimum ranks of the sessions."""
 
     def is_enrolled(self, student: Student, session: ClassSession) -> bool:
-        return (student.pk, session.training_class_id) in self.enrolled
+        """Say whether an enrolment that is in force begins with the session, or earlier."""
+        starts_on = self.enrolled.get((student.pk, session.training_class_id))
+        # A student may be enrolled at the desk after midnight, while the session is running.
+        return starts_on is not None and (
+            starts_on <= session.local_date or starts_on <= tenant_date(session.ends_at)
+        )
 
 
 # --- attendances and decisions --------------------------------------------------------------------------------------

@@ -23,7 +23,10 @@ _DUPLICATE: Final = "This id appears twice in the list."
 
 
 class ExamSerializer(StrictModelSerializer):
-    """A grading exam in one rank system. The rank system of an exam never changes."""
+    """A grading exam in one rank system. The rank system of an exam never changes.
+
+    With `notify` in a PATCH, the candidates receive a mail about a new date or place.
+    """
 
     name = SingleLineField(max_length=120)
     date = PlausibleDate()
@@ -40,6 +43,7 @@ class ExamSerializer(StrictModelSerializer):
         child=SingleLineField(max_length=120), required=False, max_length=MOST_EXAMINERS
     )
     status = serializers.SerializerMethodField()
+    notify = serializers.BooleanField(required=False, write_only=True)
 
     class Meta:
         model = Exam
@@ -50,6 +54,7 @@ class ExamSerializer(StrictModelSerializer):
             "location",
             "examiners",
             "guest_examiners",
+            "notify",
             "status",
             "finished_at",
             "reopened_at",
@@ -58,9 +63,11 @@ class ExamSerializer(StrictModelSerializer):
         read_only_fields = ("finished_at", "reopened_at", "reopen_reason")
 
     def get_fields(self) -> dict[str, Any]:
-        """Return the fields; in a PATCH, `rank_system` is read-only."""
+        """Return the fields; in a PATCH, `rank_system` is read-only, and only there is `notify`."""
         fields = super().get_fields()
         fields["rank_system"].read_only = self.partial
+        if not self.partial:
+            del fields["notify"]
         return fields
 
     def get_status(self, exam: Exam) -> str:

@@ -100,7 +100,11 @@ class ExamResource(ExaminersMixin, Resource):
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> Exam:
         assert isinstance(serializer.instance, Exam)
-        return exams.change_exam(exam=serializer.instance, changes=serializer.validated_data)
+        changes = dict(serializer.validated_data)
+        notify = changes.pop("notify", False)
+        return exams.change_exam(
+            exam=serializer.instance, changes=changes, notify=notify, now=self.request.now
+        )
 
     def perform_destroy(self, instance: Exam) -> None:
         exams.delete_exam(exam=instance)

@@ -241,8 +241,8 @@ class StudentGuardian(TenantModel):
 class StudentHoldQuerySet(models.QuerySet["StudentHold"]):
     """The holds of the dojo."""
 
-    def covering(self, day: date) -> Self:
-        """Return the holds in force on a local date."""
+    def covering(self, day: date | OuterRef) -> Self:
+        """Return the holds in force on a local date, or on the one of an outer query."""
         return self.filter(Q(until__isnull=True) | Q(until__gte=day), starts_on__lte=day)
 
     def overlapping(self, starts_on: date, until: date | None) -> Self:

@@ -8,12 +8,11 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils.module_loading import autodiscover_modules
 
-from shared_apps.tenants.management.command import OnCallCommand
-from shared_apps.tenants.models import Tenant
+from shared_apps.tenants.management.command import OnCallCommand, active_dojos
 from tatami import clock
 from tatami.errors import ServiceUnavailable
 from tatami.retention import IN_DOJOS, ON_THE_PLATFORM, RetentionRule, run_cleanups
-from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
+from tatami.tenancy.scope import TenantScope, tenant_scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ With --dry-run it only counts. A dojo whose schema is too old for this code is s
     def handle(self, *args: Any, **options: Any) -> None:
         autodiscover_modules("tasks")
         dry_run, now = options["dry_run"], clock.now()
-        dojos = _dojos(options["dojo"])
+        dojos = active_dojos(options["dojo"])
         expired: list[Expired] = []
         try:
             if not options["dojo"]:
@@ -68,16 +67,6 @@ With --dry-run it only counts. A dojo whose schema is too old for this code is s
                     f"{one.dojo or 'platform':<40} {one.kind:<32} {one.found:>9}  (kept {one.kept_days:g} days)"
                 )
         self.stdout.write(f"{total} {'would be' if dry_run else 'were'} removed")
-
-
-def _dojos(slug: str | None) -> list[TenantScope]:
-    """Return the active dojos, or the one with this slug. Raises `CommandError` if there is none with the slug."""
-    with platform_scope():
-        active = Tenant.objects.active().with_primary_domain()
-        found = [one.scope for one in active.filter(**({"slug": slug} if slug else {})).order_by("slug")]
-    if slug and not found:
-        raise CommandError(f"There is no dojo {slug} that is active.")
-    return found
 
 
 def _in_dojos(dojos: Iterable[TenantScope], now: datetime, *, dry_run: bool) -> Iterator[Expired]:
