@@ -12,6 +12,7 @@ from rest_framework.serializers import Field, ValidationError
 
 from tatami.api.renderers import unescape_formulas
 from tatami.errors import Invalid
+from tatami.text import is_blank
 
 DELIMITERS: Final = ",;\t"
 MOST_LINES: Final = 20_000
@@ -123,7 +124,8 @@ def _line(number: int, columns: Sequence[str], cells: Sequence[str]) -> CsvLine:
         return CsvLine(number, {}, f"This line has {len(cells)} cells, the header {len(columns)}.")
     if any(len(cell) > LONGEST_CELL for cell in trimmed):
         return CsvLine(number, {}, f"A cell has more than {LONGEST_CELL} characters.")
-    return CsvLine(number, dict(zip(columns, map(unescape_formulas, trimmed), strict=True)))
+    shown = ("" if is_blank(cell) else unescape_formulas(cell) for cell in trimmed)
+    return CsvLine(number, dict(zip(columns, shown, strict=True)))
 
 
 def _has_content(cells: Sequence[str]) -> bool:
