@@ -130,7 +130,7 @@ def _with_named_month(text: str) -> str:
     """Return a date such as `13 May 1990` or `13 de maio de 1990`. Raises `ValueError` for all others."""
     if _SHORT_YEAR.fullmatch(text):
         raise ValueError(NO_CENTURY)
-    plain = normalise(text)
+    plain = normalise(text.replace("/", " "))
     if found := _DAY_NAMED_MONTH.fullmatch(plain):
         day, month, year = found.groups()
     elif found := _NAMED_MONTH_DAY.fullmatch(plain):

@@ -33,8 +33,8 @@ _BOMS: Final = (
 )
 _SAMPLE: Final = 4_096
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
-_FOREIGN: Final = re.compile(r"[^\W\d_a-zA-Z]{4,}")
-"""Four letters with diacritics in a row: no word of a western language, but any word in another 8-bit encoding."""
+_FOREIGN: Final = re.compile(r"[^\W\d_a-zA-Z]{3,}")
+"""Three letters with diacritics in a row: no word of a western language, but any word in another 8-bit encoding."""
 _FREQUENT: Final = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüýðþßÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝÐÞ")
 _RARE: Final = frozenset("šžœŠŽŒŸÿ")
 _AFTER_LETTERS: Final = frozenset("’ªº”»")
@@ -126,8 +126,11 @@ def _plausibility(text: str) -> float:
 def _fit(text: str, place: int) -> float:
     one, before, after = text[place], text[place - 1 : place], text[place + 1 : place + 2]
     if one in _FREQUENT or one in _RARE:
+        after_next = text[place + 2 : place + 3]
         if (one.islower() and after.isupper()) or (one.isupper() and before.islower()):
             return -2  # "MŸller", "díArc"
+        if one.isupper() and before.isalpha() and after.isupper() and after_next.islower():
+            return -2  # "OÕNeill"
         return 2 if one in _FREQUENT else 1
     if one in _AFTER_LETTERS:
         return 0.5 if before.isalnum() or one == "”" else -1

@@ -10,8 +10,9 @@ _IN_BRACKETS: Final = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _NOT_WORDS: Final = re.compile(r"[\W_]+")
 _BETWEEN_WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
-NAME: Final = "name"
+WHOLE_NAME: Final = "name"
 """A column with the whole name, which is split into first and last name."""
+FROM_WHOLE_NAME: Final = frozenset({"first_name", "last_name"})
 
 PERSON_IN_WORDS: Final[Mapping[str, str]] = {
     "external_id": "id, member id, member no, member number, membership no, membership number, student id, student no, "
@@ -20,7 +21,7 @@ PERSON_IN_WORDS: Final[Mapping[str, str]] = {
     "first_name": "firstname, first, given name, given names, forename, forenames, christian name, primeiro nome, nome "
     "proprio, prenome",
     "last_name": "lastname, last, surname, family name, sobrenome, apelido, apelidos, ultimo nome, nome de familia",
-    NAME: "full name, fullname, complete name, student, student name, member, member name, nome, nome completo, "
+    WHOLE_NAME: "full name, fullname, complete name, student, student name, member, member name, nome, nome completo, "
     "aluno, nome do aluno, aluna, atleta, praticante",
     "birth_date": "birthdate, birthday, birth day, date of birth, dob, d o b, born, born on, data de nascimento, data "
     "nascimento, dt nascimento, data nasc, dt nasc, nascimento, nascido em, aniversario",
@@ -94,8 +95,8 @@ class Headings:
         `Name` beside a last name is the first name.
         """
         found = [self._column(heading) for heading in headings]
-        if NAME in found and "last_name" in found and "first_name" not in found:
-            found[found.index(NAME)] = "first_name"
+        if WHOLE_NAME in found and "last_name" in found and "first_name" not in found:
+            found[found.index(WHOLE_NAME)] = "first_name"
         return found
 
     def _column(self, heading: str) -> str:

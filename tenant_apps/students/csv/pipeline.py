@@ -14,7 +14,7 @@ from tatami.ids import uuid7
 from tatami.tenancy.scope import current_tenant_id
 from tenant_apps.students.csv.cells import Errors, add_error, require
 from tenant_apps.students.csv.dates import DateReader
-from tenant_apps.students.csv.headings import NAME, Headings
+from tenant_apps.students.csv.headings import WHOLE_NAME, Headings
 from tenant_apps.students.csv.table import ReadOptions, Table, read_table
 from tenant_apps.students.models import Student
 
@@ -158,7 +158,7 @@ def split_name(cells: dict[str, str]) -> dict[str, str]:
 
     A name of one word has no last name.
     """
-    whole = cells.get(NAME, "")
+    whole = cells.get(WHOLE_NAME, "")
     if not whole or cells.get("first_name") or cells.get("last_name"):
         return cells
     if "," in whole:

@@ -10,7 +10,7 @@ from tatami.text import normalise
 from tenant_apps.ranks.models import Rank, RankSystem
 from tenant_apps.students.csv.cells import CellParser, parse_whole_number, require
 from tenant_apps.students.csv.dates import DateReader
-from tenant_apps.students.csv.headings import NAME, STUDENT_IN_WORDS, Headings
+from tenant_apps.students.csv.headings import WHOLE_NAME, STUDENT_IN_WORDS, Headings
 from tenant_apps.students.csv.pipeline import ImportLine
 from tenant_apps.students.models import Guardian
 from tenant_apps.students.serializers import MOST_VISITS, GuardianSerializer, PlausibleDate, StudentSerializer
@@ -48,7 +48,7 @@ _FILLERS: Final = frozenset({
 
 def is_column(name: str) -> bool:
     """Return whether a file of students may have this column."""
-    return name in FIELDS or name in {OPENING, NAME} or _REPEATED.fullmatch(name) is not None
+    return name in FIELDS or name in {OPENING, WHOLE_NAME} or _REPEATED.fullmatch(name) is not None
 
 
 def guardian_prefix(number: int) -> str:

@@ -12,7 +12,7 @@ from tatami.text import normalise
 from tenant_apps.students.csv.cells import CellParser
 from tenant_apps.students.csv.dates import DateReader
 from tenant_apps.students.csv.external_ids import StudentsById, lost_zeros
-from tenant_apps.students.csv.headings import NAME, RECORD_IN_WORDS, Headings
+from tenant_apps.students.csv.headings import WHOLE_NAME, RECORD_IN_WORDS, Headings
 from tenant_apps.students.csv.pipeline import FileImport, ImportLine, LineOutcome
 from tenant_apps.students.models import Student
 from tenant_apps.students.queries import lock_students
@@ -50,7 +50,7 @@ class RecordImport(FileImport[RecordT]):
     """
 
     def prepare(self, columns: Sequence[str], dates: DateReader) -> None:
-        if not {"external_id", NAME} & set(columns) and not {"first_name", "last_name"} <= set(columns):
+        if not {"external_id", WHOLE_NAME} & set(columns) and not {"first_name", "last_name"} <= set(columns):
             raise Invalid.field(
                 "file", "Name the students by external_id, or by first_name, last_name and birth_date."
             )
@@ -81,7 +81,7 @@ class RecordImport(FileImport[RecordT]):
 
 def record_headings(columns: Iterable[str]) -> Headings:
     """Return the headings of an import with these columns beside those that name the student."""
-    accepted = {*PERSON, NAME, *columns}
+    accepted = {*PERSON, WHOLE_NAME, *columns}
     return Headings(accepted.__contains__, RECORD_IN_WORDS)
 
 

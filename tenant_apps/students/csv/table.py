@@ -13,7 +13,7 @@ from tatami.errors import Invalid
 from tatami.text import is_blank
 from tenant_apps.students.csv import decoding, xlsx
 from tenant_apps.students.csv.dates import DateFormat
-from tenant_apps.students.csv.headings import Headings
+from tenant_apps.students.csv.headings import FROM_WHOLE_NAME, WHOLE_NAME, Headings
 
 DELIMITERS: Final = ",;\t|"
 MOST_LINES: Final = 20_000
@@ -180,7 +180,8 @@ def _check_columns(
     errors = list(dict.fromkeys(errors))
     counts = Counter(name for name in columns if name)
     errors += [f"The column {name!r} is there twice." for name, times in sorted(counts.items()) if times > 1]
-    errors += [f"The column {name!r} is missing." for name in required if name not in counts]
+    present = counts.keys() | (FROM_WHOLE_NAME if WHOLE_NAME in counts else set())
+    errors += [f"The column {name!r} is missing." for name in required if name not in present]
     if errors:
         raise Invalid(details={"file": errors})
     return ignored
