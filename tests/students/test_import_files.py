@@ -1,4 +1,4 @@
-"""Files as desks have them: encodings, workbooks, separators, headings, dates, and numbers that a spreadsheet changed."""
+"""Files as desks have them: encodings, workbooks, separators, headings, dates, numbers of spreadsheets."""
 
 import io
 import zipfile
@@ -304,11 +304,11 @@ def test_dates_in_both_orders_are_refused_with_their_lines(dojo):
 @pytest.mark.parametrize(
     ("written", "query", "message"),
     [
-        ("31/02/2010", "", "date"),
+        ("31/02/2010", "", "The calendar has no such day."),
         ("13/05/90", "", "Write the year of this date with four digits."),
         ("33006", "", "This is not a date: write it as 2010-05-13."),
         ("yesterday", "", "This is not a date: write it as 2010-05-13."),
-        ("13/05/2010", "?date_format=mdy", "date"),
+        ("13/05/2010", "?date_format=mdy", "The calendar has no such day."),
         ("13/05/2010", "?date_format=ymd", "With date_format=ymd a date begins with the year: 2010-05-13."),
         ("0190-05-13", "", "This date is out of range."),
         ("2010-05-13T23:30:00Z", "", "This is not a date: write it as 2010-05-13."),
@@ -317,7 +317,7 @@ def test_dates_in_both_orders_are_refused_with_their_lines(dojo):
 )
 def test_what_is_not_a_date_is_an_error_of_its_line(dojo, written, query, message):
     found, other = births(dojo, written, "2011-01-02", query=query)
-    assert message in found.lower() or found == message
+    assert found == message
     assert other == "2011-01-02"
 
 
@@ -366,7 +366,8 @@ def test_a_workbook_is_read_with_its_dates_and_numbers_as_typed(dojo):
             "Telefone",
             "opening_attendance",
         ],
-        ["Zoë", "Müller", date(2010, 5, 4), datetime(2020, 1, 2, 18, 30), 7, 491701234567, 55.0],
+        # A cell has no time zone.
+        ["Zoë", "Müller", date(2010, 5, 4), datetime(2020, 1, 2, 18, 30), 7, 491701234567, 55.0],  # noqa: DTZ001
         [],
         ["Ren", "Itō", "13/05/1990", None, "0008", "+49 30 1"],
         E2="0000",

@@ -69,7 +69,7 @@ def test_one_number_and_two_addresses_are_two_people(dojo):
     assert report["rows"][1]["warnings"] == {
         "guardian_1_name": [
             "Another guardian is also named Maria Silva, but no address or phone number shows that they are the same "
-            "person: they stay two."
+            "person: they are kept apart."
         ]
     }
     assert len(guardians(dojo)) == 2
@@ -284,6 +284,17 @@ def test_every_overwritten_value_of_a_student_is_listed(dojo):
     ]
 
 
+def test_the_id_of_another_person_is_an_error(dojo):
+    head = "external_id,first_name,last_name,birth_date\n"
+    both(dojo, f"{head}1,Rita,Moura,2010-05-13\n")
+    report = both(dojo, f"{head}1,Ana,Silva,2012-02-02\n")
+    assert report["rows"][0]["errors"] == {
+        "external_id": ["This is the id of Rita Moura, born 2010-05-13, who is another person."]
+    }
+    assert [one["name"] for one in students(dojo)] == ["Rita Moura"]
+    assert outcomes(both(dojo, f"{head}1,Rita,Silva,2012-02-02\n")) == ["updated"]
+
+
 # --- archived -----------------------------------------------------------------------------------------------------
 
 
@@ -321,7 +332,11 @@ def test_a_duplicate_says_that_the_twin_is_archived(dojo, archived):
     row = report["rows"][0]
     assert row["outcome"] == "duplicate"
     assert row["duplicate_of"] == {"id": archived["id"], "name": "Mika Sato", "archived": True}
-    assert row["warnings"] == {"first_name": ["The archive has Mika Sato, born 2010-01-01."]}
+    assert row["warnings"] == {
+        "first_name": [
+            "The archive has Mika Sato, born 2010-01-01: restore them, or allow duplicates if this is another person."
+        ]
+    }
 
 
 # --- rank systems that are no longer in use -----------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -40,6 +41,7 @@ _LONGEST: Final = 40
 _MONTHS_OF_YEAR: Final = 12
 
 NO_DATE: Final = "This is not a date: write it as 2010-05-13."
+NO_DAY: Final = "The calendar has no such day."
 NO_CENTURY: Final = "Write the year of this date with four digits."
 TWO_WAYS: Final = (
     "This column can be read as day/month or month/day, and no cell of it decides: "
@@ -143,4 +145,7 @@ def _with_named_month(text: str) -> str:
 
 
 def _iso(year: int, month: int, day: int) -> str:
-    return f"{year:04}-{month:02}-{day:02}"
+    try:
+        return date(year, month, day).isoformat()
+    except ValueError:
+        raise ValueError(NO_DAY) from None

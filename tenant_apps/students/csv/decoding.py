@@ -126,19 +126,26 @@ def _plausibility(text: str) -> float:
 def _fit(text: str, place: int) -> float:
     one, before, after = text[place], text[place - 1 : place], text[place + 1 : place + 2]
     if one in _FREQUENT or one in _RARE:
-        after_next = text[place + 2 : place + 3]
-        if (one.islower() and after.isupper()) or (one.isupper() and before.islower()):
-            return -2  # "MŸller", "díArc"
-        if one.isupper() and before.isalpha() and after.isupper() and after_next.islower():
-            return -2  # "OÕNeill"
-        return 2 if one in _FREQUENT else 1
+        usual = 2 if one in _FREQUENT else 1
+        return -2 if _is_in_wrong_case(text, place) else usual
     if one in _AFTER_LETTERS:
-        return 0.5 if before.isalnum() or one == "”" else -1
-    if one in _BEFORE_LETTERS:
-        return -1 if before.isalnum() else 0.5
-    if one in _APART:
-        return -1 if before.isalpha() or after.isalpha() else 0.5
-    return 0 if one.isspace() else -2
+        fits = before.isalnum() or one == "”"
+    elif one in _BEFORE_LETTERS:
+        fits = not before.isalnum()
+    elif one in _APART:
+        fits = not (before.isalpha() or after.isalpha())
+    else:
+        return 0 if one.isspace() else -2
+    return 0.5 if fits else -1
+
+
+def _is_in_wrong_case(text: str, place: int) -> bool:
+    """Return whether a letter breaks the case of its word, as in "MŸller", "díArc" and "OÕNeill"."""
+    one, before = text[place], text[place - 1 : place]
+    after, after_next = text[place + 1 : place + 2], text[place + 2 : place + 3]
+    if one.islower():
+        return after.isupper()
+    return before.islower() or (before.isalpha() and after.isupper() and after_next.islower())
 
 
 def example_of_a_guess(text: str) -> tuple[int, str]:

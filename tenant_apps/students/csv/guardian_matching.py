@@ -109,7 +109,7 @@ class GuardianLookup:
                 line.warn(
                     f"{prefix}name",
                     f"Another guardian is also named {cells['name']}, but no address or phone number shows that they "
-                    "are the same person: they stay two.",
+                    "are the same person: they are kept apart.",
                 )
             return self._add(line, cells)
         if found.pk not in own:

@@ -10,7 +10,11 @@ from tenant_apps.students.models import Student
 
 _MOST_IN_LETTER: Final = 200
 _READ_AS: Final = {"dmy": "day/month/year", "mdy": "month/day/year"}
-_LEFT_OUT: Final = {LineOutcome.FAILED, LineOutcome.DUPLICATE}
+_WRITTEN: Final = {
+    LineOutcome.CREATED: "new",
+    LineOutcome.UPDATED: "updated",
+    LineOutcome.RESTORED: "restored",
+}
 
 
 def report(result: ImportResult) -> dict[str, Any]:
@@ -70,22 +74,11 @@ def letter(result: ImportResult) -> str:
 def _summary(result: ImportResult) -> str:
     lines, dry_run = result.lines, result.dry_run
     outcomes = Counter(line.outcome for line in lines)
-    will = "would be" if dry_run else ("was" if len(lines) == 1 else "were")
-    written = sum(outcomes[one] for one in outcomes if one not in _LEFT_OUT)
-    counted = [
-        f"{outcomes[one]} {one.value}"
-        for one in (LineOutcome.CREATED, LineOutcome.UPDATED, LineOutcome.RESTORED)
-        if outcomes[one]
-    ]
-    left_out = len(lines) - written
-    text = f"{written} of {_count(len(lines), 'line')} {will} imported"
-    text += f" ({', '.join(counted)})." if counted else "."
-    if left_out:
-        verb = "would" if dry_run else ("were" if left_out > 1 else "was")
-        text += f" {_count(left_out, 'line')} {verb} not{' be' if dry_run else ''}."
-    if dry_run:
-        text += " Nothing has been saved yet."
-    return text
+    written = sum(outcomes[one] for one in _WRITTEN)
+    counted = ", ".join(f"{outcomes[one]} {word}" for one, word in _WRITTEN.items() if outcomes[one])
+    verb = "would be" if dry_run else ("was" if len(lines) == 1 else "were")
+    text = f"{written} of {_count(len(lines), 'line')} {verb} imported{f' ({counted})' if counted else ''}."
+    return f"{text} Nothing has been saved yet." if dry_run else text
 
 
 def _about_the_file(result: ImportResult) -> Iterator[str]:
@@ -94,56 +87,55 @@ def _about_the_file(result: ImportResult) -> Iterator[str]:
         yield f"The file was read as {decoding.shown(table.encoding)}."
     yield from table.warnings
     for column, order in result.date_formats.items():
-        yield f"Dates in the column '{column}' were read as {_READ_AS[order]}."
+        yield f"Dates in the column {_heading(result, column)} were read as {_READ_AS[order]}."
 
 
 def _about_lines(result: ImportResult) -> Iterator[str]:
-    shown = [line for line in result.lines if _needs_attention(line)]
-    for title, is_left_out in (("Please correct", True), ("Please check", False)):
-        found = [line for line in shown if (line.outcome in _LEFT_OUT) is is_left_out]
+    left_out = [line for line in result.lines if not line.is_written]
+    to_check = [
+        line for line in result.lines if line.is_written and (line.warnings or line.changes or line.links)
+    ]
+    if result.dry_run:
+        titles = "These lines would not be imported:", "These lines would be imported; please check:"
+    else:
+        titles = "These lines were not imported:", "These lines were imported; please check:"
+    for title, found in zip(titles, (left_out, to_check), strict=True):
         if found:
             yield ""
-            yield f"{title}:"
+            yield title
         for line in found[:_MOST_IN_LETTER]:
-            yield f"- {_whose(line)}: {' '.join(_sentences(line))}"
+            yield f"- Line {line.number}{line.label and f', {line.label}'}: {' '.join(_sentences(result, line))}"
         if len(found) > _MOST_IN_LETTER:
             yield f"- and {_count(len(found) - _MOST_IN_LETTER, 'more line')}; `rows` has them all."
 
 
-def _needs_attention(line: ImportLine) -> bool:
-    return line.outcome in _LEFT_OUT or bool(line.warnings or line.changes or line.links)
-
-
-def _whose(line: ImportLine) -> str:
-    return f"Line {line.number}, {line.label}" if line.label else f"Line {line.number}"
-
-
-def _sentences(line: ImportLine) -> Iterator[str]:
+def _sentences(result: ImportResult, line: ImportLine) -> Iterator[str]:
     for column, messages in line.errors.items():
         for message in messages:
-            yield message if column == "line" else f"{column}: {message}"
+            yield message if column == "line" else f"{_heading(result, column)}: {message}"
     if line.outcome is LineOutcome.DUPLICATE and not line.warnings:
         yield _of_whom(line)
     for messages in line.warnings.values():
         yield from messages
     for change in line.changes:
         if change["to"]:
-            yield f"{change['column']} changes from {change['from']!r} to {change['to']!r}."
+            yield f'{_heading(result, change["column"])} changes from "{change["from"]}" to "{change["to"]}".'
         else:
-            yield f"{change['from']} is no longer listed in {change['column']}."
+            yield f"{change['from']} is no longer one of the {change['column']}."
     for link in line.links:
-        name = link["guardian"]["name"]
-        where = f"line {link['line']}" if "line" in link else "the dojo"
-        yield f"The guardian {name} is the one of {where}."
+        whose = f"as in line {link['line']}" if "line" in link else "whom the dojo has already"
+        yield f"The guardian {link['guardian']['name']} is the same person {whose}."
 
 
 def _of_whom(line: ImportLine) -> str:
     if line.duplicate_of_line is not None:
-        return f"This is the same as line {line.duplicate_of_line}."
-    archived = (
-        " The existing record is archived." if line.duplicate_of and line.duplicate_of.is_archived else ""
-    )
-    return f"This is in the dojo already.{archived}"
+        return f"This repeats line {line.duplicate_of_line}."
+    return "The dojo has this already."
+
+
+def _heading(result: ImportResult, column: str) -> str:
+    """Return the heading of a column in the file, or a name for a column that the file does not have."""
+    return result.table.headings.get(column, column.replace("_", " "))
 
 
 def _count(number: int, noun: str) -> str:

@@ -10,7 +10,7 @@ from tatami.text import normalise
 from tenant_apps.ranks.models import Rank, RankSystem
 from tenant_apps.students.csv.cells import CellParser, parse_whole_number, require
 from tenant_apps.students.csv.dates import DateReader
-from tenant_apps.students.csv.headings import WHOLE_NAME, STUDENT_IN_WORDS, Headings
+from tenant_apps.students.csv.headings import STUDENT_IN_WORDS, WHOLE_NAME, Headings
 from tenant_apps.students.csv.pipeline import ImportLine
 from tenant_apps.students.models import Guardian
 from tenant_apps.students.serializers import MOST_VISITS, GuardianSerializer, PlausibleDate, StudentSerializer

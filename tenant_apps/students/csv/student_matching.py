@@ -12,7 +12,7 @@ from tatami.text import normalise
 from tenant_apps.students.csv.cells import CellParser
 from tenant_apps.students.csv.dates import DateReader
 from tenant_apps.students.csv.external_ids import StudentsById, lost_zeros
-from tenant_apps.students.csv.headings import WHOLE_NAME, RECORD_IN_WORDS, Headings
+from tenant_apps.students.csv.headings import RECORD_IN_WORDS, WHOLE_NAME, Headings
 from tenant_apps.students.csv.pipeline import FileImport, ImportLine, LineOutcome
 from tenant_apps.students.models import Student
 from tenant_apps.students.queries import lock_students

@@ -49,6 +49,8 @@ class Table:
     lines: list[TableLine]
     encoding: str
     """`xlsx` for a workbook."""
+    headings: dict[str, str] = field(default_factory=dict)
+    """Column → the heading in the file."""
     ignored_columns: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -81,11 +83,12 @@ def read_table(content: bytes, headings: Headings, required: Sequence[str], opti
             raise Invalid.field("file", f"More than {MOST_LINES} lines: split the file.")
     ignored = _check_columns(header, columns, headings, required, rows, options)
     if ignored:
-        shown = ", ".join(repr(name) for name in ignored[:_LISTED])
+        listed = ", ".join(repr(name) for name in ignored[:_LISTED])
         more = f" and {len(ignored) - _LISTED} more" if len(ignored) > _LISTED else ""
-        warnings.append(f"These columns are unknown and were ignored: {shown}{more}.")
+        warnings.append(f"These columns are unknown and were ignored: {listed}{more}.")
     lines = [_line(number, columns, cells) for number, cells in rows]
-    return Table([name for name in columns if name], lines, encoding, ignored, warnings)
+    shown = {name: heading.strip()[:60] for name, heading in zip(columns, header, strict=True) if name}
+    return Table(list(shown), lines, encoding, shown, ignored, warnings)
 
 
 # --- records ------------------------------------------------------------------------------------------------------

@@ -67,7 +67,13 @@ class StudentLookup:
         claimed: dict[UUID, int] = {}
         for line in lines:
             if student := self._by_id.exact(line.external_id):
+                if self._has_lost_zeros(line, student):
+                    continue
                 line.student = student
+                if _is_another_person(line, student):
+                    line.add_error(
+                        "external_id", f"This is the id of {_described(student)}, who is another person."
+                    )
                 claimed.setdefault(student.pk, line.number)
         seen: dict[str, list[_Person]] = defaultdict(list)
         for line in lines:
@@ -82,6 +88,11 @@ class StudentLookup:
                     line.outcome = LineOutcome.DUPLICATE
             if len(seen[line.search_name]) < _MOST_NAMESAKES:
                 seen[line.search_name].append(_Person(line.number, line.external_id, line.birth_date))
+
+    def _has_lost_zeros(self, line: StudentLine, student: Student) -> bool:
+        """Return whether the line does not name the student with its id, but one whose id has more or fewer zeros."""
+        similar = self._by_id.without_zeros(str(line.external_id))
+        return not _has_common_word(line, student) and any(_is_same_person(line, one) for one in similar)
 
     def _find_by_similar_id(self, line: StudentLine, claimed: dict[UUID, int]) -> None:
         """Set the student whose id has lost zeros, or who has no id yet."""
@@ -133,16 +144,21 @@ class StudentLookup:
             return False
         if line.external_id and _differ_in_address(line, twin) and not (is_equal and twin.birth_date):
             line.duplicate_of = twin
-            line.warn("first_name", f"There is {_described(twin)} with another e-mail address: two people?")
+            line.warn(
+                "first_name", f"The dojo has {_described(twin)}, with another e-mail address: two people?"
+            )
             return False
         line.duplicate_of = twin
         if line.external_id and len(found) > 1:
             line.warn("external_id", f"Several students are named {twin.name}: which of them gets this id?")
         elif twin.is_archived:
-            line.warn("first_name", f"The archive has {_described(twin)}.")
+            line.warn(
+                "first_name",
+                f"The archive has {_described(twin)}: restore them, or allow duplicates if this is another person.",
+            )
         elif not is_equal:
             line.warn(
-                "first_name", f"There is {_described(twin)}: the same person? Send the birth date to tell."
+                "first_name", f"The dojo has {_described(twin)}: the same person? Add the birth date to tell."
             )
         if twin.pk in claimed and claimed[twin.pk] != line.number:
             line.duplicate_of_line = claimed[twin.pk]
@@ -171,6 +187,15 @@ def _is_same_person(line: StudentLine, student: Student) -> bool:
     return is_born_then or student.search_name == line.search_name
 
 
+def _is_another_person(line: StudentLine, student: Student) -> bool:
+    """Return whether nothing but the id is equal: no word of the name, and another birth date."""
+    return not _has_common_word(line, student) and not _may_be_equal(student.birth_date, line.birth_date)
+
+
+def _has_common_word(line: StudentLine, student: Student) -> bool:
+    return not set(line.search_name.split()).isdisjoint(student.search_name.split())
+
+
 def _may_be_equal(one: Any, other: Any) -> bool:
     return one is None or other is None or one == other
 
@@ -181,5 +206,4 @@ def _differ_in_address(line: StudentLine, student: Student) -> bool:
 
 
 def _described(student: Student) -> str:
-    born = f", born {student.birth_date}," if student.birth_date else ""
-    return f"{student.name}{born} already" if not student.is_archived else f"{student.name}{born}".rstrip(",")
+    return f"{student.name}, born {student.birth_date}" if student.birth_date else student.name
