@@ -62,7 +62,7 @@ class GuardianLookup:
     def match(self, line: StudentLine) -> None:
         """Set the guardians of a line: existing ones with the values of the cells, or new ones.
 
-        Adds to the line what it overwrites, and whom it links.
+        Adds to the line what it overwrites, and who is linked.
         """
         taken: set[UUID] = set()
         own = self.linked.get(line.student.pk, {}) if line.student else {}

@@ -50,7 +50,7 @@ class ImportLine:
     changes: list[dict[str, str]] = field(default_factory=list)
     """Values that the line overwrites: `{column, from, to}`."""
     links: list[dict[str, Any]] = field(default_factory=list)
-    """Guardians whom the line shares with other students: `{column, guardian, line?}`."""
+    """Guardians that the line shares with other students: `{column, guardian, line?}`."""
     outcome: LineOutcome = LineOutcome.FAILED
     student: Student | None = None
     duplicate_of: Student | None = None

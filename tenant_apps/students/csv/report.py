@@ -123,7 +123,7 @@ def _sentences(result: ImportResult, line: ImportLine) -> Iterator[str]:
         else:
             yield f"{change['from']} is no longer one of the {change['column']}."
     for link in line.links:
-        whose = f"as in line {link['line']}" if "line" in link else "whom the dojo has already"
+        whose = f"as in line {link['line']}" if "line" in link else "that the dojo has already"
         yield f"The guardian {link['guardian']['name']} is the same person {whose}."
 
 

@@ -66,9 +66,6 @@ class RecordImport(FileImport[RecordT]):
         _lock_students(lines)
         existing = self.match_records(lines)
         _mark_duplicates([line for line in lines if not line.errors], existing)
-        for line in lines:
-            if line.errors:
-                line.student = None
 
     @abstractmethod
     def parse_record(self, cells: Mapping[str, str], line: RecordT) -> None:

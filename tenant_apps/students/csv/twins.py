@@ -115,7 +115,7 @@ class StudentLookup:
         claimed[found[0].pk] = line.number
 
     def _without_id(self, line: StudentLine, claimed: Collection[UUID]) -> list[Student]:
-        """Return the students without an id whom the line can mean: those with the equal birth date, if there are."""
+        """Return the students without an id that the line can mean: those with the equal birth date, if there are."""
         namesakes = [
             one
             for one in self._namesakes(line)

@@ -48,7 +48,7 @@ class FileSerializer(StrictSerializer):
 
 
 class TwinSerializer(StrictSerializer):
-    """The student whom a line seems to repeat; `archived` is present, and true, if they are archived."""
+    """The student that a line seems to repeat; `archived` is present, and true, if they are archived."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()
@@ -74,7 +74,7 @@ class LinkedGuardianSerializer(StrictSerializer):
 
 
 class LinkSerializer(StrictSerializer):
-    """A guardian whom the student of the line shares: with students of the dojo, or with that of an earlier `line`."""
+    """A guardian that the student of the line shares: with students of the dojo, or with that of an earlier `line`."""
 
     column = serializers.CharField()
     guardian = LinkedGuardianSerializer()
@@ -214,7 +214,7 @@ class StudentImportView(ImportView):
             _flag_parameter(
                 "allow_duplicates", "Also write lines whose name and birth date match an existing student."
             ),
-            _flag_parameter("restore", "Restore archived students whom a line updates."),
+            _flag_parameter("restore", "Restore archived students that a line updates."),
         ],
         responses={200: ImportedSerializer},
     )
