@@ -20,9 +20,9 @@ from tenant_apps.students.models import StudentUser
 class StudentImport(FileImport[StudentLine]):
     """Students, recorded by `by` at `now`, the local date `today`.
 
-    `twins.StudentLookup` decides whether a line updates a student, or may repeat one that the dojo or the file has already.
-    Such a duplicate is written only if `allow_duplicates` is true. Archived students are updated, and restored if
-    `restore` is true.
+    `twins.StudentLookup` decides whether a line updates a student, or may repeat one that the dojo or the file has
+    already. Such a duplicate is written only if `allow_duplicates` is true. Archived students are updated, and restored
+    if `restore` is true.
     """
 
     required = student_lines.NAMES

@@ -64,17 +64,7 @@ class StudentLookup:
     def match(self, lines: Iterable[StudentLine], *, allow_duplicates: bool) -> None:
         """Set student, duplicates, warnings and outcome of each line without errors; the student of the others, too."""
         lines = list(lines)
-        claimed: dict[UUID, int] = {}
-        for line in lines:
-            if student := self._by_id.exact(line.external_id):
-                if self._has_lost_zeros(line, student):
-                    continue
-                line.student = student
-                if _is_another_person(line, student):
-                    line.add_error(
-                        "external_id", f"This is the id of {_described(student)}, who is another person."
-                    )
-                claimed.setdefault(student.pk, line.number)
+        claimed = self._find_by_id(lines)
         seen: dict[str, list[_Person]] = defaultdict(list)
         for line in lines:
             if line.student is None and line.external_id:
@@ -82,12 +72,28 @@ class StudentLookup:
             line.outcome = LineOutcome.UPDATED if line.student else LineOutcome.CREATED
             if line.errors:
                 continue
+            earlier = seen[line.search_name]
             if line.student is None:
-                is_duplicate = self._is_in_dojo(line, claimed) | _is_in_file(line, seen[line.search_name])
+                is_duplicate = self._is_in_dojo(line, claimed) | _is_in_file(line, earlier)
                 if is_duplicate and not allow_duplicates:
                     line.outcome = LineOutcome.DUPLICATE
-            if len(seen[line.search_name]) < _MOST_NAMESAKES:
-                seen[line.search_name].append(_Person(line.number, line.external_id, line.birth_date))
+            if len(earlier) < _MOST_NAMESAKES:
+                earlier.append(_Person(line.number, line.external_id, line.birth_date))
+
+    def _find_by_id(self, lines: Iterable[StudentLine]) -> dict[UUID, int]:
+        """Set the student of each line that has an external id of the dojo; return the line of each such student."""
+        claimed: dict[UUID, int] = {}
+        for line in lines:
+            student = self._by_id.exact(line.external_id)
+            if student is None or self._has_lost_zeros(line, student):
+                continue
+            line.student = student
+            claimed.setdefault(student.pk, line.number)
+            if _is_another_person(line, student):
+                line.add_error(
+                    "external_id", f"This is the id of {_described(student)}, who is another person."
+                )
+        return claimed
 
     def _has_lost_zeros(self, line: StudentLine, student: Student) -> bool:
         """Return whether the line does not name the student with its id, but one whose id has more or fewer zeros."""
