@@ -65,7 +65,13 @@ damages = st.fixed_dictionaries(
 
 def number_as_typed(text: str) -> str:
     """Return what a spreadsheet makes of a cell that looks like a number."""
-    return f"{int(text)}" if text.isdigit() and len(text) < 12 else f"{int(text):.5E}" if text.isdigit() else text
+    return (
+        f"{int(text)}"
+        if text.isdigit() and len(text) < 12
+        else f"{int(text):.5E}"
+        if text.isdigit()
+        else text
+    )
 
 
 def written_date(iso: str, order: str) -> str:
@@ -109,8 +115,17 @@ def damaged(rows: list[dict[str, str]], damage: dict[str, Any]) -> bytes:
         return text.encode("utf-8")
 
 
-def enter(dojo: Any, roll: list[dict[str, Any]], ranks: list[dict[str, Any]]) -> None:
+def ranks_of(dojo: Any) -> list[dict[str, Any]]:
+    """Return the ranks of the only rank system, which is created at the first call."""
+    systems = dojo.admin.get("/rank-systems").json()["results"]
+    system = systems[0] if systems else dojo.create("/rank-systems", {"preset": "fik-kendo"})
+    ranks: list[dict[str, Any]] = dojo.admin.get(f"/rank-systems/{system['id']}").json()["ranks"]
+    return ranks
+
+
+def enter(dojo: Any, roll: list[dict[str, Any]]) -> None:
     """Enter the people by hand."""
+    ranks = ranks_of(dojo)
     for one in roll:
         rank = one["rank"]
         body = {name: value for name, value in one.items() if value and name != "rank"}
@@ -136,7 +151,17 @@ def name_of(row: dict[str, Any]) -> str:
     return normalise(f"{row['first_name']} {row['last_name']}")
 
 
-OWN = ("external_id", "first_name", "last_name", "email", "phone", "birth_date", "joined_on", "status", "medical_notes")
+OWN = (
+    "external_id",
+    "first_name",
+    "last_name",
+    "email",
+    "phone",
+    "birth_date",
+    "joined_on",
+    "status",
+    "medical_notes",
+)
 
 
 def plain(student: dict[str, Any], name: str) -> str:
@@ -153,11 +178,8 @@ def test_the_same_people_no_one_twice_and_every_loss_named(
     dojo: Any, other_dojo: Any, roll: list[dict[str, Any]], damage: dict[str, Any]
 ) -> None:
     clear(dojo, other_dojo)
-    for one in (dojo, other_dojo):
-        systems = one.admin.get("/rank-systems").json()["results"]
-        system = systems[0] if systems else one.create("/rank-systems", {"preset": "fik-kendo"})
-    ranks = dojo.admin.get(f"/rank-systems/{dojo.admin.get('/rank-systems').json()['results'][0]['id']}").json()["ranks"]
-    enter(dojo, roll, ranks)
+    ranks_of(other_dojo)
+    enter(dojo, roll)
     before, exported = people(dojo), exported_rows(dojo.admin)
     content = damaged(exported, damage)
     query = f"?date_format={damage['dates']}" if damage["names_dates"] else ""
@@ -189,13 +211,14 @@ def test_the_same_people_no_one_twice_and_every_loss_named(
     assert again["created"] == 0, again["rows"]
 
 
-@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=examples(20),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(roll=rolls)
 def test_an_undamaged_export_changes_nothing(dojo: Any, roll: list[dict[str, Any]]) -> None:
     clear(dojo)
-    systems = dojo.admin.get("/rank-systems").json()["results"]
-    system = systems[0] if systems else dojo.create("/rank-systems", {"preset": "fik-kendo"})
-    enter(dojo, roll, dojo.admin.get(f"/rank-systems/{system['id']}").json()["ranks"])
+    enter(dojo, roll)
     before, exported = people(dojo), exported_rows(dojo.admin)
     content = b"".join(dojo.admin.get("/students/export").streaming_content)
     report = import_csv(dojo.admin, content)
