@@ -14,16 +14,17 @@ from tatami.api.fields import InstantField
 from tatami.errors import Invalid
 from tatami.tenancy.scope import current_tenant
 from tatami.text import normalise
-from tenant_apps.attendance.check_in.rules import check_in_window
 from tenant_apps.attendance.errors import ClassSessionNotFound, SessionCancelled
 from tenant_apps.attendance.models import Attendance
+from tenant_apps.classes.check_in_window import check_in_window
 from tenant_apps.classes.models import ClassSession
-from tenant_apps.dojo.models import DojoSettings
-from tenant_apps.students.csv.parsing import CellParser
+from tenant_apps.students.csv.cells import CellParser
+from tenant_apps.students.csv.dates import DateReader
 from tenant_apps.students.csv.pipeline import LineOutcome, insert_rows
-from tenant_apps.students.csv.student_matching import RecordImport, RecordLine
+from tenant_apps.students.csv.report import report
+from tenant_apps.students.csv.student_matching import RecordImport, RecordLine, record_headings
+from tenant_apps.students.csv.table import DEFAULT_OPTIONS, ReadOptions
 from tenant_apps.students.errors import AlreadyRecorded
-from tenant_apps.students.models import Student
 
 NO_SESSION: Final = "There is no such session on this date."
 SEVERAL_SESSIONS: Final = (
@@ -44,14 +45,22 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
+class LocalInstantField(InstantField):
+    """An instant, or a local time without a zone: workbooks know no zones, so exported ones have local times."""
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        zone = ZoneInfo(current_tenant().timezone)
+        return super().enforce_timezone(value if value.tzinfo else value.replace(tzinfo=zone))
+
+
 class AttendanceCells(serializers.Serializer[Any]):
     """The cells of a line that have a type."""
 
     date = serializers.DateField()
     time = serializers.TimeField()
-    starts_at = InstantField()
+    starts_at = LocalInstantField()
     class_session_id = serializers.UUIDField()
-    checked_in_at = InstantField()
+    checked_in_at = LocalInstantField()
     late = serializers.BooleanField()
 
 
@@ -60,7 +69,7 @@ class AttendanceLine(RecordLine):
     """An attendance of a student."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)
+    session_names: dict[str, str] = field(default_factory=dict)
     """The names of class and session, for comparison."""
     session: ClassSession | None = None
 
@@ -81,7 +90,7 @@ class AttendanceImport(RecordImport[AttendanceLine]):
     """
 
     required = ()
-    columns = frozenset({*_READ, *_NAMES, *_IGNORED})
+    headings = record_headings({*_READ, *_NAMES, *_IGNORED})
     line_class = AttendanceLine
     conflicts = {
         "attendance_once": (
@@ -93,32 +102,25 @@ class AttendanceImport(RecordImport[AttendanceLine]):
     def __init__(self, *, by: User, now: datetime) -> None:
         self._by, self._now = by, now
 
-    def prepare(self, columns: Sequence[str]) -> None:
-        super().prepare(columns)
+    def prepare(self, columns: Sequence[str], dates: DateReader) -> None:
+        super().prepare(columns, dates)
         if "class_session_id" not in columns and ("date" not in columns or not {*_NAMES} & {*columns}):
             raise Invalid.field("file", "Name the sessions by class_session_id, or by date and class.")
-        self._cells = CellParser(AttendanceCells().fields, _READ)
+        self._cells = CellParser(AttendanceCells().fields, _READ, dates)
         self._zone = ZoneInfo(current_tenant().timezone)
-        self._settings = DojoSettings.current()
 
     def parse_record(self, cells: Mapping[str, str], line: AttendanceLine) -> None:
         line.values = self._cells.parse(cells, line.errors)
-        line.names = {name: normalise(cells[name]) for name in _NAMES if cells.get(name)}
+        line.session_names = {name: normalise(cells[name]) for name in _NAMES if cells.get(name)}
         if cells.get("voided_at"):
             line.add_error("voided_at", VOIDED)
         if line.values.get("checked_in_at", self._now) > self._now:
             line.add_error("checked_in_at", IN_FUTURE)
         if "class_session_id" not in line.values and "class_session_id" not in line.errors:
-            if not line.names:
+            if not line.session_names:
                 line.add_error("class", NAME_THE_SESSION)
             if "date" not in line.values and "date" not in line.errors:
                 line.add_error("date", "This field may not be blank.")
-
-    def check_students(self, lines: Sequence[AttendanceLine]) -> None:
-        self._existing = self.match_records(lines)
-
-    def existing_keys(self, students: set[Student]) -> set[Hashable]:
-        return self._existing
 
     def match_records(self, lines: Sequence[AttendanceLine]) -> set[Hashable]:
         """Set the session of each line, or add an error; return the keys of the attendances that exist."""
@@ -140,7 +142,7 @@ class AttendanceImport(RecordImport[AttendanceLine]):
         by_date: Mapping[date, Sequence[ClassSession]],
     ) -> None:
         key, day = line.values.get("class_session_id"), line.values.get("date")
-        column = "class_session_id" if key else next(iter(line.names))
+        column = "class_session_id" if key else next(iter(line.session_names))
         if key:
             session = by_id.get(key)
             if session is None:
@@ -156,7 +158,7 @@ class AttendanceImport(RecordImport[AttendanceLine]):
             return
         if session.is_cancelled:
             line.add_error(column, SessionCancelled().message)
-        elif check_in_window(session, self._settings).opens_at > self._now:
+        elif not check_in_window(session, self.settings).has_come(self._now):
             line.add_error(column, NOT_COME)
         else:
             line.session = session
@@ -167,7 +169,7 @@ class AttendanceImport(RecordImport[AttendanceLine]):
         of_class = session.training_class.name if session.training_class else session.name
         names = {"class": of_class, "class_session": session.name}
         return (
-            all(normalise(names[name]) == wanted for name, wanted in line.names.items())
+            all(normalise(names[name]) == wanted for name, wanted in line.session_names.items())
             and (time is None or session.starts_at.astimezone(self._zone).time() == time)
             and (starts_at is None or session.starts_at == starts_at)
         )
@@ -200,10 +202,12 @@ def _by_name(lines: Sequence[AttendanceLine]) -> bool:
     return any("class_session_id" not in line.values for line in lines)
 
 
-def import_attendance(content: bytes, *, by: User, now: datetime, dry_run: bool) -> dict[str, Any]:
+def import_attendance(
+    content: bytes, *, by: User, now: datetime, dry_run: bool, options: ReadOptions = DEFAULT_OPTIONS
+) -> dict[str, Any]:
     """Import a file of attendances, one per line, or preview it. Return the report on every line.
 
     Attendances that exist are reported as duplicates. Concurrent imports of a dojo run one after the other. Raises
     `Invalid`; `AlreadyRecorded` if one of the attendances is recorded meanwhile, and then nothing is written.
     """
-    return AttendanceImport(by=by, now=now).run(content, dry_run=dry_run)
+    return report(AttendanceImport(by=by, now=now).run(content, dry_run=dry_run, options=options))

@@ -172,8 +172,21 @@ ATTENDANCE_IMPORT: Final = {
             "dry_run": False,
             "created": 1,
             "updated": 0,
+            "restored": 0,
             "failed": 1,
             "duplicates": 0,
+            "encoding": "utf-8",
+            "date_formats": {},
+            "ignored_columns": [],
+            "warnings": [],
+            "letter": "\n".join(
+                [
+                    "1 of 2 lines were imported (1 new).",
+                    "",
+                    "These lines were not imported:",
+                    "- Line 3: class: There is no such session on this date.",
+                ]
+            ),
             "rows": [
                 {"line": 2, "outcome": "created", "student": examples.MIKA, "errors": {}},
                 {

@@ -156,11 +156,11 @@ Named = TypeVar("Named", bound=NamedFact)
 
 @lru_cache(maxsize=4096)
 def comparable_name(name: str) -> str:
-    """Return a name for comparison: without case, accents, spacing, dashes and underscores.
+    """Return a name for comparison: as in a search, and with underscores as spaces.
 
     Rules say `adult-world-champion`, people write "Adult World Champion".
     """
-    return normalise(name.replace("-", " ").replace("_", " "))
+    return normalise(name.replace("_", " "))
 
 
 def facts_named(name: str, facts: Iterable[Named]) -> list[Named]:

@@ -208,12 +208,29 @@ M-2048,Ren,Ito,2014-05-02,2026-06-01,Jun Ito,Aikikai Hombu grades,5-kyu,2026-03-
 ,Mika,Sato,,,,,,
 M-2049,Aoi,Mori,2nd of May,,,,,
 """
+_READ: Final[dict[str, Any]] = {
+    "encoding": "utf-8",
+    "date_formats": {},
+    "ignored_columns": [],
+    "warnings": [],
+}
 _STUDENTS_IMPORTED: Final[dict[str, Any]] = {
     "dry_run": False,
     "created": 1,
     "updated": 0,
+    "restored": 0,
     "failed": 1,
     "duplicates": 1,
+    **_READ,
+    "letter": "\n".join(
+        [
+            "1 of 3 lines were imported (1 new).",
+            "",
+            "These lines were not imported:",
+            "- Line 3, Mika Sato: The dojo has this already.",
+            "- Line 4, Aoi Mori: birth_date: This is not a date: write it as 2010-05-13.",
+        ]
+    ),
     "rows": [
         {
             "line": 2,
@@ -225,9 +242,7 @@ _STUDENTS_IMPORTED: Final[dict[str, Any]] = {
         {
             "line": 4,
             "outcome": "failed",
-            "errors": {
-                "birth_date": ["Date has wrong format. Use one of these formats instead: YYYY-MM-DD."]
-            },
+            "errors": {"birth_date": ["This is not a date: write it as 2010-05-13."]},
         },
     ],
 }
@@ -239,15 +254,25 @@ _RANK_EVENTS_IMPORTED: Final[dict[str, Any]] = {
     "dry_run": False,
     "created": 1,
     "updated": 0,
+    "restored": 0,
     "failed": 1,
     "duplicates": 0,
+    **_READ,
+    "letter": "\n".join(
+        [
+            "1 of 2 lines were imported (1 new).",
+            "",
+            "These lines were not imported:",
+            "- Line 3: rank: There is no such rank. The ranks are: 5th kyu, 4th kyu, 3rd kyu.",
+        ]
+    ),
     "rows": [
         {"line": 2, "outcome": "created", "student": examples.MIKA, "errors": {}},
         {
             "line": 3,
             "outcome": "failed",
             "student": examples.MIKA,
-            "errors": {"rank": ["There is no such rank."]},
+            "errors": {"rank": ["There is no such rank. The ranks are: 5th kyu, 4th kyu, 3rd kyu."]},
         },
     ],
 }
@@ -259,8 +284,18 @@ _FACTS_IMPORTED: Final[dict[str, Any]] = {
     "dry_run": False,
     "created": 1,
     "updated": 0,
+    "restored": 0,
     "failed": 1,
     "duplicates": 0,
+    **_READ,
+    "letter": "\n".join(
+        [
+            "1 of 2 lines were imported (1 new).",
+            "",
+            "These lines were not imported:",
+            "- Line 3: expires_on: This is before the fact's own date.",
+        ]
+    ),
     "rows": [
         {"line": 2, "outcome": "created", "student": examples.MIKA, "errors": {}},
         {

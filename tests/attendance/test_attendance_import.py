@@ -87,6 +87,24 @@ def test_several_sessions_of_a_day_are_told_apart_by_their_time(
     assert rows_of(dojo)[0]["class_session"]["id"] == noon["id"]
 
 
+@pytest.mark.parametrize(
+    ("head", "cells"),
+    [
+        ("Nº de sócio;Data;Turma;Hora", "7;15/06/2026;Früh Stunde;10:00"),
+        ("Member ID;Session date;Session;Start time", "7;15.06.2026;früh stunde;10:00:00"),
+        ("Student;Day;Class name;Locker", "Sató, Mika;2026-06-15;Früh Stunde;12"),
+    ],
+)
+def test_files_are_read_as_in_the_other_imports(
+    dojo: Dojo, mika: dict[str, Any], morning: dict[str, Any], head: str, cells: str
+) -> None:
+    content = f"sep=;\n{head}\n{cells}\n".encode("cp1252")
+    body = import_csv(dojo.admin, content, f"{PATH}?unknown_columns=ignore")
+    assert (outcomes(body), body["encoding"]) == (["created"], "windows-1252")
+    assert rows_of(dojo)[0]["class_session"]["id"] == morning["id"]
+    assert_invalid(upload(dojo.admin, content, f"{PATH}?date_format=european"), "date_format")
+
+
 def test_the_date_is_the_local_date_of_the_dojo(dojo: Dojo, mika: dict[str, Any]) -> None:
     factories.single_session(dojo, "2026-06-14T22:30:00Z", name="Night")
     body = import_csv(dojo.admin, HEAD + "7,2026-06-14,Night\n7,2026-06-15,Night\n", PATH)
@@ -100,7 +118,7 @@ def test_the_date_is_the_local_date_of_the_dojo(dojo: Dojo, mika: dict[str, Any]
         ({"date": "2026-06-14"}, "class", attendance_import.NO_SESSION),
         ({"date": ""}, "date", "This field may not be blank."),
         ({"class": ""}, "class", attendance_import.NAME_THE_SESSION),
-        ({"date": "15th"}, "date", "Date has wrong format. Use one of these formats instead: YYYY-MM-DD."),
+        ({"date": "15th"}, "date", "This is not a date: write it as 2010-05-13."),
         ({"time": "late"}, "time", "Time has wrong format. Use one of these formats instead: hh:mm[:ss[.uuuuuu]]."),
         ({"class_session_id": "7"}, "class_session_id", "Must be a valid UUID."),
         ({"class_session_id": str(uuid4())}, "class_session_id", "There is no such class session."),
@@ -192,19 +210,21 @@ def test_a_dry_run_reports_the_same_and_writes_nothing(
     assert attendances(dojo) == []
     real = import_csv(dojo.admin, content, PATH)
     assert (dry.pop("dry_run"), real.pop("dry_run")) == (True, False)
+    assert ("Nothing has been saved" in dry.pop("letter"), "saved" in real.pop("letter")) == (True, False)
     assert dry == real
     assert_invalid(upload(dojo.admin, content, f"{PATH}?dry_run=maybe"), "dry_run")
 
 
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
 def test_exported_attendances_can_be_imported_into_the_same_roll(
-    dojo: Dojo, mika: dict[str, Any], morning: dict[str, Any]
+    dojo: Dojo, mika: dict[str, Any], morning: dict[str, Any], form: str
 ) -> None:
     evening = factories.single_session(dojo, name="=1+1")
     nameless = factories.student(dojo, first_name="Bo", last_name="D'Arc", birth_date="1999-01-01")
     for student in (mika, nameless):
         for session in (morning, evening):
             factories.attendance(dojo, student, session)
-    exported = dojo.admin.get("/attendance?format=csv").content
+    exported = dojo.admin.get(f"/attendance?format={form}").content
     semicolons = dojo.admin.get("/attendance?format=csv&delimiter=semicolon").content
     for content in (exported, semicolons):
         assert outcomes(import_csv(dojo.admin, content, PATH)) == ["duplicate"] * 4

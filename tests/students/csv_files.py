@@ -64,7 +64,7 @@ LARGE_DOJO = 5_000
 FAULTY_EVERY = 25
 FAULTS = (
     ("email", "not an address"),
-    ("birth_date", "31.12.2010"),
+    ("birth_date", "31.13.2010"),
     ("first_name", ""),
     ("status", "on_hold"),
     ("rank", "purple sash"),

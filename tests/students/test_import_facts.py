@@ -162,7 +162,7 @@ def test_an_ambiguous_name_is_an_error(dojo, mika):
         ("7,document,,Essay,,,,", ["on"]),
         ("7,document,,Essay,,2026-01-02,2026-01-01,", ["expires_on"]),
         (f"7,document,,Essay,,2026-01-02,,{'x' * 501}", ["note"]),
-        ("7,document", ["line", "first_name"]),
+        ("7,document", ["value", "on"]),
         ("9,belt,karate,,,soon,never,", ["value", "kind", "on", "expires_on", "rank_system", "external_id"]),
     ],
 )

@@ -170,6 +170,74 @@ def test_files_have_and_take_the_names(dojo: Dojo) -> None:
     assert names(dojo) == ["Anna-Lena Zander", "Nagy Ági", "Suharto"]
 
 
+@pytest.mark.parametrize(
+    ("order", "whole", "names"),
+    [
+        ("given_first", "Ana Maria de Souza", ("Ana Maria", "de Souza")),
+        ("given_first", "Suharto", ("Suharto", "")),
+        ("given_first", "Nagy, Ágnes", ("Ágnes", "Nagy")),
+        ("family_first", "Nagy Ágnes", ("Ágnes", "Nagy")),
+        ("family_first", "de Souza Ana Maria", ("Ana Maria", "de Souza")),
+        ("family_first", "Nguyễn Thị Minh Khai", ("Thị Minh Khai", "Nguyễn")),
+        ("family_first", "Suharto", ("Suharto", "")),
+        ("family_first", "Nagy, Ágnes", ("Ágnes", "Nagy")),
+    ],
+)
+def test_a_whole_name_in_a_file_is_split_in_its_order(
+    dojo: Dojo, order: str, whole: str, names: tuple[str, str]
+) -> None:
+    set_order(dojo, order)
+    content = f'external_id,name\n1,"{whole}"\n'
+    assert outcomes(import_csv(dojo.admin, content)) == ["created"]
+    (who,) = ok(dojo.admin.get("/students"))["results"]
+    assert (who["first_name"], who["last_name"]) == names
+    assert outcomes(import_csv(dojo.admin, f'name\n"{whole}"\n')) == ["duplicate"]
+    report = import_csv(dojo.admin, content)
+    assert (outcomes(report), "changes" in report["rows"][0]) == (["updated"], False)
+
+
+def test_the_name_order_of_a_line_goes_before_that_of_the_dojo(dojo: Dojo) -> None:
+    content = "name,name_order\nNagy Ágnes,Family first\nAnna Zander,\n"
+    assert outcomes(import_csv(dojo.admin, content)) == ["created"] * 2
+    rows = ok(dojo.admin.get("/students?ordering=name"))["results"]
+    assert [(row["name"], row["last_name"]) for row in rows] == [
+        ("Anna Zander", "Zander"),
+        ("Nagy Ágnes", "Nagy"),
+    ]
+
+
+def test_a_whole_name_finds_a_student_with_another_order_and_leaves_the_parts(dojo: Dojo) -> None:
+    deng = factories.student(
+        dojo, first_name="小平", last_name="邓", name_order="family_first", external_id="1"
+    )
+    facts = "name,kind,value,on\n邓 小平,skill,Ukemi,2026-01-01\n"
+    assert outcomes(import_csv(dojo.admin, facts, "/facts/import")) == ["created"]
+    assert outcomes(import_csv(dojo.admin, "name\n邓 小平\n")) == ["duplicate"]
+    assert outcomes(import_csv(dojo.admin, "external_id,name,phone\n01,邓 小平,030 1\n")) == ["updated"]
+    after = ok(dojo.admin.get(f"/students/{deng['id']}"))
+    assert (after["first_name"], after["last_name"], after["phone"]) == ("小平", "邓", "030 1")
+
+
+def test_a_preferred_name_confirms_an_id(dojo: Dojo) -> None:
+    factories.student(
+        dojo,
+        first_name="Ágnes",
+        last_name="Nagy",
+        preferred_name="Ági",
+        external_id="1",
+        birth_date="2010-01-01",
+    )
+    head = "external_id,first_name,last_name,birth_date\n"
+    assert outcomes(import_csv(dojo.admin, f"{head}1,Agi,Kiss,2010-01-02\n")) == ["updated"]
+    assert outcomes(import_csv(dojo.admin, f"{head}1,Ren,Ito,2010-01-03\n")) == ["failed"]
+
+
+def test_messages_name_people_in_the_order_of_the_dojo(dojo: Dojo) -> None:
+    set_order(dojo, "family_first")
+    report = import_csv(dojo.admin, "first_name,last_name,email\nÁgnes,Nagy,wrong\n")
+    assert "- Line 2, Nagy Ágnes: email:" in report["letter"]
+
+
 @pytest.mark.parametrize("order", ["given_first", "family_first"])
 def test_imports_find_a_student_by_name_in_every_order(dojo: Dojo, order: str) -> None:
     set_order(dojo, order)

@@ -19,6 +19,7 @@ from rest_framework.request import Request
 from rest_framework.serializers import ValidationError
 
 from tatami.api.filters import read_uuid
+from tatami.text import is_blank
 
 QuerysetOrFunction: TypeAlias = QuerySet[Any] | Callable[[Request], QuerySet[Any]]
 MAX_TEXT_LENGTH: Final = 10_000
@@ -32,9 +33,15 @@ _LIST_OPTIONS: Final = ("required", "allow_empty", "source", "default", "most")
 
 
 class SingleLineField(serializers.CharField):
-    """Text in one line: trimmed, NFC, without control characters. A number in the body is not accepted as text."""
+    """Text in one line: trimmed, NFC, without control characters. A number in the body is not accepted as text.
 
-    default_error_messages = {"control": "Control characters are not accepted."}
+    Text of characters without a glyph only (zero-width spaces, fillers) is refused, because it cannot be read or found.
+    """
+
+    default_error_messages = {
+        "control": "Control characters are not accepted.",
+        "invisible": "This text has no visible characters.",
+    }
     refused: ClassVar[re.Pattern[str]] = _CONTROL
 
     def to_internal_value(self, data: Any) -> str:
@@ -43,6 +50,8 @@ class SingleLineField(serializers.CharField):
         value = unicodedata.normalize("NFC", super().to_internal_value(data))
         if self.refused.search(value):
             self.fail("control")
+        if value and is_blank(value):
+            self.fail("invisible")
         return value
 
 

@@ -4,7 +4,7 @@ Errors are always JSON (`exception_mapping`).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
@@ -91,24 +91,49 @@ class HtmlRenderer(PassthroughRenderer):
 
 # --- formulas in CSV --------------------------------------------------------------------------------------------------
 
-_FORMULA_START: Final = "=+\\-@＝＋－＠\t\r\n"
-"""Characters that start a formula, the wide forms of East Asian keyboards included, and cell separators."""
-_BLANK: Final = r"[^\S\t\r\n]"
-# A program that opens a CSV file runs a cell that begins with one of these characters. If the program splits cells at
-# another separator, that also holds for the text after each possible separator. `escape_formulas` puts an apostrophe
-# before each such place, which a spreadsheet hides. `unescape_formulas` removes exactly these, so an exported file can
-# be imported unchanged.
-# The patterns match the start of a cell, with blanks and quotes before it. No two parts match the same blanks, and an
-# apostrophe is searched from the last separator before it only. So the time is linear even for long runs of blanks.
-_UNESCAPED: Final = re.compile(rf"(^|[,;\t\r\n](?:\s*\"+)?\s*)(?='*[{_FORMULA_START}])")
-_ESCAPED: Final = re.compile(rf"(^|[,;\t\r\n](?:{_BLANK}*\"+)?{_BLANK}*)'(?='*[{_FORMULA_START}])")
+_FORMULA: Final = re.compile("[=+\\-@＝＋－＠]")
+"""The characters that start a formula, with the wide forms of East Asian keyboards."""
+_FIRST_BREAK: Final = re.compile("('*)[\t\r\n]")
+_SEPARATORS: Final = ",;"
+_BREAKS: Final = "\t\r\n"
+# A program that opens a CSV file runs a cell that begins with a character of `_FORMULA`, maybe after blanks and quotes.
+# If the program splits cells at another separator or at line breaks, that also holds for the text after each of them.
+# `escape_formulas` puts an apostrophe before each such character, which a spreadsheet hides at the start of a cell, and
+# nowhere else: line breaks and dashes inside of text stay as they are. `unescape_formulas` removes exactly these, so an
+# exported file can be imported unchanged, also if a program has written its line breaks in another way.
 
 
 def escape_formulas(text: str) -> str:
     """Return `text` with an apostrophe before each place where a spreadsheet could start a formula."""
-    return _UNESCAPED.sub(r"\1'", text)
+    places = [place for place, _ in _guarded_places(text)]
+    return _joined(text, places, "'", dropped=0) if places else text
 
 
 def unescape_formulas(text: str) -> str:
     """Return the text that `escape_formulas` received."""
-    return _ESCAPED.sub(r"\1", text)
+    places = [place for place, apostrophes in _guarded_places(text) if apostrophes]
+    return _joined(text, places, "", dropped=1) if places else text
+
+
+def _joined(text: str, places: Sequence[int], between: str, *, dropped: int) -> str:
+    starts = [0, *(place + dropped for place in places)]
+    return between.join(text[start:end] for start, end in zip(starts, [*places, len(text)], strict=True))
+
+
+def _guarded_places(text: str) -> Iterator[tuple[int, int]]:
+    """Yield each place where an apostrophe guards, and the number of apostrophes there.
+
+    The time is linear: no two searches backwards go over the same characters.
+    """
+    if first := _FIRST_BREAK.match(text):
+        yield 0, len(first[1])
+    for found in _FORMULA.finditer(text):
+        place = end = found.start()
+        while place and text[place - 1] == "'":
+            place -= 1
+        start, is_after_break = place, False
+        while start and (text[start - 1] == '"' or text[start - 1].isspace()):
+            start -= 1
+            is_after_break = is_after_break or text[start] in _BREAKS
+        if is_after_break or start == 0 or text[start - 1] in _SEPARATORS:
+            yield place, end - place

@@ -32,6 +32,7 @@ from shared_apps.tenants.models import Tenant, TenantExport
 from shared_apps.tenants.provisioning import FirstAdmin
 from shared_apps.tenants.schema import ddl
 from shared_apps.tenants.schema.versions import history
+from shared_apps.tenants.search_columns import refresh_search_columns
 from tatami.errors import Invalid
 from tatami.ids import uuid7
 from tatami.tenancy.scope import tenant_scope
@@ -91,6 +92,7 @@ def restore(
             version = fill_schema(archive, tenant, callbacks)
             user = _admin_of(tenant, admin, now)
             with tenant_scope(tenant), transaction.atomic():
+                refresh_search_columns()  # the archive may be of a version with another `normalise`
                 dojo_restored.send(sender=Tenant, previous_id=archive.manifest.source.id, now=now)
             provisioning.activate(tenant, version)
         except BaseException:

@@ -94,11 +94,15 @@ class History:
         return self.loader.project_state(self.leaves(applied))
 
 
+def public_labels() -> frozenset[str]:
+    """Return the labels of the apps whose tables are in `public`."""
+    return frozenset(config.label for config in apps.get_app_configs() if config.name in settings.SHARED_APPS)
+
+
 @cache
 def public_history() -> History:
     """Return the migrations on disk of the apps in `public`. Read once per process."""
-    labels = (config.label for config in apps.get_app_configs() if config.name in settings.SHARED_APPS)
-    return History(history().loader, frozenset(labels))
+    return History(history().loader, public_labels())
 
 
 @cache

@@ -27,7 +27,7 @@ from tenant_apps.attendance.serializers import (
 from tenant_apps.attendance.views.scans import http_response
 from tenant_apps.students.models import full_name
 from tenant_apps.students.serializers import ReasonSerializer
-from tenant_apps.students.views.csv_files import DRY_RUN, ImportedSerializer, ImportView
+from tenant_apps.students.views.csv_files import HOW_TO_READ, ImportedSerializer, ImportView
 from tenant_apps.students.views.records import read_reason, visible_student
 
 ATTENDANCE_COLUMNS: Final = (
@@ -159,10 +159,16 @@ class AttendanceImportView(ImportView):
 
     operations = openapi.ATTENDANCE_IMPORT
 
-    @extend_schema(parameters=[DRY_RUN], responses={200: ImportedSerializer})
+    @extend_schema(parameters=HOW_TO_READ, responses={200: ImportedSerializer})
     def post(self, request: Any) -> Response:
         return Response(
-            import_attendance(self.content(), by=request.user, now=request.now, dry_run=self.flag("dry_run"))
+            import_attendance(
+                self.content(),
+                by=request.user,
+                now=request.now,
+                dry_run=self.flag("dry_run"),
+                options=self.read_options(),
+            )
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from jsonschema import ValidationError
 
+from tatami.text import is_blank
 from tenant_apps.ranks.criteria import KINDS, Age, Criterion
 from tenant_apps.ranks.definition.json_schema import validator
 
@@ -122,6 +123,7 @@ def _message(error: ValidationError) -> str:
 def _faults_of_meaning(document: object) -> Faults:
     root = _mapping(document)
     yield from _date_faults(root)
+    yield from _invisible_faults((), document)
     ranks = [(place, _mapping(rank)) for place, rank in enumerate(_items(root.get("ranks")))]
     order: dict[str, int] = {}
     for place, rank in ranks:
@@ -146,6 +148,19 @@ def _date_faults(root: Mapping[str, Any]) -> Faults:
             date.fromisoformat(effective_on)
         except ValueError:
             yield ("effective_on",), "must be a date that exists, YYYY-MM-DD"
+
+
+def _invisible_faults(place: Place, value: object) -> Faults:
+    """Find text of characters without a glyph; the schema finds text that is empty or white space."""
+    if isinstance(value, str):
+        if value.strip() and is_blank(value):
+            yield place, "must have visible characters"
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _invisible_faults((*place, str(key)), item)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _invisible_faults((*place, number), item)
 
 
 def _rank_faults(place: int, rank: Mapping[str, Any]) -> Faults:

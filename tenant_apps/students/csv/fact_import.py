@@ -11,13 +11,15 @@ from rest_framework.serializers import ValidationError
 from shared_apps.accounts.models import User
 from tenant_apps.ranks.models import RankSystem
 from tenant_apps.ranks.rank_lookup import RankSystemLookup, UnknownRank
-from tenant_apps.students.csv.parsing import CellParser
+from tenant_apps.students.csv.cells import CellParser
+from tenant_apps.students.csv.dates import DateReader
 from tenant_apps.students.csv.pipeline import LineOutcome, insert_rows
-from tenant_apps.students.csv.student_matching import RecordImport, RecordLine
-from tenant_apps.students.models import Student, StudentFact
+from tenant_apps.students.csv.student_matching import RecordImport, RecordLine, record_headings
+from tenant_apps.students.models import StudentFact
 from tenant_apps.students.serializers import EXPIRES_EARLY, FactSerializer, PointsInCategory, value_field
 
 FACT: Final = ("kind", "on", "expires_on", "note")
+_REQUIRED: Final = {"kind", "value", "on"}
 _NUMERIC_KINDS: Final = {StudentFact.Kind.OPENING_ATTENDANCE.value, StudentFact.Kind.POINTS.value}
 _NUMBER: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _COLUMNS: Final = (
@@ -30,6 +32,7 @@ class FactLine(RecordLine):
     """A fact about a student. Without `system` it counts in all rank systems."""
 
     fact: dict[str, Any] = field(default_factory=dict)
+    system_text: str = ""
     system: RankSystem | None = None
 
     @property
@@ -43,27 +46,25 @@ class FactImport(RecordImport[FactLine]):
     """Facts, recorded by `by`. Six statements, whatever the number of lines."""
 
     required = ("kind", "value", "on")
-    columns = frozenset({*FACT, "rank_system", "value", "category"})
+    headings = record_headings({*FACT, "rank_system", "value", "category"})
     line_class = FactLine
 
     def __init__(self, *, by: User) -> None:
         self._by = by
 
-    def prepare(self, columns: Sequence[str]) -> None:
-        super().prepare(columns)
-        self._fact = CellParser(FactSerializer().fields, FACT)
-        self._category = CellParser(PointsInCategory().fields, ["category"])
+    def prepare(self, columns: Sequence[str], dates: DateReader) -> None:
+        super().prepare(columns, dates)
+        self._fact = CellParser(FactSerializer().fields, FACT, dates)
+        self._category = CellParser(PointsInCategory().fields, ["category"], dates)
         self._values = {kind: value_field(kind) for kind in StudentFact.Kind.values}
         self._systems = RankSystemLookup.load()
 
     def parse_record(self, cells: Mapping[str, str], line: FactLine) -> None:
         line.fact = self._fact.parse(cells, line.errors)
         self._parse_value(cells, line)
-        if cells.get("rank_system"):
-            try:
-                line.system = self._systems.find(cells["rank_system"])
-            except UnknownRank as error:
-                line.add_error(error.column, str(error))
+        line.system_text = cells.get("rank_system", "")
+        if line.system_text and not self._systems.candidates(line.system_text):
+            self._find(line)
         on, until = line.fact.get("on"), line.fact.get("expires_on")
         if on and until and until < on:
             line.add_error("expires_on", EXPIRES_EARLY)
@@ -85,10 +86,27 @@ class FactImport(RecordImport[FactLine]):
         category = self._category.parse(cells, line.errors)
         line.fact["value"] = {"points": line.fact.get("value"), **category}
 
-    def existing_keys(self, students: set[Student]) -> set[Hashable]:
+    def match_records(self, lines: Sequence[FactLine]) -> set[Hashable]:
+        """Find the rank systems. A fact that is recorded already is accepted, also of an archived system."""
+        students = {line.student for line in lines if line.student}
         facts = StudentFact.objects.not_voided().filter(student__in=students).order_by()
         rows = facts.values_list("student_id", "kind", "rank_system_id", "value", "on")
-        return {_key(*row) for row in rows}
+        existing: set[Hashable] = {_key(*row) for row in rows}
+        for line in lines:
+            for candidate in self._systems.candidates(line.system_text):
+                line.system = candidate
+                if line.student and line.fact.keys() >= _REQUIRED and line.key in existing:
+                    break
+            else:
+                if line.system is not None:
+                    self._find(line)
+        return existing
+
+    def _find(self, line: FactLine) -> None:
+        try:
+            line.system = self._systems.find(line.system_text)
+        except UnknownRank as error:
+            line.add_error(error.column, str(error))
 
     def write(self, lines: Sequence[FactLine]) -> None:
         insert_rows(

@@ -1,53 +1,82 @@
 """Find the guardian that the cells of a line name, among those in the database and in the same file."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import islice
+from typing import Any, Final
 from uuid import UUID
+
+from django.db.models import Q
 
 from tatami.text import email_key, normalise
 from tenant_apps.students.csv.pipeline import insert_rows
 from tenant_apps.students.csv.student_lines import StudentLine
-from tenant_apps.students.models import Guardian
+from tenant_apps.students.models import Guardian, StudentGuardian
 
 _BATCH: Final = 5_000
 _NEW_GUARDIAN: Final = ("id", "name", "search_name", "email", "phone")
 _CHANGED_GUARDIAN: Final = ("name", "search_name", "email", "phone", "updated_at")
-
-Key: TypeAlias = tuple[str, str]
-"""The name of a guardian with an email address or a phone number, normalised."""
+_MOST_CANDIDATES: Final = 50
+"""Of one name and contact; limits the work for a file that repeats them thousands of times."""
+_LEAST_DIGITS: Final = 6
+_LEAST_DIFFERENT_DIGITS: Final = 3
+_RUNS: Final = ("01234567890123456789", "98765432109876543210")
 
 
 class GuardianLookup:
-    """The guardians with the names in the file. One statement to load them, two to save changes.
+    """The guardians with the names in the file. Two statements to load them, two to save changes.
 
-    A guardian is the same person if name and email address, or name and phone number, are equal. For the same
-    student, the name is enough.
+    A guardian is the same person if the name and the e-mail address are equal; or if the name and a plausible phone
+    number are equal, no two addresses differ, and no two relations differ (a father and a grandfather may share name
+    and landline). A guardian of the same student is the same person if the name is equal and no two relations differ.
+    Two guardians of one line are never the same person.
     """
 
-    def __init__(self, lines: Iterable[StudentLine], linked: Mapping[UUID, Mapping[UUID, str]]) -> None:
-        names = {normalise(cells["name"]) for line in lines for cells in line.guardians}
-        rows = Guardian.objects.filter(search_name__in=names).order_by("pk").select_for_update()
-        self._linked = linked
-        self._by_id = {guardian.pk: guardian for guardian in rows}
-        self._by_contact: dict[Key, Guardian] = {}
-        for guardian in self._by_id.values():
-            self._add_contacts(guardian)
+    def __init__(self, lines: Iterable[StudentLine], *, locked: bool) -> None:
+        names = {normalise(cells.get("name", "")) for line in lines for cells in line.guardians.values()}
+        students = {line.student.pk for line in lines if line.student and line.guardians}
+        self._by_id: dict[UUID, Guardian] = {}
+        self._by_contact: dict[tuple[str, str], dict[UUID, Guardian]] = defaultdict(dict)
+        self._relations: dict[UUID, set[str]] = defaultdict(set)
+        self.linked: dict[UUID, dict[UUID, str]] = defaultdict(dict)
+        """For each student of the file, the present guardians with their relation, in order."""
+        self._names: dict[UUID, str] = {}
         self._new: dict[UUID, Guardian] = {}
         self._changed: dict[UUID, Guardian] = {}
-
-    def find(self, line: StudentLine, cells: Mapping[str, Any]) -> Guardian:
-        """Return the guardian that the cells name, with the values of the cells; a new one if none matches."""
-        known = next((self._by_contact[key] for key in _keys(cells) if key in self._by_contact), None)
-        guardian = known or self._of_student(line, normalise(cells["name"])) or self._add()
-        given = {name: value for name, value in cells.items() if name != "relation"}
-        if any(getattr(guardian, name) != value for name, value in given.items()):
-            for name, value in given.items():
-                setattr(guardian, name, value)
-            guardian.set_search_name()
-            if guardian.pk not in self._new:
-                self._changed[guardian.pk] = guardian
+        self._line_of: dict[UUID, int] = {}
+        if not names:
+            return
+        rows = Guardian.objects.filter(search_name__in=names).order_by("pk")
+        for guardian in rows.select_for_update() if locked else rows:
+            self._by_id[guardian.pk] = guardian
             self._add_contacts(guardian)
-        return guardian
+        links = StudentGuardian.objects.filter(Q(student__in=students) | Q(guardian__search_name__in=names))
+        for student, guardian_id, name, relation in links.values_list(
+            "student_id", "guardian_id", "guardian__name", "relation"
+        ):
+            self._relations[guardian_id].add(normalise(relation))
+            self._names[guardian_id] = name
+            if student in students:
+                self.linked[student][guardian_id] = relation
+
+    def match(self, line: StudentLine) -> None:
+        """Set the guardians of a line: existing ones with the values of the cells, or new ones.
+
+        Adds to the line what it overwrites, and who is linked.
+        """
+        taken: set[UUID] = set()
+        own = self.linked.get(line.student.pk, {}) if line.student else {}
+        for prefix, cells in line.guardians.items():
+            guardian = self._find(line, prefix, cells, own, taken)
+            taken.add(guardian.pk)
+            relation = cells.get("relation", own.get(guardian.pk, ""))
+            self._relations[guardian.pk].add(normalise(relation))
+            line.found_guardians.append((guardian, relation))
+            if own.get(guardian.pk) and own[guardian.pk] != relation:
+                line.add_change(f"{prefix}relation", own[guardian.pk], relation)
+        if line.guardians:
+            for removed in own.keys() - taken:
+                line.add_change("guardians", self._names[removed], "")
 
     def save(self) -> None:
         """Insert the new guardians, and update the changed ones."""
@@ -65,24 +94,143 @@ class GuardianLookup:
                 update_fields=_CHANGED_GUARDIAN,
             )
 
-    def _add(self) -> Guardian:
-        guardian = Guardian()
-        self._new[guardian.pk] = guardian
-        return guardian
+    def _find(
+        self,
+        line: StudentLine,
+        prefix: str,
+        cells: Mapping[str, str],
+        own: Collection[UUID],
+        taken: Collection[UUID],
+    ) -> Guardian:
+        named = self._candidates(cells, own, taken)
+        found = self._of_evidence(cells, named, own)
+        if found is None:
+            if any(_is_near(cells, one) for one in named):
+                line.warn(
+                    f"{prefix}name",
+                    f"Another guardian is also named {cells['name']}, but no address or phone number shows that they "
+                    "are the same person: they are kept apart.",
+                )
+            return self._add(line, cells)
+        if found.pk not in own:
+            line.links.append(self._link(f"{prefix}name", found))
+        self._change(line, prefix, found, cells, is_own=found.pk in own)
+        return found
 
-    def _of_student(self, line: StudentLine, name: str) -> Guardian | None:
-        assert line.student is not None
-        own = (self._by_id.get(key) for key in self._linked.get(line.student.pk, ()))
-        return next((guardian for guardian in own if guardian and guardian.search_name == name), None)
+    def _link(self, column: str, guardian: Guardian) -> dict[str, Any]:
+        """Return a link as the report shows it; guardians of the same file have no id yet."""
+        if guardian.pk in self._new:
+            return {"column": column, "guardian": {"name": guardian.name}, "line": self._line_of[guardian.pk]}
+        return {"column": column, "guardian": {"id": guardian.pk, "name": guardian.name}}
+
+    def _candidates(
+        self, cells: Mapping[str, str], own: Collection[UUID], taken: Collection[UUID]
+    ) -> list[Guardian]:
+        """Return guardians of this name who share a contact, or who are linked with the student already."""
+        name = normalise(cells["name"])
+        mine = (self._by_id.get(key) for key in own)
+        found = {one.pk: one for one in mine if one is not None and one.search_name == name}
+        for contact in _contacts(cells):
+            found |= islice(self._by_contact.get((name, contact), {}).items(), _MOST_CANDIDATES)
+        return [one for one in found.values() if one.pk not in taken and one.search_name == name]
 
     def _add_contacts(self, guardian: Guardian) -> None:
-        for key in _keys({"name": guardian.name, "email": guardian.email, "phone": guardian.phone}):
-            self._by_contact.setdefault(key, guardian)
+        for contact in _contacts({"email": guardian.email, "phone": guardian.phone}):
+            self._by_contact[guardian.search_name, contact][guardian.pk] = guardian
+
+    def _of_evidence(
+        self, cells: Mapping[str, str], named: list[Guardian], own: Collection[UUID]
+    ) -> Guardian | None:
+        """Return the guardian with the best evidence, of two equal ones that of this student or with this relation."""
+        relation = normalise(cells.get("relation", ""))
+
+        def is_same_relation(one: Guardian) -> bool:
+            return not relation or not self._relations[one.pk] - {""} or relation in self._relations[one.pk]
+
+        tests: tuple[Callable[[Guardian], bool], ...] = (
+            lambda one: _same_address(cells, one),
+            lambda one: _same_phone(cells, one) and is_same_relation(one),
+            lambda one: one.pk in own and is_same_relation(one),
+        )
+        for test in tests:
+            found = [one for one in named if test(one)]
+            if found:
+                return max(found, key=lambda one: (one.pk in own, relation in self._relations[one.pk]))
+        return None
+
+    def _change(
+        self, line: StudentLine, prefix: str, guardian: Guardian, cells: Mapping[str, str], *, is_own: bool
+    ) -> None:
+        is_changed = False
+        for name in ("name", "email", "phone"):
+            before, after = getattr(guardian, name), cells.get(name, "")
+            # Another spelling in the line of a sibling is no correction.
+            if (
+                not after
+                or before == after
+                or (not is_own and before and _key(name, before) == _key(name, after))
+            ):
+                continue
+            if before:
+                line.add_change(prefix + name, before, after)
+            setattr(guardian, name, after)
+            is_changed = True
+        if is_changed:
+            guardian.set_search_name()
+            self._add_contacts(guardian)
+            if guardian.pk not in self._new:
+                self._changed[guardian.pk] = guardian
+
+    def _add(self, line: StudentLine, cells: Mapping[str, str]) -> Guardian:
+        guardian = Guardian(**{name: cells.get(name, "") for name in ("name", "email", "phone")})
+        guardian.set_search_name()
+        self._new[guardian.pk] = guardian
+        self._line_of[guardian.pk] = line.number
+        self._add_contacts(guardian)
+        return guardian
 
 
-def _keys(cells: Mapping[str, Any]) -> list[Key]:
-    """Return the keys by which a guardian is found: the name with the address, the name with the number."""
-    name = normalise(cells["name"])
-    digits = "".join(filter(str.isdigit, cells.get("phone", "")))
-    contacts = [email_key(cells["email"])] if cells.get("email") else []
-    return [(name, contact) for contact in [*contacts, *([digits] if digits else [])]]
+def _contacts(cells: Mapping[str, str]) -> list[str]:
+    """Return the address and the digits of the phone number, for comparison."""
+    return [*filter(None, (email_key(cells.get("email", "")), _digits(cells.get("phone", ""))))]
+
+
+def _same_address(cells: Mapping[str, str], guardian: Guardian) -> bool:
+    given = cells.get("email", "")
+    return bool(given and guardian.email) and email_key(given) == email_key(guardian.email)
+
+
+def _same_phone(cells: Mapping[str, str], guardian: Guardian) -> bool:
+    given = _digits(cells.get("phone", ""))
+    if given != _digits(guardian.phone) or not is_plausible(given):
+        return False
+    return not (cells.get("email") and guardian.email) or _same_address(cells, guardian)
+
+
+def _is_near(cells: Mapping[str, str], guardian: Guardian) -> bool:
+    """Return whether a person may wonder if two guardians of one name are the same: they share a number."""
+    given = _digits(cells.get("phone", ""))
+    return bool(given) and given == _digits(guardian.phone)
+
+
+def is_plausible(digits: str) -> bool:
+    """Return whether digits can be the phone number of a person, unlike 000, 999999 or 1234567."""
+    return (
+        len(digits) >= _LEAST_DIGITS
+        and len(set(digits)) >= _LEAST_DIFFERENT_DIGITS
+        and not any(digits in run for run in _RUNS)
+    )
+
+
+def _digits(phone: str) -> str:
+    digits = "".join(filter(str.isdigit, normalise(phone)))
+    return digits.removeprefix("00") if digits.startswith("00") and len(digits) > _LEAST_DIGITS else digits
+
+
+def _key(name: str, value: Any) -> str:
+    match name:
+        case "email":
+            return email_key(value)
+        case "phone":
+            return _digits(value)
+    return normalise(value)

@@ -1,11 +1,11 @@
-"""The import pipeline: read a CSV file, parse its lines, match them with existing rows, write them, report."""
+"""The import pipeline: read a file, parse its lines, match them with existing rows, write them, report."""
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, TypeVar
+from functools import cached_property
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Model
@@ -13,8 +13,21 @@ from django.db.models import Model
 from tatami.errors import DomainError
 from tatami.ids import uuid7
 from tatami.tenancy.scope import current_tenant_id
-from tenant_apps.students.csv.parsing import Errors, add_error, read_csv, require
-from tenant_apps.students.models import Student
+from tatami.text import normalise
+from tenant_apps.dojo.models import DojoSettings, NameOrder
+from tenant_apps.students.csv.cells import Errors, add_error, require
+from tenant_apps.students.csv.dates import DateReader
+from tenant_apps.students.csv.headings import WHOLE_NAME, Headings
+from tenant_apps.students.csv.table import ReadOptions, Table, read_table
+from tenant_apps.students.models import Student, full_name, name_key
+
+_SHOWN: Final = 200
+"""The number of characters of an overwritten value that a report shows."""
+_NAMES: Final = ("first_name", "last_name", WHOLE_NAME)
+_PARTICLES: Final = frozenset({
+    "da", "das", "de", "del", "della", "der", "den", "di", "do", "dos", "du", "e", "la", "le", "las", "los",
+    "van", "von", "zu", "zum", "zur", "ter", "ten", "y", "af", "av", "bin", "ibn", "al", "el"
+})  # fmt: skip
 
 
 class LineOutcome(StrEnum):
@@ -22,6 +35,8 @@ class LineOutcome(StrEnum):
 
     CREATED = "created"
     UPDATED = "updated"
+    RESTORED = "restored"
+    """An archived student was restored, and updated."""
     FAILED = "failed"
     """The line has errors and is not written. `errors` lists them by column."""
     DUPLICATE = "duplicate"
@@ -34,58 +49,120 @@ class ImportLine:
 
     number: int
     errors: Errors = field(default_factory=dict)
+    warnings: Errors = field(default_factory=dict)
+    """What a person should check, by column. The line is written nevertheless."""
+    changes: list[dict[str, str]] = field(default_factory=list)
+    """Values that the line overwrites: `{column, from, to}`."""
+    links: list[dict[str, Any]] = field(default_factory=list)
+    """Guardians that the line shares with other students: `{column, guardian, line?}`."""
     outcome: LineOutcome = LineOutcome.FAILED
     student: Student | None = None
     duplicate_of: Student | None = None
     duplicate_of_line: int | None = None
+    label: str = ""
+    """The name of the person in the file, for messages."""
+    has_split_name: bool = False
+    """Whether first and last name were split from a whole name, so that another split or order is possible."""
+    names: tuple[str, str] = ("", "")
+    """First name and last name."""
+    name_keys: tuple[str, ...] = ()
+    """The names for comparison with `Student.name_key`, the most exact first; a split name also in the other order."""
 
     def add_error(self, column: str, message: str) -> None:
         """Add an error; the line will not be written."""
         add_error(self.errors, column, message)
 
+    def warn(self, column: str, message: str) -> None:
+        """Add something that a person should check."""
+        add_error(self.warnings, column, message)
+
+    def add_change(self, column: str, before: object, after: object) -> None:
+        """Note that a value is overwritten."""
+        self.changes.append({"column": column, "from": str(before)[:_SHOWN], "to": str(after)[:_SHOWN]})
+
+    def set_names(self, values: Mapping[str, Any]) -> None:
+        """Set the names from parsed cells; a line without a valid name has no keys."""
+        self.names = first, last = values.get("first_name", ""), values.get("last_name", "")
+        orders = ((first, last), (last, first)) if self.has_split_name else ((first, last),)
+        self.name_keys = tuple(filter(None, dict.fromkeys(name_key(*names) for names in orders)))
+
+    @property
+    def name_key(self) -> str:
+        """The name for comparison: first name, then last name."""
+        return self.name_keys[0] if self.name_keys else ""
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the line changes the rows of the dojo."""
+        return self.outcome in {LineOutcome.CREATED, LineOutcome.UPDATED, LineOutcome.RESTORED}
+
 
 LineT = TypeVar("LineT", bound=ImportLine)
 
 
-class CsvImport(ABC, Generic[LineT]):
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """The table that was read and its lines with their outcomes."""
+
+    table: Table
+    lines: Sequence[ImportLine]
+    date_formats: Mapping[str, str]
+    dry_run: bool
+
+
+class FileImport(ABC, Generic[LineT]):
     """One kind of import. Subclasses define the columns, and how lines are parsed, matched and written."""
 
     required: ClassVar[tuple[str, ...]]
     """Columns that the file must have, and whose cells must not be empty."""
+    headings: ClassVar[Headings]
     line_class: type[LineT]
     conflicts: ClassVar[Mapping[str, tuple[type[DomainError], str]]] = {}
     """Constraint → error and message, for rows that another transaction writes between matching and writing."""
 
+    @cached_property
+    def settings(self) -> DojoSettings:
+        """The settings of the dojo, as they are when the import runs."""
+        return DojoSettings.current()
+
     @transaction.atomic
-    def run(self, content: bytes, *, dry_run: bool) -> dict[str, Any]:
-        """Import a file, or preview the import if `dry_run` is true, and return the report on every line.
+    def run(self, content: bytes, *, dry_run: bool, options: ReadOptions) -> ImportResult:
+        """Import a file, or preview the import if `dry_run` is true, and return the result of every line.
 
         Raises `Invalid` if the content is not a valid table; the errors in `conflicts`, and then nothing is written.
         """
         if not dry_run:
             wait_for_other_imports()
-        columns, rows = read_csv(content, is_column=self.is_column, required=self.required)
-        self.prepare(columns)
+        table = read_table(content, self.headings, self.required, options)
+        dates = DateReader(options.date_format, table.cells_of)
+        self.prepare(table.columns, dates)
         lines = []
-        for row in rows:
+        for row in table.lines:
             line = self.line_class(row.number)
             if row.error:
                 line.add_error("line", row.error)
             else:
-                require(row.cells, self.required, line.errors)
-                self.parse(row.cells, line)
+                cells = self._name(row.cells, line)
+                require(cells, self.required, line.errors)
+                self.parse(cells, line)
             lines.append(line)
         self.match(lines, dry_run=dry_run)
         if not dry_run:
             self._write(lines)
-        return report(lines, dry_run=dry_run)
+        return ImportResult(table, lines, dates.orders(), dry_run)
+
+    def _name(self, cells: dict[str, str], line: LineT) -> dict[str, str]:
+        """Set the label of a line; return its cells, with a whole name as first and last name."""
+        if not any(cells.get(name) for name in _NAMES):
+            return cells
+        is_family_first = _is_family_first(cells, self.settings.name_order)
+        found = split_name(cells, family_first=is_family_first)
+        line.has_split_name = found is not cells and "," not in cells[WHOLE_NAME]
+        line.label = full_name(found.get("first_name", ""), found.get("last_name", ""), is_family_first)
+        return found
 
     @abstractmethod
-    def is_column(self, name: str) -> bool:
-        """Return whether a file may have this column."""
-
-    @abstractmethod
-    def prepare(self, columns: Sequence[str]) -> None:
+    def prepare(self, columns: Sequence[str], dates: DateReader) -> None:
         """Load what parsing needs for these columns. Raises `Invalid` if the columns do not suffice."""
 
     @abstractmethod
@@ -111,36 +188,43 @@ class CsvImport(ABC, Generic[LineT]):
             raise
 
 
-def report(lines: Sequence[ImportLine], *, dry_run: bool) -> dict[str, Any]:
-    """Return the response of an import, as `ImportedSerializer` documents it.
+def _is_family_first(cells: Mapping[str, str], order: str) -> bool:
+    """Return whether the family name is first: as the line says, else by the order of the dojo."""
+    own = normalise(cells.get("name_order", "")).replace(" ", "_")
+    return (own if own in NameOrder.values else order) == NameOrder.FAMILY_FIRST
 
-    A dry run does not name the students that it would create, because they have no id.
+
+def split_name(cells: dict[str, str], *, family_first: bool) -> dict[str, str]:
+    """Return the cells with a whole name as first and last name; without a whole name, the cells themselves.
+
+    The last name is before a comma (`Silva, Ana`), else it is one word with its particles: the last one, or with
+    `family_first` the first one. A name of one word has no last name.
     """
-    outcomes = Counter(line.outcome for line in lines)
-    return {
-        "dry_run": dry_run,
-        "created": outcomes[LineOutcome.CREATED],
-        "updated": outcomes[LineOutcome.UPDATED],
-        "failed": outcomes[LineOutcome.FAILED],
-        "duplicates": outcomes[LineOutcome.DUPLICATE],
-        "rows": [_report_row(line) for line in lines],
-    }
+    whole = cells.get(WHOLE_NAME, "")
+    if not whole or cells.get("first_name") or cells.get("last_name"):
+        return cells
+    if "," in whole:
+        last, _, first = (part.strip() for part in whole.partition(","))
+    else:
+        words = whole.split()
+        place = _end_of_family_name(words) if family_first else _start_of_family_name(words)
+        parts = " ".join(words[:place]), " ".join(words[place:])
+        first, last = parts[::-1] if family_first and parts[1] else parts
+    return {**cells, "first_name": first, "last_name": last}
 
 
-def _report_row(line: ImportLine) -> dict[str, Any]:
-    row: dict[str, Any] = {"line": line.number, "outcome": line.outcome.value}
-    if line.student is not None:
-        row["student"] = _reference(line.student)
-    if line.duplicate_of is not None:
-        row["duplicate_of"] = _reference(line.duplicate_of)
-    if line.duplicate_of_line is not None:
-        row["duplicate_of_line"] = line.duplicate_of_line
-    row["errors"] = line.errors
-    return row
+def _start_of_family_name(words: Sequence[str]) -> int:
+    start = len(words) - 1
+    while start > 1 and words[start - 1].lower() in _PARTICLES:
+        start -= 1
+    return max(start, 1)
 
 
-def _reference(student: Student) -> dict[str, Any]:
-    return {"id": student.pk, "name": student.name}
+def _end_of_family_name(words: Sequence[str]) -> int:
+    end = 1
+    while end < len(words) - 1 and words[end - 1].lower() in _PARTICLES:
+        end += 1
+    return end
 
 
 def wait_for_other_imports() -> None:

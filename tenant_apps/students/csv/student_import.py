@@ -2,27 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from shared_apps.accounts.models import User
 from tenant_apps.dojo.services import lock_name_order
+from tenant_apps.ranks.rank_lookup import RankLookup, UnknownRank
 from tenant_apps.students.csv import student_lines
-from tenant_apps.students.csv.pipeline import CsvImport, LineOutcome
-from tenant_apps.students.csv.student_lines import StudentLine, StudentLineParser
-from tenant_apps.students.csv.student_writes import write_students
+from tenant_apps.students.csv.dates import DateReader
+from tenant_apps.students.csv.guardian_matching import GuardianLookup
+from tenant_apps.students.csv.pipeline import FileImport, LineOutcome
+from tenant_apps.students.csv.student_lines import OPENING, StudentLine, StudentLineParser
+from tenant_apps.students.csv.student_writes import StudentHistories, write_students
+from tenant_apps.students.csv.twins import StudentLookup, repeated_ids
 from tenant_apps.students.errors import ExternalIdTaken, OwnRankChange
-from tenant_apps.students.models import Student, StudentQuerySet, StudentUser
+from tenant_apps.students.models import StudentUser
 
 
-class StudentImport(CsvImport[StudentLine]):
+class StudentImport(FileImport[StudentLine]):
     """Students, recorded by `by` at `now`, the local date `today`.
 
-    A known `external_id` updates, also archived students. A line without an `external_id` is a possible duplicate if an
-    existing student or an earlier line has its name and birth date; it is written only if `allow_duplicates` is true.
+    `twins.StudentLookup` decides whether a line updates a student, or may repeat one that the dojo or the file has
+    already. Such a duplicate is written only if `allow_duplicates` is true. Archived students are updated, and restored
+    if `restore` is true.
     """
 
     required = student_lines.NAMES
+    headings = student_lines.HEADINGS
     line_class = StudentLine
     conflicts = {
         "student_external_id_once": (
@@ -31,15 +36,16 @@ class StudentImport(CsvImport[StudentLine]):
         )
     }
 
-    def __init__(self, *, by: User, today: date, now: datetime, allow_duplicates: bool) -> None:
+    def __init__(
+        self, *, by: User, today: date, now: datetime, allow_duplicates: bool, restore: bool
+    ) -> None:
         self._by, self._today, self._now = by, today, now
-        self._allow_duplicates = allow_duplicates
+        self._allow_duplicates, self._restore = allow_duplicates, restore
 
-    def is_column(self, name: str) -> bool:
-        return student_lines.is_column(name)
-
-    def prepare(self, columns: Sequence[str]) -> None:
-        self._parser = StudentLineParser(columns)
+    def prepare(self, columns: Sequence[str], dates: DateReader) -> None:
+        self._parser = StudentLineParser(columns, dates)
+        has_ranks = any(name.startswith("rank") for name in columns)
+        self._ranks = RankLookup.load() if has_ranks else RankLookup(())
 
     def parse(self, cells: Mapping[str, str], line: StudentLine) -> None:
         self._parser.parse(cells, line)
@@ -47,58 +53,72 @@ class StudentImport(CsvImport[StudentLine]):
     def match(self, lines: Sequence[StudentLine], *, dry_run: bool) -> None:
         if not dry_run:
             self._name_order = lock_name_order()  # before the students
-        _refuse_repeated_ids(lines)
-        known = _students_by_external_id(lines, locked=not dry_run)
-        students_by_name_and_birth_date = _students_by_name_and_birth_date(lines)
+        repeated_ids(lines)
+        StudentLookup(lines, locked=not dry_run).match(lines, allow_duplicates=self._allow_duplicates)
+        self._histories = StudentHistories.of(lines)
         own = StudentUser.objects.student_ids_of(self._by)
-        seen: dict[Any, int] = {}
         for line in lines:
-            line.student = known.get(line.external_id or "")
-            _refuse_own_ranks(line, own)
+            self._match_ranks(line, own)
             if line.errors:
-                line.student = None
-                continue
-            line.outcome = LineOutcome.UPDATED if line.student else LineOutcome.CREATED
-            if line.student is None:
-                self._find_duplicates(line, students_by_name_and_birth_date, seen)
+                line.student, line.duplicate_of, line.duplicate_of_line = None, None, None
+                line.outcome = LineOutcome.FAILED
+                line.warnings.clear()
+        written = [line for line in lines if line.is_written]
+        self._guardians = GuardianLookup(written, locked=not dry_run)
+        for line in written:
+            line.keep_split_name()
+            self._note_changes(line)
+            self._guardians.match(line)
 
-    def _find_duplicates(
-        self, line: StudentLine, students_by_name_and_birth_date: dict[Any, Student], seen: dict[Any, int]
-    ) -> None:
-        existing = students_by_name_and_birth_date.get(line.identity)
-        # Two different external ids are two different people.
-        if existing is not None and not (line.external_id and existing.external_id):
-            line.duplicate_of = existing
-        if not line.external_id:
-            line.duplicate_of_line = seen.get(line.identity)
-            seen.setdefault(line.identity, line.number)
-            if (line.duplicate_of or line.duplicate_of_line) and not self._allow_duplicates:
-                line.outcome = LineOutcome.DUPLICATE
+    def _match_ranks(self, line: StudentLine, own: frozenset[UUID]) -> None:
+        """Set the ranks that the line adds. A rank that the history has is accepted, also of an archived system."""
+        systems = set()
+        for cells in line.rank_cells:
+            present = [
+                rank
+                for rank in self._ranks.candidates(cells.system, cells.rank)
+                if line.student and (line.student.pk, rank.pk, cells.on) in self._histories.ranks
+            ]
+            try:
+                rank = present[0] if present else self._ranks.find(cells.system, cells.rank)
+            except UnknownRank as error:
+                line.add_error(error.column + cells.suffix, str(error))
+                continue
+            if rank.system_id in systems:
+                line.add_error("rank_system" + cells.suffix, "This rank system is named twice.")
+            systems.add(rank.system_id)
+            line.opening_system = line.opening_system or rank.system
+            if cells.on and not present:
+                line.ranks.append((rank, cells.on))
+        if line.student is not None and line.ranks and line.student.pk in own:
+            line.add_error("rank", OwnRankChange().message)
+
+    def _note_changes(self, line: StudentLine) -> None:
+        """Set the outcome of an archived student, and list the values that the line overwrites."""
+        student = line.student
+        if student is None:
+            return
+        if student.is_archived and self._restore:
+            line.outcome = LineOutcome.RESTORED
+        elif student.is_archived:
+            line.warn(
+                "status", f"{student.name} is archived and stays archived: send restore=true to restore them."
+            )
+        for name, value in line.values.items():
+            before = getattr(student, name)
+            if before not in {None, "", value}:
+                line.add_change(name, before, value)
+        balance = self._histories.opening(line)
+        if line.opening is not None and balance is not None and balance.value != line.opening:
+            line.add_change(OPENING, balance.value, line.opening)
 
     def write(self, lines: Sequence[StudentLine]) -> None:
-        write_students(lines, name_order=self._name_order, by=self._by, today=self._today, now=self._now)
-
-
-def _refuse_repeated_ids(lines: Sequence[StudentLine]) -> None:
-    first: dict[str, int] = {}
-    for line in lines:
-        if line.external_id and first.setdefault(line.external_id, line.number) != line.number:
-            line.add_error("external_id", f"Line {first[line.external_id]} has this external id already.")
-
-
-def _students_by_external_id(lines: Sequence[StudentLine], *, locked: bool) -> dict[str, Student]:
-    ids = {line.external_id for line in lines if line.external_id}
-    rows: StudentQuerySet = Student.objects.filter(external_id__in=ids).order_by("pk")
-    rows = rows.select_for_update() if locked else rows
-    return {str(student.external_id): student for student in rows} if ids else {}
-
-
-def _students_by_name_and_birth_date(lines: Sequence[StudentLine]) -> dict[Any, Student]:
-    names = {line.names for line in lines if not line.errors}
-    rows = Student.objects.named(names).order_by("-pk")
-    return {(student.name_key, student.birth_date): student for student in rows} if names else {}
-
-
-def _refuse_own_ranks(line: StudentLine, own: frozenset[UUID]) -> None:
-    if line.student is not None and line.ranks and line.student.pk in own:
-        line.add_error("rank", OwnRankChange().message)
+        write_students(
+            lines,
+            self._histories,
+            self._guardians,
+            name_order=self._name_order,
+            by=self._by,
+            today=self._today,
+            now=self._now,
+        )

@@ -2,15 +2,18 @@
 
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, TypeVar
 
 from tatami.errors import Invalid
-from tenant_apps.students.csv.parsing import CellParser
-from tenant_apps.students.csv.pipeline import CsvImport, ImportLine, LineOutcome
-from tenant_apps.students.models import Student, name_key
+from tenant_apps.students.csv.cells import CellParser
+from tenant_apps.students.csv.dates import DateReader
+from tenant_apps.students.csv.external_ids import StudentsById, lost_zeros
+from tenant_apps.students.csv.headings import RECORD_IN_WORDS, WHOLE_NAME, Headings
+from tenant_apps.students.csv.pipeline import FileImport, ImportLine, LineOutcome
+from tenant_apps.students.models import Student
 from tenant_apps.students.queries import lock_students
 from tenant_apps.students.serializers import StudentSerializer
 
@@ -25,16 +28,6 @@ class RecordLine(ImportLine):
     person: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def identity(self) -> tuple[str, date | None]:
-        """The name, for comparison, and the birth date."""
-        return name_key(*self.names), self.person.get("birth_date")
-
-    @property
-    def names(self) -> tuple[str, str]:
-        """First name and last name."""
-        return self.person.get("first_name", ""), self.person.get("last_name", "")
-
-    @property
     def key(self) -> Hashable:
         """The values that are equal if two valid lines are the same record."""
         raise NotImplementedError
@@ -43,65 +36,74 @@ class RecordLine(ImportLine):
 RecordT = TypeVar("RecordT", bound=RecordLine)
 
 
-class RecordImport(CsvImport[RecordT]):
+class RecordImport(FileImport[RecordT]):
     """An import of records about existing students.
 
     Students are locked until the transaction ends, so that they cannot be erased meanwhile.
     """
 
-    columns: frozenset[str]
-    """The columns beside those that name the student."""
-
-    def is_column(self, name: str) -> bool:
-        return name in PERSON or name in self.columns
-
-    def prepare(self, columns: Sequence[str]) -> None:
-        if "external_id" not in columns and "first_name" not in columns:
+    def prepare(self, columns: Sequence[str], dates: DateReader) -> None:
+        if not {"external_id", "first_name", WHOLE_NAME} & set(columns):
             raise Invalid.field(
                 "file", "Name the students by external_id, or by first_name, last_name and birth_date."
             )
-        self._person = CellParser(StudentSerializer().fields, PERSON)
+        self._person = CellParser(StudentSerializer().fields, PERSON, dates)
 
     def parse(self, cells: Mapping[str, str], line: RecordT) -> None:
         line.person = self._person.parse(cells, line.errors)
+        line.set_names(line.person)
         self.parse_record(cells, line)
 
     def match(self, lines: Sequence[RecordT], *, dry_run: bool) -> None:
         del dry_run
         _find_students(lines)
-        self.check_students(lines)
-        valid = _lock_students(lines)
-        existing = self.existing_keys({line.student for line in valid if line.student})
-        _mark_duplicates(valid, existing)
+        _lock_students(lines)
+        existing = self.match_records(lines)
+        _mark_duplicates([line for line in lines if not line.errors], existing)
 
     @abstractmethod
     def parse_record(self, cells: Mapping[str, str], line: RecordT) -> None:
         """Parse the cells that describe the record, and add errors."""
 
-    def check_students(self, lines: Sequence[RecordT]) -> None:
-        """Add errors to lines about students whose record this user may not change."""
-
     @abstractmethod
-    def existing_keys(self, students: set[Student]) -> set[Hashable]:
-        """Return the keys of the records that these students have already. One statement."""
+    def match_records(self, lines: Sequence[RecordT]) -> set[Hashable]:
+        """Finish all lines, and return the keys of the records that their students have already."""
+
+
+def record_headings(columns: Iterable[str]) -> Headings:
+    """Return the headings of an import with these columns beside those that name the student."""
+    accepted = {*PERSON, WHOLE_NAME, *columns}
+    return Headings(accepted.__contains__, RECORD_IN_WORDS)
 
 
 def _find_students(lines: Sequence[RecordLine]) -> None:
     """Set the student of each line, or add an error. Two statements, whatever the number of lines."""
-    by_id, by_name = _by_external_id(lines), _by_name(lines)
+    by_id, by_name = StudentsById(line.person.get("external_id") for line in lines), _by_name(lines)
     for line in lines:
         external_id = line.person.get("external_id")
-        candidates = by_id.get(external_id, []) if external_id else by_name.get(line.identity, [])
+        if external_id:
+            candidates = by_id.find(external_id)
+            if candidates and line.name_keys and candidates[0].external_id != external_id:
+                candidates = [one for one in candidates if one.name_key in line.name_keys]
+        else:
+            born_on = line.person.get("birth_date")
+            found = (by_name[key, born_on] for key in line.name_keys if (key, born_on) in by_name)
+            candidates = next(found, [])
         if len(candidates) == 1:
             line.student = candidates[0]
+            if external_id and line.student.external_id != external_id:
+                line.warn("external_id", lost_zeros(external_id, line.student))
         else:
-            _refuse(
-                line, "Several students have this name: give the external_id." if candidates else _NO_STUDENT
+            several = (
+                f"Several ids differ from {external_id} only in zeros."
+                if external_id
+                else "Several students have this name: give the external_id."
             )
+            _refuse(line, several if candidates else _NO_STUDENT)
 
 
-def _lock_students(lines: Sequence[RecordT]) -> list[RecordT]:
-    """Lock the students of the valid lines until commit, and return these lines. One statement.
+def _lock_students(lines: Sequence[RecordT]) -> None:
+    """Lock the students of the valid lines until commit. One statement.
 
     Lines about students who were erased since they were found are not valid.
     """
@@ -111,7 +113,6 @@ def _lock_students(lines: Sequence[RecordT]) -> list[RecordT]:
         if line.student and line.student.pk not in existing:
             line.student = None
             _refuse(line, _NO_STUDENT)
-    return [line for line in valid if line.student]
 
 
 def _mark_duplicates(lines: Sequence[RecordLine], existing: set[Hashable]) -> None:
@@ -128,11 +129,6 @@ def _mark_duplicates(lines: Sequence[RecordLine], existing: set[Hashable]) -> No
 
 def _refuse(line: RecordLine, message: str) -> None:
     line.add_error("external_id" if line.person.get("external_id") else "first_name", message)
-
-
-def _by_external_id(lines: Sequence[RecordLine]) -> dict[str, list[Student]]:
-    ids = {line.person["external_id"] for line in lines if "external_id" in line.person}
-    return {str(student.external_id): [student] for student in Student.objects.filter(external_id__in=ids)}
 
 
 def _by_name(lines: Sequence[RecordLine]) -> dict[tuple[str, date | None], list[Student]]:

@@ -9,7 +9,7 @@ from tenant_apps.students.models.history import (
     StudentNote,
     VoidableQuerySet,
 )
-from tenant_apps.students.models.names import ERASED_NAME, full_name, full_name_sql, name_key
+from tenant_apps.students.models.names import ERASED_NAME, full_name, full_name_sql, name_key, search_names
 from tenant_apps.students.models.student import (
     Guardian,
     Status,
@@ -40,5 +40,6 @@ __all__ = [
     "full_name",
     "full_name_sql",
     "name_key",
+    "search_names",
     "status_on",
 ]

@@ -1,5 +1,7 @@
 """The name of a student from its parts: the one place where it is composed, in Python and in SQL."""
 
+from collections.abc import Iterable
+
 from django.db.models import Case, F, TextField, Value, When
 from django.db.models.functions import Concat, Trim
 
@@ -31,3 +33,8 @@ def full_name_sql(student: str = "") -> Case:
 def name_key(first_name: str, last_name: str) -> str:
     """Return the name by which two records of one person are recognised, in no language's order."""
     return normalise(f"{first_name} {last_name}")
+
+
+def search_names(names: Iterable[tuple[str, str]]) -> set[str]:
+    """Return what `search_name` may be for students with these names (first name, last name), in either order."""
+    return {name_key(*way) for name in names for way in (name, name[::-1])}

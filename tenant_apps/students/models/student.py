@@ -14,7 +14,7 @@ from tatami.model_fields import SearchField
 from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
 from tatami.text import normalise
 from tenant_apps.dojo.models import NameOrder
-from tenant_apps.students.models.names import full_name, name_key
+from tenant_apps.students.models.names import full_name, name_key, search_names
 
 _SEARCHED: Final = Func(
     "search_name",
@@ -57,7 +57,7 @@ class StudentQuerySet(ArchivableQuerySet["Student"]):
 
     def named(self, names: Iterable[tuple[str, str]]) -> Self:
         """Return those with one of the names (first name, last name), in any order. Compare `name_key` with them."""
-        return self.filter(search_name__in={name_key(*way) for name in names for way in (name, name[::-1])})
+        return self.filter(search_name__in=search_names(names))
 
     def searchable(self) -> Self:
         """Add the alias `searched`, in which `?search=` looks: the name in its order, and the preferred name."""

@@ -1,10 +1,10 @@
-"""Files: imports with a preview, and the export of the student list.
+"""Files: imports of text and workbooks with a preview, and the export of the student list.
 
 `?dry_run=true` reports what would happen to each line, and writes nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
@@ -26,30 +26,79 @@ from tatami.clock import tenant_date
 from tatami.errors import Invalid
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.students import openapi
+from tenant_apps.students.csv.dates import DateFormat
+from tenant_apps.students.csv.decoding import AUTO, CODECS
 from tenant_apps.students.csv.export import StudentExport
 from tenant_apps.students.csv.imports import import_facts, import_rank_events, import_students
 from tenant_apps.students.csv.pipeline import LineOutcome
 from tenant_apps.students.csv.student_lines import FIELDS
+from tenant_apps.students.csv.table import ReadOptions
 from tenant_apps.students.models import Status, Student
 from tenant_apps.students.serializers import StudentSerializer
+
+DATE_FORMATS: Final = [one.value for one in DateFormat]
+ENCODINGS: Final = [AUTO, *CODECS]
+UNKNOWN_COLUMNS: Final = ["refuse", "ignore"]
 
 # --- imports ------------------------------------------------------------------------------------------------------
 
 
 class FileSerializer(StrictSerializer):
-    """A CSV file in the part `file`: UTF-8 with a header; separated by comma, semicolon or tab."""
+    """A file in the part `file`: text with a header line and separated by comma, semicolon, tab or |; or `.xlsx`."""
 
     file = serializers.FileField(allow_empty_file=True)
 
 
+class TwinSerializer(StrictSerializer):
+    """The student that a line seems to repeat; `archived` is present, and true, if they are archived."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    archived = serializers.BooleanField(required=False)
+
+
+class ChangeSerializer(StrictSerializer):
+    """A value that the line overwrites; of long texts the beginning. `to` is empty for a guardian no longer listed."""
+
+    column = serializers.CharField()
+    to = serializers.CharField(allow_blank=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        # `from` is a Python keyword.
+        return {**super().get_fields(), "from": serializers.CharField()}
+
+
+class LinkedGuardianSerializer(StrictSerializer):
+    """A guardian; without `id` in a preview if they are new."""
+
+    id = serializers.UUIDField(required=False)
+    name = serializers.CharField()
+
+
+class LinkSerializer(StrictSerializer):
+    """A guardian that the student of the line shares: with students of the dojo, or with that of an earlier `line`."""
+
+    column = serializers.CharField()
+    guardian = LinkedGuardianSerializer()
+    line = serializers.IntegerField(required=False)
+
+
 class ImportedRowSerializer(StrictSerializer):
-    """The result of one line. `errors` maps columns to messages."""
+    """The result of one line. `errors` and `warnings` map columns to messages; a line with errors is not written.
+
+    `warnings`, `changes` and `links` are left out if they are empty.
+    """
 
     line = serializers.IntegerField()
     outcome = serializers.ChoiceField(choices=[outcome.value for outcome in LineOutcome])
     student = ReferenceField(read_only=True)
-    duplicate_of = ReferenceField(read_only=True)
+    duplicate_of = TwinSerializer(required=False)
     duplicate_of_line = serializers.IntegerField(required=False)
+    warnings = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()), required=False
+    )
+    changes = ChangeSerializer(many=True, required=False)
+    links = LinkSerializer(many=True, required=False)
 
     def get_fields(self) -> dict[str, Any]:
         # DRF serializers have an attribute named `errors`.
@@ -57,19 +106,25 @@ class ImportedRowSerializer(StrictSerializer):
 
 
 class ImportedSerializer(StrictSerializer):
-    """The totals, and the result of every line."""
+    """The totals, how the file was read, and the result of every line. `letter` says the same as text for people."""
 
-    # `tenant_apps.students.csv.pipeline.report` builds this response: a serializer for each line is too slow.
+    # `tenant_apps.students.csv.report` builds this response: a serializer for each line is too slow.
     dry_run = serializers.BooleanField()
     created = serializers.IntegerField()
     updated = serializers.IntegerField()
+    restored = serializers.IntegerField()
     failed = serializers.IntegerField()
     duplicates = serializers.IntegerField()
+    encoding = serializers.CharField()
+    date_formats = serializers.DictField(child=serializers.ChoiceField(choices=["dmy", "mdy"]))
+    ignored_columns = serializers.ListField(child=serializers.CharField())
+    warnings = serializers.ListField(child=serializers.CharField())
+    letter = serializers.CharField()
     rows = ImportedRowSerializer(many=True)
 
 
 class ImportView(ApiView):
-    """A multipart body with one CSV file."""
+    """A multipart body with one file."""
 
     parser_classes = [MultiPartParser]
     serializer_class = FileSerializer
@@ -87,6 +142,21 @@ class ImportView(ApiView):
         except ValueError as error:
             raise Invalid.field(name, str(error)) from None
 
+    def choice(self, name: str, accepted: Sequence[str]) -> str:
+        """Return a query parameter that is one of `accepted`; by default the first. Raises `Invalid`."""
+        value = self.request.query_params.get(name, accepted[0])
+        if value not in accepted:
+            raise Invalid.field(name, f"This must be one of: {', '.join(accepted)}.")
+        return value
+
+    def read_options(self) -> ReadOptions:
+        """Return how to read the file. Raises `Invalid`."""
+        return ReadOptions(
+            date_format=DateFormat(self.choice("date_format", DATE_FORMATS)),
+            encoding=self.choice("encoding", ENCODINGS),
+            ignores_unknown_columns=self.choice("unknown_columns", UNKNOWN_COLUMNS) == "ignore",
+        )
+
     def content(self) -> bytes:
         """Return the bytes of the file. Raises DRF's `ValidationError`."""
         serializer = FileSerializer(data=self.request.data)
@@ -95,20 +165,44 @@ class ImportView(ApiView):
         return content
 
 
+def _choice_parameter(name: str, accepted: Sequence[str], description: str) -> OpenApiParameter:
+    return OpenApiParameter(
+        name, str, OpenApiParameter.QUERY, enum=accepted, default=accepted[0], description=description
+    )
+
+
 def _flag_parameter(name: str, description: str) -> OpenApiParameter:
     return OpenApiParameter(name, bool, OpenApiParameter.QUERY, description=description)
 
 
-DRY_RUN = _flag_parameter("dry_run", "Report what would happen to each line, and write nothing.")
+HOW_TO_READ: Final = [
+    _flag_parameter("dry_run", "Report what would happen to each line, and write nothing."),
+    _choice_parameter(
+        "date_format",
+        DATE_FORMATS,
+        "The order of dates that do not begin with the year. `auto` decides for each column, and refuses one that can "
+        "be read in two ways.",
+    ),
+    _choice_parameter(
+        "unknown_columns", UNKNOWN_COLUMNS, "What to do with columns that the import does not know."
+    ),
+    _choice_parameter(
+        "encoding",
+        ENCODINGS,
+        "`auto` reads UTF-8, UTF-16, and else Windows-1252 or Mac Roman; the report names what it took.",
+    ),
+]
+"""The query parameters of every import, as `read_options` and `dry_run` read them."""
 
 
 class StudentImportView(ImportView):
     """Import students with guardians, ranks and opening balances.
 
-    A known `external_id` updates; empty cells are ignored.
+    A known `external_id` updates; empty cells are ignored. So does an id that differs only in leading zeros, and a new
+    id for a student who has none; the line then has a warning.
 
-    Columns: `first_name` (required), `external_id, last_name, preferred_name, name_order, email, phone, birth_date,
-    gender, status, joined_on, medical_notes`,
+    Columns: `first_name` (required) and `last_name`, or the whole `name`; `external_id, preferred_name, name_order,
+    email, phone, birth_date, gender, status, joined_on, medical_notes`,
     `guardian_1_name`, `_email`, `_phone`, `_relation` (to 10), `rank_system, rank, rank_on` (more: `rank_2` …),
     `opening_attendance`.
     """
@@ -117,10 +211,11 @@ class StudentImportView(ImportView):
 
     @extend_schema(
         parameters=[
-            DRY_RUN,
+            *HOW_TO_READ,
             _flag_parameter(
                 "allow_duplicates", "Also write lines whose name and birth date match an existing student."
             ),
+            _flag_parameter("restore", "Restore archived students that a line updates."),
         ],
         responses={200: ImportedSerializer},
     )
@@ -132,7 +227,9 @@ class StudentImportView(ImportView):
                 today=tenant_date(request.now),
                 now=request.now,
                 dry_run=self.flag("dry_run"),
+                options=self.read_options(),
                 allow_duplicates=self.flag("allow_duplicates"),
+                restore=self.flag("restore"),
             )
         )
 
@@ -145,10 +242,15 @@ class RankEventImportView(ImportView):
 
     operations = openapi.RANK_EVENT_IMPORT
 
-    @extend_schema(parameters=[DRY_RUN], responses={200: ImportedSerializer})
+    @extend_schema(parameters=HOW_TO_READ, responses={200: ImportedSerializer})
     def post(self, request: ApiRequest) -> Response:
         return Response(
-            import_rank_events(self.content(), by=request.user, dry_run=self.flag("dry_run"))  # type: ignore[arg-type]
+            import_rank_events(
+                self.content(),
+                by=request.user,  # type: ignore[arg-type]
+                dry_run=self.flag("dry_run"),
+                options=self.read_options(),
+            )
         )
 
 
@@ -161,10 +263,15 @@ class FactImportView(ImportView):
 
     operations = openapi.FACT_IMPORT
 
-    @extend_schema(parameters=[DRY_RUN], responses={200: ImportedSerializer})
+    @extend_schema(parameters=HOW_TO_READ, responses={200: ImportedSerializer})
     def post(self, request: ApiRequest) -> Response:
         return Response(
-            import_facts(self.content(), by=request.user, dry_run=self.flag("dry_run"))  # type: ignore[arg-type]
+            import_facts(
+                self.content(),
+                by=request.user,  # type: ignore[arg-type]
+                dry_run=self.flag("dry_run"),
+                options=self.read_options(),
+            )
         )
 
 
@@ -178,6 +285,7 @@ class StudentCsv(TableMixin, Listing):
     """
 
     table_name = "students"
+    renderer_classes = [CsvRenderer, XlsxRenderer]
     operations = openapi.STUDENT_EXPORT
     queryset = Student.objects.searchable()
     serializer_class = StudentSerializer
@@ -195,7 +303,7 @@ class StudentCsv(TableMixin, Listing):
         )
 
     def get_renderers(self) -> list[BaseRenderer]:
-        return [CsvRenderer(), XlsxRenderer()]
+        return [renderer() for renderer in self.renderer_classes]
 
     def table_columns(self, data: StudentExport | None) -> Sequence[str]:
         return data.columns if data else FIELDS

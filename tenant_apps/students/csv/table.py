@@ -1,0 +1,209 @@
+"""Read a file as a table: columns by their names, and lines numbered as an editor or a spreadsheet shows them."""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from tatami.api.renderers import unescape_formulas
+from tatami.errors import Invalid
+from tatami.text import is_blank
+from tenant_apps.students.csv import decoding, xlsx
+from tenant_apps.students.csv.dates import DateFormat
+from tenant_apps.students.csv.headings import FROM_WHOLE_NAME, WHOLE_NAME, Headings
+
+DELIMITERS: Final = ",;\t|"
+MOST_LINES: Final = 20_000
+LONGEST_CELL: Final = 20_000
+MOST_COLUMNS: Final = 100
+_SEPARATOR_LINE: Final = re.compile(r'"?sep=([^\w\s"]|\t)"?[ \t,;]*(\r\n|\r|\n)', re.IGNORECASE)
+_LISTED: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How to read a file, where the file itself does not tell."""
+
+    date_format: DateFormat = DateFormat.AUTO
+    encoding: str = decoding.AUTO
+    ignores_unknown_columns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TableLine:
+    """A record of the file. `number` is the number of its first line or its row; cells are trimmed."""
+
+    number: int
+    cells: dict[str, str]
+    error: str = ""
+
+
+@dataclass(slots=True)
+class Table:
+    """The columns and lines of a file, and what a person should know about how it was read."""
+
+    columns: list[str]
+    lines: list[TableLine]
+    encoding: str
+    """`xlsx` for a workbook."""
+    headings: dict[str, str] = field(default_factory=dict)
+    """Column → the heading in the file."""
+    ignored_columns: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def cells_of(self, column: str) -> Iterator[tuple[int, str]]:
+        """Yield the line number and text of each cell of a column that is not empty."""
+        return ((line.number, line.cells[column]) for line in self.lines if line.cells.get(column))
+
+
+DEFAULT_OPTIONS: Final = ReadOptions()
+Records: TypeAlias = Iterator[tuple[int, list[str]]]
+
+
+def read_table(content: bytes, headings: Headings, required: Sequence[str], options: ReadOptions) -> Table:
+    """Return the table in a text file with delimiters, or in the first sheet of an `.xlsx` workbook.
+
+    The first row that is not empty has the headings. Raises `Invalid` for the field `file`, with the column or line,
+    if the content is not such a table.
+    """
+    warnings: list[str] = []
+    records, encoding = _records(content, headings, options, warnings)
+    header = next((cells for _, cells in records if _has_content(cells)), None)
+    if header is None:
+        raise Invalid.field("file", "The file is empty.")
+    columns = _columns(header, headings)
+    rows = []
+    for number, cells in records:
+        if _has_content(cells):
+            rows.append((number, cells))
+        if len(rows) > MOST_LINES:
+            raise Invalid.field("file", f"More than {MOST_LINES} lines: split the file.")
+    ignored = _check_columns(header, columns, headings, required, rows, options)
+    if ignored:
+        listed = ", ".join(repr(name) for name in ignored[:_LISTED])
+        more = f" and {len(ignored) - _LISTED} more" if len(ignored) > _LISTED else ""
+        warnings.append(f"These columns are unknown and were ignored: {listed}{more}.")
+    lines = [_line(number, columns, cells) for number, cells in rows]
+    shown = {name: heading.strip()[:60] for name, heading in zip(columns, header, strict=True) if name}
+    return Table(list(shown), lines, encoding, shown, ignored, warnings)
+
+
+# --- records ------------------------------------------------------------------------------------------------------
+
+
+def _records(
+    content: bytes, headings: Headings, options: ReadOptions, warnings: list[str]
+) -> tuple[Records, str]:
+    xlsx.refuse_other_spreadsheets(content)
+    if content.startswith(xlsx.MAGIC):
+        return xlsx.read_xlsx(content, most_columns=MOST_COLUMNS), "xlsx"
+    decoded = decoding.decode(content, options.encoding)
+    text = decoded.text
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise Invalid.field("file", f"Line {line}: NUL is not accepted.")
+    if decoded.is_guess:
+        line, word = decoding.example_of_a_guess(text)
+        warnings.append(
+            f"The file is not UTF-8. It was read as {decoding.shown(decoded.encoding)}: "
+            f"check the letters, for example {word!r} in line {line}."
+        )
+    first = 1
+    if named := _SEPARATOR_LINE.match(text):
+        text, first, delimiter = text[named.end() :], 2, named[1]
+    else:
+        header = next((line for line in io.StringIO(text, newline=None) if line.strip()), "")
+        delimiter = max(DELIMITERS, key=lambda one: (_known(header, one, headings), header.count(one)))
+    return _split(text, delimiter, first), decoded.encoding
+
+
+def _split(text: str, delimiter: str, first: int) -> Records:
+    """Yield each record with the number of its first line: a quoted cell may span several lines."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    number = first
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise Invalid.field("file", f"Line {number}: {error}.") from None
+        if cells is None:
+            return
+        yield number, cells
+        number = reader.line_num + first
+
+
+def _known(header: str, delimiter: str, headings: Headings) -> int:
+    """Return how many of the first cells are known columns if the file has this delimiter."""
+    cells = header.split(delimiter, MOST_COLUMNS)[:MOST_COLUMNS]
+    return sum(headings.is_known(cell.strip().strip('"')) for cell in cells)
+
+
+# --- columns ------------------------------------------------------------------------------------------------------
+
+
+def _columns(cells: list[str], headings: Headings) -> list[str]:
+    """Return the names of the columns. Raises `Invalid` if there are more than any import has."""
+    while cells and is_blank(cells[-1]):  # spreadsheets keep empty columns at the end
+        cells.pop()
+    if len(cells) > MOST_COLUMNS:
+        raise Invalid.field("file", f"More than {MOST_COLUMNS} columns.")
+    return headings.columns([unescape_formulas(cell.strip()) for cell in cells])
+
+
+def _check_columns(
+    header: Sequence[str],
+    columns: list[str],
+    headings: Headings,
+    required: Sequence[str],
+    rows: Sequence[tuple[int, list[str]]],
+    options: ReadOptions,
+) -> list[str]:
+    """Blank the names of the columns that are left out, and return the headings of those that were ignored.
+
+    A column without a heading and without content is left out. Raises `Invalid` for other unknown columns, unless they
+    are to be ignored; for repeated columns; and for required columns that are missing.
+    """
+    errors: list[str] = []
+    ignored: list[str] = []
+    for place, name in enumerate(columns):
+        if name and headings.is_column(name):
+            continue
+        columns[place] = ""
+        if not name and not any(len(cells) > place and not is_blank(cells[place]) for _, cells in rows):
+            continue
+        if options.ignores_unknown_columns:
+            ignored.append(header[place].strip()[:60] or f"column {place + 1}")
+        elif not name:
+            errors.append(f"Column {place + 1} has no heading.")
+        else:
+            errors.append(f"There is no column {name[:60]!r}.")
+    errors = list(dict.fromkeys(errors))
+    counts = Counter(name for name in columns if name)
+    errors += [f"The column {name!r} is there twice." for name, times in sorted(counts.items()) if times > 1]
+    present = counts.keys() | (FROM_WHOLE_NAME if WHOLE_NAME in counts else set())
+    errors += [f"The column {name!r} is missing." for name in required if name not in present]
+    if errors:
+        raise Invalid(details={"file": errors})
+    return ignored
+
+
+# --- lines --------------------------------------------------------------------------------------------------------
+
+
+def _line(number: int, columns: Sequence[str], cells: Sequence[str]) -> TableLine:
+    """Return a line. Spreadsheets leave out empty cells at the end of a line, so a missing cell is empty."""
+    if _has_content(cells[len(columns) :]):
+        return TableLine(number, {}, f"This line has {len(cells)} cells, the header {len(columns)}.")
+    trimmed = [cell.strip() for cell in cells[: len(columns)]]
+    if any(len(cell) > LONGEST_CELL for cell in trimmed):
+        return TableLine(number, {}, f"A cell has more than {LONGEST_CELL} characters.")
+    shown = ("" if is_blank(cell) else unescape_formulas(cell) for cell in trimmed)
+    found = {name: cell for name, cell in zip(columns, shown, strict=False) if name}
+    return TableLine(number, dict.fromkeys(filter(None, columns), "") | found)
+
+
+def _has_content(cells: Iterable[str]) -> bool:
+    return any(not cell.isspace() for cell in cells if cell)
