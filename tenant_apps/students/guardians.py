@@ -1,16 +1,20 @@
 """The guardians of students. A student has several guardians; siblings share theirs."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from tatami.errors import Invalid
+from tatami.text import normalise
 from tenant_apps.students.models import Guardian, Student, StudentGuardian
 
 _FIELDS = ("name", "email", "phone")
+_LEAST_DIGITS: Final = 6
+_LEAST_DIFFERENT_DIGITS: Final = 3
+_RUNS: Final = ("01234567890123456789", "98765432109876543210")
 
 
 @transaction.atomic
@@ -32,6 +36,24 @@ def set_guardians(student: Student, entries: Sequence[Mapping[str, Any]]) -> Non
         links.append(StudentGuardian(student=student, guardian=guardian, relation=entry.get("relation", "")))
     StudentGuardian.objects.bulk_create(links)
     delete_unlinked(before)
+
+
+def phone_key(phone: str) -> str:
+    """Return the digits in which two spellings of one phone number are equal."""
+    digits = "".join(filter(str.isdigit, normalise(phone)))
+    return digits.removeprefix("00") if digits.startswith("00") and len(digits) > _LEAST_DIGITS else digits
+
+
+def is_phone_of_person(digits: str) -> bool:
+    """Return whether digits can be the phone number of a person, unlike 000, 999999 or 1234567.
+
+    Others are no evidence that two guardians are one.
+    """
+    return (
+        len(digits) >= _LEAST_DIGITS
+        and len(set(digits)) >= _LEAST_DIFFERENT_DIGITS
+        and not any(digits in run for run in _RUNS)
+    )
 
 
 def delete_unlinked(ids: Iterable[UUID]) -> list[UUID]:

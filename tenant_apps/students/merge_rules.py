@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
-from tatami.text import email_key
+from tatami.text import email_key, normalise
 from tenant_apps.students.errors import OwnRankChange
-from tenant_apps.students.guardians import delete_unlinked
+from tenant_apps.students.guardians import delete_unlinked, is_phone_of_person, phone_key
 from tenant_apps.students.merging import (
     VOID_REASON,
     Merge,
@@ -29,9 +29,6 @@ from tenant_apps.students.models import (
     StudentUser,
 )
 
-SHORTEST_NUMBER: Final = 4
-"""A phone number with fewer digits is no evidence that two guardians are one."""
-
 
 def register_rules() -> None:
     """Register the rules of this app. Rank histories come first: they may refuse the merge."""
@@ -49,17 +46,21 @@ def register_rules() -> None:
 
 
 def merge_guardians(merge: Merge) -> None:
-    """Move the guardians. A guardian who was entered for both is kept once: the same name, and a contact in common."""
+    """Move the guardians. A guardian who was entered for both is kept once.
+
+    The evidence is that of imports (`csv.guardian_matching`): the same name and address; or the same name and number,
+    unless the addresses or the relations differ.
+    """
     links = StudentGuardian.objects.select_related("guardian").filter(
         student__in=[merge.kept, merge.duplicate]
     )
     by_student: dict[Any, list[StudentGuardian]] = defaultdict(list)
     for link in links:
         by_student[link.student_id].append(link)
-    theirs = [link.guardian for link in by_student[merge.kept.pk]]
+    theirs = by_student[merge.kept.pk]
     dropped = []
     for link in by_student[merge.duplicate.pk]:
-        same = next((one for one in theirs if _is_same_guardian(one, link.guardian)), None)
+        same = next((one.guardian for one in theirs if _is_same_guardian(one, link)), None)
         if same is not None:
             dropped.append(link)
             merge.report("guardians", "same_guardian", kept=_shown(same), dropped=_shown(link.guardian))
@@ -68,19 +69,19 @@ def merge_guardians(merge: Merge) -> None:
     delete_unlinked(link.guardian_id for link in dropped)
 
 
-def _is_same_guardian(one: Guardian, other: Guardian) -> bool:
+def _is_same_guardian(link: StudentGuardian, other_link: StudentGuardian) -> bool:
+    one, other = link.guardian, other_link.guardian
     if one.pk == other.pk:
         return True
-    has_same_address = bool(one.email) and email_key(one.email) == email_key(other.email)
-    has_same_phone = bool(_digits(one)) and _digits(one) == _digits(other)
-    differs = bool(one.email and other.email) and not has_same_address
-    return one.search_name == other.search_name and (has_same_address or has_same_phone) and not differs
-
-
-def _digits(guardian: Guardian) -> str:
-    """Return the digits of a number that someone may answer; a placeholder such as 000 has none."""
-    digits = "".join(filter(str.isdigit, guardian.phone))
-    return digits if len(set(digits)) > 1 and len(digits) >= SHORTEST_NUMBER else ""
+    if one.search_name != other.search_name:
+        return False
+    if one.email and other.email:
+        return email_key(one.email) == email_key(other.email)
+    relation, other_relation = normalise(link.relation), normalise(other_link.relation)
+    if relation and other_relation and relation != other_relation:
+        return False
+    digits = phone_key(one.phone)
+    return digits == phone_key(other.phone) and is_phone_of_person(digits)
 
 
 def _shown(guardian: Guardian) -> dict[str, str]:

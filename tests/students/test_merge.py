@@ -180,6 +180,25 @@ def test_both_at_one_session_count_once_by_the_earlier_check_in(dojo: Dojo) -> N
     assert shown == {rows[0, 0]: False, rows[0, 1]: True, rows[1, 0]: False, rows[1, 1]: True}
 
 
+@pytest.mark.parametrize(
+    ("kept", "other", "is_one"),
+    [
+        ({"phone": "0049 30 4711"}, {"phone": "+49 (30) 4711"}, True),
+        ({"phone": "030 471147", "relation": "father"}, {"phone": "030 471147", "relation": "Father"}, True),
+        ({"phone": "030 471147", "relation": "father"}, {"phone": "030 471147", "relation": "uncle"}, False),
+        ({"phone": "030 471147", "email": "a@example.com"}, {"phone": "030 471147", "email": "b@example.com"}, False),
+        ({"phone": "123456"}, {"phone": "123456"}, False),
+    ],
+)  # fmt: skip
+def test_guardians_are_one_by_the_evidence_of_imports(
+    dojo: Dojo, kept: dict[str, str], other: dict[str, str], is_one: bool
+) -> None:
+    students = [factories.student(dojo, guardians=[{"name": "José Silva", **one}]) for one in (kept, other)]
+    merged = merge(dojo, *students)
+    assert (("guardians", "same_guardian") in decided(merged)) is is_one
+    assert len(ok(dojo.admin.get(f"/students/{students[0]['id']}"))["guardians"]) == (1 if is_one else 2)
+
+
 def test_each_conflict_is_listed_and_decided_by_a_named_rule(dojo: Dojo) -> None:
     parent = {"name": "Hana Sato", "phone": "030 4711", "relation": "mother"}
     stranger = {"name": "Hana Sato", "phone": "000"}

@@ -11,6 +11,7 @@ from django.db.models import Q
 from tatami.text import email_key, normalise
 from tenant_apps.students.csv.pipeline import insert_rows
 from tenant_apps.students.csv.student_lines import StudentLine
+from tenant_apps.students.guardians import is_phone_of_person, phone_key
 from tenant_apps.students.models import Guardian, StudentGuardian
 
 _BATCH: Final = 5_000
@@ -18,9 +19,6 @@ _NEW_GUARDIAN: Final = ("id", "name", "search_name", "email", "phone")
 _CHANGED_GUARDIAN: Final = ("name", "search_name", "email", "phone", "updated_at")
 _MOST_CANDIDATES: Final = 50
 """Of one name and contact; limits the work for a file that repeats them thousands of times."""
-_LEAST_DIGITS: Final = 6
-_LEAST_DIFFERENT_DIGITS: Final = 3
-_RUNS: Final = ("01234567890123456789", "98765432109876543210")
 
 
 class GuardianLookup:
@@ -192,7 +190,7 @@ class GuardianLookup:
 
 def _contacts(cells: Mapping[str, str]) -> list[str]:
     """Return the address and the digits of the phone number, for comparison."""
-    return [*filter(None, (email_key(cells.get("email", "")), _digits(cells.get("phone", ""))))]
+    return [*filter(None, (email_key(cells.get("email", "")), phone_key(cells.get("phone", ""))))]
 
 
 def _same_address(cells: Mapping[str, str], guardian: Guardian) -> bool:
@@ -201,30 +199,16 @@ def _same_address(cells: Mapping[str, str], guardian: Guardian) -> bool:
 
 
 def _same_phone(cells: Mapping[str, str], guardian: Guardian) -> bool:
-    given = _digits(cells.get("phone", ""))
-    if given != _digits(guardian.phone) or not is_plausible(given):
+    given = phone_key(cells.get("phone", ""))
+    if given != phone_key(guardian.phone) or not is_phone_of_person(given):
         return False
     return not (cells.get("email") and guardian.email) or _same_address(cells, guardian)
 
 
 def _is_near(cells: Mapping[str, str], guardian: Guardian) -> bool:
     """Return whether a person may wonder if two guardians of one name are the same: they share a number."""
-    given = _digits(cells.get("phone", ""))
-    return bool(given) and given == _digits(guardian.phone)
-
-
-def is_plausible(digits: str) -> bool:
-    """Return whether digits can be the phone number of a person, unlike 000, 999999 or 1234567."""
-    return (
-        len(digits) >= _LEAST_DIGITS
-        and len(set(digits)) >= _LEAST_DIFFERENT_DIGITS
-        and not any(digits in run for run in _RUNS)
-    )
-
-
-def _digits(phone: str) -> str:
-    digits = "".join(filter(str.isdigit, normalise(phone)))
-    return digits.removeprefix("00") if digits.startswith("00") and len(digits) > _LEAST_DIGITS else digits
+    given = phone_key(cells.get("phone", ""))
+    return bool(given) and given == phone_key(guardian.phone)
 
 
 def _key(name: str, value: Any) -> str:
@@ -232,5 +216,5 @@ def _key(name: str, value: Any) -> str:
         case "email":
             return email_key(value)
         case "phone":
-            return _digits(value)
+            return phone_key(value)
     return normalise(value)
