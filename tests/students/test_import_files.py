@@ -395,6 +395,14 @@ def test_the_first_visible_sheet_is_read(dojo):
     assert outcomes(import_csv(dojo.admin, content.getvalue())) == ["created"]
 
 
+def test_line_breaks_and_underscores_of_a_workbook_are_read_as_they_were(dojo):
+    columns = ["first_name", "last_name", "medical_notes"]
+    body = import_csv(dojo.admin, workbook(columns, ["A", "B_x005F_x000D_", "a_x000D_\n_x000d_\nb_xD800_"]))
+    assert outcomes(body) == ["created"]
+    (student,) = dojo.admin.get("/students").json()["results"]
+    assert (student["last_name"], student["medical_notes"]) == ("B_x000D_", "a\r\n\r\nb_xD800_")
+
+
 def test_a_formula_gives_its_stored_value_or_nothing(dojo):
     body = import_csv(dojo.admin, workbook(["last_name", "first_name"], ["A", '="B"']))
     assert body["rows"][0]["errors"] == {"first_name": ["This field may not be blank."]}

@@ -129,6 +129,17 @@ def test_father_and_grandfather_of_one_name_and_landline_stay_two(dojo):
     assert (exported_rows(dojo.admin), len(guardians(dojo))) == (before, 2)
 
 
+def test_one_guardian_with_and_without_a_relation_may_be_named_twice(dojo):
+    report = both(dojo, HOUSEHOLD + "1,Ana,Silva,José Silva,21 123 4568,father,José Silva,21 123 4568,\n")
+    assert report["rows"][0]["warnings"] == {
+        "guardian_2_name": ["This guardian may be named twice: one of both has no relation."]
+    }
+    before = exported_rows(dojo.admin)
+    content = b"".join(dojo.admin.get("/students/export").streaming_content)
+    assert outcomes(both(dojo, content)) == ["updated"]  # type: ignore[arg-type]
+    assert exported_rows(dojo.admin) == before
+
+
 def test_the_guardian_of_the_student_is_updated_and_the_line_says_so(dojo):
     both(dojo, "external_id," + GUARDIANS + "1,Mika,Sato,Hana Sato,h@example.com,000,mother\n")
     hana = students(dojo)[0]["guardians"][0]["id"]

@@ -153,8 +153,11 @@ class StudentLineParser:
             return
         require(cells, [prefix + "name"], line.errors)
         guardian = self._guardian.parse(cells, line.errors, prefix=prefix)
-        if any(_is_repeated(guardian, other) for other in line.guardians.values()):
+        twins = [other for other in line.guardians.values() if _is_repeated(guardian, other)]
+        if guardian in twins:
             line.add_error(prefix + "name", "This guardian is named twice.")
+        elif twins:
+            line.warn(prefix + "name", "This guardian may be named twice: one of both has no relation.")
         line.guardians[prefix] = guardian
 
     def _parse_rank(self, suffix: str, cells: Mapping[str, str], line: StudentLine) -> None:
@@ -167,6 +170,6 @@ class StudentLineParser:
 
 
 def _is_repeated(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    """Return whether two guardians of a line are the same. A father and a grandfather of one name are two people."""
+    """Return whether two guardians of a line may be the same: a father and a grandfather of one name are not."""
     relations = {normalise(guardian.get("relation", "")) for guardian in (one, other)}
     return {**one, "relation": ""} == {**other, "relation": ""} and (len(relations) == 1 or "" in relations)

@@ -23,6 +23,8 @@ MOST_UNPACKED_BYTES: Final = 64 * 1024 * 1024
 MOST_PARTS: Final = 1_000
 _LAST_ROW: Final = 1_048_576  # of a sheet
 _ZEROS: Final = re.compile(r"0{1,15}")
+_ESCAPED: Final = re.compile(r"_x00(09|0A|0D|5F)_", re.IGNORECASE)
+"""A tab, a line break or an underscore, as XML in a workbook writes them; openpyxl leaves them so."""
 _READ_ERRORS: Final = (
     zipfile.BadZipFile, InvalidFileException, DefusedXmlException, SyntaxError, LookupError, ValueError, TypeError,
     AttributeError, ArithmeticError, EOFError, OSError, RuntimeError,
@@ -97,7 +99,7 @@ def _text(cell: Any) -> str:
         case date() | time() as value:
             text = value.isoformat()
         case value:
-            text = str(value)
+            text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), str(value))
     return text
 
 
