@@ -208,7 +208,7 @@ def persistent_connection() -> Any:
 
 
 def _has_ended(connection: Any) -> bool:
-    """Return whether the server has closed this idle connection, or has sent something that nobody asked for."""
+    """Return whether the server has closed this idle connection, or has sent something unasked."""
     if connection.closed:
         return True
     poll = select.poll()

@@ -1,8 +1,8 @@
 """The base of both backends: no statement without a schema, and settings that end with their transaction.
 
 The driver stays in autocommit mode. Where Django would turn autocommit off, we send `BEGIN` and the scope's `SET LOCAL`
-statements as one string. So a connection that serves one request after another (of a slot, of PgBouncer in transaction mode, of
-Citus) carries nothing into the next one.
+statements as one string. So a connection that serves one request after another (of a slot, of PgBouncer in transaction
+mode, of Citus) carries nothing into the next one.
 """
 
 import re
