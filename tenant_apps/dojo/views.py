@@ -6,6 +6,7 @@ from rest_framework.response import Response
 
 from tatami.api.views import ApiView
 from tatami.errors import NotFound
+from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import TenantScope, current_tenant
 from tatami.tenancy.tenant_registry import tenant_registry
 from tenant_apps.dojo import logo_storage, openapi
@@ -17,7 +18,8 @@ from tenant_apps.dojo.services import change_settings, get_or_create_settings
 class Settings(ApiView):
     """The settings of the dojo. The platform stores name and time zone, so a PATCH is two transactions.
 
-    The dojo's own settings are committed first. If a PATCH is interrupted between the two, send it again.
+    The dojo's own settings are committed first. If a PATCH is interrupted between the two, send it again. The response
+    to a change of name or time zone is sent when all processes know it.
     """
 
     atomic = False
@@ -38,6 +40,7 @@ class Settings(ApiView):
         settings, tenant = change_settings(changes=changes), current_tenant()
         if any(value is not None for value in identity.values()):
             tenant = tenant_registry().change_name_or_timezone(tenant, now=request.now, **identity)
+            host_resolver().wait_until_noticed()
         return Response(settings_response(settings, tenant))
 
 

@@ -4,8 +4,8 @@ A request runs in a slot. A slot is a database connection that stays open betwee
 request gets one:
 
 - Python runs one thread at a time, so requests that run together only slow each other down. At most `running` slots are
-  used at once, those used last, whose connections have the most statements prepared. A request that has waited for
-  `PATIENCE_SECONDS` runs beside them: the others are waiting, for a lock or for a slow statement.
+  used at once, those used last, whose connections have the most statements prepared. A request that has run for
+  `QUICK_SECONDS` no longer counts: it is waiting, for a lock or for a slow statement, and others run beside it.
 - The requests of one host get at most half of the slots, and at most half of the places to wait. So a dojo whose
   requests do not end takes nothing from the other dojos. Its own further requests are refused at once.
 
@@ -14,6 +14,7 @@ request gets one:
 
 import select
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from django.http.response import HttpResponseBase
 from tatami.api.exception_mapping import error_response
 from tatami.errors import ServiceUnavailable
 
-PATIENCE_SECONDS: Final = 0.05
+QUICK_SECONDS: Final = 0.1
 WAIT_SECONDS: Final = 5.0
 ALIAS: Final = "default"
 
@@ -40,6 +41,8 @@ class Slot:
 
     connection: Any
     host: str = ""
+    since: float = 0.0
+    """When its request began to run."""
 
     @contextmanager
     def bound(self) -> Iterator[None]:
@@ -80,18 +83,20 @@ class RequestSlots:
         running: int,
         most_per_host: int,
         connect: Callable[[], Any],
-        patience: float = PATIENCE_SECONDS,
+        quick: float = QUICK_SECONDS,
         wait: float = WAIT_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._idle = [Slot(connect()) for _ in range(size)]
         self._running = running
         self._slots_per_host = max(1, size // 2)
         self._most_per_host = most_per_host
-        self._patience = patience
+        self._quick = quick
         self._wait = wait
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         """Held for the few steps that change the following."""
-        self._used = 0
+        self._used: set[Slot] = set()
         self._used_by: Counter[str] = Counter()
         self._requests_of: Counter[str] = Counter()
         self._waiting: deque[_Waiting] = deque()
@@ -115,56 +120,58 @@ class RequestSlots:
             if self._requests_of[host] >= self._most_per_host:
                 raise ServiceUnavailable("Too many requests are being answered. Try again shortly.")
             self._requests_of[host] += 1
-            slot = self._take(host) if self._used < self._running and not self._waiting else None
-            if slot is not None:
-                return slot
             waiting = _Waiting(host)
             waiting.ready.acquire()
             self._waiting.append(waiting)
-        if not waiting.ready.acquire(timeout=self._patience):
+            self._give_slots()
+        ends_at = self._monotonic() + self._wait
+        # A request becomes a long one without telling, so look from time to time.
+        while not waiting.ready.acquire(timeout=max(self._quick, 0.001)):
             with self._lock:
-                self._give(waiting)
-            if not waiting.ready.acquire(timeout=self._wait - self._patience):
-                with self._lock:
-                    if waiting.slot is None:
-                        self._waiting.remove(waiting)
-                        self._forget(host)
-                        raise ServiceUnavailable
+                self._give_slots()
+                if waiting.slot is None and self._monotonic() >= ends_at:
+                    self._waiting.remove(waiting)
+                    self._forget(host)
+                    raise ServiceUnavailable
         assert waiting.slot is not None
         return waiting.slot
+
+    def _give_slots(self) -> None:
+        """Give slots to the requests that have waited longest, and wake their threads."""
+        for waiting in [*self._waiting]:
+            if not self._has_room():
+                break
+            waiting.slot = self._take(waiting.host)
+            if waiting.slot is not None:
+                self._waiting.remove(waiting)
+                waiting.ready.release()
+
+    def _has_room(self) -> bool:
+        """Return whether another request may run now."""
+        if len(self._used) < self._running:
+            return True
+        began_before = self._monotonic() - self._quick
+        return sum(slot.since > began_before for slot in self._used) < self._running
 
     def _take(self, host: str) -> Slot | None:
         """Return the idle slot that was used last, or `None` if there is none for this host."""
         if not self._idle or self._used_by[host] >= self._slots_per_host:
             return None
         slot = self._idle.pop()
-        slot.host = host
-        self._used += 1
+        slot.host, slot.since = host, self._monotonic()
+        self._used.add(slot)
         self._used_by[host] += 1
         return slot
 
-    def _give(self, waiting: _Waiting) -> bool:
-        """Give an idle slot to a waiting request, and wake its thread. Return whether the request has one."""
-        if waiting.slot is None:
-            waiting.slot = self._take(waiting.host)
-            if waiting.slot is None:
-                return False
-            self._waiting.remove(waiting)
-            waiting.ready.release()
-        return True
-
     def _release(self, slot: Slot) -> None:
         with self._lock:
-            self._used -= 1
+            self._used.remove(slot)
             self._used_by[slot.host] -= 1
             if not self._used_by[slot.host]:
                 del self._used_by[slot.host]
             self._forget(slot.host)
             self._idle.append(slot)
-            if self._used < self._running:
-                for waiting in self._waiting:
-                    if self._give(waiting):
-                        break
+            self._give_slots()
 
     def _forget(self, host: str) -> None:
         self._requests_of[host] -= 1
@@ -208,7 +215,7 @@ def persistent_connection() -> Any:
 
 
 def _has_ended(connection: Any) -> bool:
-    """Return whether the server has closed this idle connection, or has sent something that nobody asked for."""
+    """Return whether the server has closed this idle connection, or has sent something unasked."""
     if connection.closed:
         return True
     poll = select.poll()

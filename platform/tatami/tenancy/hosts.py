@@ -42,12 +42,14 @@ class HostResolver:
         find_tenant: FindTenant,
         read_epoch: ReadEpoch,
         monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
         cache_size: int = HOST_CACHE_SIZE,
     ) -> None:
         self._base_domain = base_domain.lower()
         self._find_tenant = find_tenant
         self._read_epoch = read_epoch
         self._monotonic = monotonic
+        self._sleep = sleep
         self._lock = threading.Lock()
         self._cache: LRUCache[str, TenantScope | None] = LRUCache(cache_size)
         self._epoch: int | None = None
@@ -66,6 +68,16 @@ class HostResolver:
         if not host:
             raise TenantNotFound
         return require_serving(self._lookup(host))
+
+    def wait_until_noticed(self) -> None:
+        """Return when every process uses what is committed now about dojos and domains: after half a second.
+
+        So a client that changes the name or the time zone of a dojo reads the change, in whichever process it is
+        answered next.
+        """
+        self._sleep(EPOCH_TTL_SECONDS)
+        with self._lock:
+            self._epoch_read_at = float("-inf")
 
     def _lookup(self, host: str) -> TenantScope | None:
         epoch = self._fresh_epoch()

@@ -17,14 +17,12 @@ AT_ONCE = 0.0
 LONG = 30.0
 
 
-def slots(
-    *, patience: float = LONG, wait: float = LONG, most_per_host: int = 100, **more: Any
-) -> RequestSlots:
+def slots(*, quick: float = LONG, wait: float = LONG, most_per_host: int = 100, **more: Any) -> RequestSlots:
     return RequestSlots(
         **{"size": 4, "running": 1, **more},
         most_per_host=most_per_host,
         connect=object,
-        patience=patience,
+        quick=quick,
         wait=wait,
     )
 
@@ -55,14 +53,14 @@ def test_a_waiting_request_gets_the_slot_of_one_that_ends() -> None:
     assert order == ["earlier", "later"]
 
 
-def test_a_request_that_has_waited_for_long_runs_beside_the_others() -> None:
-    some = slots(patience=AT_ONCE)
+def test_a_request_that_runs_for_long_does_not_keep_others_from_running() -> None:
+    some = slots(quick=AT_ONCE)
     with some.slot("a") as first, some.slot("b") as second:
         assert first is not second
 
 
 def test_one_host_gets_half_of_the_slots_and_others_get_the_rest() -> None:
-    some = slots(patience=AT_ONCE, wait=AT_ONCE)
+    some = slots(quick=AT_ONCE, wait=AT_ONCE)
     with some.slot("a"), some.slot("a"):
         with pytest.raises(ServiceUnavailable), some.slot("a"):
             pass
@@ -90,7 +88,7 @@ def test_a_slot_is_released_when_its_request_fails() -> None:
 
 
 def test_many_requests_of_many_hosts_are_all_answered_and_no_slot_is_used_twice_at_once() -> None:
-    some = slots(size=8, running=2, patience=0.001)
+    some = slots(size=8, running=2, quick=0.001)
     used: set[int] = set()
     faults: list[str] = []
 

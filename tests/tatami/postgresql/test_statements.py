@@ -1,14 +1,17 @@
 """Prepared statements: each dojo has its own, and none returns rows of another dojo."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from psycopg import sql
 
 from shared_apps.accounts.models import User
 from shared_apps.accounts.users import create_user
+from tatami.api.request_slots import Slot, persistent_connection
 from tatami.postgresql.statements import Statement
 from tatami.tenancy.scope import NoScope, ScopeConflict, TenantScope, platform_scope, tenant_scope
 from tests.support.races import raise_first_error, run_concurrently
@@ -24,6 +27,18 @@ def prepared_names() -> list[str]:
             "SELECT statement FROM pg_catalog.pg_prepared_statements WHERE statement LIKE '/* t_%%'"
         )
         return [row[0] for row in cursor.fetchall()]
+
+
+@contextmanager
+def new_connection() -> Iterator[None]:
+    """Use a new connection, which has prepared nothing, within the block."""
+    outside, slot = connections["default"], Slot(persistent_connection())
+    try:
+        with slot.bound():
+            yield
+    finally:
+        slot.connection.close()
+        connections["default"] = outside
 
 
 @pytest.fixture
@@ -58,18 +73,25 @@ def test_a_statement_is_prepared_for_its_dojo_alone(tenant: TenantScope, other_t
         assert statement.row(3) == (3,)
 
 
-def test_a_connection_keeps_a_limited_number_of_prepared_statements(tenant: TenantScope) -> None:
-    connection.ensure_connection()
-    raw: Any = connection.connection
-    before, raw.prepared_max = raw.prepared_max, 5
-    try:
-        with tenant_scope(tenant):
-            for number in range(20):
-                Statement(f"number_{number}", f"SELECT {number} + $1::int").row(0)
-            # psycopg deallocates the oldest one before it sends the next statement.
-            assert len([text for text in prepared_names() if "number_" in text]) <= 5 + 1
-    finally:
-        raw.prepared_max = before
+def test_a_connection_keeps_a_limited_number_of_prepared_statements(
+    north: TenantScope, settings: Any
+) -> None:
+    settings.TATAMI_PREPARED_STATEMENTS = 5
+    with new_connection(), tenant_scope(north):
+        for number in range(20):
+            Statement(f"number_{number}", f"SELECT {number} + $1::int").row(0)
+        # psycopg deallocates the oldest one before it sends the next statement.
+        assert len(prepared_names()) <= 5 + 1
+
+
+def test_nothing_is_prepared_for_a_pooler_without_prepared_statements(
+    north: TenantScope, settings: Any
+) -> None:
+    settings.TATAMI_PREPARED_STATEMENTS = 0
+    with new_connection(), tenant_scope(north):
+        for number in range(5):
+            assert TENANTS.rows(number) == []
+        assert prepared_names() == []
 
 
 def test_refused_requests_do_not_cost_the_prepared_statements(tenant: TenantScope) -> None:

@@ -38,8 +38,12 @@ class Process:
             find_tenant=self.find_tenant,
             read_epoch=self.read_epoch,
             monotonic=lambda: self.seconds,
+            sleep=self.sleep,
             cache_size=self.cache_size,
         )
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
 
     def find_tenant(self, host: str) -> TenantScope | None:
         self.asked.append(host)
@@ -226,6 +230,18 @@ def test_a_dojo_that_is_resumed_is_served_again_within_half_a_second(
     change_status(tenant, "active")
     process.seconds += 0.51
     assert process.resolve("aiki.localhost") == tenant.schema_name
+
+
+def test_after_waiting_every_process_knows_a_change(tenant: TenantScope, db: None) -> None:
+    here, elsewhere = Process(), Process()
+    for process in (here, elsewhere):
+        assert process.resolver.resolve("aiki.localhost").name == tenant.name  # type: ignore[attr-defined]
+    with platform_scope():
+        lifecycle.change_tenant(tenant=Tenant.objects.get(pk=tenant.tenant_id), now=NOW, name="Neues Dojo")
+    here.resolver.wait_until_noticed()
+    elsewhere.seconds = here.seconds
+    for process in (here, elsewhere):
+        assert process.resolver.resolve("aiki.localhost").name == "Neues Dojo"  # type: ignore[attr-defined]
 
 
 def test_a_new_host_is_found_within_half_a_second(process: Process, tenant: TenantScope) -> None:
