@@ -53,13 +53,10 @@ def test_the_encodings_of_spreadsheets_are_recognised(dojo, codec):
         assert body["warnings"] == []
 
 
-@pytest.mark.parametrize("name", ["Müller", "São", "Peña", "O’Neill", "D’Arc", "Siân", "JOSÉ", "Łódź"])
+@pytest.mark.parametrize("name", ["Müller", "São", "Peña", "O’Neill", "D’Arc", "Siân", "JOSÉ"])
 @pytest.mark.parametrize("codec", ["cp1252", "mac_roman"])
 def test_one_letter_is_enough_to_tell_the_encoding(dojo, name, codec):
-    try:
-        content = f"first_name,last_name\nA,{name}\n".encode(codec)
-    except UnicodeEncodeError:
-        pytest.skip("the encoding has no such letter")
+    content = f"first_name,last_name\nA,{name}\n".encode(codec)
     body = import_csv(dojo.admin, content, f"{STUDENTS}?dry_run=true")
     assert body["encoding"] == {"cp1252": "windows-1252", "mac_roman": "mac-roman"}[codec]
 
