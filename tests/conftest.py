@@ -23,6 +23,7 @@ from shared_apps.tenants.models import Tenant
 from shared_apps.tenants.provisioning import FirstAdmin, create_tenant, migrate_all
 from tatami import clock
 from tatami.embedded.logins import OWNER, create_database, drop_database
+from tatami.tenancy import hosts
 from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import TenantScope, platform_scope
 from tests.support import dns
@@ -103,9 +104,11 @@ def django_db_setup(django_db_blocker: Any, database_name: str) -> Iterator[None
 
 @pytest.fixture(autouse=True)
 def _fresh_routing() -> Iterator[None]:
-    """Clear the cache of host names around each test."""
+    """Clear the cache of host names around each test, and wait for no other process to notice a change."""
     host_resolver.cache_clear()
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hosts, "NOTICED_SECONDS", 0)
+        yield
     host_resolver.cache_clear()
 
 

@@ -113,7 +113,8 @@ class TatamiRequests:
 
     def scan(self) -> list[bytes]:
         """Return scans of cards, each of a student and a session that it has not met before."""
-        pairs = itertools.product(range(len(self._dojos[0].sessions)), range(len(self._dojos[0].cards)))
+        cards = min(len(dojo.cards) for dojo in self._dojos)
+        pairs = itertools.product(range(len(self._dojos[0].sessions)), range(cards))
         return [
             http_request(
                 "POST",

@@ -19,6 +19,8 @@ from tatami.tenancy.scope import PLATFORM, Scope, TenantScope, required_scope
 
 EPOCH_TTL_SECONDS: Final = 0.5
 """Seconds until the epoch is read again."""
+NOTICED_SECONDS = EPOCH_TTL_SECONDS
+"""Seconds after which every process has read the epoch again. Tests that run in one process set it to 0."""
 HOST_CACHE_SIZE: Final = 20_000
 """How many host names, known and unknown, a process caches. The least recently used is evicted first."""
 
@@ -75,7 +77,7 @@ class HostResolver:
         So a client that changes the name or the time zone of a dojo reads the change, in whichever process it is
         answered next.
         """
-        self._sleep(EPOCH_TTL_SECONDS)
+        self._sleep(NOTICED_SECONDS)
         with self._lock:
             self._epoch_read_at = float("-inf")
 
