@@ -47,10 +47,10 @@ BLUE, STRIPED = awarded("blue", "2024-01-10"), awarded("blue-4", "2024-06-01")
 @pytest.mark.parametrize("target", ["purple", None])
 def test_a_path_of_one_of_the_two_steps_is_enough(target: str | None) -> None:
     student = facts(BLUE, STRIPED)
-    (by_stripe,) = evaluate(RULES, student, day("2025-06-01"), target=target)
+    (by_stripe,) = evaluate(RULES, student, day("2025-06-01"), targets=[target])
     assert (by_stripe.status, by_stripe.path) == (Eligibility.ELIGIBLE, "12 months")
     late = facts(BLUE, awarded("blue-4", "2025-12-01"))
-    (by_belt,) = evaluate(RULES, late, day("2026-01-10"), target=target)
+    (by_belt,) = evaluate(RULES, late, day("2026-01-10"), targets=[target])
     assert (by_belt.status, by_belt.path, by_belt.earliest_on) == (
         Eligibility.ELIGIBLE,
         "24 months",

@@ -15,7 +15,13 @@ from tenant_apps.students.csv.parsing import CellParser
 from tenant_apps.students.csv.pipeline import LineOutcome, insert_rows
 from tenant_apps.students.csv.student_matching import RecordImport, RecordLine
 from tenant_apps.students.models import Student, StudentFact
-from tenant_apps.students.serializers import EXPIRES_EARLY, FactSerializer, PointsInCategory, value_field
+from tenant_apps.students.serializers import (
+    EXPIRES_EARLY,
+    BalanceInUnit,
+    FactSerializer,
+    PointsInCategory,
+    value_field,
+)
 
 FACT: Final = ("kind", "on", "expires_on", "note")
 _NUMERIC_KINDS: Final = {StudentFact.Kind.OPENING_ATTENDANCE.value, StudentFact.Kind.POINTS.value}
@@ -43,7 +49,7 @@ class FactImport(RecordImport[FactLine]):
     """Facts, recorded by `by`. Six statements, whatever the number of lines."""
 
     required = ("kind", "value", "on")
-    columns = frozenset({*FACT, "rank_system", "value", "category"})
+    columns = frozenset({*FACT, "rank_system", "value", "category", "unit"})
     line_class = FactLine
 
     def __init__(self, *, by: User) -> None:
@@ -53,6 +59,7 @@ class FactImport(RecordImport[FactLine]):
         super().prepare(columns)
         self._fact = CellParser(FactSerializer().fields, FACT)
         self._category = CellParser(PointsInCategory().fields, ["category"])
+        self._unit = CellParser(BalanceInUnit().fields, ["unit"])
         self._values = {kind: value_field(kind) for kind in StudentFact.Kind.values}
         self._systems = RankSystemLookup.load()
 
@@ -77,6 +84,11 @@ class FactImport(RecordImport[FactLine]):
             line.fact["value"] = self._values[kind].run_validation(value)
         except ValidationError as error:
             line.errors.setdefault("value", []).extend(map(str, error.detail))
+        if cells.get("unit"):
+            if kind != StudentFact.Kind.OPENING_ATTENDANCE:
+                line.add_error("unit", "Only opening attendance has a unit.")
+                return
+            line.fact["value"] = {"count": line.fact.get("value"), **self._unit.parse(cells, line.errors)}
         if not cells.get("category"):
             return
         if kind != StudentFact.Kind.POINTS:
