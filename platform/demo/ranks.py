@@ -128,11 +128,12 @@ def _hold_exam(members: Sequence[Member], dojo: DojoData, day: date, rng: Random
     if not due:
         return
     students = [member.student for member in due.values()]
-    StudentFact.objects.bulk_create(_approvals(_check(students, dojo, day), dojo, day))
+    results = _check(students, dojo, day)
+    if approvals := list(_approvals(results, dojo, day)):
+        StudentFact.objects.bulk_create(approvals)
+        results = _check(students, dojo, day)
     passed = [
-        AwardDecision(answer, "", None)
-        for answer in _check(students, dojo, day)
-        if answer.step.status is Eligibility.ELIGIBLE
+        AwardDecision(answer, "", None) for answer in results if answer.step.status is Eligibility.ELIGIBLE
     ]
     events = record_awards(passed, effective_on=day, by=dojo.instructor, notify=False)
     exam = _exam(dojo, day, finished_at=dojo.now, finished_by=dojo.instructor)

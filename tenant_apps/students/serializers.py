@@ -90,8 +90,12 @@ class BalanceInUnit(StrictSerializer):
 class BalanceValue(WholeNumber):
     """A whole number of visits, or `{count, unit}`."""
 
+    default_error_messages = {"parts": "Send a whole number, or `count` and `unit`."}
+
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
+            if data.keys() != BalanceInUnit().fields.keys():
+                self.fail("parts")
             return BalanceInUnit().run_validation(data)
         return super().to_internal_value(data)
 

@@ -31,11 +31,11 @@ def evaluate(
     *,
     targets: Collection[str] | None = None,
 ) -> tuple[StepResult, ...]:
-    """Return a result for each rank to which steps of any type lead from the rank held, in the order of the rules.
+    """Return a result for each rank and type of step that leads to it from the rank held, in the order of the rules.
 
-    `as_of` is a civil date of the dojo (C1). With `targets` (codes of ranks), return results for these ranks only. If
-    no step leads to any of them, return one result, for the first of them: not eligible, with the one criterion of kind
-    "step". Sentences are in the language that is active in Django. Pure apart from that: the same arguments return the
+    `as_of` is a civil date of the dojo (C1). With `targets` (codes of ranks), return one result for each of these ranks
+    to which a step of any type leads. If no step leads to any of them, return one result, for the first of them: not
+    eligible, with the one criterion of kind "step". Sentences are in the language that is active in Django. Pure apart from that: the same arguments return the
     same result, whatever the order of the facts.
     """
     history = History.of(rules, facts)
@@ -47,8 +47,8 @@ def evaluate(
         if targets and not steps:
             return (_no_step(rules, held, next(iter(targets))),)
     return tuple(
-        StepEvaluation(rules, facts, as_of, history, steps_to_target, held, conversion).result()
-        for steps_to_target in _by_target(steps)
+        StepEvaluation(rules, facts, as_of, history, alike, held, conversion).result()
+        for alike in _grouped(steps, by_type=targets is None)
     )
 
 
@@ -71,11 +71,15 @@ def steps_from(rules: RankDefinition, held: str | None) -> tuple[Step, ...]:
     return (*steps, *onwards)
 
 
-def _by_target(steps: Iterable[Step]) -> Iterable[tuple[Step, ...]]:
-    """Group the steps by target rank: one step, or one from a stripe and one from the rank that it is on."""
-    found: dict[str, tuple[Step, ...]] = {}
+def _grouped(steps: Iterable[Step], *, by_type: bool) -> Iterable[tuple[Step, ...]]:
+    """Group the steps by target rank: one step, or one from a stripe and one from the rank that it is on.
+
+    With `by_type`, a skip to a rank and the ordinary step to it are different groups.
+    """
+    found: dict[tuple[str, StepType | None], tuple[Step, ...]] = {}
     for step in steps:
-        found[step.to] = (*found.get(step.to, ()), step)
+        key = (step.to, step.type if by_type else None)
+        found[key] = (*found.get(key, ()), step)
     return found.values()
 
 

@@ -1,13 +1,18 @@
 """Messages for parents: what they say, in English and in the other languages of the catalogues."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.utils import translation
 
 from tenant_apps.promotions.engine import (
+    Approval,
+    CriterionResult,
     DatedFact,
     NamedFact,
+    Points,
     SessionsHeld,
     Status,
     StudentFacts,
@@ -45,6 +50,18 @@ HALF = {"sessions": SessionsHeld(held(days_in_a_row("2026-02-01", 8))), "attende
 def credential(on: str, until: str | None = None) -> dict[str, Any]:
     expires_on = None if until is None else day(until)
     return {"credentials": (NamedFact(which="first-aid", on=day(on), expires_on=expires_on),)}
+
+
+def named(which: str, on: str) -> NamedFact:
+    return NamedFact(which=which, on=day(on))
+
+
+def points(on: str, number: float, category: str = "") -> Points:
+    return Points(points=number, on=day(on), category=category)
+
+
+def approval(which: str, on: str) -> Approval:
+    return Approval(which=which, on=day(on), by="x", role="admin")
 
 
 def hold(until: str | None) -> dict[str, Any]:
@@ -111,7 +128,8 @@ CASES: list[tuple[dict[str, Any], StudentFacts, str, str]] = [
         "5 days of training are needed. How much there was since A on 1 January 2026 is not known, because earlier"
         " training is not recorded here. The dojo can enter it as opening attendance, also if it was none.",
         "São necessários 5 dias de treino. Não se sabe quanto houve desde A em 1º de janeiro de 2026, porque o treino"
-        " anterior não está registrado aqui. O dojo pode lançá-lo como frequência inicial, mesmo que tenha sido zero.",
+        " anterior não está registrado aqui. O dojo pode lançá-lo como frequência inicial, mesmo que tenha"
+        " sido zero.",
     ),
     (
         {"kind": "attendance_rate", "percent": 60},
@@ -215,12 +233,169 @@ CASES: list[tuple[dict[str, Any], StudentFacts, str, str]] = [
         "Reprovação no exame de 5 de maio de 2026; há um tempo de espera de 3 meses. O próximo é possível a partir de"
         " 5 de agosto de 2026.",
     ),
+    (
+        {"kind": "time_in_rank", "months": 12, "active_only": "member"},
+        facts(HELD),
+        "A waiting time of 12 months is needed. Only time with a membership counts, and no membership is recorded.",
+        "É necessário um tempo de espera de 12 meses. Só conta o tempo com filiação, e não há filiação registrada.",
+    ),
+    (
+        {"kind": "age", "min": 14},
+        facts(HELD, born="2010-07-07"),
+        "Is 15 years old; for this rank, the age must be 14 or more.",
+        "Tem 15 anos; para esta graduação, é preciso ter 14 anos ou mais.",
+    ),
+    (
+        {"kind": "age", "min": 16},
+        facts(HELD),
+        "The date of birth is not recorded; for this rank, the age must be 16 or more.",
+        "A data de nascimento não está registrada; para esta graduação, é preciso ter 16 anos ou mais.",
+    ),
+    (
+        {"kind": "rank_held_before", "ranks": ["a", "c"]},
+        facts(HELD),
+        "Holds or has held A or C, as this way requires.",
+        "Tem ou já teve A ou C, como este caminho exige.",
+    ),
+    (
+        {"kind": "rank_held_before", "ranks": ["b", "c"], "min_months": 6},
+        facts(HELD),
+        "This way is only for those who hold or have held B or C. It must have been held for 6 months"
+        " without a break.",
+        "Este caminho é só para quem tem ou já teve B ou C. Deve ter sido mantida por 6 meses sem interrupção.",
+    ),
+    (
+        {"kind": "rank_held_before", "ranks": ["a"], "registered_at_age": {"min": 16, "max": 17}},
+        facts(HELD),
+        "This way is only for those who hold or have held A. It must have been received by a person aged 16"
+        " to 17. The date of birth is not recorded.",
+        "Este caminho é só para quem tem ou já teve A. Deve ter sido recebida por alguém com 16 a 17 anos. A"
+        " data de nascimento não está registrada.",
+    ),
+    (
+        {"kind": "attendance_rate", "percent": 30, "window_months": 12},
+        facts(HELD, **HALF),
+        "Attended 3 of the 8 classes offered in the last 12 months: 37%. Needed: 30%.",
+        "Frequentou 3 das 8 aulas oferecidas nos últimos 12 meses: 37%. Necessário: 30%.",
+    ),
+    (
+        {"kind": "attendance_rate", "percent": 60, "of": "discipline"},
+        facts(HELD),
+        "Of the classes offered, 60% must be attended. All classes that are open to this rank count. No"
+        " class was offered yet in the time that counts.",
+        "Das aulas oferecidas, é preciso frequentar 60%. Contam todas as aulas abertas a esta graduação."
+        " Ainda não foi oferecida nenhuma aula no período que conta.",
+    ),
+    (
+        {"kind": "points", "n": 3, "category": "kata"},
+        facts(HELD, points=(points("2026-02-01", 5, "kata"),)),
+        "Points in kata since A on 1 January 2026: 5. Needed: 3.",
+        "Pontos em kata desde A em 1º de janeiro de 2026: 5. São necessários: 3.",
+    ),
+    (
+        {"kind": "points", "n": 6},
+        facts(HELD, points=(points("2026-02-01", 2.5),)),
+        "Points since A on 1 January 2026: 2.5. Needed: 6.",
+        "Pontos desde A em 1º de janeiro de 2026: 2,5. São necessários: 6.",
+    ),
+    (
+        {"kind": "achievement", "which": "adult-world-champion"},
+        facts(HELD, achievements=(named("Adult world champion", "2026-02-01"),)),
+        "Adult world champion: achieved on 1 February 2026.",
+        "Adult world champion: conquistado em 1º de fevereiro de 2026.",
+    ),
+    (
+        {"kind": "achievement", "which": "adult-world-champion", "at_rank": "a"},
+        facts(HELD),
+        "Adult world champion: not achieved as A.",
+        "Adult world champion: não conquistado como A.",
+    ),
+    (
+        {"kind": "skills", "which": ["ukemi", "kata"]},
+        facts(HELD, skills=(named("ukemi", "2026-02-01"), named("kata", "2026-02-01"))),
+        "All skills were shown: ukemi, kata.",
+        "Todas as habilidades foram demonstradas: ukemi, kata.",
+    ),
+    (
+        {"kind": "approval", "which": "exam"},
+        facts(HELD, approvals=(approval("exam", "2026-02-01"),)),
+        "Exam: approved by 1 person.",
+        "Exam: aprovado por 1 pessoa.",
+    ),
+    (
+        {"kind": "credential", "which": "first-aid", "max_age_months": 12},
+        facts(HELD, **credential("2026-03-01")),
+        "First aid: valid, of 1 March 2026.",
+        "First aid: válido, de 1º de março de 2026.",
+    ),
+    (
+        {"kind": "event_count", "event": "seminar", "n": 1},
+        facts(HELD, achievements=(named("seminar", "2026-02-01"),)),
+        "Seminar: 1 since A on 1 January 2026. Needed: 1.",
+        "Seminar: 1 desde A em 1º de janeiro de 2026. São necessários: 1.",
+    ),
+    (
+        {"kind": "event_count", "event": "seminar", "n": 2, "window_months": 12},
+        facts(HELD, achievements=(named("seminar", "2026-02-01"),)),
+        "Seminar: 1 in the last 12 months. Needed: 2.",
+        "Seminar: 1 nos últimos 12 meses. São necessários: 2.",
+    ),
+    (
+        {"kind": "standing"},
+        facts(HELD),
+        "Is an active student.",
+        "É aluno ativo.",
+    ),
+    (
+        {"kind": "sub_ranks", "n": 1},
+        facts(HELD, awarded("a-1", "2026-02-01")),
+        "Has 1 stripe on A. Needed: 1.",
+        "Tem 1 grau em A. São necessários: 1.",
+    ),
+    (
+        {"kind": "sub_ranks", "n": 2},
+        facts(HELD, awarded("a-1", "2026-02-01")),
+        "Has 1 of 2 stripes on A.",
+        "Tem 1 de 2 graus em A.",
+    ),
+    (
+        {"kind": "retest_gap", "months": 3},
+        facts(HELD, failed_tests=(day("2026-02-02"),)),
+        "The waiting time of 3 months after the failed test on 2 February 2026 is over.",
+        "O tempo de espera de 3 meses depois da reprovação de 2 de fevereiro de 2026 já passou.",
+    ),
+    (
+        {"kind": "total_training_time", "months": 24},
+        facts(HELD, joined="2024-01-10"),
+        "Has trained for 28 months in all, since 10 January 2024. Needed: 24.",
+        "Treina há 28 meses ao todo, desde 10 de janeiro de 2024. São necessários: 24.",
+    ),
+    (
+        {"kind": "total_training_time", "months": 36},
+        facts(HELD, joined="2024-01-10"),
+        "Has trained for 28 of 36 months in all, since 10 January 2024. It is enough from 10 January 2027 on.",
+        "Treina há 28 de 36 meses ao todo, desde 10 de janeiro de 2024. Será suficiente a partir de 10 de"
+        " janeiro de 2027.",
+    ),
+    (
+        {"kind": "at_most", "n": 2, "of": "exam", "window_months": 12},
+        facts(HELD, exams=(day("2026-03-01"),)),
+        "At most 2 exams are allowed. Those of the last 12 months count. So far: 1.",
+        "São permitidos no máximo 2 exames. Contam os dos últimos 12 meses. Até agora: 1.",
+    ),
 ]  # fmt: skip
 
 
+def result_of(criterion: dict[str, Any], student: StudentFacts) -> CriterionResult:
+    """Return the result of a holder of A (with a stripe, if the rank events say so) for B, as of 1 June 2026."""
+    document = ladder(criterion).as_document()
+    document["ranks"].insert(1, {"code": "a-1", "name": "A, 1st stripe", "kind": "sub_rank"})
+    (result,) = result_for(parse_definition(document), student, "2026-06-01", "b").criteria
+    return result
+
+
 def message(criterion: dict[str, Any], student: StudentFacts) -> str:
-    (result,) = result_for(ladder(criterion), student, "2026-06-01", "b").criteria
-    return result.message
+    return result_of(criterion, student).message
 
 
 @pytest.mark.parametrize(("criterion", "student", "english", "portuguese"), CASES)
@@ -231,7 +406,7 @@ def test_a_message_says_what_there_is_and_what_is_needed(
     with translation.override("pt-br"):
         assert message(criterion, student) == portuguese
     with translation.override("fr"):
-        assert message(criterion, student) == english.replace("1.5", "1,5").replace("3.5", "3,5")
+        assert message(criterion, student) == re.sub(r"(\d)\.(\d)", r"\1,\2", english)
 
 
 def test_after_a_failed_test_a_message_names_the_test() -> None:
@@ -292,3 +467,18 @@ def test_messages_are_written_for_the_day_asked() -> None:
     assert result.message == (
         "3 of 5 days of training since A on 1 January 2026. 2 more are needed. It is enough from 5 February 2026 on."
     )
+
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "rank-rules.md"
+
+
+def test_the_table_in_the_documentation_shows_one_message_of_each() -> None:
+    table = re.findall(
+        r"^\| `(\w+)` \| `(\w+)` \| (.*) \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    shown = {}
+    for criterion, student, english, portuguese in CASES:
+        key = (criterion["kind"], result_of(criterion, student).status.value)
+        shown.setdefault(key, (english, portuguese))
+    assert {(kind, status): (en, pt) for kind, status, en, pt in table} == shown
+    assert {kind for kind, _ in shown} == set(KINDS)

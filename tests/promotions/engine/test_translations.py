@@ -78,7 +78,9 @@ def test_the_compiled_catalogue_is_that_of_the_source(path: Path) -> None:
             assert (found,) == forms, "run `make messages`"
         else:
             singular, plural = message.id
-            assert {compiled.ngettext(singular, plural, n) for n in (1, 2)} == set(forms), "run `make messages`"
+            assert {compiled.ngettext(singular, plural, n) for n in (1, 2)} == set(forms), (
+                "run `make messages`"
+            )
 
 
 GERMAN = {
