@@ -65,8 +65,8 @@ class Check:
     def results(self) -> list[CheckResult]:
         """Return one result for each student, rank system and rank to which steps of any type lead from the rank held.
 
-        With `targets`, return results for these ranks only, in their rank systems only. A student whom no step leads to
-        any of them has one result in each of these systems, which says so.
+        With `targets`, return results for these ranks only, in their rank systems only. If no step leads a student to
+        any of them in a system, the one result there says so.
         """
         codes: dict[UUID, list[str]] = {}
         for target in self.targets:

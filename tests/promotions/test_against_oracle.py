@@ -403,7 +403,7 @@ def one_path(way: dict[str, Any]) -> dict[str, Any]:
     return {"status": way["status"], "earliest_on": near(way["earliest_on"]), "criteria": criteria}
 
 
-@small_or_full("students", small=8, full=110)
+@small_or_full("students", small=6, full=120)
 def test_all_rule_books_agree_with_a_second_reading(dojo: Dojo, students: int) -> None:
     world = World(dojo)
     presets = [one["key"] for one in ok(dojo.admin.get("/rank-systems/presets"))]

@@ -6,6 +6,7 @@ from datetime import date
 from typing import NamedTuple, Self
 
 from tenant_apps.promotions.engine.messages import MESSAGES, NO_STEP, no_step
+from tenant_apps.promotions.engine.messages.translated import use_active_language
 from tenant_apps.promotions.engine.messages.wording import MessageContext
 from tenant_apps.promotions.engine.results import CriterionResult, Eligibility, PathResult, Status, StepResult
 from tenant_apps.ranks.criteria import Age, CountingStart, Criterion, CriterionInput, Finding, since_last_test
@@ -35,9 +36,12 @@ def evaluate(
 
     `as_of` is a civil date of the dojo (C1). With `targets` (codes of ranks), return one result for each of these ranks
     to which a step of any type leads. If no step leads to any of them, return one result, for the first of them: not
-    eligible, with the one criterion of kind "step". Sentences are in the language that is active in Django. Pure apart from that: the same arguments return the
-    same result, whatever the order of the facts.
+    eligible, with the one criterion of kind "step".
+
+    Sentences are in the language that is active in Django. Pure apart from that: the same arguments return the same
+    result, whatever the order of the facts.
     """
+    use_active_language()
     history = History.of(rules, facts)
     held = history.rank_on(as_of.toordinal())
     steps = steps_from(rules, held)

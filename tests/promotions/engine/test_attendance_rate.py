@@ -126,7 +126,7 @@ def test_only_classes_in_which_the_student_is_enrolled_are_offered() -> None:
 def test_enrolments_are_periods() -> None:
     adults, kids = held(TEN, training_class="adults"), held(TEN, first=11, at=16, training_class="kids")
     moved = (enrolled("kids", last="2026-01-13"), enrolled("adults", "2026-01-16"))
-    # Three times the kids' class, nobody on the 14th and 15th, then five times that of the adults.
+    # Three times the kids' class, no one on the 14th and 15th, then five times that of the adults.
     result = check_criterion(rate(), adults, kids, attended={6, 7, 8, 11, 1}, enrolments=moved)
     assert (result.have, result.message.partition(" since")[0]) == (
         50,

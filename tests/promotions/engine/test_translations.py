@@ -14,6 +14,7 @@ from babel.messages.pofile import read_po
 from django.utils import translation
 from django.utils.translation import trans_real
 
+from tenant_apps.promotions.engine.messages import translated
 from tests.promotions.engine.factories import awarded, days_in_a_row, facts, ladder, result_for, trained
 
 APP = Path(__file__).resolve().parents[3] / "tenant_apps" / "promotions"
@@ -107,9 +108,9 @@ JAPANESE = {
 @pytest.fixture
 def new_language(tmp_path: Path, request: pytest.FixtureRequest, settings: object) -> Iterator[str]:
     """Add a catalogue, as a translator does, and return the language."""
-    language, translated = request.param
+    language, texts_in_it = request.param
     catalogue = Catalog(locale=language, creation_date=datetime(2026, 6, 15))  # noqa: DTZ001
-    for (context, text), forms in translated.items():
+    for (context, text), forms in texts_in_it.items():
         plural = texts()[context, text]
         catalogue.add(plural if len(plural) > 1 else text, forms, context=context or None)
     folder = tmp_path / language / "LC_MESSAGES"
@@ -118,8 +119,10 @@ def new_language(tmp_path: Path, request: pytest.FixtureRequest, settings: objec
         write_mo(file, catalogue)
     settings.LOCALE_PATHS = [tmp_path]  # type: ignore[attr-defined]
     trans_real._translations.clear()
+    translated.forget()
     yield language
     trans_real._translations.clear()
+    translated.forget()
 
 
 @pytest.mark.parametrize(

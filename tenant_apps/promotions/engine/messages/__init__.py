@@ -7,11 +7,10 @@ catalogue has a translation of every text.
 
 from typing import Final
 
-from django.utils.translation import gettext as _
-
 from tenant_apps.promotions.engine.messages.facts import FACT_MESSAGES
 from tenant_apps.promotions.engine.messages.ranks import RANK_MESSAGES
 from tenant_apps.promotions.engine.messages.training import TRAINING_MESSAGES
+from tenant_apps.promotions.engine.messages.translated import gettext as _
 from tenant_apps.promotions.engine.messages.wording import Messages
 
 NO_STEP: Final = "step"

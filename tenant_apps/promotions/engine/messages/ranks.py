@@ -2,9 +2,8 @@
 
 from typing import Final
 
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
-
+from tenant_apps.promotions.engine.messages.translated import gettext as _
+from tenant_apps.promotions.engine.messages.translated import ngettext
 from tenant_apps.promotions.engine.messages.wording import (
     MessageContext,
     Messages,
@@ -52,7 +51,7 @@ def _grace(criterion: TimeInRank) -> str:
 
 
 def _applies_to(criterion: TimeInRank, context: MessageContext) -> str:
-    """Return to whom a conditional waiting time applies; empty if it applies to all."""
+    """Return the condition of a waiting time that applies to some students only; empty if it applies to all."""
     match criterion.applies_if:
         case Age() as age:
             return ngettext(

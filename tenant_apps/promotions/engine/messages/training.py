@@ -2,9 +2,8 @@
 
 from typing import Final
 
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
-
+from tenant_apps.promotions.engine.messages.translated import gettext as _
+from tenant_apps.promotions.engine.messages.translated import ngettext
 from tenant_apps.promotions.engine.messages.wording import (
     MessageContext,
     Messages,

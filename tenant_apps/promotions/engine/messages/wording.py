@@ -6,13 +6,14 @@ Plurals go through `ngettext`, which knows the plural forms of each language.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any, Final, NamedTuple
 
 from django.utils.formats import localize
-from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import override
 
+from tenant_apps.promotions.engine.messages.translated import gettext as _
+from tenant_apps.promotions.engine.messages.translated import language, pgettext
 from tenant_apps.promotions.engine.results import Status
 from tenant_apps.ranks.criteria import CountingStart, CriterionInput, Finding
 
@@ -98,6 +99,11 @@ _MONTHS: Final[Sequence[Callable[[], str]]] = (
 
 def on_date(on: date) -> str:
     """Return a date in long form: "15 June 2026". The first day of a month has a form of its own in Portuguese."""
+    return _written(language(), on)
+
+
+@lru_cache(maxsize=8_192)
+def _written(_language: str | None, on: date) -> str:
     month = _MONTHS[on.month - 1]()
     if on.day == 1:
         return pgettext("first day of a month", "1 {month} {year}").format(month=month, year=on.year)
@@ -111,7 +117,10 @@ def on_day(day: int) -> str:
 
 def number(value: int | float) -> str:
     """Return a number as people write it in the active language: "1.5", "1,5"."""
-    return str(value) if isinstance(value, int) else str(localize(round(value, 2)))
+    if isinstance(value, int):
+        return str(value)
+    with override(language()):
+        return str(localize(round(value, 2)))
 
 
 def title(name: str) -> str:
