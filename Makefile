@@ -92,6 +92,14 @@ format: .venv/.dev ## format the code
 	$(PY) -m ruff check --fix-only .
 	$(PY) -m ruff format .
 
+.PHONY: messages
+messages: .venv/.dev ## bring new texts into the catalogues of translations, and compile them
+	@for app in $(dir $(wildcard tenant_apps/*/locale)); do \
+		.venv/bin/pybabel -q extract --no-location --omit-header --sort-output -o .tatami-messages.pot $$app && \
+		.venv/bin/pybabel -q update --no-fuzzy-matching --ignore-obsolete -N -D django -i .tatami-messages.pot -d $$app/locale && \
+		.venv/bin/pybabel -q compile -D django -d $$app/locale || exit 1; \
+	done; rm -f .tatami-messages.pot
+
 .PHONY: bench
 bench: .venv/.dev ## measure requests beside the peer (ten minutes on a quiet machine); ARGS="--only me scan"
 	@exec env TATAMI_DATA="$${TATAMI_DATA:-$(CURDIR)/.tatami}/bench" $(PY) -m tatami.embedded exec -- $(PY) -m benchmarks.side_by_side $(ARGS)

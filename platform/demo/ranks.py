@@ -12,16 +12,14 @@ from demo.dojos import DojoData
 from demo.people import Member
 from tenant_apps.dojo.dates import LeapDayBirthday
 from tenant_apps.promotions.awards import AwardDecision, record_awards
-from tenant_apps.promotions.check import Check
-from tenant_apps.promotions.engine import Eligibility
+from tenant_apps.promotions.check import Check, CheckResult
+from tenant_apps.promotions.engine import Eligibility, Status
 from tenant_apps.promotions.exams import eligible_invitations
 from tenant_apps.promotions.models import Candidate, Exam
 from tenant_apps.ranks.civil_dates import birthday, months_later
-from tenant_apps.ranks.criteria.age import Age
-from tenant_apps.ranks.criteria.attendance_count import AttendanceCount
-from tenant_apps.ranks.criteria.time_in_rank import TimeInRank
+from tenant_apps.ranks.criteria import Age, Approved, AttendanceCount, GoodStanding, TimeInRank
 from tenant_apps.ranks.definition import RankDefinition, Step, StepType
-from tenant_apps.students.models import RankEvent, StudentFact
+from tenant_apps.students.models import RankEvent, Student, StudentFact
 
 _TRAINING_DAYS_A_MONTH: Final = 6.5
 _BETWEEN_EXAMS: Final = timedelta(weeks=12)
@@ -70,14 +68,14 @@ def add_rank_histories(members: Sequence[Member], dojo: DojoData, rng: Random) -
 
 
 def _older_ranks(member: Member, dojo: DojoData, rng: Random) -> Iterator[RankEvent]:
-    """Yield the ranks from before the records, and a first rank without criteria, lowest first.
+    """Yield the ranks from before the records, and a first rank that asks for standing alone, lowest first.
 
     Each step takes at least what its first path asks in months, visits and age, and at least `months_in_rank`.
     """
     held, on = None, member.joined_on
     while step := _promotion_from(held, dojo.rules.definition):
         criteria = step.paths[0].criteria
-        if criteria:
+        if any(not isinstance(criterion, GoodStanding) for criterion in criteria):
             months = max(dojo.dojo.months_in_rank, *map(_months, criteria)) * rng.triangular(1.0, 2.6, 1.2)
             reached = months_later(on.toordinal(), round(months)) or date.max.toordinal()
             ages = (_old_enough_on(criterion, member.birth_date) for criterion in criteria)
@@ -129,11 +127,13 @@ def _hold_exam(members: Sequence[Member], dojo: DojoData, day: date, rng: Random
     }
     if not due:
         return
-    check = Check(students=[one.student for one in due.values()], as_of=day, system=dojo.rules.system)
+    students = [member.student for member in due.values()]
+    results = _check(students, dojo, day)
+    if approvals := list(_approvals(results, dojo, day)):
+        StudentFact.objects.bulk_create(approvals)
+        results = _check(students, dojo, day)
     passed = [
-        AwardDecision(answer, "", None)
-        for answer in check.results()
-        if answer.step.status is Eligibility.ELIGIBLE
+        AwardDecision(answer, "", None) for answer in results if answer.step.status is Eligibility.ELIGIBLE
     ]
     events = record_awards(passed, effective_on=day, by=dojo.instructor, notify=False)
     exam = _exam(dojo, day, finished_at=dojo.now, finished_by=dojo.instructor)
@@ -145,6 +145,31 @@ def _hold_exam(members: Sequence[Member], dojo: DojoData, day: date, rng: Random
     )
     for event in events:
         due[event.student_id].rank_since = day
+
+
+def _check(students: Sequence[Student], dojo: DojoData, day: date) -> list[CheckResult]:
+    """Return the results for the ordinary steps up."""
+    check = Check(students=students, as_of=day, system=dojo.rules.system)
+    return [result for result in check.results() if result.is_promotion]
+
+
+def _approvals(results: Sequence[CheckResult], dojo: DojoData, day: date) -> Iterator[StudentFact]:
+    """Yield the approvals of the students who lack nothing else."""
+    for result in results:
+        lacking = [one.kind for one in result.step.criteria if one.status is not Status.MET]
+        if lacking != [Approved.kind]:
+            continue
+        held = result.step.current_rank
+        step = dojo.rules.definition.step(held, result.step.target_rank)
+        assert step is not None
+        yield StudentFact(
+            student=result.student,
+            kind=StudentFact.Kind.APPROVAL,
+            rank_system=dojo.rules.system,
+            value=next(one.which for one in step.paths[0].criteria if isinstance(one, Approved)),
+            on=day,
+            recorded_by=dojo.instructor,
+        )
 
 
 def _exam(dojo: DojoData, day: date, **more: Any) -> Exam:

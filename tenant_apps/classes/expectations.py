@@ -6,24 +6,15 @@ An enrolment is a period, so the answer about the past does not change when some
 
 from collections import defaultdict
 from collections.abc import Collection
-from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import DateField, Q, Value
 
-from tenant_apps.classes.models import ClassSession, Enrolment, EnrolmentPeriodQuerySet, PastEnrolment
+from tenant_apps.classes.models import Enrolment, EnrolmentPeriodQuerySet, PastEnrolment
+from tenant_apps.ranks.date_intervals import BEGINNING, END
+from tenant_apps.ranks.student_facts import EnrolmentPeriod
 from tenant_apps.students.models import Student, StudentQuerySet
-
-
-class OfferedSession(NamedTuple):
-    """A session that a student was expected at and that was not cancelled."""
-
-    id: UUID
-    local_date: date
-    training_class: UUID
-    discipline: UUID | None
-    counts_toward_promotion: bool
 
 
 def expecting(*conditions: Q, **lookups: Any) -> list[EnrolmentPeriodQuerySet[Any]]:
@@ -43,32 +34,27 @@ def expected_students(**lookups: Any) -> StudentQuerySet:
     return students
 
 
-def offered_sessions(
-    *, students: Collection[UUID], first: date, last: date
-) -> dict[UUID, list[OfferedSession]]:
-    """Return the sessions offered to each student on the local dates from `first` to `last`, both included, in order.
+def enrolment_periods(students: Collection[UUID]) -> dict[UUID, tuple[EnrolmentPeriod, ...]]:
+    """Return the enrolments of each student, those that ended, too. One statement.
 
-    Offered is a session of a class in which the student was enrolled that day, had joined, was not archived and not on
-    hold, and which was neither cancelled nor in a closure. A student without such sessions has no entry. One statement.
+    Rules about attendance take the sessions of these periods, without the days on hold and those before joining, as
+    `EnrolmentPeriodQuerySet.expecting` does. They ask about all students at once, over years: a row for each student
+    and session would be too many.
     """
-    lookups = {
-        "student__in": list(students),
-        "session__status": ClassSession.Status.SCHEDULED,
-        "session__local_date__gte": first,
-        "session__local_date__lte": last,
-    }
-    columns = (
-        "student",
-        "session",
-        "session__local_date",
-        "training_class",
-        "session__discipline",
-        "session__counts_toward_promotion",
+    columns = ("student", "training_class", "starts_on")
+    current = (
+        Enrolment.objects.filter(student__in=students)
+        .order_by()
+        .values_list(*columns, Value(None, DateField()))
     )
-    current, past = (rows.order_by().values_list(*columns) for rows in expecting(**lookups))
-    found: defaultdict[UUID, list[OfferedSession]] = defaultdict(list)
-    for student, *session in current.union(past, all=True):
-        found[student].append(OfferedSession(*session))
-    for sessions in found.values():
-        sessions.sort(key=lambda one: (one.local_date, one.id))
-    return dict(found)
+    past = PastEnrolment.objects.filter(student__in=students).order_by().values_list(*columns, "until")
+    found: defaultdict[UUID, list[EnrolmentPeriod]] = defaultdict(list)
+    for student, training_class, first, last in current.union(past, all=True):
+        found[student].append(
+            EnrolmentPeriod(
+                training_class,
+                BEGINNING if first is None else first.toordinal(),
+                END if last is None else last.toordinal(),
+            )
+        )
+    return {student: tuple(periods) for student, periods in found.items()}

@@ -26,6 +26,7 @@ from tenant_apps.promotions.errors import (
     AlreadyReverted,
     AmbiguousTarget,
     BatchEnded,
+    NotEligible,
     NothingToRevert,
 )
 from tenant_apps.promotions.models import Batch, BatchItem
@@ -43,6 +44,8 @@ MAX_CHUNK_ATTEMPTS: Final = 3
 
 MAX_ATTEMPTS: Final = 7
 """After so many attempts, the student fails."""
+
+NO_STEP_ON: Final = "The rules have no step up from the rank that this student holds."
 
 State = BatchItem.State
 
@@ -211,13 +214,16 @@ def _reject(item: BatchItem, error: Exception) -> None:
 
 
 def _check(batch: Batch, students: Mapping[UUID, Student]) -> dict[UUID, list[CheckResult]]:
+    """Return the results by student: for the target ranks of the batch, else for the ordinary steps up."""
     found: dict[UUID, list[CheckResult]] = {student: [] for student in students}
-    targets = {UUID(rank) for rank in batch.target_ranks}
+    targets = list(Rank.objects.filter(pk__in=batch.target_ranks))
     check = Check(
-        students=list(students.values()), as_of=batch.as_of, system=batch.rank_system, named=targets
+        students=list(students.values()), as_of=batch.as_of, system=batch.rank_system, targets=targets
     )
-    for result in check.results() if students else ():
-        if not targets or result.target.pk in targets:
+    # Ranks that were removed from their system since are not awarded, nor is another in their place.
+    is_possible = students and (targets or not batch.target_ranks)
+    for result in check.results() if is_possible else ():
+        if batch.target_ranks or result.is_promotion:
             found[result.student.pk].append(result)
     return found
 
@@ -242,7 +248,10 @@ def _award(
 def _decide(
     checker: AwardChecker, results: Sequence[CheckResult]
 ) -> tuple[list[DomainError], list[AwardDecision]]:
-    """Return the errors and the awards of one student: one rank in each system in which the student is eligible."""
+    """Return the errors and the awards of one student: one rank in each system in which the student is eligible.
+
+    Without an award there is an error.
+    """
     by_system: dict[UUID, list[CheckResult]] = {}
     for result in results:
         if result.step.status is Eligibility.ELIGIBLE:
@@ -257,6 +266,8 @@ def _decide(
             errors.append(decision.error)
         else:
             granted.append(decision)
+    if not errors and not granted:
+        errors.append(NotEligible() if results else NotEligible(NO_STEP_ON))
     return errors, granted
 
 

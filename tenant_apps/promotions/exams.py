@@ -112,13 +112,13 @@ def eligible_invitations(
 ) -> list[Invitation]:
     """Return invitations for the students who are eligible as of the exam's date, for one of `targets` if given.
 
-    Students who are eligible for several ranks are left out.
+    Skips and conversions count only if `targets` names their rank. Students who are eligible for several ranks are left
+    out.
     """
-    wanted = {rank.pk for rank in targets}
-    check = Check(students=students, as_of=exam.date, system=exam.rank_system)
+    check = Check(students=students, as_of=exam.date, system=exam.rank_system, targets=targets)
     found: dict[UUID, list[Rank]] = {}
     for result in check.results() if students else ():
-        if result.step.status is Eligibility.ELIGIBLE and (not wanted or result.target.pk in wanted):
+        if result.step.status is Eligibility.ELIGIBLE and (targets or result.is_promotion):
             found.setdefault(result.student.pk, []).append(result.target)
     return [Invitation(student, ranks[0]) for student, ranks in found.items() if len(ranks) == 1]
 

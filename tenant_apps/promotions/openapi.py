@@ -21,24 +21,28 @@ from tenant_apps.promotions.serializers.promotions import DecisionSerializer
 from tenant_apps.students.openapi import RANK_EVENT_EXAMPLE
 from tenant_apps.students.serializers import RankEventSerializer
 
+_CRITERIA: Final = [
+    {
+        "kind": "attendance_count",
+        "status": "not_met",
+        "have": 32,
+        "need": 40,
+        "earliest_on": None,
+        "message": "32 of 40 days of training since 5th kyu on 1 February 2026. 8 more are needed.",
+    }
+]
 _ELIGIBILITY: Final[dict[str, Any]] = {
     "rank_system": examples.GRADES,
     "current_rank": examples.FIFTH_KYU,
     "target_rank": examples.FOURTH_KYU,
+    "type": "promote",
     "status": "not_eligible",
     "path": "regular",
     "earliest_on": None,
     "rule_version": 1,
-    "criteria": [
-        {
-            "kind": "attendance_count",
-            "status": "not_met",
-            "have": 32,
-            "need": 40,
-            "earliest_on": None,
-            "message": "32 of 40 days of training are done.",
-        }
-    ],
+    "criteria": _CRITERIA,
+    "paths": [{"path": "regular", "status": "not_eligible", "earliest_on": None, "criteria": _CRITERIA}],
+    "suggested_rank": None,
 }
 _AWARD: Final = {**RANK_EVENT_EXAMPLE, "kind": "award"}
 
@@ -50,7 +54,7 @@ DECISION_EXAMPLE: Final = examples.row(
     rule_version=1,
     status="not_eligible",
     path="regular",
-    criteria=_ELIGIBILITY["criteria"],
+    criteria=_CRITERIA,
     override_reason="Graded at the summer school by a visiting teacher.",
     decided_by=examples.HANA,
 )

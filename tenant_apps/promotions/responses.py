@@ -12,10 +12,12 @@ from rest_framework import serializers
 
 from shared_apps.accounts.serializers import ReferenceSerializer
 from tenant_apps.promotions.check import CheckResult
-from tenant_apps.promotions.engine import CriterionResult, Eligibility, Status
+from tenant_apps.promotions.engine import CriterionResult, Eligibility, PathResult, Status
+from tenant_apps.ranks.definition import StepType
 
 _ELIGIBILITY: Final = [one.value for one in Eligibility]
 _STATUS: Final = [one.value for one in Status]
+_TYPES: Final = [one.value for one in StepType]
 
 
 class NumberField(serializers.FloatField):
@@ -36,25 +38,48 @@ class CriterionSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
+class PathSerializer(serializers.Serializer[Any]):
+    """One way to the rank, by itself: its criteria, and from when it is open if no fact changes."""
+
+    path = serializers.CharField()
+    status = serializers.ChoiceField(choices=_ELIGIBILITY)
+    earliest_on = serializers.DateField(allow_null=True)
+    criteria = CriterionSerializer(many=True)
+
+
 @extend_schema_serializer(component_name="KeptResult")
 class EligibilitySerializer(serializers.Serializer[Any]):
-    """One rank that is open to a student: the path that applies, and what is missing."""
+    """One rank that is open to a student: all paths, the best first, and what is missing on the best one.
+
+    `type` is null if no step leads to the rank. `suggested_rank`: the rank of a conversion, for a student who is too
+    old for this step. `type`, `paths` and `suggested_rank` are missing in results that an earlier version stored.
+    """
 
     rank_system = ReferenceSerializer()
     current_rank = ReferenceSerializer(allow_null=True)
     target_rank = ReferenceSerializer()
+    type = serializers.ChoiceField(choices=_TYPES, allow_null=True, required=False)
     status = serializers.ChoiceField(choices=_ELIGIBILITY)
     path = serializers.CharField(allow_null=True)
     earliest_on = serializers.DateField(allow_null=True)
     rule_version = serializers.IntegerField()
     criteria = CriterionSerializer(many=True)
+    paths = PathSerializer(many=True, required=False)
+    suggested_rank = ReferenceSerializer(allow_null=True, required=False)
 
 
 @extend_schema_serializer(component_name="CheckResult")
 class CheckResultSerializer(EligibilitySerializer):
-    """One rank that is open to one student: the path that applies, and what is missing."""
+    """One rank that is open to one student: all paths, the best first, and what is missing on the best one.
+
+    `type` is null if no step leads to the rank. `suggested_rank`: the rank of a conversion, for a student who is too
+    old for this step.
+    """
 
     student = ReferenceSerializer()
+    type = serializers.ChoiceField(choices=_TYPES, allow_null=True)
+    paths = PathSerializer(many=True)
+    suggested_rank = ReferenceSerializer(allow_null=True)
 
 
 @extend_schema_serializer(component_name="CheckAnswer")
@@ -68,16 +93,21 @@ class CheckResponseSerializer(serializers.Serializer[Any]):
 def check_result_data(result: CheckResult) -> dict[str, Any]:
     """Return a result in the shape of `CheckResultSerializer`. Ids are UUIDs and dates are dates."""
     step, rules = result.step, result.rules
+    paths = [_path_data(path) for path in step.paths]
+    criteria = paths[0]["criteria"] if paths else [_criterion_data(one) for one in step.criteria]
     return {
         "student": {"id": result.student.pk, "name": result.student.name},
         "rank_system": {"id": rules.system.pk, "name": rules.system.name},
         "current_rank": _rank_data(result, step.current_rank),
         "target_rank": _rank_data(result, step.target_rank),
+        "type": step.step_type.value if step.step_type else None,
         "status": step.status.value,
         "path": step.path,
         "earliest_on": step.earliest_on,
         "rule_version": rules.version,
-        "criteria": [_criterion_data(criterion) for criterion in step.criteria],
+        "criteria": criteria,
+        "paths": paths,
+        "suggested_rank": _rank_data(result, step.suggested_rank),
     }
 
 
@@ -92,6 +122,7 @@ ELIGIBILITY_COLUMNS: Final = (
     "rank_system",
     "current_rank",
     "target_rank",
+    "type",
     "status",
     "path",
     "earliest_on",
@@ -107,6 +138,7 @@ def eligibility_columns(data: Mapping[str, Any]) -> dict[str, Any]:
     names = {name: (data[name] or {}).get("name") for name in ("rank_system", "current_rank", "target_rank")}
     return {
         **names,
+        "type": data.get("type"),
         **{name: data[name] for name in ("status", "path", "earliest_on", "rule_version")},
         "missing": " ".join(missing),
     }
@@ -115,6 +147,15 @@ def eligibility_columns(data: Mapping[str, Any]) -> dict[str, Any]:
 def _rank_data(result: CheckResult, code: str | None) -> dict[str, Any] | None:
     rank = result.rules.ranks.get(code) if code else None
     return {"id": rank.pk, "name": rank.name} if rank else None
+
+
+def _path_data(path: PathResult) -> dict[str, Any]:
+    return {
+        "path": path.name,
+        "status": path.status.value,
+        "earliest_on": path.earliest_on,
+        "criteria": [_criterion_data(criterion) for criterion in path.criteria],
+    }
 
 
 def _criterion_data(criterion: CriterionResult) -> dict[str, Any]:

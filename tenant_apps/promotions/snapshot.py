@@ -1,4 +1,6 @@
-"""The nightly snapshot: the check results of every active student, for the check-in desk and for planning exams."""
+"""The nightly snapshot: the promotions that every active student is due for, or will be, for the check-in desk and for
+planning exams. Skips and conversions are left out: someone has to ask for them.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -58,6 +60,7 @@ def _write(students: Sequence[Student], today: date) -> None:
             as_of=today,
         )
         for result in Check(students=students, as_of=today).results()
+        if result.is_promotion
     )
 
 

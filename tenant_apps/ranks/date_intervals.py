@@ -5,6 +5,7 @@ criteria. "Eligible as of a date" and "eligible from which date" are read from t
 each other. There is no time of day and no time zone: dates are civil dates of the dojo (C1).
 """
 
+from collections.abc import Iterable
 from datetime import date
 
 Span = tuple[int, int]
@@ -101,6 +102,12 @@ def span_at(spans: Spans, day: int) -> Span | None:
         if span[0] <= day <= span[1]:
             return span
     return None
+
+
+def latest_span(spans: Iterable[Span], day: int) -> Span | None:
+    """Return the span that starts last, of those that contain the day; else of those that ended before it."""
+    begun = [span for span in spans if span[0] <= day]
+    return max(begun, key=lambda span: (span[1] >= day, span), default=None)
 
 
 def first_start_after(spans: Spans, day: int) -> int | None:

@@ -5,12 +5,12 @@ dates of the dojo (C1); the date of an attendance is the local date of its class
 events, attendances and facts.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
-from typing import TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from tatami.text import normalise
 from tenant_apps.dojo.dates import LeapDayBirthday
@@ -26,6 +26,22 @@ class RankEventKind(StrEnum):
     DEMOTE = "demote"
 
 
+class AttendanceUnit(StrEnum):
+    """What is counted: days with at least one session, sessions, or hours of 60 minutes."""
+
+    DAY = "day"
+    SESSION = "session"
+    HOUR = "hour"
+
+    @property
+    def size(self) -> int:
+        """Return the size of one unit in the numbers that are added up: 60 (minutes) for an hour, else 1."""
+        return _HOUR if self is AttendanceUnit.HOUR else 1
+
+
+_HOUR: Final = 60
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryEvent:
     """From `on`, the student holds the rank with this code (for a demotion: the lower rank that remains)."""
@@ -39,8 +55,7 @@ class HistoryEvent:
 class Visits:
     """Attendances of a student that differ only in their date: one ordinal (`date.toordinal()`) for each.
 
-    `minutes`: the length of the sessions. `level`: the rank of the system that the sessions require, 1 for the
-    lowest; 0 for sessions open to all. `in_discipline`: the sessions belong to the discipline of the rank system.
+    `minutes`: the length of the sessions. `in_discipline`: the sessions belong to the discipline of the rank system.
     The days are in any order. They are plain numbers because 500,000 small objects would be too slow.
     """
 
@@ -48,15 +63,87 @@ class Visits:
     in_discipline: bool
     minutes: int
     days: Sequence[int]
-    level: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class OfferedSessions:
-    """The days, in order, of the sessions of the discipline that require a rank of this `level` (as in `Visits`)."""
+class EnrolmentPeriod:
+    """A student was enrolled in a class from `first` to `last`: ordinals, both included."""
+
+    training_class: Hashable
+    first: int
+    last: int = END
+
+
+class HeldSession(NamedTuple):
+    """A session that was held, or is planned: neither cancelled nor in a closure.
+
+    `day`: the ordinal of its local date. `starts`, `ends`: minutes since any one instant, on the same scale for all
+    sessions. `level`: the place of the lowest rank that may attend, 1 for the lowest rank of the system, 0 if the
+    session is open to all. `number` identifies the session in `SessionsHeld`. `training_class` is None for a session
+    without a class.
+    """
+
+    day: int
+    starts: int
+    ends: int
+    number: int
+    training_class: Hashable | None = None
+    class_type: str = ""
+    level: int = 0
+
+
+class Slots(NamedTuple):
+    """Times at which there was at least one session: the day of each, in order, and the slot of each session.
+
+    Sessions at the same time are one slot, because a student can attend only one of them.
+    """
 
     days: Sequence[int]
-    level: int = 0
+    slot_of: Mapping[int, int]
+    """Number of a session → index in `days`."""
+
+
+class SessionsHeld:
+    """The sessions in the discipline of a rank system that count toward promotion: one object for all students."""
+
+    def __init__(self, sessions: Iterable[HeldSession] = ()) -> None:
+        self._sessions = sorted(sessions, key=lambda one: (one.day, one.ends, one.starts, one.number))
+        self._slots: dict[object, Slots] = {}
+        self.classes_of_type: dict[str, set[Hashable]] = {}
+        for session in self._sessions:
+            self.classes_of_type.setdefault(session.class_type, set()).add(session.training_class)
+        self.classes = frozenset(session.training_class for session in self._sessions)
+
+    def slots(
+        self, level: int, *, classes: frozenset[Hashable] | None = None, class_types: tuple[str, ...] = ()
+    ) -> Slots:
+        """Return the slots of the sessions that a holder of the rank of `level` may attend.
+
+        `classes` and `class_types`: only sessions of these. The result is remembered: most students ask for the same.
+        """
+        key = (level, classes, class_types)
+        if key not in self._slots:
+            self._slots[key] = _slots(
+                session
+                for session in self._sessions
+                if session.level <= level
+                and (classes is None or session.training_class in classes)
+                and (not class_types or session.class_type in class_types)
+            )
+        return self._slots[key]
+
+
+def _slots(sessions: Iterable[HeldSession]) -> Slots:
+    """Put sessions, ordered by day and end, into slots: one that begins before the end of a slot belongs to it."""
+    days: list[int] = []
+    slot_of: dict[int, int] = {}
+    ends = 0
+    for session in sessions:
+        if not days or session.day != days[-1] or session.starts >= ends:
+            days.append(session.day)
+            ends = session.ends
+        slot_of[session.number] = len(days) - 1
+    return Slots(days, slot_of)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +163,28 @@ class DatedFact:
 class OpeningBalance(DatedFact):
     """Attendance from before the dojo used this system, known only as a number as of a date.
 
-    It is added to recorded attendance. `count` is in the unit of the criterion that uses it.
+    It is added to recorded attendance. `count` is in `unit`; without a unit it is a number of visits, each of them a
+    session on a day of its own.
     """
 
     count: int
+    unit: AttendanceUnit | None = None
 
     def __post_init__(self) -> None:
         if self.count < 0:
             raise ValueError("an opening balance cannot be negative")
+
+    def is_known_in(self, unit: AttendanceUnit) -> bool:
+        """Return whether the balance says how many of `unit` there were.
+
+        A day of training has at least one session. How many days some sessions took, or how long they were, is not
+        known, unless there were none.
+        """
+        if not self.count or unit is self.unit:
+            return True
+        return unit is not AttendanceUnit.HOUR and self.unit in (
+            {None, AttendanceUnit.DAY} if unit is AttendanceUnit.SESSION else {None}
+        )
 
     def changes(self) -> tuple[tuple[int, int], ...]:
         """Return (day, change of the number of attendances from that day on)."""
@@ -120,17 +221,23 @@ class Points(DatedFact):
 class StudentFacts:
     """All facts about one student for the rules of one rank system. None: not recorded.
 
-    `active`: the student trains here now, and is not on trial. `failed_tests`: dates of tests for a rank of this
-    system. `offered` is the same for all students; they share one tuple.
+    `active`: the student trains here now: not on trial, inactive or archived; `status` says which. `failed_tests` and
+    `exams`: dates of tests for a rank of this system, of the failed ones and of all. `sessions` is the same object for
+    all students; `attended` holds the numbers of those that the student attended. Both are empty unless the rules ask
+    for a rate of attendance. `approvals` are without those that a person gave to themselves or to their own child.
     """
 
     birth_date: date | None = None
     joined_on: date | None = None
-    active: bool | None = None
+    active: bool = True
+    status: str = ""
     rank_events: tuple[HistoryEvent, ...] = ()
     failed_tests: tuple[date, ...] = ()
+    exams: tuple[date, ...] = ()
     attendance: tuple[Visits, ...] = ()
-    offered: tuple[OfferedSessions, ...] = ()
+    sessions: SessionsHeld = field(default_factory=SessionsHeld)
+    attended: Collection[int] = frozenset()
+    enrolments: tuple[EnrolmentPeriod, ...] = ()
     opening_balances: tuple[OpeningBalance, ...] = ()
     documents: tuple[NamedFact, ...] = ()
     skills: tuple[NamedFact, ...] = ()

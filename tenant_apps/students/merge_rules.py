@@ -89,7 +89,9 @@ def _shown(guardian: Guardian) -> dict[str, str]:
 
 
 def merge_facts(merge: Merge) -> None:
-    """Move the facts. A fact of both records counts once; of two opening balances, that of the kept record counts."""
+    """Move the facts. A fact of both records counts once. Of two opening balances in the same unit, that of the kept
+    record counts.
+    """
     facts = list(StudentFact.objects.not_voided().filter(student__in=[merge.kept, merge.duplicate]))
     known = {_fact_key(fact): fact for fact in facts if fact.student_id == merge.kept.pk}
     voided = []
@@ -106,7 +108,8 @@ def merge_facts(merge: Merge) -> None:
 
 def _fact_key(fact: StudentFact) -> tuple[Any, ...]:
     if fact.kind == StudentFact.Kind.OPENING_ATTENDANCE:
-        return fact.kind, fact.rank_system_id
+        unit = fact.value.get("unit") if isinstance(fact.value, dict) else None
+        return fact.kind, fact.rank_system_id, unit
     value = tuple(sorted(fact.value.items())) if isinstance(fact.value, dict) else fact.value
     return fact.kind, fact.rank_system_id, value, fact.on
 

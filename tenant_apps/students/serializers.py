@@ -14,6 +14,7 @@ from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tatami.errors import PermissionDenied
 from tenant_apps.dojo.models import NameOrder
 from tenant_apps.ranks.models import Rank, RankSystem
+from tenant_apps.ranks.student_facts import AttendanceUnit
 from tenant_apps.students.models import (
     Guardian,
     RankEvent,
@@ -79,6 +80,26 @@ class Number(WholeNumber):
     default_error_messages = {"invalid": "A number from 0 to {most} is needed."}
 
 
+class BalanceInUnit(StrictSerializer):
+    """An opening balance in days, sessions or hours of training."""
+
+    count = WholeNumber(MOST_VISITS)
+    unit = serializers.ChoiceField(choices=[unit.value for unit in AttendanceUnit])
+
+
+class BalanceValue(WholeNumber):
+    """A whole number of visits, or `{count, unit}`."""
+
+    default_error_messages = {"parts": "Send a whole number, or `count` and `unit`."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            if data.keys() != BalanceInUnit().fields.keys():
+                self.fail("parts")
+            return BalanceInUnit().run_validation(data)
+        return super().to_internal_value(data)
+
+
 class PointsInCategory(StrictSerializer):
     """Points of one category, for rank systems with several categories."""
 
@@ -99,7 +120,7 @@ def value_field(kind: str) -> AnyField:
     """Return the field that validates the value of a fact of this kind, in the API and in imports."""
     match kind:
         case StudentFact.Kind.OPENING_ATTENDANCE:
-            return WholeNumber(MOST_VISITS)
+            return BalanceValue(MOST_VISITS)
         case StudentFact.Kind.POINTS:
             return PointsValue(MOST_POINTS)
         case _:
@@ -281,8 +302,9 @@ class NoteSerializer(StrictModelSerializer):
 class FactSerializer(StrictModelSerializer):
     """A fact that matters for promotion. The type of `value` depends on the kind.
 
-    `opening_attendance`: a whole number of attendances. `points`: a number, or `{"points": 3, "category": "kata"}`. All
-    other kinds: a name. `expires_on` is the last day on which the fact counts.
+    `opening_attendance`: a whole number of visits, each a session on a day of its own, or
+    `{"count": 30, "unit": "hour"}` (`day`, `session` or `hour`). `points`: a number, or
+    `{"points": 3, "category": "kata"}`. All other kinds: a name. `expires_on` is the last day on which the fact counts.
     """
 
     rank_system = ReferenceField(queryset=RankSystem.objects.not_archived(), required=False, allow_null=True)

@@ -2,14 +2,12 @@
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from tatami import clock
 from tatami.jobs import JobRun
 from tatami.tenancy.scope import tenant_scope
-from tenant_apps.classes.expectations import offered_sessions
 from tenant_apps.classes.models import Enrolment, PastEnrolment
 from tenant_apps.classes.tasks import generate_sessions
 from tests.attendance.scanning import scan, sign_in_again
@@ -156,24 +154,6 @@ def test_export_and_erasure_reach_enrolments_that_ended(dojo: Dojo, group: Any, 
     assert dojo.admin.post(f"/students/{mika['id']}/erasure", erasure).status_code == 204
     with tenant_scope(dojo.tenant):
         assert not PastEnrolment.objects.exists()
-
-
-def test_offered_are_the_sessions_of_a_students_periods_that_took_place(
-    dojo: Dojo, group: Any, mika: Any
-) -> None:
-    enrol(dojo, group, mika, **{"from": "2026-06-01"})
-    dojo.admin.delete(f"{path_of(group, mika)}?until=2026-06-08")
-    enrol(dojo, group, mika, **{"from": "2026-06-20"})
-    other = create_student(dojo, "Ren")
-    ok(dojo.admin.post(f"/class-sessions/{session_on(dojo, '2026-06-08')['id']}/cancellation"), 201)
-    dojo.create(f"/students/{mika['id']}/holds", {"from": "2026-06-29", "until": "2026-06-30"})
-    dojo.create("/closures", {"from": "2026-07-06", "until": "2026-07-10"})
-    students = [UUID(mika["id"]), UUID(other["id"])]
-    with tenant_scope(dojo.tenant):
-        found = offered_sessions(students=students, first=date(2026, 6, 1), last=date(2026, 7, 13))
-    assert [str(one.local_date) for one in found[students[0]]] == ["2026-06-01", "2026-06-22", "2026-07-13"]
-    assert {str(one.training_class) for one in found[students[0]]} == {group["id"]}
-    assert found.keys() == {students[0]}
 
 
 def test_a_future_enrolment_is_expected_from_its_day(dojo: Dojo, group: Any, mika: Any) -> None:

@@ -207,7 +207,8 @@ def test_a_student_checks_in_and_is_checked_for_promotion(
     assert answer["status"] == "not_eligible"
     assert (answer["current_rank"]["id"], answer["target_rank"]["id"]) == (ranks["1-dan"], ranks["2-dan"])
     criteria = {one["kind"]: one for one in answer["criteria"]}
-    assert set(criteria) == {"time_in_rank", "attendance_count", "document"}
+    assert set(criteria) == {"time_in_rank", "attendance_count", "document", "standing"}
+    assert criteria.pop("standing")["status"] == "met"
     for criterion in criteria.values():
         assert {"have", "need", "earliest_on", "message"} <= set(criterion)
         assert criterion["status"] == "not_met"

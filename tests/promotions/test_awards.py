@@ -84,7 +84,8 @@ def test_an_ineligible_student_is_refused_with_the_reasons(ranked: RankedStudent
         "2026-03-15",
     )
     assert [(one["kind"], one["have"], one["need"]) for one in details["criteria"]] == [
-        ("time_in_rank", 23, 24)
+        ("time_in_rank", 23, 24),
+        ("standing", 1, 1),
     ]
     assert history(ranked) == [("import", "Blue belt", "2024-03-15", False)]
 

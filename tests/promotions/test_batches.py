@@ -126,7 +126,7 @@ def test_a_batch_awards_the_students_who_are_eligible(graded: GradedDojo) -> Non
     (event,) = results["Ready"]["rank_events"]
     assert (event["rank"]["name"], event["voided"]) == ("Yellow", False)
     early = results["Early"]
-    assert (early["state"], early["error"], early["rank_events"]) == ("refused", None, [])
+    assert (early["state"], early["error"]["code"], early["rank_events"]) == ("refused", "not_eligible", [])
     (answer,) = early["results"]
     assert (answer["status"], answer["earliest_on"]) == ("not_eligible", "2026-06-16")
     decision = ok(graded.dojo.admin.get(f"/rank-events/{event['id']}/decision"))

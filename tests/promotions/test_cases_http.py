@@ -8,6 +8,8 @@ from datetime import date
 import pytest
 
 from tatami.tenancy.middleware import host_resolver
+from tatami.tenancy.scope import tenant_scope
+from tenant_apps.students.models import StudentFact
 from tests.promotions.factories import EVERY_DAY, RankedStudent
 from tests.support import factories
 from tests.support.clients import Dojo
@@ -50,6 +52,7 @@ def test_case_7_two_reasons_unless_world_champion(dojo: Dojo) -> None:
     assert [(c["kind"], c["status"], c["earliest_on"]) for c in answer["criteria"]] == [
         ("time_in_rank", "not_met", "2027-01-10"),
         ("age", "not_met", "2027-01-01"),
+        ("standing", "met", None),
     ]
     assert answer["earliest_on"] == "2027-01-10"
     title = ranked.add_fact("achievement", "Adult World Champion", "2026-06-07")
@@ -193,7 +196,7 @@ def test_case_23_nothing_recorded_is_unknown_and_not_zero(dojo: Dojo) -> None:
     ranked.add_rank("2-kyu", "2024-09-01")
     answer = ranked.check("1-kyu", "2026-06-15")
     assert answer["status"] == "unknown"
-    (criterion,) = answer["criteria"]
+    criterion, _ = answer["criteria"]
     assert (criterion["status"], criterion["have"], criterion["need"]) == ("unknown", None, 60)
     ranked.add_fact("opening_attendance", 55, "2026-01-15")
     assert ranked.unmet("1-kyu", "2026-06-15") == {"attendance_count": (55, 60)}
@@ -238,6 +241,7 @@ def test_a_degree_depends_on_affiliation_holds_and_certificates(dojo: Dojo) -> N
 
 def test_an_approval_counts_by_the_role_that_gave_it(dojo: Dojo) -> None:
     asked = [
+        {"kind": "approval", "which": "exam", "by": "admin"},
         {"kind": "approval", "which": "exam", "by": "instructor"},
         {"kind": "skills", "which": ["ukemi"]},
     ]
@@ -247,7 +251,6 @@ def test_an_approval_counts_by_the_role_that_gave_it(dojo: Dojo) -> None:
         "steps": [{"from": None, "to": "white", "paths": [{"name": "regular", "criteria": asked}]}],
     })  # fmt: skip
     student = factories.student(dojo)
-    factories.fact(dojo, student, "approval", "Exam", "2026-06-01")
     factories.fact(dojo, student, "skill", "Ukemi", "2026-06-01")
     body = {"students": [student["id"]], "rank_system": system["id"]}
 
@@ -255,10 +258,43 @@ def test_an_approval_counts_by_the_role_that_gave_it(dojo: Dojo) -> None:
         (answer,) = ok(dojo.admin.post("/promotions/check", body))["results"]
         return [criterion["status"] for criterion in answer["criteria"]]
 
-    assert status() == ["not_met", "met"]
+    assert status() == ["not_met", "not_met", "met"]
     fact = {"kind": "approval", "value": "exam", "on": "2026-06-02"}
     ok(dojo.instructor.post(f"/students/{student['id']}/facts", fact), 201)
-    assert status() == ["met", "met"]
+    assert status() == ["not_met", "met", "met"]
+    factories.fact(dojo, student, "approval", "Exam", "2026-06-03")
+    assert status() == ["met", "met", "met"]
+
+
+def test_an_approval_by_a_higher_role_counts_and_one_for_oneself_or_ones_child_does_not(dojo: Dojo) -> None:
+    system = dojo.create("/rank-systems", {
+        "format": 1, "name": "Ours", "art": "Judo", "source": "Our own", "confidence": "C",
+        "ranks": [{"code": "white", "name": "White"}],
+        "steps": [{"from": None, "to": "white", "paths": [{"name": "regular", "criteria": [
+            {"kind": "approval", "which": "exam", "by": "instructor"},
+        ]}]}],
+    })  # fmt: skip
+    student = factories.student(dojo)
+    body = {"students": [student["id"]], "rank_system": system["id"]}
+    fact = {"kind": "approval", "value": "exam", "on": "2026-06-02"}
+
+    def status() -> str:
+        (answer,) = ok(dojo.admin.post("/promotions/check", body))["results"]
+        return str(answer["status"])
+
+    with tenant_scope(dojo.tenant):
+        StudentFact.objects.create(
+            student_id=student["id"],
+            kind="approval",
+            value="exam",
+            on="2026-06-01",
+            recorded_by=dojo.instructor.user,
+        )
+    assert status() == "eligible"
+    factories.link_user(dojo, dojo.instructor, student)
+    assert status() == "not_eligible", "an instructor does not approve themselves"
+    ok(dojo.admin.post(f"/students/{student['id']}/facts", fact), 201)
+    assert status() == "eligible", "an admin is above an instructor"
 
 
 # --- statements -----------------------------------------------------------------------------------------------

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from tenant_apps.promotions.engine import ENGLISH, Status
+from tenant_apps.promotions.engine import NamedFact, Status, StudentFacts
+from tenant_apps.promotions.engine.evaluate import History
+from tenant_apps.promotions.engine.messages import MESSAGES
 from tenant_apps.promotions.engine.messages.wording import MessageContext
-from tenant_apps.ranks.criteria import KINDS
+from tenant_apps.ranks.criteria import KINDS, CriterionInput
 from tenant_apps.ranks.definition import DefinitionError, parse_definition
-from tests.promotions.engine.factories import day, ladder
+from tests.promotions.engine.factories import awarded, day, facts, ladder
 
 EVERY_PARAMETER: dict[str, dict[str, Any]] = {
     "time_in_rank": {
@@ -32,7 +34,12 @@ EVERY_PARAMETER: dict[str, dict[str, Any]] = {
         "min_minutes": 60,
         "since": "last_test",
     },
-    "attendance_rate": {"percent": 60, "window_months": 3},
+    "attendance_rate": {
+        "percent": 60,
+        "window_months": 3,
+        "of": "class_types",
+        "class_types": ["basics"],
+    },
     "age": {"min": 10, "max": 15, "basis": "birth_year"},
     "points": {"n": 6, "category": "shiai"},
     "achievement": {"which": "champion", "at_rank": "a"},
@@ -45,6 +52,7 @@ EVERY_PARAMETER: dict[str, dict[str, Any]] = {
     "sub_ranks": {"n": 4},
     "retest_gap": {"months": 3},
     "total_training_time": {"months": 24},
+    "at_most": {"n": 2, "of": "exam", "window_months": 12, "calendar_year": True},
 }
 
 
@@ -65,6 +73,31 @@ def test_a_criterion_is_equal_after_a_round_trip(kind: str) -> None:
         assert ladder(shortest).as_document()["steps"][1]["paths"][0]["criteria"] == [shortest]
 
 
+_NAMED = {"on": day("2025-01-01")}
+RECORDED: dict[str, Any] = {
+    "born": "2000-01-01",
+    "documents": (NamedFact(which="article", **_NAMED),),
+    "credentials": (NamedFact(which="first-aid", **_NAMED),),
+    "achievements": (NamedFact(which="champion", **_NAMED),),
+    "failed_tests": (day("2025-02-02"),),
+}
+
+
+def criterion_input(about: StudentFacts) -> CriterionInput:
+    """Return the input of a criterion about a student who holds the rank a, or none."""
+    history = History.of(ladder(), about)
+    return CriterionInput(
+        facts=about,
+        holding=history.held[-1],
+        counting_start=history.counting_start(history.held, len(history.held) - 1),
+        history=history.with_sub_ranks,
+        as_of=day("2026-05-01").toordinal(),
+        as_of_date=day("2026-05-01"),
+        order=ladder().order,
+        sub_ranks=ladder().sub_ranks,
+    )
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("all_of_them", [True, False])
@@ -73,14 +106,19 @@ def test_every_message_is_a_sentence(kind: str, status: Status, all_of_them: boo
     if not all_of_them and kind != "age":
         sample = {name: sample[name] for name in ("kind", *KINDS[kind].required)}
     criterion = KINDS[kind].from_document(sample)
-    have = None if status is Status.UNKNOWN else 1
-    for rank in ("Blue belt", None):
+    for events in ([], [awarded("a", "2024-01-10")]):
+        data = criterion_input(facts(*events, joined="2024-01-01", **RECORDED))
+        finding = criterion.finding(data)
+        if status is Status.UNKNOWN:
+            finding = finding._replace(have=None)
         for earliest in (day("2026-06-01"), None):
-            sentence = ENGLISH[kind, status](criterion, MessageContext(rank, have, 2, earliest, str.upper))
-            assert sentence.endswith(".")
-            assert sentence[0].isupper() or sentence[0].isdigit()
-            assert "None" not in sentence
-            assert "  " not in sentence
+            context = MessageContext(data, finding, earliest, lambda code: f"Belt {code}", "c")
+            message = MESSAGES[kind, status](criterion, context)
+            assert message.endswith(".")
+            assert message[0].isupper() or message[0].isdigit()
+            assert "None" not in message
+            assert "  " not in message
+            assert "{" not in message
 
 
 @pytest.mark.parametrize(
@@ -123,6 +161,17 @@ def test_every_message_is_a_sentence(kind: str, status: Status, all_of_them: boo
             "must be one of: not_on_hold, member",
         ),
         ({"kind": "attendance_rate", "percent": 101}, "percent", "must be at most 100"),
+        (
+            {"kind": "attendance_rate", "percent": 50, "of": "class_types"},
+            "class_types",
+            "is required if `of` is class_types",
+        ),
+        (
+            {"kind": "attendance_rate", "percent": 50, "class_types": ["kids"]},
+            "class_types",
+            "is only valid if `of` is class_types",
+        ),
+        ({"kind": "at_most", "n": 0, "of": "exam"}, "n", "must be at least 1"),
         ({"kind": "document", "which": "x", "since": "last_test"}, "since", "must be one of: rank, ever"),
         ({"kind": "standing", "active": True}, "active", "is not a known field"),
     ],

@@ -27,8 +27,7 @@ class EnrolmentPeriodQuerySet(models.QuerySet[M]):
 
         The enrolment covers the local date of the session. By that day the student had joined; they were not on hold,
         and not archived before the session was over. Students who are inactive are expected nowhere: since when is not
-        recorded. Sessions that are cancelled are included, because people need to know; the function
-        `expectations.offered_sessions` leaves them out.
+        recorded. Sessions that are cancelled are included, because people need to know.
         """
         day = F("session__local_date")
         on_hold = StudentHold.objects.covering(OuterRef("session__local_date")).filter(

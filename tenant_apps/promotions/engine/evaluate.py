@@ -1,14 +1,15 @@
 """Whether a student may be promoted as of a date, and if not, what is missing and from when it may be met."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple, Self
 
-from tenant_apps.promotions.engine.messages import ENGLISH
-from tenant_apps.promotions.engine.messages.wording import NO_STEP, MessageContext, Messages
-from tenant_apps.promotions.engine.results import CriterionResult, Eligibility, Status, StepResult
-from tenant_apps.ranks.criteria import CountingStart, Criterion, CriterionInput, Finding, since_last_test
+from tenant_apps.promotions.engine.messages import MESSAGES, NO_STEP, no_step
+from tenant_apps.promotions.engine.messages.translated import use_active_language
+from tenant_apps.promotions.engine.messages.wording import MessageContext
+from tenant_apps.promotions.engine.results import CriterionResult, Eligibility, PathResult, Status, StepResult
+from tenant_apps.ranks.criteria import Age, CountingStart, Criterion, CriterionInput, Finding, since_last_test
 from tenant_apps.ranks.date_intervals import (
     END,
     Spans,
@@ -29,27 +30,29 @@ def evaluate(
     facts: StudentFacts,
     as_of: date,
     *,
-    target: str | None = None,
-    messages: Messages = ENGLISH,
+    targets: Collection[str] | None = None,
 ) -> tuple[StepResult, ...]:
-    """Return a result for each rank to which promote steps lead from the rank held, in the order of the rules.
+    """Return a result for each rank and type of step that leads to it from the rank held, in the order of the rules.
 
-    `as_of` is a civil date of the dojo (C1). With `target` (the code of a rank), return exactly one result, for the
-    steps of any type that lead to it. If there is no such step, the result is not eligible, with the one criterion of
-    kind "step". Pure: the same arguments return the same result, whatever the order of the facts.
+    `as_of` is a civil date of the dojo (C1). With `targets` (codes of ranks), return one result for each of these ranks
+    to which a step of any type leads. If no step leads to any of them, return one result, for the first of them: not
+    eligible, with the one criterion of kind "step".
+
+    Sentences are in the language that is active in Django. Pure apart from that: the same arguments return the same
+    result, whatever the order of the facts.
     """
+    use_active_language()
     history = History.of(rules, facts)
     held = history.rank_on(as_of.toordinal())
     steps = steps_from(rules, held)
-    if target is None:
-        steps = tuple(step for step in steps if step.type is StepType.PROMOTE)
-    else:
-        steps = tuple(step for step in steps if step.to == target)
-        if not steps:
-            return (_no_step(rules, held, target, messages),)
+    conversion = next((step.to for step in steps if step.type is StepType.CONVERT), None)
+    if targets is not None:
+        steps = tuple(step for step in steps if step.to in targets)
+        if targets and not steps:
+            return (_no_step(rules, held, next(iter(targets))),)
     return tuple(
-        StepEvaluation(rules, facts, as_of, history, steps_to_target, held, messages).result()
-        for steps_to_target in _by_target(steps)
+        StepEvaluation(rules, facts, as_of, history, alike, held, conversion).result()
+        for alike in _grouped(steps, by_type=targets is None)
     )
 
 
@@ -72,20 +75,22 @@ def steps_from(rules: RankDefinition, held: str | None) -> tuple[Step, ...]:
     return (*steps, *onwards)
 
 
-def _by_target(steps: Iterable[Step]) -> Iterable[tuple[Step, ...]]:
-    """Group the steps by target rank: one step, or one from a stripe and one from the rank that it is on."""
-    found: dict[str, tuple[Step, ...]] = {}
+def _grouped(steps: Iterable[Step], *, by_type: bool) -> Iterable[tuple[Step, ...]]:
+    """Group the steps by target rank: one step, or one from a stripe and one from the rank that it is on.
+
+    With `by_type`, a skip to a rank and the ordinary step to it are different groups.
+    """
+    found: dict[tuple[str, StepType | None], tuple[Step, ...]] = {}
     for step in steps:
-        found[step.to] = (*found.get(step.to, ()), step)
+        key = (step.to, step.type if by_type else None)
+        found[key] = (*found.get(key, ()), step)
     return found.values()
 
 
-def _no_step(rules: RankDefinition, held: str | None, target: str, messages: Messages) -> StepResult:
-    name = None if held is None else rules.rank_name(held)
-    context = MessageContext(name, None, None, None, rules.rank_name)
-    message = messages[NO_STEP, Status.NOT_MET](rules.rank_name(target), context)
+def _no_step(rules: RankDefinition, held: str | None, target: str) -> StepResult:
+    message = no_step(None if held is None else rules.rank_name(held), rules.rank_name(target))
     criterion = CriterionResult(NO_STEP, Status.NOT_MET, None, None, None, message)
-    return StepResult(held, target, None, Eligibility.NOT_ELIGIBLE, None, None, (criterion,))
+    return StepResult(held, target, Eligibility.NOT_ELIGIBLE, None, (criterion,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,9 @@ class History:
                 break
             index -= 1
         holding = ranks[index]
-        return CountingStart(None if holding.rank is None else holding.since, holding.kind)
+        if holding.rank is None:
+            return CountingStart(None, None)
+        return CountingStart(holding.since, holding.kind, holding.rank)
 
 
 def index_at(ranks: Sequence[Holding], day: int) -> int:
@@ -134,7 +141,7 @@ def index_at(ranks: Sequence[Holding], day: int) -> int:
     return next(index for index, holding in enumerate(ranks) if holding.since <= day <= holding.until)
 
 
-class _PathResult(NamedTuple):
+class _PathFindings(NamedTuple):
     step: Step
     path: Path
     data: CriterionInput
@@ -152,6 +159,10 @@ class _PathResult(NamedTuple):
         first = None if self.unknown else first_start_after(self.spans, after)
         return self.failing > 0, END + 1 if first is None or not self.failing else first, self.failing
 
+    def is_too_old(self) -> bool:
+        """Return whether the student is older than an age criterion of the path admits."""
+        return any(isinstance(one, Age) and one.is_exceeded(finding) for one, finding, _ in self.findings)
+
 
 @dataclass(frozen=True, slots=True)
 class StepEvaluation:
@@ -159,6 +170,7 @@ class StepEvaluation:
 
     `held` is the code of the rank held as of the date; `steps` lead from it to the target. One path of one step is
     enough: a student with a stripe may take the steps from the stripe and those from the rank that it is on.
+    `conversion` is the rank to which a conversion leads from the rank held.
     """
 
     rules: RankDefinition
@@ -167,39 +179,66 @@ class StepEvaluation:
     history: History
     steps: tuple[Step, ...]
     held: str | None
-    messages: Messages
+    conversion: str | None
 
     def result(self) -> StepResult:
-        """Return the result, with the criteria of the path that applies."""
+        """Return the result, with the criteria of each path."""
         as_of = self.as_of_date.toordinal()
-        paths = [path for step in self.steps for path in self._paths(step, self._index(step))]
-        # min() returns the first of equal paths, in the order of the rules.
-        best = min(paths, key=lambda path: path.preference(as_of))
+        # The sort is stable: equal paths keep the order of the rules.
+        paths = sorted(
+            (path for step in self.steps for path in self._paths(step, self._index(step))),
+            key=lambda path: path.preference(as_of),
+        )
+        best = paths[0]
         open_days = union(*(path.spans for path in paths)) if len(paths) > 1 else best.spans
-        run = span_at(open_days, as_of)
-        earliest: int | None
-        if run is not None:
-            status, earliest = Eligibility.ELIGIBLE, self._open_since(run[0])
-        elif best.unknown:
-            status = Eligibility.UNKNOWN if best.unknown == best.failing else Eligibility.NOT_ELIGIBLE
-            earliest = None
+        status, earliest = self._status(open_days, paths)
+        suggested = None
+        if status is not Eligibility.ELIGIBLE and best.step.type is StepType.PROMOTE and best.is_too_old():
+            suggested = self.conversion
+        results: tuple[PathResult, ...]
+        if len(paths) == 1:
+            results = (self._path_result(best, suggested, status, earliest),)
         else:
-            status, earliest = Eligibility.NOT_ELIGIBLE, first_start_after(open_days, as_of)
+            results = tuple(
+                self._path_result(path, suggested, *self._status(path.spans, [path])) for path in paths
+            )
         return StepResult(
             current_rank=self.held,
             target_rank=best.step.to,
-            step_type=best.step.type,
             status=status,
-            path=best.path.name,
             earliest_on=as_date(earliest),
-            # Messages are written for this path only.
-            criteria=tuple(self._result(best.data, *found) for found in best.findings),
+            criteria=results[0].criteria,
+            paths=results,
+            suggested_rank=suggested,
+        )
+
+    def _status(self, open_days: Spans, paths: Sequence[_PathFindings]) -> tuple[Eligibility, int | None]:
+        """Return the status of some paths together, the best first, and the day from which one is open."""
+        as_of = self.as_of_date.toordinal()
+        run = span_at(open_days, as_of)
+        if run is not None:
+            return Eligibility.ELIGIBLE, self._open_since(run[0], paths)
+        best = paths[0]
+        if best.unknown:
+            only_unknown = best.unknown == best.failing
+            return Eligibility.UNKNOWN if only_unknown else Eligibility.NOT_ELIGIBLE, None
+        return Eligibility.NOT_ELIGIBLE, first_start_after(open_days, as_of)
+
+    def _path_result(
+        self, path: _PathFindings, suggested: str | None, status: Eligibility, earliest: int | None
+    ) -> PathResult:
+        return PathResult(
+            name=path.path.name,
+            step_type=path.step.type,
+            status=status,
+            earliest_on=as_date(earliest),
+            criteria=tuple(self._result(path.data, suggested, *found) for found in path.findings),
         )
 
     def _index(self, step: Step) -> int:
         return index_at(self.history.origin_history(step), self.as_of_date.toordinal())
 
-    def _paths(self, step: Step, index: int) -> list[_PathResult]:
+    def _paths(self, step: Step, index: int) -> list[_PathFindings]:
         data = self._criterion_input(step, index)
         return [self._path(step, path, data) for path in step.paths]
 
@@ -216,7 +255,7 @@ class StepEvaluation:
             sub_ranks=self.rules.sub_ranks,
         )
 
-    def _path(self, step: Step, path: Path, data: CriterionInput) -> _PathResult:
+    def _path(self, step: Step, path: Path, data: CriterionInput) -> _PathFindings:
         spans = days_between(data.holding.since, data.holding.until)
         findings = []
         failing = unknown = 0
@@ -230,15 +269,20 @@ class StepEvaluation:
                 status = Status.NOT_MET if finding.known else Status.UNKNOWN
             findings.append((criterion, finding, status))
             spans = intersection(spans, finding.spans)
-        return _PathResult(step, path, data, findings, spans, failing, unknown)
+        return _PathFindings(step, path, data, findings, spans, failing, unknown)
 
     def _finding(self, step: Step, criterion: Criterion, data: CriterionInput) -> Finding:
-        if step.anchor is Anchor.LAST_TEST:
+        if step.anchor is Anchor.LAST_TEST and criterion.restarts_after_test:
             return since_last_test(criterion.finding, data)
         return criterion.finding(data)
 
     def _result(
-        self, data: CriterionInput, criterion: Criterion, finding: Finding, status: Status
+        self,
+        data: CriterionInput,
+        suggested: str | None,
+        criterion: Criterion,
+        finding: Finding,
+        status: Status,
     ) -> CriterionResult:
         earliest = None
         if status is Status.MET:
@@ -246,25 +290,30 @@ class StepEvaluation:
             earliest = as_date(run[0]) if run else None
         elif status is Status.NOT_MET:
             earliest = as_date(first_start_after(finding.spans, data.as_of))
-        held = data.holding.rank
-        name = None if held is None else self.rules.rank_name(held)
-        context = MessageContext(name, finding.have, finding.need, earliest, self.rules.rank_name)
-        message = self.messages[criterion.kind, status](criterion, context)
+        context = MessageContext(data, finding, earliest, self.rules.rank_name, suggested)
+        message = MESSAGES[criterion.kind, status](criterion, context)
         return CriterionResult(criterion.kind, status, finding.have, finding.need, earliest, message)
 
-    def _open_since(self, first: int) -> int:
-        """Return the first day of the run of days on which the target rank is open.
+    def _open_since(self, first: int, paths: Sequence[_PathFindings]) -> int:
+        """Return the first day of the run of days on which one of the paths is open.
 
         `first` is that day within the current record of the rank held. A rank may be recorded twice in a row (imported,
         and imported again with a better date). The steps are then the same before and after, so a run that starts with
         the later record may have started within the earlier one.
         """
-        repeated = [(step, index) for step in self.steps for index in self._repeated_records(step)]
-        if not repeated:
+        steps = {path.step.origin: path.step for path in paths}.values()
+        earlier = [
+            found
+            for step in steps
+            for index in self._repeated_records(step)
+            for found in self._paths(step, index)
+        ]
+        if not earlier:
             return first
-        records = [*((step, self._index(step)) for step in self.steps), *repeated]
-        found = union(*(path.spans for step, index in records for path in self._paths(step, index)))
-        run = span_at(found, first)
+        named = {(path.step.origin, path.path.name) for path in paths}
+        spans = [path.spans for path in paths]
+        spans += [one.spans for one in earlier if (one.step.origin, one.path.name) in named]
+        run = span_at(union(*spans), first)
         return first if run is None else run[0]
 
     def _repeated_records(self, step: Step) -> Iterator[int]:

@@ -48,7 +48,7 @@ class CheckPromotions(TableMixin, ApiView):
             students=list(students),
             as_of=asked.get("as_of", tenant_date(request.now)),
             system=asked.get("rank_system") or (target.system if target else None),
-            target=target,
+            targets=[target] if target else [],
         )
         results = [result for result in check.results() if asked.get("status") in {None, result.step.status}]
         return Response({"as_of": check.as_of, "results": [check_result_data(result) for result in results]})

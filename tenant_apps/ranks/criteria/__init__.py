@@ -9,9 +9,14 @@ from typing import Final
 
 from tenant_apps.ranks.criteria.achievement import AchievementWon
 from tenant_apps.ranks.criteria.age import Age, AgeBasis
-from tenant_apps.ranks.criteria.approval import Approved
-from tenant_apps.ranks.criteria.attendance_count import AttendanceCount, AttendanceSince, AttendanceUnit
-from tenant_apps.ranks.criteria.attendance_rate import AttendanceRate
+from tenant_apps.ranks.criteria.approval import Approved, Approver
+from tenant_apps.ranks.criteria.at_most import AtMost, Occasion
+from tenant_apps.ranks.criteria.attendance_count import (
+    RECORDED_IN_ANOTHER_UNIT,
+    AttendanceCount,
+    AttendanceSince,
+)
+from tenant_apps.ranks.criteria.attendance_rate import AttendanceRate, Offered
 from tenant_apps.ranks.criteria.credential import CredentialHeld
 from tenant_apps.ranks.criteria.criterion import (
     CountingStart,
@@ -51,20 +56,23 @@ KINDS: Final[Mapping[str, type[Criterion]]] = {
         SubRanks,
         RetestGap,
         TotalTrainingTime,
+        AtMost,
     )
 }
 
 __all__ = [
     "KINDS",
+    "RECORDED_IN_ANOTHER_UNIT",
     "AchievementWon",
     "Activity",
     "Age",
     "AgeBasis",
     "Approved",
+    "Approver",
+    "AtMost",
     "AttendanceCount",
     "AttendanceRate",
     "AttendanceSince",
-    "AttendanceUnit",
     "CountingStart",
     "CredentialHeld",
     "Criterion",
@@ -73,6 +81,8 @@ __all__ = [
     "EventCount",
     "Finding",
     "GoodStanding",
+    "Occasion",
+    "Offered",
     "PointsEarned",
     "RankHeldBefore",
     "RetestGap",

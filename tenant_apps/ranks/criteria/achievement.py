@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
 from tenant_apps.ranks.criteria.json_schema import CODE, NAME
-from tenant_apps.ranks.date_intervals import days_between, span_at, union
+from tenant_apps.ranks.date_intervals import days_between, latest_span, span_at, union
 from tenant_apps.ranks.student_facts import facts_named
 
 
@@ -31,9 +31,10 @@ class AchievementWon(Criterion):
             yield "at_rank", document["at_rank"]
 
     def finding(self, data: CriterionInput) -> Finding:
-        won = (fact.span for fact in facts_named(self.which, data.facts.achievements))
+        won = [fact.span for fact in facts_named(self.which, data.facts.achievements)]
         spans = union(*(days_between(*span) for span in won if self._at_rank(span[0], data)))
-        return Finding(spans, known=True, have=int(span_at(spans, data.as_of) is not None), need=1)
+        have = int(span_at(spans, data.as_of) is not None)
+        return Finding(spans, known=True, have=have, need=1, detail=latest_span(won, data.as_of))
 
     def _at_rank(self, day: int, data: CriterionInput) -> bool:
         return self.at_rank is None or any(

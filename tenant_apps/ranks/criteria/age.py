@@ -62,7 +62,7 @@ class Age(Criterion):
         have = self.years(birth, data.as_of_date, leap_day)
         first = BEGINNING if self.min is None else self._turning(birth, self.min, leap_day)
         last = END if self.max is None else self._turning(birth, self.max + 1, leap_day) - 1
-        too_old = self.max is not None and have > self.max
+        too_old = not self._admits_at_most(have)
         return Finding(
             days_between(first, last),
             known=True,
@@ -81,7 +81,14 @@ class Age(Criterion):
 
     def admits(self, years: int) -> bool:
         """Return whether an age is within the bounds."""
-        return (self.min is None or years >= self.min) and (self.max is None or years <= self.max)
+        return (self.min is None or years >= self.min) and self._admits_at_most(years)
+
+    def is_exceeded(self, finding: Finding) -> bool:
+        """Return whether the student of a finding is older than `max`."""
+        return finding.have is not None and not self._admits_at_most(finding.have)
+
+    def _admits_at_most(self, years: int | float) -> bool:
+        return self.max is None or years <= self.max
 
     def _turning(self, birth: date, years: int, leap_day: LeapDayBirthday) -> int:
         """Return the day ordinal on which an age is reached, at most the day after the last possible date."""

@@ -15,18 +15,24 @@ MOST_APPROVERS: Final = 20
 
 
 class Approver(StrEnum):
-    """The roles that may record an approval."""
+    """The lowest role that an approval needs."""
 
     ADMIN = "admin"
     INSTRUCTOR = "instructor"
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The role and those above it: in a dojo of one, the owner is the head instructor."""
+        return frozenset({"admin"} if self is Approver.ADMIN else {"admin", "instructor"})
 
 
 @dataclass(frozen=True, slots=True)
 class Approved(Criterion):
     """The approval `which`, given after the date of the rank held (C5) and not expired.
 
-    `by`: only approvals by users who have this role now. `count`: how many different approvers are needed. An approval
-    that is not recorded counts as not given.
+    `by`: only approvals by users who have this role or a higher one now. `count`: how many different approvers are
+    needed. An approval that is not recorded counts as not given. The facts leave out what people approve for
+    themselves or for their own children, as for awards.
     """
 
     which: str
@@ -34,6 +40,7 @@ class Approved(Criterion):
     count: int = 1
 
     kind: ClassVar[str] = "approval"
+    restarts_after_test: ClassVar[bool] = True
     parameters: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "which": NAME,
         "by": one_of(Approver),
@@ -54,7 +61,7 @@ class Approved(Criterion):
         given = [
             fact
             for fact in facts_named(self.which, data.facts.approvals)
-            if fact.span[0] > data.counting_start.after and self.by in {None, fact.role}
+            if fact.span[0] > data.counting_start.after and (self.by is None or fact.role in self.by.roles)
         ]
         approvers = {fact.by for fact in given}
         # Two approvals by the same person count once.

@@ -11,22 +11,7 @@ from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Find
 from tenant_apps.ranks.criteria.json_schema import NAME, one_of, several, whole_number
 from tenant_apps.ranks.criteria.running_total import RunningTotal, running_total
 from tenant_apps.ranks.date_intervals import BEGINNING, NEVER, days_from
-from tenant_apps.ranks.student_facts import OpeningBalance, RankEventKind, Visits
-
-_HOUR = 60
-
-
-class AttendanceUnit(StrEnum):
-    """What is counted: days with at least one session, sessions, or hours of 60 minutes."""
-
-    DAY = "day"
-    SESSION = "session"
-    HOUR = "hour"
-
-    @property
-    def size(self) -> int:
-        """Return the size of one unit in the numbers that are added up: 60 (minutes) for an hour, else 1."""
-        return _HOUR if self is AttendanceUnit.HOUR else 1
+from tenant_apps.ranks.student_facts import AttendanceUnit, OpeningBalance, RankEventKind, Visits
 
 
 class AttendanceSince(StrEnum):
@@ -36,6 +21,10 @@ class AttendanceSince(StrEnum):
     LAST_TEST = "last_test"
     ENROLMENT = "enrolment"
     EVER = "ever"
+
+
+RECORDED_IN_ANOTHER_UNIT: Final = "another unit"
+"""The detail of a finding: an opening balance is not in the unit that is counted."""
 
 
 def amount_by_day(
@@ -74,11 +63,12 @@ class AttendanceCount(Criterion):
     An opening balance is added if it is dated after the day from which attendance counts. It is also added if it
     has the date of an imported rank, because both were imported together; an award on that day has used it up. A
     balance has no class type, so a criterion with `class_types` ignores it. A balance that has expired is
-    subtracted again.
+    subtracted again. A balance in another unit (30 sessions, where hours are asked for) is not added.
 
-    The result is unknown (C6), not 0, for a rank that was imported or converted while no attendance is recorded up
-    to that day and no balance counts: the training took place elsewhere. It is also unknown if the day of joining
-    is needed and not recorded.
+    The result is unknown (C6) until the number is reached, if the record may not be complete: the rank was imported or
+    converted, and neither does a balance say what came before, nor does the student's recorded attendance reach back
+    to the day after the event from which it counts. It is also unknown if all balances are in another
+    unit, and if the day of joining is needed and not recorded.
     """
 
     n: int
@@ -90,6 +80,7 @@ class AttendanceCount(Criterion):
     since: AttendanceSince = AttendanceSince.RANK
 
     kind: ClassVar[str] = "attendance_count"
+    restarts_after_test: ClassVar[bool] = True
     parameters: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "n": whole_number(1, MOST_COUNTED),
         "unit": one_of(AttendanceUnit),
@@ -130,22 +121,30 @@ class AttendanceCount(Criterion):
             return Finding(NEVER, known=False, have=None, need=self.n)
         in_scope = [s for s in data.facts.attendance if self.any_discipline or s.in_discipline]
         balances = self._balances(data, after)
-        total = self._tally([series for series in in_scope if self._counts(series)], after, balances)
+        usable = [balance for balance in balances if balance.is_known_in(self.unit)]
+        total = self._tally([series for series in in_scope if self._counts(series)], after, usable)
         done = total.total_on(data.as_of)
-        known = (
+        in_another_unit = not usable and any(balance.span[0] <= data.as_of for balance in balances)
+        known = not in_another_unit and (
             not data.counting_start.is_from_elsewhere
-            or done > 0
-            or any(balance.span[0] <= data.as_of for balance in balances)
-            or any(day <= data.as_of for series in in_scope for day in series.days)
+            or any(balance.span[0] <= data.as_of for balance in usable)
+            or self._reaches_back(in_scope, data)
         )
         enough = self.n * self.unit.size
-        expires = any(balance.expires_on for balance in balances)
+        expires = any(balance.expires_on for balance in usable)
         return Finding(
             total.days_of_at_least(enough) if expires else days_from(total.day_of_reaching(enough)),
             known=known,
-            have=in_units(done, self.unit) if known else None,
+            have=in_units(done, self.unit) if known or done >= enough else None,
             need=self.n,
+            detail=RECORDED_IN_ANOTHER_UNIT if in_another_unit else None,
         )
+
+    def _reaches_back(self, attendance: Iterable[Visits], data: CriterionInput) -> bool:
+        """Return whether recorded attendance begins on the day after the rank was received, or before."""
+        first = min((min(series.days) for series in attendance if series.days), default=None)
+        since = data.counting_start.since
+        return first is not None and since is not None and first <= min(since + 1, data.as_of)
 
     def _counts_after(self, data: CriterionInput) -> int | None:
         """Return the day after which attendance counts; None if it is not recorded."""

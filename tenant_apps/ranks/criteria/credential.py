@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 from tenant_apps.ranks.civil_dates import months_later
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
 from tenant_apps.ranks.criteria.json_schema import MONTHS, NAME
-from tenant_apps.ranks.date_intervals import END, Spans, days_between, span_at, union
+from tenant_apps.ranks.date_intervals import END, Spans, days_between, latest_span, span_at, union
 from tenant_apps.ranks.student_facts import NamedFact, facts_named
 
 
@@ -31,8 +31,12 @@ class CredentialHeld(Criterion):
         return cls(which=document["which"], max_age_months=None if months is None else int(months))
 
     def finding(self, data: CriterionInput) -> Finding:
-        valid = union(*map(self._valid, facts_named(self.which, data.facts.credentials)))
-        return Finding(valid, known=True, have=int(span_at(valid, data.as_of) is not None), need=1)
+        held = facts_named(self.which, data.facts.credentials)
+        valid = union(*map(self._valid, held))
+        have = int(span_at(valid, data.as_of) is not None)
+        shown = [span for fact in held for span in self._valid(fact)] if have else [one.span for one in held]
+        latest = latest_span(shown, data.as_of)
+        return Finding(valid, known=True, have=have, need=1, detail=latest)
 
     def _valid(self, fact: NamedFact) -> Spans:
         first, last = fact.span

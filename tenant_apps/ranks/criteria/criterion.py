@@ -22,12 +22,14 @@ class Since(StrEnum):
 class CountingStart(NamedTuple):
     """The event from which waiting times and counts run; `since` is None for students without a rank.
 
-    Usually the rank held. It is the rank before, if the rules say that a conversion carries the clock of the rank
-    before. It is a failed test, if the rules count from the last test.
+    Usually the rank held was received. It is the rank before (`rank` names it), if the rules say that a conversion
+    carries the clock of the rank before. It is a failed test, if the rules count from the last test.
     """
 
     since: int | None
     kind: RankEventKind | None
+    rank: str | None = None
+    is_test: bool = False
 
     @property
     def after(self) -> int:
@@ -68,13 +70,16 @@ class Finding(NamedTuple):
     `spans`: the days on which the criterion is met, valid while the rank is held and no fact changes.
     `known`: the facts that are needed are recorded, as of the day of the check (C6). `have` and `need` are in the
     unit of the criterion (months, days, sessions, hours, years, per cent, points, items). `have` is None if it is
-    unknown, `need` if nothing is needed.
+    unknown, `need` if nothing is needed. `detail` is what else the sentence about it says; each kind has its own.
+    `start` is the event from which it counts, if that is not the one of the input.
     """
 
     spans: Spans
     known: bool
     have: int | float | None
     need: int | float | None
+    detail: Any = None
+    start: CountingStart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,9 @@ class Criterion(ABC):
     parameters: ClassVar[Mapping[str, Mapping[str, object]]]
     """The JSON schema of each parameter; `required` names those without a default."""
     required: ClassVar[tuple[str, ...]] = ()
+    restarts_after_test: ClassVar[bool] = False
+    """Whether it counts since the rank held was received, and so again after a failed test in a step with the anchor
+    `last_test`. docs/rank-rules.md lists these kinds."""
 
     @classmethod
     @abstractmethod
@@ -143,15 +151,13 @@ def since_last_test(evaluate: Callable[[CriterionInput], Finding], data: Criteri
     found: list[Spans] = []
     result: Finding | None = None
     first = BEGINNING
-    for start, last in zip(
-        [data.counting_start, *(CountingStart(test, RankEventKind.AWARD) for test in tests)],
-        [*tests, END],
-        strict=True,
-    ):
+    rank = data.counting_start.rank
+    restarts = (CountingStart(test, RankEventKind.AWARD, rank, is_test=True) for test in tests)
+    for start, last in zip([data.counting_start, *restarts], [*tests, END], strict=True):
         finding = evaluate(replace(data, counting_start=start))
         found.append(intersection(finding.spans, days_between(first, last)))
         if first <= data.as_of <= last:
-            result = finding
+            result = finding._replace(start=start)
         first = last + 1
     assert result is not None, "the segments cover all days"
     return result._replace(spans=union(*found))

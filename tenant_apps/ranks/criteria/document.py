@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding, Since
 from tenant_apps.ranks.criteria.json_schema import NAME, one_of
-from tenant_apps.ranks.date_intervals import BEGINNING, days_between, span_at, union
+from tenant_apps.ranks.date_intervals import BEGINNING, days_between, latest_span, span_at, union
 from tenant_apps.ranks.student_facts import facts_named
 
 
@@ -23,6 +23,7 @@ class DocumentHandedIn(Criterion):
     since: Since = Since.RANK
 
     kind: ClassVar[str] = "document"
+    restarts_after_test: ClassVar[bool] = True
     parameters: ClassVar[Mapping[str, Mapping[str, object]]] = {"which": NAME, "since": one_of(Since)}
     required: ClassVar[tuple[str, ...]] = ("which",)
 
@@ -32,6 +33,9 @@ class DocumentHandedIn(Criterion):
 
     def finding(self, data: CriterionInput) -> Finding:
         after = data.counting_start.after if self.since is Since.RANK else BEGINNING - 1
-        handed_in = (fact.span for fact in facts_named(self.which, data.facts.documents))
-        valid = union(*(days_between(*span) for span in handed_in if span[0] > after))
-        return Finding(valid, known=True, have=int(span_at(valid, data.as_of) is not None), need=1)
+        handed_in = [fact.span for fact in facts_named(self.which, data.facts.documents)]
+        counted = [span for span in handed_in if span[0] > after]
+        valid = union(*(days_between(*span) for span in counted))
+        have = int(span_at(valid, data.as_of) is not None)
+        latest = latest_span(counted, data.as_of) or latest_span(handed_in, data.as_of)
+        return Finding(valid, known=True, have=have, need=1, detail=latest)

@@ -28,6 +28,7 @@ class EventCount(Criterion):
     window_months: int | None = None
 
     kind: ClassVar[str] = "event_count"
+    restarts_after_test: ClassVar[bool] = True
     parameters: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "event": NAME,
         "n": whole_number(1, MOST_EVENTS),

@@ -23,6 +23,7 @@ class PointsEarned(Criterion):
     category: str | None = None
 
     kind: ClassVar[str] = "points"
+    restarts_after_test: ClassVar[bool] = True
     parameters: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "n": whole_number(1, MOST_POINTS),
         "category": NAME,

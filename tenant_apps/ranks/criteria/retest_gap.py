@@ -36,6 +36,7 @@ class RetestGap(Criterion):
             known=True,
             have=None if last is None else complete_months(last, data.as_of),
             need=None if last is None else self.months,
+            detail=last,
         )
 
     def _due(self, day: int) -> int:

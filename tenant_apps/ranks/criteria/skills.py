@@ -27,8 +27,15 @@ class SkillsShown(Criterion):
 
     def finding(self, data: CriterionInput) -> Finding:
         shown = [_shown(skill, data) for skill in self.which]
-        have = sum(span_at(spans, data.as_of) is not None for spans in shown)
-        return Finding(reduce(intersection, shown), known=True, have=have, need=len(self.which))
+        missing = tuple(
+            skill
+            for skill, spans in zip(self.which, shown, strict=True)
+            if span_at(spans, data.as_of) is None
+        )
+        have = len(self.which) - len(missing)
+        return Finding(
+            reduce(intersection, shown), known=True, have=have, need=len(self.which), detail=missing
+        )
 
 
 def _shown(skill: str, data: CriterionInput) -> Spans:

@@ -25,10 +25,10 @@ class GoodStanding(Criterion):
         return cls()
 
     def finding(self, data: CriterionInput) -> Finding:
-        if data.facts.active is None:
-            return Finding(NEVER, known=False, have=None, need=1)
-        spans = days_off_hold(data.facts) if data.facts.active else NEVER
-        return Finding(spans, known=True, have=int(span_at(spans, data.as_of) is not None), need=1)
+        facts = data.facts
+        spans = days_off_hold(facts) if facts.active else NEVER
+        have = int(span_at(spans, data.as_of) is not None)
+        return Finding(spans, known=True, have=have, need=1, detail=None if facts.active else facts.status)
 
 
 def days_off_hold(facts: StudentFacts) -> Spans:

@@ -60,6 +60,7 @@ class TimeInRank(Criterion):
     applies_if: Criterion | None = None
 
     kind: ClassVar[str] = "time_in_rank"
+    restarts_after_test: ClassVar[bool] = True
     parameters: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "months": whole_number(0, MOST_MONTHS),
         "grace_days": whole_number(0, MOST_GRACE_DAYS),

@@ -37,6 +37,7 @@ class TotalTrainingTime(Criterion):
             known=True,
             have=complete_months(began, data.as_of),
             need=self.months,
+            detail=began,
         )
 
 

@@ -141,6 +141,7 @@ class RankDefinition:
     """Code of each sub-rank → its rank (the last rank before it in the list) and its number."""
     _names: Mapping[str, str] = field(init=False, repr=False, compare=False)
     _steps_by_origin: Mapping[str | None, tuple[Step, ...]] = field(init=False, repr=False, compare=False)
+    _kinds: frozenset[type[Criterion]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         by_origin: dict[str | None, tuple[Step, ...]] = {}
@@ -150,6 +151,12 @@ class RankDefinition:
         object.__setattr__(self, "sub_ranks", _sub_ranks(self.ranks))
         object.__setattr__(self, "_names", {rank.code: rank.name for rank in self.ranks})
         object.__setattr__(self, "_steps_by_origin", by_origin)
+        criteria = (one for step in self.steps for path in step.paths for one in path.criteria)
+        object.__setattr__(self, "_kinds", frozenset(map(type, criteria)))
+
+    def uses(self, kind: type[Criterion]) -> bool:
+        """Return whether a path has a criterion of this kind."""
+        return kind in self._kinds
 
     def with_current_ranks(self, order: Mapping[str, int]) -> Self:
         """Return these rules, perhaps of an older version, with the ranks that the system has now (code → place).

@@ -16,7 +16,13 @@ from tenant_apps.students.csv.dates import DateReader
 from tenant_apps.students.csv.pipeline import LineOutcome, insert_rows
 from tenant_apps.students.csv.student_matching import RecordImport, RecordLine, record_headings
 from tenant_apps.students.models import StudentFact
-from tenant_apps.students.serializers import EXPIRES_EARLY, FactSerializer, PointsInCategory, value_field
+from tenant_apps.students.serializers import (
+    EXPIRES_EARLY,
+    BalanceInUnit,
+    FactSerializer,
+    PointsInCategory,
+    value_field,
+)
 
 FACT: Final = ("kind", "on", "expires_on", "note")
 _REQUIRED: Final = {"kind", "value", "on"}
@@ -46,7 +52,7 @@ class FactImport(RecordImport[FactLine]):
     """Facts, recorded by `by`. Six statements, whatever the number of lines."""
 
     required = ("kind", "value", "on")
-    headings = record_headings({*FACT, "rank_system", "value", "category"})
+    headings = record_headings({*FACT, "rank_system", "value", "category", "unit"})
     line_class = FactLine
 
     def __init__(self, *, by: User) -> None:
@@ -56,6 +62,7 @@ class FactImport(RecordImport[FactLine]):
         super().prepare(columns, dates)
         self._fact = CellParser(FactSerializer().fields, FACT, dates)
         self._category = CellParser(PointsInCategory().fields, ["category"], dates)
+        self._unit = CellParser(BalanceInUnit().fields, ["unit"], dates)
         self._values = {kind: value_field(kind) for kind in StudentFact.Kind.values}
         self._systems = RankSystemLookup.load()
 
@@ -78,6 +85,11 @@ class FactImport(RecordImport[FactLine]):
             line.fact["value"] = self._values[kind].run_validation(value)
         except ValidationError as error:
             line.errors.setdefault("value", []).extend(map(str, error.detail))
+        if cells.get("unit"):
+            if kind != StudentFact.Kind.OPENING_ATTENDANCE:
+                line.add_error("unit", "Only opening attendance has a unit.")
+                return
+            line.fact["value"] = {"count": line.fact.get("value"), **self._unit.parse(cells, line.errors)}
         if not cells.get("category"):
             return
         if kind != StudentFact.Kind.POINTS:

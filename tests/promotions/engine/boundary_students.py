@@ -7,30 +7,33 @@ from typing import Any, NamedTuple
 from dateutil.relativedelta import relativedelta
 
 from tenant_apps.promotions.engine import (
+    Approval,
     DatedFact,
     HistoryEvent,
     NamedFact,
-    OfferedSessions,
     Points,
     RankEventKind,
+    SessionsHeld,
     StudentFacts,
 )
 from tenant_apps.ranks.criteria import (
     AchievementWon,
     Activity,
     Age,
+    Approved,
     AttendanceCount,
     AttendanceRate,
     CredentialHeld,
     Criterion,
     DocumentHandedIn,
+    GoodStanding,
     PointsEarned,
     RankHeldBefore,
     RetestGap,
     TimeInRank,
 )
 from tenant_apps.ranks.definition import Path, RankDefinition, Step
-from tests.promotions.engine.factories import trained
+from tests.promotions.engine.factories import held, trained
 
 DUE = date(2030, 1, 1)
 """The day on which the deciding criterion changes: a New Year's Day, as birth-year ages require."""
@@ -90,7 +93,14 @@ def _held_on(case: Boundary) -> date:
         one.months for one in case.path.criteria if isinstance(one, RetestGap)
     )
     days = sum(one.n for one in case.path.criteria if isinstance(one, AttendanceCount))
-    return min(DUE - relativedelta(months=months + 2), DUE - timedelta(days=days + 60))
+    # Received at 16 or 17, the rank was held for more than a year when an age of 18 counts by the calendar year.
+    before = [one for one in case.path.criteria if isinstance(one, RankHeldBefore)]
+    more = (
+        14
+        if isinstance(case.deciding, GoodStanding) and any(case.step.origin in one.ranks for one in before)
+        else 2
+    )
+    return min(DUE - relativedelta(months=months + more), DUE - timedelta(days=days + 60))
 
 
 def _wait(student: StudentBuilder, wait: TimeInRank) -> None:
@@ -109,7 +119,7 @@ def _age(student: StudentBuilder, age: Age) -> None:
         student.facts["birth_date"] = DUE - relativedelta(years=age.max + 1)
     elif age.min is not None:
         # Old enough not to be a juvenile at the rank held now, young enough to need the shorter path.
-        months = 0 if decides else 30
+        months = 0 if decides else 30 if age.max is None else 12
         student.facts["birth_date"] = DUE - relativedelta(years=age.min, months=months)
     else:
         assert age.max is not None
@@ -127,14 +137,14 @@ def _rate(student: StudentBuilder, rate: AttendanceRate) -> None:
     """Add ten sessions. The student must attend the last one to reach the rate."""
     last = DUE if student.decides(rate) else student.held_on + timedelta(days=20)
     days = [last - timedelta(days=n) for n in range(10)]
-    student.add("offered", OfferedSessions(days=sorted(day.toordinal() for day in days)))
-    student.add("attendance", *trained(days[: rate.percent // 10]))
+    student.facts["sessions"] = SessionsHeld(held(days))
+    student.facts["attended"] = frozenset(range(1, rate.percent // 10 + 1))
 
 
-def _held_before(student: StudentBuilder, held: RankHeldBefore) -> None:
-    age = held.registered_at_age
+def _held_before(student: StudentBuilder, before: RankHeldBefore) -> None:
+    age = before.registered_at_age
     birth = student.facts.get("birth_date")
-    if student.case.step.origin in held.ranks:
+    if student.case.step.origin in before.ranks:
         # The rank held now is the required one, received at that age.
         if not isinstance(student.case.deciding, Age):
             assert age is not None
@@ -143,7 +153,7 @@ def _held_before(student: StudentBuilder, held: RankHeldBefore) -> None:
     on = student.held_on - relativedelta(months=1)
     if age is not None and birth is not None:
         on = min(on, birth + relativedelta(years=age.min or 0))
-    student.add("rank_events", HistoryEvent(held.ranks[0], RankEventKind.AWARD, on))
+    student.add("rank_events", HistoryEvent(before.ranks[0], RankEventKind.AWARD, on))
 
 
 def _named(name: str) -> Any:
@@ -151,6 +161,15 @@ def _named(name: str) -> Any:
         student.add(name, NamedFact(which=criterion.which, on=student.when(criterion)))
 
     return meet
+
+
+def _approved(student: StudentBuilder, approval: Approved) -> None:
+    student.add("approvals", Approval(which=approval.which, on=student.when(approval), role="instructor"))
+
+
+def _standing(student: StudentBuilder, standing: GoodStanding) -> None:
+    if student.decides(standing):
+        student.add("holds", DatedFact(on=DUE - timedelta(days=9), expires_on=DUE - timedelta(days=1)))
 
 
 def _points(student: StudentBuilder, points: PointsEarned) -> None:
@@ -172,5 +191,7 @@ _MEET: dict[type[Criterion], Any] = {
     CredentialHeld: _named("credentials"),
     AchievementWon: _named("achievements"),
     PointsEarned: _points,
+    Approved: _approved,
+    GoodStanding: _standing,
     RetestGap: _gap,
 }

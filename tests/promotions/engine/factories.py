@@ -5,6 +5,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from tenant_apps.promotions.engine import (
+    AttendanceUnit,
+    HeldSession,
     HistoryEvent,
     NamedFact,
     OpeningBalance,
@@ -38,8 +40,13 @@ def demoted(rank: str, on: str) -> HistoryEvent:
     return HistoryEvent(rank, RankEventKind.DEMOTE, day(on))
 
 
-def balance(on: str, count: int, expires_on: str | None = None) -> OpeningBalance:
-    return OpeningBalance(on=day(on), count=count, expires_on=None if expires_on is None else day(expires_on))
+def balance(on: str, count: int, expires_on: str | None = None, unit: str | None = None) -> OpeningBalance:
+    return OpeningBalance(
+        on=day(on),
+        count=count,
+        expires_on=None if expires_on is None else day(expires_on),
+        unit=None if unit is None else AttendanceUnit(unit),
+    )
 
 
 def handed_in(which: str, on: str, expires_on: str | None = None) -> NamedFact:
@@ -51,6 +58,23 @@ def trained(
 ) -> tuple[Visits, ...]:
     """Return one attendance on each of the days; a day listed twice is two sessions."""
     return visits((on, minutes, class_type, in_discipline) for on in days)
+
+
+def held(
+    days: Iterable[date], *, first: int = 1, at: int = 18, training_class: str | None = None, **more: Any
+) -> list[HeldSession]:
+    """Return a session of an hour on each of the days, at an hour of the day, numbered from `first`."""
+    return [
+        HeldSession(
+            day=on.toordinal(),
+            starts=(on.toordinal() * 24 + at) * 60,
+            ends=(on.toordinal() * 24 + at + 1) * 60,
+            number=number,
+            training_class=training_class,
+            **more,
+        )
+        for number, on in enumerate(days, first)
+    ]
 
 
 def days_in_a_row(first: str, count: int) -> list[date]:
@@ -70,7 +94,7 @@ def facts(
 
 def result_for(rules: RankDefinition, about: StudentFacts, as_of: str | date, target: str) -> StepResult:
     """Return the result for one target rank."""
-    (result,) = evaluate(rules, about, as_of if isinstance(as_of, date) else day(as_of), target=target)
+    (result,) = evaluate(rules, about, as_of if isinstance(as_of, date) else day(as_of), targets=[target])
     return result
 
 

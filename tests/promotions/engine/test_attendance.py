@@ -84,7 +84,10 @@ def test_only_the_named_class_types_count() -> None:
     student = facts(HELD, attendance=sessions, opening_balances=(balance("2026-03-01", 50),))
     result = check_criterion(count(9, class_types=["sparring"]), student)
     assert result.have == 1
-    assert result.message == "Trained on 1 of 9 days since A in sparring; 8 more are needed."
+    assert result.message == (
+        "1 of 9 days of training since A on 1 January 2026. 8 more are needed."
+        " Only classes of this type count: sparring."
+    )
 
 
 def test_other_disciplines_count_only_if_the_criterion_says_so() -> None:
@@ -116,7 +119,7 @@ def test_an_opening_balance_counts_until_it_expires(unit: str) -> None:
     student = facts(
         HELD,
         attendance=trained(days_in_a_row("2026-02-01", 5)),
-        opening_balances=(balance("2026-01-10", 10, "2026-02-03"),),
+        opening_balances=(balance("2026-01-10", 10, "2026-02-03", unit=unit),),
     )
     have = [check_criterion(count(99, unit), student, f"2026-02-0{on}").have for on in (2, 3, 4, 9)]
     assert have == [12, 13, 4, 5]
@@ -155,7 +158,7 @@ def test_a_balance_on_the_day_of_an_import_counts_but_on_the_day_of_an_award_it_
 @pytest.mark.parametrize(("unit", "have"), [("day", 11), ("session", 12), ("hour", 12)])
 def test_the_day_of_the_rank_does_not_count_beside_a_balance_either(unit: str, have: int) -> None:
     sessions = trained([day("2026-01-01")] * 3 + [day("2026-01-02")] * 2)
-    student = facts(HELD, attendance=sessions, opening_balances=(balance("2026-01-05", 10),))
+    student = facts(HELD, attendance=sessions, opening_balances=(balance("2026-01-05", 10, unit=unit),))
     assert check_criterion(count(99, unit), student).have == have
 
 
@@ -165,14 +168,30 @@ def test_a_balance_from_before_the_rank_does_not_count() -> None:
 
 
 @pytest.mark.parametrize("brought", [imported("a", "2026-01-01"), converted("a", "2026-01-01")])
-def test_a_rank_from_elsewhere_without_attendance_is_unknown_until_some_is_recorded(brought: Any) -> None:
+def test_after_a_rank_from_elsewhere_a_visit_does_not_make_the_record_complete(brought: Any) -> None:
     assert check_criterion(count(9), facts(brought)).status == "unknown"
-    student = facts(brought, attendance=trained([day("2026-03-01")]))
-    assert check_criterion(count(9), student, "2026-02-28").status == "unknown"
-    assert check_criterion(count(9), student, "2026-03-01").have == 1
-    trained_before = facts(brought, attendance=trained([day("2025-11-11")]))
-    result = check_criterion(count(9), trained_before)
-    assert (result.status, result.have) == ("not_met", 0)
+    once = check_criterion(count(9), facts(brought, attendance=trained([day("2026-03-01")])))
+    assert (once.status, once.have) == ("unknown", None)
+    enough = facts(brought, attendance=trained(days_in_a_row("2026-03-01", 9)))
+    assert check_criterion(count(9), enough, "2026-03-09").status == "met", "enough is enough"
+    assert check_criterion(count(9), enough, "2026-03-08").status == "unknown"
+    complete = facts(
+        brought,
+        attendance=trained([day("2026-03-01")]),
+        opening_balances=(balance("2026-02-28", 0),),
+    )
+    result = check_criterion(count(9), complete)
+    assert (result.status, result.have) == ("not_met", 1)
+
+
+@pytest.mark.parametrize(
+    ("first_visit", "status", "have"),
+    [("2025-11-11", "not_met", 0), ("2026-01-01", "not_met", 0), ("2026-01-02", "not_met", 1)],
+)
+def test_a_record_that_reaches_back_to_the_rank_is_complete(first_visit: str, status: str, have: int) -> None:
+    student = facts(imported("a", "2026-01-01"), attendance=trained([day(first_visit)]))
+    result = check_criterion(count(9), student)
+    assert (result.status, result.have) == (status, have)
 
 
 def test_attendance_in_another_discipline_does_not_make_the_count_known() -> None:

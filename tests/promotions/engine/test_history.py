@@ -41,7 +41,8 @@ def test_a_rank_that_the_rules_no_longer_have_is_still_held_but_has_no_steps() -
     assert rank_held(RULES, student, day("2026-01-01")) == "old"
     assert evaluate(RULES, student, day("2026-01-01")) == ()
     assert (
-        result_for(RULES, student, "2026-01-01", "b").criteria[0].message == "There is no step from old to B."
+        result_for(RULES, student, "2026-01-01", "b").criteria[0].message
+        == "The rules have no step from old to B."
     )
 
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from tenant_apps.promotions.engine import Eligibility
-from tenant_apps.ranks.criteria import Age, AgeBasis, RankHeldBefore
+from tenant_apps.ranks.criteria import Age, AgeBasis, Approved, GoodStanding, RankHeldBefore
 from tenant_apps.ranks.presets import presets
 from tests.promotions.engine.boundary_students import DUE, Boundary, student_due_on
 from tests.promotions.engine.factories import awarded, facts, result_for
@@ -64,10 +64,18 @@ def test_a_path_that_requires_an_earlier_rank_is_closed_without_it(case: Boundar
         assert without.status is Eligibility.NOT_ELIGIBLE
 
 
-def test_the_boundaries_cover_every_step_with_criteria() -> None:
-    asked = {(case.rules.name, case.step) for case in boundaries()}
-    unasked = {(rules.name, s) for rules in presets().values() for s in rules.steps} - asked
-    assert [(name, step.to) for name, step in unasked] == [("IBJJF belts, adults and kids", "white")]
+def test_every_path_asks_for_standing_and_all_but_the_first_belt_for_something_else() -> None:
+    """Where a rule book gives no number, a person decides: the preset asks for an approval."""
+    paths = [
+        (rules, step, path) for rules in presets().values() for step in rules.steps for path in step.paths
+    ]
+    assert all(GoodStanding() in path.criteria for _, _, path in paths)
+    nothing_else = [(rules.name, step.to) for rules, step, path in paths if len(path.criteria) == 1]
+    assert nothing_else == [("IBJJF belts, adults and kids", "white")]
+    decided = {
+        step.to for rules, step, path in paths if any(isinstance(one, Approved) for one in path.criteria)
+    }
+    assert {"grey", "green-black", "blue"} < decided
 
 
 def test_every_path_has_a_boundary() -> None:

@@ -14,10 +14,10 @@ from tenant_apps.promotions.engine import (
     Eligibility,
     HistoryEvent,
     NamedFact,
-    OfferedSessions,
     OpeningBalance,
     Points,
     RankEventKind,
+    SessionsHeld,
     StepResult,
     StudentFacts,
     evaluate,
@@ -35,7 +35,7 @@ from tenant_apps.ranks.date_intervals import (
     union,
 )
 from tenant_apps.ranks.definition import RankDefinition, parse_definition
-from tests.promotions.engine.factories import ladder, result_for
+from tests.promotions.engine.factories import held, ladder, result_for
 from tests.support.sizes import small_or_full
 
 FIRST, LAST, YEAR = date(2024, 1, 1), date(2024, 12, 31), timedelta(days=366)
@@ -171,7 +171,8 @@ class Entries:
             birth_date=self.born,
             joined_on=self.joined,
             active=self.active,
-            offered=(OfferedSessions(days=sorted(on.toordinal() for on in self.offered)),),
+            sessions=SessionsHeld(held(self.offered)),
+            attended=frozenset(range(1, len(self.offered) + 1, 2)),
             **{**given, "attendance": visits(given["attendance"])},
         )
 
@@ -184,7 +185,7 @@ students = st.builds(
     recorded,
     st.none() | st.dates(date(2007, 6, 1), date(2009, 6, 1)),
     st.none() | dates,
-    st.none() | st.booleans(),
+    st.booleans(),
     st.lists(dates, max_size=12),
 )
 

@@ -39,7 +39,11 @@ def test_points_are_added_up_from_the_day_after_the_rank_until_they_expire() -> 
     criterion = {"kind": "points", "n": 3}
     assert check_criterion(criterion, "2026-02-01", points=earned).earliest_on == date(2026, 3, 1)
     met = check_criterion(criterion, "2026-04-30", points=earned)
-    assert (met.status, met.have, met.message) == ("met", 3.5, "Has earned 3.5 points since A; 3 are needed.")
+    assert (met.status, met.have, met.message) == (
+        "met",
+        3.5,
+        "Points since A on 10 January 2026: 3.5. Needed: 3.",
+    )
     expired = check_criterion(criterion, "2026-05-01", points=earned)
     assert (expired.status, expired.have, expired.earliest_on) == ("not_met", 2, None)
 
@@ -62,9 +66,9 @@ def test_an_achievement_is_recognised_in_any_spelling(written: str) -> None:
 def test_an_achievement_may_have_to_be_won_at_a_rank() -> None:
     criterion = {"kind": "achievement", "which": "champion", "at_rank": "a"}
     on_the_day = check_criterion(criterion, achievements=(named("champion", "2026-01-10"),))
-    assert (on_the_day.status, on_the_day.message) == ("met", "Champion as A: achieved.")
+    assert (on_the_day.status, on_the_day.message) == ("met", "Champion: achieved as A.")
     before = check_criterion(criterion, achievements=(named("champion", "2026-01-09"),))
-    assert (before.status, before.message) == ("not_met", "Champion as A: not achieved.")
+    assert (before.status, before.message) == ("not_met", "Champion: not achieved as A.")
 
 
 def test_all_skills_are_needed_and_those_shown_are_counted() -> None:
@@ -127,7 +131,7 @@ def test_events_per_year_count_for_twelve_months() -> None:
     assert check_criterion(criterion, "2026-02-27", achievements=attended).status == "met"
     later = check_criterion(criterion, "2026-02-28", achievements=attended)
     assert (later.status, later.have, later.earliest_on) == ("not_met", 1, None)
-    assert later.message == "Seminar: 1 of 2 times in the last 12 months."
+    assert later.message == "Seminar: 1 in the last 12 months. Needed: 2."
 
 
 @pytest.mark.parametrize("window", [{}, {"window_months": 12}])
@@ -155,7 +159,6 @@ def test_good_standing_is_being_active_and_not_on_hold() -> None:
     hold = (DatedFact(on=day("2026-05-01"), expires_on=day("2026-06-30")),)
     assert check_criterion(criterion, active=True).status == "met"
     assert check_criterion(criterion, active=False).status == "not_met"
-    assert check_criterion(criterion).status == "unknown"
     held = check_criterion(criterion, active=True, holds=hold)
     assert (held.status, held.earliest_on) == ("not_met", date(2026, 7, 1))
     assert check_criterion(criterion, "2026-04-30", active=True, holds=hold).status == "met"

@@ -62,8 +62,9 @@ def test_a_stripe_does_not_stop_the_clock_of_the_belt() -> None:
     )
     time, stripes = result.criteria
     assert (time.message, stripes.message) == (
-        "Has held Blue for 16 of 24 months; enough on 10 January 2026.",
-        "Has 2 stripes on Blue; 2 are needed.",
+        "16 of 24 months of waiting time since Blue on 10 January 2024 are complete."
+        " It is enough from 10 January 2026 on.",
+        "Has 2 stripes on Blue. Needed: 2.",
     )
     assert result_for(RULES, student, "2026-01-10", "purple").status is Eligibility.ELIGIBLE
 

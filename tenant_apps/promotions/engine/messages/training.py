@@ -1,262 +1,308 @@
-"""Messages about waiting times, ages, training, events and stripes."""
+"""Messages about attendance and events."""
 
 from typing import Final
 
+from tenant_apps.promotions.engine.messages.translated import gettext as _
+from tenant_apps.promotions.engine.messages.translated import ngettext
 from tenant_apps.promotions.engine.messages.wording import (
     MessageContext,
     Messages,
-    count,
     either,
-    from_then,
-    needed,
-    on_date,
-    since_rank,
+    enough_on,
+    number,
+    sentences,
     title,
 )
 from tenant_apps.promotions.engine.results import Status
 from tenant_apps.ranks.criteria import (
-    Activity,
-    Age,
-    AgeBasis,
+    RECORDED_IN_ANOTHER_UNIT,
     AttendanceCount,
     AttendanceRate,
     AttendanceSince,
-    AttendanceUnit,
     EventCount,
-    RankHeldBefore,
-    RetestGap,
-    SubRanks,
-    TimeInRank,
-    TotalTrainingTime,
+    Offered,
 )
+from tenant_apps.ranks.student_facts import AttendanceUnit
+
+# --- attendance_count ---------------------------------------------------------------------------------------------
 
 
-def _held_for(criterion: TimeInRank, context: MessageContext, months: str) -> str:
-    held = "Has been a member" if context.rank is None else f"Has held {context.rank}"
-    breaks = "" if criterion.active_only is None else ", breaks not counted"
-    return f"{held} for {months}{breaks}"
+def _event(criterion: AttendanceCount, context: MessageContext) -> str:
+    """Return the event from which attendance counts; empty if all counts."""
+    match criterion.since:
+        case AttendanceSince.EVER:
+            return ""
+        case AttendanceSince.ENROLMENT:
+            return context.joining
+        case AttendanceSince.RANK | AttendanceSince.LAST_TEST:
+            return context.event
 
 
-def _time_met(criterion: TimeInRank, context: MessageContext) -> str:
-    if context.need is None:
-        return f"The waiting time of {count(criterion.months, 'month')} does not apply."
-    months = count(context.have, "month")
-    if context.have is None:
-        return f"The waiting time of {count(criterion.months, 'month')} is over."
-    if criterion.grace_days and context.have < criterion.months:
-        held = _held_for(criterion, context, f"{context.have} of {count(context.need, 'month')}")
-        return f"{held}; up to {count(criterion.grace_days, 'day')} early is accepted."
-    return f"{_held_for(criterion, context, months)}; {context.need} {needed(context.need)}."
+def _of(criterion: AttendanceCount, context: MessageContext) -> str:
+    """Return how much there is of how much, since which event."""
+    event = _event(criterion, context)
+    match criterion.unit, bool(event):
+        case AttendanceUnit.DAY, True:
+            text = ngettext(
+                "{have} of {need} day of training since {event}.",
+                "{have} of {need} days of training since {event}.",
+                criterion.n,
+            )
+        case AttendanceUnit.DAY, False:
+            text = ngettext(
+                "{have} of {need} day of training in all.",
+                "{have} of {need} days of training in all.",
+                criterion.n,
+            )
+        case AttendanceUnit.SESSION, True:
+            text = ngettext(
+                "{have} of {need} class attended since {event}.",
+                "{have} of {need} classes attended since {event}.",
+                criterion.n,
+            )
+        case AttendanceUnit.SESSION, False:
+            text = ngettext(
+                "{have} of {need} class attended in all.",
+                "{have} of {need} classes attended in all.",
+                criterion.n,
+            )
+        case AttendanceUnit.HOUR, True:
+            text = ngettext(
+                "{have} of {need} hour of training since {event}.",
+                "{have} of {need} hours of training since {event}.",
+                criterion.n,
+            )
+        case _:
+            text = ngettext(
+                "{have} of {need} hour of training in all.",
+                "{have} of {need} hours of training in all.",
+                criterion.n,
+            )
+    return text.format(have=number(context.have), need=criterion.n, event=event)
 
 
-def _time_not_met(criterion: TimeInRank, context: MessageContext) -> str:
-    complete = f"; enough on {on_date(context.earliest_on)}" if context.earliest_on else ""
-    months = f"{context.have} of {count(context.need, 'month')}"
-    return f"{_held_for(criterion, context, months)}{complete}."
+def _enough(criterion: AttendanceCount, context: MessageContext) -> str:
+    """Return how much there is, since which event, and how much is needed."""
+    event = _event(criterion, context)
+    # The plural of 1.5 hours is that of 2.
+    have = context.have if isinstance(context.have, int) else 2
+    match criterion.unit, bool(event):
+        case AttendanceUnit.DAY, True:
+            text = ngettext(
+                "{have} day of training since {event}. Needed: {need}.",
+                "{have} days of training since {event}. Needed: {need}.",
+                have,
+            )
+        case AttendanceUnit.DAY, False:
+            text = ngettext(
+                "{have} day of training in all. Needed: {need}.",
+                "{have} days of training in all. Needed: {need}.",
+                have,
+            )
+        case AttendanceUnit.SESSION, True:
+            text = ngettext(
+                "{have} class attended since {event}. Needed: {need}.",
+                "{have} classes attended since {event}. Needed: {need}.",
+                have,
+            )
+        case AttendanceUnit.SESSION, False:
+            text = ngettext(
+                "{have} class attended in all. Needed: {need}.",
+                "{have} classes attended in all. Needed: {need}.",
+                have,
+            )
+        case AttendanceUnit.HOUR, True:
+            text = ngettext(
+                "{have} hour of training since {event}. Needed: {need}.",
+                "{have} hours of training since {event}. Needed: {need}.",
+                have,
+            )
+        case _:
+            text = ngettext(
+                "{have} hour of training in all. Needed: {need}.",
+                "{have} hours of training in all. Needed: {need}.",
+                have,
+            )
+    return text.format(have=number(context.have), need=criterion.n, event=event)
 
 
-def _time_unknown(criterion: TimeInRank, context: MessageContext) -> str:
-    months = count(criterion.months, "month")
-    if context.have is not None:
-        done = count(context.have, "month")
-        return f"It is not known whether the waiting time of {months} applies; {done} completed."
-    if criterion.active_only is Activity.MEMBER:
-        return f"Joining or membership is not recorded, so the waiting time of {months} cannot be checked."
-    return f"The day of joining is not recorded, so the waiting time of {months} cannot be checked."
-
-
-def _years(criterion: Age, context: MessageContext) -> str:
-    if criterion.basis is AgeBasis.BIRTH_YEAR:
-        return f"Turns {context.have} in the calendar year"
-    return f"Is {count(context.have, 'year')} old"
-
-
-def _bounds(criterion: Age) -> str:
-    if criterion.max is None:
-        return f"at least {criterion.min}"
-    if criterion.min is None:
-        return f"under {criterion.max + 1}"
-    return f"from {criterion.min} to {criterion.max}"
-
-
-def _age_met(criterion: Age, context: MessageContext) -> str:
-    return f"{_years(criterion, context)}; the age must be {_bounds(criterion)}."
-
-
-def _age_not_met(criterion: Age, context: MessageContext) -> str:
-    when = f", which is reached on {on_date(context.earliest_on)}" if context.earliest_on else ""
-    return f"{_years(criterion, context)}; the age must be {_bounds(criterion)}{when}."
-
-
-def _age_unknown(criterion: Age, _: MessageContext) -> str:
-    return f"The date of birth is not recorded; the age must be {_bounds(criterion)}."
-
-
-def _rank_before(criterion: RankHeldBefore, context: MessageContext) -> str:
-    ranks = either([context.rank_name(code) for code in criterion.ranks])
-    for_months = f" for {count(criterion.min_months, 'month')}" if criterion.min_months else ""
-    age = criterion.registered_at_age
-    return ranks + for_months + ("" if age is None else f", received at an age of {_bounds(age)}")
-
-
-def _rank_before_met(criterion: RankHeldBefore, context: MessageContext) -> str:
-    return f"Has held {_rank_before(criterion, context)}."
-
-
-def _rank_before_not_met(criterion: RankHeldBefore, context: MessageContext) -> str:
-    return f"Has not held {_rank_before(criterion, context)}{from_then(context, 'counts')}."
-
-
-def _rank_before_unknown(criterion: RankHeldBefore, context: MessageContext) -> str:
-    required = _rank_before(criterion, context)
-    return f"The date of birth is not recorded; the student must have held {required}."
-
-
-def _retest_met(criterion: RetestGap, context: MessageContext) -> str:
-    if context.have is None:
-        return "No test was failed, so there is no waiting time."
-    ago = count(context.have, "month")
-    return f"The last failed test was {ago} ago; {criterion.months} {needed(criterion.months)}."
-
-
-def _retest_not_met(criterion: RetestGap, context: MessageContext) -> str:
-    again = f"; the next test is possible from {on_date(context.earliest_on)}" if context.earliest_on else ""
-    return f"A test was failed less than {count(criterion.months, 'month')} ago{again}."
-
-
-def _retest_unknown(criterion: RetestGap, _: MessageContext) -> str:
-    return f"It is not known whether a test was failed in the last {count(criterion.months, 'month')}."
-
-
-def _training_met(_: TotalTrainingTime, context: MessageContext) -> str:
-    return f"Has trained for {count(context.have, 'month')} in all; {context.need} {needed(context.need)}."
-
-
-def _training_not_met(_: TotalTrainingTime, context: MessageContext) -> str:
-    enough = f"; enough on {on_date(context.earliest_on)}" if context.earliest_on else ""
-    return f"Has trained for {context.have} of {count(context.need, 'month')} in all{enough}."
-
-
-def _training_unknown(_: TotalTrainingTime, context: MessageContext) -> str:
-    months = count(context.need, "month")
-    return f"The start of the training is not recorded; {months} in all {needed(context.need)}."
-
-
-def _trained(criterion: AttendanceCount, amount: str, number: int | float | None) -> str:
+def _needed(criterion: AttendanceCount) -> str:
     match criterion.unit:
         case AttendanceUnit.DAY:
-            return f"Trained on {amount} {'day' if number == 1 else 'days'}"
+            text = ngettext(
+                "{need} day of training is needed.", "{need} days of training are needed.", criterion.n
+            )
         case AttendanceUnit.SESSION:
-            return f"Took part in {amount} {'session' if number == 1 else 'sessions'}"
+            text = ngettext("{need} class is needed.", "{need} classes are needed.", criterion.n)
         case AttendanceUnit.HOUR:
-            return f"Trained {amount} {'hour' if number == 1 else 'hours'}"
+            text = ngettext(
+                "{need} hour of training is needed.", "{need} hours of training are needed.", criterion.n
+            )
+    return text.format(need=criterion.n)
 
 
-def _since(criterion: AttendanceCount, context: MessageContext) -> str:
-    match criterion.since:
-        case AttendanceSince.RANK:
-            since = since_rank(context)
-        case AttendanceSince.LAST_TEST:
-            since = " since the last test"
-        case AttendanceSince.ENROLMENT:
-            since = " since joining"
-        case AttendanceSince.EVER:
-            since = ""
-    return since + (f" in {' or '.join(criterion.class_types)}" if criterion.class_types else "")
+def _what_counts(criterion: AttendanceCount) -> str:
+    """Return the limits on what counts, each as a sentence of its own."""
+    types = minutes = per_day = ""
+    if criterion.class_types:
+        types = _("Only classes of this type count: {types}.").format(types=either(criterion.class_types))
+    if criterion.min_minutes is not None:
+        minutes = ngettext(
+            "Only classes of at least {minutes} minute count.",
+            "Only classes of at least {minutes} minutes count.",
+            criterion.min_minutes,
+        ).format(minutes=criterion.min_minutes)
+    if criterion.max_per_day is not None:
+        per_day = ngettext(
+            "At most {number} class a day counts.",
+            "At most {number} classes a day count.",
+            criterion.max_per_day,
+        ).format(number=criterion.max_per_day)
+    return sentences(types, minutes, per_day)
 
 
-def _attendance_met(criterion: AttendanceCount, context: MessageContext) -> str:
-    done = _trained(criterion, str(context.have), context.have)
-    return f"{done}{_since(criterion, context)}; {context.need} {needed(context.need)}."
+def _count_met(criterion: AttendanceCount, context: MessageContext) -> str:
+    return sentences(_enough(criterion, context), _what_counts(criterion))
 
 
-def _attendance_not_met(criterion: AttendanceCount, context: MessageContext) -> str:
-    missing = round((context.need or 0) - (context.have or 0), 2)
-    done = _trained(criterion, f"{context.have} of {context.need}", context.need)
-    return f"{done}{_since(criterion, context)}; {missing} more {needed(missing)}."
+def _count_not_met(criterion: AttendanceCount, context: MessageContext) -> str:
+    missing = round(context.need - context.have, 2)
+    more = ngettext(
+        "{missing} more is needed.",
+        "{missing} more are needed.",
+        missing if isinstance(missing, int) else 2,
+    ).format(missing=number(missing))
+    return sentences(_of(criterion, context), more, _what_counts(criterion), enough_on(context))
 
 
-def _attendance_unknown(criterion: AttendanceCount, context: MessageContext) -> str:
-    training = f"{count(context.need, criterion.unit.value)} of training{_since(criterion, context)}"
-    return f"{training} {needed(context.need)}, but no training is recorded, here or from before."
+def _count_unknown(criterion: AttendanceCount, context: MessageContext) -> str:
+    needed = sentences(_needed(criterion), _what_counts(criterion))
+    event = _event(criterion, context)
+    if criterion.since is AttendanceSince.ENROLMENT and not event:
+        return sentences(needed, _("They count from joining, and the day of joining is not recorded."))
+    if context.finding.detail == RECORDED_IN_ANOTHER_UNIT:
+        return sentences(
+            needed,
+            _(
+                "The earlier training that was entered here is not in this unit, so it is not known how much"
+                " there was."
+            ),
+        )
+    if event:
+        missing = _(
+            "How much there was since {event} is not known, because earlier training is not recorded here."
+        )
+        missing = missing.format(event=event)
+    else:
+        missing = _("How much there was is not known, because earlier training is not recorded here.")
+    return sentences(needed, missing, _("The dojo can enter it as opening attendance, also if it was none."))
 
 
-def _window(months: int | None, context: MessageContext) -> str:
-    if months is None:
-        return since_rank(context)
-    return " in the last month" if months == 1 else f" in the last {months} months"
+# --- attendance_rate ----------------------------------------------------------------------------------------------
+
+
+def _whose(criterion: AttendanceRate) -> str:
+    """Return which classes count, as a sentence of its own."""
+    match criterion.of:
+        case Offered.ENROLLED:
+            return ""
+        case Offered.CLASS_TYPES:
+            return _("Only classes of this type count: {types}.").format(types=either(criterion.class_types))
+        case Offered.DISCIPLINE:
+            return _("All classes that are open to this rank count.")
 
 
 def _rate(criterion: AttendanceRate, context: MessageContext) -> str:
-    offered = f"of the classes offered for this level{_window(criterion.window_months, context)}"
-    return f"Attended {context.have} % {offered}; {context.need} % are needed."
+    share = context.finding.detail
+    event = context.event_or_joining
+    if criterion.window_months is not None:
+        text = ngettext(
+            "Attended {attended} of the {offered} classes offered in the last {months} month: {percent}%."
+            " Needed: {need}%.",
+            "Attended {attended} of the {offered} classes offered in the last {months} months: {percent}%."
+            " Needed: {need}%.",
+            criterion.window_months,
+        )
+    elif event:
+        text = ngettext(
+            "Attended {attended} of the {offered} class offered since {event}: {percent}%. Needed: {need}%.",
+            "Attended {attended} of the {offered} classes offered since {event}: {percent}%. Needed: {need}%.",
+            share.offered,
+        )
+    else:
+        text = ngettext(
+            "Attended {attended} of the {offered} class offered so far: {percent}%. Needed: {need}%.",
+            "Attended {attended} of the {offered} classes offered so far: {percent}%. Needed: {need}%.",
+            share.offered,
+        )
+    done = text.format(
+        attended=share.attended,
+        offered=share.offered,
+        months=criterion.window_months,
+        event=event,
+        percent=context.have,
+        need=criterion.percent,
+    )
+    return sentences(done, _whose(criterion))
+
+
+def _rate_not_met(criterion: AttendanceRate, context: MessageContext) -> str:
+    return sentences(_rate(criterion, context), enough_on(context))
 
 
 def _rate_unknown(criterion: AttendanceRate, context: MessageContext) -> str:
-    offered = f"of the classes offered for this level{_window(criterion.window_months, context)}"
-    return f"{context.need} % {offered} are needed, but what was offered or attended is not recorded."
+    needed = _("Of the classes offered, {need}% must be attended.").format(need=criterion.percent)
+    share = context.finding.detail
+    if share is None:
+        why = _("They count from joining, and the day of joining is not recorded.")
+    elif share.offered:
+        why = _("No attendance is recorded here, because the training was elsewhere.")
+    else:
+        why = _("No class was offered yet in the time that counts.")
+    return sentences(needed, _whose(criterion), why)
 
 
-def _event_met(criterion: EventCount, context: MessageContext) -> str:
-    done = (
-        f"{title(criterion.event)}: {count(context.have, 'time')}{_window(criterion.window_months, context)}"
+# --- event_count --------------------------------------------------------------------------------------------------
+
+
+def _events(criterion: EventCount, context: MessageContext) -> str:
+    if criterion.window_months is not None:
+        text = ngettext(
+            "{name}: {have} in the last {months} month. Needed: {need}.",
+            "{name}: {have} in the last {months} months. Needed: {need}.",
+            criterion.window_months,
+        )
+    elif context.event:
+        text = _("{name}: {have} since {event}. Needed: {need}.")
+    else:
+        text = _("{name}: {have} in all. Needed: {need}.")
+    return text.format(
+        name=title(criterion.event),
+        have=context.have,
+        need=criterion.n,
+        months=criterion.window_months,
+        event=context.event,
     )
-    return f"{done}; {context.need} {needed(context.need)}."
 
 
-def _event_not_met(criterion: EventCount, context: MessageContext) -> str:
-    done = f"{title(criterion.event)}: {context.have} of {count(context.need, 'time')}"
-    return f"{done}{_window(criterion.window_months, context)}{from_then(context, 'enough')}."
+def _events_not_met(criterion: EventCount, context: MessageContext) -> str:
+    return sentences(_events(criterion, context), enough_on(context))
 
 
-def _event_unknown(criterion: EventCount, context: MessageContext) -> str:
-    return f"{title(criterion.event)}: not known how often; {count(context.need, 'time')} {needed(context.need)}."
-
-
-def _stripes_met(_: SubRanks, context: MessageContext) -> str:
-    return f"Has {count(context.have, 'stripe')}{_on(context)}; {context.need} {needed(context.need)}."
-
-
-def _stripes_not_met(_: SubRanks, context: MessageContext) -> str:
-    return (
-        f"Has {context.have} of {count(context.need, 'stripe')}{_on(context)}{from_then(context, 'enough')}."
+def _events_unknown(criterion: EventCount, _context: MessageContext) -> str:
+    return _("{name}: it is not known how many there were. Needed: {need}.").format(
+        name=title(criterion.event), need=criterion.n
     )
-
-
-def _stripes_unknown(_: SubRanks, context: MessageContext) -> str:
-    return f"It is not known how many stripes there are{_on(context)}; {context.need} {needed(context.need)}."
-
-
-def _on(context: MessageContext) -> str:
-    return f" on {context.rank}" if context.rank else ""
 
 
 TRAINING_MESSAGES: Final[Messages] = {
-    ("time_in_rank", Status.MET): _time_met,
-    ("time_in_rank", Status.NOT_MET): _time_not_met,
-    ("time_in_rank", Status.UNKNOWN): _time_unknown,
-    ("age", Status.MET): _age_met,
-    ("age", Status.NOT_MET): _age_not_met,
-    ("age", Status.UNKNOWN): _age_unknown,
-    ("rank_held_before", Status.MET): _rank_before_met,
-    ("rank_held_before", Status.NOT_MET): _rank_before_not_met,
-    ("rank_held_before", Status.UNKNOWN): _rank_before_unknown,
-    ("retest_gap", Status.MET): _retest_met,
-    ("retest_gap", Status.NOT_MET): _retest_not_met,
-    ("retest_gap", Status.UNKNOWN): _retest_unknown,
-    ("total_training_time", Status.MET): _training_met,
-    ("total_training_time", Status.NOT_MET): _training_not_met,
-    ("total_training_time", Status.UNKNOWN): _training_unknown,
-    ("attendance_count", Status.MET): _attendance_met,
-    ("attendance_count", Status.NOT_MET): _attendance_not_met,
-    ("attendance_count", Status.UNKNOWN): _attendance_unknown,
+    ("attendance_count", Status.MET): _count_met,
+    ("attendance_count", Status.NOT_MET): _count_not_met,
+    ("attendance_count", Status.UNKNOWN): _count_unknown,
     ("attendance_rate", Status.MET): _rate,
-    ("attendance_rate", Status.NOT_MET): _rate,
+    ("attendance_rate", Status.NOT_MET): _rate_not_met,
     ("attendance_rate", Status.UNKNOWN): _rate_unknown,
-    ("event_count", Status.MET): _event_met,
-    ("event_count", Status.NOT_MET): _event_not_met,
-    ("event_count", Status.UNKNOWN): _event_unknown,
-    ("sub_ranks", Status.MET): _stripes_met,
-    ("sub_ranks", Status.NOT_MET): _stripes_not_met,
-    ("sub_ranks", Status.UNKNOWN): _stripes_unknown,
+    ("event_count", Status.MET): _events,
+    ("event_count", Status.NOT_MET): _events_not_met,
+    ("event_count", Status.UNKNOWN): _events_unknown,
 }

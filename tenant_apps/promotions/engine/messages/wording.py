@@ -1,50 +1,126 @@
-"""What the messages share: their types, and dates, numbers and names in English."""
+"""What the messages share: their context, and dates, numbers and lists in the active language.
 
-from collections.abc import Callable, Mapping
+A message is one or more whole sentences with named placeholders, so that a translator can put them in any order.
+Plurals go through `ngettext`, which knows the plural forms of each language.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import lru_cache, reduce
 from typing import Any, Final, NamedTuple
 
+from django.utils.formats import localize
+from django.utils.translation import override
+
+from tenant_apps.promotions.engine.messages.translated import gettext as _
+from tenant_apps.promotions.engine.messages.translated import language, pgettext
 from tenant_apps.promotions.engine.results import Status
+from tenant_apps.ranks.criteria import CountingStart, CriterionInput, Finding
 
 
 class MessageContext(NamedTuple):
-    """The result of a criterion, with the names that a sentence needs.
+    """The finding about a criterion, with the student and the names that a sentence needs.
 
-    `rank` is the name of the rank held, None for none; `rank_name` returns the name of a rank by its code.
+    `rank_name` returns the name of a rank by its code. `suggested` is the code of the rank to which a student who is
+    too old for a step can be converted.
     """
 
-    rank: str | None
-    have: int | float | None
-    need: int | float | None
+    data: CriterionInput
+    finding: Finding
     earliest_on: date | None
     rank_name: Callable[[str], str]
+    suggested: str | None
+
+    @property
+    def have(self) -> int | float:
+        return self.finding.have or 0
+
+    @property
+    def need(self) -> int | float:
+        return self.finding.need or 0
+
+    @property
+    def rank(self) -> str:
+        """The name of the rank held; empty for none."""
+        held = self.data.holding.rank
+        return "" if held is None else self.rank_name(held)
+
+    @property
+    def start(self) -> CountingStart:
+        """The event from which waits and counts run."""
+        return self.finding.start or self.data.counting_start
+
+    @property
+    def event(self) -> str:
+        """That event, as a part of a sentence after "since"; empty for a student without a rank."""
+        start = self.start
+        if start.since is None:
+            return ""
+        on = on_date(date.fromordinal(start.since))
+        if start.is_test:
+            return pgettext("since", "the failed test on {date}").format(date=on)
+        rank = "" if start.rank is None else self.rank_name(start.rank)
+        return pgettext("since", "{rank} on {date}").format(rank=rank, date=on)
+
+    @property
+    def event_or_joining(self) -> str:
+        """The same, or for a student without a rank the day of joining."""
+        return self.joining if self.start.since is None else self.event
+
+    @property
+    def joining(self) -> str:
+        """The day of joining, as a part of a sentence after "since"; empty if it is not recorded."""
+        joined_on = self.data.facts.joined_on
+        if joined_on is None:
+            return ""
+        return pgettext("since", "joining on {date}").format(date=on_date(joined_on))
 
 
 Message = Callable[[Any, MessageContext], str]
-"""(criterion, context) → sentence. Each function takes the criterion class of its own kind, hence Any."""
+"""(criterion, context) → sentences. Each function takes the criterion class of its own kind, hence Any."""
 
 Messages = Mapping[tuple[str, Status], Message]
 
-NO_STEP: Final = "step"
-"""The kind of the criterion for a step that the rules do not have. Its function takes the target's name instead."""
-
-_MONTHS: Final = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
+_MONTHS: Final[Sequence[Callable[[], str]]] = (
+    lambda: pgettext("in a date", "January"),
+    lambda: pgettext("in a date", "February"),
+    lambda: pgettext("in a date", "March"),
+    lambda: pgettext("in a date", "April"),
+    lambda: pgettext("in a date", "May"),
+    lambda: pgettext("in a date", "June"),
+    lambda: pgettext("in a date", "July"),
+    lambda: pgettext("in a date", "August"),
+    lambda: pgettext("in a date", "September"),
+    lambda: pgettext("in a date", "October"),
+    lambda: pgettext("in a date", "November"),
+    lambda: pgettext("in a date", "December"),
+)
 
 
 def on_date(on: date) -> str:
-    return f"{on.day} {_MONTHS[on.month - 1]} {on.year}"
+    """Return a date in long form: "15 June 2026". The first day of a month has a form of its own in Portuguese."""
+    return _written(language(), on)
 
 
-def count(number: int | float | None, noun: str) -> str:
-    """Return "1 month" or "2 months"."""
-    return f"{number} {noun if number == 1 else noun + 's'}"
+@lru_cache(maxsize=8_192)
+def _written(_language: str | None, on: date) -> str:
+    month = _MONTHS[on.month - 1]()
+    if on.day == 1:
+        return pgettext("first day of a month", "1 {month} {year}").format(month=month, year=on.year)
+    return pgettext("date", "{day} {month} {year}").format(day=on.day, month=month, year=on.year)
 
 
-def needed(number: int | float | None) -> str:
-    return "is needed" if number == 1 else "are needed"
+def on_day(day: int) -> str:
+    """Return the date of a day ordinal in long form."""
+    return on_date(date.fromordinal(day))
+
+
+def number(value: int | float) -> str:
+    """Return a number as people write it in the active language: "1.5", "1,5"."""
+    if isinstance(value, int):
+        return str(value)
+    with override(language()):
+        return str(localize(round(value, 2)))
 
 
 def title(name: str) -> str:
@@ -53,15 +129,25 @@ def title(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def either(names: list[str]) -> str:
+def either(names: Sequence[str]) -> str:
     """Return "A", "A or B" or "A, B or C"."""
-    return " or ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+    if len(names) == 1:
+        return names[0]
+    return _("{first} or {last}").format(first=", ".join(names[:-1]), last=names[-1])
 
 
-def since_rank(context: MessageContext) -> str:
-    return f" since {context.rank}" if context.rank else ""
+def sentences(*parts: str) -> str:
+    """Return the sentences that are not empty, one after the other. Some languages put no space between them."""
+    written = [part for part in parts if part]
+    return reduce(_one_after_the_other, written) if written else ""
 
 
-def from_then(context: MessageContext, what: str) -> str:
-    """Return "; enough from 1 May 2026", or nothing if the date is not known."""
-    return f"; {what} from {on_date(context.earliest_on)}" if context.earliest_on else ""
+def _one_after_the_other(first: str, second: str) -> str:
+    return pgettext("two sentences", "{first} {second}").format(first=first, second=second)
+
+
+def enough_on(context: MessageContext) -> str:
+    """Return the sentence that names the day on which it will be enough; empty if that is not known."""
+    if context.earliest_on is None:
+        return ""
+    return _("It is enough from {date} on.").format(date=on_date(context.earliest_on))
