@@ -14,7 +14,8 @@ from tenant_apps.ranks.rank_lookup import RankSystemLookup, UnknownRank
 from tenant_apps.students.csv.parsing import CellParser
 from tenant_apps.students.csv.pipeline import LineOutcome, insert_rows
 from tenant_apps.students.csv.student_matching import RecordImport, RecordLine
-from tenant_apps.students.models import Student, StudentFact
+from tenant_apps.students.errors import OwnApproval
+from tenant_apps.students.models import Student, StudentFact, StudentUser
 from tenant_apps.students.serializers import EXPIRES_EARLY, FactSerializer, PointsInCategory, value_field
 
 FACT: Final = ("kind", "on", "expires_on", "note")
@@ -84,6 +85,15 @@ class FactImport(RecordImport[FactLine]):
             return
         category = self._category.parse(cells, line.errors)
         line.fact["value"] = {"points": line.fact.get("value"), **category}
+
+    def match(self, lines: Sequence[FactLine], *, dry_run: bool) -> None:
+        super().match(lines, dry_run=dry_run)
+        approvals = [line for line in lines if line.fact.get("kind") == StudentFact.Kind.APPROVAL]
+        own = StudentUser.objects.student_ids_of(self._by) if approvals else frozenset()
+        for line in approvals:
+            if line.student and line.student.pk in own:
+                line.add_error("kind", OwnApproval().message)
+                line.outcome = LineOutcome.FAILED
 
     def existing_keys(self, students: set[Student]) -> set[Hashable]:
         facts = StudentFact.objects.not_voided().filter(student__in=students).order_by()

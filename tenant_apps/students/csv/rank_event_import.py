@@ -1,8 +1,10 @@
 """Import of rank events: for each line a student, a rank, the kind of event and its date."""
 
+from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import UUID
 
 from shared_apps.accounts.models import User
 from tenant_apps.ranks.models import Rank
@@ -13,6 +15,13 @@ from tenant_apps.students.csv.student_matching import RecordImport, RecordLine
 from tenant_apps.students.errors import AlreadyRecorded, OwnRankChange
 from tenant_apps.students.history import add_rank_events
 from tenant_apps.students.models import RankEvent, Student, StudentUser
+from tenant_apps.students.rank_history import (
+    BEFORE_BIRTH,
+    Conversions,
+    birth_error,
+    conversions_in_force,
+    history_errors,
+)
 from tenant_apps.students.serializers import NewRankEventSerializer
 
 EVENT: Final = ("kind", "effective_on", "note")
@@ -72,17 +81,53 @@ class RankEventImport(RecordImport[RankEventLine]):
         events = RankEvent.objects.not_voided().filter(student__in=students)
         return set(events.values_list("student_id", "rank_id", "kind", "effective_on"))
 
+    def match(self, lines: Sequence[RankEventLine], *, dry_run: bool) -> None:
+        super().match(lines, dry_run=dry_run)
+        self._refuse_impossible(self._events_of(lines))
+
     def write(self, lines: Sequence[RankEventLine]) -> None:
-        add_rank_events(
-            [
+        add_rank_events([event for event, _ in self._events_of(lines)])
+
+    def _events_of(self, lines: Sequence[RankEventLine]) -> list[tuple[RankEvent, RankEventLine]]:
+        """Return the events that are to be created, each with its line."""
+        return [
+            (
                 RankEvent(
                     student=line.student,
                     rank=line.rank,
                     system_id=line.rank.system_id,
                     recorded_by=self._by,
                     **line.event,
-                )
-                for line in lines
-                if line.outcome is LineOutcome.CREATED and line.rank
-            ]
-        )
+                ),
+                line,
+            )
+            for line in lines
+            if line.outcome is LineOutcome.CREATED and line.student and line.rank
+        ]
+
+    def _refuse_impossible(self, events: Sequence[tuple[RankEvent, RankEventLine]]) -> None:
+        """Add errors to lines whose events do not fit into the histories, with the other lines: three statements."""
+        conversions: Conversions = ()
+        if any(event.kind == RankEvent.Kind.CONVERT for event, _ in events):
+            conversions = conversions_in_force()
+        lines = {event.pk: line for event, line in events}
+        histories: defaultdict[tuple[UUID, UUID], tuple[list[RankEvent], list[RankEvent]]]
+        histories = defaultdict(lambda: ([], []))
+        for event, line in events:
+            assert line.student is not None
+            if birth_error(line.student, event.effective_on):
+                self._refuse(line, "effective_on", BEFORE_BIRTH)
+            else:
+                histories[event.student_id, event.system_id][0].append(event)
+        students = {student for student, _ in histories}
+        rows = RankEvent.objects.not_voided().filter(student__in=students).select_related("rank", "student")
+        for event in rows if students else ():
+            histories[event.student_id, event.system_id][1].append(event)
+        for new, existing in histories.values():
+            for key, error in history_errors(new, existing, conversions).items():
+                self._refuse(lines[key], "rank", error.message)
+
+    @staticmethod
+    def _refuse(line: RankEventLine, column: str, message: str) -> None:
+        line.add_error(column, message)
+        line.outcome = LineOutcome.FAILED

@@ -11,7 +11,8 @@ from tenant_apps.ranks.rank_lookup import RankLookup, UnknownRank
 from tenant_apps.students.csv.parsing import CellParser, parse_whole_number, require
 from tenant_apps.students.csv.pipeline import ImportLine
 from tenant_apps.students.models import name_key
-from tenant_apps.students.serializers import MOST_VISITS, GuardianSerializer, PlausibleDate, StudentSerializer
+from tenant_apps.students.rank_history import BEFORE_BIRTH
+from tenant_apps.students.serializers import MOST_VISITS, GuardianSerializer, NearDate, StudentSerializer
 
 FIELDS: Final = (
     "external_id", "first_name", "last_name", "preferred_name", "name_order", "email", "phone",
@@ -74,7 +75,7 @@ class StudentLineParser:
     def __init__(self, columns: Sequence[str]) -> None:
         self._fields = CellParser(StudentSerializer().fields, FIELDS)
         self._guardian = CellParser(GuardianSerializer().fields, GUARDIAN)
-        self._date = CellParser({"": PlausibleDate()}, [""])
+        self._date = CellParser({"": NearDate()}, [""])
         has_ranks = any(name.startswith("rank") for name in columns)
         self._ranks = RankLookup.load() if has_ranks else RankLookup(())
         self._guardian_prefixes = [
@@ -121,5 +122,7 @@ class StudentLineParser:
             return
         if any(rank.system_id == other.system_id for other, _ in line.ranks):
             line.add_error("rank_system" + suffix, "This rank system is named twice.")
-        if on:
+        if on and (line.values.get("birth_date") or on) > on:
+            line.add_error("rank_on" + suffix, BEFORE_BIRTH)
+        elif on:
             line.ranks.append((rank, on))
