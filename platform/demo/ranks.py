@@ -11,11 +11,12 @@ from typing import Any, Final
 from demo.dojos import DojoData
 from demo.people import Member
 from tenant_apps.dojo.dates import LeapDayBirthday
-from tenant_apps.promotions.awards import AwardDecision, record_awards
+from tenant_apps.promotions.awards import AwardChecker, record_awards
 from tenant_apps.promotions.check import Check
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.promotions.exams import eligible_invitations
 from tenant_apps.promotions.models import Candidate, Exam
+from tenant_apps.promotions.responses import eligibility_data
 from tenant_apps.ranks.civil_dates import birthday, months_later
 from tenant_apps.ranks.criteria.age import Age
 from tenant_apps.ranks.criteria.attendance_count import AttendanceCount
@@ -130,18 +131,22 @@ def _hold_exam(members: Sequence[Member], dojo: DojoData, day: date, rng: Random
     if not due:
         return
     check = Check(students=[one.student for one in due.values()], as_of=day, system=dojo.rules.system)
-    passed = [
-        AwardDecision(answer, "", None)
-        for answer in check.results()
-        if answer.step.status is Eligibility.ELIGIBLE
-    ]
-    events = record_awards(passed, effective_on=day, by=dojo.instructor, notify=False)
+    students = {member.student.pk: member.student for member in due.values()}
+    checker = AwardChecker.of(students, effective_on=day, by=dojo.instructor, at_exam=True)
+    decisions = [checker.decide(one) for one in check.results() if one.step.status is Eligibility.ELIGIBLE]
+    passed = [one for one in decisions if one.error is None]
+    events = record_awards(passed, checker=checker, by=dojo.instructor, notify=False)
     exam = _exam(dojo, day, finished_at=dojo.now, finished_by=dojo.instructor)
     Candidate.objects.bulk_create(
         Candidate(
-            exam=exam, student=event.student, target=event.rank, outcome=Candidate.Outcome.PASSED, event=event
+            exam=exam,
+            student=event.student,
+            target=event.rank,
+            outcome=Candidate.Outcome.PASSED,
+            event=event,
+            decided={**eligibility_data(decision.result), "warnings": []},
         )
-        for event in events
+        for decision, event in zip(passed, events, strict=True)
     )
     for event in events:
         due[event.student_id].rank_since = day

@@ -37,11 +37,11 @@ class AwardPolicies:
     """What the dojo chose: kind → fields of `AwardPolicy`. The rest has its default."""
 
     @classmethod
-    def current(cls) -> Self:
-        """Return the policies of the dojo. One statement."""
-        return cls(DojoSettings.current().award_policies)
+    def of(cls, settings: DojoSettings) -> Self:
+        """Return the policies in the settings of a dojo."""
+        return cls(settings.award_policies)
 
-    def of(self, kind: str) -> AwardPolicy:
+    def for_kind(self, kind: str) -> AwardPolicy:
         """Return the policy for a kind of rank."""
         default = _DEFAULTS.get(kind, AwardPolicy())
         chosen = self.chosen.get(kind, {})
@@ -55,7 +55,7 @@ class AwardPolicies:
         """Return all policies in the shape of the settings."""
         return {
             kind: {
-                "mail": (policy := self.of(kind)).mail,
+                "mail": (policy := self.for_kind(kind)).mail,
                 "certificate": policy.certificate,
                 "needs_exam": policy.needs_exam,
             }

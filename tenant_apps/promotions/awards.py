@@ -62,41 +62,33 @@ def award(*, nomination: Nomination, effective_on: date, by: User) -> RankEvent:
     Raises what `AwardChecker.decide` names; `NotFound` if the student was erased. A second call with the same arguments
     raises `AlreadyAwarded`.
     """
+    return award_nominated(nomination, effective_on=effective_on, by=by)
+
+
+def award_nominated(
+    nomination: Nomination, *, effective_on: date, by: User, at_exam: bool = False
+) -> RankEvent:
+    """Award a rank as `award` does, in the caller's transaction. `at_exam`: the student passed an exam for it.
+
+    The rules of the rank's system apply although it was archived since.
+    """
     students = lock_nominated([nomination.student])
     if not students:
         raise NotFound
-    (decision,) = decide_awards([nomination], students, effective_on=effective_on, by=by)
+    student = students[nomination.student]
+    check = Check(students=[student], as_of=effective_on, named={nomination.target.pk})
+    checker = AwardChecker.of(students, effective_on=effective_on, by=by, at_exam=at_exam)
+    result = check.result(student, nomination.target)
+    decision = checker.decide(result, override_reason=nomination.override_reason)
     if decision.error:
         raise decision.error
-    (event,) = record_awards([decision], effective_on=effective_on, by=by)
+    (event,) = record_awards([decision], checker=checker, by=by)
     return event
 
 
 def lock_nominated(ids: Sequence[UUID]) -> dict[UUID, Student]:
     """Return the students by id, locked until the transaction ends, without those who were erased."""
     return {student.pk: student for student in Student.objects.filter(pk__in=ids).locked()}
-
-
-def decide_awards(
-    nominations: Sequence[Nomination],
-    students: Mapping[UUID, Student],
-    *,
-    effective_on: date,
-    by: User,
-    at_exam: bool = False,
-) -> list[AwardDecision]:
-    """Return the decision about each nomination. A fixed number of statements.
-
-    `students` holds every nominated student, locked. The rules of a rank's system apply although it was archived since.
-    `at_exam`: the students passed an exam for these ranks.
-    """
-    named = {one.target.pk for one in nominations}
-    check = Check(students=list(students.values()), as_of=effective_on, named=named)
-    checker = AwardChecker.of(students, effective_on=effective_on, by=by, at_exam=at_exam)
-    return [
-        checker.decide(check.result(students[one.student], one.target), override_reason=one.override_reason)
-        for one in nominations
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +101,7 @@ class AwardChecker:
     received: dict[tuple[UUID, UUID], list[RankEvent]]
     """The rank events that are not voided, by student and rank system, the latest last."""
     standing: StandingCheck
-    policies: AwardPolicies
+    settings: DojoSettings
     at_exam: bool
 
     @classmethod
@@ -131,7 +123,7 @@ class AwardChecker:
             StudentUser.objects.student_ids_of(by, among=students),
             received,
             StandingCheck.of(students, on=effective_on),
-            AwardPolicies.current(),
+            DojoSettings.current(),
             at_exam,
         )
 
@@ -141,14 +133,27 @@ class AwardChecker:
         These prevent it, the first one wins: the student is the user or a child of the user (`OwnRankChange`), the rank
         was received already (`AlreadyAwarded`), the student was demoted on that day (`DemotedThatDay`), was not born
         yet (`Invalid`), or the rank does not fit between the ranks before and after it (`RankOutOfOrder`). A reason
-        overrides the others: another step was taken on that day (`AlreadyAwarded`), the rules or the student's standing
-        (`NotEligible`), ranks of this kind need an exam (`ExamNeeded`).
+        overrides the others: the rules or the student's standing (`NotEligible`), another step of that day
+        (`AlreadyAwarded`), and that ranks of this kind need an exam (`ExamNeeded`).
         """
         result = self.standing.applied_to(result)
         error = self._definite_error(result)
         if error is None and not override_reason:
             error = self._error_without_reason(result)
         return AwardDecision(result, override_reason, error)
+
+    def event_of(self, result: CheckResult, by: User | None) -> RankEvent:
+        """Return the event of an award, not saved."""
+        is_conversion = result.step.step_type is StepType.CONVERT
+        return RankEvent(
+            student=result.student,
+            system=result.rules.system,
+            rank=result.target,
+            kind=Kind.CONVERT if is_conversion else Kind.AWARD,
+            effective_on=self.effective_on,
+            recorded_by=by,
+            follows=self._held(result),
+        )
 
     def _definite_error(self, result: CheckResult) -> DomainError | None:
         if result.student.pk in self.own_students:
@@ -160,14 +165,14 @@ class AwardChecker:
         return birth_error(result.student, self.effective_on) or self._order_error(result)
 
     def _error_without_reason(self, result: CheckResult) -> DomainError | None:
+        if result.step.status is not Eligibility.ELIGIBLE:
+            return NotEligible(details=check_result_data(result))
         if step := self._step_of_the_day(result):
             message = (
                 f"The student received {step.rank.name} on this day. A second step on one day needs a reason."
             )
             return AlreadyAwarded(message, details={"rank_events": [event_data(step)]})
-        if result.step.status is not Eligibility.ELIGIBLE:
-            return NotEligible(details=check_result_data(result))
-        if not self.at_exam and self.policies.of(result.target.kind).needs_exam:
+        if not self.at_exam and AwardPolicies.of(self.settings).for_kind(result.target.kind).needs_exam:
             return ExamNeeded(details=check_result_data(result))
         return None
 
@@ -201,8 +206,8 @@ class AwardChecker:
         later = next(
             (event for event in self._history(result) if event.effective_on > self.effective_on), None
         )
-        event = new_event(result, {}, self.effective_on, None)
-        return None if event.kind == Kind.CONVERT else placement_error(self._held(result), event, later, ())
+        event = self.event_of(result, None)
+        return None if event.kind == Kind.CONVERT else placement_error(event.follows, event, later, ())
 
     def _is_demoted_that_day(self, result: CheckResult) -> bool:
         """Return whether a demotion takes effect on the same day. It would come last: the rank would never be held."""
@@ -223,25 +228,20 @@ class AwardChecker:
 def record_awards(
     decisions: Sequence[AwardDecision],
     *,
-    effective_on: date,
+    checker: AwardChecker,
     by: User | None,
     items: Mapping[UUID, BatchItem] | None = None,
     notify: bool = True,
 ) -> list[RankEvent]:
     """Store awards with their reasons and certificates, and return the rank events in the same order.
 
-    The decisions have no error and their students are locked. A fixed number of statements. `items` names the batch
-    item of each student. A step that the rules call a conversion is recorded as a conversion, because the clock of the
-    rank depends on it. `AwardPolicies` decides for each kind of rank about certificate and mail; no one is notified if
-    `notify` is False (for awards that are entered long after).
+    The decisions are of `checker`, they have no error, and their students are locked. A fixed number of statements.
+    `items` names the batch item of each student. A step that the rules call a conversion is recorded as a conversion,
+    because the clock of the rank depends on it. `AwardPolicies` decides for each kind of rank about certificate and
+    mail; no one is notified if `notify` is False (for awards that are entered long after).
     Raises `AlreadyAwarded` if a writer that did not lock the students awarded the same step first.
     """
-    students = {decision.result.student.pk for decision in decisions}
-    held = {
-        (event.student_id, event.system_id): event
-        for event in RankEvent.objects.current(students=list(students), as_of=effective_on)
-    }
-    events = [new_event(decision.result, held, effective_on, by) for decision in decisions]
+    events = [checker.event_of(decision.result, by) for decision in decisions]
     try:
         with transaction.atomic():
             RankEvent.objects.bulk_create(events)
@@ -253,16 +253,16 @@ def record_awards(
         _stored_decision(decision, event, (items or {}).get(event.student_id))
         for decision, event in zip(decisions, events, strict=True)
     )
-    policies = AwardPolicies.current()
-    certified = {event.pk for event in events if policies.of(event.rank.kind).certificate}
+    policies = AwardPolicies.of(checker.settings)
+    certified = {event.pk for event in events if policies.for_kind(event.rank.kind).certificate}
     Certificate.objects.bulk_create(Certificate(event=event) for event in events if event.pk in certified)
-    delete_snapshots(students, {event.system_id for event in events})
+    delete_snapshots({event.student_id for event in events}, {event.system_id for event in events})
     if notify:
-        awarded_on = long_date(effective_on, DojoSettings.current().language_code)
+        awarded_on = long_date(checker.effective_on, checker.settings.language_code)
         notices = [
             _notice(event, awarded_on, has_certificate=event.pk in certified)
             for event in events
-            if policies.of(event.rank.kind).mail
+            if policies.for_kind(event.rank.kind).mail
         ]
         publish_notices("promotion", notices)
     return events
@@ -292,22 +292,6 @@ def void_awards(
 def _notice(event: RankEvent, awarded_on: str, *, has_certificate: bool) -> Notice:
     values = {"rank": event.rank.name, "rank_system": event.system.name, "awarded_on": awarded_on}
     return Notice(student=event.student_id, values=values, certificate=event.pk if has_certificate else None)
-
-
-def new_event(
-    result: CheckResult, held: dict[tuple[UUID, UUID], RankEvent], effective_on: date, by: User | None
-) -> RankEvent:
-    """Return the event of an award, not saved. `held` names the events whose ranks are held, by student and system."""
-    is_conversion = result.step.step_type is StepType.CONVERT
-    return RankEvent(
-        student=result.student,
-        system=result.rules.system,
-        rank=result.target,
-        kind=Kind.CONVERT if is_conversion else Kind.AWARD,
-        effective_on=effective_on,
-        recorded_by=by,
-        follows=held.get((result.student.pk, result.rules.system.pk)),
-    )
 
 
 def _stored_decision(decision: AwardDecision, event: RankEvent, item: BatchItem | None) -> Decision:

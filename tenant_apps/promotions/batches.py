@@ -246,7 +246,7 @@ def _award(
         item.error = _error_data(errors[0]) if errors and not decisions else None
         if not item.answers:
             item.error = _error_data(NoOpenRank())
-    record_awards(granted, effective_on=batch.as_of, by=batch.requested_by, items=items)
+    record_awards(granted, checker=checker, by=batch.requested_by, items=items)
 
 
 def _decide(
@@ -261,10 +261,10 @@ def _decide(
     granted: list[AwardDecision] = []
     for eligible in by_system.values():
         decision = checker.decide(eligible[0])
-        if len(eligible) > 1:
-            errors.append(AmbiguousTarget())
-        elif decision.error:
+        if decision.error:
             errors.append(decision.error)
+        elif len(eligible) > 1:
+            errors.append(AmbiguousTarget())
         else:
             granted.append(decision)
     return errors, granted

@@ -17,7 +17,7 @@ from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.promotions.awards import (
     Nomination,
-    decide_awards,
+    award_nominated,
     lock_nominated,
     record_awards,
     void_awards,
@@ -201,7 +201,7 @@ def finish(*, exam: Exam, by: User, now: datetime) -> list[RankEvent]:
         message = "Some candidates who passed cannot be awarded the rank; `details` lists the reasons."
         raise NotEligible(message, details={"candidates": refused})
     awards = [decision for _, decision in decisions]
-    events = record_awards(awards, effective_on=exam.date, by=by) if awards else []
+    events = record_awards(awards, checker=checker.checker, by=by) if awards else []
     for (candidate, _), event in zip(decisions, events, strict=True):
         candidate.event = event
     Candidate.objects.bulk_update(candidates, ["event", "decided", "updated_at"])
@@ -221,19 +221,15 @@ def meet_condition(
     exam = _locked(exam)
     if exam.finished_at is None:
         raise ExamNotFinished
-    students = lock_nominated([candidate.student_id])
     candidate = Candidate.objects.select_related("target").get(pk=candidate.pk)
-    if not students or not candidate.is_conditional or candidate.outcome != Candidate.Outcome.PASSED:
+    if not candidate.is_conditional or candidate.outcome != Candidate.Outcome.PASSED:
         raise NoOpenCondition
     assert candidate.condition_until is not None
     if met_on > candidate.condition_until and not override_reason:
         raise DeadlinePassed(details={"until": candidate.condition_until})
     reason = override_reason or candidate.override_reason
     nomination = Nomination(candidate.student_id, candidate.target, reason)
-    (decision,) = decide_awards([nomination], students, effective_on=met_on, by=by, at_exam=True)
-    if decision.error:
-        raise decision.error
-    (event,) = record_awards([decision], effective_on=met_on, by=by)
+    event = award_nominated(nomination, effective_on=met_on, by=by, at_exam=True)
     Candidate.objects.filter(pk=candidate.pk).update(event=event, condition_met_on=met_on, updated_at=now)
     return event
 

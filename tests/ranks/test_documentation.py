@@ -87,7 +87,6 @@ def test_a_student_progresses_through_the_full_example(dojo: Dojo) -> None:
 
     assert steps() == {"Yellow belt": "eligible"}
     factories.rank_event(dojo, child, factories.rank_id(system, "yellow-2"), "2025-06-01")
-    factories.fact(dojo, child, "approval", "Test", "2026-06-01")
     assert steps() == {"1st poom": "not_eligible"}
     ok(
         dojo.instructor.post(

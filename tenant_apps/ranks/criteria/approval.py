@@ -20,13 +20,17 @@ class Approver(StrEnum):
     ADMIN = "admin"
     INSTRUCTOR = "instructor"
 
+    def includes(self, role: str) -> bool:
+        """Return whether a user of this role counts: an admin counts wherever an instructor is asked."""
+        return role in {self, Approver.ADMIN}
+
 
 @dataclass(frozen=True, slots=True)
 class Approved(Criterion):
     """The approval `which`, given after the date of the rank held (C5) and not expired.
 
-    `by`: only approvals by users who have this role now. `count`: how many different approvers are needed. An approval
-    that is not recorded counts as not given.
+    `by`: only approvals by users who have this role now, or a role above it. `count`: how many different approvers are
+    needed. An approval that is not recorded counts as not given.
     """
 
     which: str
@@ -54,7 +58,7 @@ class Approved(Criterion):
         given = [
             fact
             for fact in facts_named(self.which, data.facts.approvals)
-            if fact.span[0] > data.counting_start.after and self.by in {None, fact.role}
+            if fact.span[0] > data.counting_start.after and (self.by is None or self.by.includes(fact.role))
         ]
         approvers = {fact.by for fact in given}
         # Two approvals by the same person count once.
