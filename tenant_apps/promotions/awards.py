@@ -30,7 +30,7 @@ from tenant_apps.students.errors import OwnRankChange
 from tenant_apps.students.events import Notice, publish_notices
 from tenant_apps.students.history import delete_snapshots, void_rank_events
 from tenant_apps.students.models import RankEvent, RankEventQuerySet, Student, StudentQuerySet, StudentUser
-from tenant_apps.students.rank_history import birth_error, event_data, placement_error
+from tenant_apps.students.rank_history import birth_error, error_after, error_before, event_data
 
 Kind = RankEvent.Kind
 
@@ -131,15 +131,16 @@ class AwardChecker:
         """Return the decision about one award.
 
         These prevent it, the first one wins: the student is the user or a child of the user (`OwnRankChange`), the rank
-        was received already (`AlreadyAwarded`), the student was demoted on that day (`DemotedThatDay`), was not born
-        yet (`Invalid`), or the rank does not fit between the ranks before and after it (`RankOutOfOrder`). A reason
-        overrides the others: the rules or the student's standing (`NotEligible`), another step of that day
-        (`AlreadyAwarded`), and that ranks of this kind need an exam (`ExamNeeded`).
+        was received already (`AlreadyAwarded`), the student was demoted on that day (`DemotedThatDay`) or was not born
+        yet (`Invalid`). Unless there is a reason: the rules or the student's standing (`NotEligible`), another step of
+        that day (`AlreadyAwarded`), ranks of this kind need an exam (`ExamNeeded`). And in any case: the rank does not
+        fit between the ranks before and after it (`RankOutOfOrder`).
         """
         result = self.standing.applied_to(result)
         error = self._definite_error(result)
         if error is None and not override_reason:
             error = self._error_without_reason(result)
+        error = error or self._order_error(result)
         return AwardDecision(result, override_reason, error)
 
     def event_of(self, result: CheckResult, by: User | None) -> RankEvent:
@@ -162,7 +163,7 @@ class AwardChecker:
             return AlreadyAwarded(details={"rank_events": [event_data(received)]})
         if self._is_demoted_that_day(result):
             return DemotedThatDay()
-        return birth_error(result.student, self.effective_on) or self._order_error(result)
+        return birth_error(result.student, self.effective_on)
 
     def _error_without_reason(self, result: CheckResult) -> DomainError | None:
         if result.step.status is not Eligibility.ELIGIBLE:
@@ -207,7 +208,9 @@ class AwardChecker:
             (event for event in self._history(result) if event.effective_on > self.effective_on), None
         )
         event = self.event_of(result, None)
-        return None if event.kind == Kind.CONVERT else placement_error(event.follows, event, later, ())
+        if event.kind == Kind.CONVERT:
+            return None
+        return error_after(event.follows, event, ()) or (error_before(event, later) if later else None)
 
     def _is_demoted_that_day(self, result: CheckResult) -> bool:
         """Return whether a demotion takes effect on the same day. It would come last: the rank would never be held."""

@@ -6,6 +6,7 @@ for events recorded by hand and for imports. A note is the reason with which an 
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
+from itertools import pairwise
 from typing import Final
 from uuid import UUID
 
@@ -46,26 +47,26 @@ def history_errors(
 ) -> dict[UUID, DomainError]:
     """Return what prevents `new` events of one student and rank system, by their ids. No statement.
 
-    Each new event is compared with the one before it and, unless its kind is `convert`, with the one after it.
+    Each new event is compared with the one before it, and with the one after it unless that is new as well. Events that
+    are prevented do not count for the others.
     """
     ids = {event.pk for event in new}
-    history = in_order([*existing, *new])
     found: dict[UUID, DomainError] = {}
-    for place, event in enumerate(history):
-        if event.pk not in ids:
-            continue
-        before = history[place - 1] if place else None
-        after = history[place + 1] if place + 1 < len(history) else None
-        error = placement_error(before, event, after, conversions)
+    history: list[RankEvent] = []
+    for event in in_order([*existing, *new]):
+        error = error_after(history[-1] if history else None, event, conversions) if event.pk in ids else None
         if error:
+            found[event.pk] = error
+        else:
+            history.append(event)
+    for event, after in pairwise(history):
+        if event.pk in ids and after.pk not in ids and (error := error_before(event, after)):
             found[event.pk] = error
     return found
 
 
-def placement_error(
-    before: RankEvent | None, event: RankEvent, after: RankEvent | None, conversions: Conversions
-) -> DomainError | None:
-    """Return what prevents an event between the ones before and after it in the history."""
+def error_after(before: RankEvent | None, event: RankEvent, conversions: Conversions) -> DomainError | None:
+    """Return what prevents an event after the one that is before it in the history (None: it is the first)."""
     if event.kind == Kind.DEMOTE:
         if before is None:
             return NothingToDemote()
@@ -79,12 +80,12 @@ def placement_error(
     elif before is not None and event.rank.position < before.rank.position and not _is_explained(event):
         message = f"The student holds {before.rank.name} on this day, which is the higher rank."
         return RankOutOfOrder(message, details=_named(before))
-    return _error_before(event, after)
+    return None
 
 
-def _error_before(event: RankEvent, after: RankEvent | None) -> DomainError | None:
-    """Return the error of a rank after which the history would go the wrong way."""
-    if after is None or Kind.CONVERT in {after.kind, event.kind} or _is_explained(event):
+def error_before(event: RankEvent, after: RankEvent) -> DomainError | None:
+    """Return what prevents an event before the one that is after it: the history would go the wrong way there."""
+    if Kind.CONVERT in {after.kind, event.kind} or _is_explained(event):
         return None
     difference = after.rank.position - event.rank.position
     if difference > 0 if after.kind == Kind.DEMOTE else difference < 0:
