@@ -240,6 +240,7 @@ def _award(
     granted: list[AwardDecision] = []
     for student in students:
         item = items[student]
+        item.answers = [eligibility_data(checker.standing.applied_to(one)) for one in results[student]]
         errors, decisions = _decide(checker, results[student])
         granted += decisions
         item.state = State.AWARDED if decisions else State.REFUSED

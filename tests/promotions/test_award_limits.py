@@ -165,6 +165,8 @@ def test_a_batch_refuses_a_student_who_left_after_the_request(striped: StripedDo
     striped.process_batches()
     refused = striped.batch_results(batch)["Mika"]
     assert (refused["state"], refused["error"]["code"]) == ("refused", "not_eligible")
+    unmet = {one["criteria"][-1]["message"] for one in refused["results"]}
+    assert unmet == {"The student is inactive."}
 
 
 def test_a_batch_says_why_a_student_without_an_open_rank_is_refused(striped: StripedDojo) -> None:
