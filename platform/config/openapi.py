@@ -87,6 +87,12 @@ _EXPORT: Final = {
         {
             "id": examples.CANDIDATE,
             "exam_name": "Summer grading",
+            "marks": {"Kihon": 7, "Kata": 6.5},
+            "condition": "",
+            "condition_until": None,
+            "condition_met_on": None,
+            "invited": None,
+            "decided": {"status": "eligible", "warnings": []},
             "held_on": "2026-06-27",
             "target_rank": "4th kyu",
             "outcome": "passed",

@@ -14,6 +14,7 @@ from tenant_apps.dojo.dates import LeapDayBirthday
 from tenant_apps.promotions.awards import AwardChecker, record_awards
 from tenant_apps.promotions.check import Check
 from tenant_apps.promotions.engine import Eligibility
+from tenant_apps.promotions.exam_decisions import ExamChecker
 from tenant_apps.promotions.exams import eligible_invitations
 from tenant_apps.promotions.models import Candidate, Exam
 from tenant_apps.promotions.responses import eligibility_data
@@ -63,11 +64,15 @@ def add_rank_histories(members: Sequence[Member], dojo: DojoData, rng: Random) -
         _hold_exam(members, dojo, _saturday(day), rng)
         day += _BETWEEN_EXAMS
     planned = _exam(dojo, _saturday(dojo.today + _NEXT_EXAM_IN))
-    students = [member.student for member in members if member.trains_on(dojo.today)]
-    Candidate.objects.bulk_create(
-        Candidate(exam=planned, student_id=one.student, target=one.target)
-        for one in eligible_invitations(planned, students)[:_MAX_CANDIDATES]
-    )
+    students = {one.student.pk: one.student for one in members if one.trains_on(dojo.today)}
+    candidates = [
+        Candidate(exam=planned, student=students[one.student], target=one.target)
+        for one in eligible_invitations(planned, list(students.values()))[:_MAX_CANDIDATES]
+    ]
+    checker = ExamChecker.of(planned, candidates)
+    for candidate in candidates:
+        candidate.invited = checker.judged(candidate)
+    Candidate.objects.bulk_create(candidates)
 
 
 def _older_ranks(member: Member, dojo: DojoData, rng: Random) -> Iterator[RankEvent]:

@@ -191,7 +191,7 @@ def finish(*, exam: Exam, by: User, now: datetime) -> list[RankEvent]:
                     "candidate": str(candidate.pk),
                     "code": decision.error.code,
                     "message": decision.error.message,
-                    "details": decision.error.details,
+                    "details": None if isinstance(decision.error, NotEligible) else decision.error.details,
                     "result": check_result_data(decision.result),
                 }
             )

@@ -265,7 +265,7 @@ EXAM_RESULTS: Final[OperationSpecs] = {
 }
 FULFILMENT: Final[OperationSpecs] = {
     "POST": create_spec(
-        {"met_on": "2026-07-04"}, _AWARD, path=_CONDITIONAL_PATH, response=RankEventSerializer
+        {"met_on": "2026-06-14"}, _AWARD, path=_CONDITIONAL_PATH, response=RankEventSerializer
     )
 }
 STUDENT_EXAMS: Final[OperationSpecs] = {

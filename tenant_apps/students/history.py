@@ -110,7 +110,7 @@ def record_rank_event(
 
     Raises `OwnRankChange`; `AlreadyRecorded` if the event is already there; `NotFound` if the student was erased;
     `Invalid` for a date before the student's birth; `RankOutOfOrder`, `NothingToDemote` or `NoSuchConversion` if the
-    event does not fit into the history. A `note` is the reason for an import or a conversion that does not fit.
+    event does not fit into the history. A `note` is the reason for a conversion that the rules do not have.
     """
     _lock_history(student.pk, recorded_by)
     event = RankEvent(

@@ -1,7 +1,8 @@
 """Which rank events can stand in one history, and which later ones stand on an event that is voided.
 
 The rules compare neighbours in the order of the history, whatever the order of entry. They are the same for awards,
-for events recorded by hand and for imports. A note is the reason with which an odd import or conversion is recorded.
+for events recorded by hand and in files. Real histories are odd, so imports are not compared, and a conversion that no
+rule allows is recorded with a note that gives the reason.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -77,7 +78,7 @@ def error_after(before: RankEvent | None, event: RankEvent, conversions: Convers
         allowed = before is not None and (before.rank_id, event.rank_id) in conversions
         if not allowed and not event.note:
             return NoSuchConversion(details=_named(before))
-    elif before is not None and event.rank.position < before.rank.position and not _is_explained(event):
+    elif event.kind == Kind.AWARD and before is not None and event.rank.position < before.rank.position:
         message = f"The student holds {before.rank.name} on this day, which is the higher rank."
         return RankOutOfOrder(message, details=_named(before))
     return None
@@ -85,7 +86,7 @@ def error_after(before: RankEvent | None, event: RankEvent, conversions: Convers
 
 def error_before(event: RankEvent, after: RankEvent) -> DomainError | None:
     """Return what prevents an event before the one that is after it: the history would go the wrong way there."""
-    if Kind.CONVERT in {after.kind, event.kind} or _is_explained(event):
+    if event.kind not in {Kind.AWARD, Kind.DEMOTE} or after.kind == Kind.CONVERT:
         return None
     difference = after.rank.position - event.rank.position
     if difference > 0 if after.kind == Kind.DEMOTE else difference < 0:
@@ -93,10 +94,6 @@ def error_before(event: RankEvent, after: RankEvent) -> DomainError | None:
         message = f"The student {way} {after.rank.name} on a later day, which does not follow this rank."
         return RankOutOfOrder(message, details=_named(after))
     return None
-
-
-def _is_explained(event: RankEvent) -> bool:
-    return event.kind == Kind.IMPORT and bool(event.note)
 
 
 def _named(event: RankEvent | None) -> dict[str, object] | None:

@@ -23,7 +23,7 @@ def queue(dojo: Dojo, **audience: Any) -> dict[str, Any]:
 
 
 def reached(dojo: Dojo, **audience: Any) -> set[str]:
-    """Queue a mail to an audience; return the first names of the students whom it is about."""
+    """Queue a mail to an audience; return the first names of the students in it."""
     rows = read_notification(dojo, queue(dojo, **audience))["recipients"]
     return {one["name"].split()[0] for row in rows for one in row["students"]}
 

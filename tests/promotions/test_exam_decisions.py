@@ -115,6 +115,19 @@ def test_later_changes_of_rules_and_history_do_not_change_a_finished_exam(exam_d
     assert exam_dojo.candidates()["Ready"] == shown
 
 
+def test_awards_of_older_exams_are_shown_from_their_decisions(exam_dojo: ExamDojo) -> None:
+    """Exams that were finished before the decision was stored with the candidate."""
+    exam_dojo.invite(exam_dojo.early)
+    ok(exam_dojo.record_results(Early=("passed", "Seminar")))
+    before = exam_dojo.candidates()["Early"]["eligibility"]
+    ok(exam_dojo.finish())
+    with tenant_scope(exam_dojo.dojo.tenant):
+        Candidate.objects.update(decided=None, invited=None)
+    shown = exam_dojo.candidates()["Early"]
+    assert shown["eligibility"] == {**before, "earliest_on": None}
+    assert (shown["eligibility_at_invitation"], shown["warnings"]) == (None, [])
+
+
 def test_a_reopened_exam_is_checked_anew(exam_dojo: ExamDojo) -> None:
     exam_dojo.pass_exam(exam_dojo.ready)
     ok(exam_dojo.dojo.admin.post(f"{exam_dojo.path}/reopening", {"reason": "Two were mixed up"}))
@@ -185,6 +198,10 @@ def test_invalid_marks_are_refused_at_their_place(exam_dojo: ExamDojo) -> None:
         ({"Kata": 11}, "results.0.marks.Kata"),
         ({"Kata": -1}, "results.0.marks.Kata"),
         ({"Kata": "good"}, "results.0.marks.Kata"),
+        ({"Kata\nlow": 7}, "results.0.marks"),
+        ({"x" * 101: 7}, "results.0.marks"),
+        (dict.fromkeys(map(str, range(101)), 7), "results.0.marks"),
+        ([7], "results.0.marks"),
     ):
         assert_invalid(post_results(exam_dojo, Ready={"outcome": "passed", "marks": marks}), field)
     assert_invalid(post_results(exam_dojo, Ready={}), "results.0.outcome")

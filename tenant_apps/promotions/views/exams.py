@@ -18,14 +18,13 @@ from tenant_apps.promotions import exams, openapi
 from tenant_apps.promotions.exam_decisions import attach_eligibility
 from tenant_apps.promotions.models import Candidate, Exam, attach_examiners
 from tenant_apps.promotions.responses import ELIGIBILITY_COLUMNS, eligibility_columns
+from tenant_apps.promotions.serializers.exam_results import FulfilmentSerializer, ResultsSerializer
 from tenant_apps.promotions.serializers.exams import (
     CandidateSerializer,
     CandidatesSerializer,
     ExamSerializer,
     FinishedExamSerializer,
-    FulfilmentSerializer,
     InvitationsSerializer,
-    ResultsSerializer,
     StudentExamSerializer,
 )
 from tenant_apps.promotions.student_filters import filter_students
