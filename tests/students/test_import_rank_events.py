@@ -102,7 +102,7 @@ def test_a_thousand_lines_take_a_bounded_number_of_statements(
     lines = "".join(
         f"7,{codes[n % len(codes)]},{2000 + n % 26}-{n % 12 + 1:02}-{n % 28 + 1:02},,\n" for n in range(1_000)
     )
-    with django_assert_max_num_queries(19):
+    with django_assert_max_num_queries(18):
         body = import_csv(dojo.admin, HEAD + lines, RANK_EVENTS)
     assert body["failed"] == 0
     assert body["created"] > 500

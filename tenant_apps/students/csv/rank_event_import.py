@@ -17,7 +17,6 @@ from tenant_apps.students.history import add_rank_events
 from tenant_apps.students.models import RankEvent, Student, StudentUser
 from tenant_apps.students.rank_history import (
     BEFORE_BIRTH,
-    Conversions,
     birth_error,
     conversions_in_force,
     history_errors,
@@ -106,26 +105,29 @@ class RankEventImport(RecordImport[RankEventLine]):
         ]
 
     def _refuse_impossible(self, events: Sequence[tuple[RankEvent, RankEventLine]]) -> None:
-        """Add errors to lines whose events do not fit into the histories, with the other lines: three statements."""
-        conversions: Conversions = ()
-        if any(event.kind == RankEvent.Kind.CONVERT for event, _ in events):
-            conversions = conversions_in_force()
-        lines = {event.pk: line for event, line in events}
-        histories: defaultdict[tuple[UUID, UUID], tuple[list[RankEvent], list[RankEvent]]]
-        histories = defaultdict(lambda: ([], []))
+        """Add errors to lines whose events do not fit into the histories, with the other lines.
+
+        Three statements, and none for a file of imports.
+        """
+        histories: defaultdict[tuple[UUID, UUID], list[RankEvent]] = defaultdict(list)
         for event, line in events:
             assert line.student is not None
             if birth_error(line.student, event.effective_on):
                 self._refuse(line, "effective_on", BEFORE_BIRTH)
             else:
-                histories[event.student_id, event.system_id][0].append(event)
+                histories[event.student_id, event.system_id].append(event)
+        if all(event.kind == RankEvent.Kind.IMPORT for event, _ in events):
+            return
+        lines = {event.pk: line for event, line in events}
+        conversions = conversions_in_force()
         students = {student for student, _ in histories}
         rows = RankEvent.objects.not_voided().filter(student__in=students).select_related("rank", "student")
-        for event in rows if students else ():
-            histories[event.student_id, event.system_id][1].append(event)
-        for new, existing in histories.values():
-            for key, error in history_errors(new, existing, conversions).items():
-                self._refuse(lines[key], "rank", error.message)
+        existing: defaultdict[tuple[UUID, UUID], list[RankEvent]] = defaultdict(list)
+        for event in rows:
+            existing[event.student_id, event.system_id].append(event)
+        for key, new in histories.items():
+            for refused, error in history_errors(new, existing[key], conversions).items():
+                self._refuse(lines[refused], "rank", error.message)
 
     @staticmethod
     def _refuse(line: RankEventLine, column: str, message: str) -> None:
