@@ -12,10 +12,8 @@ from demo.dojos import DojoData
 from demo.people import Member
 from tenant_apps.dojo.dates import LeapDayBirthday
 from tenant_apps.promotions.awards import AwardChecker, record_awards
-from tenant_apps.promotions.check import Check
+from tenant_apps.promotions.check import Check, CheckResult
 from tenant_apps.promotions.engine import Eligibility
-from tenant_apps.promotions.exam_decisions import ExamChecker
-from tenant_apps.promotions.exams import eligible_invitations
 from tenant_apps.promotions.models import Candidate, Exam
 from tenant_apps.promotions.responses import eligibility_data
 from tenant_apps.ranks.civil_dates import birthday, months_later
@@ -64,15 +62,14 @@ def add_rank_histories(members: Sequence[Member], dojo: DojoData, rng: Random) -
         _hold_exam(members, dojo, _saturday(day), rng)
         day += _BETWEEN_EXAMS
     planned = _exam(dojo, _saturday(dojo.today + _NEXT_EXAM_IN))
-    students = {one.student.pk: one.student for one in members if one.trains_on(dojo.today)}
-    candidates = [
-        Candidate(exam=planned, student=students[one.student], target=one.target)
-        for one in eligible_invitations(planned, list(students.values()))[:_MAX_CANDIDATES]
-    ]
-    checker = ExamChecker.of(planned, candidates)
-    for candidate in candidates:
-        candidate.invited = checker.judged(candidate)
-    Candidate.objects.bulk_create(candidates)
+    students = [member.student for member in members if member.trains_on(dojo.today)]
+    check = Check(students=students, as_of=planned.date, system=dojo.rules.system)
+    eligible = [one for one in check.results() if one.step.status is Eligibility.ELIGIBLE]
+    invited = {one.student.pk: one for one in eligible}
+    Candidate.objects.bulk_create(
+        Candidate(exam=planned, student=one.student, target=one.target, invited=_stored(one))
+        for one in list(invited.values())[:_MAX_CANDIDATES]
+    )
 
 
 def _older_ranks(member: Member, dojo: DojoData, rng: Random) -> Iterator[RankEvent]:
@@ -149,12 +146,17 @@ def _hold_exam(members: Sequence[Member], dojo: DojoData, day: date, rng: Random
             target=event.rank,
             outcome=Candidate.Outcome.PASSED,
             event=event,
-            decided={**eligibility_data(decision.result), "warnings": []},
+            decided=_stored(decision.result),
         )
         for decision, event in zip(passed, events, strict=True)
     )
     for event in events:
         due[event.student_id].rank_since = day
+
+
+def _stored(result: CheckResult) -> dict[str, Any]:
+    """Return the check result of a candidate who is eligible, as it is stored with the candidate."""
+    return {**eligibility_data(result), "warnings": []}
 
 
 def _exam(dojo: DojoData, day: date, **more: Any) -> Exam:

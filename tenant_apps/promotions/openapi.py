@@ -203,6 +203,8 @@ _EXAM: Final = examples.row(
 _WARNINGS: Final = [
     {"code": "not_eligible", "message": "The rules do not allow this promotion yet."},
 ]
+JUDGED_EXAMPLE: Final = {**_ELIGIBILITY, "warnings": _WARNINGS}
+"""A check result with warnings, as it is stored with a candidate."""
 _CANDIDATE: Final = examples.row(
     examples.CANDIDATE,
     student=examples.MIKA,
@@ -214,7 +216,7 @@ _CANDIDATE: Final = examples.row(
     rank_event=examples.AWARD,
     eligibility=_ELIGIBILITY,
     warnings=_WARNINGS,
-    eligibility_at_invitation={**_ELIGIBILITY, "warnings": _WARNINGS},
+    eligibility_at_invitation=JUDGED_EXAMPLE,
 )
 _STUDENT_EXAM: Final = examples.row(
     examples.CANDIDATE,
