@@ -150,6 +150,8 @@ ACCESS: Final[RuleTable] = {
     "exam-candidates": {"GET": STAFF_AND_OWN, "POST": TEACHERS},
     "exam-candidate": {"DELETE": TEACHERS},
     "exam-candidate-sheet": {"GET": STAFF_AND_OWN},
+    "exam-candidate-fulfilment": {"POST": TEACHERS},
+    "student-exams": {"GET": STAFF_AND_OWN},
     "exam-results": {"POST": TEACHERS},
     "exam-finish": {"POST": TEACHERS},
     "exam-reopening": {"POST": TEACHERS},

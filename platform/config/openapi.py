@@ -13,7 +13,12 @@ from tatami.api.openapi.spec import OperationSpec
 from tenant_apps.attendance.openapi import ATTENDANCE_EXAMPLE, REFUSAL_EXAMPLE
 from tenant_apps.classes.openapi import ENROLMENT_EXAMPLE, PAST_ENROLMENT_EXAMPLE
 from tenant_apps.notifications.openapi import EXPORTED_MAIL_EXAMPLE
-from tenant_apps.promotions.openapi import DECISION_EXAMPLE, SNAPSHOT_EXAMPLE, STORED_ITEM_EXAMPLE
+from tenant_apps.promotions.openapi import (
+    DECISION_EXAMPLE,
+    JUDGED_EXAMPLE,
+    SNAPSHOT_EXAMPLE,
+    STORED_ITEM_EXAMPLE,
+)
 from tenant_apps.students.openapi import (
     FACT_EXAMPLE,
     HOLD_EXAMPLE,
@@ -87,6 +92,12 @@ _EXPORT: Final = {
         {
             "id": examples.CANDIDATE,
             "exam_name": "Summer grading",
+            "marks": {"Kihon": 7, "Kata": 6.5},
+            "condition": "",
+            "condition_until": None,
+            "condition_met_on": None,
+            "invited": JUDGED_EXAMPLE,
+            "decided": JUDGED_EXAMPLE,
             "held_on": "2026-06-27",
             "target_rank": "4th kyu",
             "outcome": "passed",

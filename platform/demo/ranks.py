@@ -11,11 +11,11 @@ from typing import Any, Final
 from demo.dojos import DojoData
 from demo.people import Member
 from tenant_apps.dojo.dates import LeapDayBirthday
-from tenant_apps.promotions.awards import AwardDecision, record_awards
+from tenant_apps.promotions.awards import AwardChecker, record_awards
 from tenant_apps.promotions.check import Check, CheckResult
 from tenant_apps.promotions.engine import Eligibility, Status
-from tenant_apps.promotions.exams import eligible_invitations
 from tenant_apps.promotions.models import Candidate, Exam
+from tenant_apps.promotions.responses import eligibility_data
 from tenant_apps.ranks.civil_dates import birthday, months_later
 from tenant_apps.ranks.criteria import Age, Approved, AttendanceCount, GoodStanding, TimeInRank
 from tenant_apps.ranks.definition import RankDefinition, Step, StepType
@@ -61,9 +61,12 @@ def add_rank_histories(members: Sequence[Member], dojo: DojoData, rng: Random) -
         day += _BETWEEN_EXAMS
     planned = _exam(dojo, _saturday(dojo.today + _NEXT_EXAM_IN))
     students = [member.student for member in members if member.trains_on(dojo.today)]
+    check = Check(students=students, as_of=planned.date, system=dojo.rules.system)
+    eligible = [one for one in check.results() if one.step.status is Eligibility.ELIGIBLE]
+    invited = {one.student.pk: one for one in eligible}
     Candidate.objects.bulk_create(
-        Candidate(exam=planned, student_id=one.student, target=one.target)
-        for one in eligible_invitations(planned, students)[:_MAX_CANDIDATES]
+        Candidate(exam=planned, student=one.student, target=one.target, invited=_stored(one))
+        for one in list(invited.values())[:_MAX_CANDIDATES]
     )
 
 
@@ -127,21 +130,26 @@ def _hold_exam(members: Sequence[Member], dojo: DojoData, day: date, rng: Random
     }
     if not due:
         return
-    students = [member.student for member in due.values()]
-    results = _check(students, dojo, day)
+    students = {member.student.pk: member.student for member in due.values()}
+    results = _check([*students.values()], dojo, day)
     if approvals := list(_approvals(results, dojo, day)):
         StudentFact.objects.bulk_create(approvals)
-        results = _check(students, dojo, day)
-    passed = [
-        AwardDecision(answer, "", None) for answer in results if answer.step.status is Eligibility.ELIGIBLE
-    ]
-    events = record_awards(passed, effective_on=day, by=dojo.instructor, notify=False)
+        results = _check([*students.values()], dojo, day)
+    checker = AwardChecker.of(students, effective_on=day, by=dojo.instructor, at_exam=True)
+    decisions = [checker.decide(one) for one in results if one.step.status is Eligibility.ELIGIBLE]
+    passed = [one for one in decisions if one.error is None]
+    events = record_awards(passed, checker=checker, by=dojo.instructor, notify=False)
     exam = _exam(dojo, day, finished_at=dojo.now, finished_by=dojo.instructor)
     Candidate.objects.bulk_create(
         Candidate(
-            exam=exam, student=event.student, target=event.rank, outcome=Candidate.Outcome.PASSED, event=event
+            exam=exam,
+            student=event.student,
+            target=event.rank,
+            outcome=Candidate.Outcome.PASSED,
+            event=event,
+            decided=_stored(decision.result),
         )
-        for event in events
+        for decision, event in zip(passed, events, strict=True)
     )
     for event in events:
         due[event.student_id].rank_since = day
@@ -170,6 +178,11 @@ def _approvals(results: Sequence[CheckResult], dojo: DojoData, day: date) -> Ite
             on=day,
             recorded_by=dojo.instructor,
         )
+
+
+def _stored(result: CheckResult) -> dict[str, Any]:
+    """Return the check result of a candidate who is eligible, as it is stored with the candidate."""
+    return {**eligibility_data(result), "warnings": []}
 
 
 def _exam(dojo: DojoData, day: date, **more: Any) -> Exam:

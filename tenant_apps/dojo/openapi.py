@@ -24,6 +24,11 @@ _SETTINGS: Final[dict[str, Any]] = examples.row(
     notify_promotion=True,
     notify_exam_invitation=True,
     notify_class_cancelled=True,
+    award_policies={
+        "rank": {"mail": True, "certificate": True, "needs_exam": False},
+        "sub_rank": {"mail": False, "certificate": False, "needs_exam": False},
+        "title": {"mail": True, "certificate": True, "needs_exam": False},
+    },
     absence_after_days=None,
     reply_to="",
 )

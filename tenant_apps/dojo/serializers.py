@@ -1,8 +1,32 @@
 """Requests and responses of the settings."""
 
+from typing import Any
+
+from rest_framework import serializers
+
 from tatami.api.fields import MultiLineField, SingleLineField, validate_timezone
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
+from tenant_apps.dojo.award_policies import AwardPolicies
 from tenant_apps.dojo.models import LONGEST_ABSENCE_DAYS, LONGEST_WINDOW_MINUTES, DojoSettings
+
+
+class AwardPolicySerializer(StrictSerializer):
+    """What an award of one kind of rank brings with it. What is left out has its default."""
+
+    mail = serializers.BooleanField(required=False)
+    certificate = serializers.BooleanField(required=False)
+    needs_exam = serializers.BooleanField(required=False)
+
+
+class AwardPoliciesSerializer(StrictSerializer):
+    """The policy of each kind of rank: belts and grades, stripes and other sub-ranks, titles."""
+
+    rank = AwardPolicySerializer(required=False)
+    sub_rank = AwardPolicySerializer(required=False)
+    title = AwardPolicySerializer(required=False)
+
+    def to_representation(self, instance: Any) -> Any:
+        return AwardPolicies(instance).as_data()
 
 
 class DojoSettingsSerializer(StrictModelSerializer):
@@ -13,6 +37,7 @@ class DojoSettingsSerializer(StrictModelSerializer):
         max_length=64, required=False, validators=[validate_timezone], source="tenant_timezone"
     )
     terms = MultiLineField(max_length=20_000, required=False, allow_blank=True)
+    award_policies = AwardPoliciesSerializer(required=False)
 
     class Meta:
         model = DojoSettings
@@ -34,6 +59,7 @@ class DojoSettingsSerializer(StrictModelSerializer):
             "notify_promotion",
             "notify_exam_invitation",
             "notify_class_cancelled",
+            "award_policies",
             "absence_after_days",
             "reply_to",
         )

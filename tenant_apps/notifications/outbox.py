@@ -70,6 +70,7 @@ def queue_notification(
     settings: DojoSettings,
     is_bulk: bool,
     audience: Any = None,
+    guardians_only: bool = False,
     by: User | None = None,
 ) -> Notification:
     """Store a notification and its deliveries and request sending. The number of statements is constant.
@@ -86,7 +87,7 @@ def queue_notification(
         audience=audience,
         requested_by=by,
     )
-    deliveries = deliveries_for(notices, settings=settings, on=tenant_date())
+    deliveries = deliveries_for(notices, settings=settings, on=tenant_date(), guardians_only=guardians_only)
     _insert(notification, deliveries, now=clock.now())
     return notification
 

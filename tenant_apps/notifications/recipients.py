@@ -10,17 +10,25 @@ from itertools import chain
 from typing import Any, Final
 from uuid import UUID
 
+from django.db.models import Q
+
 from tatami.text import email_key
+from tenant_apps.attendance.models import Attendance
+from tenant_apps.classes.expectations import expected_students
 from tenant_apps.dojo.dates import LeapDayBirthday
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.notifications.addresses import is_deliverable
 from tenant_apps.notifications.email_messages import MAX_CERTIFICATES
-from tenant_apps.promotions.student_filters import filter_students
+from tenant_apps.promotions.models import Candidate
+from tenant_apps.promotions.student_filters import meeting
 from tenant_apps.ranks.civil_dates import full_age
 from tenant_apps.students.events import Notice
 from tenant_apps.students.models import Guardian, Status, Student, StudentGuardian, StudentQuerySet
 
 AGE_OF_MAJORITY: Final = 18
+
+AUDIENCE_STATUSES: Final = (Status.ACTIVE, Status.TRIAL, Status.ON_HOLD)
+"""The students that an audience may have."""
 
 
 @dataclass(slots=True)
@@ -48,23 +56,39 @@ class NewDelivery:
 
 
 def students_in(audience: Mapping[str, Any], *, on: date) -> StudentQuerySet | list[Student]:
-    """Return the students of a validated audience, with their status on a local date."""
+    """Return the students of a validated audience, with their status on a local date.
+
+    Those who are named, one by one, as candidates of an exam or as expected or present at a session, may be on trial or
+    on hold; otherwise only if the audience asks for that status.
+    """
     if "students" in audience:
         return list(audience["students"])
-    status = audience.get("status", Status.ACTIVE)
-    if status == Status.ACTIVE:
-        return filter_students(audience, on=on)
-    students: StudentQuerySet = Student.objects.not_archived().with_status(on).filter(shown_status=status)
-    return students
+    is_named = "exam" in audience or "class_session" in audience
+    statuses = list(AUDIENCE_STATUSES) if is_named else [Status.ACTIVE]
+    if "status" in audience:
+        statuses = [audience["status"]]
+    students = Student.objects.not_archived().with_status(on).filter(shown_status__in=statuses)
+    if "exam" in audience:
+        students = students.filter(pk__in=Candidate.objects.filter(exam=audience["exam"]).values("student"))
+    if "class_session" in audience:
+        session = audience["class_session"]
+        present = Attendance.objects.not_voided().filter(class_session=session)
+        expected = expected_students(session=session.pk)
+        students = students.filter(Q(pk__in=expected.values("pk")) | Q(pk__in=present.values("student")))
+    return meeting(students, audience, on=on)
 
 
-def deliveries_for(notices: Sequence[Notice], *, settings: DojoSettings, on: date) -> list[NewDelivery]:
+def deliveries_for(
+    notices: Sequence[Notice], *, settings: DojoSettings, on: date, guardians_only: bool = False
+) -> list[NewDelivery]:
     """Return the deliveries for notices, in the order of the notices. Two statements.
 
     The students stay locked until the transaction ends, so that an erasure waits and then finds the deliveries.
 
     Archived and erased students are left out. If no one can be reached about a student, there is a delivery without an
     address. An address gets one delivery, and further ones if it would have too many certificates.
+
+    With `guardians_only`, no mail goes to a student, and adult students are left out.
     """
     ids = {notice.student for notice in notices}
     students = _lock_students(Student.objects.not_archived().filter(pk__in=ids)) if ids else {}
@@ -74,10 +98,14 @@ def deliveries_for(notices: Sequence[Notice], *, settings: DojoSettings, on: dat
     unreachable: dict[UUID, NewDelivery] = {}
     for notice in notices:
         student = students.get(notice.student)
-        if student is None:
+        if student is None or (guardians_only and _is_adult(student, on, leap_day)):
             continue
         values = _values(student, notice)
-        recipients = list(_recipients(student, guardians.get(student.pk, ()), on, leap_day))
+        recipients = [
+            one
+            for one in _recipients(student, guardians.get(student.pk, ()), on, leap_day)
+            if one.guardian_id or not guardians_only
+        ]
         for recipient in recipients:
             deliveries = by_address.setdefault(email_key(recipient.address), [recipient])
             if not deliveries[-1].has_room_for(values):
@@ -107,16 +135,23 @@ def _recipients(
     student: Student, guardians: Iterable[Guardian], on: date, leap_day: LeapDayBirthday
 ) -> Iterator[NewDelivery]:
     """Yield the recipients for a student. Without a birth date the student may be a minor: guardians come first."""
-    age = full_age(student.birth_date, on, leap_day) if student.birth_date else None
+    is_adult = _is_adult(student, on, leap_day)
     reachable = [
         NewDelivery(one.name, one.email, guardian_id=one.pk) for one in guardians if is_deliverable(one.email)
     ]
-    if age is not None and age >= AGE_OF_MAJORITY:
+    if is_adult:
         reachable = []
     yield from reachable
-    may_be_adult = age is None or age >= AGE_OF_MAJORITY
+    may_be_adult = is_adult is not False
     if not reachable and may_be_adult and is_deliverable(student.email):
         yield NewDelivery(student.name, student.email)
+
+
+def _is_adult(student: Student, on: date, leap_day: LeapDayBirthday) -> bool | None:
+    """Return whether a student is of age on a local date; None without a birth date."""
+    if student.birth_date is None:
+        return None
+    return full_age(student.birth_date, on, leap_day) >= AGE_OF_MAJORITY
 
 
 def _guardians(students: Mapping[UUID, Student]) -> dict[UUID, list[Guardian]]:

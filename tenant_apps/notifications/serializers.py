@@ -12,13 +12,15 @@ from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.fields import MultiLineField, ReferenceField, SingleLineField
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tatami.text import email_key
+from tenant_apps.classes.models import ClassSession
 from tenant_apps.dojo.models import Language
 from tenant_apps.notifications.models import Delivery, Notification, NotificationKind
+from tenant_apps.notifications.recipients import AUDIENCE_STATUSES
 from tenant_apps.notifications.templates import MAX_SUBJECT_LENGTH
+from tenant_apps.promotions.models import Exam
 from tenant_apps.promotions.student_filters import MOST_STUDENTS, StudentFilterSerializer
-from tenant_apps.students.models import ERASED_NAME, Status, Student
+from tenant_apps.students.models import ERASED_NAME, Student
 
-AUDIENCE_STATUSES: Final = (Status.ACTIVE, Status.TRIAL, Status.ON_HOLD)
 AUDIENCE_KINDS: Final = (NotificationKind.FREE, NotificationKind.ABSENCE)
 """Kinds that can be sent to an audience. The others are sent with the event they are about."""
 
@@ -92,7 +94,12 @@ class PreviewSerializer(serializers.Serializer[Any]):
 
 
 class AudienceSerializer(StudentFilterSerializer):
-    """Students by id, or all students that match every given condition. `{}` means every active student."""
+    """Students by id, or all students that match every given condition. `{}` means every active student.
+
+    `exam`: its candidates; `class_session`: who is expected or present there. Both include students on trial or on
+    hold; so does `status`, alone or with other conditions. With `guardians_only`, adult students are left out, and
+    minors get no mail of their own.
+    """
 
     students = ReferenceField(
         queryset=Student.objects.not_archived(),
@@ -102,15 +109,14 @@ class AudienceSerializer(StudentFilterSerializer):
         most=MOST_STUDENTS,
     )
     status = serializers.ChoiceField(choices=[one.value for one in AUDIENCE_STATUSES], required=False)
+    exam = ReferenceField(queryset=Exam.objects.all(), required=False)
+    class_session = ReferenceField(queryset=ClassSession.objects.all(), required=False)
+    guardians_only = serializers.BooleanField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if "students" in attrs and len(attrs) > 1:
+        if "students" in attrs and attrs.keys() - {"students", "guardians_only"}:
             raise serializers.ValidationError(
                 {"students": ["Give either student ids or conditions, not both."]}
-            )
-        if attrs.get("status", Status.ACTIVE) != Status.ACTIVE and len(attrs) > 1:
-            raise serializers.ValidationError(
-                {"status": ["Only active students can be selected by class, discipline or rank."]}
             )
         return attrs
 

@@ -95,6 +95,7 @@ class Notifications(Listing):
                 settings=settings,
                 is_bulk=True,
                 audience=request.data["audience"],
+                guardians_only=new["audience"].get("guardians_only", False),
                 by=request.user,
             )
         return accepted(_shown(notification), "notification", id=notification.pk)

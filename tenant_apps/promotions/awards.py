@@ -5,7 +5,7 @@ order, so concurrent decisions about one student run one after the other, each o
 constraint `rank_award_once` guarantees that one step up is taken once.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
@@ -15,19 +15,22 @@ from django.db import IntegrityError, transaction
 
 from shared_apps.accounts.models import User
 from tatami.errors import DomainError, NotFound
+from tenant_apps.dojo.award_policies import AwardPolicies
 from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.promotions.check import Check, CheckResult
 from tenant_apps.promotions.engine import Eligibility
-from tenant_apps.promotions.errors import AlreadyAwarded, DemotedThatDay, NotEligible
+from tenant_apps.promotions.errors import AlreadyAwarded, DemotedThatDay, ExamNeeded, NotEligible
 from tenant_apps.promotions.models import BatchItem, Certificate, Decision
 from tenant_apps.promotions.responses import check_result_data
+from tenant_apps.promotions.standing import StandingCheck
 from tenant_apps.ranks.definition import StepType
 from tenant_apps.ranks.models import Rank
 from tenant_apps.students.errors import OwnRankChange
 from tenant_apps.students.events import Notice, publish_notices
-from tenant_apps.students.history import delete_snapshots
+from tenant_apps.students.history import delete_snapshots, void_rank_events
 from tenant_apps.students.models import RankEvent, RankEventQuerySet, Student, StudentQuerySet, StudentUser
+from tenant_apps.students.rank_history import birth_error, error_after, error_before, event_data
 
 Kind = RankEvent.Kind
 
@@ -42,7 +45,10 @@ class Nomination(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AwardDecision:
-    """The decision about one nomination: the check result, and the error that prevents the award, if any."""
+    """The decision about one nomination: the check result, and the error that prevents the award, if any.
+
+    `result` is that of the rules and of `standing`, which every award asks for.
+    """
 
     result: CheckResult
     override_reason: str
@@ -53,38 +59,36 @@ class AwardDecision:
 def award(*, nomination: Nomination, effective_on: date, by: User) -> RankEvent:
     """Award a rank to one student on a local date, and return the rank event.
 
-    Raises `OwnRankChange`, `AlreadyAwarded`, `DemotedThatDay` or `NotEligible`; `NotFound` if the student was archived
-    or erased. A second call with the same arguments raises `AlreadyAwarded`.
+    Raises what `AwardChecker.decide` names; `NotFound` if the student was erased. A second call with the same arguments
+    raises `AlreadyAwarded`.
     """
-    students = lock_unarchived_students([nomination.student])
+    return award_nominated(nomination, effective_on=effective_on, by=by)
+
+
+def award_nominated(
+    nomination: Nomination, *, effective_on: date, by: User, at_exam: bool = False
+) -> RankEvent:
+    """Award a rank as `award` does, in the caller's transaction. `at_exam`: the student passed an exam for it.
+
+    The rules of the rank's system apply although it was archived since.
+    """
+    students = lock_nominated([nomination.student])
     if not students:
         raise NotFound
-    (decision,) = decide_awards([nomination], students, effective_on=effective_on, by=by)
+    student = students[nomination.student]
+    check = Check(students=[student], as_of=effective_on, named={nomination.target.pk})
+    checker = AwardChecker.of(students, effective_on=effective_on, by=by, at_exam=at_exam)
+    result = check.result(student, nomination.target)
+    decision = checker.decide(result, override_reason=nomination.override_reason)
     if decision.error:
         raise decision.error
-    (event,) = record_awards([decision], effective_on=effective_on, by=by)
+    (event,) = record_awards([decision], checker=checker, by=by)
     return event
 
 
-def lock_unarchived_students(ids: Sequence[UUID]) -> dict[UUID, Student]:
-    """Return the students by id, locked until the transaction ends, without those who were erased or archived."""
-    return {student.pk: student for student in Student.objects.not_archived().filter(pk__in=ids).locked()}
-
-
-def decide_awards(
-    nominations: Sequence[Nomination], students: Mapping[UUID, Student], *, effective_on: date, by: User
-) -> list[AwardDecision]:
-    """Return the decision about each nomination. A fixed number of statements.
-
-    `students` holds every nominated student, locked. The rules of a rank's system apply although it was archived since.
-    """
-    named = {one.target.pk for one in nominations}
-    check = Check(students=list(students.values()), as_of=effective_on, named=named)
-    checker = AwardChecker.of(students, effective_on=effective_on, by=by)
-    return [
-        checker.decide(check.result(students[one.student], one.target), override_reason=one.override_reason)
-        for one in nominations
-    ]
+def lock_nominated(ids: Sequence[UUID]) -> dict[UUID, Student]:
+    """Return the students by id, locked until the transaction ends, without those who were erased."""
+    return {student.pk: student for student in Student.objects.filter(pk__in=ids).locked()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,49 +100,117 @@ class AwardChecker:
     """The students that the deciding user is linked with."""
     received: dict[tuple[UUID, UUID], list[RankEvent]]
     """The rank events that are not voided, by student and rank system, the latest last."""
+    standing: StandingCheck
+    settings: DojoSettings
+    at_exam: bool
 
     @classmethod
-    def of(cls, students: Mapping[UUID, Student], *, effective_on: date, by: User | None) -> "AwardChecker":
-        """Read what is needed to decide about all `students`: two statements."""
+    def of(
+        cls,
+        students: Mapping[UUID, Student],
+        *,
+        effective_on: date,
+        by: User | None,
+        at_exam: bool = False,
+    ) -> "AwardChecker":
+        """Read what is needed to decide about all `students`: four statements."""
         received: dict[tuple[UUID, UUID], list[RankEvent]] = {}
-        for event in RankEvent.objects.not_voided().filter(student__in=students).latest_last():
+        events = RankEvent.objects.not_voided().filter(student__in=students).select_related("rank", "student")
+        for event in events.latest_last():
             received.setdefault((event.student_id, event.system_id), []).append(event)
-        return cls(effective_on, StudentUser.objects.student_ids_of(by, among=students), received)
+        return cls(
+            effective_on,
+            StudentUser.objects.student_ids_of(by, among=students),
+            received,
+            StandingCheck.of(students, on=effective_on),
+            DojoSettings.current(),
+            at_exam,
+        )
 
     def decide(self, result: CheckResult, *, override_reason: str = "") -> AwardDecision:
         """Return the decision about one award.
 
-        These prevent it, the first one wins: the student is the user or a child of the user, the rank was received
-        already, the student was demoted on that day, the rules (unless there is a reason to override them).
+        These prevent it, the first one wins: the student is the user or a child of the user (`OwnRankChange`), the rank
+        was received already (`AlreadyAwarded`), the student was demoted on that day (`DemotedThatDay`) or was not born
+        yet (`Invalid`). Unless there is a reason: the rules or the student's standing (`NotEligible`), another step of
+        that day (`AlreadyAwarded`), ranks of this kind need an exam (`ExamNeeded`). And in any case: the rank does not
+        fit between the ranks before and after it (`RankOutOfOrder`).
         """
-        error: DomainError | None = None
-        if result.student.pk in self.own_students:
-            error = OwnRankChange()
-        elif self._has_received(result):
-            error = AlreadyAwarded()
-        elif self._is_demoted_that_day(result):
-            error = DemotedThatDay()
-        elif result.step.status is not Eligibility.ELIGIBLE and not override_reason:
-            error = NotEligible(details=check_result_data(result))
+        result = self.standing.applied_to(result)
+        error = self._definite_error(result)
+        if error is None and not override_reason:
+            error = self._error_without_reason(result)
+        error = error or self._order_error(result)
         return AwardDecision(result, override_reason, error)
 
-    def _has_received(self, result: CheckResult) -> bool:
-        """Return whether the rank was received, on whatever day, with no demotion between that day and this one.
+    def event_of(self, result: CheckResult, by: User | None) -> RankEvent:
+        """Return the event of an award, not saved."""
+        is_conversion = result.step.step_type is StepType.CONVERT
+        return RankEvent(
+            student=result.student,
+            system=result.rules.system,
+            rank=result.target,
+            kind=Kind.CONVERT if is_conversion else Kind.AWARD,
+            effective_on=self.effective_on,
+            recorded_by=by,
+            follows=self._held(result),
+        )
+
+    def _definite_error(self, result: CheckResult) -> DomainError | None:
+        if result.student.pk in self.own_students:
+            return OwnRankChange()
+        if received := self._received(result):
+            return AlreadyAwarded(details={"rank_events": [event_data(received)]})
+        if self._is_demoted_that_day(result):
+            return DemotedThatDay()
+        return birth_error(result.student, self.effective_on)
+
+    def _error_without_reason(self, result: CheckResult) -> DomainError | None:
+        if result.step.status is not Eligibility.ELIGIBLE:
+            return NotEligible(details=check_result_data(result))
+        if step := self._step_of_the_day(result):
+            message = (
+                f"The student received {step.rank.name} on this day. A second step on one day needs a reason."
+            )
+            return AlreadyAwarded(message, details={"rank_events": [event_data(step)]})
+        if not self.at_exam and AwardPolicies.of(self.settings).for_kind(result.target.kind).needs_exam:
+            return ExamNeeded(details=check_result_data(result))
+        return None
+
+    def _received(self, result: CheckResult) -> RankEvent | None:
+        """Return the event by which the rank was received, on whatever day, with no demotion between it and this day.
 
         An award that follows the event whose rank is held on this day counts in any case: `rank_award_once` refuses
         a second one.
         """
         events = self._history(result)
-        held = next((event for event in reversed(events) if event.effective_on <= self.effective_on), None)
+        held = self._held(result)
         demotions = [event.effective_on for event in events if event.kind == Kind.DEMOTE]
         for event in events:
             if event.rank_id == result.target.pk and event.kind != Kind.DEMOTE:
                 first, last = sorted((event.effective_on, self.effective_on))
                 if not any(first <= demoted_on <= last for demoted_on in demotions):
-                    return True
+                    return event
                 if event.kind == Kind.AWARD and event.follows_id == (held.pk if held else None):
-                    return True
-        return False
+                    return event
+        return None
+
+    def _step_of_the_day(self, result: CheckResult) -> RankEvent | None:
+        """Return the award or conversion of the same day, unless the rules call this step a skip."""
+        if result.step.step_type is StepType.SKIP:
+            return None
+        steps = (one for one in self._history(result) if one.kind in {Kind.AWARD, Kind.CONVERT})
+        return next((one for one in steps if one.effective_on == self.effective_on), None)
+
+    def _order_error(self, result: CheckResult) -> DomainError | None:
+        """Return the error of a rank below the one held, or above the one that comes next."""
+        later = next(
+            (event for event in self._history(result) if event.effective_on > self.effective_on), None
+        )
+        event = self.event_of(result, None)
+        if event.kind == Kind.CONVERT:
+            return None
+        return error_after(event.follows, event, ()) or (error_before(event, later) if later else None)
 
     def _is_demoted_that_day(self, result: CheckResult) -> bool:
         """Return whether a demotion takes effect on the same day. It would come last: the rank would never be held."""
@@ -147,6 +219,11 @@ class AwardChecker:
             for event in self._history(result)
         )
 
+    def _held(self, result: CheckResult) -> RankEvent | None:
+        """Return the event whose rank is held on this day."""
+        events = reversed(self._history(result))
+        return next((event for event in events if event.effective_on <= self.effective_on), None)
+
     def _history(self, result: CheckResult) -> list[RankEvent]:
         return self.received.get((result.student.pk, result.rules.system.pk), [])
 
@@ -154,24 +231,20 @@ class AwardChecker:
 def record_awards(
     decisions: Sequence[AwardDecision],
     *,
-    effective_on: date,
+    checker: AwardChecker,
     by: User | None,
     items: Mapping[UUID, BatchItem] | None = None,
     notify: bool = True,
 ) -> list[RankEvent]:
     """Store awards with their reasons and certificates, and return the rank events in the same order.
 
-    The decisions have no error and their students are locked. A fixed number of statements. `items` names the batch
-    item of each student. A step that the rules call a conversion is recorded as a conversion, because the clock of the
-    rank depends on it. The students are notified unless `notify` is False (for awards that are entered long after).
+    The decisions are of `checker`, they have no error, and their students are locked. A fixed number of statements.
+    `items` names the batch item of each student. A step that the rules call a conversion is recorded as a conversion,
+    because the clock of the rank depends on it. `AwardPolicies` decides for each kind of rank about certificate and
+    mail; no one is notified if `notify` is False (for awards that are entered long after).
     Raises `AlreadyAwarded` if a writer that did not lock the students awarded the same step first.
     """
-    students = {decision.result.student.pk for decision in decisions}
-    held = {
-        (event.student_id, event.system_id): event
-        for event in RankEvent.objects.current(students=list(students), as_of=effective_on)
-    }
-    events = [_event(decision.result, held, effective_on, by) for decision in decisions]
+    events = [checker.event_of(decision.result, by) for decision in decisions]
     try:
         with transaction.atomic():
             RankEvent.objects.bulk_create(events)
@@ -183,53 +256,45 @@ def record_awards(
         _stored_decision(decision, event, (items or {}).get(event.student_id))
         for decision, event in zip(decisions, events, strict=True)
     )
-    Certificate.objects.bulk_create(Certificate(event=event) for event in events)
-    delete_snapshots(students, {event.system_id for event in events})
+    policies = AwardPolicies.of(checker.settings)
+    certified = {event.pk for event in events if policies.for_kind(event.rank.kind).certificate}
+    Certificate.objects.bulk_create(Certificate(event=event) for event in events if event.pk in certified)
+    delete_snapshots({event.student_id for event in events}, {event.system_id for event in events})
     if notify:
-        awarded_on = long_date(effective_on, DojoSettings.current().language_code)
-        publish_notices("promotion", [_notice(event, awarded_on) for event in events])
+        awarded_on = long_date(checker.effective_on, checker.settings.language_code)
+        notices = [
+            _notice(event, awarded_on, has_certificate=event.pk in certified)
+            for event in events
+            if policies.for_kind(event.rank.kind).mail
+        ]
+        publish_notices("promotion", notices)
     return events
 
 
 def void_awards(
     events: RankEventQuerySet,
     students: StudentQuerySet,
-    systems: Collection[UUID],
     *,
     reason: str,
     by: User,
     now: datetime,
+    cascade: bool,
+    keep_later: bool,
 ) -> None:
-    """Void the awards `events`, and forget the snapshots of `students` in `systems`.
+    """Void the awards `events` of `students`, as `void_rank_events` does. Raises `RanksStandOnIt`.
 
-    Locks the students in key order first; call it in a transaction. Ranks that were awarded on top of these since
-    stand. Raises `OwnRankChange` if the user is linked with one of the students.
+    Locks the students in key order first; call it in a transaction. Raises `OwnRankChange` if the user is linked with
+    one of the students.
     """
     ids = [student for (student,) in students.locked().values_list("pk")]
     if StudentUser.objects.student_ids_of(by, among=ids):
         raise OwnRankChange
-    events.void(reason=reason, by=by, now=now)
-    delete_snapshots(ids, systems)
+    void_rank_events(events, reason=reason, by=by, now=now, cascade=cascade, keep_later=keep_later)
 
 
-def _notice(event: RankEvent, awarded_on: str) -> Notice:
+def _notice(event: RankEvent, awarded_on: str, *, has_certificate: bool) -> Notice:
     values = {"rank": event.rank.name, "rank_system": event.system.name, "awarded_on": awarded_on}
-    return Notice(student=event.student_id, values=values, certificate=event.pk)
-
-
-def _event(
-    result: CheckResult, held: dict[tuple[UUID, UUID], RankEvent], effective_on: date, by: User | None
-) -> RankEvent:
-    is_conversion = result.step.step_type is StepType.CONVERT
-    return RankEvent(
-        student=result.student,
-        system=result.rules.system,
-        rank=result.target,
-        kind=Kind.CONVERT if is_conversion else Kind.AWARD,
-        effective_on=effective_on,
-        recorded_by=by,
-        follows=held.get((result.student.pk, result.rules.system.pk)),
-    )
+    return Notice(student=event.student_id, values=values, certificate=event.pk if has_certificate else None)
 
 
 def _stored_decision(decision: AwardDecision, event: RankEvent, item: BatchItem | None) -> Decision:

@@ -27,6 +27,7 @@ from tenant_apps.promotions.errors import (
     AmbiguousTarget,
     BatchEnded,
     NotEligible,
+    NoOpenRank,
     NothingToRevert,
 )
 from tenant_apps.promotions.models import Batch, BatchItem
@@ -92,11 +93,19 @@ def cancel(*, batch: Batch, now: datetime) -> None:
 
 
 @transaction.atomic
-def revert(*, batch: Batch, reason: str, by: User, now: datetime) -> None:
+def revert(
+    *,
+    batch: Batch,
+    reason: str,
+    by: User,
+    now: datetime,
+    cascade: bool = False,
+    keep_later: bool = False,
+) -> None:
     """Void all that a batch awarded, and cancel its queued items.
 
-    Ranks that were awarded on top of these since stand. Raises `NothingToRevert` for a check, `AlreadyReverted`, and
-    `OwnRankChange` if the user is linked with one of the students who were awarded a rank.
+    Raises `NothingToRevert` for a check, `AlreadyReverted`, `OwnRankChange` if the user is linked with one of the
+    students who were awarded a rank, and `RanksStandOnIt` (see `void_rank_events`).
     """
     batch = _locked(batch)
     if not batch.award:
@@ -108,8 +117,7 @@ def revert(*, batch: Batch, reason: str, by: User, now: datetime) -> None:
     awarded = BatchItem.objects.filter(batch=batch, state=State.AWARDED)
     students = Student.objects.filter(pk__in=awarded.values("student"))
     events = RankEvent.objects.filter(decision__batch_item__batch=batch)
-    systems = set(events.values_list("system", flat=True))
-    void_awards(events, students, systems, reason=reason, by=by, now=now)
+    void_awards(events, students, reason=reason, by=by, now=now, cascade=cascade, keep_later=keep_later)
     awarded.update(state=State.REVERTED, updated_at=now)
 
 
@@ -238,11 +246,14 @@ def _award(
     granted: list[AwardDecision] = []
     for student in students:
         item = items[student]
+        item.answers = [eligibility_data(checker.standing.applied_to(one)) for one in results[student]]
         errors, decisions = _decide(checker, results[student])
         granted += decisions
         item.state = State.AWARDED if decisions else State.REFUSED
         item.error = _error_data(errors[0]) if errors and not decisions else None
-    record_awards(granted, effective_on=batch.as_of, by=batch.requested_by, items=items)
+        if not item.answers:
+            item.error = _error_data(NoOpenRank())
+    record_awards(granted, checker=checker, by=batch.requested_by, items=items)
 
 
 def _decide(
@@ -260,10 +271,10 @@ def _decide(
     granted: list[AwardDecision] = []
     for eligible in by_system.values():
         decision = checker.decide(eligible[0])
-        if len(eligible) > 1:
-            errors.append(AmbiguousTarget())
-        elif decision.error:
+        if decision.error:
             errors.append(decision.error)
+        elif len(eligible) > 1:
+            errors.append(AmbiguousTarget())
         else:
             granted.append(decision)
     if not errors and not granted:

@@ -21,10 +21,22 @@ class DemotedThatDay(DomainError):
     code = "demoted_that_day"
 
 
+class ExamNeeded(DomainError):
+    """Ranks of this kind are awarded by an exam. An award without one needs a reason."""
+
+    code = "exam_needed"
+
+
 class AmbiguousTarget(DomainError):
     """More than one rank is open to the student. Name the one that you mean in `target_ranks`."""
 
     code = "ambiguous_target"
+
+
+class NoOpenRank(DomainError):
+    """The rules have no step from the rank that the student holds to a rank that was asked for."""
+
+    code = "no_open_rank"
 
 
 class BatchEnded(DomainError):
@@ -61,6 +73,30 @@ class ExamNotHeld(DomainError):
     """The day of this exam has not come yet."""
 
     code = "exam_not_held"
+
+
+class MarksTooLow(DomainError):
+    """Some techniques are not marked, or below the pass mark. A pass needs a reason then."""
+
+    code = "marks_too_low"
+
+
+class ExaminersMissing(DomainError):
+    """The rules ask for more examiners for this rank. A pass needs a reason then."""
+
+    code = "examiners_missing"
+
+
+class NoOpenCondition(DomainError):
+    """This candidate did not pass on a condition that is still open."""
+
+    code = "no_open_condition"
+
+
+class DeadlinePassed(DomainError):
+    """The condition was to be met by an earlier day. Send an `override_reason` to award the rank all the same."""
+
+    code = "deadline_passed"
 
 
 class AlreadyCandidate(DomainError):

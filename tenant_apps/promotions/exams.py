@@ -4,8 +4,8 @@ Every change of an exam's candidates or results locks the exam's row, so finishi
 students are locked after it, in key order, as everywhere.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -17,20 +17,23 @@ from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.promotions.awards import (
     Nomination,
-    decide_awards,
-    lock_unarchived_students,
+    award_nominated,
+    lock_nominated,
     record_awards,
     void_awards,
 )
-from tenant_apps.promotions.check import Check, CheckResult
+from tenant_apps.promotions.check import Check
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.promotions.errors import (
     AlreadyCandidate,
+    DeadlinePassed,
     ExamFinished,
     ExamNotFinished,
     ExamNotHeld,
+    NoOpenCondition,
     NotEligible,
 )
+from tenant_apps.promotions.exam_decisions import ExamChecker
 from tenant_apps.promotions.models import Candidate, Exam
 from tenant_apps.promotions.responses import check_result_data
 from tenant_apps.ranks.models import Rank
@@ -47,11 +50,17 @@ class Invitation(NamedTuple):
 
 
 class ExamResult(NamedTuple):
-    """The outcome of a candidate. With a reason, the award overrides the rules."""
+    """The outcome of a candidate. With a reason, the award overrides the rules.
+
+    With a `condition`, the rank is not awarded until it is met; `condition_until` is the last day for it.
+    """
 
     candidate: UUID
     outcome: str
     override_reason: str = ""
+    marks: Mapping[str, float] = {}
+    condition: str = ""
+    condition_until: date | None = None
 
 
 @transaction.atomic
@@ -90,19 +99,23 @@ def delete_exam(*, exam: Exam) -> None:
 def invite(*, exam: Exam, invitations: Sequence[Invitation]) -> None:
     """Make students candidates, and notify those who are new. Inviting a student again for the same rank does nothing.
 
-    Students who were archived or erased meanwhile are left out. Raises `ExamFinished`; `AlreadyCandidate` if a student
-    is a candidate for another rank, and then invites no one.
+    Stores how each new candidate stands, with warnings for those who could not be awarded the rank. Students who were
+    erased meanwhile are left out. Raises `ExamFinished`; `AlreadyCandidate` if a student is a candidate for another
+    rank, and then invites no one.
     """
     exam = _lock_open(exam)
     existing = dict(Candidate.objects.filter(exam=exam).values_list("student", "target"))
     conflicting = [one for one in invitations if existing.get(one.student, one.target.pk) != one.target.pk]
     if conflicting:
         raise AlreadyCandidate(details={"students": [str(one.student) for one in conflicting]})
-    students = lock_unarchived_students([one.student for one in invitations if one.student not in existing])
+    students = lock_nominated([one.student for one in invitations if one.student not in existing])
     new = [one for one in invitations if one.student in students]
-    Candidate.objects.bulk_create(
-        Candidate(exam=exam, student_id=one.student, target=one.target) for one in new
-    )
+    candidates = [Candidate(exam=exam, student=students[one.student], target=one.target) for one in new]
+    if candidates:
+        checker = ExamChecker.of(exam, candidates)
+        for candidate in candidates:
+            candidate.invited = checker.judged(candidate)
+    Candidate.objects.bulk_create(candidates)
     date = long_date(exam.date, DojoSettings.current().language_code)
     publish_notices("exam_invitation", [_notice(exam, one, date) for one in new])
 
@@ -141,53 +154,94 @@ def record_results(*, exam: Exam, results: Sequence[ExamResult], now: datetime) 
     for candidate in candidates:
         result = by_candidate[candidate.pk]
         candidate.outcome, candidate.override_reason = result.outcome, result.override_reason
+        candidate.marks = dict(result.marks)
+        candidate.condition, candidate.condition_until = result.condition, result.condition_until
         candidate.updated_at = now
-    Candidate.objects.bulk_update(candidates, ["outcome", "override_reason", "updated_at"])
+    fields = ["outcome", "override_reason", "marks", "condition", "condition_until", "updated_at"]
+    Candidate.objects.bulk_update(candidates, fields)
 
 
 @transaction.atomic
 def finish(*, exam: Exam, by: User, now: datetime) -> list[RankEvent]:
-    """Award the ranks that were passed, all of them or none, and return the rank events.
+    """Award the ranks that were passed without a condition, all of them or none, and return the rank events.
 
-    Candidates without a result are not awarded. Raises `ExamFinished`; `ExamNotHeld` before the exam's day;
-    `NotEligible`, whose details list every candidate who cannot be awarded, with the error code and the check result.
+    Stores how each candidate stood, so that the exam is shown as it was decided. Candidates without a result are not
+    awarded. Raises `ExamFinished`; `ExamNotHeld` before the exam's day; `NotEligible`, whose details list every
+    candidate who passed and cannot be awarded, with the error code and the check result.
     """
     exam = _lock_open(exam)
     if exam.date > tenant_date(now):
         raise ExamNotHeld
-    passed = list(
-        Candidate.objects.filter(exam=exam, outcome=Candidate.Outcome.PASSED).select_related("target")
-    )
-    students = lock_unarchived_students([candidate.student_id for candidate in passed])
-    present = [candidate for candidate in passed if candidate.student_id in students]
-    nominations = [Nomination(one.student_id, one.target, one.override_reason) for one in present]
-    decisions = decide_awards(nominations, students, effective_on=exam.date, by=by)
-    refused = [
-        {
-            "candidate": str(candidate.pk),
-            "code": decision.error.code,
-            "message": decision.error.message,
-            "result": check_result_data(decision.result),
-        }
-        for candidate, decision in zip(present, decisions, strict=True)
-        if decision.error
-    ]
+    rows = Candidate.objects.not_erased().filter(exam=exam).select_related("target")
+    students = lock_nominated(list(rows.values_list("student", flat=True)))
+    candidates = [one for one in rows if one.student_id in students]
+    for candidate in candidates:
+        candidate.student = students[candidate.student_id]
+    decisions, refused = [], []
+    checker = ExamChecker.of(exam, candidates, by=by)
+    for candidate in candidates:
+        decision = checker.decide(candidate)
+        candidate.decided = checker.judged(candidate)
+        candidate.updated_at = now
+        if candidate.outcome != Candidate.Outcome.PASSED:
+            continue
+        if decision.error:
+            refused.append(
+                {
+                    "candidate": str(candidate.pk),
+                    "code": decision.error.code,
+                    "message": decision.error.message,
+                    "details": None if isinstance(decision.error, NotEligible) else decision.error.details,
+                    "result": check_result_data(decision.result),
+                }
+            )
+        elif not candidate.is_conditional:
+            decisions.append((candidate, decision))
     if refused:
         message = "Some candidates who passed cannot be awarded the rank; `details` lists the reasons."
         raise NotEligible(message, details={"candidates": refused})
-    events = record_awards(decisions, effective_on=exam.date, by=by) if decisions else []
-    for candidate, event in zip(present, events, strict=True):
+    awards = [decision for _, decision in decisions]
+    events = record_awards(awards, checker=checker.checker, by=by) if awards else []
+    for (candidate, _), event in zip(decisions, events, strict=True):
         candidate.event = event
-    Candidate.objects.bulk_update(present, ["event"])
+    Candidate.objects.bulk_update(candidates, ["event", "decided", "updated_at"])
     Exam.objects.filter(pk=exam.pk).update(finished_at=now, finished_by=by, updated_at=now)
     return events
 
 
 @transaction.atomic
-def reopen(*, exam: Exam, reason: str, by: User, now: datetime) -> None:
-    """Void the awards of an exam, so that results can be changed. Ranks that were awarded on top of these since stand.
+def meet_condition(
+    *, exam: Exam, candidate: Candidate, met_on: date, override_reason: str, by: User, now: datetime
+) -> RankEvent:
+    """Award the rank to a candidate who passed on a condition, as of the local date on which it was met.
 
-    Raises `ExamNotFinished`; `OwnRankChange` if the user is linked with a candidate.
+    Raises `ExamNotFinished`; `NoOpenCondition`, also when it was met before; `DeadlinePassed` after the deadline unless
+    there is a reason; and what prevents an award (see `AwardChecker.decide`).
+    """
+    exam = _locked(exam)
+    if exam.finished_at is None:
+        raise ExamNotFinished
+    candidate = Candidate.objects.select_related("target").get(pk=candidate.pk)
+    if not candidate.is_conditional or candidate.outcome != Candidate.Outcome.PASSED:
+        raise NoOpenCondition
+    assert candidate.condition_until is not None
+    if met_on > candidate.condition_until and not override_reason:
+        raise DeadlinePassed(details={"until": candidate.condition_until})
+    reason = override_reason or candidate.override_reason
+    nomination = Nomination(candidate.student_id, candidate.target, reason)
+    event = award_nominated(nomination, effective_on=met_on, by=by, at_exam=True)
+    Candidate.objects.filter(pk=candidate.pk).update(event=event, condition_met_on=met_on, updated_at=now)
+    return event
+
+
+@transaction.atomic
+def reopen(
+    *, exam: Exam, reason: str, by: User, now: datetime, cascade: bool = False, keep_later: bool = False
+) -> None:
+    """Void the awards of an exam, so that results can be changed.
+
+    Raises `ExamNotFinished`; `OwnRankChange` if the user is linked with a candidate; `RanksStandOnIt` (see
+    `void_rank_events`).
     """
     exam = _locked(exam)
     if exam.finished_at is None:
@@ -196,24 +250,16 @@ def reopen(*, exam: Exam, reason: str, by: User, now: datetime) -> None:
     void_awards(
         RankEvent.objects.filter(candidate__exam=exam),
         Student.objects.filter(pk__in=candidates.values("student")),
-        [exam.rank_system_id],
         reason=reason,
         by=by,
         now=now,
+        cascade=cascade,
+        keep_later=keep_later,
     )
-    candidates.update(event=None, updated_at=now)
+    candidates.update(event=None, decided=None, condition_met_on=None, updated_at=now)
     Exam.objects.filter(pk=exam.pk).update(
         finished_at=None, finished_by=None, reopened_at=now, reopen_reason=reason, updated_at=now
     )
-
-
-def check_candidates(exam: Exam, candidates: Iterable[Candidate]) -> dict[UUID, CheckResult]:
-    """Return the check result of each candidate as of the exam's date, by candidate. A fixed number of statements."""
-    rows = list(candidates)
-    if not rows:
-        return {}
-    check = Check(students=[one.student for one in rows], as_of=exam.date, system=exam.rank_system)
-    return {one.pk: check.result(one.student, one.target) for one in rows}
 
 
 def _locked(exam: Exam) -> Exam:

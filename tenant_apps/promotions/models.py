@@ -7,13 +7,14 @@ from typing import Any, ClassVar, Final, Self, TypeVar
 from django.contrib.postgres.fields import ArrayField
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Value
 
 from shared_apps.accounts.models import User
 from tatami.tenancy.models import TenantModel, count_by_state
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.ranks.models import Rank, RankRules, RankSystem
+from tenant_apps.ranks.student_facts import comparable_name
 from tenant_apps.students.models import RankEvent, Student
 
 M = TypeVar("M", bound=models.Model)
@@ -203,6 +204,8 @@ class Exam(TenantModel):
     """Users of the dojo."""
     guest_examiners = ArrayField(models.CharField(max_length=120), default=list)
     """Names of examiners from outside the dojo."""
+    licences = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
+    """The licences with which the examiners examine: id of the user, or name of the guest → licence."""
     finished_at = models.DateTimeField(null=True)
     finished_by = models.ForeignKey(
         User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
@@ -224,6 +227,14 @@ class Exam(TenantModel):
     def examiner_names(self) -> list[str]:
         """Return the names of all examiners, guests last. Needs `examined_by`."""
         return [*(user.name for user in self.examined_by), *self.guest_examiners]
+
+    def count_examiners(self, licence: str | None) -> int:
+        """Return the number of examiners; with `licence`, of those who have it (compared as names of facts are)."""
+        examiners = [*map(str, self.examiner_ids), *self.guest_examiners]
+        if licence is None:
+            return len(examiners)
+        wanted = comparable_name(licence)
+        return sum(comparable_name(self.licences.get(one, "")) == wanted for one in examiners)
 
 
 def attach_examiners(exams: Iterable[Exam]) -> None:
@@ -261,11 +272,26 @@ class Candidate(TenantModel):
     override_reason = models.CharField(max_length=500, blank=True)
     event = models.OneToOneField(RankEvent, null=True, on_delete=models.SET_NULL, related_name="candidate")
     """The award, while the exam is finished."""
+    marks = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
+    """Technique → mark."""
+    condition = models.CharField(max_length=500, blank=True, default="", db_default="")
+    """What a candidate who passed has to do before the rank is awarded; empty: nothing."""
+    condition_until = models.DateField(null=True)
+    condition_met_on = models.DateField(null=True)
+    invited = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    """The check result and the warnings as they stood at the invitation, in the shape of `JudgedEligibility`."""
+    decided = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    """The same as it stood when the exam was finished: the exam is decided by it, and shown from it."""
 
     objects: ClassVar[CandidateQuerySet] = CandidateQuerySet.as_manager()  # type: ignore[assignment]
 
-    eligibility: dict[str, Any]
-    """The check result as of the exam's date; set by the views that show candidates."""
+    shown: dict[str, Any]
+    """`decided`, or the same as it stands now; set by `exams.attach_eligibility`."""
+
+    @property
+    def is_conditional(self) -> bool:
+        """Return whether the candidate passed on a condition that is not met yet."""
+        return self.condition_until is not None and self.condition_met_on is None
 
     class Meta:
         ordering = ("student__search_name", "id")

@@ -194,6 +194,7 @@ _EXAM_BODY: Final[dict[str, Any]] = {
     "location": "Main hall",
     "examiners": [examples.USER],
     "guest_examiners": ["Kenji Mori Shihan"],
+    "licences": {"Kenji Mori Shihan": "A licence"},
 }
 _EXAM: Final = examples.row(
     examples.EXAM,
@@ -203,17 +204,39 @@ _EXAM: Final = examples.row(
     reopened_at=None,
     reopen_reason="",
 )
+_WARNINGS: Final = [
+    {"code": "not_eligible", "message": "The rules do not allow this promotion yet."},
+]
+JUDGED_EXAMPLE: Final = {**_ELIGIBILITY, "warnings": _WARNINGS}
+"""A check result with warnings, as it is stored with a candidate."""
 _CANDIDATE: Final = examples.row(
     examples.CANDIDATE,
     student=examples.MIKA,
     target_rank=examples.FOURTH_KYU,
     outcome="passed",
     override_reason="",
+    marks={"Kihon": 7, "Kata": 6.5},
+    condition=None,
     rank_event=examples.AWARD,
     eligibility=_ELIGIBILITY,
+    warnings=_WARNINGS,
+    eligibility_at_invitation=JUDGED_EXAMPLE,
+)
+_STUDENT_EXAM: Final = examples.row(
+    examples.CANDIDATE,
+    exam=examples.reference(examples.EXAM, "Summer grading"),
+    date="2026-06-27",
+    finished=True,
+    rank_system=examples.GRADES,
+    target_rank=examples.FOURTH_KYU,
+    outcome="failed",
+    marks={"Kihon": 7, "Kata": 3},
+    condition=None,
+    rank_event=None,
 )
 _EXAM_PATH: Final = {"exam_id": examples.EXAM}
 _FINISHED_EXAM_PATH: Final = {"exam_id": examples.FINISHED_EXAM}
+_CONDITIONAL_PATH: Final = {"exam_id": examples.CONDITIONAL_EXAM, "id": examples.CONDITIONAL_CANDIDATE}
 _CANDIDATE_PATH: Final = {"exam_id": examples.EXAM, "id": examples.CANDIDATE}
 
 EXAMS: Final[OperationSpecs] = {"GET": list_spec(_EXAM), "POST": create_spec(_EXAM_BODY, _EXAM)}
@@ -237,6 +260,7 @@ EXAM_RESULTS: Final[OperationSpecs] = {
                 {
                     "candidate": examples.CANDIDATE,
                     "outcome": "passed",
+                    "marks": {"Kihon": 7, "Kata": 6.5},
                     "override_reason": "Two sessions short after an injury; excellent all the same.",
                 }
             ]
@@ -244,6 +268,14 @@ EXAM_RESULTS: Final[OperationSpecs] = {
         response=CandidatesSerializer,
         response_example={"results": [_CANDIDATE]},
     )
+}
+FULFILMENT: Final[OperationSpecs] = {
+    "POST": create_spec(
+        {"met_on": "2026-06-14"}, _AWARD, path=_CONDITIONAL_PATH, response=RankEventSerializer
+    )
+}
+STUDENT_EXAMS: Final[OperationSpecs] = {
+    "GET": list_spec(_STUDENT_EXAM, path={"student_id": examples.STUDENT})
 }
 FINISH_EXAM: Final[OperationSpecs] = {
     "POST": OperationSpec(

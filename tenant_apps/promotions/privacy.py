@@ -23,11 +23,12 @@ def collect_batches(student: Student) -> Any:
 
 
 def collect_exams(student: Student) -> Any:
-    """Return the exams in which the student was a candidate: target rank, outcome and certificate."""
+    """Return the exams in which the student was a candidate, with outcome, marks and check results."""
     rows = Candidate.objects.filter(student=student)
     return list(
         rows.values(
-            "id", "outcome", "override_reason", "event_id", exam_name=F("exam__name"), held_on=F("exam__date"),
+            "id", "outcome", "override_reason", "event_id", "marks", "condition", "condition_until", "condition_met_on",
+            "invited", "decided", exam_name=F("exam__name"), held_on=F("exam__date"),
             target_rank=F("target__name"), certificate=F("event__certificate__code"),
         )
     )  # fmt: skip
@@ -50,8 +51,10 @@ def erase_batches(student: Student, now: datetime) -> None:
 
 
 def erase_exams(student: Student, now: datetime) -> None:
-    """Erase the reason for an override. The outcome stays, because the exam counts it."""
-    Candidate.objects.filter(student=student).update(override_reason="", updated_at=now)
+    """Erase reasons, conditions, marks and check results. The outcome stays, because the exam counts it."""
+    Candidate.objects.filter(student=student).update(
+        override_reason="", condition="", marks={}, invited=None, decided=None, updated_at=now
+    )
 
 
 def erase_eligibility(student: Student, _now: datetime) -> None:

@@ -68,6 +68,20 @@ class EligibilitySerializer(serializers.Serializer[Any]):
     suggested_rank = ReferenceSerializer(allow_null=True, required=False)
 
 
+class WarningSerializer(serializers.Serializer[Any]):
+    """What prevents an award without a reason: `archived`, `on_hold`, `not_eligible`, `already_awarded`, …"""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+@extend_schema_serializer(component_name="JudgedEligibility")
+class JudgedEligibilitySerializer(EligibilitySerializer):
+    """The check result of a candidate, with the warnings."""
+
+    warnings = WarningSerializer(many=True)
+
+
 @extend_schema_serializer(component_name="CheckResult")
 class CheckResultSerializer(EligibilitySerializer):
     """One rank that is open to one student: all paths, the best first, and what is missing on the best one.

@@ -34,10 +34,17 @@ class StudentFilterSerializer(StrictSerializer):
 def filter_students(by: Mapping[str, Any], *, on: date) -> StudentQuerySet:
     """Return the active students that meet the criteria on a local date.
 
-    `by` is the validated data of `StudentFilterSerializer`: enrolments are those of now, ranks are those held on the
-    date. Trial students, students on hold and students who left are never selected.
+    Trial students, students on hold and students who left are never selected.
     """
-    students: StudentQuerySet = Student.objects.promotable(on)
+    return meeting(Student.objects.promotable(on), by, on=on)
+
+
+def meeting(students: StudentQuerySet, by: Mapping[str, Any], *, on: date) -> StudentQuerySet:
+    """Return those of `students` that meet the criteria on a local date.
+
+    `by` is the validated data of `StudentFilterSerializer`: enrolments are those of now, ranks are those held on the
+    date.
+    """
     enrolled = Enrolment.objects.filter(student=OuterRef("pk"))
     if "training_class" in by:
         students = students.filter(Exists(enrolled.filter(training_class=by["training_class"])))

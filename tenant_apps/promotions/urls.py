@@ -31,6 +31,12 @@ urlpatterns = [
         pdf.CandidateSheetPdf.as_view(),
         name="exam-candidate-sheet",
     ),
+    path(
+        "exams/<uuid:exam_id>/candidates/<uuid:id>/fulfilment",
+        exams.ConditionFulfilment.as_view(),
+        name="exam-candidate-fulfilment",
+    ),
+    path("students/<uuid:student_id>/exams", exams.StudentExams.as_view(), name="student-exams"),
     path("exams/<uuid:exam_id>/results", exams.ExamResults.as_view(), name="exam-results"),
     path("exams/<uuid:exam_id>/finish", exams.FinishExam.as_view(), name="exam-finish"),
     path("exams/<uuid:exam_id>/reopening", exams.ReopenExam.as_view(), name="exam-reopening"),

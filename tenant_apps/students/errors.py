@@ -24,6 +24,37 @@ class OwnRankChange(DomainError):
     status = 403
 
 
+class RankOutOfOrder(DomainError):
+    """This rank does not fit into the rank history on this day."""
+
+    code = "rank_out_of_order"
+
+
+class NothingToDemote(DomainError):
+    """The student holds no rank of this rank system on this day, so there is nothing to demote from."""
+
+    code = "nothing_to_demote"
+
+
+class NoSuchConversion(DomainError):
+    """The rules have no conversion from the rank held to this rank. Send a `note` that says why it was converted."""
+
+    code = "no_such_conversion"
+
+
+class RanksStandOnIt(DomainError):
+    """Later ranks stand on what this takes away. Send `cascade` to void them too, or `keep_later` to keep them."""
+
+    code = "ranks_stand_on_it"
+
+
+class OwnApproval(DomainError):
+    """You cannot approve yourself or your child."""
+
+    code = "permission_denied"
+    status = 403
+
+
 class HoldOverlaps(DomainError):
     """The student is already on hold on some of these days."""
 

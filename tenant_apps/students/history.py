@@ -14,10 +14,18 @@ from django.db import IntegrityError, transaction
 
 from shared_apps.accounts.models import User
 from tenant_apps.ranks.models import Rank
-from tenant_apps.students.errors import AlreadyRecorded, AlreadyVoided, HoldOverlaps, OwnRankChange
+from tenant_apps.students.errors import (
+    AlreadyRecorded,
+    AlreadyVoided,
+    HoldOverlaps,
+    OwnApproval,
+    OwnRankChange,
+    RanksStandOnIt,
+)
 from tenant_apps.students.models import (
     EligibilitySnapshot,
     RankEvent,
+    RankEventQuerySet,
     Student,
     StudentFact,
     StudentHold,
@@ -25,6 +33,13 @@ from tenant_apps.students.models import (
     StudentUser,
 )
 from tenant_apps.students.queries import lock_student
+from tenant_apps.students.rank_history import (
+    birth_error,
+    conversions_in_force,
+    event_data,
+    history_errors,
+    standing_on,
+)
 
 _BATCH: Final = 5_000
 
@@ -38,15 +53,24 @@ def add_note(*, student: Student, author: User, text: str) -> StudentNote:
 
 @transaction.atomic
 def record_fact(*, student: Student, recorded_by: User, values: Mapping[str, Any]) -> StudentFact:
-    """Record a fact about a student. Raises `NotFound` if the student was erased."""
+    """Record a fact about a student. Raises `NotFound` if the student was erased.
+
+    Raises `OwnApproval` for an approval if the user is linked with the student.
+    """
     lock_student(student.pk)
+    if values["kind"] == StudentFact.Kind.APPROVAL and StudentUser.objects.student_ids_of(
+        recorded_by, among=[student.pk]
+    ):
+        raise OwnApproval
     return StudentFact.objects.create(student=student, recorded_by=recorded_by, **values)
 
 
 @transaction.atomic
 def void_fact(*, fact: StudentFact, reason: str, by: User, now: datetime) -> None:
     """Void a fact, with a reason; it can still be read. Raises `AlreadyVoided`."""
-    _void(fact, reason=reason, by=by, now=now)
+    if not StudentFact.objects.filter(pk=fact.pk).void(reason=reason, by=by, now=now):
+        raise AlreadyVoided
+    fact.refresh_from_db()
 
 
 @transaction.atomic
@@ -84,7 +108,9 @@ def record_rank_event(
 ) -> RankEvent:
     """Add an event to the rank history of a student.
 
-    Raises `OwnRankChange`; `AlreadyRecorded` if the event is already there; `NotFound` if the student was erased.
+    Raises `OwnRankChange`; `AlreadyRecorded` if the event is already there; `NotFound` if the student was erased;
+    `Invalid` for a date before the student's birth; `RankOutOfOrder`, `NothingToDemote` or `NoSuchConversion` if the
+    event does not fit into the history. A `note` is the reason for a conversion that the rules do not have.
     """
     _lock_history(student.pk, recorded_by)
     event = RankEvent(
@@ -96,6 +122,15 @@ def record_rank_event(
         recorded_by=recorded_by,
         note=note,
     )
+    if error := birth_error(student, effective_on):
+        raise error
+    history = RankEvent.objects.not_voided().filter(student=student, system=rank.system)
+    existing = list(history.select_related("rank", "student"))
+    if any((one.rank_id, one.kind, one.effective_on) == (rank.pk, kind, effective_on) for one in existing):
+        raise AlreadyRecorded
+    conversions = conversions_in_force() if kind == RankEvent.Kind.CONVERT else ()
+    for reason in history_errors([event], existing, conversions).values():
+        raise reason
     try:
         with transaction.atomic():
             add_rank_events([event])
@@ -117,25 +152,48 @@ def add_rank_events(events: Sequence[RankEvent]) -> None:
 
 
 @transaction.atomic
-def void_rank_event(*, event: RankEvent, reason: str, by: User, now: datetime) -> None:
-    """Void a rank event, with a reason; it can still be read. Raises `AlreadyVoided`, `OwnRankChange`, `NotFound`.
+def void_rank_event(
+    *, event: RankEvent, reason: str, by: User, now: datetime, cascade: bool = False
+) -> list[RankEvent]:
+    """Void a rank event, with a reason; it can still be read. Return the later ranks that stand on it.
 
-    Later events stay valid: a student with 3 kyu keeps it, even if the 4 kyu before it was a mistake.
+    Those stay valid: a student with 3 kyu keeps it, even if the 4 kyu before it was a mistake. With `cascade` they are
+    voided too. Raises `AlreadyVoided`, `OwnRankChange`, `NotFound`.
     """
     _lock_history(event.student_id, by)
-    _void(event, reason=reason, by=by, now=now)
-    delete_snapshots([event.student_id], [event.system_id])
+    event.refresh_from_db()
+    if event.voided_at is not None:
+        raise AlreadyVoided
+    events = RankEvent.objects.filter(pk=event.pk)
+    later = void_rank_events(events, reason=reason, by=by, now=now, cascade=cascade, keep_later=not cascade)
+    event.refresh_from_db()
+    return later
+
+
+def void_rank_events(
+    events: RankEventQuerySet, *, reason: str, by: User, now: datetime, cascade: bool, keep_later: bool
+) -> list[RankEvent]:
+    """Void rank events, and forget the snapshots that depend on them. Four statements, however many.
+
+    Call this in a transaction, with the students locked. Returns the later ranks that stand on these events
+    (`standing_on`): with `cascade` they are voided too, with `keep_later` they stay. Otherwise raises `RanksStandOnIt`,
+    which names them.
+    """
+    voided = list(events.not_voided())
+    students, systems = {one.student_id for one in voided}, {one.system_id for one in voided}
+    rows = RankEvent.objects.not_voided().filter(student__in=students, system__in=systems)
+    later = standing_on(voided, list(rows.select_related("rank", "student")))
+    if later and not cascade and not keep_later:
+        raise RanksStandOnIt(details={"rank_events": [event_data(one) for one in later]})
+    ids = [one.pk for one in (*voided, *(later if cascade else ()))]
+    RankEvent.objects.filter(pk__in=ids).void(reason=reason, by=by, now=now)
+    delete_snapshots(students, systems)
+    return later
 
 
 def delete_snapshots(students: Collection[UUID], systems: Collection[UUID]) -> None:
     """Delete the results of the nightly check for students in rank systems, because their history has changed."""
     EligibilitySnapshot.objects.filter(student__in=students, system__in=systems).delete()
-
-
-def _void(row: RankEvent | StudentFact, *, reason: str, by: User, now: datetime) -> None:
-    if not type(row).objects.filter(pk=row.pk).void(reason=reason, by=by, now=now):
-        raise AlreadyVoided
-    row.refresh_from_db()
 
 
 def _lock_history(student: UUID, by: User) -> None:

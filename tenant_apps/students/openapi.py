@@ -9,7 +9,7 @@ from tenant_apps.students.serializers import (
     MergedSerializer,
     NewRankEventSerializer,
     NewStudentSerializer,
-    RankEventSerializer,
+    VoidedRankEventSerializer,
 )
 from tenant_apps.students.transfer import TransferredSerializer
 
@@ -79,6 +79,14 @@ _REASON: Final = {"reason": "It was entered twice."}
 _VOIDED: Final = {"voided": True, "void_reason": _REASON["reason"]}
 
 
+_LATER_RANK: Final = {
+    "id": examples.AWARD,
+    "rank": examples.FOURTH_KYU,
+    "kind": "award",
+    "effective_on": "2026-06-14",
+}
+
+
 def _void_spec(id_: str, example: dict[str, Any], response: Any) -> OperationSpec:
     return OperationSpec(
         path={"id": id_}, request_example=_REASON, response=response, response_example={**example, **_VOIDED}
@@ -123,7 +131,11 @@ STUDENT_RANK_EVENTS: Final = {
     "POST": create_spec(_EVENT_BODY, RANK_EVENT_EXAMPLE, path=_OF, request=NewRankEventSerializer),
 }
 RANK_EVENTS: Final = {"GET": list_spec(RANK_EVENT_EXAMPLE)}
-RANK_EVENT_VOID: Final = {"POST": _void_spec(examples.RANK_EVENT, RANK_EVENT_EXAMPLE, RankEventSerializer)}
+RANK_EVENT_VOID: Final = {
+    "POST": _void_spec(
+        examples.RANK_EVENT, {**RANK_EVENT_EXAMPLE, "later_ranks": [_LATER_RANK]}, VoidedRankEventSerializer
+    )
+}
 MERGE: Final = {
     "POST": OperationSpec(
         path=_OF,

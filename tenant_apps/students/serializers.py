@@ -1,6 +1,6 @@
 """Requests and responses of students, their guardians and their records."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema_serializer
@@ -11,6 +11,7 @@ from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.fields import ArchivedField, MultiLineField, ReferenceField, SingleLineField
 from tatami.api.filters import read_date
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
+from tatami.clock import tenant_date
 from tatami.errors import PermissionDenied
 from tenant_apps.dojo.models import NameOrder
 from tenant_apps.ranks.models import Rank, RankSystem
@@ -27,6 +28,8 @@ from tenant_apps.students.models import (
 
 OLDEST_DATE = date(1900, 1, 1)
 LATEST_DATE = date(2200, 1, 1)
+AHEAD: Final = timedelta(days=366)
+"""Events, facts and admissions may be recorded so long before their day."""
 
 
 class PlausibleDate(serializers.DateField):
@@ -41,6 +44,30 @@ class PlausibleDate(serializers.DateField):
             self.fail("invalid", format="YYYY-MM-DD")
         if not OLDEST_DATE <= value <= LATEST_DATE:
             self.fail("implausible")
+        return value
+
+
+class PastDate(PlausibleDate):
+    """A date that has come in the dojo, such as a date of birth."""
+
+    default_error_messages = {"future": "This day has not come yet."}
+
+    def to_internal_value(self, data: Any) -> date:
+        value = super().to_internal_value(data)
+        if value > tenant_date():
+            self.fail("future")
+        return value
+
+
+class NearDate(PlausibleDate):
+    """A date that is at most a year ahead: of what has happened or is arranged."""
+
+    default_error_messages = {"far": "This is more than a year ahead."}
+
+    def to_internal_value(self, data: Any) -> date:
+        value = super().to_internal_value(data)
+        if value > tenant_date() + AHEAD:
+            self.fail("far")
         return value
 
 
@@ -192,8 +219,8 @@ class StudentSerializer(StrictModelSerializer):
     name_order = serializers.ChoiceField(choices=NameOrder.choices, required=False, allow_null=True)
     phone = SingleLineField(max_length=40, required=False, allow_blank=True)
     gender = SingleLineField(max_length=40, required=False, allow_blank=True)
-    birth_date = PlausibleDate(required=False, allow_null=True)
-    joined_on = PlausibleDate(required=False, allow_null=True)
+    birth_date = PastDate(required=False, allow_null=True)
+    joined_on = NearDate(required=False, allow_null=True)
     status = ShownStatus()
     external_id = SingleLineField(max_length=100, required=False, allow_null=True)
     medical_notes = MultiLineField(max_length=5_000, required=False, allow_blank=True)
@@ -309,7 +336,7 @@ class FactSerializer(StrictModelSerializer):
 
     rank_system = ReferenceField(queryset=RankSystem.objects.not_archived(), required=False, allow_null=True)
     value = serializers.JSONField()
-    on = PlausibleDate()
+    on = NearDate()
     expires_on = PlausibleDate(required=False, allow_null=True)
     note = SingleLineField(max_length=500, required=False, allow_blank=True)
     recorded_by = ReferenceField(read_only=True)
@@ -350,7 +377,7 @@ class RankEventSerializer(StrictModelSerializer):
     rank_system = ReferenceField(source="system", read_only=True)
     rank = ReferenceField(queryset=Rank.objects.in_use())
     kind = serializers.ChoiceField(choices=RankEvent.Kind.choices)
-    effective_on = PlausibleDate()
+    effective_on = NearDate()
     note = SingleLineField(max_length=500, required=False, allow_blank=True)
     recorded_by = ReferenceField(read_only=True)
     voided = serializers.SerializerMethodField()
@@ -385,6 +412,46 @@ class ReasonSerializer(StrictSerializer):
     """The reason for voiding a record."""
 
     reason = SingleLineField(max_length=500)
+
+
+class RankEventVoidSerializer(ReasonSerializer):
+    """The reason for voiding a rank event. With `cascade`, later ranks that stand on it are voided too."""
+
+    cascade = serializers.BooleanField(default=False)
+
+
+class LaterRankSerializer(StrictSerializer):
+    """A rank that stands on one that was voided."""
+
+    id = serializers.UUIDField()
+    rank = ReferenceSerializer()
+    kind = serializers.ChoiceField(choices=RankEvent.Kind.choices)
+    effective_on = serializers.DateField()
+
+
+class VoidedRankEventSerializer(RankEventSerializer):
+    """A rank event that was voided, and the later ranks that stand on it: with `cascade`, they were voided too."""
+
+    later_ranks = LaterRankSerializer(many=True)
+
+    class Meta(RankEventSerializer.Meta):
+        fields = (*RankEventSerializer.Meta.fields, "later_ranks")  # type: ignore[assignment]
+
+
+class RevertSerializer(RankEventVoidSerializer):
+    """The reason for taking ranks away, and what happens to later ranks that stand on them.
+
+    Without `cascade` (void them) or `keep_later` (keep them), nothing is taken away as long as there are any.
+    """
+
+    keep_later = serializers.BooleanField(default=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["cascade"] and attrs["keep_later"]:
+            raise serializers.ValidationError(
+                {"keep_later": ["Send either `cascade` or `keep_later`, not both."]}
+            )
+        return attrs
 
 
 class HoldSerializer(StrictModelSerializer):

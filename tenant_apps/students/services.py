@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, Prefetch, Q
 
 from shared_apps.accounts.models import User
-from tatami.errors import NotFound
+from tatami.errors import Invalid, NotFound
 from tatami.text import normalise
 from tatami.usage import Figures
 from tenant_apps.dojo.models import NameOrder
@@ -77,11 +77,15 @@ def create_student(*, values: Mapping[str, Any]) -> Student:
 
 @transaction.atomic
 def change_student(*, student: Student, changes: Mapping[str, Any]) -> Student:
-    """Change a student; `guardians` replaces the whole list. Raises `ExternalIdTaken`, `Invalid`.
+    """Change a student; `guardians` replaces the whole list.
+
+    Raises `ExternalIdTaken`; `Invalid` for an unknown guardian, or a birth date after the student received a rank.
 
     Lock the student before, and before that the order of names (`lock_name_order`) if `name_order` changes.
     """
     fields, guardians = _split(changes)
+    if born_on := fields.get("birth_date"):
+        _refuse_birth_after_ranks(student, born_on)
     for field, value in fields.items():
         setattr(student, field, value)
     if "name_order" in fields:
@@ -123,6 +127,12 @@ def _split(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, An
     """Return the fields of the student, and the guardians if they are given."""
     fields = dict(values)
     return fields, fields.pop("guardians", None)
+
+
+def _refuse_birth_after_ranks(student: Student, born_on: date) -> None:
+    ranks = RankEvent.objects.not_voided().filter(student=student)
+    if ranks.filter(effective_on__lt=born_on).exists():
+        raise Invalid.field("birth_date", "The student received a rank before this day.")
 
 
 def _save(student: Student) -> None:

@@ -32,6 +32,7 @@ from tenant_apps.students.models import RankEvent, Student, StudentFact, Student
 from tenant_apps.students.serializers import (
     LONGEST_NAME,
     GuardianSerializer,
+    NearDate,
     PlausibleDate,
     StudentSerializer,
     value_field,
@@ -306,7 +307,7 @@ class TransferredEventSerializer(TransferredRowSerializer):
     rank_system = NamedSerializer()
     preset = SingleLineField(max_length=100, default="", allow_blank=True)
     kind = serializers.ChoiceField(choices=RankEvent.Kind.choices)
-    effective_on = PlausibleDate()
+    effective_on = NearDate()
 
 
 class TransferredFactSerializer(TransferredRowSerializer):
@@ -316,7 +317,7 @@ class TransferredFactSerializer(TransferredRowSerializer):
     rank_system = NamedSerializer(allow_null=True, default=None)
     preset = SingleLineField(max_length=100, default="", allow_blank=True)
     value = serializers.JSONField()
-    on = PlausibleDate()
+    on = NearDate()
     expires_on = PlausibleDate(allow_null=True, default=None)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -405,6 +405,10 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     },
     "/exams/{}/candidates/{}": {"DELETE": teachers(204)},
     "/exams/{}/candidates/{}/sheet.pdf": {"GET": replace(staff_and_own(200), media=PDF)},
+    "/exams/{}/candidates/{}/fulfilment": {
+        "POST": teachers(201, json_body(override_reason="The essay came by post."))
+    },
+    "/students/{}/exams": {"GET": staff_and_own(200)},
     "/exams/{}/results": {
         "POST": teachers(
             200,
@@ -485,6 +489,8 @@ IDS_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/exams/{}/candidates": ("exam",),
     "/exams/{}/candidates/{}": ("exam", "candidate"),
     "/exams/{}/candidates/{}/sheet.pdf": ("exam", "candidate"),
+    "/exams/{}/candidates/{}/fulfilment": ("conditional exam", "conditional candidate"),
+    "/students/{}/exams": ("student",),
     "/exams/{}/results": ("exam",),
     "/exams/{}/finish": ("exam",),
     "/exams/{}/reopening": ("finished exam",),

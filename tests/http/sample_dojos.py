@@ -108,6 +108,8 @@ def create_sample_dojo(dojo: Dojo, hashed_password: str) -> SampleHost:
     assert admin.delete(f"/classes/{earlier_class['id']}/enrolments/{mine['id']}").status_code == 204
     closure = {"from": "2026-08-03", "until": "2026-08-09", "classes": [evening["id"]]}
     ids["closure"] = dojo.create("/closures", closure)["id"]
+    held, conditional = factories.conditional_pass(dojo, system, third, ids["rank"])
+    ids["conditional exam"], ids["conditional candidate"] = held["id"], conditional["id"]
     ids["batch"] = factories.batch(dojo, third)["id"]
     assert admin.put("/settings/logo", {"image": factories.RED_PIXEL}).status_code == 200
     ids["notification"] = factories.notification(dojo, mine)["id"]

@@ -305,6 +305,8 @@ def example_dojo(dojo: Dojo, sample: SampleHost) -> ExampleHost:
             examples.EXAM: ids["exam"],
             examples.FINISHED_EXAM: ids["finished exam"],
             examples.CANDIDATE: ids["candidate"],
+            examples.CONDITIONAL_EXAM: ids["conditional exam"],
+            examples.CONDITIONAL_CANDIDATE: ids["conditional candidate"],
             examples.CERTIFICATE: sample.codes["certificate"],
             examples.DISCIPLINE: ids["discipline"],
             examples.RANK_SYSTEM: ids["rank system"],

@@ -157,8 +157,7 @@ def test_a_batch_takes_one_step_of_each_student(graded: GradedDojo) -> None:
 
 
 def test_a_student_with_two_open_ranks_is_refused_unless_the_rank_is_named(graded: GradedDojo) -> None:
-    graded.create_batch(graded.ready)
-    graded.process_batches()
+    factories.rank_event(graded.dojo, graded.ready, graded.rank("yellow"), "2026-06-01")
     batch = graded.create_batch(graded.ready)
     graded.process_batches()
     assert graded.batch_results(batch)["Ready"]["error"]["code"] == "ambiguous_target"

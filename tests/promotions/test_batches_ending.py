@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from shared_apps.tenants.jobs import job_queue
 from shared_apps.tenants.models import Tenant
 from tatami.jobs import DONE, JobRun
@@ -77,13 +79,46 @@ def test_after_a_revert_the_ranks_can_be_awarded_again(graded: GradedDojo) -> No
     assert graded.rank_held(graded.ready) == "yellow"
 
 
-def test_a_later_rank_stands_when_a_batch_is_reverted(graded: GradedDojo) -> None:
-    batch = graded.create_batch(filter={})
+def batch_with_a_later_rank(graded: GradedDojo) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a batch that awarded yellow, and its student, who received green nine days later."""
+    older = graded.add_student("Older", "2026-01-01")
+    batch = graded.create_batch(older, as_of="2026-06-01")
     graded.process_batches()
-    graded.create_batch(graded.ready, target_ranks=[graded.rank("green")])
+    green = {"student": older["id"], "target_rank": graded.rank("green"), "effective_on": "2026-06-10"}
+    graded.dojo.create("/promotions", green)
+    return batch, older
+
+
+def test_a_revert_names_the_ranks_that_stand_on_what_it_takes_away(graded: GradedDojo) -> None:
+    batch, older = batch_with_a_later_rank(graded)
+    revert = {"reason": "Too early"}
+    details = assert_error(graded.dojo.admin.post(f"{batch['url']}/revert", revert), 409, "ranks_stand_on_it")
+    (named,) = details["rank_events"]
+    assert (named["student"]["id"], named["rank"]["name"], named["effective_on"]) == (
+        older["id"],
+        "Green",
+        "2026-06-10",
+    )
+    assert (graded.rank_held(older), graded.read_batch(batch)["status"]) == ("green", "done")
+    both = {**revert, "cascade": True, "keep_later": True}
+    assert_invalid(graded.dojo.admin.post(f"{batch['url']}/revert", both), "keep_later")
+
+
+@pytest.mark.parametrize(("choice", "held"), [("cascade", "white"), ("keep_later", "green")])
+def test_a_revert_voids_later_ranks_or_keeps_them(graded: GradedDojo, choice: str, held: str) -> None:
+    batch, older = batch_with_a_later_rank(graded)
+    seen = ok(graded.dojo.admin.post(f"{batch['url']}/revert", {"reason": "Too early", choice: True}))
+    assert (seen["status"], seen["reverted"], graded.rank_held(older)) == ("reverted", 1, held)
+
+
+@pytest.mark.parametrize("kind", ["import", "demote"])
+def test_nothing_stands_on_a_rank_below_an_import_or_a_demotion(graded: GradedDojo, kind: str) -> None:
+    older = graded.add_student("Older", "2026-01-01")
+    batch = graded.create_batch(older, as_of="2026-06-01")
     graded.process_batches()
+    rank = graded.rank("green" if kind == "import" else "white")
+    factories.rank_event(graded.dojo, older, rank, "2026-06-02", kind)
     ok(graded.dojo.admin.post(f"{batch['url']}/revert", {"reason": "Too early"}))
-    assert graded.rank_held(graded.ready) == "green"
 
 
 def test_reverting_a_running_batch_stops_it(graded: GradedDojo) -> None:

@@ -88,7 +88,12 @@ def test_a_student_progresses_through_the_full_example(dojo: Dojo) -> None:
 
     assert steps() == {"Yellow belt": "eligible"}
     factories.rank_event(dojo, child, factories.rank_id(system, "yellow-2"), "2025-06-01")
-    factories.fact(dojo, child, "approval", "Test", "2026-06-01")
+    ok(
+        dojo.instructor.post(
+            f"/students/{child['id']}/facts", {"kind": "approval", "value": "test", "on": "2026-06-01"}
+        ),
+        201,
+    )
     assert steps(as_of="2026-06-14") == {"1st poom": "eligible", "1st dan": "not_eligible"}, (
         "the skip is listed, too"
     )

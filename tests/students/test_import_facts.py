@@ -237,6 +237,7 @@ def test_imported_points_of_a_category_count(dojo, mika):
 
 
 def test_an_imported_approval_counts_as_given_by_the_importing_user(dojo, mika):
+    """An admin, who counts where an instructor is asked."""
     steps = [
         {
             "from": None,

@@ -100,7 +100,7 @@ def test_a_thousand_lines_take_a_bounded_number_of_statements(
 ):
     codes = [rank["code"] for rank in kendo["ranks"]]
     lines = "".join(
-        f"7,{codes[n % len(codes)]},{1990 + n % 30}-{n % 12 + 1:02}-{n % 28 + 1:02},,\n" for n in range(1_000)
+        f"7,{codes[n % len(codes)]},{2000 + n % 26}-{n % 12 + 1:02}-{n % 28 + 1:02},,\n" for n in range(1_000)
     )
     with django_assert_max_num_queries(18):
         body = import_csv(dojo.admin, HEAD + lines, RANK_EVENTS)

@@ -114,6 +114,25 @@ def passed_exam(
     return held, response.json()["rank_events"][0]
 
 
+def conditional_pass(
+    dojo: Dojo, system: dict[str, Any], student: dict[str, Any], rank_id: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a finished exam and the candidate who passed it on a condition."""
+    held = exam(dojo, system)
+    passed = candidate(dojo, held, student, rank_id)
+    result = {
+        "candidate": passed["id"],
+        "outcome": "passed",
+        "condition": {"text": "Hand in the essay", "until": "2026-09-30"},
+        "override_reason": "Seminar",
+    }
+    path = f"/exams/{held['id']}"
+    for step, body in (("results", {"results": [result]}), ("finish", {})):
+        response = dojo.admin.post(f"{path}/{step}", body)
+        assert response.status_code == 200, response.content
+    return held, passed
+
+
 def batch(dojo: Dojo, *students: dict[str, Any], award: bool = True, **fields: Any) -> dict[str, Any]:
     """Queue a batch for students, or for a filter in `fields`."""
     named = {"students": [one["id"] for one in students]} if students else {}

@@ -9,7 +9,7 @@ from tatami.tenancy.hosts import origin
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.dojo.logo_storage import stored_logo
 from tenant_apps.dojo.models import DojoSettings
-from tenant_apps.promotions.exams import check_candidates
+from tenant_apps.promotions.exam_decisions import attach_eligibility
 from tenant_apps.promotions.models import Candidate, Certificate, Exam, attach_examiners
 from tenant_apps.promotions.pdf.certificate import CertificatePage, certificates_pdf
 from tenant_apps.promotions.pdf.exam_papers import (
@@ -20,6 +20,7 @@ from tenant_apps.promotions.pdf.exam_papers import (
     examiners_list_pdf,
 )
 from tenant_apps.promotions.pdf.typefaces import HanForm, han_form_of_zone
+from tenant_apps.ranks.services import rules_in_force
 
 
 def printable_certificates() -> QuerySet[Certificate]:
@@ -65,8 +66,9 @@ def print_candidate_sheet(exam: Exam, candidate: Candidate) -> bytes:
     """Return the PDF of the sheet on which a candidate's exam is marked. A fixed number of statements."""
     attach_examiners([exam])
     settings = DojoSettings.current()
-    result = check_candidates(exam, [candidate])[candidate.pk]
-    rank = next((rank for rank in result.rules.definition.ranks if rank.code == candidate.target.code), None)
+    attach_eligibility(exam, [candidate])
+    (rules,) = rules_in_force(on=exam.date, only=exam.rank_system)
+    rank = next((rank for rank in rules.definition.ranks if rank.code == candidate.target.code), None)
     return candidate_sheet_pdf(
         CandidateSheet(
             dojo_name=current_tenant().name,
@@ -74,7 +76,7 @@ def print_candidate_sheet(exam: Exam, candidate: Candidate) -> bytes:
             held_on=exam.date,
             location=exam.location,
             candidate_name=candidate.student.name,
-            rank_now=result.current_rank_name,
+            rank_now=_rank_before(candidate),
             rank_sought=candidate.target.name,
             rank_sought_native_name=candidate.target.native_name,
             syllabus=(rank.syllabus if rank else None) or "",
@@ -89,7 +91,7 @@ def print_examiners_list(exam: Exam, candidates: Sequence[Candidate]) -> bytes:
     """Return the PDF of the list on which the examiners mark all candidates. A fixed number of statements."""
     attach_examiners([exam])
     settings = DojoSettings.current()
-    results = check_candidates(exam, candidates)
+    attach_eligibility(exam, candidates)
     return examiners_list_pdf(
         ExaminersList(
             dojo_name=current_tenant().name,
@@ -101,7 +103,7 @@ def print_examiners_list(exam: Exam, candidates: Sequence[Candidate]) -> bytes:
                 CandidateRow(
                     number=number,
                     name=candidate.student.name,
-                    rank_now=results[candidate.pk].current_rank_name,
+                    rank_now=_rank_before(candidate),
                     rank_sought=candidate.target.name,
                 )
                 for number, candidate in enumerate(candidates, start=1)
@@ -110,6 +112,12 @@ def print_examiners_list(exam: Exam, candidates: Sequence[Candidate]) -> bytes:
             han_form=_han_form(settings),
         )
     )
+
+
+def _rank_before(candidate: Candidate) -> str:
+    """Return the name of the rank that a candidate holds, or held when the exam was decided; empty for none."""
+    held = candidate.shown["current_rank"]
+    return str(held["name"]) if held else ""
 
 
 def _han_form(settings: DojoSettings) -> HanForm:

@@ -1,25 +1,34 @@
 """Exams, candidates, results and the check of a certificate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-from drf_spectacular.utils import extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from shared_apps.accounts.models import User
 from tatami.api.fields import ReferenceField, SingleLineField, reference_errors
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
-from tenant_apps.promotions.exams import ExamResult, Invitation
+from tatami.clock import tenant_date
+from tenant_apps.promotions.exams import Invitation
 from tenant_apps.promotions.models import Candidate, Exam
-from tenant_apps.promotions.responses import EligibilitySerializer
+from tenant_apps.promotions.responses import (
+    EligibilitySerializer,
+    JudgedEligibilitySerializer,
+    NumberField,
+    WarningSerializer,
+)
+from tenant_apps.promotions.serializers.exam_results import (
+    DUPLICATE,
+    MOST_CANDIDATES,
+    ConditionSerializer,
+)
 from tenant_apps.promotions.student_filters import StudentFilterSerializer
 from tenant_apps.ranks.models import Rank, RankSystem
 from tenant_apps.students.models import Student
 from tenant_apps.students.serializers import PlausibleDate, RankEventSerializer
 
 MOST_EXAMINERS: Final = 20
-MOST_CANDIDATES: Final = 500
-_DUPLICATE: Final = "This id appears twice in the list."
 
 
 class ExamSerializer(StrictModelSerializer):
@@ -42,6 +51,7 @@ class ExamSerializer(StrictModelSerializer):
     guest_examiners = serializers.ListField(
         child=SingleLineField(max_length=120), required=False, max_length=MOST_EXAMINERS
     )
+    licences = serializers.DictField(child=SingleLineField(max_length=100), required=False)
     status = serializers.SerializerMethodField()
     notify = serializers.BooleanField(required=False, write_only=True)
 
@@ -54,6 +64,7 @@ class ExamSerializer(StrictModelSerializer):
             "location",
             "examiners",
             "guest_examiners",
+            "licences",
             "notify",
             "status",
             "finished_at",
@@ -76,7 +87,21 @@ class ExamSerializer(StrictModelSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "examined_by" in attrs:
             attrs["examiner_ids"] = [user.pk for user in attrs.pop("examined_by")]
+        self._validate_licences(attrs)
         return attrs
+
+    def _validate_licences(self, attrs: dict[str, Any]) -> None:
+        """Refuse licences of people who do not examine. Those of examiners who are left out are forgotten."""
+        ids = attrs.get("examiner_ids", getattr(self.instance, "examiner_ids", []))
+        guests = attrs.get("guest_examiners", getattr(self.instance, "guest_examiners", []))
+        examiners = {*map(str, ids), *guests}
+        if "licences" in attrs:
+            if unknown := [one for one in attrs["licences"] if one not in examiners]:
+                message = "Name examiners of this exam: users by their id, guests by their name."
+                raise serializers.ValidationError({"licences": {one: [message] for one in unknown}})
+        elif self.instance is not None:
+            kept = getattr(self.instance, "licences", {})
+            attrs["licences"] = {one: kept[one] for one in kept if one in examiners}
 
 
 @extend_schema_serializer(component_name="FinishedExam")
@@ -96,20 +121,88 @@ class OutcomeField(serializers.ChoiceField):
         return super().to_representation(value) or None
 
 
+class ShownConditionSerializer(ConditionSerializer):
+    """The condition on which a candidate passed: `open`, `met` on a day, or `lapsed` after its last day."""
+
+    status = serializers.ChoiceField(choices=["open", "met", "lapsed"])
+    met_on = serializers.DateField(allow_null=True)
+
+
+class ResultFields(StrictModelSerializer):
+    """The outcome of a candidate, with marks and the condition of a conditional pass."""
+
+    outcome = OutcomeField(choices=Candidate.Outcome.values, allow_null=True)
+    marks = serializers.DictField(child=NumberField())
+    condition = serializers.SerializerMethodField()
+    rank_event = serializers.UUIDField(source="event_id", read_only=True, allow_null=True)
+
+    @extend_schema_field(ShownConditionSerializer(allow_null=True))
+    def get_condition(self, candidate: Candidate) -> dict[str, Any] | None:
+        until, met_on = candidate.condition_until, candidate.condition_met_on
+        if until is None:
+            return None
+        status = "met" if met_on else "lapsed" if until < tenant_date() else "open"
+        return {"text": candidate.condition, "until": until, "status": status, "met_on": met_on}
+
+
 @extend_schema_serializer(component_name="CandidateAnswer")
-class CandidateSerializer(StrictModelSerializer):
-    """A candidate for a rank, and the outcome. `eligibility` is the check result as of the exam's date."""
+class CandidateSerializer(ResultFields):
+    """A candidate for a rank, and the outcome.
+
+    `eligibility` is the check result as of the exam's date: as it is now, and once the exam is finished as it was
+    decided. `eligibility_at_invitation` is how it was then. `warnings` name what prevents an award without a reason.
+    """
 
     student = ReferenceField(read_only=True)
     target_rank = ReferenceField(source="target", read_only=True)
-    outcome = OutcomeField(choices=Candidate.Outcome.values, allow_null=True)
-    rank_event = serializers.UUIDField(source="event_id", read_only=True, allow_null=True)
-    eligibility = EligibilitySerializer()
+    eligibility = EligibilitySerializer(source="shown")
+    warnings = WarningSerializer(many=True, source="shown.warnings")
+    eligibility_at_invitation = JudgedEligibilitySerializer(source="invited", allow_null=True)
 
     class Meta:
         model = Candidate
-        fields = ("student", "target_rank", "outcome", "override_reason", "rank_event", "eligibility")
+        fields = (
+            "student",
+            "target_rank",
+            "outcome",
+            "marks",
+            "condition",
+            "override_reason",
+            "rank_event",
+            "eligibility",
+            "warnings",
+            "eligibility_at_invitation",
+        )
         read_only_fields = fields
+
+
+@extend_schema_serializer(component_name="StudentExam")
+class StudentExamSerializer(ResultFields):
+    """An exam in which the student is or was a candidate, and the outcome."""
+
+    exam = ReferenceField(read_only=True)
+    date = serializers.DateField(source="exam.date", read_only=True)
+    finished = serializers.SerializerMethodField()
+    rank_system = ReferenceField(source="exam.rank_system", read_only=True)
+    target_rank = ReferenceField(source="target", read_only=True)
+
+    class Meta:
+        model = Candidate
+        fields = (
+            "exam",
+            "date",
+            "finished",
+            "rank_system",
+            "target_rank",
+            "outcome",
+            "marks",
+            "condition",
+            "rank_event",
+        )
+        read_only_fields = fields
+
+    def get_finished(self, candidate: Candidate) -> bool:
+        return candidate.exam.finished_at is not None
 
 
 class CandidatesSerializer(serializers.Serializer[Any]):
@@ -136,12 +229,12 @@ class InvitationsSerializer(StrictSerializer):
         """Return the invitations. Two statements, however many."""
         exam: Exam = self.context["exam"]
         students = set(
-            Student.objects.not_archived()
-            .filter(pk__in=[entry["student"] for entry in entries])
-            .values_list("pk", flat=True)
+            Student.objects.filter(pk__in=[entry["student"] for entry in entries]).values_list(
+                "pk", flat=True
+            )
         )
         ranks = {rank.pk: rank for rank in Rank.objects.filter(system=exam.rank_system_id)}
-        faults = reference_errors(entries, "student", students, twice=_DUPLICATE)
+        faults = reference_errors(entries, "student", students, twice=DUPLICATE)
         for fault, entry in zip(faults, entries, strict=True):
             if entry["target_rank"] not in ranks:
                 fault["target_rank"] = ["There is no such rank in the exam's rank system."]
@@ -164,36 +257,6 @@ class InvitationsSerializer(StrictSerializer):
                 {"target_ranks": ["Send `target_ranks` only with `filter`: each candidate names a rank."]}
             )
         return attrs
-
-
-class ResultSerializer(StrictSerializer):
-    candidate = serializers.UUIDField()
-    outcome = serializers.ChoiceField(choices=Candidate.Outcome.choices)
-    override_reason = SingleLineField(max_length=500, required=False)
-
-    def validate(self, attrs: Mapping[str, Any]) -> Mapping[str, Any]:
-        if "override_reason" in attrs and attrs["outcome"] != Candidate.Outcome.PASSED:
-            raise serializers.ValidationError(
-                {"override_reason": ["A reason is accepted only for the outcome `passed`."]}
-            )
-        return attrs
-
-
-class ResultsSerializer(StrictSerializer):
-    """The results of some candidates or all. A later result of a candidate replaces the earlier one."""
-
-    results = ResultSerializer(many=True, allow_empty=False, max_length=MOST_CANDIDATES)  # type: ignore[call-arg]
-
-    def validate_results(self, entries: list[dict[str, Any]]) -> list[ExamResult]:
-        """Return the results. One statement, however many."""
-        known = set(Candidate.objects.filter(exam=self.context["exam"]).values_list("pk", flat=True))
-        faults = reference_errors(entries, "candidate", known, twice=_DUPLICATE)
-        if any(faults):
-            raise serializers.ValidationError(faults)
-        return [
-            ExamResult(entry["candidate"], entry["outcome"], entry.get("override_reason", ""))
-            for entry in entries
-        ]
 
 
 class CertificateCheckSerializer(serializers.Serializer[Any]):

@@ -48,9 +48,12 @@ class CheckSerializer(StrictSerializer):
 
 
 class AwardSerializer(StrictSerializer):
-    """A rank for one student, as of a date (default: today) that has come. A reason overrides the rules."""
+    """A rank for one student, as of a date (default: today) that has come. A reason overrides the rules.
 
-    student = ReferenceField(queryset=Student.objects.not_archived())
+    Students who are archived, inactive, on trial or on hold are promoted with a reason only.
+    """
+
+    student = ReferenceField(queryset=Student.objects.all())
     target_rank = ReferenceField(queryset=Rank.objects.in_use())
     effective_on = PlausibleDate(required=False)
     override_reason = SingleLineField(max_length=500, required=False)

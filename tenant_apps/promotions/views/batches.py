@@ -19,7 +19,7 @@ from tenant_apps.promotions.serializers.batches import (
 )
 from tenant_apps.promotions.student_filters import filter_students
 from tenant_apps.students.models import Status
-from tenant_apps.students.serializers import ReasonSerializer
+from tenant_apps.students.serializers import RevertSerializer
 
 _BATCHES = Batch.objects.select_related("rank_system", "requested_by")
 
@@ -96,13 +96,13 @@ class CancelBatch(ApiView):
 
 
 class RevertBatch(ApiView):
-    """Void all ranks that a batch awarded, with a reason."""
+    """Void all ranks that a batch awarded, with a reason. `cascade` or `keep_later` decides about later ranks."""
 
-    serializer_class = ReasonSerializer
+    serializer_class = RevertSerializer
     operations = openapi.REVERT_BATCH
 
     def post(self, request: Any, id: Any) -> Response:
-        serializer = ReasonSerializer(data=request.data)
+        serializer = RevertSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         batch = get_or_404(Batch.objects.all(), pk=id)
         batches.revert(batch=batch, by=request.user, now=request.now, **serializer.validated_data)

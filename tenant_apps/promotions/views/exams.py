@@ -10,23 +10,27 @@ from rest_framework.serializers import BaseSerializer
 
 from tatami.api.filters import by_id, on_or_after, on_or_before, one_of, yes_or_no
 from tatami.api.permissions import visible_to
-from tatami.api.responses import location
+from tatami.api.responses import created, location
 from tatami.api.tables import TableOfList, limited
 from tatami.api.views import ApiView, Collection, Listing, Resource, get_or_404
+from tatami.clock import tenant_date
 from tenant_apps.promotions import exams, openapi
+from tenant_apps.promotions.exam_decisions import attach_eligibility
 from tenant_apps.promotions.models import Candidate, Exam, attach_examiners
-from tenant_apps.promotions.responses import ELIGIBILITY_COLUMNS, eligibility_columns, eligibility_data
+from tenant_apps.promotions.responses import ELIGIBILITY_COLUMNS, eligibility_columns
+from tenant_apps.promotions.serializers.exam_results import FulfilmentSerializer, ResultsSerializer
 from tenant_apps.promotions.serializers.exams import (
     CandidateSerializer,
     CandidatesSerializer,
     ExamSerializer,
     FinishedExamSerializer,
     InvitationsSerializer,
-    ResultsSerializer,
+    StudentExamSerializer,
 )
 from tenant_apps.promotions.student_filters import filter_students
 from tenant_apps.students.models import RankEvent
-from tenant_apps.students.serializers import ReasonSerializer
+from tenant_apps.students.serializers import RankEventSerializer, RevertSerializer
+from tenant_apps.students.views.records import visible_student
 
 _EXAMS = Exam.objects.select_related("rank_system")
 _CANDIDATES = Candidate.objects.not_erased().select_related("student", "target")
@@ -39,7 +43,11 @@ _CANDIDATE_COLUMNS = (
     "last_name",
     "target_rank",
     "outcome",
+    "marks",
+    "condition",
+    "condition_until",
     "override_reason",
+    "warnings",
 )
 
 
@@ -139,7 +147,7 @@ class Candidates(ExamMixin, TableOfList, Listing):
         exam = self.exam()
         rows = self.filter_queryset(self.candidates())
         page = limited(rows) if self.is_table else list(self.paginate_queryset(rows) or [])
-        _attach_eligibility(exam, page)
+        attach_eligibility(exam, page)
         if self.is_table:
             return Response({"results": page})
         return self.get_paginated_response(CandidateSerializer(page, many=True).data)
@@ -159,10 +167,14 @@ class Candidates(ExamMixin, TableOfList, Listing):
                 student.last_name,
                 candidate.target.name,
                 candidate.outcome,
+                "; ".join(f"{technique}: {mark}" for technique, mark in candidate.marks.items()),
+                candidate.condition,
+                candidate.condition_until,
                 candidate.override_reason,
+                " ".join(one["message"] for one in candidate.shown["warnings"]),
             )
             columns = dict(zip(_CANDIDATE_COLUMNS, values, strict=True))
-            yield eligibility_columns(candidate.eligibility) | columns
+            yield eligibility_columns(candidate.shown) | columns
 
     def post(self, request: Any, exam_id: UUID) -> Response:
         exam = self.exam()
@@ -191,6 +203,49 @@ class CandidateResource(ExamMixin, ApiView):
         return Response(status=204)
 
 
+class ConditionFulfilment(ExamMixin, ApiView):
+    """Award the rank to a candidate who passed on a condition, as of the day on which it was met."""
+
+    serializer_class = FulfilmentSerializer
+    operations = openapi.FULFILMENT
+
+    def post(self, request: Any, exam_id: UUID, id: UUID) -> Response:
+        exam = self.exam()
+        serializer = FulfilmentSerializer(data=request.data, context={"request": request, "exam": exam})
+        serializer.is_valid(raise_exception=True)
+        met = serializer.validated_data
+        event = exams.meet_condition(
+            exam=exam,
+            candidate=get_or_404(self.candidates(), pk=id),
+            met_on=met.get("met_on", tenant_date(request.now)),
+            override_reason=met.get("override_reason", ""),
+            by=request.user,
+            now=request.now,
+        )
+        return created(RankEventSerializer(event).data, "student-rank-events", student_id=event.student_id)
+
+
+class StudentExams(Listing):
+    """The exams of a student, the latest first, with outcomes: those that were failed, too."""
+
+    queryset = Candidate.objects.select_related("exam__rank_system", "target")
+    ordering = ("-exam__date",)
+    serializer_class = StudentExamSerializer
+    operations = openapi.STUDENT_EXAMS
+    filters = {
+        "outcome": one_of("outcome", Candidate.Outcome),
+        "rank_system": by_id("exam__rank_system"),
+        "from": on_or_after("exam__date"),
+        "to": on_or_before("exam__date"),
+    }
+
+    def get_queryset(self) -> QuerySet[Candidate]:
+        rows = super().get_queryset()
+        if getattr(self, "swagger_fake_view", False):
+            return rows
+        return rows.filter(student=visible_student(self.request, self.kwargs["student_id"]))
+
+
 class ExamResults(ExamMixin, ApiView):
     """Record results. They can be recorded again until the exam is finished."""
 
@@ -217,13 +272,16 @@ class FinishExam(ExamMixin, ApiView):
 
 
 class ReopenExam(ExamMixin, ApiView):
-    """Reopen a finished exam, with a reason: its awards are voided, and results can be recorded again."""
+    """Reopen a finished exam, with a reason: its awards are voided, and results can be recorded again.
 
-    serializer_class = ReasonSerializer
+    `cascade` or `keep_later` decides about ranks that stand on them.
+    """
+
+    serializer_class = RevertSerializer
     operations = openapi.REOPEN_EXAM
 
     def post(self, request: Any, exam_id: UUID) -> Response:
-        serializer = ReasonSerializer(data=request.data)
+        serializer = RevertSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         exam = self.exam()
         exams.reopen(exam=exam, by=request.user, now=request.now, **serializer.validated_data)
@@ -239,11 +297,5 @@ def _current(exam: Exam, events: Sequence[RankEvent] = ()) -> Exam:
 
 
 def _candidates_response(exam: Exam, candidates: list[Candidate], status: int = 200) -> Response:
-    _attach_eligibility(exam, candidates)
+    attach_eligibility(exam, candidates)
     return Response(CandidatesSerializer({"results": candidates}).data, status=status)
-
-
-def _attach_eligibility(exam: Exam, candidates: Sequence[Candidate]) -> None:
-    results = exams.check_candidates(exam, candidates)
-    for candidate in candidates:
-        candidate.eligibility = eligibility_data(results[candidate.pk])

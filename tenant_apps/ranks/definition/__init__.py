@@ -13,6 +13,8 @@ have the same `as_document()`. The fields of the document:
       code, name    steps and the rank events of students refer to the code
       native_name, track, colours (["#1a2b3c", …], for drawing the belt), syllabus      optional
       holding_ages  {min, max, basis}: a criterion of every path to the rank that has no `age` of its own
+      exam          how an exam for the rank is marked: {techniques: [names], best_mark, pass_mark, examiners,
+                    licence}: each technique needs the pass mark; so many examiners, with this licence
       kind          rank (default); sub_rank: a stripe on the rank before it in the list, which is still held;
                     title
     steps
@@ -32,6 +34,7 @@ from tenant_apps.ranks.definition.rank_definition import (
     Anchor,
     ClockSetting,
     Confidence,
+    ExamRules,
     Path,
     RankDefinition,
     RankDescription,
@@ -45,6 +48,7 @@ __all__ = [
     "ClockSetting",
     "Confidence",
     "DefinitionError",
+    "ExamRules",
     "Path",
     "RankDefinition",
     "RankDescription",

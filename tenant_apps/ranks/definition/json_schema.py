@@ -17,6 +17,9 @@ MOST_STEPS: Final = 1000
 MOST_PATHS: Final = 20
 MOST_CRITERIA: Final = 30
 MOST_COLOURS: Final = 4
+MOST_TECHNIQUES: Final = 100
+MOST_EXAMINERS: Final = 20
+BEST_MARK: Final = 1000
 LONGEST_NAME: Final = 100
 """Of a system and of a rank, as in the columns of their tables."""
 LONGEST_LABEL: Final = 200
@@ -27,6 +30,23 @@ _COLOUR = {
     "type": "string",
     "pattern": rf"^#[0-9a-fA-F]{{6}}{STOP}",
     "description": "a colour such as #1a2b3c",
+}
+
+_EXAM = {
+    "type": "object",
+    "properties": {
+        "techniques": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MOST_TECHNIQUES,
+            "items": text(LONGEST_NAME),
+        },
+        "best_mark": {"type": "number", "minimum": 1, "maximum": BEST_MARK},
+        "pass_mark": {"type": "number", "minimum": 0, "maximum": BEST_MARK},
+        "examiners": {"type": "integer", "minimum": 1, "maximum": MOST_EXAMINERS},
+        "licence": text(LONGEST_NAME),
+    },
+    "additionalProperties": False,
 }
 
 _RANK = {
@@ -40,6 +60,7 @@ _RANK = {
         "colours": {"type": "array", "maxItems": MOST_COLOURS, "items": _COLOUR},
         "holding_ages": {"type": "object", "properties": Age.parameters, "additionalProperties": False},
         "syllabus": text(LONGEST_SYLLABUS, lines=True),
+        "exam": _EXAM,
     },
     "required": ["code", "name"],
     "additionalProperties": False,

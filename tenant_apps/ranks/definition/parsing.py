@@ -9,6 +9,7 @@ from tenant_apps.ranks.definition.rank_definition import (
     Anchor,
     ClockSetting,
     Confidence,
+    ExamRules,
     Path,
     RankDefinition,
     RankDescription,
@@ -77,7 +78,13 @@ def _rank(document: Mapping[str, Any]) -> RankDescription:
         colours=tuple(colour.lower() for colour in document.get("colours", ())),
         holding_ages=None if ages is None else Age.from_document(ages),
         syllabus=document.get("syllabus"),
+        exam=_exam(document["exam"]) if "exam" in document else None,
     )
+
+
+def _exam(document: Mapping[str, Any]) -> ExamRules:
+    techniques = tuple(document.get("techniques", ()))
+    return ExamRules(**{**document, "techniques": techniques})
 
 
 def _step(document: Mapping[str, Any], ages: Age | None) -> Step:

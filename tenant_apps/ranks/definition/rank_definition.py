@@ -93,6 +93,37 @@ class RankKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ExamRules:
+    """How an exam for a rank is marked, and who examines it.
+
+    Each of `techniques` is marked from 0 to `best_mark` and needs `pass_mark`. `examiners` are needed, all of them with
+    the `licence` if one is named.
+    """
+
+    techniques: tuple[str, ...] = ()
+    best_mark: int | float | None = None
+    pass_mark: int | float | None = None
+    examiners: int | None = None
+    licence: str | None = None
+
+    def as_document(self) -> dict[str, Any]:
+        return _without_none(
+            techniques=list(self.techniques) or None,
+            best_mark=self.best_mark,
+            pass_mark=self.pass_mark,
+            examiners=self.examiners,
+            licence=self.licence,
+        )
+
+    def low_marks(self, marks: Mapping[str, float]) -> dict[str, float | None]:
+        """Return the techniques that are below the pass mark, with their marks; None: not marked."""
+        if self.pass_mark is None:
+            return {}
+        found = {technique: marks.get(technique) for technique in self.techniques or marks}
+        return {one: mark for one, mark in found.items() if mark is None or mark < self.pass_mark}
+
+
+@dataclass(frozen=True, slots=True)
 class RankDescription:
     """One rank; its order is its place in the list of the definition.
 
@@ -108,6 +139,7 @@ class RankDescription:
     colours: tuple[str, ...] = ()
     holding_ages: Age | None = None
     syllabus: str | None = None
+    exam: ExamRules | None = None
 
     def as_document(self) -> dict[str, Any]:
         return _without_none(
@@ -119,6 +151,7 @@ class RankDescription:
             colours=list(self.colours) or None,
             holding_ages=None if self.holding_ages is None else self.holding_ages.bounds(),
             syllabus=self.syllabus,
+            exam=None if self.exam is None else self.exam.as_document(),
         )
 
 
@@ -181,6 +214,11 @@ class RankDefinition:
         """Return whether the step leads to a sub-rank of the rank from which it starts."""
         sub_rank = self.sub_ranks.get(step.to)
         return sub_rank is not None and sub_rank.of == step.origin
+
+    def exam_rules(self, code: str) -> ExamRules:
+        """Return how an exam for a rank is marked; without rules about it, anything goes."""
+        found = next((rank.exam for rank in self.ranks if rank.code == code), None)
+        return found or ExamRules()
 
     def rank_name(self, code: str) -> str:
         """Return the name of a rank; the code if these rules do not have the rank."""

@@ -79,6 +79,7 @@ _TYPE_NAMES: Final = {
     "array": "a list",
     "string": "text",
     "integer": "a whole number",
+    "number": "a number",
     "boolean": "true or false",
     "null": "null",
 }
@@ -169,6 +170,20 @@ def _rank_faults(place: int, rank: Mapping[str, Any]) -> Faults:
     if isinstance(rank.get("holding_ages"), dict):
         for bound, message in Age.faults(rank["holding_ages"]):
             yield ("ranks", place, "holding_ages", bound), message
+    yield from _exam_faults(("ranks", place, "exam"), _mapping(rank.get("exam")))
+
+
+def _exam_faults(place: Place, exam: Mapping[str, Any]) -> Faults:
+    seen = set()
+    for number, name in enumerate(_items(exam.get("techniques"))):
+        if isinstance(name, str) and name in seen:
+            yield (*place, "techniques", number), "is named twice"
+        seen.add(str(name))
+    best, needed = exam.get("best_mark"), exam.get("pass_mark")
+    if isinstance(best, int | float) and isinstance(needed, int | float) and needed > best:
+        yield (*place, "pass_mark"), "must not be above `best_mark`"
+    if "licence" in exam and "examiners" not in exam:
+        yield (*place, "licence"), "needs `examiners`, the number of those who have it"
 
 
 def _step_faults(

@@ -15,7 +15,8 @@ from tenant_apps.students.csv.cells import CellParser
 from tenant_apps.students.csv.dates import DateReader
 from tenant_apps.students.csv.pipeline import LineOutcome, insert_rows
 from tenant_apps.students.csv.student_matching import RecordImport, RecordLine, record_headings
-from tenant_apps.students.models import StudentFact
+from tenant_apps.students.errors import OwnApproval
+from tenant_apps.students.models import StudentFact, StudentUser
 from tenant_apps.students.serializers import (
     EXPIRES_EARLY,
     BalanceInUnit,
@@ -112,7 +113,15 @@ class FactImport(RecordImport[FactLine]):
             else:
                 if line.system is not None:
                     self._find(line)
+        self._refuse_own_approvals(lines)
         return existing
+
+    def _refuse_own_approvals(self, lines: Sequence[FactLine]) -> None:
+        approvals = [line for line in lines if line.fact.get("kind") == StudentFact.Kind.APPROVAL]
+        own = StudentUser.objects.student_ids_of(self._by) if approvals else frozenset()
+        for line in approvals:
+            if line.student and line.student.pk in own:
+                line.add_error("kind", OwnApproval().message)
 
     def _find(self, line: FactLine) -> None:
         try:

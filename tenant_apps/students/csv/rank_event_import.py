@@ -1,8 +1,10 @@
 """Import of rank events: for each line a student, a rank, the kind of event and its date."""
 
+from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import UUID
 
 from shared_apps.accounts.models import User
 from tenant_apps.ranks.models import Rank
@@ -14,6 +16,12 @@ from tenant_apps.students.csv.student_matching import RecordImport, RecordLine, 
 from tenant_apps.students.errors import AlreadyRecorded, OwnRankChange
 from tenant_apps.students.history import add_rank_events
 from tenant_apps.students.models import RankEvent, StudentUser
+from tenant_apps.students.rank_history import (
+    BEFORE_BIRTH,
+    birth_error,
+    conversions_in_force,
+    history_errors,
+)
 from tenant_apps.students.serializers import NewRankEventSerializer
 
 EVENT: Final = ("kind", "effective_on", "note")
@@ -92,17 +100,56 @@ class RankEventImport(RecordImport[RankEventLine]):
             if line.student and line.student.pk in own:
                 line.add_error("rank", OwnRankChange().message)
 
+    def match(self, lines: Sequence[RankEventLine], *, dry_run: bool) -> None:
+        super().match(lines, dry_run=dry_run)
+        self._refuse_impossible(self._events_of(lines))
+
     def write(self, lines: Sequence[RankEventLine]) -> None:
-        add_rank_events(
-            [
+        add_rank_events([event for event, _ in self._events_of(lines)])
+
+    def _events_of(self, lines: Sequence[RankEventLine]) -> list[tuple[RankEvent, RankEventLine]]:
+        """Return the events that are to be created, each with its line."""
+        return [
+            (
                 RankEvent(
                     student=line.student,
                     rank=line.rank,
                     system_id=line.rank.system_id,
                     recorded_by=self._by,
                     **line.event,
-                )
-                for line in lines
-                if line.outcome is LineOutcome.CREATED and line.rank
-            ]
-        )
+                ),
+                line,
+            )
+            for line in lines
+            if line.outcome is LineOutcome.CREATED and line.student and line.rank
+        ]
+
+    def _refuse_impossible(self, events: Sequence[tuple[RankEvent, RankEventLine]]) -> None:
+        """Add errors to lines whose events do not fit into the histories, with the other lines.
+
+        Three statements, and none for a file of imports.
+        """
+        histories: defaultdict[tuple[UUID, UUID], list[RankEvent]] = defaultdict(list)
+        for event, line in events:
+            assert line.student is not None
+            if birth_error(line.student, event.effective_on):
+                self._refuse(line, "effective_on", BEFORE_BIRTH)
+            else:
+                histories[event.student_id, event.system_id].append(event)
+        if all(event.kind == RankEvent.Kind.IMPORT for event, _ in events):
+            return
+        lines = {event.pk: line for event, line in events}
+        conversions = conversions_in_force()
+        students = {student for student, _ in histories}
+        rows = RankEvent.objects.not_voided().filter(student__in=students).select_related("rank", "student")
+        existing: defaultdict[tuple[UUID, UUID], list[RankEvent]] = defaultdict(list)
+        for event in rows:
+            existing[event.student_id, event.system_id].append(event)
+        for key, new in histories.items():
+            for refused, error in history_errors(new, existing[key], conversions).items():
+                self._refuse(lines[refused], "rank", error.message)
+
+    @staticmethod
+    def _refuse(line: RankEventLine, column: str, message: str) -> None:
+        line.add_error(column, message)
+        line.outcome = LineOutcome.FAILED

@@ -13,7 +13,8 @@ from tenant_apps.students.csv.dates import DateReader
 from tenant_apps.students.csv.headings import FROM_WHOLE_NAME, STUDENT_IN_WORDS, WHOLE_NAME, Headings
 from tenant_apps.students.csv.pipeline import ImportLine
 from tenant_apps.students.models import Guardian
-from tenant_apps.students.serializers import MOST_VISITS, GuardianSerializer, PlausibleDate, StudentSerializer
+from tenant_apps.students.rank_history import BEFORE_BIRTH
+from tenant_apps.students.serializers import MOST_VISITS, GuardianSerializer, NearDate, StudentSerializer
 
 FIELDS: Final = (
     "external_id", "first_name", "last_name", "preferred_name", "name_order", "email", "phone",
@@ -127,7 +128,7 @@ class StudentLineParser:
     def __init__(self, columns: Sequence[str], dates: DateReader) -> None:
         self._fields = CellParser(StudentSerializer().fields, FIELDS, dates)
         self._guardian = CellParser(GuardianSerializer().fields, GUARDIAN, dates)
-        self._date = CellParser({"": PlausibleDate()}, [""], dates)
+        self._date = CellParser({"": NearDate()}, [""], dates)
         self._guardian_prefixes = [
             prefix
             for prefix in map(guardian_prefix, range(1, MOST_GUARDIANS + 1))
@@ -166,6 +167,8 @@ class StudentLineParser:
             return
         require(cells, ["rank_on" + suffix], line.errors)
         on = self._date.parse(cells, line.errors, prefix="rank_on" + suffix).get("")
+        if on and (line.values.get("birth_date") or on) > on:
+            line.add_error("rank_on" + suffix, BEFORE_BIRTH)
         line.rank_cells.append(RankCells(suffix, cells.get("rank_system" + suffix, ""), text, on))
 
 

@@ -129,6 +129,9 @@ class RankEvent(TenantModel):
     voided_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     void_reason = models.CharField(max_length=500, blank=True)
 
+    later_ranks: "list[RankEvent]"
+    """The later ranks that stand on this one; set by the view that voids it."""
+
     objects: ClassVar[RankEventQuerySet] = RankEventQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:

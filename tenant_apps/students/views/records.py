@@ -30,7 +30,9 @@ from tenant_apps.students.serializers import (
     NewRankEventSerializer,
     NoteSerializer,
     RankEventSerializer,
+    RankEventVoidSerializer,
     ReasonSerializer,
+    VoidedRankEventSerializer,
 )
 
 
@@ -229,12 +231,16 @@ class RankEvents(TableOfList, Listing):
 
 
 class VoidRankEvent(ApiView):
-    """Void a rank event, with a reason."""
+    """Void a rank event, with a reason. Later ranks that stand on it are named; with `cascade` they are voided too."""
 
     operations = openapi.RANK_EVENT_VOID
-    serializer_class = ReasonSerializer
+    serializer_class = RankEventVoidSerializer
 
     def post(self, request: Any, id: Any) -> Response:
+        serializer = RankEventVoidSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         event = get_or_404(RankEvents.queryset.all(), pk=id)
-        history.void_rank_event(event=event, reason=read_reason(request), by=request.user, now=request.now)
-        return Response(RankEventSerializer(event).data)
+        event.later_ranks = history.void_rank_event(
+            event=event, by=request.user, now=request.now, **serializer.validated_data
+        )
+        return Response(VoidedRankEventSerializer(event).data)
