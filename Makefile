@@ -86,6 +86,12 @@ lint: .venv/.dev ## check style, types, imports between apps, settings and migra
 	$(PY) manage.py check
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py lint_migrations
+	$(PY) manage.py messages --check
+
+.PHONY: messages
+messages: export JWT_SECRET := only-for-checks-that-sign-nothing-at-all
+messages: .venv/.dev ## extract and compile translations; ARGS="--add de" begins a language, ARGS=--check only checks
+	@$(PY) manage.py messages $(ARGS)
 
 .PHONY: format
 format: .venv/.dev ## format the code

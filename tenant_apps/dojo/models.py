@@ -7,6 +7,7 @@ from typing import Final, cast
 
 from django.db import models
 
+from tatami.languages import available_languages
 from tatami.tenancy.models import TenantModel
 from tatami.tenancy.scope import current_tenant_id
 from tenant_apps.dojo.dates import Language as LanguageCode
@@ -18,6 +19,7 @@ LONGEST_WINDOW_MINUTES: Final = 1440
 LONGEST_ABSENCE_DAYS: Final = 365
 """Absence mails are sent after at most a year."""
 
+DEFAULT_LANGUAGE: Final = "en"
 
 LEAP_DAY_BIRTHDAYS: Final = [
     (LeapDayBirthday.MARCH_1.value, "March 1"),
@@ -41,13 +43,6 @@ class CardPolicy(models.TextChoices):
     FORBID = "forbid"
 
 
-class Language(models.TextChoices):
-    """The language of messages and mails."""
-
-    ENGLISH = "en"
-    PORTUGUESE = "pt-br"
-
-
 class ChineseCharacters(models.TextChoices):
     """The forms of Chinese characters on papers where the text does not suggest them. Names as in `pdf.typefaces`."""
 
@@ -68,7 +63,8 @@ class DojoSettings(TenantModel):
     """The settings of the dojo. Minutes count from the start of a session. The id is the dojo's: at most one row."""
 
     id = models.UUIDField(primary_key=True, default=current_tenant_id, editable=False)
-    language = models.CharField(max_length=8, choices=Language, default=Language.ENGLISH)
+    language = models.CharField(max_length=8, choices=available_languages, default=DEFAULT_LANGUAGE)
+    """The language of texts that people read: errors, messages, papers and mails. `Tenant.language` is a copy."""
     chinese_characters = models.CharField(
         max_length=16, choices=ChineseCharacters, blank=True, default="", db_default=""
     )

@@ -15,7 +15,8 @@ from tenant_apps.dojo.services import change_settings, get_or_create_settings
 
 
 class Settings(ApiView):
-    """The settings of the dojo. The platform stores name and time zone, so a PATCH is two transactions.
+    """The settings of the dojo. The platform stores name and time zone, and a copy of the language, so a PATCH is two
+    transactions.
 
     The dojo's own settings are committed first. If a PATCH is interrupted between the two, send it again.
     """
@@ -34,10 +35,11 @@ class Settings(ApiView):
         identity = {
             "name": changes.pop("tenant_name", None),
             "timezone": changes.pop("tenant_timezone", None),
+            "language": changes.get("language"),
         }
         settings, tenant = change_settings(changes=changes), current_tenant()
         if any(value is not None for value in identity.values()):
-            tenant = tenant_registry().change_name_or_timezone(tenant, now=request.now, **identity)
+            tenant = tenant_registry().change_tenant(tenant, now=request.now, **identity)
         return Response(settings_response(settings, tenant))
 
 

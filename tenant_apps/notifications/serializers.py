@@ -11,8 +11,8 @@ from rest_framework import serializers
 from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.fields import MultiLineField, ReferenceField, SingleLineField
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
+from tatami.languages import available_languages
 from tatami.text import email_key
-from tenant_apps.dojo.models import Language
 from tenant_apps.notifications.models import Delivery, Notification, NotificationKind
 from tenant_apps.notifications.templates import MAX_SUBJECT_LENGTH
 from tenant_apps.promotions.student_filters import MOST_STUDENTS, StudentFilterSerializer
@@ -38,7 +38,7 @@ class Body(MultiLineField):
 class LanguageSerializer(StrictSerializer):
     """The language; defaults to the dojo's."""
 
-    language = serializers.ChoiceField(choices=Language.choices, required=False)
+    language = serializers.ChoiceField(choices=available_languages(), required=False)
 
 
 class NewTextSerializer(LanguageSerializer):
@@ -73,7 +73,7 @@ class TemplateSerializer(serializers.Serializer[Any]):
     """The effective template of a kind of notification, and the variables it may use."""
 
     name = serializers.ChoiceField(source="kind", choices=NotificationKind.choices)
-    language = serializers.ChoiceField(choices=Language.choices)
+    language = serializers.ChoiceField(choices=available_languages())
     subject = serializers.CharField(source="text.subject")
     body = serializers.CharField(source="text.body")
     is_default = serializers.BooleanField()
@@ -85,7 +85,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
 
     subject = serializers.CharField()
     body = serializers.CharField()
-    language = serializers.ChoiceField(choices=Language.choices)
+    language = serializers.ChoiceField(choices=available_languages())
 
 
 # --- notifications ----------------------------------------------------------------------------------------------------

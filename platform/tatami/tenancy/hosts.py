@@ -67,6 +67,11 @@ class HostResolver:
             raise TenantNotFound
         return require_serving(self._lookup(host))
 
+    def read_epoch_again(self) -> None:
+        """Make the next request read the epoch, so that this process knows its own change at once."""
+        with self._lock:
+            self._epoch_read_at = float("-inf")
+
     def _lookup(self, host: str) -> TenantScope | None:
         epoch = self._fresh_epoch()
         with self._lock:
