@@ -5,6 +5,7 @@
 
 from typing import Final, cast
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from tatami.languages import available_languages
@@ -96,11 +97,31 @@ class DojoSettings(TenantModel):
     """A student gets a mail after this many days without attendance; null: no mails."""
     reply_to = models.EmailField(max_length=254, blank=True)
     """The address for replies to mails; empty: none."""
+    certificate_number = models.CharField(max_length=60, blank=True, default="", db_default="")
+    """How certificates are numbered (`NumberFormat`); empty: by their code."""
+    certificate_title = models.CharField(max_length=80, blank=True, default="", db_default="")
+    certificate_before_name = models.CharField(max_length=120, blank=True, default="", db_default="")
+    certificate_before_rank = models.CharField(max_length=120, blank=True, default="", db_default="")
+    """The dojo's own wording; empty: that of the language."""
+    certificate_closing = models.CharField(max_length=200, blank=True, default="", db_default="")
+    """A line below the rank; empty: none."""
+    certificate_second_language = models.CharField(
+        max_length=8, choices=available_languages, blank=True, default="", db_default=""
+    )
+    """The language of smaller lines below the wording; empty: none."""
+    certificate_examiners = ArrayField(models.CharField(max_length=120), default=list, db_default=[])
+    """Who signs certificates of ranks that were awarded without an exam that names its examiners."""
 
     @property
     def language_code(self) -> LanguageCode:
         """The language, typed for `tenant_apps.dojo.dates`."""
         return cast("LanguageCode", self.language)
+
+    @property
+    def second_language(self) -> LanguageCode | None:
+        """The second language of certificates, if there is one and it is another than the first."""
+        second = self.certificate_second_language
+        return cast("LanguageCode", second) if second and second != self.language else None
 
     @classmethod
     def current(cls) -> "DojoSettings":

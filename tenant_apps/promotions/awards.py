@@ -17,10 +17,11 @@ from shared_apps.accounts.models import User
 from tatami.errors import DomainError, NotFound
 from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
+from tenant_apps.promotions.certificates import issue_certificates
 from tenant_apps.promotions.check import Check, CheckResult
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.promotions.errors import AlreadyAwarded, DemotedThatDay, NotEligible
-from tenant_apps.promotions.models import BatchItem, Certificate, Decision
+from tenant_apps.promotions.models import BatchItem, Decision
 from tenant_apps.promotions.responses import check_result_data
 from tenant_apps.ranks.definition import StepType
 from tenant_apps.ranks.models import Rank
@@ -183,10 +184,11 @@ def record_awards(
         _stored_decision(decision, event, (items or {}).get(event.student_id))
         for decision, event in zip(decisions, events, strict=True)
     )
-    Certificate.objects.bulk_create(Certificate(event=event) for event in events)
+    settings = DojoSettings.current()
+    issue_certificates(events, effective_on=effective_on, scheme=settings.certificate_number)
     delete_snapshots(students, {event.system_id for event in events})
     if notify:
-        awarded_on = long_date(effective_on, DojoSettings.current().language_code)
+        awarded_on = long_date(effective_on, settings.language_code)
         publish_notices("promotion", [_notice(event, awarded_on) for event in events])
     return events
 

@@ -287,8 +287,12 @@ CERTIFICATE_CHECK: Final[OperationSpecs] = {
             "code": examples.CERTIFICATE,
             "dojo": "Seishin Dojo",
             "status": "genuine",
+            "number": "KITA-2026-0042",
+            "initials": "M. S.",
             "rank": "4th kyu",
             "awarded_on": "2026-06-27",
+            "held": True,
+            "held_until": None,
         },
     )
 }

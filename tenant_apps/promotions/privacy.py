@@ -29,6 +29,7 @@ def collect_exams(student: Student) -> Any:
         rows.values(
             "id", "outcome", "override_reason", "event_id", exam_name=F("exam__name"), held_on=F("exam__date"),
             target_rank=F("target__name"), certificate=F("event__certificate__code"),
+            certificate_number=F("event__certificate__numbering__text"),
         )
     )  # fmt: skip
 

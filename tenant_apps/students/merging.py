@@ -163,6 +163,7 @@ CONTACTS: Final = (
     "birth_date",
     "gender",
     "external_id",
+    "licence_number",
 )
 """The fields that the kept record takes from the duplicate if it has none itself."""
 

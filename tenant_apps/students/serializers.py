@@ -175,6 +175,7 @@ class StudentSerializer(StrictModelSerializer):
     joined_on = PlausibleDate(required=False, allow_null=True)
     status = ShownStatus()
     external_id = SingleLineField(max_length=100, required=False, allow_null=True)
+    licence_number = SingleLineField(max_length=60, required=False, allow_blank=True)
     medical_notes = MultiLineField(max_length=5_000, required=False, allow_blank=True)
     guardians = GuardianSerializer(many=True, required=False, max_length=10)  # type: ignore[call-arg]
     ranks = HeldRankSerializer(source="current_ranks", many=True, read_only=True)
@@ -195,6 +196,7 @@ class StudentSerializer(StrictModelSerializer):
             "status",
             "joined_on",
             "external_id",
+            "licence_number",
             "medical_notes",
             "guardians",
             "ranks",

@@ -51,6 +51,7 @@ STUDENT_FIELDS: Final = (
     "gender",
     "joined_on",
     "external_id",
+    "licence_number",
 )
 _NO_SYSTEM: Final = "This dojo has no rank system for this discipline."
 

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Final
 
 from tenant_apps.dojo.dates import Language, long_date
-from tenant_apps.promotions.pdf.text import EXAM_WORDS, one_line, paragraphs, typst_language
+from tenant_apps.promotions.pdf.text import exam_words, one_line, paragraphs, typst_language
 from tenant_apps.promotions.pdf.typefaces import DEFAULT_HAN_FORM, HanForm
 from tenant_apps.promotions.pdf.typesetting import typeset
 
@@ -42,7 +42,7 @@ def candidate_sheet_pdf(sheet: CandidateSheet) -> bytes:
     Raises `MissingGlyphs` for text that no typeface can print.
     """
     data = typst_language(sheet.language) | {
-        "words": EXAM_WORDS[sheet.language],
+        "words": exam_words(sheet.language),
         "dojo": one_line(sheet.dojo_name),
         "exam": one_line(sheet.exam_name),
         "date": long_date(sheet.held_on, sheet.language),
@@ -88,7 +88,7 @@ def examiners_list_pdf(paper: ExaminersList) -> bytes:
     """
     examiners = [one_line(name) for name in paper.examiners[:SIGNATURES_ON_EXAM_PAPERS]]
     data = typst_language(paper.language) | {
-        "words": EXAM_WORDS[paper.language],
+        "words": exam_words(paper.language),
         "dojo": one_line(paper.dojo_name),
         "exam": one_line(paper.exam_name),
         "date": long_date(paper.held_on, paper.language),

@@ -197,10 +197,17 @@ class ResultsSerializer(StrictSerializer):
 
 
 class CertificateCheckSerializer(serializers.Serializer[Any]):
-    """Whether a certificate is genuine. `rank` and `awarded_on` are null unless it is: compare them with the paper."""
+    """Whether a certificate is genuine. All else is null unless it is: compare it with the paper.
+
+    `held` is false if the student lost the rank since, on the day `held_until`.
+    """
 
     code = serializers.CharField()
     dojo = serializers.CharField()
     status = serializers.ChoiceField(choices=["genuine", "revoked", "unknown"])
+    number = serializers.CharField(allow_null=True)
+    initials = serializers.CharField(allow_null=True)
     rank = serializers.CharField(allow_null=True)
     awarded_on = serializers.DateField(allow_null=True)
+    held = serializers.BooleanField(allow_null=True)
+    held_until = serializers.DateField(allow_null=True)

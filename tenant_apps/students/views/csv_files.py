@@ -108,7 +108,7 @@ class StudentImportView(ImportView):
     A known `external_id` updates; empty cells are ignored.
 
     Columns: `first_name` (required), `external_id, last_name, preferred_name, name_order, email, phone, birth_date,
-    gender, status, joined_on, medical_notes`,
+    gender, status, joined_on, licence_number, medical_notes`,
     `guardian_1_name`, `_email`, `_phone`, `_relation` (to 10), `rank_system, rank, rank_on` (more: `rank_2` …),
     `opening_attendance`.
     """
