@@ -1,4 +1,4 @@
-"""Print certificates, candidates' sheets and examiners' lists from the rows of the dojo."""
+"""Print certificates and the papers of exams from the rows of the dojo."""
 
 from collections.abc import Iterator, Sequence
 from typing import cast
@@ -12,14 +12,18 @@ from tatami.tenancy.scope import current_tenant
 from tenant_apps.dojo.logo_storage import stored_logo
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.promotions.exams import check_candidates
+from tenant_apps.promotions.federation_report import federation_report
 from tenant_apps.promotions.models import Candidate, Certificate, Exam, attach_examiners
 from tenant_apps.promotions.pdf.certificate import CertificatePage, certificates_pdf
 from tenant_apps.promotions.pdf.exam_papers import (
     CandidateRow,
     CandidateSheet,
     ExaminersList,
+    FederationReport,
+    FederationRow,
     candidate_sheet_pdf,
     examiners_list_pdf,
+    federation_report_pdf,
 )
 from tenant_apps.promotions.pdf.typefaces import HanForm, han_form_of_zone
 
@@ -128,6 +132,37 @@ def print_examiners_list(exam: Exam, candidates: Sequence[Candidate]) -> bytes:
             han_form=_han_form(settings),
         )
     )
+
+
+def print_federation_report(exam: Exam) -> bytes:
+    """Return the PDF of the report to the federation. A fixed number of statements."""
+    report = federation_report(exam)
+    settings = DojoSettings.current()
+    return federation_report_pdf(
+        FederationReport(
+            dojo_name=current_tenant().name,
+            exam_name=exam.name,
+            held_on=exam.date,
+            location=exam.location,
+            examiners=exam.examiner_names,
+            is_finished=exam.finished_at is not None,
+            candidates=[
+                FederationRow(
+                    outcome=line["outcome"] or "",
+                    **{
+                        name: line[name]
+                        for name in (
+                            "number", "name", "birth_date", "licence_number", "rank_before", "rank_sought",
+                            "certificate_number",
+                        )
+                    },
+                )
+                for line in report["results"]
+            ],
+            language=settings.language_code,
+            han_form=_han_form(settings),
+        )
+    )  # fmt: skip
 
 
 def _han_form(settings: DojoSettings) -> HanForm:

@@ -196,6 +196,45 @@ class ResultsSerializer(StrictSerializer):
         ]
 
 
+class FederationExamSerializer(serializers.Serializer[Any]):
+    """The exam of a report."""
+
+    dojo = serializers.CharField()
+    exam = serializers.CharField()
+    date = serializers.DateField()
+    location = serializers.CharField()
+    rank_system = serializers.CharField()
+    examiners = serializers.ListField(child=serializers.CharField())
+    status = serializers.ChoiceField(choices=["open", "finished"])
+
+
+class FederationLineSerializer(serializers.Serializer[Any]):
+    """A candidate of a report. The last three are empty or null unless the exam is finished and was passed."""
+
+    number = serializers.IntegerField()
+    student_id = serializers.UUIDField()
+    external_id = serializers.CharField()
+    licence_number = serializers.CharField()
+    last_name = serializers.CharField()
+    first_name = serializers.CharField()
+    name = serializers.CharField()
+    birth_date = serializers.DateField(allow_null=True)
+    gender = serializers.CharField()
+    rank_before = serializers.CharField()
+    rank_sought = serializers.CharField()
+    outcome = serializers.ChoiceField(choices=Candidate.Outcome.values, allow_null=True)
+    rank_awarded = serializers.CharField()
+    awarded_on = serializers.DateField(allow_null=True)
+    certificate_number = serializers.CharField()
+
+
+class FederationReportSerializer(serializers.Serializer[Any]):
+    """The report of an exam to the federation, candidates by name."""
+
+    exam = FederationExamSerializer()
+    results = FederationLineSerializer(many=True)
+
+
 class CertificateCheckSerializer(serializers.Serializer[Any]):
     """Whether a certificate is genuine. All else is null unless it is: compare it with the paper.
 

@@ -90,6 +90,18 @@ class ExaminersListPdf(ExamMixin, ApiView):
         return _file(content, f"examiners-{exam.date}.pdf")
 
 
+class FederationReportPdf(ExamMixin, ApiView):
+    """The report of an exam to the federation, on paper."""
+
+    renderer_classes = [PdfRenderer]
+    operations = openapi.FEDERATION_REPORT_PDF
+
+    @_SCHEMA
+    def get(self, request: Any, exam_id: UUID) -> HttpResponseBase:
+        exam = self.exam()
+        return _file(documents.print_federation_report(exam), f"federation-report-{exam.date}.pdf")
+
+
 class CertificateCheck(ApiView):
     """Check whether a certificate is `genuine`, `revoked` or `unknown`. The response does not name the student.
 
