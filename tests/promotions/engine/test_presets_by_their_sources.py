@@ -47,7 +47,7 @@ def student(held: str, since: str, born: str, *approvals: Approval) -> StudentFa
 
 
 def test_a_judoka_may_be_examined_early_from_the_binding_age_with_an_approval() -> None:
-    """The binding minimum age for 3rd kyu is eleven full years, the recommended one the year of the twelfth birthday."""
+    """For 3rd kyu eleven full years are binding; the year of the twelfth birthday is recommended."""
     rules = preset("djb-judo")
     approved = given("early-exam", "2026-02-01")
     on_birthday = student("4-kyu", "2026-01-10", "2015-02-20", approved)
@@ -69,13 +69,15 @@ def test_the_khan_commission_approves_from_the_tenth_khan_on() -> None:
 def test_a_child_gets_a_stripe_each_quarter_and_the_next_belt_after_a_year() -> None:
     rules = preset("ibjjf-kids-quarterly")
     grey, born = awarded("grey", "2025-01-20"), "2017-05-05"
-    for number, on in enumerate(("2025-04-20", "2025-07-20", "2025-10-20"), start=1):
-        earlier = [awarded(f"grey-{n}", "2025-04-20") for n in range(1, number)]
-        child = facts(grey, *earlier, born=born, approvals=(given("professor", "2025-02-01"),))
+    quarters = ("2025-04-20", "2025-07-20", "2025-10-20")
+    for number, on in enumerate(quarters, start=1):
+        earlier = [awarded(f"grey-{n}", day) for n, day in enumerate(quarters[: number - 1], start=1)]
+        approved = given("professor", f"{on[:-2]}01")
+        child = facts(grey, *earlier, born=born, approvals=(approved,))
         eve = day(on).fromordinal(day(on).toordinal() - 1)
         assert result_for(rules, child, eve, f"grey-{number}").status is NOT_ELIGIBLE
         assert result_for(rules, child, on, f"grey-{number}").status is ELIGIBLE
-    stripes = [awarded(f"grey-{n}", f"2025-{3 * n + 1:02d}-20") for n in (1, 2, 3)]
+    stripes = [awarded(f"grey-{n}", on) for n, on in enumerate(quarters, start=1)]
     approvals = (given("professor", "2026-01-10"),)
     ready = facts(grey, *stripes, born=born, approvals=approvals)
     assert result_for(rules, ready, "2026-01-19", "grey-black").status is NOT_ELIGIBLE
