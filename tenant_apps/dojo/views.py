@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext
 from rest_framework.response import Response
 
 from tatami.api.views import ApiView
@@ -53,7 +54,7 @@ class Logo(ApiView):
     def get(self, request: Any) -> Response:
         stored = logo_storage.stored_logo(DojoSettings.current())
         if stored is None:
-            raise NotFound("This dojo has no logo.")
+            raise NotFound(gettext("This dojo has no logo."))
         return _logo_response(stored)
 
     def put(self, request: Any) -> Response:

@@ -5,6 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.urls import reverse
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
@@ -64,7 +65,7 @@ class TestSerializer(StrictSerializer):
 
     def validate_email(self, value: str) -> str:
         if email_key(value) != email_key(self.context["request"].user.email):
-            raise serializers.ValidationError("A test mail can only be sent to your own address.")
+            raise serializers.ValidationError(gettext("A test mail can only be sent to your own address."))
         return value
 
 
@@ -106,11 +107,11 @@ class AudienceSerializer(StudentFilterSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "students" in attrs and len(attrs) > 1:
             raise serializers.ValidationError(
-                {"students": ["Give either student ids or conditions, not both."]}
+                {"students": [gettext("Give either student ids or conditions, not both.")]}
             )
         if attrs.get("status", Status.ACTIVE) != Status.ACTIVE and len(attrs) > 1:
             raise serializers.ValidationError(
-                {"status": ["Only active students can be selected by class, discipline or rank."]}
+                {"status": [gettext("Only active students can be selected by class, discipline or rank.")]}
             )
         return attrs
 
@@ -129,8 +130,10 @@ class NewNotificationSerializer(StrictSerializer):
         if value not in AUDIENCE_KINDS:
             known = ", ".join(AUDIENCE_KINDS)
             raise serializers.ValidationError(
-                f"Only these templates can be sent to an audience: {known}. "
-                "The others are sent with the event they are about."
+                gettext(
+                    "Only these templates can be sent to an audience: {known}. "
+                    "The others are sent with the event they are about."
+                ).format(known=known)
             )
         return value
 
@@ -138,7 +141,7 @@ class NewNotificationSerializer(StrictSerializer):
         own = {"subject", "body"} & attrs.keys()
         if ("template" in attrs) == bool(own):
             raise serializers.ValidationError(
-                {"template": ["Give either a template, or a subject and a body."]}
+                {"template": [gettext("Give either a template, or a subject and a body.")]}
             )
         if own and (missing := {"subject", "body"} - own):
             raise serializers.ValidationError({name: ["This field is required."] for name in missing})

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from shared_apps.accounts.models import User
 from tatami.clock import tenant_date
@@ -173,7 +174,9 @@ def finish(*, exam: Exam, by: User, now: datetime) -> list[RankEvent]:
         if decision.error
     ]
     if refused:
-        message = "Some candidates who passed cannot be awarded the rank; `details` lists the reasons."
+        message = gettext(
+            "Some candidates who passed cannot be awarded the rank; `details` lists the reasons."
+        )
         raise NotEligible(message, details={"candidates": refused})
     events = record_awards(decisions, effective_on=exam.date, by=by) if decisions else []
     for candidate, event in zip(present, events, strict=True):

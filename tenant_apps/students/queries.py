@@ -6,6 +6,8 @@ from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
+from django.utils.translation import gettext
+
 from tatami.errors import NotFound
 from tatami.postgresql.compiled import CompiledQuery, many
 from tatami.postgresql.statements import Row
@@ -166,7 +168,7 @@ def student_not_found(student: UUID, *, to_staff: bool = True) -> NotFound:
     if into is None or into.merged_into is None:
         return NotFound()
     kept = {"id": into.merged_into.pk, "name": into.merged_into.name}
-    return NotFound("This record was merged into another one.", details={"merged_into": kept})
+    return NotFound(gettext("This record was merged into another one."), details={"merged_into": kept})
 
 
 def lock_student(student: UUID) -> None:

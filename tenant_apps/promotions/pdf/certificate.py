@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, Final
 
 import qrcode
+from django.utils.translation import gettext
 from PIL import Image
 from qrcode.constants import ERROR_CORRECT_M
 
@@ -72,7 +73,11 @@ def certificates_pdf(certificates: Iterable[CertificatePage]) -> Iterator[bytes]
     latest, form = date.min, DEFAULT_HAN_FORM
     for certificate in islice(certificates, MOST_IN_ONE_FILE + 1):
         if len(pages) == MOST_IN_ONE_FILE:
-            raise TooManyCertificates(f"At most {MOST_IN_ONE_FILE} certificates fit into one file.")
+            raise TooManyCertificates(
+                gettext("At most {most_in_one_file} certificates fit into one file.").format(
+                    most_in_one_file=MOST_IN_ONE_FILE
+                )
+            )
         latest = max(latest, certificate.awarded_on)
         form = form if pages else certificate.han_form
         pages.append(_page(certificate) | {"logo": _logo_index(certificate.logo, logos, images)})

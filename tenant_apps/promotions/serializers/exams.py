@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from django.utils.translation import gettext, gettext_noop
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
@@ -19,7 +20,7 @@ from tenant_apps.students.serializers import PlausibleDate, RankEventSerializer
 
 MOST_EXAMINERS: Final = 20
 MOST_CANDIDATES: Final = 500
-_DUPLICATE: Final = "This id appears twice in the list."
+_DUPLICATE: Final = gettext_noop("This id appears twice in the list.")
 
 
 class ExamSerializer(StrictModelSerializer):
@@ -141,7 +142,7 @@ class InvitationsSerializer(StrictSerializer):
             .values_list("pk", flat=True)
         )
         ranks = {rank.pk: rank for rank in Rank.objects.filter(system=exam.rank_system_id)}
-        faults = reference_errors(entries, "student", students, twice=_DUPLICATE)
+        faults = reference_errors(entries, "student", students, twice=gettext(_DUPLICATE))
         for fault, entry in zip(faults, entries, strict=True):
             if entry["target_rank"] not in ranks:
                 fault["target_rank"] = ["There is no such rank in the exam's rank system."]
@@ -152,16 +153,20 @@ class InvitationsSerializer(StrictSerializer):
     def validate_target_ranks(self, ranks: Sequence[Rank]) -> Sequence[Rank]:
         exam: Exam = self.context["exam"]
         if any(rank.system_id != exam.rank_system_id for rank in ranks):
-            raise serializers.ValidationError("All target ranks must be of the exam's rank system.")
+            raise serializers.ValidationError(gettext("All target ranks must be of the exam's rank system."))
         return ranks
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("candidates" in attrs) == ("filter" in attrs):
-            message = "Send either `candidates` or `filter`."
+            message = gettext("Send either `candidates` or `filter`.")
             raise serializers.ValidationError({"candidates": [message]})
         if "candidates" in attrs and "target_ranks" in attrs:
             raise serializers.ValidationError(
-                {"target_ranks": ["Send `target_ranks` only with `filter`: each candidate names a rank."]}
+                {
+                    "target_ranks": [
+                        gettext("Send `target_ranks` only with `filter`: each candidate names a rank.")
+                    ]
+                }
             )
         return attrs
 
@@ -174,7 +179,7 @@ class ResultSerializer(StrictSerializer):
     def validate(self, attrs: Mapping[str, Any]) -> Mapping[str, Any]:
         if "override_reason" in attrs and attrs["outcome"] != Candidate.Outcome.PASSED:
             raise serializers.ValidationError(
-                {"override_reason": ["A reason is accepted only for the outcome `passed`."]}
+                {"override_reason": [gettext("A reason is accepted only for the outcome `passed`.")]}
             )
         return attrs
 
@@ -187,7 +192,7 @@ class ResultsSerializer(StrictSerializer):
     def validate_results(self, entries: list[dict[str, Any]]) -> list[ExamResult]:
         """Return the results. One statement, however many."""
         known = set(Candidate.objects.filter(exam=self.context["exam"]).values_list("pk", flat=True))
-        faults = reference_errors(entries, "candidate", known, twice=_DUPLICATE)
+        faults = reference_errors(entries, "candidate", known, twice=gettext(_DUPLICATE))
         if any(faults):
             raise serializers.ValidationError(faults)
         return [
