@@ -11,10 +11,16 @@ from django.utils.translation import gettext, trans_real
 
 from config import catalogues
 from config.catalogues import AppCatalogue, all_catalogues, extracted
+from shared_apps.tenants.exports.restore import dojo_restored
+from shared_apps.tenants.models import Tenant
+from tatami import clock
 from tatami.errors import NotFound
 from tatami.tenancy.scope import platform_scope, tenant_scope
 from tatami.tenancy.tenant_registry import tenant_registry
 from tenant_apps.dojo.dates import long_date
+from tenant_apps.dojo.models import DojoSettings
+from tenant_apps.dojo.services import get_or_create_settings
+from tests.promotions.factories import GradedDojo
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.responses import assert_error, assert_invalid, ok
 
@@ -64,6 +70,31 @@ def test_the_language_ends_with_the_scope(dojo: Dojo) -> None:
         assert translation.get_language() == "pt-br"
         assert NotFound().message.startswith("Não há nada")
     assert translation.get_language() == "en"
+
+
+def test_jobs_write_in_the_language_of_the_dojo(dojo: Dojo) -> None:
+    speak(dojo, "pt-br")
+    tenant = tenant_registry().find_tenant_by_id(dojo.tenant.tenant_id)
+    assert tenant is not None
+    school = GradedDojo(Dojo(tenant, dojo.people))
+    batch = school.create_batch(school.ready)
+    body = {"student": school.ready["id"], "target_rank": school.rank("yellow")}
+    ok(dojo.instructor.post("/promotions", body), 201)  # two ranks follow yellow
+    school.process_batches()
+    (item,) = ok(dojo.admin.get(f"{batch['url']}/results"))["results"]
+    assert item["error"]["code"] == "ambiguous_target"
+    assert item["error"]["message"].startswith("Há mais de uma graduação aberta ao aluno.")
+
+
+def test_a_restored_dojo_speaks_its_language(dojo: Dojo, django_capture_on_commit_callbacks: Any) -> None:
+    with tenant_scope(dojo.tenant):
+        get_or_create_settings()
+        DojoSettings.objects.update(language="pt-br")
+        with django_capture_on_commit_callbacks(execute=True):
+            dojo_restored.send(sender=Tenant, previous_id=dojo.tenant.tenant_id, now=clock.now())
+    tenant = tenant_registry().find_tenant_by_id(dojo.tenant.tenant_id)
+    assert tenant is not None
+    assert tenant.language == "pt-br"
 
 
 @pytest.mark.parametrize("language", ["de", "ja", "xx", ""])
