@@ -86,19 +86,17 @@ lint: .venv/.dev ## check style, types, imports between apps, settings and migra
 	$(PY) manage.py check
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py lint_migrations
+	$(PY) manage.py messages --check
+
+.PHONY: messages
+messages: export JWT_SECRET := only-for-checks-that-sign-nothing-at-all
+messages: .venv/.dev ## extract and compile translations; ARGS="--add de" begins a language, ARGS=--check only checks
+	@$(PY) manage.py messages $(ARGS)
 
 .PHONY: format
 format: .venv/.dev ## format the code
 	$(PY) -m ruff check --fix-only .
 	$(PY) -m ruff format .
-
-.PHONY: messages
-messages: .venv/.dev ## bring new texts into the catalogues of translations, and compile them
-	@for app in $(dir $(wildcard tenant_apps/*/locale)); do \
-		.venv/bin/pybabel -q extract --no-location --omit-header --sort-output -o .tatami-messages.pot $$app && \
-		.venv/bin/pybabel -q update --no-fuzzy-matching --ignore-obsolete -N -D django -i .tatami-messages.pot -d $$app/locale && \
-		.venv/bin/pybabel -q compile -D django -d $$app/locale || exit 1; \
-	done; rm -f .tatami-messages.pot
 
 .PHONY: bench
 bench: .venv/.dev ## measure requests beside the peer (ten minutes on a quiet machine); ARGS="--only me scan"

@@ -157,4 +157,6 @@ ACCESS: Final[RuleTable] = {
     "exam-reopening": {"POST": TEACHERS},
     "exam-list": {"GET": STAFF},
     "exam-certificates": {"GET": STAFF},
+    "exam-federation-report": {"GET": STAFF},
+    "exam-federation-report-pdf": {"GET": STAFF},
 }

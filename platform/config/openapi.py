@@ -104,6 +104,7 @@ _EXPORT: Final = {
             "override_reason": "",
             "event_id": examples.AWARD,
             "certificate": examples.CERTIFICATE,
+            "certificate_number": "KITA-2026-0042",
         }
     ],
     "eligibility": [SNAPSHOT_EXAMPLE],

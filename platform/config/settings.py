@@ -247,7 +247,11 @@ AUTH_PASSWORD_VALIDATORS = [
 ]  # fmt: skip
 
 # --- language and time ---------------------------------------------------------------------------------------------
+# The language of the platform. A dojo has its own (`tatami.tenancy.scope`), one of those that have catalogues: a folder
+# `locale` in each app, compiled by `make messages`. Adding the catalogues of a prepared language is all it takes.
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("pt-br", "Português"), ("de", "Deutsch"), ("ja", "日本語")]
+LOCALE_PATHS = [ROOT / "platform" / "tatami" / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 

@@ -139,6 +139,7 @@ def _households(names: Random, rng: Random, since: date, today: date) -> Iterato
                 birth_date=birth_date,
                 check_in_id=secrets.token_bytes(16),
                 preferred_name=_CALLED.get(first_name, ""),
+                licence_number="" if group is Group.KID else f"DAB-{birth_date:%y%j}",
                 name_order=NameOrder.FAMILY_FIRST if first_name in _FAMILY_FIRST else None,
             )
             student.set_name_order(NameOrder.GIVEN_FIRST)

@@ -7,6 +7,8 @@ The code that knows a rule raises the error that is named after the rule. The ha
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext
+
 
 class DomainError(Exception):
     """The request conflicts with the present state."""
@@ -15,8 +17,8 @@ class DomainError(Exception):
     status: ClassVar[int] = 409
 
     def __init__(self, message: str | None = None, *, details: Mapping[str, Any] | None = None) -> None:
-        """`message` is for users. Its default is the first line of the class docstring."""
-        self.message = message or (type(self).__doc__ or "").strip().partition("\n")[0]
+        """`message` is for users, in their language. Its default is the first line of the docstring, translated."""
+        self.message = message or gettext((type(self).__doc__ or "").strip().partition("\n")[0])
         self.details = dict(details) if details else None
         super().__init__(self.message)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib.auth.hashers import check_password
 from django.core.mail import send_mail
 from django.db import transaction
+from django.utils.translation import gettext
 
 from shared_apps.accounts.models import PasswordLink, User
 from shared_apps.accounts.sessions import end_sessions
@@ -36,12 +37,12 @@ def change_password(*, user: User, current: str, new: str, session_id: UUID, now
     """
     count_attempt(OWN_PASSWORD, str(user.pk), now=now)
     if not check_password(current, user.password):
-        raise InvalidCredentials("The current password is wrong.")
+        raise InvalidCredentials(gettext("The current password is wrong."))
     new_hash = hash_password(new, user, field="new_password")
     with transaction.atomic():
         unchanged = User.objects.active().filter(pk=user.pk, password=user.password)
         if not unchanged.update(password=new_hash, updated_at=now):
-            raise InvalidCredentials("The current password is wrong.")
+            raise InvalidCredentials(gettext("The current password is wrong."))
         end_sessions(user.pk, now=now, keep=session_id)
         invalidate_links(user.pk, now=now)
         clear_attempts(OWN_PASSWORD, str(user.pk))
@@ -86,13 +87,13 @@ def use_link(*, secret: str, new: str, address: str, now: datetime) -> None:
     )
     link = links.select_related("user").first()
     if link is None:
-        raise TokenInvalid("This link is not valid, or not valid any more.")
+        raise TokenInvalid(gettext("This link is not valid, or not valid any more."))
     new_hash = hash_password(new, link.user, field="new_password")
     with transaction.atomic():
         # The user is locked first, as everywhere. Of two concurrent uses only one finds the link unused.
         User.objects.filter(pk=link.user_id).update(password=new_hash, updated_at=now)
         if not PasswordLink.objects.unused().filter(pk=link.pk).update(used_at=now, updated_at=now):
-            raise TokenInvalid("This link is not valid, or not valid any more.")
+            raise TokenInvalid(gettext("This link is not valid, or not valid any more."))
         invalidate_links(link.user_id, now=now)
         end_sessions(link.user_id, now=now)
     clear_sign_in_attempts(link.user.email_key, address)

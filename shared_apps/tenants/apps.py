@@ -25,5 +25,5 @@ class TenantsConfig(AppConfig):
             enqueue_job=tenant_registry.enqueue_job,
             count_overdue_jobs=tenant_registry.count_overdue_jobs,
             read_epoch=tenant_registry.read_epoch,
-            change_name_or_timezone=tenant_registry.change_name_or_timezone,
+            change_tenant=tenant_registry.change_tenant,
         )

@@ -29,6 +29,7 @@ def change_tenant(
     now: datetime,
     name: str | None = None,
     timezone: str | None = None,
+    language: str | None = None,
     status: str | None = None,
     slug: str | None = None,
 ) -> Tenant:
@@ -39,7 +40,7 @@ def change_tenant(
     `SlugTaken`.
     """
     tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
-    before = (tenant.name, tenant.timezone, tenant.status)
+    before = (tenant.name, tenant.timezone, tenant.language, tenant.status)
     if slug is not None and slug != tenant.slug:
         domains.change_slug(tenant=tenant, slug=slug, now=now)
     if status is not None and status != tenant.status:
@@ -49,7 +50,8 @@ def change_tenant(
         tenant.deleted_at = now if status == Tenant.Status.DELETING else None
     tenant.name = name if name is not None else tenant.name
     tenant.timezone = timezone if timezone is not None else tenant.timezone
-    if (tenant.name, tenant.timezone, tenant.status) != before:
+    tenant.language = language if language is not None else tenant.language
+    if (tenant.name, tenant.timezone, tenant.language, tenant.status) != before:
         tenant.save()
         RoutingEpoch.advance()
     return tenant

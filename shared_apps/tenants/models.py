@@ -88,6 +88,8 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     name = models.CharField(max_length=200)
     search_name = SearchField("name", "slug")
     timezone = models.CharField(max_length=64)
+    language = models.CharField(max_length=8, default="en", db_default="en")
+    """A copy of the dojo's setting, so that a request knows it without a statement."""
     status = models.CharField(max_length=16, choices=Status, default=Status.PROVISIONING)
     schema_version = models.TextField(default="", help_text="The leaf migrations of the dojo's schema.")
     cluster = models.CharField(
@@ -144,6 +146,7 @@ class Tenant(TenantMixin):  # type: ignore[misc]
             primary_domain=getattr(self, "primary_domain_name", None) or "",
             is_behind=not can_serve(self.schema_version),
             schema_version=f"{crc32(self.schema_version.encode()):08x}",
+            language_code=self.language,
         )
 
 

@@ -12,6 +12,7 @@ from shared_apps.tenants import lifecycle, tasks
 from shared_apps.tenants.jobs import job_queue
 from shared_apps.tenants.models import Domain, RoutingEpoch, Tenant
 from tatami import clock
+from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import TenantScope, platform_scope
 
 
@@ -48,12 +49,20 @@ def read_epoch() -> int:
         return RoutingEpoch.objects.filter(pk=1).values_list("value", flat=True).first() or 0
 
 
-def change_name_or_timezone(
-    tenant: TenantScope, *, now: datetime, name: str | None, timezone: str | None
+def change_tenant(
+    tenant: TenantScope,
+    *,
+    now: datetime,
+    name: str | None = None,
+    timezone: str | None = None,
+    language: str | None = None,
 ) -> TenantScope:
-    """Change the platform's record of a tenant's name or time zone; return the changed tenant."""
+    """Change the platform's record of a tenant's name, time zone or language; return the changed tenant."""
     with platform_scope():
-        lifecycle.change_tenant(tenant=Tenant(pk=tenant.tenant_id), now=now, name=name, timezone=timezone)
+        lifecycle.change_tenant(
+            tenant=Tenant(pk=tenant.tenant_id), now=now, name=name, timezone=timezone, language=language
+        )
+    host_resolver().read_epoch_again()
     changed = find_tenant_by_id(tenant.tenant_id)
     assert changed is not None
     return changed

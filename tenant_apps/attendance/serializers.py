@@ -7,6 +7,7 @@ that code: `check_in/responses.py` and `check_in/offline.py`.
 from datetime import datetime
 from typing import Any, Final
 
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
@@ -76,7 +77,7 @@ class ScanSerializer(StrictSerializer):
 
     def validate_scanned_at(self, value: datetime) -> datetime:
         if self.context["request"].user.role == Role.STUDENT:
-            raise serializers.ValidationError("Only devices and staff say when a code was scanned.")
+            raise serializers.ValidationError(gettext("Only devices and staff say when a code was scanned."))
         return value
 
 
@@ -117,7 +118,7 @@ class ManualAttendanceSerializer(StrictSerializer):
 
     def validate_checked_in_at(self, value: datetime) -> datetime:
         if value > self.context["request"].now:
-            raise serializers.ValidationError("This is in the future.")
+            raise serializers.ValidationError(gettext("This is in the future."))
         return value
 
 
@@ -219,7 +220,7 @@ class NewCodeSerializer(StrictSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("student" in attrs) == ("class_session" in attrs):
-            raise serializers.ValidationError("Give either a student or a class session.")
+            raise serializers.ValidationError(gettext("Give either a student or a class session."))
         return attrs
 
 

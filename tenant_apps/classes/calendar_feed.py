@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Subquery
+from django.utils.translation import gettext
 from icalendar import Calendar, Event
 
 from shared_apps.accounts.models import Role, User
@@ -14,13 +14,10 @@ from tatami.keys import secret_hash
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.classes.models import CalendarFeed, ClassSession, Enrolment
 from tenant_apps.classes.sessions import attach_instructors
-from tenant_apps.dojo.models import DojoSettings, Language
 
 DAYS_BACK: Final = timedelta(days=30)
 DAYS_AHEAD: Final = timedelta(days=90)
 REFRESH_INTERVAL: Final = timedelta(hours=1)
-CANCELLED: Final = {Language.ENGLISH: "Cancelled", Language.PORTUGUESE: "Cancelada"}
-"""The word before the title of a cancelled session: most calendar programs do not show the status of an event."""
 
 
 @transaction.atomic
@@ -72,8 +69,7 @@ def sessions_for(user: User, *, now: datetime) -> list[ClassSession]:
         classes = set(Enrolment.objects.belonging_to(user).values_list("training_class", flat=True))
         if classes:
             rows = rows.filter(training_class__in=classes) | rows.filter(training_class__isnull=True)
-    language = DojoSettings.objects.order_by().values("language")[:1]
-    found = list(rows.annotate(language=Subquery(language)).order_by("starts_at", "pk"))
+    found = list(rows.order_by("starts_at", "pk"))
     attach_instructors(found)
     return found
 
@@ -117,8 +113,7 @@ def _event(session: ClassSession, *, host: str) -> Event:
 
 
 def _title(session: ClassSession) -> str:
-    """Return the title of an event. A cancelled one has the word, in the language of the dojo."""
-    if not session.is_cancelled:
-        return session.name
-    language = session.language or Language.ENGLISH  # type: ignore[attr-defined]
-    return f"{CANCELLED[Language(language)]}: {session.name}"
+    """Return the title of an event. A cancelled one has the word: most calendar programs do not show the status."""
+    return (
+        gettext("Cancelled: {session}").format(session=session.name) if session.is_cancelled else session.name
+    )

@@ -4,6 +4,7 @@ import re
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
+from django.utils.translation import gettext, gettext_lazy
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
@@ -30,7 +31,7 @@ MAX_CLASSES_OF_CLOSURE: Final = 200
 def _year_error(day: date, now: datetime) -> str | None:
     """Return the message if the year of a date or instant is too far from the present one."""
     if abs(day.year - now.year) > MAX_YEARS_AWAY:
-        return f"This is more than {MAX_YEARS_AWAY} years away."
+        return gettext("This is more than {years} years away.").format(years=MAX_YEARS_AWAY)
     return None
 
 
@@ -44,7 +45,7 @@ class TimesSerializer(StrictSerializer):
         child=serializers.ChoiceField(choices=list(WEEKDAYS)), min_length=1, max_length=7
     )
     start_time = serializers.RegexField(
-        _START_TIME, error_messages={"invalid": "This must be a time of day: HH:MM."}
+        _START_TIME, error_messages={"invalid": gettext_lazy("This must be a time of day: HH:MM.")}
     )
     duration_minutes = serializers.IntegerField(min_value=1, max_value=MAX_DURATION_MINUTES)
 
@@ -70,7 +71,7 @@ class RecurrenceSerializer(TimesSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         first, last = attrs["from"], attrs.get("until")
         if last is not None and last < first:
-            raise serializers.ValidationError({"until": ["This is before `from`."]})
+            raise serializers.ValidationError({"until": [gettext("This is before `from`.")]})
         self.check_starts(attrs)
         if message := _year_error(first, self.context["request"].now):
             raise serializers.ValidationError({"from": [message]})
@@ -85,14 +86,20 @@ class RecurrenceSerializer(TimesSerializer):
             named = {(weekday, entry["start_time"]) for weekday in entry["weekdays"]}
             if starts & named:
                 entries_before: list[Any] = [{} for _ in range(place - 1)]
-                message = "The class starts at this time already on one of these days."
+                message = gettext("The class starts at this time already on one of these days.")
                 raise serializers.ValidationError(
                     {"more_times": [*entries_before, {"start_time": [message]}]}
                 )
             starts |= named
         if len(starts) > MAX_STARTS_A_WEEK:
             raise serializers.ValidationError(
-                {"more_times": [f"A class starts at most {MAX_STARTS_A_WEEK} times a week."]}
+                {
+                    "more_times": [
+                        gettext("A class starts at most {max_starts_a_week} times a week.").format(
+                            max_starts_a_week=MAX_STARTS_A_WEEK
+                        )
+                    ]
+                }
             )
 
     def to_representation(self, instance: Any) -> Any:
@@ -289,7 +296,7 @@ class NewSessionSerializer(SessionChangesSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs.get("training_class") is None and not attrs.get("name"):
-            raise serializers.ValidationError({"name": ["A session without a class needs a name."]})
+            raise serializers.ValidationError({"name": [gettext("A session without a class needs a name.")]})
         return attrs
 
 
@@ -316,9 +323,11 @@ class ClosureSerializer(StrictModelSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         first, last = attrs["starts_on"], attrs["until"]
         if last < first:
-            raise serializers.ValidationError({"until": ["This is before `from`."]})
+            raise serializers.ValidationError({"until": [gettext("This is before `from`.")]})
         if (last - first).days >= MAX_CLOSURE_DAYS:
-            message = f"A closure has at most {MAX_CLOSURE_DAYS} days. Archive a class that has ended."
+            message = gettext("A closure has at most {days} days. Archive a class that has ended.").format(
+                days=MAX_CLOSURE_DAYS
+            )
             raise serializers.ValidationError({"until": [message]})
         if error := _year_error(first, self.context["request"].now):
             raise serializers.ValidationError({"from": [error]})

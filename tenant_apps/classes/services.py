@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from shared_apps.accounts.models import User
 from tatami.clock import tenant_date
@@ -106,7 +107,9 @@ def enrol(
     last_day = past.order_by("-until").values_list("until", flat=True).first()
     existing = Enrolment.objects.filter(training_class=training_class, student=student).first()
     if starts_on is not None and last_day is not None and starts_on <= last_day:
-        raise Invalid.field("from", f"The student was already enrolled until {last_day}.")
+        raise Invalid.field(
+            "from", gettext("The student was already enrolled until {last_day}.").format(last_day=last_day)
+        )
     if existing is None:
         free = date.min if last_day is None else last_day + timedelta(days=1)
         first = starts_on or max(tenant_date(now), free)
@@ -127,7 +130,7 @@ def end_enrolment(*, class_id: UUID, student_id: UUID, until: date | None, now: 
     """
     today = tenant_date(now)
     if until is not None and until > today:
-        raise Invalid.field("until", "This is in the future.")
+        raise Invalid.field("until", gettext("This is in the future."))
     lock_student(student_id)
     found = Enrolment.objects.filter(training_class=class_id, student=student_id).first()
     if found is None:
@@ -150,7 +153,9 @@ def fill_missing_starts() -> None:
 
 def _check_not_too_far(day: date, field: str, *, now: datetime) -> None:
     if day > tenant_date(now) + MAX_DAYS_AHEAD:
-        raise Invalid.field(field, f"Sessions are planned at most {MAX_DAYS_AHEAD.days} days ahead.")
+        raise Invalid.field(
+            field, gettext("Sessions are planned at most {days} days ahead.").format(days=MAX_DAYS_AHEAD.days)
+        )
 
 
 def _set_instructors(training_class: TrainingClass, instructors: Iterable[User]) -> None:

@@ -5,7 +5,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Final, Literal
 
-Language = Literal["en", "pt-br"]
+Language = Literal["en", "pt-br", "de", "ja"]
 
 MONTHS: Final[Mapping[Language, tuple[str, ...]]] = {
     "en": (
@@ -16,6 +16,11 @@ MONTHS: Final[Mapping[Language, tuple[str, ...]]] = {
         "janeiro", "fevereiro", "março", "abril", "maio", "junho",
         "julho", "agosto", "setembro", "outubro", "novembro", "dezembro",
     ),
+    "de": (
+        "Januar", "Februar", "März", "April", "Mai", "Juni",
+        "Juli", "August", "September", "Oktober", "November", "Dezember",
+    ),
+    "ja": ("1月", "2月", "3月", "4月", "5月", "6月", "7月", "8月", "9月", "10月", "11月", "12月"),
 }  # fmt: skip
 
 
@@ -27,8 +32,12 @@ class LeapDayBirthday(StrEnum):
 
 
 def long_date(day: date, language: Language) -> str:
-    """Return a date in long form: "15 June 2026", "1º de junho de 2026"."""
+    """Return a date in long form: "15 June 2026", "1º de junho de 2026", "15. Juni 2026", "2026年6月15日"."""
     month = MONTHS[language][day.month - 1]
     if language == "pt-br":
         return f"{'1º' if day.day == 1 else day.day} de {month} de {day.year}"
+    if language == "de":
+        return f"{day.day}. {month} {day.year}"
+    if language == "ja":
+        return f"{day.year}年{month}{day.day}日"
     return f"{day.day} {month} {day.year}"

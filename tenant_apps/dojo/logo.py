@@ -3,6 +3,7 @@
 from io import BytesIO
 from typing import Final
 
+from django.utils.translation import gettext
 from PIL import Image, ImageMath, ImageOps
 
 from tatami.errors import DomainError
@@ -30,11 +31,17 @@ def read_logo(picture: bytes) -> bytes:
     files over 2 MiB, over 4,096 pixels a side, of another format, or damaged.
     """
     if len(picture) > LARGEST_FILE:
-        raise BadLogo(f"The logo is larger than {LARGEST_FILE // 1024 // 1024} MiB.")
+        raise BadLogo(
+            gettext("The logo is larger than {number} MiB.").format(number=LARGEST_FILE // 1024 // 1024)
+        )
     try:
         with Image.open(BytesIO(picture), formats=("PNG", "JPEG")) as opened:
             if max(opened.size) > LARGEST_SIDE:
-                raise BadLogo(f"The logo has more than {LARGEST_SIDE} pixels on a side.")
+                raise BadLogo(
+                    gettext("The logo has more than {largest_side} pixels on a side.").format(
+                        largest_side=LARGEST_SIDE
+                    )
+                )
             return _print_size(opened)
     except PILLOW_ERRORS as error:
         raise BadLogo from error

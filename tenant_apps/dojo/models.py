@@ -5,9 +5,11 @@
 
 from typing import Final, cast
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Value
 
+from tatami.languages import available_languages
 from tatami.tenancy.models import TenantModel
 from tatami.tenancy.scope import current_tenant_id
 from tenant_apps.dojo.dates import Language as LanguageCode
@@ -19,6 +21,7 @@ LONGEST_WINDOW_MINUTES: Final = 1440
 LONGEST_ABSENCE_DAYS: Final = 365
 """Absence mails are sent after at most a year."""
 
+DEFAULT_LANGUAGE: Final = "en"
 
 LEAP_DAY_BIRTHDAYS: Final = [
     (LeapDayBirthday.MARCH_1.value, "March 1"),
@@ -42,13 +45,6 @@ class CardPolicy(models.TextChoices):
     FORBID = "forbid"
 
 
-class Language(models.TextChoices):
-    """The language of messages and mails."""
-
-    ENGLISH = "en"
-    PORTUGUESE = "pt-br"
-
-
 class ChineseCharacters(models.TextChoices):
     """The forms of Chinese characters on papers where the text does not suggest them. Names as in `pdf.typefaces`."""
 
@@ -69,7 +65,8 @@ class DojoSettings(TenantModel):
     """The settings of the dojo. Minutes count from the start of a session. The id is the dojo's: at most one row."""
 
     id = models.UUIDField(primary_key=True, default=current_tenant_id, editable=False)
-    language = models.CharField(max_length=8, choices=Language, default=Language.ENGLISH)
+    language = models.CharField(max_length=8, choices=available_languages, default=DEFAULT_LANGUAGE)
+    """The language of texts that people read: errors, messages, papers and mails. `Tenant.language` is a copy."""
     chinese_characters = models.CharField(
         max_length=16, choices=ChineseCharacters, blank=True, default="", db_default=""
     )
@@ -103,11 +100,31 @@ class DojoSettings(TenantModel):
     """A student gets a mail after this many days without attendance; null: no mails."""
     reply_to = models.EmailField(max_length=254, blank=True)
     """The address for replies to mails; empty: none."""
+    certificate_number = models.CharField(max_length=60, blank=True, default="", db_default="")
+    """How certificates are numbered (`NumberFormat`); empty: by their code."""
+    certificate_title = models.CharField(max_length=80, blank=True, default="", db_default="")
+    certificate_before_name = models.CharField(max_length=120, blank=True, default="", db_default="")
+    certificate_before_rank = models.CharField(max_length=120, blank=True, default="", db_default="")
+    """The dojo's own wording; empty: that of the language."""
+    certificate_closing = models.CharField(max_length=200, blank=True, default="", db_default="")
+    """A line below the rank; empty: none."""
+    certificate_second_language = models.CharField(
+        max_length=8, choices=available_languages, blank=True, default="", db_default=""
+    )
+    """The language of smaller lines below the wording; empty: none."""
+    certificate_examiners = ArrayField(models.CharField(max_length=120), default=list, db_default=[])
+    """Who signs certificates of ranks that were awarded without an exam that names its examiners."""
 
     @property
     def language_code(self) -> LanguageCode:
         """The language, typed for `tenant_apps.dojo.dates`."""
         return cast("LanguageCode", self.language)
+
+    @property
+    def second_language(self) -> LanguageCode | None:
+        """The second language of certificates, if there is one and it is another than the first."""
+        second = self.certificate_second_language
+        return cast("LanguageCode", second) if second and second != self.language else None
 
     @classmethod
     def current(cls) -> "DojoSettings":

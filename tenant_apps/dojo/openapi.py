@@ -31,6 +31,13 @@ _SETTINGS: Final[dict[str, Any]] = examples.row(
     },
     absence_after_days=None,
     reply_to="",
+    certificate_number="KITA-{year}-{number:4}",
+    certificate_title="",
+    certificate_before_name="",
+    certificate_before_rank="",
+    certificate_closing="",
+    certificate_second_language="pt-br",
+    certificate_examiners=["Hana Mori Sensei"],
 )
 _CHANGES: Final = {"enrolment_policy": "enforce", "late_after_minutes": 5}
 _LOGO: Final = {"image": examples.LOGO}

@@ -1,13 +1,18 @@
 """Requests and responses of the settings."""
 
-from typing import Any
+from typing import Any, Final
 
+from django.utils.translation import gettext
 from rest_framework import serializers
 
 from tatami.api.fields import MultiLineField, SingleLineField, validate_timezone
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tenant_apps.dojo.award_policies import AwardPolicies
+from tenant_apps.dojo.certificate_numbers import BadNumberFormat, NumberFormat
 from tenant_apps.dojo.models import LONGEST_ABSENCE_DAYS, LONGEST_WINDOW_MINUTES, DojoSettings
+
+MOST_EXAMINERS: Final = 6
+"""A certificate has room for so many signatures."""
 
 
 class AwardPolicySerializer(StrictSerializer):
@@ -39,6 +44,15 @@ class DojoSettingsSerializer(StrictModelSerializer):
     terms = MultiLineField(max_length=20_000, required=False, allow_blank=True)
     award_policies = AwardPoliciesSerializer(required=False)
 
+    certificate_number = SingleLineField(max_length=60, required=False, allow_blank=True)
+    certificate_title = SingleLineField(max_length=80, required=False, allow_blank=True)
+    certificate_before_name = SingleLineField(max_length=120, required=False, allow_blank=True)
+    certificate_before_rank = SingleLineField(max_length=120, required=False, allow_blank=True)
+    certificate_closing = SingleLineField(max_length=200, required=False, allow_blank=True)
+    certificate_examiners = serializers.ListField(
+        child=SingleLineField(max_length=120), required=False, max_length=MOST_EXAMINERS
+    )
+
     class Meta:
         model = DojoSettings
         fields = (
@@ -62,6 +76,13 @@ class DojoSettingsSerializer(StrictModelSerializer):
             "award_policies",
             "absence_after_days",
             "reply_to",
+            "certificate_number",
+            "certificate_title",
+            "certificate_before_name",
+            "certificate_before_rank",
+            "certificate_closing",
+            "certificate_second_language",
+            "certificate_examiners",
         )
         extra_kwargs = {
             "opens_minutes_before": {"max_value": LONGEST_WINDOW_MINUTES},
@@ -69,6 +90,16 @@ class DojoSettingsSerializer(StrictModelSerializer):
             "late_after_minutes": {"max_value": LONGEST_WINDOW_MINUTES},
             "absence_after_days": {"min_value": 1, "max_value": LONGEST_ABSENCE_DAYS},
         }
+
+    def validate_certificate_number(self, value: str) -> str:
+        """Return the format; empty means none."""
+        try:
+            return NumberFormat(value).text if value else ""
+        except BadNumberFormat:
+            message = gettext(
+                "Use {number} once, such as KITA-{year}-{number:4}. Only {number} and {year} are known."
+            )
+            raise serializers.ValidationError(message) from None
 
 
 class LogoSerializer(StrictSerializer):

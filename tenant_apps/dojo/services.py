@@ -1,12 +1,15 @@
 """Change the settings of the dojo."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
 from django.dispatch import Signal
 
 from tatami.postgresql.statements import Statement
+from tatami.tenancy.scope import current_tenant
+from tatami.tenancy.tenant_registry import tenant_registry
 from tenant_apps.dojo.models import DojoSettings, NameOrder
 
 name_order_changed: Final = Signal()
@@ -52,3 +55,10 @@ def lock_name_order() -> NameOrder:
         found = _LOCK_NAME_ORDER.row()
     assert found is not None
     return NameOrder(found[0])
+
+
+def publish_language(*, now: datetime, **_: Any) -> None:
+    """Copy the language of the restored dojo to the platform's record, which knows only the default."""
+    language = DojoSettings.current().language
+    tenant = current_tenant()
+    transaction.on_commit(lambda: tenant_registry().change_tenant(tenant, now=now, language=language))

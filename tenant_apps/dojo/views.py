@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext
 from rest_framework.response import Response
 
 from tatami.api.views import ApiView
@@ -16,7 +17,8 @@ from tenant_apps.dojo.services import change_settings, get_or_create_settings
 
 
 class Settings(ApiView):
-    """The settings of the dojo. The platform stores name and time zone, so a PATCH is two transactions.
+    """The settings of the dojo. The platform stores name and time zone, and a copy of the language, so a PATCH is two
+    transactions.
 
     The dojo's own settings are committed first. If a PATCH is interrupted between the two, send it again. The response
     to a change of name or time zone is sent when all processes know it.
@@ -36,10 +38,11 @@ class Settings(ApiView):
         identity = {
             "name": changes.pop("tenant_name", None),
             "timezone": changes.pop("tenant_timezone", None),
+            "language": changes.get("language"),
         }
         settings, tenant = change_settings(changes=changes), current_tenant()
         if any(value is not None for value in identity.values()):
-            tenant = tenant_registry().change_name_or_timezone(tenant, now=request.now, **identity)
+            tenant = tenant_registry().change_tenant(tenant, now=request.now, **identity)
             host_resolver().wait_until_noticed()
         return Response(settings_response(settings, tenant))
 
@@ -54,7 +57,7 @@ class Logo(ApiView):
     def get(self, request: Any) -> Response:
         stored = logo_storage.stored_logo(DojoSettings.current())
         if stored is None:
-            raise NotFound("This dojo has no logo.")
+            raise NotFound(gettext("This dojo has no logo."))
         return _logo_response(stored)
 
     def put(self, request: Any) -> Response:

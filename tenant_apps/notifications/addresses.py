@@ -5,7 +5,7 @@ the tenant's own key: it does not reveal the address, cannot be forged, and is i
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any, Final
@@ -26,26 +26,6 @@ from tenant_apps.students.models import Guardian, Student
 
 BOUNCE_VALID_FOR: Final = timedelta(days=90)
 """After this time a bounced address is tried once more: servers get repaired and mailboxes get opened again."""
-
-UNSUBSCRIBE_TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
-    "en": {
-        "footer": "No more of these mails",
-        "title": "Unsubscribe",
-        "question": "Shall we send no more news to your address? Word of promotions, exams and cancelled classes "
-        "still reaches you.",
-        "button": "Send me no more news",
-        "done": "You will get no more news from us.",
-    },
-    "pt-br": {
-        "footer": "Não receber mais estes e-mails",
-        "title": "Cancelar e-mails",
-        "question": "Deseja não receber mais notícias neste endereço? Avisos de graduações, exames e aulas "
-        "canceladas continuam chegando.",
-        "button": "Não quero mais notícias",
-        "done": "Você não receberá mais notícias nossas.",
-    },
-}
-"""Language → the texts of the unsubscribe page and of the footer of bulk e-mails."""
 
 
 def is_deliverable(address: str) -> bool:

@@ -9,9 +9,11 @@ import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
+from django.utils import translation
+from django.utils.translation import gettext
 
 from tatami.tenancy.scope import current_tenant
-from tenant_apps.notifications.addresses import UNSUBSCRIBE_TEXTS, unsubscribe_url
+from tenant_apps.notifications.addresses import unsubscribe_url
 from tenant_apps.notifications.liquid import one_line
 from tenant_apps.notifications.models import Delivery, Notification, NotificationKind
 from tenant_apps.notifications.templates import MessageText, render_message
@@ -58,7 +60,8 @@ def email_message(
         url = unsubscribe_url(bytes(delivery.address_key))
         headers["List-Unsubscribe"] = f"<{url}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        body += f"\n-- \n{UNSUBSCRIBE_TEXTS[notification.language]['footer']}: {url}\n"
+        with translation.override(notification.language):
+            body += f"\n-- \n{gettext('No more of these mails')}: {url}\n"
     message = EmailMessage(
         subject=text.subject,
         body=body,

@@ -10,9 +10,9 @@ from django.db.models import Q
 
 from shared_apps.accounts.models import User
 from tatami import clock
+from tatami.languages import available_languages
 from tatami.tenancy.models import TenantModel, count_by_state
 from tatami.tenancy.scope import current_tenant
-from tenant_apps.dojo.models import Language
 
 
 class NotificationKind(models.TextChoices):
@@ -32,7 +32,7 @@ class NotificationTemplate(TenantModel):
     """A dojo's own text for one kind and language. Without a row, the default text of the app is used."""
 
     name = models.CharField(max_length=32, choices=NotificationKind)
-    language = models.CharField(max_length=8, choices=Language)
+    language = models.CharField(max_length=8, choices=available_languages)
     subject = models.CharField(max_length=200)
     body = models.TextField(max_length=10_000)
 
@@ -49,7 +49,7 @@ class Notification(TenantModel):
     is_bulk = models.BooleanField()
     """Sent to an audience or to absent students, not because of an event. Recipients can unsubscribe from these."""
     is_test = models.BooleanField(default=False)
-    language = models.CharField(max_length=8, choices=Language)
+    language = models.CharField(max_length=8, choices=available_languages)
     subject = models.CharField(max_length=200, blank=True)
     body = models.TextField(max_length=10_000, blank=True)
     audience = models.JSONField(null=True, encoder=DjangoJSONEncoder)

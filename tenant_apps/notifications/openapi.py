@@ -4,7 +4,7 @@ from typing import Final
 
 from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec, OperationSpecs, list_spec
-from tenant_apps.dojo.models import Language
+from tatami.languages import available_languages
 from tenant_apps.notifications.models import NotificationKind
 from tenant_apps.notifications.serializers import (
     NewNotificationSerializer,
@@ -14,7 +14,8 @@ from tenant_apps.notifications.serializers import (
 )
 from tenant_apps.notifications.templates import variable_names
 
-_LANGUAGE: Final = {"type": "string", "pattern": f"^({'|'.join(Language.values)})$", "example": "en"}
+_LANGUAGES: Final = [code for code, _ in available_languages()]
+_LANGUAGE: Final = {"type": "string", "pattern": f"^({'|'.join(_LANGUAGES)})$", "example": "en"}
 
 
 _NOTIFICATION: Final = examples.row(

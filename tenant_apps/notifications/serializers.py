@@ -5,15 +5,16 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.urls import reverse
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.fields import MultiLineField, ReferenceField, SingleLineField
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
+from tatami.languages import available_languages
 from tatami.text import email_key
 from tenant_apps.classes.models import ClassSession
-from tenant_apps.dojo.models import Language
 from tenant_apps.notifications.models import Delivery, Notification, NotificationKind
 from tenant_apps.notifications.recipients import AUDIENCE_STATUSES
 from tenant_apps.notifications.templates import MAX_SUBJECT_LENGTH
@@ -40,7 +41,7 @@ class Body(MultiLineField):
 class LanguageSerializer(StrictSerializer):
     """The language; defaults to the dojo's."""
 
-    language = serializers.ChoiceField(choices=Language.choices, required=False)
+    language = serializers.ChoiceField(choices=available_languages(), required=False)
 
 
 class NewTextSerializer(LanguageSerializer):
@@ -66,7 +67,7 @@ class TestSerializer(StrictSerializer):
 
     def validate_email(self, value: str) -> str:
         if email_key(value) != email_key(self.context["request"].user.email):
-            raise serializers.ValidationError("A test mail can only be sent to your own address.")
+            raise serializers.ValidationError(gettext("A test mail can only be sent to your own address."))
         return value
 
 
@@ -75,7 +76,7 @@ class TemplateSerializer(serializers.Serializer[Any]):
     """The effective template of a kind of notification, and the variables it may use."""
 
     name = serializers.ChoiceField(source="kind", choices=NotificationKind.choices)
-    language = serializers.ChoiceField(choices=Language.choices)
+    language = serializers.ChoiceField(choices=available_languages())
     subject = serializers.CharField(source="text.subject")
     body = serializers.CharField(source="text.body")
     is_default = serializers.BooleanField()
@@ -87,7 +88,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
 
     subject = serializers.CharField()
     body = serializers.CharField()
-    language = serializers.ChoiceField(choices=Language.choices)
+    language = serializers.ChoiceField(choices=available_languages())
 
 
 # --- notifications ----------------------------------------------------------------------------------------------------
@@ -116,7 +117,7 @@ class AudienceSerializer(StudentFilterSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "students" in attrs and attrs.keys() - {"students", "guardians_only"}:
             raise serializers.ValidationError(
-                {"students": ["Give either student ids or conditions, not both."]}
+                {"students": [gettext("Give either student ids or conditions, not both.")]}
             )
         return attrs
 
@@ -135,8 +136,10 @@ class NewNotificationSerializer(StrictSerializer):
         if value not in AUDIENCE_KINDS:
             known = ", ".join(AUDIENCE_KINDS)
             raise serializers.ValidationError(
-                f"Only these templates can be sent to an audience: {known}. "
-                "The others are sent with the event they are about."
+                gettext(
+                    "Only these templates can be sent to an audience: {known}. "
+                    "The others are sent with the event they are about."
+                ).format(known=known)
             )
         return value
 
@@ -144,7 +147,7 @@ class NewNotificationSerializer(StrictSerializer):
         own = {"subject", "body"} & attrs.keys()
         if ("template" in attrs) == bool(own):
             raise serializers.ValidationError(
-                {"template": ["Give either a template, or a subject and a body."]}
+                {"template": [gettext("Give either a template, or a subject and a body.")]}
             )
         if own and (missing := {"subject", "body"} - own):
             raise serializers.ValidationError({name: ["This field is required."] for name in missing})

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.db import transaction
+from django.utils import translation
+from django.utils.translation import gettext
 
 from tatami.errors import Invalid
 from tatami.tenancy.scope import current_tenant
@@ -66,8 +68,8 @@ SAMPLE_FIELDS: Final[Mapping[NotificationKind, Mapping[str, str]]] = {
 }
 """The additional fields of each student, by kind, with the value that a preview shows."""
 
-_DEFAULT_TEXTS: Final = Path(__file__).parent / "defaults"
-_AND: Final = {"en": "and", "pt-br": "e"}
+_DEFAULT_TEXTS: Final = Path(__file__).parent / "templates" / "mail"
+"""In English; the catalogues translate subject and body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,9 @@ def variable_names(kind: NotificationKind) -> tuple[str, ...]:
 @cache
 def default_text(kind: NotificationKind, language: str) -> MessageText:
     """Return the default text of the app: the first line of its file is the subject, the rest the body."""
-    subject, _, body = (
-        (_DEFAULT_TEXTS / language / f"{kind}.txt").read_text(encoding="utf-8").partition("\n\n")
-    )
-    return MessageText(subject, body)
+    subject, _, body = (_DEFAULT_TEXTS / f"{kind}.txt").read_text(encoding="utf-8").partition("\n\n")
+    with translation.override(language):
+        return MessageText(gettext(subject), gettext(body))
 
 
 def template_for(kind: NotificationKind, language: str | None = None) -> EffectiveTemplate:
@@ -194,7 +195,8 @@ def join_names(names: Sequence[str], language: str) -> str:
     distinct = [name for name in dict.fromkeys(names) if name]
     if len(distinct) < 2:  # noqa: PLR2004
         return "".join(distinct)
-    return f"{', '.join(distinct[:-1])} {_AND[language]} {distinct[-1]}"
+    with translation.override(language):
+        return gettext("{names} and {last}").format(names=", ".join(distinct[:-1]), last=distinct[-1])
 
 
 def _effective(kind: NotificationKind, language: str, own: NotificationTemplate | None) -> EffectiveTemplate:

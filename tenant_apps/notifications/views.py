@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from django.http import HttpResponse
 from django.template.loader import render_to_string
+from django.utils.translation import gettext
 from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.response import Response
 
@@ -15,11 +16,12 @@ from tatami.api.responses import accepted
 from tatami.api.views import ApiView, Detail, Listing, get_or_404
 from tatami.clock import tenant_date
 from tatami.errors import Invalid, NotFound
+from tatami.languages import available_languages
 from tatami.tenancy.scope import current_tenant
-from tenant_apps.dojo.models import DojoSettings, Language
+from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.notifications import openapi, outbox
 from tenant_apps.notifications.absentees import absence_notices
-from tenant_apps.notifications.addresses import UNSUBSCRIBE_TEXTS, address_key_in, unsubscribe
+from tenant_apps.notifications.addresses import address_key_in, unsubscribe
 from tenant_apps.notifications.models import Delivery, Notification, NotificationKind, count_deliveries
 from tenant_apps.notifications.recipients import deliveries_for, students_in
 from tenant_apps.notifications.serializers import (
@@ -240,8 +242,11 @@ def _kind(name: str) -> NotificationKind:
 
 def _language(request: Any) -> str | None:
     language: str | None = request.query_params.get("language")
-    if language is not None and language not in Language.values:
-        raise Invalid.field("language", f"This must be one of: {', '.join(Language.values)}.")
+    known = [code for code, _ in available_languages()]
+    if language is not None and language not in known:
+        raise Invalid.field(
+            "language", gettext("This must be one of: {values}.").format(values=", ".join(known))
+        )
     return language
 
 
@@ -279,13 +284,7 @@ class Unsubscribe(ApiView):
 
 
 def _page(*, is_done: bool) -> HttpResponse:
-    language = DojoSettings.current().language
-    context = {
-        "dojo": current_tenant().name,
-        "language": language,
-        "texts": UNSUBSCRIBE_TEXTS[language],
-        "is_done": is_done,
-    }
+    context = {"dojo": current_tenant().name, "is_done": is_done}
     response = HttpResponse(render_to_string("notifications/unsubscribe.html", context))
     response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     response["Referrer-Policy"] = "no-referrer"  # the URL of this page contains the code

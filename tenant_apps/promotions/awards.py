@@ -18,10 +18,11 @@ from tatami.errors import DomainError, NotFound
 from tenant_apps.dojo.award_policies import AwardPolicies
 from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
+from tenant_apps.promotions.certificates import issue_certificates
 from tenant_apps.promotions.check import Check, CheckResult
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.promotions.errors import AlreadyAwarded, DemotedThatDay, ExamNeeded, NotEligible
-from tenant_apps.promotions.models import BatchItem, Certificate, Decision
+from tenant_apps.promotions.models import BatchItem, Decision
 from tenant_apps.promotions.responses import check_result_data
 from tenant_apps.promotions.standing import StandingCheck
 from tenant_apps.ranks.definition import StepType
@@ -258,7 +259,11 @@ def record_awards(
     )
     policies = AwardPolicies.of(checker.settings)
     certified = {event.pk for event in events if policies.for_kind(event.rank.kind).certificate}
-    Certificate.objects.bulk_create(Certificate(event=event) for event in events if event.pk in certified)
+    issue_certificates(
+        [event for event in events if event.pk in certified],
+        effective_on=checker.effective_on,
+        scheme=checker.settings.certificate_number,
+    )
     delete_snapshots({event.student_id for event in events}, {event.system_id for event in events})
     if notify:
         awarded_on = long_date(checker.effective_on, checker.settings.language_code)

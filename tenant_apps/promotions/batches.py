@@ -26,8 +26,8 @@ from tenant_apps.promotions.errors import (
     AlreadyReverted,
     AmbiguousTarget,
     BatchEnded,
-    NotEligible,
     NoOpenRank,
+    NotEligible,
     NothingToRevert,
 )
 from tenant_apps.promotions.models import Batch, BatchItem

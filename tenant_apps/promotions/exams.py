@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from shared_apps.accounts.models import User
 from tatami.clock import tenant_date
@@ -198,7 +199,9 @@ def finish(*, exam: Exam, by: User, now: datetime) -> list[RankEvent]:
         elif not candidate.is_conditional:
             decisions.append((candidate, decision))
     if refused:
-        message = "Some candidates who passed cannot be awarded the rank; `details` lists the reasons."
+        message = gettext(
+            "Some candidates who passed cannot be awarded the rank; `details` lists the reasons."
+        )
         raise NotEligible(message, details={"candidates": refused})
     awards = [decision for _, decision in decisions]
     events = record_awards(awards, checker=checker.checker, by=by) if awards else []

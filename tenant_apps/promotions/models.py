@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q, Value
 from shared_apps.accounts.models import User
 from tatami.tenancy.models import TenantModel, count_by_state
 from tatami.tenancy.scope import current_tenant
+from tenant_apps.dojo.certificate_numbers import LONGEST_NUMBER
 from tenant_apps.promotions.engine import Eligibility
 from tenant_apps.ranks.models import Rank, RankRules, RankSystem
 from tenant_apps.ranks.student_facts import comparable_name
@@ -172,7 +173,7 @@ def new_code() -> str:
 
 
 class Certificate(TenantModel):
-    """The certificate of an award. Its code is printed as its number and contains no information about the student."""
+    """The certificate of an award. Its code leads to its check and contains no information about the student."""
 
     APP_PRIVILEGES: ClassVar[str] = "SELECT, INSERT"
 
@@ -183,6 +184,30 @@ class Certificate(TenantModel):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["code"], name="certificate_code_once")]
+
+    @property
+    def number(self) -> str:
+        """Return the number on the paper: by the dojo's scheme when it was issued, else the code."""
+        numbering = getattr(self, "numbering", None)
+        return numbering.text if numbering else self.code
+
+
+class CertificateNumber(TenantModel):
+    """The number of a certificate by the scheme of the dojo. Numbers of a series count from 1, without gaps."""
+
+    APP_PRIVILEGES: ClassVar[str] = "SELECT, INSERT"
+
+    certificate = models.OneToOneField(Certificate, on_delete=models.CASCADE, related_name="numbering")
+    series = models.CharField(max_length=LONGEST_NUMBER)
+    """See `NumberFormat.series`."""
+    running = models.PositiveIntegerField()
+    text = models.CharField(max_length=LONGEST_NUMBER)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["series", "running"], name="certificate_running_number_once"),
+            models.UniqueConstraint(fields=["text"], name="certificate_number_once"),
+        ]
 
 
 class ExamQuerySet(models.QuerySet["Exam"]):

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec, OperationSpecs, create_spec, list_spec, resource_specs
+from tenant_apps.promotions.federation_report import CANDIDATE_COLUMNS, EXAM_COLUMNS
 from tenant_apps.promotions.responses import CheckResponseSerializer
 from tenant_apps.promotions.serializers.batches import (
     BatchItemSerializer,
@@ -15,6 +16,7 @@ from tenant_apps.promotions.serializers.exams import (
     CandidatesSerializer,
     CertificateCheckSerializer,
     ExamSerializer,
+    FederationReportSerializer,
     FinishedExamSerializer,
 )
 from tenant_apps.promotions.serializers.promotions import DecisionSerializer
@@ -315,6 +317,48 @@ EXAM_CERTIFICATES: Final[OperationSpecs] = {
 }
 EXAMINERS_LIST: Final[OperationSpecs] = {"GET": OperationSpec(path=_EXAM_PATH, text_examples=_PDF)}
 CANDIDATE_SHEET: Final[OperationSpecs] = {"GET": OperationSpec(path=_CANDIDATE_PATH, text_examples=_PDF)}
+FEDERATION_REPORT_PDF: Final[OperationSpecs] = {
+    "GET": OperationSpec(path=_FINISHED_EXAM_PATH, text_examples=_PDF)
+}
+_FEDERATION_EXAM: Final = {
+    "dojo": "Seishin Dojo",
+    "exam": "Summer grading",
+    "date": "2026-06-27",
+    "location": "Main hall",
+    "rank_system": "Aikikai Hombu grades",
+    "examiners": ["Hana Mori", "Kenji Mori Shihan"],
+    "status": "finished",
+}
+_FEDERATION_LINE: Final = {
+    "number": 1,
+    "student_id": examples.STUDENT,
+    "external_id": "M-1024",
+    "licence_number": "DAB-20417",
+    "last_name": "Sato",
+    "first_name": "Mika",
+    "name": "Mika Sato",
+    "birth_date": "2012-03-01",
+    "gender": "",
+    "rank_before": "5th kyu",
+    "rank_sought": "4th kyu",
+    "outcome": "passed",
+    "rank_awarded": "4th kyu",
+    "awarded_on": "2026-06-27",
+    "certificate_number": "KITA-2026-0042",
+}
+FEDERATION_REPORT: Final[OperationSpecs] = {
+    "GET": OperationSpec(
+        path=_FINISHED_EXAM_PATH,
+        response=FederationReportSerializer,
+        response_example={"exam": _FEDERATION_EXAM, "results": [_FEDERATION_LINE]},
+        text_examples={
+            "text/csv": f"{','.join((*EXAM_COLUMNS, *CANDIDATE_COLUMNS))}\r\n"
+            'Seishin Dojo,Summer grading,2026-06-27,Main hall,Aikikai Hombu grades,"Hana Mori, Kenji Mori Shihan",'
+            f"finished,1,{examples.STUDENT},M-1024,DAB-20417,Sato,Mika,Mika Sato,2012-03-01,,5th kyu,4th kyu,passed,"
+            "4th kyu,2026-06-27,KITA-2026-0042\r\n"
+        },
+    )
+}
 CERTIFICATE_CHECK: Final[OperationSpecs] = {
     "GET": OperationSpec(
         path={"code": examples.CERTIFICATE},
@@ -323,8 +367,12 @@ CERTIFICATE_CHECK: Final[OperationSpecs] = {
             "code": examples.CERTIFICATE,
             "dojo": "Seishin Dojo",
             "status": "genuine",
+            "number": "KITA-2026-0042",
+            "initials": "M. S.",
             "rank": "4th kyu",
             "awarded_on": "2026-06-27",
+            "held": True,
+            "held_until": None,
         },
     )
 }

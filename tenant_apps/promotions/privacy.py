@@ -30,6 +30,7 @@ def collect_exams(student: Student) -> Any:
             "id", "outcome", "override_reason", "event_id", "marks", "condition", "condition_until", "condition_met_on",
             "invited", "decided", exam_name=F("exam__name"), held_on=F("exam__date"),
             target_rank=F("target__name"), certificate=F("event__certificate__code"),
+            certificate_number=F("event__certificate__numbering__text"),
         )
     )  # fmt: skip
 

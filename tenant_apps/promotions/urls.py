@@ -42,6 +42,16 @@ urlpatterns = [
     path("exams/<uuid:exam_id>/reopening", exams.ReopenExam.as_view(), name="exam-reopening"),
     path("exams/<uuid:exam_id>/examiners-list.pdf", pdf.ExaminersListPdf.as_view(), name="exam-list"),
     path(
+        "exams/<uuid:exam_id>/federation-report",
+        exams.FederationReport.as_view(),
+        name="exam-federation-report",
+    ),
+    path(
+        "exams/<uuid:exam_id>/federation-report.pdf",
+        pdf.FederationReportPdf.as_view(),
+        name="exam-federation-report-pdf",
+    ),
+    path(
         "exams/<uuid:exam_id>/certificates.pdf", pdf.ExamCertificatesPdf.as_view(), name="exam-certificates"
     ),
 ]

@@ -13,6 +13,7 @@ from uuid import UUID
 from cachetools import LRUCache, cached
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError, Q
+from django.utils.translation import gettext
 
 from tatami.errors import Invalid
 from tenant_apps.ranks.definition import (
@@ -82,7 +83,7 @@ def read_preset(key: str) -> RankDefinition:
     try:
         return preset(key)
     except UnknownPresetError:
-        raise Invalid.field("preset", "There is no such preset.") from None
+        raise Invalid.field("preset", gettext("There is no such preset.")) from None
 
 
 @transaction.atomic

@@ -22,6 +22,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, ForeignKey, Model, OuterRef, Q, QuerySet, UniqueConstraint
+from django.utils.translation import gettext
 
 from shared_apps.accounts.models import User
 from tatami.api.fields import UNKNOWN
@@ -163,6 +164,7 @@ CONTACTS: Final = (
     "birth_date",
     "gender",
     "external_id",
+    "licence_number",
 )
 """The fields that the kept record takes from the duplicate if it has none itself."""
 
@@ -175,7 +177,7 @@ def merge_students(*, kept: UUID, duplicate: UUID, by: User, now: datetime, dry_
     `NotFound` for an unknown student; `OwnRankChange` if the rank history of the caller would change.
     """
     if kept == duplicate:
-        raise Invalid.field("duplicate", "This is the student itself.")
+        raise Invalid.field("duplicate", gettext("This is the student itself."))
     with transaction.atomic():
         merge = _merge(kept, duplicate, by=by, now=now)
         transaction.set_rollback(dry_run)
@@ -189,7 +191,11 @@ def _merge(kept: UUID, duplicate: UUID, *, by: User, now: datetime) -> Merge:
         raise student_not_found(kept)
     if duplicate not in students:
         merged_into = student_not_found(duplicate).details
-        raise AlreadyMerged(details=merged_into) if merged_into else Invalid.field("duplicate", UNKNOWN)
+        raise (
+            AlreadyMerged(details=merged_into)
+            if merged_into
+            else Invalid.field("duplicate", gettext(UNKNOWN))
+        )
     merge = Merge(students[kept], students[duplicate], students[duplicate].name, by, now)
     for rule in (*_rules.values(), *_other_rules.values()):
         rule(merge)

@@ -26,6 +26,7 @@ _ABOUT: Final = {
     "status": "active",
     "joined_on": "2025-09-01",
     "external_id": "M-1024",
+    "licence_number": "DAB-20417",
     "medical_notes": "Asthma: the spray is in the red bag.",
 }
 STUDENT_EXAMPLE: Final = examples.row(
@@ -320,11 +321,11 @@ _FACTS_IMPORTED: Final[dict[str, Any]] = {
 }
 _EXPORT: Final = (
     "external_id,first_name,last_name,preferred_name,name_order,email,phone,birth_date,gender,status,joined_on,"
-    "medical_notes,"
+    "licence_number,medical_notes,"
     "guardian_1_name,guardian_1_email,guardian_1_phone,guardian_1_relation,"
     "guardian_2_name,guardian_2_email,guardian_2_phone,guardian_2_relation,rank_system,rank,rank_on\r\n"
     f'"{examples.EXTERNAL_ID}","Mika","Sato","Mi","","mika@example.com","","2012-03-01","","active","2025-09-01",'
-    '"",'
+    '"DAB-20417","",'
     f'"Hana Sato","{examples.EMAIL}","030 1234","mother","","","","",'
     '"Aikikai Hombu grades","5-kyu","2026-01-10"\r\n'
 )

@@ -172,7 +172,9 @@ def erase_student(student: Student, now: datetime) -> None:
 
 def blank_student(student: Student, now: datetime) -> None:
     """Delete what the row of the student says about the person, and keep the row. One statement."""
-    for field in ("first_name", "last_name", "preferred_name", "email", "phone", "gender", "medical_notes"):
+    for field in (
+        "first_name", "last_name", "preferred_name", "email", "phone", "gender", "licence_number", "medical_notes",
+    ):  # fmt: skip
         setattr(student, field, "")
     student.birth_date = student.joined_on = student.external_id = None
     student.check_in_id = new_check_in_id()  # invalidates all codes that were issued

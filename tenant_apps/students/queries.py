@@ -6,6 +6,8 @@ from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
+from django.utils.translation import gettext
+
 from tatami.errors import NotFound
 from tatami.postgresql.compiled import CompiledQuery, many
 from tatami.postgresql.statements import Row
@@ -26,6 +28,7 @@ STUDENT_COLUMNS: Final = (
     "shown_status",
     "joined_on",
     "external_id",
+    "licence_number",
     "medical_notes",
     "archived_at",
     "created_at",
@@ -111,6 +114,7 @@ def student_data(rows: Sequence[Row], *, as_of: date) -> list[dict[str, Any]]:
             "status": status,
             "joined_on": joined_on,
             "external_id": external_id,
+            "licence_number": licence_number,
             "medical_notes": medical_notes,
             "guardians": guardians.get(student, []),
             "ranks": ranks.get(student, []),
@@ -133,6 +137,7 @@ def student_data(rows: Sequence[Row], *, as_of: date) -> list[dict[str, Any]]:
             status,
             joined_on,
             external_id,
+            licence_number,
             medical_notes,
             archived_at,
             created_at,
@@ -163,7 +168,7 @@ def student_not_found(student: UUID, *, to_staff: bool = True) -> NotFound:
     if into is None or into.merged_into is None:
         return NotFound()
     kept = {"id": into.merged_into.pk, "name": into.merged_into.name}
-    return NotFound("This record was merged into another one.", details={"merged_into": kept})
+    return NotFound(gettext("This record was merged into another one."), details={"merged_into": kept})
 
 
 def lock_student(student: UUID) -> None:

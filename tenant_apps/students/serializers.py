@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from typing import Any, Final
 
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
@@ -35,7 +36,7 @@ AHEAD: Final = timedelta(days=366)
 class PlausibleDate(serializers.DateField):
     """A date between 1900 and 2200; years outside are typing errors."""
 
-    default_error_messages = {"implausible": "This date is out of range."}
+    default_error_messages = {"implausible": gettext_lazy("This date is out of range.")}
 
     def to_internal_value(self, data: Any) -> date:
         try:
@@ -75,7 +76,7 @@ MOST_VISITS: Final = 100_000
 MOST_POINTS: Final = 1_000_000
 LONGEST_NAME: Final = 200
 LONGEST_CATEGORY: Final = 100
-EXPIRES_EARLY: Final = "This is before the fact's own date."
+EXPIRES_EARLY: Final = gettext_noop("This is before the fact's own date.")
 
 AnyField = serializers.Field[Any, Any, Any, Any]
 
@@ -84,7 +85,7 @@ class WholeNumber(AnyField):
     """A whole number from 0 to `most`. Text and booleans are refused."""
 
     accepted: tuple[type, ...] = (int,)
-    default_error_messages = {"invalid": "A whole number from 0 to {most} is needed."}
+    default_error_messages = {"invalid": gettext_lazy("A whole number from 0 to {most} is needed.")}
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -104,7 +105,7 @@ class Number(WholeNumber):
     """A number from 0 to `most`, with or without a fraction."""
 
     accepted = (int, float)
-    default_error_messages = {"invalid": "A number from 0 to {most} is needed."}
+    default_error_messages = {"invalid": gettext_lazy("A number from 0 to {most} is needed.")}
 
 
 class BalanceInUnit(StrictSerializer):
@@ -160,7 +161,7 @@ class ShownStatus(serializers.ChoiceField):
     `on_hold` is refused in requests: it follows from the holds, which have their own route.
     """
 
-    default_error_messages = {"follows": "Add a hold instead: the status follows from it."}
+    default_error_messages = {"follows": gettext_lazy("Add a hold instead: the status follows from it.")}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=Status.choices, required=False, **kwargs)
@@ -185,7 +186,7 @@ class GuardianSerializer(StrictSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "id" not in attrs and not attrs.get("name"):
-            raise serializers.ValidationError({"name": ["A new guardian needs a name."]})
+            raise serializers.ValidationError({"name": [gettext("A new guardian needs a name.")]})
         return attrs
 
 
@@ -223,6 +224,7 @@ class StudentSerializer(StrictModelSerializer):
     joined_on = NearDate(required=False, allow_null=True)
     status = ShownStatus()
     external_id = SingleLineField(max_length=100, required=False, allow_null=True)
+    licence_number = SingleLineField(max_length=60, required=False, allow_blank=True)
     medical_notes = MultiLineField(max_length=5_000, required=False, allow_blank=True)
     guardians = GuardianSerializer(many=True, required=False, max_length=10)  # type: ignore[call-arg]
     ranks = HeldRankSerializer(source="current_ranks", many=True, read_only=True)
@@ -243,6 +245,7 @@ class StudentSerializer(StrictModelSerializer):
             "status",
             "joined_on",
             "external_id",
+            "licence_number",
             "medical_notes",
             "guardians",
             "ranks",
@@ -251,7 +254,7 @@ class StudentSerializer(StrictModelSerializer):
 
     def validate_medical_notes(self, value: str) -> str:
         if self.context["request"].user.role not in {Role.ADMIN, Role.INSTRUCTOR}:
-            raise PermissionDenied("Your role can read medical notes, but not change them.")
+            raise PermissionDenied(gettext("Your role can read medical notes, but not change them."))
         return value
 
     def to_representation(self, instance: Student) -> dict[str, Any]:
@@ -366,7 +369,7 @@ class FactSerializer(StrictModelSerializer):
         except serializers.ValidationError as error:
             raise serializers.ValidationError({"value": error.detail}) from None
         if attrs.get("expires_on") and attrs["expires_on"] < attrs["on"]:
-            raise serializers.ValidationError({"expires_on": [EXPIRES_EARLY]})
+            raise serializers.ValidationError({"expires_on": [gettext(EXPIRES_EARLY)]})
         return attrs
 
 
@@ -473,5 +476,5 @@ class HoldSerializer(StrictModelSerializer):
         first = attrs.get("starts_on", getattr(self.instance, "starts_on", None))
         last = attrs.get("until", getattr(self.instance, "until", None))
         if first and last and last < first:
-            raise serializers.ValidationError({"until": ["This is before the first day."]})
+            raise serializers.ValidationError({"until": [gettext("This is before the first day.")]})
         return attrs

@@ -17,6 +17,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from django.db import transaction
+from django.utils.translation import gettext
 from rest_framework import serializers
 
 from shared_apps.accounts.models import User
@@ -52,6 +53,7 @@ STUDENT_FIELDS: Final = (
     "gender",
     "joined_on",
     "external_id",
+    "licence_number",
 )
 _NO_SYSTEM: Final = "This dojo has no rank system for this discipline."
 
@@ -339,7 +341,7 @@ class TransferredHoldSerializer(serializers.Serializer[Any]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["until"] and attrs["until"] < attrs["from"]:
-            raise serializers.ValidationError({"until": ["This is before the first day."]})
+            raise serializers.ValidationError({"until": [gettext("This is before the first day.")]})
         return attrs
 
 

@@ -39,6 +39,16 @@ def test_the_code_of_a_session_opens_a_page_to_check_in(dojo: Dojo, kind: str) -
         assert finders.find(file)
 
 
+def test_the_page_is_in_the_language_of_the_dojo(dojo: Dojo) -> None:
+    session = factories.single_session(dojo, name="Open mat")
+    code = factories.session_qr_code(dojo.admin, session)
+    ok(dojo.admin.patch("/settings", {"language": "pt-br"}))
+    text = page(dojo, code["url"])
+    assert '<html lang="pt-br">' in text
+    assert "Entrar e fazer o check-in" in text
+    assert "segunda-feira, 15 de junho, 18:30" in text.lower()
+
+
 @pytest.mark.parametrize("kind", ["card", "rotating"])
 def test_the_code_of_a_student_shows_nothing_about_the_student(dojo: Dojo, kind: str) -> None:
     mika = factories.student(dojo)

@@ -419,6 +419,8 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     "/exams/{}/reopening": {"POST": teachers(200, REASON)},
     "/exams/{}/examiners-list.pdf": {"GET": replace(staff(200), media=PDF)},
     "/exams/{}/certificates.pdf": {"GET": replace(staff(200), media=PDF)},
+    "/exams/{}/federation-report": {"GET": staff(200)},
+    "/exams/{}/federation-report.pdf": {"GET": replace(staff(200), media=PDF)},
     "/rank-events/{}/certificate.pdf": {"GET": replace(staff_and_own(200), media=PDF)},
     "/certificates/{}": {"GET": public(200)},
     # notifications, templates: admins and instructors; the unsubscribe link in a mail needs no login
@@ -496,6 +498,8 @@ IDS_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/exams/{}/reopening": ("finished exam",),
     "/exams/{}/examiners-list.pdf": ("exam",),
     "/exams/{}/certificates.pdf": ("finished exam",),
+    "/exams/{}/federation-report": ("finished exam",),
+    "/exams/{}/federation-report.pdf": ("finished exam",),
     "/promotions/batches/{}": ("batch",),
     "/promotions/batches/{}/results": ("batch",),
     "/promotions/batches/{}/cancel": ("batch",),

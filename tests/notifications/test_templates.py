@@ -9,7 +9,6 @@ import pytest
 from django.core import mail
 
 from tatami.tenancy.scope import tenant_scope
-from tenant_apps.dojo.models import Language
 from tenant_apps.notifications.models import Notification, NotificationKind, NotificationTemplate
 from tenant_apps.notifications.templates import default_text, validate_text
 from tests.notifications.mail_factories import CHILD_BIRTH_DATE, guardian, send_all, student
@@ -49,7 +48,7 @@ def test_the_list_shows_every_kind_in_the_dojos_language(dojo: Dojo) -> None:
     assert {row["language"] for row in rows} == {"pt-br"}
 
 
-@pytest.mark.parametrize("language", Language.values)
+@pytest.mark.parametrize("language", ["en", "pt-br"])
 @pytest.mark.parametrize("kind", list(NotificationKind))
 def test_the_default_texts_are_valid(dojo: Dojo, kind: NotificationKind, language: str) -> None:
     with tenant_scope(dojo.tenant):

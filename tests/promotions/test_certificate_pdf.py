@@ -17,7 +17,7 @@ from tenant_apps.dojo.logo import BadLogo, read_logo
 from tenant_apps.promotions.errors import NothingToPrint, TooManyCertificates
 from tenant_apps.promotions.pdf import certificate as certificate_module
 from tenant_apps.promotions.pdf.certificate import MOST_IN_ONE_FILE, CertificatePage, certificates_pdf
-from tenant_apps.promotions.pdf.text import CERTIFICATE_WORDS, one_line
+from tenant_apps.promotions.pdf.text import certificate_words, one_line
 from tests.promotions.pdf_reading import (
     HOSTILE_NAMES,
     THREE_SCRIPTS,
@@ -99,8 +99,68 @@ def test_a_certificate_is_written_in_portuguese() -> None:
 
 
 def test_the_certificate_has_every_word_in_both_languages() -> None:
-    assert CERTIFICATE_WORDS["en"].keys() == CERTIFICATE_WORDS["pt-br"].keys()
-    assert all(CERTIFICATE_WORDS["pt-br"].values())
+    english, portuguese = certificate_words("en"), certificate_words("pt-br")
+    assert english.keys() == portuguese.keys()
+    assert all(portuguese[name] != text for name, text in english.items())
+
+
+def test_the_wording_of_the_dojo_replaces_that_of_the_language() -> None:
+    own = {
+        "title": "Diploma of merit",
+        "before_name": "The board of examiners declares that",
+        "before_rank": "is worthy of the grade of",
+        "closing": "In the spirit of harmony",
+    }
+    (page,) = page_texts(printed(certificate(**own)))
+    assert "DIPLOMAOFMERIT" in page.replace(" ", "")  # wide letters read as several words
+    assert f"{own['before_name']} Mika Sato {own['before_rank']} 初段 1st dan" in page
+    assert own["closing"] in page
+    assert "This is to certify" not in page
+
+
+def test_a_second_language_repeats_wording_labels_and_date() -> None:
+    (page,) = page_texts(printed(certificate(second_language="pt-br", licence_number="DAB-20417")))
+    for words in (
+        "This is to certify that Certificamos que Mika Sato",
+        "has been awarded the rank of alcançou a graduação de",
+        "15 June 2026 · 15 de junho de 2026",
+        "LICENCE · REGISTRO DAB-20417",
+        "EXAMINER · EXAMINADOR(A)",
+    ):
+        assert words in page
+
+
+@pytest.mark.parametrize("name", [*HOSTILE_NAMES, "plain"])
+def test_a_crowded_certificate_has_one_page_and_white_margins(name: str) -> None:
+    text = HOSTILE_NAMES.get(name, "Mika Sato")
+    crowded = certificate(
+        logo=logo(),
+        student_name=text,
+        closing=text,
+        title=text,
+        licence_number=text[:60],
+        examiners=[text or "Anna"] * 6,
+        second_language="pt-br",
+    )
+    (page,) = page_images(printed(crowded))
+    assert margins_are_white(page)
+
+
+def test_a_voided_certificate_says_so_across_the_page() -> None:
+    plain, voided = certificate(), certificate(voided_on=date(2026, 7, 1))
+    (page,) = page_texts(printed(voided))
+    assert "VOID" in page
+    assert "Voided on 1 July 2026" in page
+    assert "VOID" not in page_texts(printed(plain))[0]
+    (portuguese,) = page_texts(printed(certificate(voided_on=date(2026, 7, 1), language="pt-br")))
+    assert "ANULADO" in portuguese
+    assert "Anulado em 1º de julho de 2026" in portuguese
+
+
+def test_a_certificate_without_examiners_has_one_line_to_sign_on(plain: bytes) -> None:
+    (page,) = page_texts(printed(certificate(examiners=())))
+    assert page.count("EXAMINER") == 1
+    assert page_texts(plain)[0].count("EXAMINER") == 2
 
 
 def test_the_rank_is_printed_in_the_script_of_the_art() -> None:
@@ -228,7 +288,9 @@ def test_many_certificates_need_less_than_150_mebibytes(number: int) -> None:
     """Measured in a process of its own, because what ran before in this one would change the result."""
     program = """
 import sys
+import django
 import psutil
+django.setup()
 from tests.promotions.test_certificate_pdf import THREE_SCRIPTS, certificate, certificates_pdf, logo, printed
 printed(certificate(student_name=THREE_SCRIPTS, logo=logo()))
 before = psutil.Process().memory_info().rss
@@ -262,6 +324,8 @@ def test_without_a_certificate_there_is_no_file() -> None:
 def test_printing_in_a_forked_child_raises_an_error_instead_of_hanging() -> None:
     program = """
 import os
+import django
+django.setup()
 from tests.promotions.test_certificate_pdf import certificate, printed
 printed(certificate())
 child = os.fork()

@@ -9,13 +9,18 @@ from tenant_apps.ranks.presets import UnknownPresetError, preset, presets
 def test_every_preset_has_its_source_and_confidence() -> None:
     assert {key: rules.confidence.value for key, rules in presets().items()} == {
         "aikikai": "S",
+        "djb-judo": "C",
         "dkv-germany": "C",
         "fik-kendo": "O",
         "ibjjf-adult": "S",
+        "ibjjf-kids-quarterly": "C",
+        "ifma-muaythai": "S",
+        "itf-taekwondo": "C",
         "jkf": "O",
         "kmg-scotland": "C",
         "kodokan-men": "O",
         "kukkiwon": "M",
+        "kyokushin-ikku": "C",
         "kyokushin-sweden": "C",
         "skief": "O",
         "us-aikido-federation": "S",

@@ -13,6 +13,7 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 from rest_framework import serializers
 from rest_framework.relations import ManyRelatedField, RelatedField
 from rest_framework.request import Request
@@ -24,7 +25,7 @@ from tatami.text import is_blank
 QuerysetOrFunction: TypeAlias = QuerySet[Any] | Callable[[Request], QuerySet[Any]]
 MAX_TEXT_LENGTH: Final = 10_000
 MAX_REFERENCES: Final = 500
-UNKNOWN: Final = "There is nothing with this id."
+UNKNOWN: Final = gettext_noop("There is nothing with this id.")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_BUT_LINES: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _NOT_PORTABLE_ZONES: Final = frozenset({"localtime", "Factory"})
@@ -111,7 +112,10 @@ class ReferenceField(RelatedField[Any, Any, Any]):
     one query, and `most` limits their number.
     """
 
-    default_error_messages = {"unknown": UNKNOWN, "not_an_id": "This is not an id."}
+    default_error_messages = {
+        "unknown": gettext_lazy("There is nothing with this id."),
+        "not_an_id": gettext_lazy("This is not an id."),
+    }
 
     def __init__(self, *, name: str = "name", **kwargs: Any) -> None:
         self.name = name
@@ -168,10 +172,10 @@ class ManyReferenceField(ManyRelatedField):
         if not self.allow_empty and not data:
             self.fail("empty")
         if len(data) > self.most:
-            raise ValidationError(f"At most {self.most} references are accepted.")
+            raise ValidationError(gettext("At most {most} references are accepted.").format(most=self.most))
         ids = self._ids(data)
         found = self.child_relation.rows().in_bulk(set(ids))
-        unknown = {str(place): [UNKNOWN] for place, id_ in enumerate(ids) if id_ not in found}
+        unknown = {str(place): [gettext(UNKNOWN)] for place, id_ in enumerate(ids) if id_ not in found}
         if unknown:
             raise ValidationError(unknown)
         return [found[id_] for id_ in dict.fromkeys(ids)]
@@ -199,7 +203,7 @@ def reference_errors(
     seen: set[UUID] = set()
     errors: list[dict[str, Any]] = []
     for entry in entries:
-        message = UNKNOWN if entry[field] not in known else twice if entry[field] in seen else None
+        message = gettext(UNKNOWN) if entry[field] not in known else twice if entry[field] in seen else None
         errors.append({field: [message]} if message else {})
         seen.add(entry[field])
     return errors
@@ -213,4 +217,4 @@ def _timezone_names() -> frozenset[str]:
 def validate_timezone(value: str) -> None:
     """Raise DRF's `ValidationError` if `value` is not the name of an IANA time zone."""
     if value not in _timezone_names():
-        raise ValidationError("This is not the name of an IANA time zone, such as Europe/Berlin.")
+        raise ValidationError(gettext("This is not the name of an IANA time zone, such as Europe/Berlin."))

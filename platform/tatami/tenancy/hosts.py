@@ -78,6 +78,10 @@ class HostResolver:
         answered next.
         """
         self._sleep(NOTICED_SECONDS)
+        self.read_epoch_again()
+
+    def read_epoch_again(self) -> None:
+        """Make the next request read the epoch, so that this process knows its own change at once."""
         with self._lock:
             self._epoch_read_at = float("-inf")
 

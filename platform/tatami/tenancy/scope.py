@@ -1,17 +1,21 @@
 """The scope: whose data a statement reads and writes. Enter it with `tenant_scope(tenant)` or `platform_scope()`.
 
+Within a scope, texts that people read (`gettext`) are in the language of the dojo: for requests, jobs and commands.
+
 The scope is a context variable, so threads do not see each other's scope, and a new thread starts without one. The
 database backend reads it at every statement and refuses a statement without a scope.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connections
+from django.utils import translation
 
 PUBLIC_SCHEMA: Final = "public"
 PLATFORM_ID: Final = UUID(int=0)
@@ -31,6 +35,11 @@ class Scope:
 
     schema_name: str
     tenant_id: UUID
+
+    @property
+    def language(self) -> str:
+        """Return the language of texts that people read: that of the platform, unless it is a dojo's."""
+        return str(settings.LANGUAGE_CODE)
 
     @property
     def plan_key(self) -> str:
@@ -54,6 +63,12 @@ class TenantScope(Scope):
     """Its schema is outdated: it must be migrated before this code can serve it."""
     schema_version: str = field(default="", compare=False)
     """A short checksum of the migrations that the schema has."""
+    language_code: str = field(default="en", compare=False)
+    """The language of the dojo, as Django writes it: `pt-br`."""
+
+    @property
+    def language(self) -> str:
+        return self.language_code
 
     @property
     def plan_key(self) -> str:
@@ -98,6 +113,11 @@ def current_tenant_id() -> UUID:
     return required_scope().tenant_id
 
 
+def _speaking(language: str) -> AbstractContextManager[object]:
+    # Most scopes have the language that is in force. `manage.py` enters the platform's before the apps are loaded.
+    return nullcontext() if translation.get_language() == language else translation.override(language)
+
+
 @contextmanager
 def _entered(scope: Scope) -> Iterator[None]:
     for connection in connections.all(initialized_only=True):
@@ -106,7 +126,8 @@ def _entered(scope: Scope) -> Iterator[None]:
             refuse(scope)
     token = _current.set(scope)
     try:
-        yield
+        with _speaking(scope.language):
+            yield
     finally:
         _current.reset(token)
 

@@ -18,11 +18,17 @@ class EnqueueJob(Protocol):
     def __call__(self, tenant: TenantScope, job: str, *, request_id: str | None) -> None: ...
 
 
-class ChangeNameOrTimezone(Protocol):
-    """Change the name or time zone of a dojo (`None`: no change), and return its new scope."""
+class ChangeTenant(Protocol):
+    """Change the name, time zone or language of a dojo (`None`: no change), and return its new scope."""
 
     def __call__(
-        self, tenant: TenantScope, *, now: datetime, name: str | None, timezone: str | None
+        self,
+        tenant: TenantScope,
+        *,
+        now: datetime,
+        name: str | None = None,
+        timezone: str | None = None,
+        language: str | None = None,
     ) -> TenantScope: ...
 
 
@@ -39,7 +45,7 @@ class TenantRegistry:
     """Return how many jobs of serving dojos have been due for more than a moment, or were interrupted."""
     read_epoch: Callable[[], int]
     """Return the routing epoch, which every change to a dojo or a domain increments."""
-    change_name_or_timezone: ChangeNameOrTimezone
+    change_tenant: ChangeTenant
 
 
 _registered: list[TenantRegistry] = []
@@ -52,7 +58,7 @@ def register_tenant_registry(
     enqueue_job: EnqueueJob,
     count_overdue_jobs: Callable[[], int],
     read_epoch: Callable[[], int],
-    change_name_or_timezone: ChangeNameOrTimezone,
+    change_tenant: ChangeTenant,
 ) -> None:
     """Set the functions that `tenant_registry()` returns. A second call replaces the first."""
     _registered[:] = [
@@ -62,7 +68,7 @@ def register_tenant_registry(
             enqueue_job=enqueue_job,
             count_overdue_jobs=count_overdue_jobs,
             read_epoch=read_epoch,
-            change_name_or_timezone=change_name_or_timezone,
+            change_tenant=change_tenant,
         )
     ]
 

@@ -104,9 +104,9 @@ def lint_migration(
     key: MigrationKey, migration: Migration, state: ProjectState, in_use: frozenset[Table]
 ) -> Iterator[LintFault]:
     """Yield the faults of a migration that is applied to `state`, with `in_use` as the tables in use."""
-    if not migration.atomic:
-        yield LintFault(key, "atomic = False", "a tenant's migrations are one transaction")
     is_of_tenants = key[0] in history().labels
+    if is_of_tenants and not migration.atomic:
+        yield LintFault(key, "atomic = False", "a tenant's migrations are one transaction")
     if is_of_tenants and any(isinstance(o, SeparateDatabaseAndState) for o in migration.operations):
         yield LintFault(
             key, "SeparateDatabaseAndState", "new tenants are built from the state, and would differ"

@@ -9,6 +9,8 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from django.utils.translation import gettext
+
 from shared_apps.accounts.models import Role
 from tatami.errors import DomainError, Invalid, PermissionDenied
 from tenant_apps.attendance.check_in.codes import Code, CodeKind
@@ -111,7 +113,7 @@ def _identify_student(
         decision.student = _student_of_session_scan(scan, facts, scanner)
         return UUID(bytes=code.id), Method.SESSION_CODE
     if scanner.role == Role.STUDENT:
-        raise PermissionDenied("Scan the code of the class session instead.")
+        raise PermissionDenied(gettext("Scan the code of the class session instead."))
     owner = facts.code_owners.get(code.id.hex())
     if owner is None:
         raise QrInvalid
@@ -136,15 +138,15 @@ def _student_of_session_scan(scan: Scan, facts: CheckInFacts, scanner: Scanner) 
         may_name = scanner.is_staff or scan.student in facts.linked_students
         named = facts.students.get(scan.student) if may_name else None
         if named is None or named.student.is_archived:
-            raise Invalid.field("student", "There is no such student.")
+            raise Invalid.field("student", gettext("There is no such student."))
         return named
     linked = [facts.students[student] for student in facts.linked_students]
     if len(linked) == 1:
         return linked[0]
     if scanner.is_staff and not linked:
-        raise AmbiguousStudent("Choose the student who checks in.")
+        raise AmbiguousStudent(gettext("Choose the student who checks in."))
     if not linked:
-        raise PermissionDenied("No student is linked with your account.")
+        raise PermissionDenied(gettext("No student is linked with your account."))
     raise AmbiguousStudent(details={"candidates": _candidates(found.student for found in linked)})
 
 

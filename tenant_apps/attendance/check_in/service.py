@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from django.utils.translation import gettext
+
 from tatami.clock import tenant_date
 from tatami.errors import Invalid
 from tenant_apps.attendance.check_in.codes import read_code
@@ -50,7 +52,7 @@ def scan_from_body(values: Mapping[str, Any], *, now: datetime) -> Scan:
     error = (
         None
         if -CLOCK_TOLERANCE <= now - scanned_at <= OLDEST_SCAN
-        else Invalid.field("scanned_at", "This is in the future, or more than 72 hours ago.")
+        else Invalid.field("scanned_at", gettext("This is in the future, or more than 72 hours ago."))
     )
     return Scan(**{**values, "scanned_at": min(scanned_at, now)}, scanned_at_error=error)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar, Final
 
+from django.utils.translation import gettext
 from rest_framework.response import Response
 
 from tatami.api.filters import read_date
@@ -129,7 +130,9 @@ class AttendanceReport(Report):
         period = read_period(request)
         group_by = request.query_params.get("group_by", "day")
         if group_by not in GROUPS:
-            raise Invalid.field("group_by", f"This must be one of: {', '.join(GROUPS)}.")
+            raise Invalid.field(
+                "group_by", gettext("This must be one of: {values}.").format(values=", ".join(GROUPS))
+            )
         rows = reports.attendance(period, group_by=group_by)
         return Response({**_period_data(period), "group_by": group_by, "results": rows})
 
@@ -198,7 +201,12 @@ class Absentees(Report):
         text = request.query_params.get("days", str(DEFAULT_ABSENCE_DAYS))
         is_number = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ABSENCE_DAYS))
         if not is_number or not 1 <= int(text) <= MAX_ABSENCE_DAYS:
-            raise Invalid.field("days", f"This must be a whole number from 1 to {MAX_ABSENCE_DAYS}.")
+            raise Invalid.field(
+                "days",
+                gettext("This must be a whole number from 1 to {max_absence_days}.").format(
+                    max_absence_days=MAX_ABSENCE_DAYS
+                ),
+            )
         today = tenant_date(request.now)
         rows = reports.absentees(days=int(text), today=today)
         return Response({"days": int(text), "as_of": today, "results": rows})
@@ -304,11 +312,16 @@ def read_period(request: Any) -> Period:
         )
         days = (last_day - Period(since, until).first_day).days + 1
     except OverflowError:
-        raise Invalid.field("to", "This date is out of range.") from None
+        raise Invalid.field("to", gettext("This date is out of range.")) from None
     if days < 1 or (isinstance(since, datetime) and isinstance(until, datetime) and until <= since):
-        raise Invalid.field("to", "This is before `from`.")
+        raise Invalid.field("to", gettext("This is before `from`."))
     if days > MAX_PERIOD_DAYS:
-        raise Invalid.field("from", f"A report covers at most {MAX_PERIOD_DAYS} days.")
+        raise Invalid.field(
+            "from",
+            gettext("A report covers at most {max_period_days} days.").format(
+                max_period_days=MAX_PERIOD_DAYS
+            ),
+        )
     return Period(since, until)
 
 
@@ -328,4 +341,4 @@ def _read_bound(name: str, text: str) -> date:
             return instant.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise Invalid.field(name, "This must be a date (YYYY-MM-DD) or an instant with its zone.")
+    raise Invalid.field(name, gettext("This must be a date (YYYY-MM-DD) or an instant with its zone."))

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext
 from rest_framework.response import Response
 
 from tatami.api.filters import Filter, by_id, by_text, one_of, read_uuid, since, until
@@ -153,4 +154,6 @@ def _last_day(text: str) -> date:
         instant = datetime.fromisoformat(text)
         return instant.date() if instant.tzinfo is None else tenant_date(instant)
     except (ValueError, OverflowError):
-        raise Invalid.field("to", "This must be a date (YYYY-MM-DD) or an instant with its zone.") from None
+        raise Invalid.field(
+            "to", gettext("This must be a date (YYYY-MM-DD) or an instant with its zone.")
+        ) from None

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, Final
 
 import qrcode
+from django.utils.translation import gettext
 from PIL import Image
 from qrcode.constants import ERROR_CORRECT_M
 
@@ -15,7 +16,7 @@ from tenant_apps.attendance.qr_images import QUIET_ZONE
 from tenant_apps.dojo.dates import Language, long_date
 from tenant_apps.dojo.logo import printable_logo
 from tenant_apps.promotions.errors import NothingToPrint, TooManyCertificates
-from tenant_apps.promotions.pdf.text import CERTIFICATE_WORDS, one_line, typst_language
+from tenant_apps.promotions.pdf.text import certificate_words, one_line, typst_language
 from tenant_apps.promotions.pdf.typefaces import DEFAULT_HAN_FORM, HanForm
 from tenant_apps.promotions.pdf.typesetting import typeset
 
@@ -29,8 +30,11 @@ SIGNATURES_ON_CERTIFICATE: Final = 6
 class CertificatePage:
     """The content of one certificate.
 
-    `rank_native_name` and `discipline_or_system_name` may be empty. Each examiner has a line to sign on, at most six of
-    them. `logo` is the result of `read_logo`, or None.
+    `rank_native_name`, `discipline_or_system_name` and `licence_number` may be empty. Each examiner has a line to sign
+    on, at most six of them; without examiners there is one line without a name. `logo` is the result of `read_logo`, or
+    None. `title`, `before_name`, `before_rank` replace the words of the language, and `closing` is a line below the
+    rank. The wording is repeated in smaller lines in `second_language`. A certificate with `voided_on` says that it is
+    void.
     """
 
     dojo_name: str
@@ -45,6 +49,13 @@ class CertificatePage:
     verify_url: str
     language: Language
     han_form: HanForm = DEFAULT_HAN_FORM
+    licence_number: str = ""
+    title: str = ""
+    before_name: str = ""
+    before_rank: str = ""
+    closing: str = ""
+    second_language: Language | None = None
+    voided_on: date | None = None
 
 
 def certificates_pdf(certificates: Iterable[CertificatePage]) -> Iterator[bytes]:
@@ -62,7 +73,11 @@ def certificates_pdf(certificates: Iterable[CertificatePage]) -> Iterator[bytes]
     latest, form = date.min, DEFAULT_HAN_FORM
     for certificate in islice(certificates, MOST_IN_ONE_FILE + 1):
         if len(pages) == MOST_IN_ONE_FILE:
-            raise TooManyCertificates(f"At most {MOST_IN_ONE_FILE} certificates fit into one file.")
+            raise TooManyCertificates(
+                gettext("At most {most_in_one_file} certificates fit into one file.").format(
+                    most_in_one_file=MOST_IN_ONE_FILE
+                )
+            )
         latest = max(latest, certificate.awarded_on)
         form = form if pages else certificate.han_form
         pages.append(_page(certificate) | {"logo": _logo_index(certificate.logo, logos, images)})
@@ -74,19 +89,37 @@ def certificates_pdf(certificates: Iterable[CertificatePage]) -> Iterator[bytes]
 
 
 def _page(certificate: CertificatePage) -> dict[str, Any]:
-    return typst_language(certificate.language) | {
-        "words": CERTIFICATE_WORDS[certificate.language],
+    language, second = certificate.language, certificate.second_language
+    voided_on = certificate.voided_on
+    return typst_language(language) | {
+        "words": _words(certificate),
+        "second": {**certificate_words(second), **typst_language(second)} if second else None,
         "dojo": one_line(certificate.dojo_name),
         "student": one_line(certificate.student_name),
         "rank": one_line(certificate.rank_name),
         "native": one_line(certificate.rank_native_name),
         "art": one_line(certificate.discipline_or_system_name),
-        "date": long_date(certificate.awarded_on, certificate.language),
+        "closing": one_line(certificate.closing),
+        "date": long_date(certificate.awarded_on, language),
+        "second_date": long_date(certificate.awarded_on, second) if second else "",
         "number": one_line(certificate.number),
-        "examiners": [one_line(name) for name in certificate.examiners[:SIGNATURES_ON_CERTIFICATE]],
+        "licence": one_line(certificate.licence_number),
+        "voided_on": long_date(voided_on, language) if voided_on else "",
+        "examiners": [one_line(name) for name in certificate.examiners[:SIGNATURES_ON_CERTIFICATE]] or [""],
         "address": one_line(certificate.verify_url.partition("://")[2] or certificate.verify_url),
         "qr": list(qr_png(certificate.verify_url)),
     }
+
+
+def _words(certificate: CertificatePage) -> dict[str, str]:
+    """Return the fixed words, with those of the dojo in place of the language's."""
+    own = {
+        "title": certificate.title,
+        "certify": certificate.before_name,
+        "awarded": certificate.before_rank,
+    }
+    words = certificate_words(certificate.language)
+    return words | {name: one_line(text) for name, text in own.items() if text}
 
 
 def _logo_index(logo: bytes | None, known: dict[bytes, int | None], images: list[bytes]) -> int | None:

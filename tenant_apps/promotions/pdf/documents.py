@@ -1,38 +1,53 @@
-"""Print certificates, candidates' sheets and examiners' lists from the rows of the dojo."""
+"""Print certificates and the papers of exams from the rows of the dojo."""
 
 from collections.abc import Iterator, Sequence
 from typing import cast
 
 from django.db.models import QuerySet
 
+from shared_apps.accounts.models import Role
+from tatami.clock import tenant_date
 from tatami.tenancy.hosts import origin
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.dojo.logo_storage import stored_logo
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.promotions.exam_decisions import attach_eligibility
+from tenant_apps.promotions.federation_report import federation_report
 from tenant_apps.promotions.models import Candidate, Certificate, Exam, attach_examiners
 from tenant_apps.promotions.pdf.certificate import CertificatePage, certificates_pdf
 from tenant_apps.promotions.pdf.exam_papers import (
     CandidateRow,
     CandidateSheet,
     ExaminersList,
+    FederationReport,
+    FederationRow,
     candidate_sheet_pdf,
     examiners_list_pdf,
+    federation_report_pdf,
 )
 from tenant_apps.promotions.pdf.typefaces import HanForm, han_form_of_zone
 from tenant_apps.ranks.services import rules_in_force
 
 
+def certificates_to_print() -> QuerySet[Certificate]:
+    """Return the certificates of students who were not erased, by name. Those of voided ranks are printed as void."""
+    return (
+        Certificate.objects.not_erased()
+        .select_related(
+            "event__student",
+            "event__rank",
+            "event__system__discipline",
+            "event__recorded_by",
+            "event__candidate__exam",
+            "numbering",
+        )
+        .order_by("event__student__search_name", "id")
+    )
+
+
 def printable_certificates() -> QuerySet[Certificate]:
     """Return the certificates of ranks that were not voided, of students who were not erased, ordered by name."""
-    certificates = Certificate.objects.not_erased().filter(event__voided_at__isnull=True)
-    return certificates.select_related(
-        "event__student",
-        "event__rank",
-        "event__system__discipline",
-        "event__recorded_by",
-        "event__candidate__exam",
-    ).order_by("event__student__search_name", "id")
+    return certificates_to_print().filter(event__voided_at__isnull=True)
 
 
 def print_certificates(certificates: Sequence[Certificate]) -> Iterator[bytes]:
@@ -52,10 +67,17 @@ def print_certificates(certificates: Sequence[Certificate]) -> Iterator[bytes]:
             rank_native_name=one.event.rank.native_name,
             discipline_or_system_name=(one.event.system.discipline or one.event.system).name,
             awarded_on=one.event.effective_on,
-            number=one.code,
-            examiners=_examiner_names(one),
+            number=one.number,
+            licence_number=one.event.student.licence_number,
+            examiners=_examiner_names(one, settings),
             verify_url=f"{origin()}/certificates/{one.code}",
             language=settings.language_code,
+            second_language=settings.second_language,
+            title=settings.certificate_title,
+            before_name=settings.certificate_before_name,
+            before_rank=settings.certificate_before_rank,
+            closing=settings.certificate_closing,
+            voided_on=tenant_date(one.event.voided_at) if one.event.voided_at else None,
             han_form=_han_form(settings),
         )
         for one in certificates
@@ -120,6 +142,37 @@ def _rank_before(candidate: Candidate) -> str:
     return str(held["name"]) if held else ""
 
 
+def print_federation_report(exam: Exam) -> bytes:
+    """Return the PDF of the report to the federation. A fixed number of statements."""
+    report = federation_report(exam)
+    settings = DojoSettings.current()
+    return federation_report_pdf(
+        FederationReport(
+            dojo_name=current_tenant().name,
+            exam_name=exam.name,
+            held_on=exam.date,
+            location=exam.location,
+            examiners=exam.examiner_names,
+            is_finished=exam.finished_at is not None,
+            candidates=[
+                FederationRow(
+                    outcome=line["outcome"] or "",
+                    **{
+                        name: line[name]
+                        for name in (
+                            "number", "name", "birth_date", "licence_number", "rank_before", "rank_sought",
+                            "certificate_number",
+                        )
+                    },
+                )
+                for line in report["results"]
+            ],
+            language=settings.language_code,
+            han_form=_han_form(settings),
+        )
+    )  # fmt: skip
+
+
 def _han_form(settings: DojoSettings) -> HanForm:
     chosen = settings.chinese_characters
     return cast("HanForm", chosen) if chosen else han_form_of_zone(current_tenant().timezone)
@@ -130,8 +183,12 @@ def _exam_of(certificate: Certificate) -> Exam | None:
     return candidate.exam if candidate else None
 
 
-def _examiner_names(certificate: Certificate) -> list[str]:
-    """Return the examiners of the exam. Without an exam or examiners: the user who recorded the award."""
+def _examiner_names(certificate: Certificate, settings: DojoSettings) -> list[str]:
+    """Return who signs: the examiners of the exam, else those of the settings, else the instructor who awarded it.
+
+    An admin who entered an award is not its examiner: then the line to sign on has no name.
+    """
     exam, recorded_by = _exam_of(certificate), certificate.event.recorded_by
     names = exam.examiner_names if exam else []
-    return names or ([recorded_by.name] if recorded_by else [])
+    instructor = [recorded_by.name] if recorded_by and recorded_by.role == Role.INSTRUCTOR else []
+    return names or settings.certificate_examiners or instructor

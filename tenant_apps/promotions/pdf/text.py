@@ -1,8 +1,10 @@
 """The text of PDF documents: text that people typed, made printable, and the fixed words in each language."""
 
 import unicodedata
-from collections.abc import Mapping
 from typing import Final
+
+from django.utils import translation
+from django.utils.translation import pgettext
 
 from tenant_apps.dojo.dates import Language
 
@@ -60,77 +62,56 @@ def paragraphs(text: str) -> list[dict[str, str | list[str]]]:
     return parts
 
 
-CERTIFICATE_WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
-    "en": {
-        "title": "Certificate of Rank",
-        "certify": "This is to certify that",
-        "awarded": "has been awarded the rank of",
-        "date": "Date",
-        "number": "Number",
-        "examiner": "Examiner",
-        "verify": "Is this certificate genuine?",
-    },
-    "pt-br": {
-        "title": "Certificado de Graduação",
-        "certify": "Certificamos que",
-        "awarded": "alcançou a graduação de",
-        "date": "Data",
-        "number": "Número",
-        "examiner": "Examinador(a)",
-        "verify": "Este certificado é autêntico?",
-    },
-}
+def certificate_words(language: Language) -> dict[str, str]:
+    """Return the fixed words of a certificate in a language."""
+    with translation.override(language):
+        return {
+            "title": pgettext("certificate", "Certificate of Rank"),
+            "certify": pgettext("certificate: a name follows", "This is to certify that"),
+            "awarded": pgettext("certificate: a rank follows", "has been awarded the rank of"),
+            "date": pgettext("certificate", "Date"),
+            "number": pgettext("certificate", "Number"),
+            "licence": pgettext("certificate", "Licence"),
+            "examiner": pgettext("certificate", "Examiner"),
+            "verify": pgettext("certificate", "Is this certificate genuine?"),
+            "void": pgettext("certificate", "Void"),
+            "voided": pgettext("certificate: a date follows", "Voided on"),
+        }
 
-EXAM_WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
-    "en": {
-        "sheet": "Candidate’s sheet",
-        "list": "Examiners’ list",
-        "date": "Date",
-        "location": "Place",
-        "number": "No.",
-        "candidate": "Candidate",
-        "name": "Name",
-        "now": "Rank now",
-        "sought": "Rank sought",
-        "syllabus": "What is examined",
-        "no_syllabus": "No syllabus is written down for this rank.",
-        "mark": "Mark",
-        "result": "Result",
-        "passed": "Passed",
-        "failed": "Failed",
-        "absent": "Absent",
-        "remarks": "Remarks",
-        "examiners": "Examiners",
-        "candidates": "Candidates",
-        "signature": "Signature",
-        "page": "Page",
-        "of": "of",
-    },
-    "pt-br": {
-        "sheet": "Ficha do candidato",
-        "list": "Lista dos examinadores",
-        "date": "Data",
-        "location": "Local",
-        "number": "Nº",
-        "candidate": "Candidato(a)",
-        "name": "Nome",
-        "now": "Graduação atual",
-        "sought": "Graduação pretendida",
-        "syllabus": "O que é examinado",
-        "no_syllabus": "Não há programa registrado para esta graduação.",
-        "mark": "Nota",
-        "result": "Resultado",
-        "passed": "Aprovado(a)",
-        "failed": "Reprovado(a)",
-        "absent": "Ausente",
-        "remarks": "Observações",
-        "examiners": "Examinadores",
-        "candidates": "Candidatos",
-        "signature": "Assinatura",
-        "page": "Página",
-        "of": "de",
-    },
-}
+
+def exam_words(language: Language) -> dict[str, str]:
+    """Return the fixed words of the papers of an exam in a language."""
+    with translation.override(language):
+        return {
+            "sheet": pgettext("exam", "Candidate’s sheet"),
+            "list": pgettext("exam", "Examiners’ list"),
+            "report": pgettext("exam", "Report to the federation"),
+            "date": pgettext("exam", "Date"),
+            "location": pgettext("exam", "Place"),
+            "number": pgettext("exam", "No."),
+            "candidate": pgettext("exam", "Candidate"),
+            "name": pgettext("exam", "Name"),
+            "born": pgettext("exam", "Born"),
+            "licence": pgettext("exam", "Licence"),
+            "now": pgettext("exam", "Rank now"),
+            "before": pgettext("exam", "Rank before"),
+            "sought": pgettext("exam", "Rank sought"),
+            "certificate": pgettext("exam", "Certificate"),
+            "syllabus": pgettext("exam", "What is examined"),
+            "no_syllabus": pgettext("exam", "No syllabus is written down for this rank."),
+            "mark": pgettext("exam", "Mark"),
+            "result": pgettext("exam", "Result"),
+            "passed": pgettext("exam", "Passed"),
+            "failed": pgettext("exam", "Failed"),
+            "absent": pgettext("exam", "Absent"),
+            "remarks": pgettext("exam", "Remarks"),
+            "examiners": pgettext("exam", "Examiners"),
+            "candidates": pgettext("exam", "Candidates"),
+            "signature": pgettext("exam", "Signature"),
+            "page": pgettext("exam", "Page"),
+            "of": pgettext("exam: page 1 of 2", "of"),
+            "not_finished": pgettext("exam", "This exam is not finished: the results are provisional."),
+        }
 
 
 def typst_language(language: Language) -> dict[str, str | None]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.urls import reverse
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
@@ -39,10 +40,10 @@ class NewBatchSerializer(StrictSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("students" in attrs) == ("filter" in attrs):
-            raise serializers.ValidationError({"students": ["Send either `students` or `filter`."]})
+            raise serializers.ValidationError({"students": [gettext("Send either `students` or `filter`.")]})
         system = attrs.get("rank_system")
         if system and any(rank.system_id != system.pk for rank in attrs.get("target_ranks", ())):
-            message = "All target ranks must be of this rank system."
+            message = gettext("All target ranks must be of this rank system.")
             raise serializers.ValidationError({"target_ranks": [message]})
         if attrs["award"] and "as_of" in attrs:
             refuse_future_award("as_of", attrs["as_of"], self.context["request"])

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 
+from django.utils.translation import gettext, gettext_noop
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -18,10 +19,10 @@ from tenant_apps.ranks.services import rules_in_force
 from tenant_apps.students.serializers import Number, PlausibleDate
 
 MOST_CANDIDATES: Final = 500
-DUPLICATE: Final = "This id appears twice in the list."
+DUPLICATE: Final = gettext_noop("This id appears twice in the list.")
 _ONLY_PASSED: Final = {
-    "override_reason": "A reason is accepted only for the outcome `passed`.",
-    "condition": "A condition is accepted only for the outcome `passed`.",
+    "override_reason": gettext_noop("A reason is accepted only for the outcome `passed`."),
+    "condition": gettext_noop("A condition is accepted only for the outcome `passed`."),
 }
 
 
@@ -67,7 +68,7 @@ class ResultSerializer(StrictSerializer):
         if attrs.get("outcome", Candidate.Outcome.PASSED) != Candidate.Outcome.PASSED:
             for field in ("override_reason", "condition"):
                 if attrs.get(field):
-                    raise serializers.ValidationError({field: [_ONLY_PASSED[field]]})
+                    raise serializers.ValidationError({field: [gettext(_ONLY_PASSED[field])]})
         if attrs.get("condition") and attrs["condition"]["until"] < exam.date:
             raise serializers.ValidationError({"condition": {"until": ["This is before the exam."]}})
         return attrs
@@ -82,7 +83,7 @@ class ResultsSerializer(StrictSerializer):
         """Return the results. Four statements, however many."""
         exam: Exam = self.context["exam"]
         targets = dict(Candidate.objects.filter(exam=exam).values_list("pk", "target__code"))
-        faults = reference_errors(entries, "candidate", set(targets), twice=DUPLICATE)
+        faults = reference_errors(entries, "candidate", set(targets), twice=gettext(DUPLICATE))
         if any(faults):
             raise serializers.ValidationError(faults)
         (rules,) = rules_in_force(on=exam.date, only=exam.rank_system)

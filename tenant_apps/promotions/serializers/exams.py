@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
@@ -234,7 +235,7 @@ class InvitationsSerializer(StrictSerializer):
             )
         )
         ranks = {rank.pk: rank for rank in Rank.objects.filter(system=exam.rank_system_id)}
-        faults = reference_errors(entries, "student", students, twice=DUPLICATE)
+        faults = reference_errors(entries, "student", students, twice=gettext(DUPLICATE))
         for fault, entry in zip(faults, entries, strict=True):
             if entry["target_rank"] not in ranks:
                 fault["target_rank"] = ["There is no such rank in the exam's rank system."]
@@ -245,25 +246,75 @@ class InvitationsSerializer(StrictSerializer):
     def validate_target_ranks(self, ranks: Sequence[Rank]) -> Sequence[Rank]:
         exam: Exam = self.context["exam"]
         if any(rank.system_id != exam.rank_system_id for rank in ranks):
-            raise serializers.ValidationError("All target ranks must be of the exam's rank system.")
+            raise serializers.ValidationError(gettext("All target ranks must be of the exam's rank system."))
         return ranks
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("candidates" in attrs) == ("filter" in attrs):
-            message = "Send either `candidates` or `filter`."
+            message = gettext("Send either `candidates` or `filter`.")
             raise serializers.ValidationError({"candidates": [message]})
         if "candidates" in attrs and "target_ranks" in attrs:
             raise serializers.ValidationError(
-                {"target_ranks": ["Send `target_ranks` only with `filter`: each candidate names a rank."]}
+                {
+                    "target_ranks": [
+                        gettext("Send `target_ranks` only with `filter`: each candidate names a rank.")
+                    ]
+                }
             )
         return attrs
 
 
+class FederationExamSerializer(serializers.Serializer[Any]):
+    """The exam of a report."""
+
+    dojo = serializers.CharField()
+    exam = serializers.CharField()
+    date = serializers.DateField()
+    location = serializers.CharField()
+    rank_system = serializers.CharField()
+    examiners = serializers.ListField(child=serializers.CharField())
+    status = serializers.ChoiceField(choices=["open", "finished"])
+
+
+class FederationLineSerializer(serializers.Serializer[Any]):
+    """A candidate of a report. The last three are empty or null unless the exam is finished and was passed."""
+
+    number = serializers.IntegerField()
+    student_id = serializers.UUIDField()
+    external_id = serializers.CharField()
+    licence_number = serializers.CharField()
+    last_name = serializers.CharField()
+    first_name = serializers.CharField()
+    name = serializers.CharField()
+    birth_date = serializers.DateField(allow_null=True)
+    gender = serializers.CharField()
+    rank_before = serializers.CharField()
+    rank_sought = serializers.CharField()
+    outcome = serializers.ChoiceField(choices=Candidate.Outcome.values, allow_null=True)
+    rank_awarded = serializers.CharField()
+    awarded_on = serializers.DateField(allow_null=True)
+    certificate_number = serializers.CharField()
+
+
+class FederationReportSerializer(serializers.Serializer[Any]):
+    """The report of an exam to the federation, candidates by name."""
+
+    exam = FederationExamSerializer()
+    results = FederationLineSerializer(many=True)
+
+
 class CertificateCheckSerializer(serializers.Serializer[Any]):
-    """Whether a certificate is genuine. `rank` and `awarded_on` are null unless it is: compare them with the paper."""
+    """Whether a certificate is genuine. All else is null unless it is: compare it with the paper.
+
+    `held` is false if the student lost the rank since, on the day `held_until`.
+    """
 
     code = serializers.CharField()
     dojo = serializers.CharField()
     status = serializers.ChoiceField(choices=["genuine", "revoked", "unknown"])
+    number = serializers.CharField(allow_null=True)
+    initials = serializers.CharField(allow_null=True)
     rank = serializers.CharField(allow_null=True)
     awarded_on = serializers.DateField(allow_null=True)
+    held = serializers.BooleanField(allow_null=True)
+    held_until = serializers.DateField(allow_null=True)

@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
@@ -28,7 +29,9 @@ def visible_students(request: Any) -> StudentQuerySet:
 def refuse_future_award(field: str, day: date, request: Any) -> None:
     """Raise a `ValidationError` for `field` if `day` is after today in the dojo. A reason does not change this."""
     if day > tenant_date(request.now):
-        raise serializers.ValidationError({field: ["A rank cannot be awarded before its day has come."]})
+        raise serializers.ValidationError(
+            {field: [gettext("A rank cannot be awarded before its day has come.")]}
+        )
 
 
 class CheckSerializer(StrictSerializer):
@@ -43,7 +46,9 @@ class CheckSerializer(StrictSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         rank, system = attrs.get("target_rank"), attrs.get("rank_system")
         if rank and system and rank.system_id != system.pk:
-            raise serializers.ValidationError({"target_rank": ["This rank is not of this rank system."]})
+            raise serializers.ValidationError(
+                {"target_rank": [gettext("This rank is not of this rank system.")]}
+            )
         return attrs
 
 

@@ -11,11 +11,17 @@ from rest_framework.serializers import BaseSerializer
 from tatami.api.filters import by_id, on_or_after, on_or_before, one_of, yes_or_no
 from tatami.api.permissions import visible_to
 from tatami.api.responses import created, location
-from tatami.api.tables import TableOfList, limited
+from tatami.api.tables import TableMixin, TableOfList, limited
 from tatami.api.views import ApiView, Collection, Listing, Resource, get_or_404
 from tatami.clock import tenant_date
 from tenant_apps.promotions import exams, openapi
 from tenant_apps.promotions.exam_decisions import attach_eligibility
+from tenant_apps.promotions.federation_report import (
+    CANDIDATE_COLUMNS,
+    EXAM_COLUMNS,
+    federation_report,
+    federation_rows,
+)
 from tenant_apps.promotions.models import Candidate, Exam, attach_examiners
 from tenant_apps.promotions.responses import ELIGIBILITY_COLUMNS, eligibility_columns
 from tenant_apps.promotions.serializers.exam_results import FulfilmentSerializer, ResultsSerializer
@@ -23,6 +29,7 @@ from tenant_apps.promotions.serializers.exams import (
     CandidateSerializer,
     CandidatesSerializer,
     ExamSerializer,
+    FederationReportSerializer,
     FinishedExamSerializer,
     InvitationsSerializer,
     StudentExamSerializer,
@@ -258,6 +265,23 @@ class ExamResults(ExamMixin, ApiView):
         serializer.is_valid(raise_exception=True)
         exams.record_results(exam=exam, results=serializer.validated_data["results"], now=request.now)
         return _candidates_response(exam, list(self.candidates()))
+
+
+class FederationReport(TableMixin, ExamMixin, ApiView):
+    """The report of an exam to the federation: the exam and each candidate with licence number, ranks and result."""
+
+    table_name = "federation-report"
+    operations = openapi.FEDERATION_REPORT
+
+    def get(self, request: Any, exam_id: UUID) -> Response:
+        report = federation_report(self.exam())
+        return Response(report if self.is_table else FederationReportSerializer(report).data)
+
+    def table_columns(self, data: Any) -> Sequence[str]:
+        return [*EXAM_COLUMNS, *CANDIDATE_COLUMNS]
+
+    def table_rows(self, data: Any) -> Iterable[Mapping[str, Any]]:
+        return federation_rows(data)
 
 
 class FinishExam(ExamMixin, ApiView):

@@ -1,6 +1,7 @@
 """Certificates and exam papers as PDF files, and the public check of a certificate."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +16,12 @@ from tatami.api.permissions import visible_to
 from tatami.api.renderers import HtmlRenderer, JsonRenderer, PassthroughRenderer
 from tatami.api.responses import streaming_response
 from tatami.api.views import ApiView, get_or_404
+from tatami.clock import tenant_date
 from tatami.tenancy.scope import current_tenant
+from tenant_apps.dojo.dates import long_date
+from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.promotions import openapi
-from tenant_apps.promotions.models import Certificate
+from tenant_apps.promotions.certificates import check_certificate
 from tenant_apps.promotions.pdf import documents
 from tenant_apps.promotions.serializers.exams import CertificateCheckSerializer
 from tenant_apps.promotions.views.exams import ExamMixin
@@ -35,14 +39,14 @@ class PdfRenderer(PassthroughRenderer):
 
 
 class CertificatePdf(ApiView):
-    """The certificate of a rank that was awarded here and not voided."""
+    """The certificate of a rank that was awarded here. If the rank was voided since, the certificate says so."""
 
     renderer_classes = [PdfRenderer]
     operations = openapi.RANK_EVENT_CERTIFICATE
 
     @_SCHEMA
     def get(self, request: Any, id: UUID) -> HttpResponseBase:
-        certificate = get_or_404(visible_to(request, documents.printable_certificates()), event=id)
+        certificate = get_or_404(visible_to(request, documents.certificates_to_print()), event=id)
         chunks = documents.print_certificates([certificate])
         return _streamed(chunks, f"certificate-{certificate.code}.pdf")
 
@@ -86,36 +90,40 @@ class ExaminersListPdf(ExamMixin, ApiView):
         return _file(content, f"examiners-{exam.date}.pdf")
 
 
+class FederationReportPdf(ExamMixin, ApiView):
+    """The report of an exam to the federation, on paper."""
+
+    renderer_classes = [PdfRenderer]
+    operations = openapi.FEDERATION_REPORT_PDF
+
+    @_SCHEMA
+    def get(self, request: Any, exam_id: UUID) -> HttpResponseBase:
+        exam = self.exam()
+        return _file(documents.print_federation_report(exam), f"federation-report-{exam.date}.pdf")
+
+
 class CertificateCheck(ApiView):
     """Check whether a certificate is `genuine`, `revoked` or `unknown`. The response does not name the student.
 
-    For a genuine certificate it contains the rank and the date, so that an altered paper can be recognized.
+    For a genuine certificate it contains the initials, the rank, the date and the number, so that an altered paper can
+    be recognized, and says if the rank is no longer held.
     """
 
     renderer_classes = [JsonRenderer, HtmlRenderer]
     operations = openapi.CERTIFICATE_CHECK
 
     def get(self, request: Any, code: str) -> HttpResponseBase:
-        found = (
-            Certificate.objects.not_erased().filter(code=code.upper()).select_related("event__rank").first()
-        )
-        data = _certificate_data(found, code)
+        found = check_certificate(code, today=tenant_date(request.now))
+        dojo = current_tenant().name
         if request.accepted_renderer.format == HtmlRenderer.format:
+            language = DojoSettings.current().language_code
+            days = {"awarded_on": found.awarded_on, "held_until": found.held_until}
+            written = {name: long_date(day, language) if day else "" for name, day in days.items()}
+            data = {"found": found, "dojo": dojo, **written}
             page = HttpResponse(render_to_string("promotions/certificate.html", data))
             page["Content-Security-Policy"] = "default-src 'none'; style-src 'self'; frame-ancestors 'none'"
             return page
-        return Response(CertificateCheckSerializer(data).data)
-
-
-def _certificate_data(certificate: Certificate | None, code: str) -> dict[str, Any]:
-    data: dict[str, Any] = {"code": code, "dojo": current_tenant().name, "status": "unknown"}
-    data |= {"rank": None, "awarded_on": None}
-    if certificate is None:
-        return data
-    event = certificate.event
-    if event.voided_at is not None:
-        return {**data, "status": "revoked"}
-    return {**data, "status": "genuine", "rank": event.rank.name, "awarded_on": event.effective_on}
+        return Response(CertificateCheckSerializer({**asdict(found), "dojo": dojo}).data)
 
 
 def _file(content: bytes, name: str) -> HttpResponse:

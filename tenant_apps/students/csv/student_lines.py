@@ -18,7 +18,7 @@ from tenant_apps.students.serializers import MOST_VISITS, GuardianSerializer, Ne
 
 FIELDS: Final = (
     "external_id", "first_name", "last_name", "preferred_name", "name_order", "email", "phone",
-    "birth_date", "gender", "status", "joined_on", "medical_notes",
+    "birth_date", "gender", "status", "joined_on", "licence_number", "medical_notes",
 )  # fmt: skip
 NAMES: Final = ("first_name",)
 """The required columns: `last_name` may be empty."""

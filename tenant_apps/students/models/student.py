@@ -116,6 +116,8 @@ class Student(Archivable):
     """The status that the dojo set. For the status on a day, use `with_status(on=…)`."""
     joined_on = models.DateField(null=True, blank=True)
     external_id = models.CharField(max_length=100, null=True, blank=True)
+    licence_number = models.CharField(max_length=60, blank=True, default="", db_default="")
+    """The number of this person at the federation (licence, membership, passport), on papers that go there."""
     medical_notes = models.TextField(blank=True, max_length=5_000)
     check_in_id = models.BinaryField(max_length=16, editable=False)
     erased_at = models.DateTimeField(null=True, editable=False)

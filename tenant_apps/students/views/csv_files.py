@@ -202,7 +202,7 @@ class StudentImportView(ImportView):
     id for a student who has none; the line then has a warning.
 
     Columns: `first_name` (required) and `last_name`, or the whole `name`; `external_id, preferred_name, name_order,
-    email, phone, birth_date, gender, status, joined_on, medical_notes`,
+    email, phone, birth_date, gender, status, joined_on, licence_number, medical_notes`,
     `guardian_1_name`, `_email`, `_phone`, `_relation` (to 10), `rank_system, rank, rank_on` (more: `rank_2` …),
     `opening_attendance`.
     """

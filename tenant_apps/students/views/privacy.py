@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 from django.db import transaction
+from django.utils.translation import gettext
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -99,6 +100,6 @@ class Erasure(ApiView):
         serializer = ErasureSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         if serializer.validated_data["confirm"] != student.pk:
-            raise serializers.ValidationError({"confirm": ["This is not the id of the student."]})
+            raise serializers.ValidationError({"confirm": [gettext("This is not the id of the student.")]})
         privacy.erase(student, request.now)
         return Response(status=204)

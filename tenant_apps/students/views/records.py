@@ -3,6 +3,7 @@
 from typing import Any, Final, cast
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -93,7 +94,7 @@ class Note(Resource):
         caller = cast("User", self.request.user)
         is_read = self.request.method in READS
         if not is_read and caller.role != Role.ADMIN and note.author_id != caller.pk:
-            raise PermissionDenied("Only the author or an admin can change a note.")
+            raise PermissionDenied(gettext("Only the author or an admin can change a note."))
         return note
 
 

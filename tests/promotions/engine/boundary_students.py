@@ -30,6 +30,7 @@ from tenant_apps.ranks.criteria import (
     PointsEarned,
     RankHeldBefore,
     RetestGap,
+    SubRanks,
     TimeInRank,
 )
 from tenant_apps.ranks.definition import Path, RankDefinition, Step
@@ -119,7 +120,8 @@ def _age(student: StudentBuilder, age: Age) -> None:
         student.facts["birth_date"] = DUE - relativedelta(years=age.max + 1)
     elif age.min is not None:
         # Old enough not to be a juvenile at the rank held now, young enough to need the shorter path.
-        months = 0 if decides else 30 if age.max is None else 12
+        longest = 30 if age.max is None else min(30, 12 * (age.max - age.min))
+        months = 0 if decides else longest
         student.facts["birth_date"] = DUE - relativedelta(years=age.min, months=months)
     else:
         assert age.max is not None
@@ -134,11 +136,11 @@ def _attendance(student: StudentBuilder, count: AttendanceCount) -> None:
 
 
 def _rate(student: StudentBuilder, rate: AttendanceRate) -> None:
-    """Add ten sessions. The student must attend the last one to reach the rate."""
+    """Add twenty sessions. The student must attend the last one to reach the rate."""
     last = DUE if student.decides(rate) else student.held_on + timedelta(days=20)
-    days = [last - timedelta(days=n) for n in range(10)]
+    days = [last - timedelta(days=n) for n in range(20)]
     student.facts["sessions"] = SessionsHeld(held(days))
-    student.facts["attended"] = frozenset(range(1, rate.percent // 10 + 1))
+    student.facts["attended"] = frozenset(range(1, -(-rate.percent // 5) + 1))
 
 
 def _held_before(student: StudentBuilder, before: RankHeldBefore) -> None:
@@ -181,9 +183,26 @@ def _gap(student: StudentBuilder, gap: RetestGap) -> None:
         student.add("failed_tests", DUE - relativedelta(months=gap.months))
 
 
+def _approved(student: StudentBuilder, approved: Approved) -> None:
+    for number in range(approved.count):
+        on, role = student.when(approved), approved.by or "instructor"
+        student.add("approvals", Approval(which=approved.which, on=on, by=f"approver {number}", role=role))
+
+
+def _stripes(student: StudentBuilder, stripes: SubRanks) -> None:
+    held = student.case.step.origin
+    for code, sub_rank in student.case.rules.sub_ranks.items():
+        if sub_rank.of == held and sub_rank.number <= stripes.n:
+            last = student.decides(stripes) and sub_rank.number == stripes.n
+            on = DUE if last else student.held_on + timedelta(days=sub_rank.number)
+            student.add("rank_events", HistoryEvent(code, RankEventKind.AWARD, on))
+
+
 _MEET: dict[type[Criterion], Any] = {
     TimeInRank: _wait,
     Age: _age,
+    Approved: _approved,
+    SubRanks: _stripes,
     AttendanceCount: _attendance,
     AttendanceRate: _rate,
     RankHeldBefore: _held_before,

@@ -90,13 +90,17 @@ def test_every_path_has_a_boundary() -> None:
     assert opened == every
 
 
-def test_only_ibjjf_uses_the_birth_year_age() -> None:
+def test_only_these_presets_use_the_birth_year_age() -> None:
     by_birth_year = {
         case.rules.name
         for case in boundaries()
         if isinstance(case.deciding, Age) and case.deciding.basis is AgeBasis.BIRTH_YEAR
     }
-    assert by_birth_year == {"IBJJF belts, adults and kids"}
+    assert by_birth_year == {
+        "IBJJF belts, adults and kids",
+        "IBJJF kids, quarterly stripes",
+        "DJB kyu grades",
+    }
 
 
 @pytest.mark.parametrize(("received", "born", "opens"), [

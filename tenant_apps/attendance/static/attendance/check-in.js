@@ -40,7 +40,7 @@ async function scan(access, student) {
   }
   form.hidden = true;
   const already = response.status === "already_recorded";
-  outcome.textContent = `${response.student.name}: ${already ? "already checked in" : "checked in"}.`;
+  outcome.textContent = `${response.student.name}: ${already ? form.dataset.already : form.dataset.done}`;
 }
 
 async function attempt(action) {
@@ -49,7 +49,7 @@ async function attempt(action) {
   try {
     await action();
   } catch {
-    outcome.textContent = "The dojo could not be reached. Try again.";
+    outcome.textContent = form.dataset.away;
   } finally {
     button.disabled = false;
   }
