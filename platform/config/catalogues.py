@@ -8,7 +8,7 @@ server needs no compiler. This module needs Babel, a tool of development.
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -118,7 +118,7 @@ def problems(catalogue: AppCatalogue) -> Iterator[str]:
         strings = _strings(found) if found else []
         if not strings or not all(strings):
             yield f"{name}: not translated: {_key(message)!r}"
-        elif any(_placeholders(_ids(message)[-1]) != _placeholders(one) for one in strings):
+        elif not _has_placeholders_of(message, strings):
             yield f"{name}: other placeholders than in the original: {_key(message)!r}"
     for message in known:
         if message.id and (message.context, _key(message)) not in ids:
@@ -235,6 +235,13 @@ def _key(message: Message) -> str:
 
 def _strings(message: Message) -> list[str]:
     return list(message.string) if isinstance(message.string, list | tuple) else [message.string or ""]
+
+
+def _has_placeholders_of(message: Message, strings: Sequence[str]) -> bool:
+    """Return whether the translations have the placeholders of the original. A singular may leave out its number."""
+    wanted = _placeholders(_ids(message)[-1])
+    *singular, last = strings
+    return _placeholders(last) == wanted and all({*_placeholders(one)} <= {*wanted} for one in singular)
 
 
 def _placeholders(text: str) -> list[str]:

@@ -165,10 +165,6 @@ def _named(name: str) -> Any:
     return meet
 
 
-def _approved(student: StudentBuilder, approval: Approved) -> None:
-    student.add("approvals", Approval(which=approval.which, on=student.when(approval), role="instructor"))
-
-
 def _standing(student: StudentBuilder, standing: GoodStanding) -> None:
     if student.decides(standing):
         student.add("holds", DatedFact(on=DUE - timedelta(days=9), expires_on=DUE - timedelta(days=1)))
@@ -201,7 +197,6 @@ def _stripes(student: StudentBuilder, stripes: SubRanks) -> None:
 _MEET: dict[type[Criterion], Any] = {
     TimeInRank: _wait,
     Age: _age,
-    Approved: _approved,
     SubRanks: _stripes,
     AttendanceCount: _attendance,
     AttendanceRate: _rate,

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('dojo', '0007_add_name_order'),
+        ('dojo', '0009_add_certificate_settings'),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('dojo', '0010_offer_available_languages'),
+        ('dojo', '0008_offer_available_languages'),
     ]
 
     operations = [

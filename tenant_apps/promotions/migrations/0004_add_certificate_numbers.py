@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('promotions', '0002_add_exams_and_certificates'),
+        ('promotions', '0003_add_marks_conditions_and_what_was_decided'),
     ]
 
     operations = [
