@@ -14,6 +14,7 @@ _MARKS: Final = re.compile(
     "[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
 )
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_UNPRINTABLE: Final = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]+")
 # Letters with a stroke have no decomposition, but people type the plain letter.
 _STROKED: Final = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "\u0131": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"}
@@ -36,3 +37,8 @@ def email_key(email: str) -> str:
     Send mail to the stored address, never to the key or to the spelling of a request.
     """
     return unicodedata.normalize("NFKC", email.strip()).casefold()
+
+
+def one_line(text: str) -> str:
+    """Return the text without line breaks and control characters, so that data cannot start a header or paragraph."""
+    return _UNPRINTABLE.sub(" ", text).strip()

@@ -11,8 +11,8 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
 from tatami.tenancy.scope import current_tenant
+from tatami.text import one_line
 from tenant_apps.notifications.addresses import UNSUBSCRIBE_TEXTS, unsubscribe_url
-from tenant_apps.notifications.liquid import one_line
 from tenant_apps.notifications.models import Delivery, Notification, NotificationKind
 from tenant_apps.notifications.templates import MessageText, render_message
 from tenant_apps.promotions.errors import MissingGlyphs
