@@ -92,7 +92,7 @@ def certificates_of(delivery: Delivery) -> list[Attachment]:
         try:
             attachments.append((f"{one.code}.pdf", b"".join(print_certificates([one])), "application/pdf"))
         except MissingGlyphs:
-            logger.warning("certificate_not_attached", certificate=one.code, code=MissingGlyphs.code)
+            logger.warning("certificate_not_attached", certificate=str(one.pk), code=MissingGlyphs.code)
     return attachments
 
 
