@@ -158,10 +158,10 @@ def loggable_path(request: HttpRequest) -> str:
     if match is None:
         return request.path if request.path in _PATHS_WITHOUT_ROUTE else "(no route)"
     if "<" not in match.route:
-        return request.path if not match.captured_kwargs and not match.args else f"/{match.route}"
+        return request.path if not match.kwargs and not match.args else f"/{match.route}"
 
     def parameter(found: re.Match[str]) -> str:
-        value = str((match.captured_kwargs or {}).get(found[1], ""))
+        value = str((match.kwargs).get(found[1], ""))
         return value if _ID.fullmatch(value) else f"<{found[1]}>"
 
     return "/" + _PARAMETER.sub(parameter, match.route)

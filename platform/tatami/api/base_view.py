@@ -18,9 +18,9 @@ from rest_framework.views import APIView
 
 from tatami import clock
 from tatami.api.audit import audit_request
+from tatami.api.body_middleware import MAX_BODY_BYTES, check_body_size
 from tatami.api.exception_mapping import HANDLED_EXCEPTIONS
 from tatami.api.idempotency import IdempotentRequest
-from tatami.api.input_middleware import MAX_BODY_BYTES, check_body_size
 from tatami.api.permissions import rule_of
 from tatami.api.request import ApiRequest
 from tatami.errors import MethodNotAllowed, UnsupportedMediaType
