@@ -43,6 +43,7 @@ class AuthView(ApiView):
 
     atomic = False
     idempotent = False
+    max_body_bytes = 16 * 1024  # most of these views need no token, so their bodies must cost little
     serializer_class: type[Any]
 
     def values(self) -> dict[str, Any]:

@@ -27,6 +27,9 @@ _LOOP_FIELDS: Final = ("index", "index0", "rindex", "rindex0", "first", "last", 
 _LIQUID_ERRORS: Final = (LiquidError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError)
 """What python-liquid raises for a template: its own errors, and Python's where it does not convert them."""
 
+MAX_BRACES: Final = 500
+"""Two for each output or tag."""
+
 Values = Mapping[str, Any]
 Problem = tuple[str, int]
 """A message and the index of the character it refers to."""
@@ -80,6 +83,8 @@ def validate(
 
 @lru_cache(maxsize=256)
 def _parse(source: str) -> BoundTemplate:
+    if source.count("{") > MAX_BRACES:  # parsing takes the square of their number
+        raise InvalidTemplate(f"A template has at most {MAX_BRACES} opening braces.")
     return _ENVIRONMENT.from_string(source)
 
 

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from shared_apps.accounts.models import User
-from tatami.api.fields import ReferenceField, SingleLineField, reference_errors
+from tatami.api.fields import BoundedListField, ReferenceField, SingleLineField, reference_errors
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tenant_apps.promotions.exams import ExamResult, Invitation
 from tenant_apps.promotions.models import Candidate, Exam
@@ -39,7 +39,7 @@ class ExamSerializer(StrictModelSerializer):
         most=MOST_EXAMINERS,
         source="examined_by",
     )
-    guest_examiners = serializers.ListField(
+    guest_examiners = BoundedListField(
         child=SingleLineField(max_length=120), required=False, max_length=MOST_EXAMINERS
     )
     status = serializers.SerializerMethodField()

@@ -15,6 +15,8 @@ from tatami.errors import Invalid
 
 DELIMITERS: Final = ",;\t"
 MOST_LINES: Final = 20_000
+MOST_LINES_WITH_BLANKS: Final = 10 * MOST_LINES
+"""Also counts blank lines, and line breaks within cells."""
 LONGEST_CELL: Final = 20_000
 MOST_COLUMNS: Final = 100
 
@@ -43,6 +45,8 @@ def read_csv(
     header = text.partition("\n")[0]
     delimiter = max(DELIMITERS, key=lambda one: (_known(header, one, is_column), header.count(one)))
     records = _records(text, delimiter)
+    if text.count("\n") > MOST_LINES_WITH_BLANKS:
+        raise Invalid.field("file", f"More than {MOST_LINES} lines: split the file.")
     columns = _columns(next(records, (1, []))[1])
     _validate_header(columns, is_column, required)
     lines = []
