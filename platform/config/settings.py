@@ -133,13 +133,14 @@ WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False
 MIDDLEWARE = [
     "tatami.observability.RequestLogMiddleware",
+    "tatami.api.strict_transport.StrictTransportMiddleware",
+    "django.middleware.security.SecurityMiddleware",  # before all that answers: static files, health, errors
     "tatami.api.exception_mapping.ErrorMiddleware",
     "tatami.api.health.HealthMiddleware",
     "tatami.api.body_middleware.BodyMiddleware",
     "tatami.api.request_slots.RequestSlotsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "tatami.api.input_middleware.InputMiddleware",
-    "django.middleware.security.SecurityMiddleware",
     "tatami.tenancy.middleware.TenantMiddleware",
     "tatami.api.authentication.ImpersonationMiddleware",
 ]
@@ -200,7 +201,9 @@ TEMPLATES = [
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TATAMI_PUBLIC_SCHEME == "https" else 0
 SECURE_REFERRER_POLICY = "same-origin"
 
 # --- the console, on the platform host -----------------------------------------------------------------------------
