@@ -135,6 +135,8 @@ MIDDLEWARE = [
     "tatami.observability.RequestLogMiddleware",
     "tatami.api.strict_transport.StrictTransportMiddleware",
     "django.middleware.security.SecurityMiddleware",  # before all that answers: static files, health, errors
+    "tatami.api.strict_transport.StrictTransportMiddleware",
+    "django.middleware.security.SecurityMiddleware",  # before all that answers: static files, health, errors
     "tatami.api.exception_mapping.ErrorMiddleware",
     "tatami.api.health.HealthMiddleware",
     "tatami.api.body_middleware.BodyMiddleware",
@@ -202,7 +204,9 @@ STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 WHITENOISE_ALLOW_ALL_ORIGINS = False
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TATAMI_PUBLIC_SCHEME == "https" else 0
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TATAMI_PUBLIC_SCHEME == "https" else 0
 SECURE_REFERRER_POLICY = "same-origin"
 
