@@ -278,7 +278,7 @@ def _shut_down(connection: Any) -> None:
 
 
 def _has_ended(connection: Any) -> bool:
-    """Return whether the server has closed this idle connection, or has sent something that nobody asked for."""
+    """Return whether the server has closed this idle connection, or has sent something that no one asked for."""
     if connection.closed:
         return True
     poll = select.poll()
