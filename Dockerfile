@@ -36,4 +36,5 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
 # The same command as `make run` (platform/tatami/embedded/programs.py), but on all addresses of the container.
 CMD ["python", "-m", "granian", "--interface", "wsgi", "config.wsgi:application", \
      "--host", "0.0.0.0", "--port", "8000", "--no-ws", "--no-access-log", \
-     "--workers", "2", "--blocking-threads", "64", "--workers-kill-timeout", "10", "--log-level", "error"]
+     "--workers", "2", "--blocking-threads", "512", "--respawn-failed-workers", "--respawn-interval", "0.5", \
+     "--workers-kill-timeout", "10", "--log-level", "error"]

@@ -93,6 +93,12 @@ app.conf.update(
         "notify absentees": in_every_dojo("notifications.absentees", crontab(minute=11), at_local_hour=9),
         "sweep old mail": in_every_dojo("notifications.sweep", crontab(minute=37), at_local_hour=3),
         "find unqueued batches": in_every_dojo("promotions.batches", crontab(minute=53)),
+        "find unsent password mail": in_every_dojo("accounts.password_mails", crontab(minute="13-59/15")),
+        "find the platform's unsent password mail": {
+            "task": "accounts.send_platform_password_mails",
+            "schedule": timedelta(seconds=30),
+            "options": {"expires": 25},
+        },
         "sweep sign-in leftovers": in_every_dojo("accounts.sweep", crontab(minute=41)),
         "sweep the platform's sign-in leftovers": {
             "task": "accounts.sweep_platform",

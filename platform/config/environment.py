@@ -106,7 +106,7 @@ def database(name: str, engine: str, **options: Any) -> dict[str, Any] | None:
         "DISABLE_SERVER_SIDE_CURSORS": True,
         "CONN_HEALTH_CHECKS": True,
         **options,
-        "OPTIONS": {**query, **options.get("OPTIONS", {})},
+        "OPTIONS": {**options.get("OPTIONS", {}), **query},
     }
 
 

@@ -92,8 +92,11 @@ _app_options: dict[str, object] = {"ATOMIC_REQUESTS": True}
 TATAMI_WEB_CONNECTIONS: int = environment.number("TATAMI_WEB_CONNECTIONS", 0, 0, 1_000)
 # How many of its requests run at once while none of them waits for a lock or a slow statement. Default: 1.
 TATAMI_WEB_RUNNING: int = environment.number("TATAMI_WEB_RUNNING", 1, 1, 1_000)
-# The threads of a web process, as its server is told. Default: 64.
-TATAMI_WEB_THREADS: int = environment.number("TATAMI_WEB_THREADS", 64, 2, 1_000)
+# The threads of a web process, as its server is told; it starts them when they are needed. Half of them may receive
+# bodies (three eighths those of one network address), a quarter may wait for a slot or run. Default: 512.
+TATAMI_WEB_THREADS: int = environment.number("TATAMI_WEB_THREADS", 512, 4, 10_000)
+# Seconds that a statement of a request may take, and wait for a lock (at most half of it). Default: 4.
+TATAMI_STATEMENT_SECONDS: int = environment.number("TATAMI_STATEMENT_SECONDS", 4, 1, 3_600)
 # Seconds after which a web process opens a connection anew. Default: 600.
 TATAMI_CONNECTION_SECONDS: int = environment.number("TATAMI_CONNECTION_SECONDS", 600, 1, 86_400)
 # How many prepared statements a connection keeps, those used last; about 0.05 MB each. 0 for a pooler that does not
@@ -101,6 +104,8 @@ TATAMI_CONNECTION_SECONDS: int = environment.number("TATAMI_CONNECTION_SECONDS",
 TATAMI_PREPARED_STATEMENTS: int = environment.number("TATAMI_PREPARED_STATEMENTS", 2_000, 0, 100_000)
 # After how many dojos a connection is closed, because its backend keeps about 0.1 MB of each. Default: 500.
 TATAMI_CONNECTION_DOJOS: int = environment.number("TATAMI_CONNECTION_DOJOS", 500, 1, 1_000_000)
+# Seconds until a server that does not answer counts as away; `?connect_timeout=` in the URL overrides it.
+_app_options["OPTIONS"] = {"connect_timeout": 3}
 _app = environment.database("DATABASE_URL", "tatami.postgresql.app", **_app_options)
 _owner = environment.database("OWNER_DATABASE_URL", "tatami.postgresql.owner")
 DATABASES = {
@@ -128,12 +133,16 @@ WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False
 MIDDLEWARE = [
     "tatami.observability.RequestLogMiddleware",
+    "tatami.api.strict_transport.StrictTransportMiddleware",
+    "django.middleware.security.SecurityMiddleware",  # before all that answers: static files, health, errors
+    "tatami.api.strict_transport.StrictTransportMiddleware",
+    "django.middleware.security.SecurityMiddleware",  # before all that answers: static files, health, errors
     "tatami.api.exception_mapping.ErrorMiddleware",
     "tatami.api.health.HealthMiddleware",
+    "tatami.api.body_middleware.BodyMiddleware",
     "tatami.api.request_slots.RequestSlotsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "tatami.api.input_middleware.InputMiddleware",
-    "django.middleware.security.SecurityMiddleware",
     "tatami.tenancy.middleware.TenantMiddleware",
     "tatami.api.authentication.ImpersonationMiddleware",
 ]
@@ -177,7 +186,7 @@ SPECTACULAR_SETTINGS = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = (
     10 * 1024 * 1024
-)  # bytes; not below ABSOLUTE_MAX_BODY_BYTES of tatami.api.input_middleware
+)  # bytes; not below ABSOLUTE_MAX_BODY_BYTES of tatami.api.body_middleware
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -194,7 +203,11 @@ TEMPLATES = [
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TATAMI_PUBLIC_SCHEME == "https" else 0
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TATAMI_PUBLIC_SCHEME == "https" else 0
 SECURE_REFERRER_POLICY = "same-origin"
 
 # --- the console, on the platform host -----------------------------------------------------------------------------

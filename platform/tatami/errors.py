@@ -4,10 +4,14 @@ The code that knows a rule raises the error that is named after the rule. The ha
 `tatami.api.exception_mapping` turns it into the response: `{"error": {"code", "message", "details"?}}`.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any, ClassVar, Final
 
 from django.utils.translation import gettext
+
+MAX_FAULTS: Final = 50
+"""How many faults of one request are listed. Enough to correct a form; more would only cost time and bandwidth."""
 
 
 class DomainError(Exception):
@@ -35,6 +39,18 @@ class Invalid(DomainError):
 
     code = "validation_error"
     status = 400
+
+    def __init__(
+        self, message: str | None = None, *, details: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        """`details` maps dotted paths to messages. The first `MAX_FAULTS` messages are kept."""
+        kept: dict[str, Sequence[str]] = {}
+        left = MAX_FAULTS
+        for path, messages in islice((details or {}).items(), MAX_FAULTS):
+            if left > 0:
+                kept[path] = messages[:left]
+                left -= len(kept[path])
+        super().__init__(message, details=kept)
 
     @classmethod
     def field(cls, path: str, message: str) -> "Invalid":

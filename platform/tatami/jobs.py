@@ -15,14 +15,17 @@ in one transaction, and select its rows with SKIP LOCKED. A run may have several
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
+from celery import shared_task
 from django.db import transaction
 
+from tatami.celery_base import PlatformTask
 from tatami.metrics import observe_job_run
 from tatami.observability import current_request_id
-from tatami.tenancy.scope import current_tenant
+from tatami.tenancy.scope import current_tenant, current_tenant_id
 from tatami.tenancy.tenant_registry import tenant_registry
 
 DONE: Final = None
@@ -30,6 +33,10 @@ DONE: Final = None
 
 MORE: Final = ""
 """A job returns this to run again without a cursor."""
+
+MIN_DELAY: Final = timedelta(seconds=1)
+MAX_DELAY: Final = timedelta(minutes=4)
+"""Below the broker's visibility timeout, after which a delayed task would be given to another worker as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,22 @@ class Job:
             tenant_registry().enqueue_job(tenant, self.name, request_id=request_id)
 
         transaction.on_commit(enqueue, robust=True)
+
+    def request_later(self, *, after: timedelta) -> None:
+        """Queue this job for the current dojo after a delay of 1 second to 4 minutes.
+
+        The task can get lost with the broker or a worker. Therefore beat queues such a job for every dojo regularly.
+        """
+        countdown = min(max(after, MIN_DELAY), MAX_DELAY).total_seconds()
+        request_job.call(str(current_tenant_id()), self.name, countdown=countdown)
+
+
+@shared_task(base=PlatformTask, name="tenants.request_job")
+def request_job(tenant_id: str, job: str) -> None:
+    """Queue a job for a dojo. Does nothing if the dojo is gone."""
+    tenant = tenant_registry().find_tenant_by_id(UUID(tenant_id))
+    if tenant is not None:
+        tenant_registry().enqueue_job(tenant, job, request_id=None)
 
 
 class JobNameTaken(RuntimeError):

@@ -1,7 +1,7 @@
 """Logging: one JSON object per line, with the request or the task that caused it.
 
 Query strings, bodies and tokens are never logged, nor are the row values in PostgreSQL's error messages
-(`DETAIL: Key (email)=(…)`).
+(`DETAIL: Key (email)=(…)`). Of a path only ids are: other parameters may be secrets, such as the code of a card.
 """
 
 import logging.config
@@ -26,6 +26,9 @@ from tatami.tenancy.scope import TenantScope, current_scope
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 _VALID_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _ROW_VALUES: Final = re.compile(r"DETAIL:.*?(?=\n\n|\n(?:HINT|CONTEXT):|\Z)", re.DOTALL)
+_PARAMETER: Final = re.compile(r"<(?:[^<>:]+:)?([^<>]+)>")
+_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PATHS_WITHOUT_ROUTE: Final = frozenset({"/healthz", "/readyz"})
 
 logger: Final = structlog.get_logger("tatami.request")
 
@@ -44,13 +47,11 @@ def logging_configuration(log_format: str = "json", level: str = "INFO") -> dict
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
         structlog.processors.StackInfoRenderer(),
     ]
-    renderer: list[Any] = [structlog.dev.ConsoleRenderer()]
+    # Not the pretty tracebacks of `rich`: they show the values of local variables.
+    lines: Any = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     if log_format == "json":
-        renderer = [
-            structlog.processors.format_exc_info,
-            redact_row_values,
-            structlog.processors.JSONRenderer(_to_json),
-        ]
+        lines = structlog.processors.JSONRenderer(_to_json)
+    renderer: list[Any] = [structlog.processors.format_exc_info, redact_row_values, lines]
     configuration = {
         "version": 1,
         "disable_existing_loggers": False,
@@ -101,9 +102,9 @@ def redact_row_values(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     """Remove row values from PostgreSQL's messages, because logs are kept longer than the data of an erased person."""
-    for key in ("event", "exception", "reason"):
-        if isinstance(event.get(key), str) and "DETAIL:" in event[key]:
-            event[key] = _ROW_VALUES.sub("DETAIL: (withheld)", event[key])
+    for key, value in event.items():
+        if isinstance(value, str) and "DETAIL:" in value:
+            event[key] = _ROW_VALUES.sub("DETAIL: (withheld)", value)
     return event
 
 
@@ -143,9 +144,27 @@ def request_log_fields(request: HttpRequest) -> dict[str, Any]:
         "tenant": str(scope.tenant_id) if isinstance(scope, TenantScope) else None,
         "userId": str(user_id) if user_id else None,
         **({"impersonatedBy": str(impersonator.pk)} if impersonator else {}),
-        "path": request.path,
+        "path": loggable_path(request),
         "method": request.method,
     }
+
+
+def loggable_path(request: HttpRequest) -> str:
+    """Return the path of the request's route with the ids that the client sent: `/check-in/<token>`, `/students/019…`.
+
+    A path without a route may contain anything, also a secret that was mistyped, so only `(no route)` is returned.
+    """
+    match = request.resolver_match
+    if match is None:
+        return request.path if request.path in _PATHS_WITHOUT_ROUTE else "(no route)"
+    if "<" not in match.route:
+        return request.path if not match.kwargs and not match.args else f"/{match.route}"
+
+    def parameter(found: re.Match[str]) -> str:
+        value = str((match.kwargs).get(found[1], ""))
+        return value if _ID.fullmatch(value) else f"<{found[1]}>"
+
+    return "/" + _PARAMETER.sub(parameter, match.route)
 
 
 def bind_user(request: HttpRequest, user_id: object) -> None:

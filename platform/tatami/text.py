@@ -36,6 +36,7 @@ _HYPHENS: Final = (
     "-\u058a\u05be\u1806\u2010-\u2015\u2043\u207b\u208b\u2212\u2e3a\u2e3b\u2e40\u301c\u3030\u30a0\ufe31\ufe32"
     "\ufe58\ufe63\uff0d"
 )
+_UNPRINTABLE: Final = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]+")
 _MIDDLE_DOTS: Final = "\u30fb\uff65"  # between the parts of a name in katakana
 _REMOVED: Final = re.compile(f"[{_IGNORABLE}{_QUOTES}{_INSIDE_WORDS}]")
 _SEPARATORS: Final = re.compile(f"[{_HYPHENS}{_MIDDLE_DOTS}{_EMPTY}]")
@@ -112,3 +113,8 @@ def email_key(email: str) -> str:
     Send mail to the stored address, never to the key or to the spelling of a request.
     """
     return unicodedata.normalize("NFKC", email.strip()).casefold()
+
+
+def one_line(text: str) -> str:
+    """Return the text without line breaks and control characters, so that data cannot start a header or paragraph."""
+    return _UNPRINTABLE.sub(" ", text).strip()

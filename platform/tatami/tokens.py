@@ -14,6 +14,7 @@ from uuid import UUID
 import jwt
 from cachetools import LRUCache
 from django.conf import settings
+from jwt.utils import base64url_decode, base64url_encode
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import (
     ExpiredTokenError,
@@ -69,6 +70,8 @@ class TenantTokenBackend(TokenBackend):
             secret = token_secrets().get(header.get("kid", ""))
             if secret is None or "crit" in header:
                 raise TokenBackendError("the signing key is unknown")
+            if not _is_canonical(text.rpartition(".")[2]):
+                raise TokenBackendError("the signature is not written in its canonical form")
             claims: dict[str, Any] = jwt.decode(
                 text,
                 secret,
@@ -104,6 +107,11 @@ def _as_actor(value: object) -> None:
         raise TokenBackendError("the token does not name the impersonator")
     for member in value.values():
         _as_uuid(member)
+
+
+def _is_canonical(part: str) -> bool:
+    """Return whether a part of a token is base64url without padding and without unused bits, so it has one form."""
+    return base64url_encode(base64url_decode(part)).decode() == part
 
 
 class TatamiToken(Token):

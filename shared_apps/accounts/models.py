@@ -200,6 +200,20 @@ class PasswordLink(TenantModel):
         constraints = [models.UniqueConstraint(fields=["secret_hash"], name="password_link_once")]
 
 
+class PasswordMail(TenantModel):
+    """A mail with a password link that waits to be sent; the link gets the same id.
+
+    The user is looked up when the mail is sent, so the request does the same whether the address is known or not.
+    """
+
+    email_key = models.TextField()
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["next_try_at", "id"], name="password_mail_due")]
+
+
 class AttemptCount(TenantModel):
     """The number of attempts in the current window of a rate limit. One row per hashed key."""
 

@@ -1,16 +1,14 @@
-"""Changing one's own password, and setting it by a single-use link that is sent by e-mail."""
+"""Changing one's own password, and setting it by a single-use link. `password_mails` sends the links."""
 
-import secrets
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.hashers import check_password
-from django.core.mail import send_mail
 from django.db import transaction
 from django.utils.translation import gettext
 
 from shared_apps.accounts.models import PasswordLink, User
+from shared_apps.accounts.password_mails import queue_password_mail
 from shared_apps.accounts.sessions import end_sessions
 from shared_apps.accounts.throttling import (
     OWN_PASSWORD,
@@ -23,10 +21,7 @@ from shared_apps.accounts.throttling import (
 from shared_apps.accounts.users import hash_password, invalidate_links
 from tatami.errors import InvalidCredentials, Throttled, TokenInvalid
 from tatami.keys import secret_hash
-from tatami.tenancy.hosts import origin
 from tatami.text import email_key
-
-LINK_LIFETIME: Final = timedelta(hours=72)
 
 
 def change_password(*, user: User, current: str, new: str, session_id: UUID, now: datetime) -> None:
@@ -49,10 +44,10 @@ def change_password(*, user: User, current: str, new: str, session_id: UUID, now
 
 
 def request_link(*, email: str, address: str, now: datetime) -> None:
-    """Send a link to this e-mail address if an active user has it. Neither result nor errors reveal whether one does.
+    """Queue a mail with a link for this e-mail address. It is sent only if an active user has the address.
 
-    Raises `Throttled` after too many requests from the network `address`. After too many requests for one account it
-    sends nothing.
+    The work is the same for every address, so neither result nor time reveals whether a user has it. Raises `Throttled`
+    after too many requests from the network `address`. After too many requests for one account it queues nothing.
     """
     key = email_key(email)
     count_attempt(RESET_PER_ADDRESS, address, now=now)
@@ -60,19 +55,7 @@ def request_link(*, email: str, address: str, now: datetime) -> None:
         count_attempt(RESET_PER_ACCOUNT, key, now=now)
     except Throttled:
         return
-    with transaction.atomic():
-        # The lock keeps a link from going to an address that is being replaced at this moment.
-        user = User.objects.active_for_update().filter(email_key=key).first()
-        if user:
-            send_link(user, now=now)
-
-
-def send_link(user: User, *, now: datetime) -> None:
-    """Send a user a single-use link to set a password when the current transaction commits."""
-    secret = secrets.token_urlsafe(32)
-    PasswordLink.objects.create(user=user, secret_hash=secret_hash(secret), expires_at=now + LINK_LIFETIME)
-    address, url = user.email, f"{origin()}/auth/password/reset#{secret}"
-    transaction.on_commit(lambda: _mail(address, url, secret), robust=True)
+    queue_password_mail(key, now=now)
 
 
 def use_link(*, secret: str, new: str, address: str, now: datetime) -> None:
@@ -97,15 +80,3 @@ def use_link(*, secret: str, new: str, address: str, now: datetime) -> None:
         invalidate_links(link.user_id, now=now)
         end_sessions(link.user_id, now=now)
     clear_sign_in_attempts(link.user.email_key, address)
-
-
-def _mail(address: str, url: str, secret: str) -> None:
-    send_mail(
-        subject="Set your password",
-        message=(
-            f"Open this link within three days to set your password:\n\n{url}\n\n"
-            f"An app that asks for a code takes this one: {secret}\n\nIf you did not expect this mail, ignore it.\n"
-        ),
-        from_email=None,
-        recipient_list=[address],
-    )

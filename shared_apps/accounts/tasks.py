@@ -6,10 +6,13 @@ from celery import shared_task
 from django.db.models import QuerySet
 
 from shared_apps.accounts.models import AttemptCount, IdempotentAnswer, PasswordLink, Session
+from shared_apps.accounts.password_mails import send_password_mails, send_platform_password_mails
 from tatami import clock, retention
 from tatami.celery_base import PlatformTask
 from tatami.jobs import DONE, JobRun, job
 from tatami.retention import EVERYWHERE, delete_after
+
+__all__ = ["send_password_mails", "send_platform_password_mails", "sweep", "sweep_platform"]
 
 SWEEP_JOB = "accounts.sweep"
 KEEP_ATTEMPT_COUNTS = timedelta(hours=2)

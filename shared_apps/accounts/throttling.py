@@ -7,12 +7,12 @@ the accounts, so that it does not get lost with Valkey.
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any, Final
 
 from django.db import connection
 
 from shared_apps.accounts.models import AttemptCount
+from tatami.api.request import network_of
 from tatami.errors import Throttled
 from tatami.ids import uuid7
 from tatami.tenancy.scope import current_tenant_id
@@ -85,20 +85,6 @@ def clear_sign_in_attempts(account: str, address: str) -> None:
     """Reset the counts of an account and this address, because the owner has signed in."""
     clear_attempts(PER_ACCOUNT_AND_ADDRESS, account, address)
     clear_attempts(PER_ACCOUNT, account)
-
-
-def network_of(address: str) -> str:
-    """Return what counts as one network address: an IPv4 address, or the /64 of an IPv6 address (one household).
-
-    A text that is not an address is returned unchanged.
-    """
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(found, IPv4Address):
-        return str(found)
-    return str(found.ipv4_mapped or IPv6Network((found.packed, 64), strict=False))
 
 
 def _key_hash(limit: Limit, *key: str) -> bytes:

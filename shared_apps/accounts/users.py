@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 
-from shared_apps.accounts.models import PasswordLink, Role, Session, User
+from shared_apps.accounts.models import PasswordLink, PasswordMail, Role, Session, User
 from shared_apps.accounts.sessions import end_sessions
 from tatami.errors import DomainError, Invalid, TokenInvalid
 from tatami.text import email_key
@@ -124,7 +124,9 @@ def erase_users(users: QuerySet[User], *, now: datetime) -> list[UUID]:
 
 
 def invalidate_links(user_id: UUID, *, now: datetime) -> None:
-    """Invalidate all password links that were sent to this user so far."""
+    """Invalidate all password links that were sent to this user so far, and withdraw those that wait to be sent."""
+    address = User.objects.filter(pk=user_id).exclude(email_key="").values("email_key")
+    PasswordMail.objects.filter(email_key__in=address).delete()
     PasswordLink.objects.unused().filter(user_id=user_id).update(used_at=now, updated_at=now)
 
 

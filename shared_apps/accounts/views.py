@@ -11,6 +11,7 @@ from rest_framework.serializers import BaseSerializer
 
 from shared_apps.accounts import openapi, passwords, sessions, users
 from shared_apps.accounts.models import AuditEntry, Role, User, UserQuerySet
+from shared_apps.accounts.password_mails import queue_password_mail
 from shared_apps.accounts.serializers import (
     AuditEntrySerializer,
     LoginSerializer,
@@ -42,6 +43,7 @@ class AuthView(ApiView):
 
     atomic = False
     idempotent = False
+    max_body_bytes = 16 * 1024  # most of these views need no token, so their bodies must cost little
     serializer_class: type[Any]
 
     def values(self) -> dict[str, Any]:
@@ -228,7 +230,7 @@ class UserCollection(ForAdminsOrColleagues, Collection):
             password_hash=users.hash_password(password) if password is not None else None,
         )
         if password is None:
-            passwords.send_link(user, now=self.request.now)
+            queue_password_mail(user.email_key, now=self.request.now)
         return user
 
 

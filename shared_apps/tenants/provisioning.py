@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from shared_apps.accounts.models import Role, User
-from shared_apps.accounts.passwords import send_link
+from shared_apps.accounts.password_mails import queue_password_mail
 from shared_apps.accounts.users import create_user
 from shared_apps.tenants import lifecycle
 from shared_apps.tenants.errors import CreationInterrupted, SlugTaken
@@ -93,7 +93,7 @@ def add_first_admin(tenant: Tenant, admin: FirstAdmin, now: datetime) -> User:
             email=admin.email, name=admin.name, role=Role.ADMIN, password_hash=admin.password_hash
         )
         if admin.password_hash is None:
-            send_link(user, now=now)
+            queue_password_mail(user.email_key, now=now)
     return user
 
 

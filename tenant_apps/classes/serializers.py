@@ -1,6 +1,7 @@
 """The serializers of classes, enrolments, sessions and calendar feeds: for requests, responses and OpenAPI."""
 
 import re
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -10,8 +11,9 @@ from rest_framework import serializers
 
 from shared_apps.accounts.models import User
 from shared_apps.accounts.serializers import ReferenceSerializer
-from tatami.api.fields import ArchivedField, InstantField, ReferenceField, SingleLineField
+from tatami.api.fields import ArchivedField, BoundedListField, InstantField, ReferenceField, SingleLineField
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
+from tatami.clock import tenant_date
 from tenant_apps.classes.models import ClassSession, Closure, Enrolment, PastEnrolment, TrainingClass
 from tenant_apps.classes.recurrence import WEEKDAYS
 from tenant_apps.dojo.models import LONGEST_WINDOW_MINUTES
@@ -23,6 +25,7 @@ _START_TIME: Final = re.compile(r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]\Z", re.ASCII)
 MAX_DURATION_MINUTES: Final = 1440
 MAX_YEARS_AWAY: Final = 10
 MAX_STARTS_A_WEEK: Final = 70
+MAX_PAST_SESSIONS: Final = 2_000
 MAX_WEEKS_BETWEEN: Final = 8
 MAX_CLOSURE_DAYS: Final = 366
 MAX_CLASSES_OF_CLOSURE: Final = 200
@@ -35,13 +38,23 @@ def _year_error(day: date, now: datetime) -> str | None:
     return None
 
 
+def _past_error(recurrence: Mapping[str, Any], today: date) -> str | None:
+    """Return the message if a recurrence has too many starts in the past: all of them become sessions at once."""
+    entries = [recurrence, *recurrence.get("more_times", ())]
+    starts = sum(len(entry["weekdays"]) for entry in entries)
+    weeks = (today - recurrence["from"]).days / 7 / (recurrence.get("every_weeks") or 1)
+    if weeks * starts > MAX_PAST_SESSIONS:
+        return f"More than {MAX_PAST_SESSIONS} sessions would be in the past. Choose a later day."
+    return None
+
+
 # --- classes --------------------------------------------------------------------------------------------------------
 
 
 class TimesSerializer(StrictSerializer):
     """Weekdays, a local time of day, and a duration in minutes."""
 
-    weekdays = serializers.ListField(
+    weekdays = BoundedListField(
         child=serializers.ChoiceField(choices=list(WEEKDAYS)), min_length=1, max_length=7
     )
     start_time = serializers.RegexField(
@@ -73,7 +86,8 @@ class RecurrenceSerializer(TimesSerializer):
         if last is not None and last < first:
             raise serializers.ValidationError({"until": [gettext("This is before `from`.")]})
         self.check_starts(attrs)
-        if message := _year_error(first, self.context["request"].now):
+        now = self.context["request"].now
+        if message := _year_error(first, now) or _past_error(attrs, tenant_date(now)):
             raise serializers.ValidationError({"from": [message]})
         return {
             name: value.isoformat() if isinstance(value, date) else value for name, value in attrs.items()

@@ -13,8 +13,8 @@ from django.utils import translation
 from django.utils.translation import gettext
 
 from tatami.tenancy.scope import current_tenant
+from tatami.text import one_line
 from tenant_apps.notifications.addresses import unsubscribe_url
-from tenant_apps.notifications.liquid import one_line
 from tenant_apps.notifications.models import Delivery, Notification, NotificationKind
 from tenant_apps.notifications.templates import MessageText, render_message
 from tenant_apps.promotions.errors import MissingGlyphs
@@ -95,7 +95,7 @@ def certificates_of(delivery: Delivery) -> list[Attachment]:
         try:
             attachments.append((f"{one.code}.pdf", b"".join(print_certificates([one])), "application/pdf"))
         except MissingGlyphs:
-            logger.warning("certificate_not_attached", certificate=one.code, code=MissingGlyphs.code)
+            logger.warning("certificate_not_attached", certificate=str(one.pk), code=MissingGlyphs.code)
     return attachments
 
 

@@ -5,7 +5,6 @@ over ranges or assign variables. Its values are strings and one list of objects 
 a template is saved, so that sending does not fail.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
@@ -25,9 +24,11 @@ _FILTERS: Final = (
     "capitalize", "upcase", "downcase", "strip", "truncate", "default", "join", "first", "last", "size",
 )  # fmt: skip
 _LOOP_FIELDS: Final = ("index", "index0", "rindex", "rindex0", "first", "last", "length")
-_UNPRINTABLE: Final = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]+")
 _LIQUID_ERRORS: Final = (LiquidError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError)
 """What python-liquid raises for a template: its own errors, and Python's where it does not convert them."""
+
+MAX_BRACES: Final = 500
+"""Two for each output or tag."""
 
 Values = Mapping[str, Any]
 Problem = tuple[str, int]
@@ -53,11 +54,6 @@ class RestrictedEnvironment(Environment):
 
 
 _ENVIRONMENT: Final = RestrictedEnvironment(undefined=StrictUndefined)
-
-
-def one_line(text: str) -> str:
-    """Return the text without line breaks and control characters, so that data cannot start a header or paragraph."""
-    return _UNPRINTABLE.sub(" ", text).strip()
 
 
 def render(source: str, values: Values) -> str:
@@ -87,6 +83,8 @@ def validate(
 
 @lru_cache(maxsize=256)
 def _parse(source: str) -> BoundTemplate:
+    if source.count("{") > MAX_BRACES:  # parsing takes the square of their number
+        raise InvalidTemplate(f"A template has at most {MAX_BRACES} opening braces.")
     return _ENVIRONMENT.from_string(source)
 
 

@@ -11,6 +11,7 @@ from django.db.models import Q
 from shared_apps.accounts.models import User
 from tatami import clock
 from tatami.languages import available_languages
+from tatami.smtp import SendState
 from tatami.tenancy.models import TenantModel, count_by_state
 from tatami.tenancy.scope import current_tenant
 
@@ -100,11 +101,7 @@ class Delivery(TenantModel):
     Students and guardians are referenced by id without a foreign key, so that the log never blocks their deletion.
     """
 
-    class State(models.TextChoices):
-        QUEUED = "queued"
-        SENT = "sent"
-        FAILED = "failed"
-        SKIPPED = "skipped"
+    State = SendState
 
     notification = models.ForeignKey(
         Notification, on_delete=models.CASCADE, related_name="deliveries", db_index=False

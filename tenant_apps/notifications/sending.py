@@ -8,51 +8,42 @@ than a transaction should, so they commit the claim first. There is therefore no
 A run of the job sends for about a second over one connection. Then the other tenants get their turn.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Final
 from uuid import UUID
 
 import structlog
-from celery import shared_task
 from django.conf import settings
-from django.core.mail import get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
 from django.db.models import Exists, Min, OuterRef, QuerySet, Subquery
 
 from tatami import clock
-from tatami.celery_base import PlatformTask
 from tatami.errors import DomainError
 from tatami.jobs import DONE, MORE, JobRun, job
-from tatami.tenancy.scope import current_tenant_id
-from tatami.tenancy.tenant_registry import tenant_registry
+from tatami.smtp import (
+    MAX_ATTEMPTS,
+    SERVER_RETRY_DELAY,
+    MailServerUnavailable,
+    SendResult,
+    failed,
+    mail_connection,
+    retry_delay,
+    send_message,
+    skipped,
+)
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.notifications.addresses import clear_bounce, has_bounced, save_bounce
 from tenant_apps.notifications.email_messages import email_message
 from tenant_apps.notifications.liquid import InvalidTemplate
 from tenant_apps.notifications.models import Address, Delivery, Notification
-from tenant_apps.notifications.smtp_results import (
-    MAX_ATTEMPTS,
-    SENT,
-    SendResult,
-    failed,
-    result_of_error,
-    retry_delay,
-    skipped,
-)
 
 OUTBOX_JOB: Final = "notifications.outbox"
 
 RUN_SECONDS: Final = 1.0
 MINUTE: Final = timedelta(minutes=1)
-SERVER_RETRY_DELAY: Final = timedelta(seconds=30)
 LOCKED_RETRY_DELAY: Final = timedelta(seconds=10)
-MIN_WAKE_DELAY: Final = timedelta(seconds=1)
-MAX_WAKE_DELAY: Final = timedelta(minutes=4)
-"""Below the broker's visibility timeout, after which a delayed task would be given to another worker as well."""
 
 UNLIMITED: Final = 1_000_000
 
@@ -66,10 +57,6 @@ State = Delivery.State
 logger = structlog.get_logger(__name__)
 
 
-class MailServerUnavailable(Exception):
-    """The mail server accepts nothing for now."""
-
-
 @job(OUTBOX_JOB)
 def send_outbox(run: JobRun) -> str | None:
     """Send the deliveries that are due, within the tenant's rate and the time of one run."""
@@ -79,7 +66,7 @@ def send_outbox(run: JobRun) -> str | None:
     if run.attempt > MAX_INTERRUPTED_RUNS:
         _postpone_first(run.now)
     try:
-        with _connect() as connection:
+        with mail_connection() as connection:
             mailer = Mailer(connection)
             until = monotonic() + RUN_SECONDS
             while quota and mailer.send_next():
@@ -88,26 +75,9 @@ def send_outbox(run: JobRun) -> str | None:
                     return MORE
     except MailServerUnavailable as error:
         logger.warning("mail_server_unavailable", reason=str(error))
-        wake_later(after=SERVER_RETRY_DELAY)
+        send_outbox.request_later(after=SERVER_RETRY_DELAY)
         return DONE
     return _wait_for_next(clock.now())
-
-
-@shared_task(base=PlatformTask, name="notifications.wake")
-def wake(tenant_id: str) -> None:
-    """Request a run of a tenant's outbox job. Does nothing if the tenant is gone."""
-    tenant = tenant_registry().find_tenant_by_id(UUID(tenant_id))
-    if tenant is not None:
-        tenant_registry().enqueue_job(tenant, OUTBOX_JOB, request_id=None)
-
-
-def wake_later(*, after: timedelta) -> None:
-    """Run the outbox of the tenant in scope again after a delay of 1 second to 4 minutes.
-
-    The task can get lost with the broker or a worker. Therefore beat requests every tenant's outbox regularly.
-    """
-    countdown = min(max(after, MIN_WAKE_DELAY), MAX_WAKE_DELAY).total_seconds()
-    wake.call(str(current_tenant_id()), countdown=countdown)
 
 
 class Mailer:
@@ -146,31 +116,12 @@ class Mailer:
             )
         except (InvalidTemplate, DomainError, ValueError) as error:
             return failed(str(error))
-        try:
-            message.send()
-        except OSError as error:
-            return result_of_error(error)
-        return SENT
+        return send_message(message)
 
     def _notification(self, key: UUID) -> Notification:
         if key not in self.notifications:
             self.notifications[key] = Notification.objects.get(pk=key)
         return self.notifications[key]
-
-
-@contextmanager
-def _connect() -> Iterator[BaseEmailBackend]:
-    """Connect to the mail server. Raises `MailServerUnavailable` before any delivery is claimed."""
-    connection = get_connection()
-    try:
-        connection.open()
-    except OSError as error:
-        raise MailServerUnavailable(str(error)) from error
-    try:
-        yield connection
-    finally:
-        with suppress(OSError):
-            connection.close()
 
 
 def _due(now: datetime) -> QuerySet[Delivery]:
@@ -233,7 +184,7 @@ def _wait_for_next(now: datetime) -> str | None:
     if first <= now:
         oldest = _sent_in_last_minute(now).aggregate(at=Min("sent_at"))["at"]
         after = LOCKED_RETRY_DELAY if _remaining_quota(now) else oldest + MINUTE - now
-    wake_later(after=after)
+    send_outbox.request_later(after=after)
     return DONE
 
 

@@ -6,9 +6,9 @@ from tatami import retention
 from tatami.jobs import DONE, JobRun, job
 from tenant_apps.notifications.absentees import notify_absentees
 from tenant_apps.notifications.privacy import RETENTION, empty_old_mail
-from tenant_apps.notifications.sending import send_outbox, wake
+from tenant_apps.notifications.sending import send_outbox
 
-__all__ = ["notify_absentees", "send_outbox", "sweep", "wake"]
+__all__ = ["notify_absentees", "send_outbox", "sweep"]
 
 SWEEP_JOB: Final = "notifications.sweep"
 

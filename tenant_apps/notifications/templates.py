@@ -15,8 +15,9 @@ from django.utils.translation import gettext
 
 from tatami.errors import Invalid
 from tatami.tenancy.scope import current_tenant
+from tatami.text import one_line
 from tenant_apps.dojo.models import DojoSettings
-from tenant_apps.notifications.liquid import InvalidTemplate, one_line, render, validate
+from tenant_apps.notifications.liquid import InvalidTemplate, render, validate
 from tenant_apps.notifications.models import NotificationKind, NotificationTemplate
 
 MAX_SUBJECT_LENGTH: Final = 200

@@ -9,9 +9,10 @@ from django.contrib.auth.hashers import make_password
 
 from shared_apps.accounts.models import AttemptCount, PasswordLink, User
 from shared_apps.accounts.tasks import sweep_scope
-from shared_apps.accounts.throttling import PER_ACCOUNT, PER_ADDRESS, count_attempt, network_of
+from shared_apps.accounts.throttling import PER_ACCOUNT, PER_ADDRESS, count_attempt
 from shared_apps.accounts.users import create_user
 from tatami import clock
+from tatami.api.request import network_of
 from tatami.errors import Throttled
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope

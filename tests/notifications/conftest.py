@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from celery.signals import before_task_publish
 
+from tatami.jobs import request_job
 from tenant_apps.notifications import sending
-from tenant_apps.notifications.sending import wake
 from tests.notifications.recording_smtp import RecordingSmtpServer, smtp_server
 
 
@@ -29,7 +29,7 @@ def wake_calls() -> Iterator[list[str]]:
     calls: list[str] = []
 
     def record(sender: str, body: tuple[list[str], object, object], **_: object) -> None:
-        if sender == wake.name:
+        if sender == request_job.name:
             calls.append(body[0][0])
 
     before_task_publish.connect(record)

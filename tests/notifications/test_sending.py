@@ -12,12 +12,11 @@ from django.test import override_settings
 from shared_apps.tenants.jobs import job_queue
 from shared_apps.tenants.models import PendingJob
 from tatami import clock
-from tatami.jobs import DONE, MORE
+from tatami.jobs import DONE, MORE, request_job
+from tatami.smtp import MAX_ATTEMPTS
 from tatami.tenancy.scope import platform_scope, tenant_scope
 from tenant_apps.notifications import sending
 from tenant_apps.notifications.models import Address, Delivery, Notification, count_deliveries
-from tenant_apps.notifications.sending import wake
-from tenant_apps.notifications.smtp_results import MAX_ATTEMPTS
 from tests.notifications.mail_factories import (
     adults,
     later,
@@ -325,8 +324,8 @@ def test_ten_mails_do_not_wait_for_thousands(
 
 
 def test_the_wake_task_requests_a_turn(dojo: Dojo) -> None:
-    wake.apply(args=[str(dojo.tenant.tenant_id)])
-    wake.apply(args=[factories.unknown_id()])
+    request_job.apply(args=[str(dojo.tenant.tenant_id), sending.OUTBOX_JOB])
+    request_job.apply(args=[factories.unknown_id(), sending.OUTBOX_JOB])
     with platform_scope():
         assert set(PendingJob.objects.values_list("tenant", "job")) == {
             (dojo.tenant.tenant_id, "notifications.outbox")

@@ -11,12 +11,12 @@ from uuid import UUID
 import pytest
 from PIL import Image
 
+from tatami.smtp import MAX_ATTEMPTS
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.dojo.logo import PRINTED
 from tenant_apps.notifications import recipients
 from tenant_apps.notifications.email_messages import MAX_CERTIFICATE_BYTES, MAX_CERTIFICATES
 from tenant_apps.notifications.models import Delivery
-from tenant_apps.notifications.smtp_results import MAX_ATTEMPTS
 from tenant_apps.students.events import Notice, publish_notices
 from tests.notifications.mail_factories import (
     CHILD_BIRTH_DATE,

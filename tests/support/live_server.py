@@ -49,9 +49,10 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class LiveServer:
-    """A running web process and its port."""
+    """A running web process: its port, and the id of the process that supervises its workers."""
 
     port: int
+    pid: int
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
@@ -123,7 +124,10 @@ def live_server(database: str) -> Iterator[LiveServer]:
         "--workers",
         "2",
         "--blocking-threads",
-        "64",
+        "512",
+        "--respawn-failed-workers",
+        "--respawn-interval",
+        "0.5",
     ]
     server = subprocess.Popen(
         [*granian, *options, "--no-access-log", "--log-level", "error"],
@@ -131,7 +135,7 @@ def live_server(database: str) -> Iterator[LiveServer]:
     )  # fmt: skip
     try:
         _wait_until_ready(server, port)
-        yield LiveServer(port)
+        yield LiveServer(port, server.pid)
     finally:
         server.terminate()
         try:

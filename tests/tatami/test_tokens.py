@@ -2,6 +2,7 @@
 
 import base64
 import json
+import string
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,7 +19,7 @@ from tatami.ids import uuid7
 from tatami.keys import key_id
 from tatami.tenancy import hosts
 from tatami.tenancy.scope import NoScope, TenantScope, platform_scope, tenant_scope
-from tatami.tokens import AccessToken, RefreshToken, TokenError, issue
+from tatami.tokens import AccessToken, RefreshToken, TokenError, issue, read_access_token
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.now import NOW
 
@@ -351,3 +352,15 @@ def test_no_token_is_stored(dojo: Dojo) -> None:
     assert token.rpartition(".")[2] not in str(rows)
     with platform_scope():
         assert not Session.objects.exists()
+
+
+@pytest.mark.parametrize("change", ["padding", "unused bits"])
+def test_a_token_has_one_written_form(tenant: TenantScope, change: str) -> None:
+    """The last character of a signature of 32 bytes has two unused bits, so four texts would be the same bytes."""
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+    with tenant_scope(tenant):
+        text = str(issue(AccessToken, user_id=uuid7(), session_id=uuid7()))
+        assert read_access_token(text)
+        other = text + "=" if change == "padding" else text[:-1] + letters[letters.index(text[-1]) + 1]
+        with pytest.raises(TokenError):
+            read_access_token(other)

@@ -142,6 +142,22 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "a member outside the folder": (
         with_members(lambda packed: packed.update({"../../etc/passwd": b""})), "members are not those"
     ),
+    "a line break after the name of a file": (
+        with_manifest(lambda d: d["files"][0].update(name=d["files"][0]["name"] + "\n")), "is not valid at"
+    ),
+    "a line break after the name of the dojo": (
+        with_manifest(lambda d: d["tenant"].update(name=d["tenant"]["name"] + "\n")), "is not valid at"
+    ),
+    "a line break after the id of the dojo": (
+        with_manifest(lambda d: d["tenant"].update(id=d["tenant"]["id"] + "\n")), "is not valid at"
+    ),
+    "a line break after the time": (with_manifest(lambda d: d.update(made_at=d["made_at"] + "\n")), "is not valid at"),
+    "a line break after the name of a table": (
+        with_manifest(lambda d: table(d).update(name="accounts_user\n")), "is not valid at"
+    ),
+    "a line break after a checksum": (
+        with_manifest(lambda d: table(d).update(sha256=table(d)["sha256"] + "\n")), "is not valid at"
+    ),
     "a file outside the folder": (
         with_manifest(lambda d: d["files"][0].update(name="../../../x")), "is not valid at"
     ),

@@ -20,6 +20,7 @@ from tests.support.catalogue import unknown_schemas
 from tests.support.clients import Caller, Platform
 from tests.support.committed import erase_dojo, terminate_owner_sessions
 from tests.support.now import NOW
+from tests.support.password_mail import send_waiting_password_mails
 from tests.support.races import run_concurrently
 
 SLUG = "twin"
@@ -203,6 +204,7 @@ def test_purging_removes_the_schema_and_the_row(database: Any) -> None:
 
 def test_a_first_admin_without_a_password_is_mailed_a_link(database: Any, mailoutbox: list[Any]) -> None:
     tenant, admin = create(FirstAdmin(email="head@example.com"))
+    send_waiting_password_mails(tenant.scope)
     (mail,) = mailoutbox
     assert mail.to == ["head@example.com"]
     assert f"http://{SLUG}.localhost" in mail.body

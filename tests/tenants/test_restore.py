@@ -37,6 +37,7 @@ from tests.support.catalogue import schema_facts
 from tests.support.clients import Caller
 from tests.support.committed import erase_dojo, superuser_connection
 from tests.support.now import NOW
+from tests.support.password_mail import send_waiting_password_mails
 from tests.support.races import raise_first_error, run_concurrently
 from tests.support.responses import assert_error, ok
 from tests.support.sizes import small_or_full
@@ -153,6 +154,7 @@ def test_an_admin_can_be_added(live: TenantScope, mailoutbox: list[Any]) -> None
     copy = restored(archive_of(live)[0], admin=FirstAdmin(email="new@example.com"))
     with tenant_scope(copy):
         assert User.objects.get(email="new@example.com").role == Role.ADMIN
+    send_waiting_password_mails(copy)
     (mail,) = mailoutbox
     assert f"http://{COPY}.localhost" in mail.body
 

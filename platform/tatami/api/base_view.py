@@ -1,6 +1,6 @@
 """The base class of all API views: the order of the checks, and the transaction.
 
-Checks run in this order: 405, then 413 and 415, then 401, 403, then 400 (body), then the idempotency key. Then the
+Checks run in this order: 405, then 413, then 401, 403, then 415 and 400 (body), then the idempotency key. Then the
 method of the view runs. The response is encoded inside the transaction, so a response that cannot be encoded rolls the
 change back.
 """
@@ -18,9 +18,9 @@ from rest_framework.views import APIView
 
 from tatami import clock
 from tatami.api.audit import audit_request
+from tatami.api.body_middleware import MAX_BODY_BYTES, check_body_size
 from tatami.api.exception_mapping import HANDLED_EXCEPTIONS
 from tatami.api.idempotency import IdempotentRequest
-from tatami.api.input_middleware import MAX_BODY_BYTES, check_body_size
 from tatami.api.permissions import rule_of
 from tatami.api.request import ApiRequest
 from tatami.errors import MethodNotAllowed, UnsupportedMediaType
@@ -101,10 +101,10 @@ class ApiView(APIView):
         if request.method not in self.allowed_methods:
             raise MethodNotAllowed
         check_body_size(request._request, self.max_body_bytes)
-        self.check_media_type(request)
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
         self.perform_authentication(request)
         self.check_permissions(request)
+        self.check_media_type(request)
         if request.method in _WITH_BODY:
             self.read_body(request)
 

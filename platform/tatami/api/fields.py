@@ -84,6 +84,19 @@ class ArchivedField(serializers.BooleanField):
         return False
 
 
+class BoundedListField(serializers.ListField):
+    """A list of at most `max_length` values. A longer one is refused before its values are looked at."""
+
+    def __init__(self, *, max_length: int, **kwargs: Any) -> None:
+        super().__init__(max_length=max_length, **kwargs)
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, list) and self.max_length is not None and len(data) > self.max_length:
+            raise ValidationError(self.error_messages["max_length"].format(max_length=self.max_length))
+        found: list[Any] = super().to_internal_value(data)
+        return found
+
+
 class InstantField(serializers.DateTimeField):
     """An instant: ISO 8601 with `Z` or an offset. A date, or a time without a zone, is refused."""
 

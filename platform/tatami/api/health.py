@@ -1,8 +1,8 @@
 """`/healthz` and `/readyz` for process supervisors: on any host, before the host is looked up."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from threading import Lock
 from typing import Final
 
 import redis
@@ -21,7 +21,9 @@ from tatami.tenancy.scope import platform_scope
 TIMEOUT_SECONDS: Final = 2.0
 """Each dependency must respond within this time."""
 
-_executor = ThreadPoolExecutor(max_workers=4, thread_name_prefix="readyz")
+_executor: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="readyz")
+_running: Final[dict[str, "Future[None]"]] = {}
+_lock: Final = Lock()
 
 
 class HealthMiddleware:
@@ -47,18 +49,31 @@ class HealthMiddleware:
 
 
 def unavailable_dependencies() -> list[str]:
-    """Return the names of the dependencies that do not respond in time: `database`, `valkey`."""
+    """Return the names of the dependencies that do not respond in time: `database`, `valkey`.
+
+    Requests at the same time share a check, so a dependency that hangs holds one thread.
+    """
     checks = {
-        name: _executor.submit(ping)
-        for name, ping in {"database": ping_database, "valkey": ping_valkey}.items()
+        name: _check(name, ping) for name, ping in {"database": ping_database, "valkey": ping_valkey}.items()
     }
-    down = []
-    for name, check in checks.items():
-        try:
-            check.result(timeout=TIMEOUT_SECONDS)
-        except (DatabaseError, redis.RedisError, FutureTimeoutError, OSError):
-            down.append(name)
-    return down
+    wait(checks.values(), timeout=TIMEOUT_SECONDS)
+    return [name for name, check in checks.items() if not check.done() or _failed(check)]
+
+
+def _check(name: str, ping: Callable[[], None]) -> "Future[None]":
+    with _lock:
+        running = _running.get(name)
+        if running is None or running.done():
+            running = _running[name] = _executor.submit(ping)
+        return running
+
+
+def _failed(check: "Future[None]") -> bool:
+    try:
+        check.result()
+    except (DatabaseError, redis.RedisError, OSError):
+        return True
+    return False
 
 
 def ping_database() -> None:

@@ -1,8 +1,7 @@
-"""Checks on every request before any view sees it: path, charset, query string, body size."""
+"""Checks on every request before any view sees it: path, charset, query string."""
 
 import re
 from collections.abc import Callable
-from io import BytesIO
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -12,25 +11,13 @@ from django.http.response import HttpResponseBase
 
 from tatami.api.exception_mapping import NON_FIELD, error_response
 from tatami.api.parsers import UNSTORABLE
-from tatami.api.request import READS
-from tatami.errors import DomainError, Invalid, NotFound, PayloadTooLarge, UnsupportedMediaType
+from tatami.errors import DomainError, Invalid, NotFound, UnsupportedMediaType
 
-MAX_BODY_BYTES: Final = 1024 * 1024
-"""The default limit of a view (`ApiView.max_body_bytes`)."""
-ABSOLUTE_MAX_BODY_BYTES: Final = 10 * MAX_BODY_BYTES
-"""The limit for every request, on every route."""
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 
 
-def check_body_size(request: HttpRequest, limit: int) -> None:
-    """Raises `PayloadTooLarge` if the `Content-Length` is more than `limit` bytes."""
-    announced = request.META.get("CONTENT_LENGTH") or "0"
-    if int(announced) > limit:
-        raise PayloadTooLarge(f"The body is larger than {limit} bytes.")
-
-
 class InputMiddleware:
-    """Refuses malformed requests. It checks the absolute size limit; views have lower ones."""
+    """Refuses malformed requests."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -41,7 +28,6 @@ class InputMiddleware:
             _check_path(request)
             _check_charset(request)
             _check_query(request)
-            _check_length(request)
         except DomainError as error:
             return error_response(error, request)
         return self.get_response(request)
@@ -80,26 +66,3 @@ def _decoded(text: str) -> str | None:
         return unquote_to_bytes(text.replace("+", " ").encode("latin-1")).decode("utf-8")
     except UnicodeError:
         return None
-
-
-def _check_length(request: HttpRequest) -> None:
-    announced = str(request.META.get("CONTENT_LENGTH") or "")
-    if not announced:
-        _read_body_without_length(request)
-    elif not re.fullmatch(r"[0-9]{1,18}", announced):
-        raise Invalid.field("Content-Length", "This is not a length in bytes.")
-    check_body_size(request, ABSOLUTE_MAX_BODY_BYTES)
-
-
-def _read_body_without_length(request: HttpRequest) -> None:
-    """Read a body without a `Content-Length` (chunked, or HTTP/2). Django would treat it as empty."""
-    chunked = "chunked" in str(request.META.get("HTTP_TRANSFER_ENCODING", "")).lower()
-    if request.method in READS and not chunked:
-        return
-    if not request.META.get("wsgi.input_terminated"):
-        if chunked:
-            raise Invalid.field("Content-Length", "Send the length of the body in Content-Length.")
-        return
-    body = request.META["wsgi.input"].read(ABSOLUTE_MAX_BODY_BYTES + 1)
-    request.META["CONTENT_LENGTH"] = str(len(body))
-    request._stream = BytesIO(body)

@@ -15,12 +15,13 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 from tatami.api.exception_mapping import NON_FIELD
-from tatami.errors import Invalid, MalformedJson
+from tatami.errors import MAX_FAULTS, Invalid, MalformedJson, PayloadTooLarge
 
 MAX_DEPTH: Final = 32
-MAX_PROBLEMS: Final = 100
-"""Enough to correct a form. Further problems of one body are not listed."""
+MAX_VALUES_PER_MEBIBYTE: Final = 50_000
+"""How many values a body may have for each MiB that the view accepts: a large body of tiny values is dear to check."""
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_MEBIBYTE: Final = 1024 * 1024
 _INTEGERS: Final = range(-(2**63), 2**63)
 
 
@@ -48,6 +49,16 @@ def strict_loads(body: bytes) -> object:
     if problems:
         raise Invalid(details=problems)
     return document
+
+
+def check_number_of_values(body: bytes, max_bytes: int) -> None:
+    """Raises `PayloadTooLarge` if a body has too many values for a view that accepts `max_bytes`.
+
+    Commas and opening brackets are counted, also those in texts: there are at least as many as values but one.
+    """
+    most = MAX_VALUES_PER_MEBIBYTE * max(1, max_bytes // _MEBIBYTE)
+    if len(body) > most and body.count(b",") + body.count(b"[") + body.count(b"{") > most:
+        raise PayloadTooLarge(f"The body has more than {most} values.")
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -86,7 +97,7 @@ def _inspect(value: object, path: tuple[str, ...], problems: dict[str, list[str]
 
 
 def _note(problems: dict[str, list[str]], path: tuple[str, ...], message: str) -> None:
-    if len(problems) < MAX_PROBLEMS:
+    if len(problems) < MAX_FAULTS:
         problems.setdefault(".".join(path) or NON_FIELD, []).append(message)
 
 
@@ -104,8 +115,10 @@ class StrictJSONParser(BaseParser):
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
         """Return the document. The size limit was checked before, by the `Content-Length`."""
-        document = strict_loads(stream.read())
         view = (parser_context or {}).get("view")
+        body = stream.read()
+        check_number_of_values(body, getattr(view, "max_body_bytes", _MEBIBYTE))
+        document = strict_loads(body)
         if isinstance(document, list) and getattr(view, "accepts_array", False):
             return document
         if not isinstance(document, dict):

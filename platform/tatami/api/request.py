@@ -1,6 +1,7 @@
 """The request as API views see it, and its caller."""
 
 from datetime import datetime
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any, ClassVar, Final, Protocol
 from uuid import UUID
 
@@ -61,3 +62,17 @@ def client_address(request: HttpRequest | Request) -> str:
     if settings.USE_X_FORWARDED_HOST and forwarded:
         return str(forwarded)
     return str(request.META.get("REMOTE_ADDR") or "")
+
+
+def network_of(address: str) -> str:
+    """Return what counts as one network address: an IPv4 address, or the /64 of an IPv6 address (one household).
+
+    A text that is not an address is returned unchanged.
+    """
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or IPv6Network((found.packed, 64), strict=False))

@@ -9,18 +9,24 @@ request gets one:
 - The requests of one host get at most half of the slots, and at most half of the places to wait. So a dojo whose
   requests do not end takes nothing from the other dojos. Its own further requests are refused at once.
 
-`ServiceUnavailable` (503, Retry-After) is raised for a request that gets no slot within `WAIT_SECONDS`.
+`ServiceUnavailable` (503, Retry-After) is raised for a request that gets no slot within `WAIT_SECONDS`, and for one
+that finds all places taken. A statement ends after `TATAMI_STATEMENT_SECONDS`: PostgreSQL cancels it, and if PostgreSQL
+does not answer at all, `StatementWatch` ends the connection.
 """
 
+import os
 import select
+import socket
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import psycopg
+import structlog
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 from django.db import connections
@@ -29,9 +35,14 @@ from django.http.response import HttpResponseBase
 
 from tatami.api.exception_mapping import error_response
 from tatami.errors import ServiceUnavailable
+from tatami.tenancy.hosts import normalised_host
+
+logger: Final = structlog.get_logger(__name__)
 
 QUICK_SECONDS: Final = 0.1
-WAIT_SECONDS: Final = 5.0
+WAIT_SECONDS: Final = 1.5
+"""With the longest statement and the interval of the watch, a request that nothing answers ends within 6 seconds."""
+WATCH_SECONDS: Final = 0.25
 ALIAS: Final = "default"
 
 
@@ -72,8 +83,8 @@ class _Waiting:
 class RequestSlots:
     """The slots of one process. Thread-safe.
 
-    `size` is the number of slots, `running` how many are used at once while requests end, `most_per_host` how many
-    requests of one host run or wait.
+    `size` is the number of slots, `running` how many are used at once while requests end, `most` how many requests run
+    or wait, and `most_per_host` how many of one host.
     """
 
     def __init__(
@@ -81,15 +92,18 @@ class RequestSlots:
         *,
         size: int,
         running: int,
+        most: int,
         most_per_host: int,
         connect: Callable[[], Any],
         quick: float = QUICK_SECONDS,
         wait: float = WAIT_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._idle = [Slot(connect()) for _ in range(size)]
+        self.all = tuple(Slot(connect()) for _ in range(size))
+        self._idle = list(self.all)
         self._running = running
         self._slots_per_host = max(1, size // 2)
+        self._most = most
         self._most_per_host = most_per_host
         self._quick = quick
         self._wait = wait
@@ -117,7 +131,10 @@ class RequestSlots:
 
     def _acquire(self, host: str) -> Slot:
         with self._lock:
-            if self._requests_of[host] >= self._most_per_host:
+            if (
+                self._requests_of[host] >= self._most_per_host
+                or len(self._used) + len(self._waiting) >= self._most
+            ):
                 raise ServiceUnavailable("Too many requests are being answered. Try again shortly.")
             self._requests_of[host] += 1
             waiting = _Waiting(host)
@@ -186,32 +203,84 @@ class RequestSlotsMiddleware:
         if not settings.TATAMI_WEB_CONNECTIONS:
             raise MiddlewareNotUsed
         self.get_response = get_response
+        most = max(settings.TATAMI_WEB_THREADS // 4, min(settings.TATAMI_WEB_THREADS // 2, 64))
         self._slots = RequestSlots(
             size=settings.TATAMI_WEB_CONNECTIONS,
             running=settings.TATAMI_WEB_RUNNING,
-            most_per_host=max(1, settings.TATAMI_WEB_THREADS // 2),
+            most=most,
+            most_per_host=max(1, most // 2),
             connect=persistent_connection,
         )
+        self._watch = StatementWatch(self._slots.all, seconds=settings.TATAMI_STATEMENT_SECONDS)
+        threading.Thread(target=self._watch.run, name="statement watch", daemon=True).start()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Pass the request on, or refuse it. The rest of a streamed response is produced outside the slot."""
         try:
-            with self._slots.slot(request.META.get("HTTP_HOST", "").lower()) as slot, slot.bound():
+            with self._slots.slot(_host(request)) as slot, slot.bound():
                 return self.get_response(request)
         except ServiceUnavailable as error:
             return error_response(error, request)
 
 
+def _host(request: HttpRequest) -> str:
+    """Return the host that the request is for, unverified. Behind a proxy, `Host` may name the proxy itself."""
+    forwarded = request.META.get("HTTP_X_FORWARDED_HOST") if settings.USE_X_FORWARDED_HOST else None
+    return normalised_host(forwarded or request.META.get("HTTP_HOST", ""))
+
+
 def persistent_connection() -> Any:
     """Return a Django connection that stays open between requests, and that is not bound to a thread."""
-    connection = connections.create_connection(ALIAS)
+    connection: Any = connections.create_connection(ALIAS)
     connection.settings_dict = {
         **connection.settings_dict,
         "CONN_MAX_AGE": settings.TATAMI_CONNECTION_SECONDS,
         "CONN_HEALTH_CHECKS": False,  # a slot looks at the socket, which costs no statement
     }
+    connection.transaction_limits = transaction_limits(settings.TATAMI_STATEMENT_SECONDS)
     connection.inc_thread_sharing()
     return connection
+
+
+def transaction_limits(seconds: float) -> str:
+    """Return the statements that limit each statement of a transaction, and each wait for a lock to half of it."""
+    milliseconds = int(seconds * 1000)
+    return f"; SET LOCAL statement_timeout = {milliseconds}; SET LOCAL lock_timeout = {max(1, milliseconds // 2)}"
+
+
+class StatementWatch:
+    """Ends connections whose statement takes longer than `seconds`, because PostgreSQL does not answer.
+
+    The server's own limit ends a slow statement first. A thread that waits for a server that is stopped, or for a
+    network that is cut, cannot look at a clock: its socket is shut down, and it gets the error of a lost connection.
+    """
+
+    def __init__(self, slots: Sequence[Slot], *, seconds: float) -> None:
+        self._slots = slots
+        self._seconds = seconds
+
+    def run(self) -> None:
+        """Look again and again, for as long as the process runs."""
+        while True:
+            time.sleep(WATCH_SECONDS)
+            self.end_overdue(now=time.monotonic())
+
+    def end_overdue(self, *, now: float) -> None:
+        """End the connections whose statement is overdue at `now`, on the monotonic clock."""
+        for slot in self._slots:
+            since = slot.connection.waiting_since
+            if since is not None and now - since > self._seconds:
+                logger.warning("statement_overdue", host=slot.host, seconds=round(now - since, 1))
+                _shut_down(slot.connection.connection)
+
+
+def _shut_down(connection: Any) -> None:
+    """Shut the socket of a connection down. It stays open until its own thread closes it."""
+    try:
+        with socket.socket(fileno=os.dup(connection.fileno())) as shared:
+            shared.shutdown(socket.SHUT_RDWR)
+    except (OSError, AttributeError, psycopg.Error):
+        return  # the thread has closed it in the meantime
 
 
 def _has_ended(connection: Any) -> bool:

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
 
 from tatami.api.fields import MultiLineField, ReferenceField, SingleLineField
+from tatami.errors import MAX_FAULTS
 
 COMMON: Final = ("id", "tenant_id")
 STAMPS: Final = ("created_at", "updated_at")
@@ -39,8 +40,10 @@ class StrictSerializer(serializers.Serializer[Any]):
         return value
 
     def _refused(self, data: Mapping[str, Any]) -> dict[str, list[str]]:
-        refused = {}
+        refused: dict[str, list[str]] = {}
         for name in data:
+            if len(refused) >= MAX_FAULTS:
+                break
             known = self.fields.get(name)
             if known is None or isinstance(known, serializers.HiddenField):
                 refused[name] = ["There is no such field."]

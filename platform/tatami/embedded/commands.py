@@ -10,7 +10,13 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from tatami.embedded.child_process import STOP_SIGNALS, StopRequested, handle_stop_signals
-from tatami.embedded.data_folder import DataFolder, data_folder_path, locked_data_folder, running_environment
+from tatami.embedded.data_folder import (
+    PRIVATE,
+    DataFolder,
+    data_folder_path,
+    locked_data_folder,
+    running_environment,
+)
 from tatami.embedded.errors import AlreadyRunning, EmbeddedError, PortTaken
 from tatami.embedded.programs import HOST, ApplicationPrograms
 from tatami.embedded.servers import application_variables, merge_environment, running_servers
@@ -167,6 +173,7 @@ def run_with_servers(command: Sequence[str]) -> int:
     data = data_folder_path()
     running = running_environment(data)
     if running is not None:
+        os.umask(PRIVATE)
         return run_in_foreground(command, merge_environment(running))
     return _with_own_servers(command, data, durable=True)
 

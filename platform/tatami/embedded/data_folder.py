@@ -7,6 +7,7 @@ the next supervisor which processes a killed one left behind, and tells `make sh
 import fcntl
 import os
 import secrets
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from tatami.embedded.stale_processes import RecordedProcess, stop_recorded
 
 ROOT = Path(__file__).resolve().parents[3]
 """The checkout, which contains `manage.py`."""
+
+PRIVATE = 0o077
+"""The umask of all that runs on a data folder: mail, files and logs in it are for their owner only."""
 
 
 def data_folder_path() -> Path:
@@ -98,8 +102,10 @@ def locked_data_folder(path: Path) -> Iterator[DataFolder]:
         raise EmbeddedError(
             f"The data folder {path} cannot be used: {error.strerror}. Set TATAMI_DATA to a folder that you own."
         ) from error
+    mask = os.umask(PRIVATE)
     try:
         _lock(lock, path)
+        close_to_others(path)
         record = read_json(path / "running.json")
         stop_recorded([RecordedProcess(**child) for child in record.get("children", [])])
         for folder in record.get("folders", []):
@@ -109,13 +115,24 @@ def locked_data_folder(path: Path) -> Iterator[DataFolder]:
         finally:
             (path / "running.json").unlink(missing_ok=True)
     finally:
+        os.umask(mask)
         os.close(lock)
+
+
+def close_to_others(path: Path) -> None:
+    """Close all that is directly in the data folder to other users. Earlier versions left some of it open.
+
+    What is created from now on is closed by the umask, which our child processes inherit.
+    """
+    for entry in path.iterdir():
+        if not entry.is_symlink():
+            entry.chmod(stat.S_IMODE(entry.lstat().st_mode) & ~PRIVATE)
 
 
 def make_data_folder(path: Path) -> None:
     """Create the folder for this user alone. As root, let the server's user enter it, but not list it.
 
-    The secrets in it are files of mode 0600, so entering the folder reveals nothing. An existing folder is not changed.
+    Everything in it is closed to others, so entering the folder reveals nothing. An existing folder is not changed.
     """
     if not path.exists():
         path.mkdir(parents=True)

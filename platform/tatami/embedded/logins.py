@@ -16,6 +16,10 @@ APP = "tatami_app"
 # Every attribute is listed, so that running this again also revokes what was granted by hand.
 ATTRIBUTES = sql.SQL("LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS INHERIT")
 
+# A failing statement holds names, notes and hashes, and the details of its error hold the values of a row. PostgreSQL
+# would write both to its log. Server settings, set for both logins as well, in case the server is not ours.
+LOGS_WITHOUT_DATA = {"log_min_error_statement": "panic", "log_error_verbosity": "terse"}
+
 # One advisory lock for every process that creates logins on a server, whatever database it is about.
 BOOTSTRAP_LOCK = 0x7461_7461_6D69
 
@@ -36,6 +40,8 @@ def create_logins(
     `admin` is the conninfo of a superuser, for any database of the server. Existing data is not changed.
     """
     with psycopg.connect(admin, autocommit=True) as connection:
+        for setting, value in LOGS_WITHOUT_DATA.items():  # the following statements contain passwords
+            connection.execute("SELECT set_config(%s, %s, false)", [setting, value])
         connection.execute("SELECT pg_advisory_lock(%s)", [BOOTSTRAP_LOCK])
         for role, password in ((OWNER, owner_password), (APP, app_password)):
             _create_role(connection, role, password)
@@ -53,6 +59,10 @@ def _create_role(connection: psycopg.Connection, role: str, password: str) -> No
     connection.execute(
         sql.SQL("{} ROLE {} WITH {} PASSWORD {}").format(verb, name, ATTRIBUTES, sql.Literal(password))
     )
+    for setting, value in LOGS_WITHOUT_DATA.items():
+        connection.execute(
+            sql.SQL("ALTER ROLE {} SET {} = {}").format(name, sql.Identifier(setting), sql.Literal(value))
+        )
 
 
 def create_database(admin: str, name: str, owner: str = OWNER, *, recreate: bool = False) -> None:

@@ -21,6 +21,7 @@ from tatami.embedded.child_process import ChildProcess, Program
 from tatami.embedded.data_folder import DataFolder
 from tatami.embedded.errors import EmbeddedError, ServerDidNotStart
 from tatami.embedded.files import remove_folder, remove_socket_folder, socket_folder, socket_parents, tail
+from tatami.embedded.logins import LOGS_WITHOUT_DATA
 from tatami.embedded.stale_processes import stop_processes_in
 from tatami.embedded.unprivileged_user import UnprivilegedUser, server_user
 
@@ -42,6 +43,7 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %q%u@%d ",
+    **LOGS_WITHOUT_DATA,
 }
 WITHOUT_DURABILITY = {
     "fsync": "off",

@@ -35,7 +35,8 @@ class ApplicationPrograms:
             *("-m", "granian", "--interface", "wsgi", "config.wsgi:application"),
             *("--host", HOST, "--port", str(self.port), "--no-ws", "--no-access-log"),
             *("--workers", self.environment.get("TATAMI_WEB_WORKERS") or "2"),
-            *("--blocking-threads", self.environment.get("TATAMI_WEB_THREADS") or "64"),
+            *("--blocking-threads", self.environment.get("TATAMI_WEB_THREADS") or "512"),
+            *("--respawn-failed-workers", "--respawn-interval", "0.5"),
             *("--workers-kill-timeout", "10", "--log-level", "error"),
             extra={"TATAMI_WEB_CONNECTIONS": "16", **self._metrics("web", 0)},
         )

@@ -8,6 +8,7 @@ mode, of Citus) carries nothing into the next one.
 import re
 from collections.abc import Sequence
 from functools import lru_cache, partial
+from time import monotonic
 from typing import Any, Final
 
 from django.db import DatabaseError, OperationalError
@@ -36,11 +37,16 @@ def set_local_statements(scope: Scope) -> str:
 class ScopedWrapper(base.DatabaseWrapper):
     """Django's PostgreSQL wrapper, which refuses statements without a scope, or in another than the transaction's."""
 
+    transaction_limits = ""
+    """Sent with each BEGIN: `; SET LOCAL …`. A web process limits the time of its statements."""
+
     def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
         super().__init__(settings_dict, alias)
         self._in_force: Scope | None = None
         self._pinned: tuple[Atomic, Scope] | None = None
         self._began_in: Scope | None = None
+        self.waiting_since: float | None = None
+        """Since when (on the monotonic clock) the server has been executing a statement; `None` if it is not."""
         self.execute_wrappers.append(self._in_scope)
 
     def wanted_scope(self) -> Scope | None:
@@ -89,6 +95,7 @@ class ScopedWrapper(base.DatabaseWrapper):
         self._in_force = self._pinned = None
         self._began_in = scope
         statements = "BEGIN" if scope is None else f"BEGIN; {set_local_statements(scope)}"
+        statements += self.transaction_limits
         try:
             self._send(statements)
         except DatabaseError:
@@ -105,7 +112,11 @@ class ScopedWrapper(base.DatabaseWrapper):
         """
         with self.wrap_database_errors:
             pgconn = self.connection.pgconn
-            result = pgconn.exec_(statements.encode())
+            self.waiting_since = monotonic()
+            try:
+                result = pgconn.exec_(statements.encode())
+            finally:
+                self.waiting_since = None
             if result.status != ExecStatus.COMMAND_OK:
                 if pgconn.status == ConnStatus.BAD:
                     raise PsycopgOperationalError(result.get_error_message())
@@ -171,4 +182,11 @@ class ScopedWrapper(base.DatabaseWrapper):
             self._in_force = None
             self._send(set_local_statements(scope))
             self._in_force = scope
-        return execute(sql, params, many, context)
+        return self._timed(execute, sql, params, many, context)
+
+    def _timed(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+        self.waiting_since = monotonic()
+        try:
+            return execute(sql, params, many, context)
+        finally:
+            self.waiting_since = None

@@ -142,10 +142,10 @@ def _refuse_other_format(document: Any) -> None:
         raise ArchiveRefused(f"Its format is {number}, which this version of Tatami does not know yet.")
 
 
-_TEXT: Final = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[^\u0000-\u001f]*$"}
+_TEXT: Final = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[^\u0000-\u001f]*\Z"}
 _COUNT: Final = {"type": "integer", "minimum": 0, "maximum": 2**53}
-_SHA256: Final = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-_NAME: Final = {"type": "string", "pattern": "^[a-z_][a-z0-9_]{0,62}$"}
+_SHA256: Final = {"type": "string", "pattern": r"^[0-9a-f]{64}\Z"}
+_NAME: Final = {"type": "string", "pattern": r"^[a-z_][a-z0-9_]{0,62}\Z"}
 
 
 def _closed(**properties: Any) -> dict[str, Any]:
@@ -160,9 +160,9 @@ def _closed(**properties: Any) -> dict[str, Any]:
 MANIFEST_SCHEMA: Final = _closed(
     format={"const": FORMAT},
     format_version={"const": FORMAT_VERSION},
-    made_at={"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$"},
+    made_at={"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z\Z"},
     tenant=_closed(
-        id={"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"},
+        id={"type": "string", "pattern": r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"},
         slug=_TEXT,
         name=_TEXT,
         timezone=_TEXT,
@@ -189,7 +189,7 @@ MANIFEST_SCHEMA: Final = _closed(
         "maxItems": 200,
         "items": _closed(
             # The tenant's folder also contains the folder `exports`.
-            name={"type": "string", "pattern": "^(?!exports$)[A-Za-z0-9][A-Za-z0-9._-]{0,149}$"},
+            name={"type": "string", "pattern": r"^(?!exports\Z)[A-Za-z0-9][A-Za-z0-9._-]{0,149}\Z"},
             bytes={"type": "integer", "minimum": 0, "maximum": MAX_FILE_BYTES},
             sha256=_SHA256,
         ),

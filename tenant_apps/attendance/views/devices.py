@@ -56,6 +56,7 @@ class Pairing(ApiView):
     operations = openapi.PAIRING
     atomic = False
     idempotent = False
+    max_body_bytes = 16 * 1024  # no token is needed, so the body must cost little
     serializer_class = PairingSerializer
 
     def post(self, request: Any) -> Response:

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from shared_apps.accounts.models import User
-from tatami.api.fields import ReferenceField, SingleLineField, reference_errors
+from tatami.api.fields import BoundedListField, ReferenceField, SingleLineField, reference_errors
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tatami.clock import tenant_date
 from tenant_apps.promotions.exams import Invitation
@@ -49,7 +49,7 @@ class ExamSerializer(StrictModelSerializer):
         most=MOST_EXAMINERS,
         source="examined_by",
     )
-    guest_examiners = serializers.ListField(
+    guest_examiners = BoundedListField(
         child=SingleLineField(max_length=120), required=False, max_length=MOST_EXAMINERS
     )
     licences = serializers.DictField(child=SingleLineField(max_length=100), required=False)

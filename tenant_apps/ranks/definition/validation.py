@@ -7,15 +7,18 @@ together, so these functions must accept any JSON value.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from itertools import islice
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from jsonschema import ValidationError
 
 from tatami.text import is_blank
 from tenant_apps.ranks.criteria import KINDS, Age, Criterion
-from tenant_apps.ranks.definition.json_schema import validator
+from tenant_apps.ranks.definition.json_schema import MOST_RANKS, MOST_STEPS, validator
 
-MOST_FAULTS: Final = 100
+MOST_FAULTS: Final = 50
+MOST_FAULTS_OF_FORM: Final = 500
+"""After so many the rest of the document is not looked at."""
 _LONGEST_PLACE: Final = 200
 
 WHOLE: Final = "definition"
@@ -38,9 +41,19 @@ class Fault(NamedTuple):
 
 def definition_faults(document: object) -> tuple[Fault, ...]:
     """Return all faults in the order of the document, at most `MOST_FAULTS`. A valid document has none."""
+    too_long = [
+        Fault(name, f"must have at most {most} items")
+        for name, most in (("ranks", MOST_RANKS), ("steps", MOST_STEPS))
+        if len(_items(_mapping(document).get(name))) > most
+    ]
+    if too_long:  # the items are not looked at: there may be very many
+        return tuple(too_long)
     found: dict[tuple[Place, str], None] = {}
-    for fault in (*_faults_of_form(document), *_faults_of_meaning(document)):
+    for fault in islice(_faults_of_form(document), MOST_FAULTS_OF_FORM):
         found[fault] = None
+    if len(found) < MOST_FAULTS_OF_FORM:
+        for fault in _faults_of_meaning(document):
+            found[fault] = None
     ordered = sorted(found, key=_document_order)
     return tuple(
         Fault(".".join(map(str, place))[:_LONGEST_PLACE] or WHOLE, message)

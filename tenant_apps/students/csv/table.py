@@ -17,6 +17,8 @@ from tenant_apps.students.csv.headings import FROM_WHOLE_NAME, WHOLE_NAME, Headi
 
 DELIMITERS: Final = ",;\t|"
 MOST_LINES: Final = 20_000
+MOST_LINES_WITH_BLANKS: Final = 10 * MOST_LINES
+"""Also counts blank lines, and line breaks within cells."""
 LONGEST_CELL: Final = 20_000
 MOST_COLUMNS: Final = 100
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=([^\w\s"]|\t)"?[ \t,;]*(\r\n|\r|\n)', re.IGNORECASE)
@@ -105,6 +107,8 @@ def _records(
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise Invalid.field("file", f"Line {line}: NUL is not accepted.")
+    if text.count("\n") + text.count("\r") > MOST_LINES_WITH_BLANKS:
+        raise Invalid.field("file", f"More than {MOST_LINES} lines: split the file.")
     if decoded.is_guess:
         line, word = decoding.example_of_a_guess(text)
         warnings.append(

@@ -14,9 +14,9 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
+from tatami.api.body_middleware import ABSOLUTE_MAX_BODY_BYTES
 from tatami.api.fields import ReferenceField
 from tatami.api.filters import by_text, one_of, read_bool
-from tatami.api.input_middleware import ABSOLUTE_MAX_BODY_BYTES
 from tatami.api.request import ApiRequest
 from tatami.api.responses import streaming_response
 from tatami.api.serializers import StrictSerializer

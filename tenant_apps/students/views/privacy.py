@@ -11,8 +11,8 @@ from rest_framework.response import Response
 
 from shared_apps.accounts.models import User
 from shared_apps.accounts.users import lock_admins
+from tatami.api.body_middleware import ABSOLUTE_MAX_BODY_BYTES
 from tatami.api.filters import read_bool
-from tatami.api.input_middleware import ABSOLUTE_MAX_BODY_BYTES
 from tatami.api.request import ApiRequest
 from tatami.api.responses import created
 from tatami.api.serializers import StrictSerializer

@@ -16,6 +16,7 @@ MIDDLEWARE = [
     "tatami.observability.RequestLogMiddleware",
     "tatami.api.exception_mapping.ErrorMiddleware",
     "tatami.api.health.HealthMiddleware",
+    "tatami.api.body_middleware.BodyMiddleware",
     "tatami.api.input_middleware.InputMiddleware",
 ]
 

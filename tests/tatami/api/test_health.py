@@ -1,10 +1,12 @@
 """`/healthz` and `/readyz`."""
 
+import threading
 from typing import Any
 
 import pytest
 from django.test import Client
 
+from tatami.api import health
 from tests.tatami.api.conftest import error_of
 
 
@@ -28,3 +30,25 @@ def test_other_methods_than_get_are_refused(anonymous: Client, path: str) -> Non
     response = anonymous.post(path)
     assert error_of(response) == (405, "method_not_allowed")
     assert response.headers["Allow"] == "GET, HEAD"
+
+
+def test_requests_at_the_same_time_share_one_check_of_a_dependency_that_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A dependency that hangs holds one thread, however many ask."""
+    end = threading.Event()
+    calls: list[int] = []
+
+    def hang() -> None:
+        calls.append(1)
+        end.wait(30)
+
+    monkeypatch.setattr(health, "ping_database", hang)
+    monkeypatch.setattr(health, "ping_valkey", lambda: None)
+    monkeypatch.setattr(health, "TIMEOUT_SECONDS", 0.01)
+    try:
+        for _ in range(5):
+            assert "database" in health.unavailable_dependencies()
+        assert len(calls) == 1
+    finally:
+        end.set()

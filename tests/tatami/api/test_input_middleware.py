@@ -8,7 +8,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
-from tatami.api.input_middleware import InputMiddleware
+from tatami.api.body_middleware import BodyMiddleware
 from tatami.api.wsgi import Application
 from tests.tatami.api.conftest import details_of, error_of
 
@@ -127,17 +127,17 @@ def test_a_chunked_body_is_read(site: Any) -> None:
     request = request_without_length(
         b'{"a": 1}', HTTP_TRANSFER_ENCODING="chunked", **{"wsgi.input_terminated": True}
     )
-    assert InputMiddleware(echo_body)(request).content == b'{"a": 1}'  # type: ignore[attr-defined]
+    assert BodyMiddleware(echo_body)(request).content == b'{"a": 1}'  # type: ignore[attr-defined]
 
 
 def test_a_chunked_body_over_the_limit_is_too_large(site: Any) -> None:
     request = request_without_length(b" " * (10 * 1024 * 1024 + 2), **{"wsgi.input_terminated": True})
-    assert status_of(InputMiddleware(echo_body)(request)) == 413
+    assert status_of(BodyMiddleware(echo_body)(request)) == 413
 
 
 def test_a_server_without_chunked_support_needs_a_length(site: Any) -> None:
     request = request_without_length(b"{}", HTTP_TRANSFER_ENCODING="chunked")
-    assert status_of(InputMiddleware(echo_body)(request)) == 400
+    assert status_of(BodyMiddleware(echo_body)(request)) == 400
 
 
 def status_of(response: Any) -> int:

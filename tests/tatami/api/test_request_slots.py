@@ -1,15 +1,23 @@
 """Slots: which requests run at once, and that one host's requests do not keep others from running."""
 
+import contextvars
 import threading
 from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.http import HttpResponse
 from django.test import RequestFactory
+from psycopg.pq import TransactionStatus
 
-from tatami.api.request_slots import RequestSlots, RequestSlotsMiddleware, Slot, persistent_connection
+from tatami.api.request_slots import (
+    RequestSlots,
+    RequestSlotsMiddleware,
+    Slot,
+    StatementWatch,
+    persistent_connection,
+)
 from tatami.errors import ServiceUnavailable
 from tatami.tenancy.scope import TenantScope, tenant_scope
 
@@ -19,7 +27,7 @@ LONG = 30.0
 
 def slots(*, quick: float = LONG, wait: float = LONG, most_per_host: int = 100, **more: Any) -> RequestSlots:
     return RequestSlots(
-        **{"size": 4, "running": 1, **more},
+        **{"size": 4, "running": 1, "most": 1_000, **more},
         most_per_host=most_per_host,
         connect=object,
         quick=quick,
@@ -133,8 +141,75 @@ def test_a_connection_stays_open_and_a_lost_one_is_opened_anew(
         connections["default"] = outside
 
 
+def test_requests_beyond_the_places_of_the_process_are_refused_at_once() -> None:
+    some = slots(most=2, size=8, running=8)
+    with some.slot("a"), some.slot("b"):
+        with pytest.raises(ServiceUnavailable), some.slot("c"):
+            pass
+        assert not some.waiting
+
+
+def test_a_statement_that_the_server_never_answers_ends_with_its_connection(north: TenantScope) -> None:
+    outside = connections["default"]
+    slot = Slot(persistent_connection())
+    slot.connection.transaction_limits = ""  # the server does not cancel it, as if it were stopped
+    errors: list[Exception] = []
+
+    def wait_for_ever() -> None:
+        try:
+            with slot.bound(), tenant_scope(north), connection.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(600)")
+        except OperationalError as error:
+            errors.append(error)
+
+    watch = StatementWatch([slot], seconds=4)
+    waiting = threading.Thread(target=contextvars.copy_context().run, args=[wait_for_ever])
+    try:
+        waiting.start()
+        while slot.connection.waiting_since is None or not is_sleeping(slot):
+            waiting.join(0.01)
+        watch.end_overdue(now=slot.connection.waiting_since + 3.9)
+        assert not errors
+        watch.end_overdue(now=slot.connection.waiting_since + 4.1)
+        waiting.join(LONG)
+        assert len(errors) == 1
+        assert slot.connection.waiting_since is None
+        with slot.bound(), tenant_scope(north), connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            assert cursor.fetchone() == (1,)
+    finally:
+        slot.connection.close()
+        connections["default"] = outside
+
+
+def is_sleeping(slot: Slot) -> bool:
+    """Return whether the connection's transaction has begun and its statement runs."""
+    wire = slot.connection.connection.pgconn if slot.connection.connection else None
+    return wire is not None and wire.transaction_status == TransactionStatus.ACTIVE
+
+
+@pytest.mark.parametrize(("setting", "value"), [("statement_timeout", "4s"), ("lock_timeout", "2s")], ids=str)
+def test_the_statements_of_a_request_are_limited_and_those_of_a_worker_are_not(
+    north: TenantScope, setting: str, value: str
+) -> None:
+    def current() -> Any:
+        with tenant_scope(north), connection.cursor() as cursor:
+            cursor.execute(f"SHOW {setting}")
+            return cursor.fetchone()
+
+    outside = connections["default"]
+    slot = Slot(persistent_connection())
+    try:
+        with slot.bound():
+            assert current() == (value,)
+    finally:
+        slot.connection.close()
+        connections["default"] = outside
+    assert current() == ("0",)
+
+
 def test_the_response_names_a_time_to_try_again(settings: Any) -> None:
-    settings.TATAMI_WEB_CONNECTIONS, settings.TATAMI_WEB_THREADS = 2, 2
+    settings.TATAMI_WEB_CONNECTIONS, settings.TATAMI_WEB_THREADS = 2, 4
     outside = connections["default"]
 
     def inner(_request: Any) -> HttpResponse:

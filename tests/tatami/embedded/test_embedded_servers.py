@@ -105,7 +105,7 @@ def test_damaged_data_is_reported_with_the_end_of_the_servers_log(checkout: Chec
     code, output = checkout.finish("exec", "--", "true")
     assert code == 1
     assert "tatami: PostgreSQL did not start" in output
-    assert "not compatible" in output
+    assert "incompatible with server" in output
     assert "Traceback" not in output
     assert not checkout.processes()
 

@@ -75,7 +75,7 @@ class DatabaseWrapper(ScopedWrapper):
         self.ensure_connection()
         self._begin(scope)
         try:
-            answer = execute(sql, params, many, context)
+            answer = self._timed(execute, sql, params, many, context)
         except BaseException:
             self._roll_back()
             raise

@@ -1,15 +1,22 @@
-"""What the reply of the mail server means for a delivery."""
+"""The connection to the mail server, and what its reply means for an e-mail. Only workers use it, never a request."""
 
 import re
 import smtplib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from tenant_apps.notifications.liquid import one_line
-from tenant_apps.notifications.models import Delivery
+from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db import models
+
+from tatami.text import one_line
 
 MAX_ATTEMPTS: Final = 10
+SERVER_RETRY_DELAY: Final = timedelta(seconds=30)
+"""How long sending pauses when the server accepts nothing."""
 FIRST_RETRY_DELAY: Final = timedelta(minutes=2)
 MAX_RETRY_DELAY: Final = timedelta(hours=8)
 
@@ -31,9 +38,37 @@ _TOO_LARGE_CODE: Final = 552
 """RFC 1870."""
 
 
+class MailServerUnavailable(Exception):
+    """The mail server accepts nothing for now."""
+
+
+@contextmanager
+def mail_connection() -> Iterator[BaseEmailBackend]:
+    """Connect to the mail server. Raises `MailServerUnavailable`."""
+    connection = get_connection()
+    try:
+        connection.open()
+    except OSError as error:
+        raise MailServerUnavailable(str(error)) from error
+    try:
+        yield connection
+    finally:
+        with suppress(OSError):
+            connection.close()
+
+
+class SendState(models.TextChoices):
+    """The state of an e-mail in an outbox."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """The result of sending one delivery. `state` QUEUED means that it is tried again."""
+    """The result of sending one e-mail. `state` QUEUED means that it is tried again."""
 
     state: str
     reason: str = ""
@@ -45,7 +80,7 @@ class SendResult:
     """Whether it counts as an attempt. A failure that concerns every e-mail does not."""
 
 
-SENT: Final = SendResult(Delivery.State.SENT)
+SENT: Final = SendResult(SendState.SENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +122,24 @@ class NegativeReply:
 
 
 def skipped(reason: str) -> SendResult:
-    """Return the result for a delivery that is deliberately not sent."""
-    return SendResult(Delivery.State.SKIPPED, reason)
+    """Return the result for an e-mail that is deliberately not sent."""
+    return SendResult(SendState.SKIPPED, reason)
 
 
 def failed(reason: str) -> SendResult:
-    """Return the result for a delivery that can never be sent."""
-    return SendResult(Delivery.State.FAILED, _shortened(reason))
+    """Return the result for an e-mail that can never be sent."""
+    return SendResult(SendState.FAILED, _shortened(reason))
+
+
+def send_message(message: EmailMessage) -> SendResult:
+    """Send an e-mail over its connection and return the result."""
+    try:
+        message.send()
+    except OSError as error:
+        return result_of_error(error)
+    except ValueError as error:  # a header that cannot be written
+        return failed(str(error))
+    return SENT
 
 
 def result_of_error(error: OSError) -> SendResult:
@@ -111,7 +157,7 @@ def result_of_error(error: OSError) -> SendResult:
             return _sender_refused(NegativeReply(error.smtp_code, error.smtp_error))
         case smtplib.SMTPResponseException():
             return _server_unavailable(NegativeReply(error.smtp_code, error.smtp_error))
-    return SendResult(Delivery.State.QUEUED, _shortened(str(error)), is_server_unavailable=True)
+    return SendResult(SendState.QUEUED, _shortened(str(error)), is_server_unavailable=True)
 
 
 def retry_delay(attempts: int) -> timedelta:
@@ -122,16 +168,16 @@ def retry_delay(attempts: int) -> timedelta:
 
 def _recipient_refused(reply: NegativeReply) -> SendResult:
     if reply.is_permanent and reply.is_unknown_recipient:
-        return SendResult(Delivery.State.FAILED, reply.reason, has_bounced=True)
+        return SendResult(SendState.FAILED, reply.reason, has_bounced=True)
     return _message_refused(reply)
 
 
 def _message_refused(reply: NegativeReply) -> SendResult:
     if reply.is_permanent:
-        return SendResult(Delivery.State.FAILED, reply.reason)
+        return SendResult(SendState.FAILED, reply.reason)
     if reply.code == _CLOSING:
         return _server_unavailable(reply)
-    return SendResult(Delivery.State.QUEUED, reply.reason)
+    return SendResult(SendState.QUEUED, reply.reason)
 
 
 def _sender_refused(reply: NegativeReply) -> SendResult:
@@ -141,14 +187,14 @@ def _sender_refused(reply: NegativeReply) -> SendResult:
     attempt and pauses sending.
     """
     if reply.is_permanent and reply.is_too_large:
-        return SendResult(Delivery.State.FAILED, reply.reason)
+        return SendResult(SendState.FAILED, reply.reason)
     if reply.is_permanent:
-        return SendResult(Delivery.State.QUEUED, reply.reason, is_server_unavailable=True)
+        return SendResult(SendState.QUEUED, reply.reason, is_server_unavailable=True)
     return _server_unavailable(reply)
 
 
 def _server_unavailable(reply: NegativeReply) -> SendResult:
-    return SendResult(Delivery.State.QUEUED, reply.reason, is_server_unavailable=True, is_attempt=False)
+    return SendResult(SendState.QUEUED, reply.reason, is_server_unavailable=True, is_attempt=False)
 
 
 def _shortened(text: str) -> str:
