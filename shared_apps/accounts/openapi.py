@@ -11,6 +11,7 @@ from rest_framework import serializers
 from shared_apps.accounts.models import Role
 from shared_apps.accounts.serializers import (
     MeAnswerSerializer,
+    NewApiKeySerializer,
     ReferenceSerializer,
     SignInSerializer,
     TokensSerializer,
@@ -70,6 +71,35 @@ REQUEST_PASSWORD_RESET: Final[OperationSpecs] = {
 }
 CONFIRM_PASSWORD_RESET: Final[OperationSpecs] = {
     "POST": no_content_spec(request_example={"token": examples.LINK, "new_password": examples.NEW_PASSWORD})
+}
+_NEW_API_KEY: Final = {
+    "name": "Accounting",
+    "role": "assistant",
+    "read_only": True,
+    "expires_on": "2026-12-31",
+    "allowed_addresses": ["203.0.113.0/24"],
+}
+_API_KEY: Final = {
+    "id": examples.API_KEY,
+    "tenant_id": examples.TENANT,
+    **_NEW_API_KEY,
+    "prefix": "tatk_9f2c1e",
+    "last_used_at": examples.NOW,
+    "last_used_address": "203.0.113.7",
+    "revoked_at": None,
+    **examples.STAMPS,
+}
+API_KEYS: Final[OperationSpecs] = {
+    "GET": list_spec(_API_KEY),
+    "POST": create_spec(
+        _NEW_API_KEY,
+        {**_API_KEY, "last_used_at": None, "last_used_address": "", "key": examples.API_KEY_TEXT},
+        response=NewApiKeySerializer,
+    ),
+}
+API_KEY: Final[OperationSpecs] = {
+    "GET": OperationSpec(path={"id": examples.API_KEY}, response_example=_API_KEY),
+    "DELETE": no_content_spec(path={"id": examples.API_KEY}),
 }
 AUDIT_LOG: Final[OperationSpecs] = {"GET": list_spec(_AUDIT_ENTRY)}
 

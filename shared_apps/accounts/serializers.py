@@ -4,7 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from shared_apps.accounts.models import AuditEntry, Role, User
+from shared_apps.accounts.api_keys import normalised_network
+from shared_apps.accounts.models import STAFF_ROLES, ApiKey, AuditEntry, Role, User
 from tatami.api.fields import ArchivedField, SingleLineField
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 
@@ -66,6 +67,54 @@ class UserSerializer(StrictModelSerializer):
     class Meta:
         model = User
         fields = ("email", "name", "role", "is_active", "password", "archived")
+
+
+class NetworkField(SingleLineField):
+    """A network address, or a network such as `203.0.113.0/24`."""
+
+    default_error_messages = {
+        "network": "This is not a network address, such as 203.0.113.7 or 203.0.113.0/24."
+    }
+
+    def to_internal_value(self, data: Any) -> str:
+        try:
+            return normalised_network(super().to_internal_value(data))
+        except ValueError:
+            self.fail("network")
+
+
+class ApiKeySerializer(StrictModelSerializer):
+    """An API key without the key itself. `revoked_at` is null while the key is valid or until it expires."""
+
+    name = SingleLineField(max_length=200)
+    role = serializers.ChoiceField(choices=[role.value for role in STAFF_ROLES], source="user.role")
+    allowed_addresses = serializers.ListField(
+        child=NetworkField(max_length=49), required=False, max_length=50
+    )
+
+    class Meta:
+        model = ApiKey
+        fields: tuple[str, ...] = (
+            "name",
+            "role",
+            "read_only",
+            "expires_on",
+            "allowed_addresses",
+            "prefix",
+            "last_used_at",
+            "last_used_address",
+            "revoked_at",
+        )
+        read_only_fields = ("prefix", "last_used_at", "last_used_address", "revoked_at")
+
+
+class NewApiKeySerializer(ApiKeySerializer):
+    """An API key that was just created. `key` is shown this once."""
+
+    key = serializers.CharField(read_only=True)
+
+    class Meta(ApiKeySerializer.Meta):
+        fields = (*ApiKeySerializer.Meta.fields, "key")
 
 
 class TokensSerializer(serializers.Serializer[Any]):

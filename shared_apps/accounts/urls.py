@@ -13,9 +13,13 @@ sign_in_patterns = [
     path("auth/password/reset/confirm", views.ConfirmPasswordReset.as_view(), name="password-reset-confirm"),
 ]
 audit_patterns = [path("audit", views.AuditLog.as_view(), name="audit")]
+api_key_patterns = [
+    path("api-keys", views.ApiKeyCollection.as_view(), name="api-keys"),
+    path("api-keys/<uuid:id>", views.ApiKeyDetail.as_view(), name="api-key"),
+]
+shared_patterns = [*sign_in_patterns, *audit_patterns, *api_key_patterns]
 urlpatterns = [
-    *sign_in_patterns,
-    *audit_patterns,
+    *shared_patterns,
     path("me", views.Me.as_view(), name="me"),
     path("users", views.UserCollection.as_view(), name="users"),
     path("users/<uuid:id>", views.UserResource.as_view(), name="user"),

@@ -25,9 +25,12 @@ from tenant_apps.promotions.snapshot import take_snapshot
 from tests.support import factories
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.dns import RECORDS
+from tests.support.responses import ok
 
 ROLES = ("admin", "instructor", "assistant", "student")
 DEVICE = "device"
+KEY = "api key"
+READ_ONLY_KEY = "read-only api key"
 PASSWORD = "the old bamboo sword"
 NEW_PASSWORD = "a much newer bokken"
 LINK = "secret-of-a-mailed-link"
@@ -178,6 +181,7 @@ def _add_domains(sample: SampleHost) -> None:
 
 
 def _add_accounts(sample: SampleHost, hashed_password: str) -> None:
+    _add_api_keys(sample)
     with sample.scope_context():
         colleague = User.objects.create(
             email="c@example.com", email_key="c@example.com", name="Colleague", role="instructor"
@@ -187,6 +191,17 @@ def _add_accounts(sample: SampleHost, hashed_password: str) -> None:
         sample.refresh = open_session(colleague, now=clock.now()).refresh
         later = clock.now().replace(year=2027)
         PasswordLink.objects.create(user=colleague, secret_hash=secret_hash(LINK), expires_at=later)
+
+
+def _add_api_keys(sample: SampleHost) -> None:
+    """Add an API key for each role of staff, and a read-only one. All have been used."""
+    keys = {f"{KEY} of {role}": {"role": role} for role in ROLES[:3] if role in sample.callers}
+    keys[READ_ONLY_KEY] = {"role": "admin", "read_only": True}
+    for name, fields in keys.items():
+        made = ok(sample.callers["admin"].post("/api-keys", {"name": name, **fields}), 201)
+        sample.callers[name] = Caller(sample.host, token=made["key"])
+        ok(sample.callers[name].get("/me"))
+        sample.ids[KEY] = made["id"]
 
 
 def password_hash() -> str:

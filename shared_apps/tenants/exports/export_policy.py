@@ -44,6 +44,10 @@ REGENERATED_COLUMNS: Final[Mapping[str, Mapping[str, RegeneratedColumn]]] = {
             _UNKNOWN_SECRET, "no one knows this code: create the device again to pair it"
         ),
     },
+    "accounts_apikey": {
+        "key_hash": RegeneratedColumn(_UNKNOWN_SECRET, "a key is a credential for the old tenant"),
+        "revoked_at": RegeneratedColumn("now()", "no one has a key of the new tenant: create new ones"),
+    },
 }
 """Table → column → the rule."""
 
