@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from shared_apps.accounts.models import User
+from shared_apps.webhooks.events import subscribers
 from tatami.errors import DomainError, NotFound
 from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
@@ -26,7 +27,7 @@ from tenant_apps.ranks.definition import StepType
 from tenant_apps.ranks.models import Rank
 from tenant_apps.students.errors import OwnRankChange
 from tenant_apps.students.events import Notice, publish_notices
-from tenant_apps.students.history import delete_snapshots
+from tenant_apps.students.history import delete_snapshots, publish_rank_events
 from tenant_apps.students.models import RankEvent, RankEventQuerySet, Student, StudentQuerySet, StudentUser
 
 Kind = RankEvent.Kind
@@ -185,6 +186,7 @@ def record_awards(
     )
     Certificate.objects.bulk_create(Certificate(event=event) for event in events)
     delete_snapshots(students, {event.system_id for event in events})
+    publish_rank_events(events)
     if notify:
         awarded_on = long_date(effective_on, DojoSettings.current().language_code)
         publish_notices("promotion", [_notice(event, awarded_on) for event in events])
@@ -208,8 +210,13 @@ def void_awards(
     ids = [student for (student,) in students.locked().values_list("pk")]
     if StudentUser.objects.student_ids_of(by, among=ids):
         raise OwnRankChange
+    webhooks = subscribers("rank_event.voided")
+    voided = (
+        list(events.not_voided().values_list("pk", "student")) if webhooks.want("rank_event.voided") else []
+    )
     events.void(reason=reason, by=by, now=now)
     delete_snapshots(ids, systems)
+    webhooks.publish("rank_event.voided", [{"id": pk, "student": student} for pk, student in voided], now=now)
 
 
 def _notice(event: RankEvent, awarded_on: str) -> Notice:

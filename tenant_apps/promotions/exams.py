@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import transaction
 
 from shared_apps.accounts.models import User
+from shared_apps.webhooks.events import publish
 from tatami.clock import tenant_date
 from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
@@ -55,6 +56,14 @@ class ExamResult(NamedTuple):
 
 
 @transaction.atomic
+def create_exam(*, values: Mapping[str, Any]) -> Exam:
+    """Create an exam. Calling it twice creates two."""
+    exam = Exam.objects.create(**values)
+    publish("exam.created", [{"id": exam.pk}])
+    return exam
+
+
+@transaction.atomic
 def change_exam(*, exam: Exam, changes: Mapping[str, Any], notify: bool, now: datetime) -> Exam:
     """Change the given fields of an exam. Raises `ExamFinished`.
 
@@ -66,6 +75,7 @@ def change_exam(*, exam: Exam, changes: Mapping[str, Any], notify: bool, now: da
     for field, value in changes.items():
         setattr(exam, field, value)
     exam.save()
+    publish("exam.updated", [{"id": exam.pk}], now=now)
     is_moved = (exam.date, exam.location) != (old_date, old_location)
     if notify and is_moved and max(exam.date, old_date) >= tenant_date(now):
         language = DojoSettings.current().language_code
@@ -83,7 +93,9 @@ def change_exam(*, exam: Exam, changes: Mapping[str, Any], notify: bool, now: da
 @transaction.atomic
 def delete_exam(*, exam: Exam) -> None:
     """Delete an exam that was not finished. Raises `ExamFinished`: awards keep their exam."""
+    exam_id = exam.pk
     _lock_open(exam).delete()
+    publish("exam.deleted", [{"id": exam_id}])
 
 
 @transaction.atomic
@@ -103,6 +115,8 @@ def invite(*, exam: Exam, invitations: Sequence[Invitation]) -> None:
     Candidate.objects.bulk_create(
         Candidate(exam=exam, student_id=one.student, target=one.target) for one in new
     )
+    if new:
+        publish("exam.updated", [{"id": exam.pk}])
     date = long_date(exam.date, DojoSettings.current().language_code)
     publish_notices("exam_invitation", [_notice(exam, one, date) for one in new])
 
@@ -128,6 +142,7 @@ def withdraw(*, exam: Exam, candidate: Candidate) -> None:
     """Remove a candidate from an exam. Raises `ExamFinished`."""
     _lock_open(exam)
     candidate.delete()
+    publish("exam.updated", [{"id": exam.pk}])
 
 
 @transaction.atomic
@@ -143,6 +158,7 @@ def record_results(*, exam: Exam, results: Sequence[ExamResult], now: datetime) 
         candidate.outcome, candidate.override_reason = result.outcome, result.override_reason
         candidate.updated_at = now
     Candidate.objects.bulk_update(candidates, ["outcome", "override_reason", "updated_at"])
+    publish("exam.updated", [{"id": exam.pk}], now=now)
 
 
 @transaction.atomic
@@ -180,6 +196,7 @@ def finish(*, exam: Exam, by: User, now: datetime) -> list[RankEvent]:
         candidate.event = event
     Candidate.objects.bulk_update(present, ["event"])
     Exam.objects.filter(pk=exam.pk).update(finished_at=now, finished_by=by, updated_at=now)
+    publish("exam.finished", [{"id": exam.pk}], now=now)
     return events
 
 
@@ -205,6 +222,7 @@ def reopen(*, exam: Exam, reason: str, by: User, now: datetime) -> None:
     Exam.objects.filter(pk=exam.pk).update(
         finished_at=None, finished_by=None, reopened_at=now, reopen_reason=reason, updated_at=now
     )
+    publish("exam.reopened", [{"id": exam.pk}], now=now)
 
 
 def check_candidates(exam: Exam, candidates: Iterable[Candidate]) -> dict[UUID, CheckResult]:

@@ -5,7 +5,7 @@ latest history. Facts and rank events are never changed, only voided with a reas
 deletes the results of the nightly check, which were computed from the old history.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from shared_apps.accounts.models import User
+from shared_apps.webhooks.events import publish
 from tenant_apps.ranks.models import Rank
 from tenant_apps.students.errors import AlreadyRecorded, AlreadyVoided, HoldOverlaps, OwnRankChange
 from tenant_apps.students.models import (
@@ -107,13 +108,19 @@ def record_rank_event(
 
 
 def add_rank_events(events: Sequence[RankEvent]) -> None:
-    """Add events to rank histories, and delete the results of the nightly check. Two statements; none for no events.
+    """Add events to rank histories, and delete the results of the nightly check. Three statements; none for no events.
 
     Call this in a transaction, with the students locked.
     """
     if events:
         RankEvent.objects.bulk_create(events, batch_size=_BATCH)
         delete_snapshots({event.student_id for event in events}, {event.system_id for event in events})
+        publish_rank_events(events)
+
+
+def publish_rank_events(events: Iterable[RankEvent]) -> None:
+    """Tell webhooks about new rank events."""
+    publish("rank_event.created", [{"id": event.pk, "student": event.student_id} for event in events])
 
 
 @transaction.atomic
@@ -125,6 +132,7 @@ def void_rank_event(*, event: RankEvent, reason: str, by: User, now: datetime) -
     _lock_history(event.student_id, by)
     _void(event, reason=reason, by=by, now=now)
     delete_snapshots([event.student_id], [event.system_id])
+    publish("rank_event.voided", [{"id": event.pk, "student": event.student_id}], now=now)
 
 
 def delete_snapshots(students: Collection[UUID], systems: Collection[UUID]) -> None:

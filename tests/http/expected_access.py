@@ -125,6 +125,19 @@ SIGN_IN: Final[dict[str, dict[str, Row]]] = {
         "POST": users_only(admins(201, json_body(name="Accounting", role="admin", read_only=True))),
     },
     "/api-keys/{}": {"GET": users_only(admins(200)), "DELETE": users_only(admins(204))},
+    # webhooks: admins only, also with an API key, which may subscribe for itself
+    "/webhooks": {
+        "GET": admins(200),
+        "POST": admins(201, json_body(url="https://hooks.example.com/", events=["export.done"])),
+    },
+    "/webhooks/{}": {
+        "GET": admins(200),
+        "PATCH": admins(200, json_body(description="Payroll")),
+        "DELETE": admins(204),
+    },
+    "/webhooks/{}/test": {"POST": admins(202)},
+    "/webhooks/{}/deliveries": {"GET": admins(200)},
+    "/webhooks/{}/deliveries/{}/redelivery": {"POST": admins(202)},
 }
 
 PLATFORM: Final[dict[str, dict[str, Row]]] = {
@@ -489,6 +502,10 @@ TABLES: Final = {"config.urls_platform": PLATFORM, "config.urls_tenant": DOJO}
 IDS_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/users/{}": ("user",),
     "/api-keys/{}": ("api key",),
+    "/webhooks/{}": ("webhook",),
+    "/webhooks/{}/test": ("webhook",),
+    "/webhooks/{}/deliveries": ("webhook",),
+    "/webhooks/{}/deliveries/{}/redelivery": ("webhook", "webhook delivery"),
     "/tenants/{}": ("tenant",),
     "/tenants/{}/usage": ("tenant",),
     "/tenants/{}/impersonations": ("tenant that serves",),

@@ -182,6 +182,7 @@ def _add_domains(sample: SampleHost) -> None:
 
 def _add_accounts(sample: SampleHost, hashed_password: str) -> None:
     _add_api_keys(sample)
+    _add_webhook(sample)
     with sample.scope_context():
         colleague = User.objects.create(
             email="c@example.com", email_key="c@example.com", name="Colleague", role="instructor"
@@ -191,6 +192,14 @@ def _add_accounts(sample: SampleHost, hashed_password: str) -> None:
         sample.refresh = open_session(colleague, now=clock.now()).refresh
         later = clock.now().replace(year=2027)
         PasswordLink.objects.create(user=colleague, secret_hash=secret_hash(LINK), expires_at=later)
+
+
+def _add_webhook(sample: SampleHost) -> None:
+    admin = sample.callers["admin"]
+    body = {"url": "https://hooks.example.com/tatami", "events": ["*"], "description": "Accounting"}
+    sample.ids["webhook"] = ok(admin.post("/webhooks", body), 201)["id"]
+    sent = ok(admin.post(f"/webhooks/{sample.ids['webhook']}/test"), 202)
+    sample.ids["webhook delivery"] = sent["id"]
 
 
 def _add_api_keys(sample: SampleHost) -> None:
