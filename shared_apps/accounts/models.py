@@ -15,6 +15,7 @@ from tatami.errors import DomainError
 from tatami.model_fields import SearchField
 from tatami.postgresql.statements import Statement
 from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
+from tatami.tenancy.scope import current_tenant_id
 from tatami.text import normalise
 
 
@@ -220,6 +221,46 @@ class ApiKey(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class SecondFactor(TenantModel):
+    """An authenticator app of a user. It counts when it is confirmed."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="second_factors")
+    name = models.CharField(max_length=100, blank=True)
+    secret = models.TextField()
+    """The shared secret, encrypted (`tatami.encryption`)."""
+    confirmed_at = models.DateTimeField(null=True)
+    last_step = models.BigIntegerField(default=0)
+    """The time step of the last accepted code: no code of this step or an earlier one is accepted again."""
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("created_at", "id")
+
+
+class RecoveryCode(TenantModel):
+    """A code that replaces an authenticator once. It stores a hash."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recovery_codes", db_index=False)
+    code_hash = models.BinaryField(max_length=32)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "code_hash"], name="recovery_code_once")]
+
+
+class SignInPolicy(TenantModel):
+    """What the dojo, or the platform, demands at sign-in. The id is that of the dojo: at most one row."""
+
+    id = models.UUIDField(primary_key=True, default=current_tenant_id, editable=False)
+    second_factor_roles = ArrayField(models.CharField(max_length=16), default=list)
+    """The roles that need a second factor."""
+
+    @classmethod
+    def current(cls) -> "SignInPolicy":
+        """Return the policy; if none is saved yet, the default as an unsaved row."""
+        return cls.objects.first() or cls()
 
 
 class PasswordLinkQuerySet(models.QuerySet["PasswordLink"]):

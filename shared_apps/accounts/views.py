@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from shared_apps.accounts import api_keys, openapi, passwords, sessions, users
+from shared_apps.accounts import api_keys, openapi, passwords, second_factors, sessions, users
 from shared_apps.accounts.models import ApiKey, AuditEntry, Role, User, UserQuerySet
 from shared_apps.accounts.serializers import (
     ApiKeySerializer,
@@ -56,13 +56,15 @@ class AuthView(ApiView):
 
 
 class Login(AuthView):
-    """Sign in with e-mail address and password."""
+    """Sign in with e-mail address and password. 401 `second_factor_required` has the challenge of the second step."""
 
     serializer_class = LoginSerializer
     operations = openapi.LOGIN
 
     def post(self, request: Any) -> Response:
-        user, tokens = sessions.sign_in(**self.values(), address=client_address(request), now=request.now)
+        user, tokens = second_factors.sign_in(
+            **self.values(), address=client_address(request), now=request.now
+        )
         return Response(SignInSerializer({**asdict(tokens), "user": user}).data)
 
 

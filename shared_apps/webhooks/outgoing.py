@@ -134,9 +134,6 @@ def _post(target: Target, address: Address, body: bytes, headers: Mapping[str, s
         connection.sock = link
         connection.request("POST", target.path, body, {**headers, "Host": target.host_header})
         status = connection.getresponse().status
-        if expired:  # an end within the headers looks as if they were complete
-            raise TimeoutError
-        return status
     except (OSError, http.client.HTTPException):
         if expired:
             raise TimeoutError from None
@@ -145,6 +142,9 @@ def _post(target: Target, address: Address, body: bytes, headers: Mapping[str, s
         timer.cancel()
         link.close()
         connection.close()
+    if expired:  # an end within the headers looks as if they were complete
+        raise TimeoutError
+    return status
 
 
 def is_reachable(address: Address, *, is_https: bool) -> bool:

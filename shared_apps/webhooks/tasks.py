@@ -76,14 +76,20 @@ def webhook_deliveries(until: datetime) -> QuerySet[WebhookDelivery]:
     return WebhookDelivery.objects.filter(created_at__lt=until)
 
 
+def sweep_scope(now: datetime) -> None:
+    """Delete old deliveries in the current scope, and encrypt secrets with the present JWT_SECRET."""
+    retention.sweep(SWEEP_JOB, now=now)
+    sending.encrypt_anew()
+
+
 @job(SWEEP_JOB)
 def sweep(run: JobRun) -> str | None:
     """Delete old deliveries of a dojo."""
-    retention.sweep(SWEEP_JOB, now=run.now)
+    sweep_scope(run.now)
     return DONE
 
 
 @shared_task(base=PlatformTask, name="webhooks.sweep_platform")
 def sweep_platform() -> None:
     """Delete old deliveries of the platform."""
-    retention.sweep(SWEEP_JOB, now=clock.now())
+    sweep_scope(clock.now())

@@ -119,6 +119,33 @@ SIGN_IN: Final[dict[str, dict[str, Row]]] = {
         "GET": and_devices(all_users(200)),
         "PATCH": users_only(all_users(200, json_body(name="Another Name"))),
     },
+    # second factors: all users manage their own; admins reset those of others and decide who needs one
+    "/auth/second-factor": {
+        "POST": public(
+            200,
+            lambda sample, role: {"challenge": sample.codes["challenge"], "code": sample.codes["totp"]},
+        )
+    },
+    "/auth/second-factor/enrolment": {
+        "POST": public(201, lambda sample, role: {"challenge": sample.codes["enrolment challenge"]})
+    },
+    "/me/second-factors": {
+        "GET": users_only(all_users(200)),
+        "POST": users_only(all_users(201, json_body(password=PASSWORD))),
+    },
+    "/me/second-factors/{}": {
+        "GET": users_only(all_users(200)),
+        "DELETE": users_only(all_users(204)),
+    },
+    "/me/second-factors/{}/confirmation": {
+        "POST": users_only(all_users(200, lambda sample, role: {"code": sample.codes["totp"]}))
+    },
+    "/me/recovery-codes": {"POST": users_only(all_users(201, json_body(password=PASSWORD)))},
+    "/users/{}/second-factors": {"DELETE": users_only(admins(204))},
+    "/sign-in-policy": {
+        "GET": admins(200),
+        "PATCH": users_only(admins(200, json_body(second_factor_roles=["admin"]))),
+    },
     # API keys: admins only, never with an API key
     "/api-keys": {
         "GET": users_only(admins(200)),
@@ -501,6 +528,9 @@ TABLES: Final = {"config.urls_platform": PLATFORM, "config.urls_tenant": DOJO}
 
 IDS_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/users/{}": ("user",),
+    "/me/second-factors/{}": ("second factor",),
+    "/me/second-factors/{}/confirmation": ("new second factor",),
+    "/users/{}/second-factors": ("user",),
     "/api-keys/{}": ("api key",),
     "/webhooks/{}": ("webhook",),
     "/webhooks/{}/test": ("webhook",),

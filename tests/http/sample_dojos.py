@@ -7,14 +7,17 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from pyotp import TOTP
 
-from shared_apps.accounts.models import PasswordLink, User
+from shared_apps.accounts import second_factors
+from shared_apps.accounts.models import PasswordLink, SecondFactor, User
 from shared_apps.accounts.sessions import open_session
 from shared_apps.tenants.domain_dns import proof_record
 from shared_apps.tenants.exports.files import link_token
 from shared_apps.tenants.models import Domain, Tenant, TenantExport
 from tatami import clock
 from tatami.api.openapi import examples
+from tatami.encryption import encrypt
 from tatami.ids import uuid7
 from tatami.jobs import JobRun
 from tatami.keys import secret_hash
@@ -33,6 +36,7 @@ KEY = "api key"
 READ_ONLY_KEY = "read-only api key"
 PASSWORD = "the old bamboo sword"
 NEW_PASSWORD = "a much newer bokken"
+TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 LINK = "secret-of-a-mailed-link"
 
 
@@ -192,6 +196,28 @@ def _add_accounts(sample: SampleHost, hashed_password: str) -> None:
         sample.refresh = open_session(colleague, now=clock.now()).refresh
         later = clock.now().replace(year=2027)
         PasswordLink.objects.create(user=colleague, secret_hash=secret_hash(LINK), expires_at=later)
+        _add_second_factors(sample, colleague)
+
+
+def _add_second_factors(sample: SampleHost, colleague: User) -> None:
+    """Add a confirmed and a new authenticator for each caller, and challenges of two users. All share one secret."""
+    now = clock.now()
+    secret = encrypt(TOTP_SECRET, purpose="second factor")
+    sample.codes["totp"] = TOTP(TOTP_SECRET).at(int(now.timestamp()))
+    for role in reversed(ROLES):
+        user = sample.callers[role].user if role in sample.callers else None
+        if user is None:
+            continue
+        for name, confirmed_at in (("second factor", now), ("new second factor", None)):
+            made = SecondFactor.objects.create(user=user, secret=secret, confirmed_at=confirmed_at)
+            sample.ids[f"{name} of {role}"] = sample.ids[name] = str(made.pk)
+    other = User.objects.create(
+        email="d@example.com", email_key="d@example.com", name="D", role="admin", password=colleague.password
+    )
+    SecondFactor.objects.create(user=other, secret=secret, confirmed_at=now)
+    for name, user in (("challenge", other), ("enrolment challenge", colleague)):
+        user.refresh_from_db()
+        sample.codes[name] = second_factors.challenge_of(user, now=now)
 
 
 def _add_webhook(sample: SampleHost) -> None:

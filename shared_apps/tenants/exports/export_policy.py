@@ -17,6 +17,8 @@ from typing import Final
 EXCLUDED_TABLES: Final[Mapping[str, str]] = {
     "accounts_session": "sessions: all users sign in again",
     "accounts_passwordlink": "secrets that were mailed",
+    "accounts_secondfactor": "authenticators of the old tenant: users set them up again",
+    "accounts_recoverycode": "secrets that belong to those",
     "accounts_attemptcount": "throttling: counts attempts at the old tenant",
     "accounts_idempotentanswer": "responses kept for one day, for clients that repeat a request there",
     "attendance_scananswer": "responses kept by nonce, for devices that are not paired with the new tenant",

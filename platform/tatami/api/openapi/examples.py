@@ -46,6 +46,8 @@ FINISHED_EXAM: Final = _id(43)
 EXPORT: Final = _id(61)
 API_KEY: Final = _id(71)
 WEBHOOK: Final = _id(72)
+SECOND_FACTOR: Final = _id(75)
+NEW_SECOND_FACTOR: Final = _id(76)
 WEBHOOK_DELIVERY: Final = _id(73)
 WEBHOOK_EVENT: Final = _id(74)
 NOTIFICATION: Final = _id(51)
@@ -64,6 +66,9 @@ CLAIMED_DOMAIN: Final = "kids.seishin-dojo.de"
 RECORD: Final = "tatami-verification=u5cgdvfafz7jppgxo2x4kkn3hmqv7eyd"
 PAIRING_CODE: Final = "7KQ2-M9XR"
 DEVICE_TOKEN: Final = "device_3xG0mN1s9dQ4vB7yT2kLwZ5cR8hP6jFa"  # noqa: S105
+CHALLENGE: Final = "eyJ1c2VyIjoiMDE5NyJ9:c2lnbmF0dXJl"
+ENROLMENT_CHALLENGE: Final = "eyJ1c2VyIjoiMDE5OCJ9:c2lnbmF0dXJl"
+TOTP_CODE: Final = "492039"
 WEBHOOK_SECRET: Final = "whsec_h0Mo8vVx3mV4n0K2Qe1sZx7wqkq0l7r3S5uTnY9aB2c="  # noqa: S105
 API_KEY_TEXT: Final = "tatk_9f2c1e4b7a6d5c3f8e0b1a2d9c4f6e7b8a5d3c2f1e0b9a8d"
 FEED: Final = "x1Wc7mUO0kq5bT3yJ9hLr2ZsV8nDfGaE"
