@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from shared_apps.accounts.models import Role
 from shared_apps.accounts.serializers import (
-    EnrolmentSerializer,
+    AuthenticatorSerializer,
     MeAnswerSerializer,
     NewApiKeySerializer,
     NewSecondFactorSerializer,
@@ -79,7 +79,7 @@ CONFIRM_PASSWORD_RESET: Final[OperationSpecs] = {
 }
 _NEW_API_KEY: Final = {
     "name": "Accounting",
-    "role": "assistant",
+    "role": "admin",
     "read_only": True,
     "expires_on": "2026-12-31",
     "allowed_addresses": ["203.0.113.0/24"],
@@ -136,7 +136,7 @@ ENROLMENT_BY_CHALLENGE: Final[OperationSpecs] = {
     "POST": OperationSpec(
         request_example={"challenge": examples.ENROLMENT_CHALLENGE},
         status=201,
-        response=EnrolmentSerializer,
+        response=AuthenticatorSerializer,
         response_example=_ENROLMENT,
     )
 }
@@ -146,7 +146,7 @@ SECOND_FACTORS: Final[OperationSpecs] = {
         {**_PASSWORD, "name": "My phone"},
         _ENROLMENT,
         request=NewSecondFactorSerializer,
-        response=EnrolmentSerializer,
+        response=AuthenticatorSerializer,
     ),
 }
 SECOND_FACTOR: Final[OperationSpecs] = {

@@ -12,7 +12,7 @@ from shared_apps.accounts.models import SecondFactor, SignInPolicy, User
 from shared_apps.accounts.serializers import (
     ChallengeSerializer,
     CodeSerializer,
-    EnrolmentSerializer,
+    AuthenticatorSerializer,
     NewSecondFactorSerializer,
     OwnPasswordSerializer,
     RecoveryCodesSerializer,
@@ -50,7 +50,7 @@ class EnrolmentByChallenge(AuthView):
     def post(self, request: Any) -> Response:
         with transaction.atomic():
             enrolment = second_factors.enrol_by_challenge(**self.values(), now=request.now)
-        return Response(EnrolmentSerializer(enrolment).data, status=201)
+        return Response(AuthenticatorSerializer(enrolment).data, status=201)
 
 
 class OwnSecondFactors(Listing):
@@ -71,7 +71,7 @@ class OwnSecondFactors(Listing):
         values = serializer.validated_data
         second_factors.check_own_password(request.user, values["password"], now=request.now)
         enrolment = second_factors.enrol(user=request.user, name=values.get("name", ""))
-        shown = EnrolmentSerializer(enrolment).data
+        shown = AuthenticatorSerializer(enrolment).data
         return created(shown, "second-factor", id=enrolment.factor.pk)
 
 

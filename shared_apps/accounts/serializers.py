@@ -193,7 +193,7 @@ class SecondFactorSerializer(StrictModelSerializer):
         return "totp"
 
 
-class EnrolmentSerializer(serializers.Serializer[Any]):
+class AuthenticatorSerializer(serializers.Serializer[Any]):
     """A new authenticator: the secret as text, as a URI for an app, and as a QR symbol (SVG, data URI). Shown once."""
 
     id = serializers.UUIDField(source="factor.pk")

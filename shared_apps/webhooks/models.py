@@ -72,6 +72,11 @@ class Webhook(TenantModel):
         return self.disabled_at is None
 
     @property
+    def disabled_reason(self) -> str | None:
+        """Return why it is disabled, or `None`."""
+        return self.disabled_because or None
+
+    @property
     def signing_secret(self) -> str:
         """Return the secret that the receiver knows."""
         return decrypt(self.secret, purpose=SECRET_PURPOSE)

@@ -21,7 +21,7 @@ _WEBHOOK: Final = {
     **_NEW,
     "is_active": True,
     "disabled_at": None,
-    "disabled_because": "",
+    "disabled_because": None,
     "failing_since": None,
     **examples.STAMPS,
 }

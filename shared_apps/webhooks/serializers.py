@@ -42,6 +42,9 @@ class WebhookSerializer(StrictModelSerializer):
     events = serializers.ListField(child=EventField(max_length=40), min_length=1, max_length=50)
     description = SingleLineField(max_length=200, required=False, allow_blank=True)
     is_active = serializers.BooleanField(required=False)
+    disabled_because = serializers.ChoiceField(
+        choices=Webhook.DisabledBecause.choices, source="disabled_reason", allow_null=True, read_only=True
+    )
 
     class Meta:
         model = Webhook
@@ -54,7 +57,7 @@ class WebhookSerializer(StrictModelSerializer):
             "disabled_because",
             "failing_since",
         )
-        read_only_fields = ("disabled_at", "disabled_because", "failing_since")
+        read_only_fields = ("disabled_at", "failing_since")
 
     def validate_events(self, value: list[str]) -> list[str]:
         return sorted(set(value))
