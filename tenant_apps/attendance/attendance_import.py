@@ -64,7 +64,7 @@ class AttendanceLine(RecordLine):
     """An attendance of a student."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)
+    session_names: dict[str, str] = field(default_factory=dict)
     """The names of class and session, for comparison."""
     session: ClassSession | None = None
 
@@ -107,13 +107,13 @@ class AttendanceImport(RecordImport[AttendanceLine]):
 
     def parse_record(self, cells: Mapping[str, str], line: AttendanceLine) -> None:
         line.values = self._cells.parse(cells, line.errors)
-        line.names = {name: normalise(cells[name]) for name in _NAMES if cells.get(name)}
+        line.session_names = {name: normalise(cells[name]) for name in _NAMES if cells.get(name)}
         if cells.get("voided_at"):
             line.add_error("voided_at", VOIDED)
         if line.values.get("checked_in_at", self._now) > self._now:
             line.add_error("checked_in_at", IN_FUTURE)
         if "class_session_id" not in line.values and "class_session_id" not in line.errors:
-            if not line.names:
+            if not line.session_names:
                 line.add_error("class", NAME_THE_SESSION)
             if "date" not in line.values and "date" not in line.errors:
                 line.add_error("date", "This field may not be blank.")
@@ -144,7 +144,7 @@ class AttendanceImport(RecordImport[AttendanceLine]):
         by_date: Mapping[date, Sequence[ClassSession]],
     ) -> None:
         key, day = line.values.get("class_session_id"), line.values.get("date")
-        column = "class_session_id" if key else next(iter(line.names))
+        column = "class_session_id" if key else next(iter(line.session_names))
         if key:
             session = by_id.get(key)
             if session is None:
@@ -171,7 +171,7 @@ class AttendanceImport(RecordImport[AttendanceLine]):
         of_class = session.training_class.name if session.training_class else session.name
         names = {"class": of_class, "class_session": session.name}
         return (
-            all(normalise(names[name]) == wanted for name, wanted in line.names.items())
+            all(normalise(names[name]) == wanted for name, wanted in line.session_names.items())
             and (time is None or session.starts_at.astimezone(self._zone).time() == time)
             and (starts_at is None or session.starts_at == starts_at)
         )
