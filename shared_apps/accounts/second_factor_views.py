@@ -10,9 +10,9 @@ from rest_framework.response import Response
 from shared_apps.accounts import openapi, second_factors
 from shared_apps.accounts.models import SecondFactor, SignInPolicy, User
 from shared_apps.accounts.serializers import (
+    AuthenticatorSerializer,
     ChallengeSerializer,
     CodeSerializer,
-    AuthenticatorSerializer,
     NewSecondFactorSerializer,
     OwnPasswordSerializer,
     RecoveryCodesSerializer,

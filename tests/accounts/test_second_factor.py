@@ -7,14 +7,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
-from pyotp import TOTP
+from pyotp import TOTP, random_base32
 
 from shared_apps.accounts.models import AuditEntry, RecoveryCode, SecondFactor, User
 from shared_apps.accounts.tasks import sweep_scope
 from tatami import clock
-from tatami.tenancy.scope import platform_scope, tenant_scope
+from tatami.encryption import encrypt
+from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.now import NOW
+from tests.support.races import raise_first_error, run_concurrently
 from tests.support.responses import assert_error, assert_invalid, ok
 
 PASSWORD = "the old bamboo sword"
@@ -298,3 +300,28 @@ def test_secrets_survive_two_replacements_of_the_installations_secret(
         sweep_scope()
     monkeypatch.setattr(settings, "TATAMI_SECRETS", [third, second])
     ok(second_step(dojo.anonymous, challenge_for(dojo.anonymous), code_at(secret)))
+
+
+def test_of_concurrent_requests_with_one_code_one_succeeds(
+    north: TenantScope, now: Any, superuser: Any
+) -> None:
+    with tenant_scope(north):
+        user = User.objects.create(
+            email="una@example.com",
+            email_key="una@example.com",
+            name="Una",
+            role="assistant",
+            password=make_password(PASSWORD),
+        )
+        secret = random_base32()
+        SecondFactor.objects.create(
+            user=user, secret=encrypt(secret, purpose="second factor"), confirmed_at=NOW
+        )
+    challenge = challenge_for(Caller("north.localhost"))
+
+    def attempt() -> Any:
+        return second_step(Caller("north.localhost"), challenge, code_at(secret))
+
+    answers = run_concurrently([attempt] * 8)
+    raise_first_error(answers)
+    assert sorted(answer.status_code for answer in answers) == [200] + [401] * 7

@@ -117,6 +117,7 @@ def create_sample_dojo(dojo: Dojo, hashed_password: str) -> SampleHost:
     ids["closure"] = dojo.create("/closures", closure)["id"]
     ids["batch"] = factories.batch(dojo, third)["id"]
     assert admin.put("/settings/logo", {"image": factories.RED_PIXEL}).status_code == 200
+    ok(admin.patch("/sign-in-policy", {"second_factor_roles": []}))
     ids["notification"] = factories.notification(dojo, mine)["id"]
     with tenant_scope(dojo.tenant):
         take_snapshot(JobRun(now=clock.now()))
