@@ -320,16 +320,16 @@ def test_webhooks_of_the_platform_and_of_the_dojo_are_told(
     body = {"url": "https://hooks.example.com/", "events": ["export.done"]}
     of_platform = ok(root.post("/webhooks", body), 201)
     with tenant_scope(live):
-        services.create_webhook(url=body["url"], events=body["events"])
+        of_dojo, _ = services.create_webhook(url=body["url"], events=body["events"])
     try:
         export = finished_export(live)
         with platform_scope():
             (sent,) = WebhookDelivery.objects.filter(webhook=of_platform["id"])
             assert sent.data == {"id": str(export.pk), "tenant": str(live.tenant_id)}
         with tenant_scope(live):
-            (sent,) = WebhookDelivery.objects.all()
+            (sent,) = WebhookDelivery.objects.filter(webhook=of_dojo)
             assert sent.data == {"id": str(export.pk)}
     finally:
         ok(root.delete(f"/webhooks/{of_platform['id']}"), 204)
         with tenant_scope(live):
-            Webhook.objects.all().delete()
+            Webhook.objects.filter(pk=of_dojo.pk).delete()
