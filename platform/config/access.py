@@ -16,8 +16,11 @@ from tatami.api.permissions import (
     RECORDED,
     Rule,
     RuleTable,
+    no_api_keys,
     no_impersonation,
+    reads_only,
     rule,
+    signed_in_only,
 )
 
 ADMIN: Final = rule(admin=ALL)
@@ -34,9 +37,9 @@ def _admins_write(read: Rule, write: Rule = ADMIN) -> dict[str, dict[str, Rule]]
     return {"many": {"GET": read, "POST": write}, "one": {"GET": read, "PATCH": write, "DELETE": write}}
 
 
-# `no_impersonation`: a superadmin who impersonates a user may not change sign-ins, roles and addresses, or create
-# secrets that remain valid afterwards.
-_users = _admins_write(STAFF, write=no_impersonation(ADMIN))
+# `signed_in_only`: a superadmin who impersonates a user and an API key may not change sign-ins, roles and addresses, or
+# create secrets that remain valid afterwards. `reads_only`: a POST that a read-only API key may send.
+_users = _admins_write(STAFF, write=signed_in_only(ADMIN))
 _disciplines = _admins_write(EVERYONE)
 _rank_systems = _admins_write(EVERYONE)
 
@@ -47,13 +50,28 @@ ACCESS: Final[RuleTable] = {
     "login": {"POST": PUBLIC},
     "refresh": {"POST": PUBLIC},
     "logout": {"POST": PUBLIC},
-    "password": {"POST": no_impersonation(EVERYONE)},
+    "password": {"POST": signed_in_only(EVERYONE)},
     "password-reset": {"POST": PUBLIC},
     "password-reset-confirm": {"POST": PUBLIC},
-    "me": {"GET": AUTHENTICATED, "PATCH": EVERYONE},
+    "me": {"GET": AUTHENTICATED, "PATCH": no_api_keys(EVERYONE)},
     "audit": {"GET": ADMIN},
     "users": _users["many"],
     "user": _users["one"],
+    "second-step": {"POST": PUBLIC},
+    "second-factor-enrolment": {"POST": PUBLIC},
+    "second-factors": {"GET": no_api_keys(EVERYONE), "POST": signed_in_only(EVERYONE)},
+    "second-factor": {"GET": no_api_keys(EVERYONE), "DELETE": signed_in_only(EVERYONE)},
+    "second-factor-confirmation": {"POST": signed_in_only(EVERYONE)},
+    "recovery-codes": {"POST": signed_in_only(EVERYONE)},
+    "user-second-factors": {"DELETE": signed_in_only(ADMIN)},
+    "sign-in-policy": {"GET": ADMIN, "PATCH": signed_in_only(ADMIN)},
+    "api-keys": {"GET": no_api_keys(ADMIN), "POST": signed_in_only(ADMIN)},
+    "api-key": {"GET": no_api_keys(ADMIN), "DELETE": no_api_keys(ADMIN)},
+    "webhooks": {"GET": ADMIN, "POST": no_impersonation(ADMIN)},
+    "webhook": {"GET": ADMIN, "PATCH": no_impersonation(ADMIN), "DELETE": ADMIN},
+    "webhook-test": {"POST": ADMIN},
+    "webhook-deliveries": {"GET": ADMIN},
+    "webhook-redelivery": {"POST": ADMIN},
     # the platform host
     "tenants": {"GET": ADMIN, "POST": ADMIN},
     "tenant": {"GET": ADMIN, "PATCH": ADMIN, "DELETE": ADMIN},
@@ -65,7 +83,7 @@ ACCESS: Final[RuleTable] = {
     "tenant-domain": {"GET": ADMIN, "PATCH": ADMIN, "DELETE": ADMIN},
     "tenant-domain-verification": {"POST": ADMIN},
     "tenant-usage": {"GET": ADMIN},
-    "tenant-impersonations": {"POST": ADMIN},
+    "tenant-impersonations": {"POST": no_api_keys(ADMIN)},
     # a dojo's host
     "settings": {"GET": STAFF, "PATCH": ADMIN},
     "settings-logo": {"GET": STAFF, "PUT": ADMIN, "DELETE": ADMIN},
@@ -105,7 +123,7 @@ ACCESS: Final[RuleTable] = {
     "class-session-roster": {"PUT": rule(admin=ALL, instructor=ALL, assistant=RECORDED)},
     "closures": {"GET": EVERYONE, "POST": TEACHERS},
     "closure": {"GET": EVERYONE, "DELETE": TEACHERS},
-    "my-calendar": {"POST": no_impersonation(EVERYONE), "DELETE": EVERYONE},
+    "my-calendar": {"POST": signed_in_only(EVERYONE), "DELETE": no_api_keys(EVERYONE)},
     "calendar": {"GET": PUBLIC},
     "report-attendance": {"GET": STAFF},
     "report-absentees": {"GET": STAFF},
@@ -121,11 +139,11 @@ ACCESS: Final[RuleTable] = {
     "attendance-void": {"POST": rule(admin=ALL, instructor=ALL, assistant=RECORDED)},
     "student-attendance": {"GET": STAFF_AND_OWN},
     "refusals": {"GET": STAFF},
-    "devices": {"GET": ADMIN, "POST": no_impersonation(ADMIN)},
+    "devices": {"GET": ADMIN, "POST": signed_in_only(ADMIN)},
     "device": {"GET": ADMIN, "DELETE": ADMIN},
     "device-pairing": {"POST": PUBLIC},
     "check-in": {"GET": PUBLIC},
-    "promotion-check": {"POST": STAFF_AND_OWN},
+    "promotion-check": {"POST": reads_only(STAFF_AND_OWN)},
     "promotion-snapshot": {"GET": STAFF},
     "promotions": {"POST": TEACHERS},
     "promotion-batches": {"GET": TEACHERS, "POST": TEACHERS},
@@ -140,7 +158,7 @@ ACCESS: Final[RuleTable] = {
     "notification-cancel": {"POST": TEACHERS},
     "notification-templates": {"GET": TEACHERS},
     "notification-template": {"GET": TEACHERS, "PUT": TEACHERS},
-    "notification-template-preview": {"POST": TEACHERS},
+    "notification-template-preview": {"POST": reads_only(TEACHERS)},
     "notification-template-test": {"POST": TEACHERS},
     "unsubscribe": {"GET": PUBLIC, "POST": PUBLIC},
     "rank-event-certificate": {"GET": STAFF_AND_OWN},

@@ -100,6 +100,14 @@ app.conf.update(
             "options": {"expires": 25},
         },
         "sweep sign-in leftovers": in_every_dojo("accounts.sweep", crontab(minute=41)),
+        "find unqueued webhooks": in_every_dojo("webhooks.deliver", crontab(minute="3-59/15")),
+        "sweep old webhooks": in_every_dojo("webhooks.sweep", crontab(minute=39), at_local_hour=3),
+        "send the platform's webhooks": {
+            "task": "webhooks.deliver_platform",
+            "schedule": timedelta(minutes=1),
+            "options": {"expires": 50},
+        },
+        "sweep the platform's webhooks": {"task": "webhooks.sweep_platform", "schedule": crontab(minute=45)},
         "sweep the platform's sign-in leftovers": {
             "task": "accounts.sweep_platform",
             "schedule": crontab(minute=43),

@@ -1,6 +1,7 @@
 """Reads the environment; no other module does. An invalid value stops the process and names the variable."""
 
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -44,6 +45,15 @@ def number(name: str, default: int, least: int, most: int) -> int:
 def days(name: str, default: int) -> int:
     """Return a retention time in days, from 1 to 36,500. Raises `ImproperlyConfigured`."""
     return number(name, default, 1, 36_500)
+
+
+def networks(name: str) -> list[str]:
+    """Return the networks, such as `10.0.0.0/8`, that are separated by commas. Raises `ImproperlyConfigured`."""
+    given = [text.strip() for text in str(read("str", name, "")).split(",") if text.strip()]
+    try:
+        return [str(ip_network(text)) for text in given]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from None
 
 
 def one_of(name: str, default: str, *others: str) -> str:

@@ -49,6 +49,13 @@ TATAMI_REFUSAL_DAYS: int = environment.days("TATAMI_REFUSAL_DAYS", 180)
 TATAMI_CHECK_BATCH_DAYS: int = environment.days("TATAMI_CHECK_BATCH_DAYS", 90)
 # Bodies and names of mails. Recipient, time and outcome are kept.
 TATAMI_MAIL_BODY_DAYS: int = environment.days("TATAMI_MAIL_BODY_DAYS", 30)
+# The log of deliveries of webhooks.
+TATAMI_WEBHOOK_DAYS: int = environment.days("TATAMI_WEBHOOK_DAYS", 30)
+
+# --- webhooks ------------------------------------------------------------------------------------------------------
+# Networks inside, separated by commas, that webhooks may reach, also by plain HTTP. Default: none; only the public
+# internet, by HTTPS.
+TATAMI_WEBHOOK_NETWORKS: list[str] = environment.networks("TATAMI_WEBHOOK_NETWORKS")
 
 # --- apps --------------------------------------------------------------------------------------------------------
 SHARED_APPS = [
@@ -60,6 +67,7 @@ SHARED_APPS = [
     "django_tenants",
     "shared_apps.tenants",
     "shared_apps.accounts",
+    "shared_apps.webhooks",
     "config",
     "demo",
     "tatami.api",
@@ -70,6 +78,7 @@ SHARED_APPS = [
 ]
 TENANT_APPS = [
     "shared_apps.accounts",
+    "shared_apps.webhooks",
     "tenant_apps.dojo",
     "tenant_apps.ranks",
     "tenant_apps.students",

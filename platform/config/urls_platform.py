@@ -12,6 +12,7 @@ urlpatterns = [
     path("console", RedirectView.as_view(url="/console/"), name="admin"),
     path("console/", console.urls),
     path("", include("shared_apps.accounts.urls")),
+    path("", include("shared_apps.webhooks.urls")),
     path("", include("shared_apps.tenants.urls")),
     path("", include("tatami.api.openapi.views")),
 ]

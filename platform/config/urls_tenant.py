@@ -3,11 +3,11 @@
 from django.urls import include, path
 
 from config.openapi import TENANT_OPERATIONS
-from shared_apps.accounts.urls import audit_patterns, sign_in_patterns
+from shared_apps.accounts.urls import shared_patterns
 
 urlpatterns = [
-    *sign_in_patterns,
-    *audit_patterns,
+    *shared_patterns,
+    path("", include("shared_apps.webhooks.urls")),
     path("", include("tenant_apps.dojo.urls")),
     path("", include("tenant_apps.ranks.urls")),
     path("", include("tenant_apps.students.urls")),

@@ -1,10 +1,12 @@
 """Users, sessions, the audit log and idempotency keys. Each table has row-level security, also in `public`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final, Self
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import IntegrityError, models, transaction
 from django.db.models import OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, NullIf
@@ -13,6 +15,7 @@ from tatami.errors import DomainError
 from tatami.model_fields import SearchField
 from tatami.postgresql.statements import Statement
 from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
+from tatami.tenancy.scope import current_tenant_id
 from tatami.text import normalise
 
 
@@ -47,6 +50,10 @@ class UserQuerySet(ArchivableQuerySet["User"]):
         """Return the admins who may sign in."""
         return self.active().filter(role=Role.ADMIN)
 
+    def people(self) -> Self:
+        """Return the users who are people, not the users of API keys."""
+        return self.filter(api_key__isnull=True)
+
     def active_for_update(self) -> Self:
         """Return the users who may sign in, locked until the transaction ends.
 
@@ -66,11 +73,7 @@ class UserQuerySet(ArchivableQuerySet["User"]):
         row = SIGNED_IN_USER.row(user_id, session_id, impersonator, now)
         if row is None:
             return None
-        values = [
-            UUID(value) if column in {"id", "tenant_id"} else value
-            for column, value in zip(_USER_COLUMNS, row, strict=True)
-        ]
-        return User.from_db("default", _USER_COLUMNS, values)
+        return user_from_row(row)
 
     def named_like(self, text: str) -> Self:
         """Return the users whose name contains every word of `text`.
@@ -95,6 +98,8 @@ class User(Archivable, AbstractBaseUser):
     last_login = None  # the sessions store it
     impersonator: "User | None" = None
     """The superadmin who acts as this user in the current request. Not stored."""
+    used_key: "ApiKey | None" = None
+    """The API key with which the current request is made. Not stored."""
 
     objects: ClassVar[UserQuerySet] = UserQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -143,12 +148,23 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return self.not_ended().filter(expires_at__gt=now)
 
 
-_USER_COLUMNS: Final = tuple(field.attname for field in User._meta.concrete_fields)
+USER_COLUMNS: Final = tuple(field.attname for field in User._meta.concrete_fields)
+
+
+def user_from_row(row: Sequence[Any]) -> User:
+    """Return the user whose `USER_COLUMNS` a statement has read. Statements return ids as text."""
+    values = [
+        UUID(value) if column in {"id", "tenant_id"} else value
+        for column, value in zip(USER_COLUMNS, row, strict=True)
+    ]
+    return User.from_db("default", USER_COLUMNS, values)
+
+
 # The rules of `UserQuerySet.active` and `SessionQuerySet.open_at`, in the statement that every request sends.
 SIGNED_IN_USER: Final = Statement(
     "signed_in_user",
     "SELECT "  # noqa: S608 - the names of our own columns
-    + ", ".join(f"u.{column}" for column in _USER_COLUMNS)
+    + ", ".join(f"u.{column}" for column in USER_COLUMNS)
     + """
 FROM accounts_user u JOIN accounts_session s ON s.user_id = u.id
 WHERE u.id = $1 AND s.id = $2 AND s.impersonator IS NOT DISTINCT FROM $3
@@ -176,6 +192,75 @@ class Session(TenantModel):
 
     class Meta:
         indexes = [models.Index(fields=["expires_at"], name="session_expires")]
+
+
+class ApiKey(TenantModel):
+    """A key with which a program calls the API, as a user of its own with a role. It stores a keyed hash of the key.
+
+    The user never signs in: they are inactive, have no address and no usable password. They stay in history when the
+    key is revoked.
+    """
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="api_key")
+    name = models.CharField(max_length=200)
+    prefix = models.CharField(max_length=16)
+    """The beginning of the key, by which people recognise it."""
+    key_hash = models.BinaryField(max_length=32)
+    read_only = models.BooleanField(default=False)
+    expires_on = models.DateField(null=True)
+    """The last day on which the key is valid, in the dojo's time zone; UTC on the platform."""
+    allowed_addresses = ArrayField(models.CharField(max_length=49), default=list)
+    """Networks from which the key may be used, such as `203.0.113.0/24`. Empty: from everywhere."""
+    last_used_at = models.DateTimeField(null=True)
+    last_used_address = models.CharField(max_length=64, blank=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("name", "id")
+        constraints = [models.UniqueConstraint(fields=["key_hash"], name="api_key_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+
+class SecondFactor(TenantModel):
+    """An authenticator app of a user. It counts when it is confirmed."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="second_factors")
+    name = models.CharField(max_length=100, blank=True)
+    secret = models.TextField()
+    """The shared secret, encrypted (`tatami.encryption`)."""
+    confirmed_at = models.DateTimeField(null=True)
+    last_step = models.BigIntegerField(default=0)
+    """The time step of the last accepted code: no code of this step or an earlier one is accepted again."""
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("created_at", "id")
+
+
+class RecoveryCode(TenantModel):
+    """A code that replaces an authenticator once. It stores a hash."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recovery_codes", db_index=False)
+    code_hash = models.BinaryField(max_length=32)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "code_hash"], name="recovery_code_once")]
+
+
+class SignInPolicy(TenantModel):
+    """What the dojo, or the platform, demands at sign-in. The id is that of the dojo: at most one row."""
+
+    id = models.UUIDField(primary_key=True, default=current_tenant_id, editable=False)
+    second_factor_roles = ArrayField(models.CharField(max_length=16), default=list)
+    """The roles that need a second factor."""
+
+    @classmethod
+    def current(cls) -> "SignInPolicy":
+        """Return the policy; if none is saved yet, the default as an unsaved row."""
+        return cls.objects.first() or cls()
 
 
 class PasswordLinkQuerySet(models.QuerySet["PasswordLink"]):

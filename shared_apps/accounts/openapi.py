@@ -10,8 +10,14 @@ from rest_framework import serializers
 
 from shared_apps.accounts.models import Role
 from shared_apps.accounts.serializers import (
+    AuthenticatorSerializer,
     MeAnswerSerializer,
+    NewApiKeySerializer,
+    NewSecondFactorSerializer,
+    RecoveryCodesSerializer,
     ReferenceSerializer,
+    SecondSignInSerializer,
+    SignInPolicySerializer,
     SignInSerializer,
     TokensSerializer,
 )
@@ -70,6 +76,102 @@ REQUEST_PASSWORD_RESET: Final[OperationSpecs] = {
 }
 CONFIRM_PASSWORD_RESET: Final[OperationSpecs] = {
     "POST": no_content_spec(request_example={"token": examples.LINK, "new_password": examples.NEW_PASSWORD})
+}
+_NEW_API_KEY: Final = {
+    "name": "Accounting",
+    "role": "admin",
+    "read_only": True,
+    "expires_on": "2026-12-31",
+    "allowed_addresses": ["203.0.113.0/24"],
+}
+_API_KEY: Final = {
+    "id": examples.API_KEY,
+    "tenant_id": examples.TENANT,
+    **_NEW_API_KEY,
+    "prefix": "tatk_9f2c1e",
+    "last_used_at": examples.NOW,
+    "last_used_address": "203.0.113.7",
+    "revoked_at": None,
+    **examples.STAMPS,
+}
+API_KEYS: Final[OperationSpecs] = {
+    "GET": list_spec(_API_KEY),
+    "POST": create_spec(
+        _NEW_API_KEY,
+        {**_API_KEY, "last_used_at": None, "last_used_address": "", "key": examples.API_KEY_TEXT},
+        response=NewApiKeySerializer,
+    ),
+}
+API_KEY: Final[OperationSpecs] = {
+    "GET": OperationSpec(path={"id": examples.API_KEY}, response_example=_API_KEY),
+    "DELETE": no_content_spec(path={"id": examples.API_KEY}),
+}
+_CODES: Final = {"recovery_codes": ["k7qp-2m9x-4r8t-vb3z"]}
+_ENROLMENT: Final = {
+    "id": examples.SECOND_FACTOR,
+    "secret": "JBSWY3DPEHPK3PXP",
+    "uri": "otpauth://totp/Seishin%20Dojo:hana%40example.com?secret=JBSWY3DPEHPK3PXP&issuer=Seishin%20Dojo",
+    "image": "data:image/svg+xml;base64,PHN2Zy8+",
+}
+_SECOND_FACTOR: Final = {
+    "id": examples.SECOND_FACTOR,
+    "tenant_id": examples.TENANT,
+    "kind": "totp",
+    "name": "My phone",
+    "confirmed_at": examples.NOW,
+    "last_used_at": examples.NOW,
+    **examples.STAMPS,
+}
+_PASSWORD: Final = {"password": examples.PASSWORD}
+_OF_FACTOR: Final = {"id": examples.SECOND_FACTOR}
+_POLICY: Final = {"second_factor_roles": ["instructor"]}
+SECOND_STEP: Final[OperationSpecs] = {
+    "POST": OperationSpec(
+        request_example={"challenge": examples.CHALLENGE, "code": examples.TOTP_CODE},
+        response=SecondSignInSerializer,
+        response_example={**_TOKENS, "user": USER_EXAMPLE, "recovery_codes": []},
+    )
+}
+ENROLMENT_BY_CHALLENGE: Final[OperationSpecs] = {
+    "POST": OperationSpec(
+        request_example={"challenge": examples.ENROLMENT_CHALLENGE},
+        status=201,
+        response=AuthenticatorSerializer,
+        response_example=_ENROLMENT,
+    )
+}
+SECOND_FACTORS: Final[OperationSpecs] = {
+    "GET": list_spec(_SECOND_FACTOR),
+    "POST": create_spec(
+        {**_PASSWORD, "name": "My phone"},
+        _ENROLMENT,
+        request=NewSecondFactorSerializer,
+        response=AuthenticatorSerializer,
+    ),
+}
+SECOND_FACTOR: Final[OperationSpecs] = {
+    "GET": OperationSpec(path=_OF_FACTOR, response_example=_SECOND_FACTOR),
+    "DELETE": no_content_spec(path=_OF_FACTOR),
+}
+CONFIRMATION: Final[OperationSpecs] = {
+    "POST": OperationSpec(
+        path={"id": examples.NEW_SECOND_FACTOR},
+        request_example={"code": examples.TOTP_CODE},
+        response=RecoveryCodesSerializer,
+        response_example=_CODES,
+    )
+}
+RECOVERY_CODES: Final[OperationSpecs] = {
+    "POST": OperationSpec(
+        request_example=_PASSWORD, status=201, response=RecoveryCodesSerializer, response_example=_CODES
+    )
+}
+USER_SECOND_FACTORS: Final[OperationSpecs] = {"DELETE": no_content_spec(path={"id": examples.USER})}
+SIGN_IN_POLICY: Final[OperationSpecs] = {
+    "GET": OperationSpec(response=SignInPolicySerializer, response_example=_POLICY),
+    "PATCH": OperationSpec(
+        request_example=_POLICY, response=SignInPolicySerializer, response_example=_POLICY
+    ),
 }
 AUDIT_LOG: Final[OperationSpecs] = {"GET": list_spec(_AUDIT_ENTRY)}
 

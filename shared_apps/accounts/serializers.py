@@ -4,7 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from shared_apps.accounts.models import AuditEntry, Role, User
+from shared_apps.accounts.api_keys import normalised_network
+from shared_apps.accounts.models import STAFF_ROLES, ApiKey, AuditEntry, Role, SecondFactor, User
 from tatami.api.fields import ArchivedField, SingleLineField
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 
@@ -68,6 +69,54 @@ class UserSerializer(StrictModelSerializer):
         fields = ("email", "name", "role", "is_active", "password", "archived")
 
 
+class NetworkField(SingleLineField):
+    """A network address, or a network such as `203.0.113.0/24`."""
+
+    default_error_messages = {
+        "network": "This is not a network address, such as 203.0.113.7 or 203.0.113.0/24."
+    }
+
+    def to_internal_value(self, data: Any) -> str:
+        try:
+            return normalised_network(super().to_internal_value(data))
+        except ValueError:
+            self.fail("network")
+
+
+class ApiKeySerializer(StrictModelSerializer):
+    """An API key without the key itself. `revoked_at` is null while the key is valid or until it expires."""
+
+    name = SingleLineField(max_length=200)
+    role = serializers.ChoiceField(choices=[role.value for role in STAFF_ROLES], source="user.role")
+    allowed_addresses = serializers.ListField(
+        child=NetworkField(max_length=49), required=False, max_length=50
+    )
+
+    class Meta:
+        model = ApiKey
+        fields: tuple[str, ...] = (
+            "name",
+            "role",
+            "read_only",
+            "expires_on",
+            "allowed_addresses",
+            "prefix",
+            "last_used_at",
+            "last_used_address",
+            "revoked_at",
+        )
+        read_only_fields = ("prefix", "last_used_at", "last_used_address", "revoked_at")
+
+
+class NewApiKeySerializer(ApiKeySerializer):
+    """An API key that was just created. `key` is shown this once."""
+
+    key = serializers.CharField(read_only=True)
+
+    class Meta(ApiKeySerializer.Meta):
+        fields = (*ApiKeySerializer.Meta.fields, "key")
+
+
 class TokensSerializer(serializers.Serializer[Any]):
     """The tokens of a session. Both lifetimes are in seconds."""
 
@@ -88,6 +137,80 @@ class SignInSerializer(TokensSerializer):
     """The tokens, and the user who signed in."""
 
     user = SignedInUserSerializer()
+
+
+class ChallengeSerializer(StrictSerializer):
+    challenge = SingleLineField(max_length=500)
+
+
+class CodeSerializer(StrictSerializer):
+    """A code of an authenticator: six digits."""
+
+    code = SingleLineField(max_length=40)
+
+
+class SecondStepSerializer(StrictSerializer):
+    """The challenge of the first step, and a code of an authenticator or a recovery code."""
+
+    challenge = SingleLineField(max_length=500)
+    code = SingleLineField(max_length=40)
+
+
+class SecondSignInSerializer(SignInSerializer):
+    """The tokens, and the user who signed in. `recovery_codes` is filled once: when this sign-in set up the factor."""
+
+    recovery_codes = serializers.ListField(child=serializers.CharField())
+
+
+class RecoveryCodesSerializer(serializers.Serializer[Any]):
+    """Recovery codes, shown this once. Empty if the user has some already."""
+
+    recovery_codes = serializers.ListField(child=serializers.CharField())
+
+
+class OwnPasswordSerializer(StrictSerializer):
+    password = Password()
+
+
+class NewSecondFactorSerializer(OwnPasswordSerializer):
+    """The own password, and a name by which the user recognises the device."""
+
+    kind = serializers.ChoiceField(choices=["totp"], required=False)
+    name = SingleLineField(max_length=100, required=False, allow_blank=True)
+
+
+class SecondFactorSerializer(StrictModelSerializer):
+    """An authenticator. It counts when `confirmed_at` is set."""
+
+    kind = serializers.SerializerMethodField()
+
+    class Meta:
+        model = SecondFactor
+        fields = ("kind", "name", "confirmed_at", "last_used_at")
+        read_only_fields = fields
+
+    def get_kind(self, _: SecondFactor) -> str:
+        return "totp"
+
+
+class AuthenticatorSerializer(serializers.Serializer[Any]):
+    """A new authenticator: the secret as text, as a URI for an app, and as a QR symbol (SVG, data URI). Shown once."""
+
+    id = serializers.UUIDField(source="factor.pk")
+    secret = serializers.CharField()
+    uri = serializers.CharField()
+    image = serializers.CharField()
+
+
+class SignInPolicySerializer(StrictSerializer):
+    """Roles that need a second factor."""
+
+    second_factor_roles = serializers.ListField(
+        child=serializers.ChoiceField(choices=Role.choices), max_length=4
+    )
+
+    def validate_second_factor_roles(self, value: list[str]) -> list[str]:
+        return sorted(set(value))
 
 
 class MeTenantSerializer(StrictSerializer):

@@ -11,7 +11,6 @@ from typing import Final
 from uuid import UUID
 
 from django.contrib.auth.hashers import check_password
-from django.db import transaction
 
 from shared_apps.accounts.models import Session, User
 from shared_apps.accounts.throttling import clear_sign_in_attempts, count_sign_in_attempt
@@ -47,14 +46,6 @@ class Tokens:
     expires_in: int
     refresh_expires_in: int
     token_type: str = "Bearer"  # noqa: S105
-
-
-def sign_in(*, email: str, password: str, address: str, now: datetime) -> tuple[User, Tokens]:
-    """Open a session for the user with this e-mail address and password. Raises what `verify_password` raises."""
-    verified = verify_password(email=email, password=password, address=address, now=now)
-    with transaction.atomic():
-        user = lock_verified_user(verified)
-        return user, open_session(user, now=now)
 
 
 def verify_password(*, email: str, password: str, address: str, now: datetime) -> User:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from celery import shared_task
 from django.db.models import QuerySet
 
+from shared_apps.accounts import second_factors
 from shared_apps.accounts.models import AttemptCount, IdempotentAnswer, PasswordLink, Session
 from shared_apps.accounts.password_mails import send_password_mails, send_platform_password_mails
 from tatami import clock, retention
@@ -44,8 +45,9 @@ def idempotent_answers(until: datetime) -> QuerySet[IdempotentAnswer]:
 
 
 def sweep_scope() -> None:
-    """Delete old rows in the current scope. Four statements."""
+    """Delete old rows in the current scope, and encrypt secrets with the present JWT_SECRET. Five statements."""
     retention.sweep(SWEEP_JOB, now=clock.now())
+    second_factors.encrypt_anew()
 
 
 @job(SWEEP_JOB)

@@ -14,7 +14,15 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 
-from shared_apps.accounts.models import PasswordLink, PasswordMail, Role, Session, User
+from shared_apps.accounts.models import (
+    PasswordLink,
+    PasswordMail,
+    RecoveryCode,
+    Role,
+    SecondFactor,
+    Session,
+    User,
+)
 from shared_apps.accounts.sessions import end_sessions
 from tatami.errors import DomainError, Invalid, TokenInvalid
 from tatami.text import email_key
@@ -120,6 +128,8 @@ def erase_users(users: QuerySet[User], *, now: datetime) -> list[UUID]:
     ids = [user.pk for user in found]
     PasswordLink.objects.filter(user__in=ids).delete()
     Session.objects.filter(user__in=ids).delete()
+    SecondFactor.objects.filter(user__in=ids).delete()
+    RecoveryCode.objects.filter(user__in=ids).delete()
     return ids
 
 

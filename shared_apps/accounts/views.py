@@ -9,13 +9,15 @@ from django.shortcuts import get_object_or_404
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from shared_apps.accounts import openapi, passwords, sessions, users
-from shared_apps.accounts.models import AuditEntry, Role, User, UserQuerySet
+from shared_apps.accounts import api_keys, openapi, passwords, second_factors, sessions, users
+from shared_apps.accounts.models import ApiKey, AuditEntry, Role, User, UserQuerySet
 from shared_apps.accounts.password_mails import queue_password_mail
 from shared_apps.accounts.serializers import (
+    ApiKeySerializer,
     AuditEntrySerializer,
     LoginSerializer,
     MeSerializer,
+    NewApiKeySerializer,
     PasswordSerializer,
     PublicUserSerializer,
     RefreshSerializer,
@@ -28,7 +30,8 @@ from shared_apps.accounts.serializers import (
 from tatami.api.filters import by_id, by_text, one_of, since, until, yes_or_no
 from tatami.api.pagination import CursorPages
 from tatami.api.request import client_address
-from tatami.api.views import ApiView, Collection, Listing, Resource
+from tatami.api.responses import created
+from tatami.api.views import ApiView, Collection, Detail, Listing, Resource
 from tatami.tenancy.scope import TenantScope, required_scope
 
 USER_ORDERINGS: Final = {"name": "name", "email": "email_key", "created_at": "created_at"}
@@ -55,13 +58,15 @@ class AuthView(ApiView):
 
 
 class Login(AuthView):
-    """Sign in with e-mail address and password."""
+    """Sign in with e-mail address and password. 401 `second_factor_required` has the challenge of the second step."""
 
     serializer_class = LoginSerializer
     operations = openapi.LOGIN
 
     def post(self, request: Any) -> Response:
-        user, tokens = sessions.sign_in(**self.values(), address=client_address(request), now=request.now)
+        user, tokens = second_factors.sign_in(
+            **self.values(), address=client_address(request), now=request.now
+        )
         return Response(SignInSerializer({**asdict(tokens), "user": user}).data)
 
 
@@ -205,7 +210,7 @@ class UserCollection(ForAdminsOrColleagues, Collection):
     Callers who may not read e-mail addresses cannot search or order by them either.
     """
 
-    queryset = User.objects.all()
+    queryset = User.objects.people()
     serializer_class = UserSerializer
     detail_route = "user"
     search_column = "search_name"
@@ -237,7 +242,7 @@ class UserCollection(ForAdminsOrColleagues, Collection):
 class UserResource(ForAdminsOrColleagues, Resource):
     """One user: change, archive, restore."""
 
-    queryset = User.objects.all()
+    queryset = User.objects.people()
     serializer_class = UserSerializer
     password_hash: str | None = None
 
@@ -269,6 +274,42 @@ class UserResource(ForAdminsOrColleagues, Resource):
 
     def perform_destroy(self, instance: User) -> None:
         users.archive_user(user=instance, now=self.request.now)
+
+
+# --- API keys ---------------------------------------------------------------------------------------------------------
+
+
+class ApiKeyCollection(Collection):
+    """The API keys, also those that are revoked or expired. POST creates one and shows it once."""
+
+    operations = openapi.API_KEYS
+    idempotent = False
+    queryset = ApiKey.objects.select_related("user")
+    serializer_class = ApiKeySerializer
+    detail_route = "api-key"
+    ordering_fields = {"name": "name", "created_at": "created_at", "last_used_at": "last_used_at"}
+
+    def post(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        serializer = ApiKeySerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        values = dict(serializer.validated_data)
+        role = values.pop("user")["role"]
+        made, key = api_keys.create_api_key(**values, role=role, now=request.now)
+        made.key = key  # type: ignore[attr-defined]
+        return created(NewApiKeySerializer(made).data, self.detail_route, id=made.pk)
+
+
+class ApiKeyDetail(Detail):
+    """One API key. DELETE revokes it: its next request is refused."""
+
+    operations = openapi.API_KEY
+    idempotent = False
+    queryset = ApiKey.objects.select_related("user")
+    serializer_class = ApiKeySerializer
+
+    def delete(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        api_keys.revoke_api_key(key=self.get_object(), now=request.now)
+        return Response(status=204)
 
 
 # --- the audit log ----------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from shared_apps.tenants import domains
 from shared_apps.tenants.errors import WrongState
 from shared_apps.tenants.models import RoutingEpoch, Tenant
 from shared_apps.tenants.schema import ddl
+from shared_apps.webhooks.events import publish
 from tatami import tenant_files
 from tatami.retention import remove_each
 from tatami.tenancy.scope import platform_scope
@@ -19,6 +20,12 @@ _ALLOWED_CHANGES: Final = {
     Tenant.Status.ACTIVE: {Tenant.Status.SUSPENDED, Tenant.Status.DELETING},
     Tenant.Status.SUSPENDED: {Tenant.Status.ACTIVE, Tenant.Status.DELETING},
     Tenant.Status.DELETING: {Tenant.Status.ACTIVE},
+}
+
+_STATUS_EVENTS: Final = {
+    Tenant.Status.ACTIVE: "tenant.resumed",
+    Tenant.Status.SUSPENDED: "tenant.suspended",
+    Tenant.Status.DELETING: "tenant.deleted",
 }
 
 
@@ -41,8 +48,10 @@ def change_tenant(
     """
     tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
     before = (tenant.name, tenant.timezone, tenant.language, tenant.status)
-    if slug is not None and slug != tenant.slug:
+    new_slug = slug is not None and slug != tenant.slug
+    if slug is not None and new_slug:
         domains.change_slug(tenant=tenant, slug=slug, now=now)
+    old_status = tenant.status
     if status is not None and status != tenant.status:
         if status not in _ALLOWED_CHANGES.get(Tenant.Status(tenant.status), set()):
             raise WrongState(f"A dojo that is {tenant.status} cannot become {status}.")
@@ -54,6 +63,11 @@ def change_tenant(
     if (tenant.name, tenant.timezone, tenant.language, tenant.status) != before:
         tenant.save()
         RoutingEpoch.advance()
+    changed = [{"id": tenant.pk}]
+    if new_slug or (tenant.name, tenant.timezone) != before[:2]:
+        publish("tenant.updated", changed, now=now)
+    if tenant.status != old_status:
+        publish(_STATUS_EVENTS[Tenant.Status(tenant.status)], changed, now=now)
     return tenant
 
 
@@ -88,6 +102,8 @@ def erase_tenant(tenant: Tenant) -> None:
     ddl.drop_schema(tenant.schema_name)
     tenant_files.delete_tenant_files(tenant.pk)
     with platform_scope(), transaction.atomic():
+        if tenant.deleted_at is not None:  # a purge, not the end of a creation that failed
+            publish("tenant.purged", [{"id": tenant.pk}])
         tenant.delete()
         RoutingEpoch.advance()
 

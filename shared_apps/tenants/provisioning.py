@@ -20,6 +20,7 @@ from shared_apps.tenants.errors import CreationInterrupted, SlugTaken
 from shared_apps.tenants.fleet.runner import MigrationOutcome, Options, migrate_fleet
 from shared_apps.tenants.models import Domain, RoutingEpoch, Tenant
 from shared_apps.tenants.schema import ddl
+from shared_apps.webhooks.events import publish
 from tatami import clock
 from tatami.ids import uuid7
 from tatami.retention import remove_each
@@ -110,6 +111,7 @@ def activate(tenant: Tenant, version: str) -> None:
     unfinished = Tenant.objects.filter(pk=tenant.pk, status=Tenant.Status.PROVISIONING)
     if not unfinished.exclude(schema_version=ABANDONED).update(**values):
         raise CreationInterrupted
+    publish("tenant.created", [{"id": tenant.pk}], now=tenant.updated_at)
     RoutingEpoch.advance()
 
 

@@ -10,10 +10,14 @@ from zoneinfo import ZoneInfo
 from rest_framework import serializers
 
 from shared_apps.accounts.models import User
+from shared_apps.webhooks.events import publish
 from tatami.api.fields import InstantField
 from tatami.errors import Invalid
+from tatami.ids import uuid7
 from tatami.tenancy.scope import current_tenant
 from tatami.text import normalise
+from tenant_apps.attendance.check_in.store import RECORDED
+from tenant_apps.attendance.check_in.types import attendance_event
 from tenant_apps.attendance.errors import ClassSessionNotFound, SessionCancelled
 from tenant_apps.attendance.models import Attendance
 from tenant_apps.classes.check_in_window import check_in_window
@@ -176,7 +180,9 @@ class AttendanceImport(RecordImport[AttendanceLine]):
 
     def write(self, lines: Sequence[AttendanceLine]) -> None:
         created = [line for line in lines if line.outcome is LineOutcome.CREATED]
-        insert_rows(Attendance, _COLUMNS, [self._row(line) for line in created])
+        rows = [(uuid7(), self._row(line)) for line in created]
+        insert_rows(Attendance, ("id", *_COLUMNS), [(key, *row) for key, row in rows])
+        publish(RECORDED, [attendance_event(key, row[0], row[1]) for key, row in rows], now=self._now)
 
     def _row(self, line: AttendanceLine) -> tuple[Any, ...]:
         assert line.session is not None

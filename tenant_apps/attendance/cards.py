@@ -6,11 +6,11 @@ from datetime import datetime
 
 from django.db import transaction
 
+from tatami.qr_images import qr_data_uri
 from tatami.tenancy.hosts import origin
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.attendance.check_in.codes import URL_PATH, CodeKind, make_token, step_at, step_end
 from tenant_apps.attendance.models import Card
-from tenant_apps.attendance.qr_images import qr_data_uri
 from tenant_apps.classes.models import ClassSession
 from tenant_apps.students.models import Student
 from tenant_apps.students.queries import lock_student

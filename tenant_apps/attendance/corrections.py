@@ -10,12 +10,13 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from shared_apps.accounts.models import User
+from shared_apps.webhooks.events import Subscribers, publish, subscribers
 from tatami.clock import tenant_date
 from tatami.errors import DomainError, NotFound
 from tenant_apps.attendance.check_in.queries import load_facts
 from tenant_apps.attendance.check_in.responses import build_response
 from tenant_apps.attendance.check_in.rules import alerts_for
-from tenant_apps.attendance.check_in.store import insert_attendances
+from tenant_apps.attendance.check_in.store import RECORDED, insert_attendances
 from tenant_apps.attendance.check_in.types import (
     LookupKeys,
     Method,
@@ -24,6 +25,7 @@ from tenant_apps.attendance.check_in.types import (
     ScanDecision,
     Scanner,
     ScanResponse,
+    attendance_event,
 )
 from tenant_apps.attendance.errors import NotRecordedByYou, SessionCancelled, SessionNotBegun
 from tenant_apps.attendance.models import Attendance
@@ -39,6 +41,8 @@ PRESENT: Final = "present"
 LATE: Final = "late"
 ABSENT: Final = "absent"
 EXPECTED: Final = "expected"
+UPDATED: Final = "attendance.updated"
+VOIDED: Final = "attendance.voided"
 MARKED_ABSENT: Final = "Marked absent on the roster."
 """The reason of a void if the roster gives none."""
 
@@ -116,6 +120,7 @@ def void_attendance(
     lock_student(row.student_id)
     if not Attendance.objects.filter(pk=row.pk).void(reason=reason, by=by, now=now):
         raise AlreadyVoided
+    publish("attendance.voided", [attendance_event(row.pk, row.student_id, row.class_session_id)], now=now)
     row.voided_at, row.voided_by, row.void_reason, row.updated_at = now, by, reason, now
     return row  # type: ignore[no-any-return]
 
@@ -191,8 +196,8 @@ def save_roster(
     `absent` voids with `reason`. Ignores window, capacity, enrolment and rank, as `record_by_hand` does. Saving the
     same again changes nothing. Concurrent saves wait for each other (the session is locked); beside concurrent scans,
     the constraint `attendance_once` lets one attendance exist, which then takes the state given here. Call it with the
-    students locked. At most five statements, whatever the number of students, and two more if the session is cancelled
-    or has not begun.
+    students locked. At most six statements, whatever the number of students, and two more if the session is cancelled
+    or has not begun, and two for each kind of event that a webhook asked for.
 
     Raises `NotRecordedByYou` if `only_recorded_today` is true and an attendance to void was not recorded by `by` today;
     `SessionCancelled` or `SessionNotBegun` if a student would be added to a session that is cancelled or has not begun,
@@ -206,6 +211,7 @@ def save_roster(
         _check_no_additions(session, came, SessionNotBegun)
     late = [key for key in came if states[key] == LATE]
     absent = [key for key, state in states.items() if state == ABSENT]
+    webhooks = subscribers(RECORDED, UPDATED, VOIDED)
     if absent:
         _void_absent(
             session,
@@ -214,6 +220,7 @@ def save_roster(
             by=by,
             only_recorded_today=only_recorded_today,
             now=now,
+            webhooks=webhooks,
         )
     values: dict[str, Any] = {
         "class_session": session,
@@ -224,8 +231,11 @@ def save_roster(
     }
     rows = [Attendance(student_id=key, late=key in late, **values) for key in came]
     Attendance.objects.bulk_create(rows, ignore_conflicts=True)
-    _set_late(session, late, late=True, now=now)
-    _set_late(session, [key for key in came if states[key] == PRESENT], late=False, now=now)
+    if webhooks.want(RECORDED):
+        _publish(webhooks, RECORDED, Attendance.objects.filter(pk__in=[row.pk for row in rows]), now)
+    on_time = [key for key in came if states[key] == PRESENT]
+    _set_late(session, late, late=True, now=now, webhooks=webhooks)
+    _set_late(session, on_time, late=False, now=now, webhooks=webhooks)
 
 
 def _attendances(session: ClassSession, students: Iterable[UUID] | None = None) -> Any:
@@ -241,9 +251,20 @@ def _check_no_additions(session: ClassSession, students: list[UUID], error: type
         raise error(details={"students": sorted(map(str, added))})
 
 
-def _set_late(session: ClassSession, students: list[UUID], *, late: bool, now: datetime) -> None:
+def _set_late(
+    session: ClassSession, students: list[UUID], *, late: bool, now: datetime, webhooks: Subscribers
+) -> None:
     if students:
-        _attendances(session, students).exclude(late=late).update(late=late, updated_at=now)
+        rows = _attendances(session, students).exclude(late=late)
+        if webhooks.want(UPDATED):
+            _publish(webhooks, UPDATED, rows, now)
+        rows.update(late=late, updated_at=now)
+
+
+def _publish(webhooks: Subscribers, type_: str, rows: Any, now: datetime) -> None:
+    """Tell webhooks about attendances. Two statements."""
+    found = rows.order_by("pk").values_list("pk", "student", "class_session")
+    webhooks.publish(type_, [attendance_event(*row) for row in found], now=now)
 
 
 def _void_absent(
@@ -254,6 +275,7 @@ def _void_absent(
     by: User,
     only_recorded_today: bool,
     now: datetime,
+    webhooks: Subscribers,
 ) -> None:
     """Void the attendances of `students`. Raises `NotRecordedByYou`, naming the students, as `save_roster` says."""
     rows = _attendances(session, students)
@@ -262,4 +284,6 @@ def _void_absent(
         others = sorted(map(str, rows.exclude(pk__in=own.values("pk")).values_list("student", flat=True)))
         if others:
             raise NotRecordedByYou(details={"students": others})
+    if webhooks.want(VOIDED):
+        _publish(webhooks, VOIDED, rows, now)
     rows.void(reason=reason, by=by, now=now)

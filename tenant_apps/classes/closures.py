@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import Exists, Func, OuterRef, Value
 
 from shared_apps.accounts.models import User
+from shared_apps.webhooks.events import publish
 from tatami.errors import NotFound
 from tenant_apps.classes.closed_sessions import STATUS, apply_closures, lock_closures, save_cancellations
 from tenant_apps.classes.expectations import expected_students
@@ -69,6 +70,7 @@ def close(
         set_by_hand=Func("set_by_hand", Value(STATUS), function="array_remove"),
         updated_at=now,
     )
+    publish("class_session.cancelled", [{"id": key} for key in keys], now=now)
     _notify_students(closure, classes, now=now)
     return closure
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from shared_apps.accounts.models import User
+from shared_apps.webhooks.events import publish
 from tatami.clock import tenant_time
 from tatami.errors import DomainError, NotFound
 from tenant_apps.classes.closed_sessions import STATUS, apply_closures, lock_closures
@@ -84,6 +85,8 @@ def change_session(
     if session.local_date != before.local_date:
         apply_closures([session])
     session.save()
+    if session.is_cancelled and not before.is_cancelled:
+        publish("class_session.cancelled", [{"id": session.pk}], now=now)
     is_moved = bool(changed & {"starts_at", "location"})
     if to_tell and is_moved and not session.is_cancelled and max(before.starts_at, session.starts_at) > now:
         _publish_move(before, session, to_tell)
@@ -102,6 +105,7 @@ def cancel_session(*, session_id: UUID, reason: str, by: User, now: datetime) ->
     session.status = ClassSession.Status.CANCELLED
     session.cancelled_at, session.cancelled_by, session.cancel_reason = now, by, reason
     session.save()
+    publish("class_session.cancelled", [{"id": session.pk}], now=now)
     if session.starts_at > now:
         _notify_students(session)
     return session, True

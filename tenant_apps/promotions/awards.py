@@ -29,7 +29,7 @@ from tenant_apps.ranks.definition import StepType
 from tenant_apps.ranks.models import Rank
 from tenant_apps.students.errors import OwnRankChange
 from tenant_apps.students.events import Notice, publish_notices
-from tenant_apps.students.history import delete_snapshots, void_rank_events
+from tenant_apps.students.history import delete_snapshots, publish_rank_events, void_rank_events
 from tenant_apps.students.models import RankEvent, RankEventQuerySet, Student, StudentQuerySet, StudentUser
 from tenant_apps.students.rank_history import birth_error, error_after, error_before, event_data
 
@@ -265,6 +265,7 @@ def record_awards(
         scheme=checker.settings.certificate_number,
     )
     delete_snapshots({event.student_id for event in events}, {event.system_id for event in events})
+    publish_rank_events(events)
     if notify:
         awarded_on = long_date(checker.effective_on, checker.settings.language_code)
         notices = [

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils.translation import gettext
 
 from shared_apps.accounts.models import User
+from shared_apps.webhooks.events import publish
 from tatami.clock import tenant_date
 from tenant_apps.dojo.dates import long_date
 from tenant_apps.dojo.models import DojoSettings
@@ -65,6 +66,14 @@ class ExamResult(NamedTuple):
 
 
 @transaction.atomic
+def create_exam(*, values: Mapping[str, Any]) -> Exam:
+    """Create an exam. Calling it twice creates two."""
+    exam = Exam.objects.create(**values)
+    publish("exam.created", [{"id": exam.pk}])
+    return exam
+
+
+@transaction.atomic
 def change_exam(*, exam: Exam, changes: Mapping[str, Any], notify: bool, now: datetime) -> Exam:
     """Change the given fields of an exam. Raises `ExamFinished`.
 
@@ -76,6 +85,7 @@ def change_exam(*, exam: Exam, changes: Mapping[str, Any], notify: bool, now: da
     for field, value in changes.items():
         setattr(exam, field, value)
     exam.save()
+    publish("exam.updated", [{"id": exam.pk}], now=now)
     is_moved = (exam.date, exam.location) != (old_date, old_location)
     if notify and is_moved and max(exam.date, old_date) >= tenant_date(now):
         language = DojoSettings.current().language_code
@@ -93,7 +103,9 @@ def change_exam(*, exam: Exam, changes: Mapping[str, Any], notify: bool, now: da
 @transaction.atomic
 def delete_exam(*, exam: Exam) -> None:
     """Delete an exam that was not finished. Raises `ExamFinished`: awards keep their exam."""
+    exam_id = exam.pk
     _lock_open(exam).delete()
+    publish("exam.deleted", [{"id": exam_id}])
 
 
 @transaction.atomic
@@ -117,6 +129,8 @@ def invite(*, exam: Exam, invitations: Sequence[Invitation]) -> None:
         for candidate in candidates:
             candidate.invited = checker.judged(candidate)
     Candidate.objects.bulk_create(candidates)
+    if candidates:
+        publish("exam.updated", [{"id": exam.pk}])
     date = long_date(exam.date, DojoSettings.current().language_code)
     publish_notices("exam_invitation", [_notice(exam, one, date) for one in new])
 
@@ -142,6 +156,7 @@ def withdraw(*, exam: Exam, candidate: Candidate) -> None:
     """Remove a candidate from an exam. Raises `ExamFinished`."""
     _lock_open(exam)
     candidate.delete()
+    publish("exam.updated", [{"id": exam.pk}])
 
 
 @transaction.atomic
@@ -160,6 +175,7 @@ def record_results(*, exam: Exam, results: Sequence[ExamResult], now: datetime) 
         candidate.updated_at = now
     fields = ["outcome", "override_reason", "marks", "condition", "condition_until", "updated_at"]
     Candidate.objects.bulk_update(candidates, fields)
+    publish("exam.updated", [{"id": exam.pk}], now=now)
 
 
 @transaction.atomic
@@ -209,6 +225,7 @@ def finish(*, exam: Exam, by: User, now: datetime) -> list[RankEvent]:
         candidate.event = event
     Candidate.objects.bulk_update(candidates, ["event", "decided", "updated_at"])
     Exam.objects.filter(pk=exam.pk).update(finished_at=now, finished_by=by, updated_at=now)
+    publish("exam.finished", [{"id": exam.pk}], now=now)
     return events
 
 
@@ -263,6 +280,7 @@ def reopen(
     Exam.objects.filter(pk=exam.pk).update(
         finished_at=None, finished_by=None, reopened_at=now, reopen_reason=reason, updated_at=now
     )
+    publish("exam.reopened", [{"id": exam.pk}], now=now)
 
 
 def _locked(exam: Exam) -> Exam:

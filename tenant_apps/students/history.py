@@ -5,7 +5,7 @@ latest history. Facts and rank events are never changed, only voided with a reas
 deletes the results of the nightly check, which were computed from the old history.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from shared_apps.accounts.models import User
+from shared_apps.webhooks.events import publish
 from tenant_apps.ranks.models import Rank
 from tenant_apps.students.errors import (
     AlreadyRecorded,
@@ -142,13 +143,19 @@ def record_rank_event(
 
 
 def add_rank_events(events: Sequence[RankEvent]) -> None:
-    """Add events to rank histories, and delete the results of the nightly check. Two statements; none for no events.
+    """Add events to rank histories, and delete the results of the nightly check. Three statements; none for no events.
 
     Call this in a transaction, with the students locked.
     """
     if events:
         RankEvent.objects.bulk_create(events, batch_size=_BATCH)
         delete_snapshots({event.student_id for event in events}, {event.system_id for event in events})
+        publish_rank_events(events)
+
+
+def publish_rank_events(events: Iterable[RankEvent]) -> None:
+    """Tell webhooks about new rank events."""
+    publish("rank_event.created", [{"id": event.pk, "student": event.student_id} for event in events])
 
 
 @transaction.atomic
@@ -185,9 +192,11 @@ def void_rank_events(
     later = standing_on(voided, list(rows.select_related("rank", "student")))
     if later and not cascade and not keep_later:
         raise RanksStandOnIt(details={"rank_events": [event_data(one) for one in later]})
-    ids = [one.pk for one in (*voided, *(later if cascade else ()))]
-    RankEvent.objects.filter(pk__in=ids).void(reason=reason, by=by, now=now)
+    gone = [*voided, *(later if cascade else ())]
+    RankEvent.objects.filter(pk__in=[one.pk for one in gone]).void(reason=reason, by=by, now=now)
     delete_snapshots(students, systems)
+    if gone:
+        publish("rank_event.voided", [{"id": one.pk, "student": one.student_id} for one in gone], now=now)
     return later
 
 

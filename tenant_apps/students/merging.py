@@ -25,6 +25,7 @@ from django.db.models import Exists, ForeignKey, Model, OuterRef, Q, QuerySet, U
 from django.utils.translation import gettext
 
 from shared_apps.accounts.models import User
+from shared_apps.webhooks.events import publish
 from tatami.api.fields import UNKNOWN
 from tatami.errors import Invalid
 from tenant_apps.students.errors import AlreadyMerged
@@ -180,6 +181,7 @@ def merge_students(*, kept: UUID, duplicate: UUID, by: User, now: datetime, dry_
         raise Invalid.field("duplicate", gettext("This is the student itself."))
     with transaction.atomic():
         merge = _merge(kept, duplicate, by=by, now=now)
+        publish("student.merged", [{"id": duplicate, "into": kept}], now=now)
         transaction.set_rollback(dry_run)
     return merge
 

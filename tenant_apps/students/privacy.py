@@ -20,6 +20,7 @@ from django.db.models import BinaryField, F, Func, IntegerField, Model, Q, Query
 
 from shared_apps.accounts.models import User
 from shared_apps.accounts.users import erase_users
+from shared_apps.webhooks.events import publish
 from tatami.api.idempotency import stored_responses
 from tatami.clock import tenant_date
 from tenant_apps.students.guardians import delete_unlinked
@@ -79,6 +80,7 @@ def erase(student: Student, now: datetime) -> None:
     for part in reversed(_parts.values()):
         if part.erase is not None:
             part.erase(student, now)
+    publish("student.erased", [{"id": student.pk}], now=now)
 
 
 def unregistered_models() -> list[type[Model]]:

@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, Prefetch, Q
 
 from shared_apps.accounts.models import User
+from shared_apps.webhooks.events import publish
 from tatami.errors import Invalid, NotFound
 from tatami.text import normalise
 from tatami.usage import Figures
@@ -72,6 +73,7 @@ def create_student(*, values: Mapping[str, Any]) -> Student:
     _save(student)
     if guardians is not None:
         set_guardians(student, guardians)
+    publish("student.created", [{"id": student.pk}])
     return student
 
 
@@ -93,6 +95,7 @@ def change_student(*, student: Student, changes: Mapping[str, Any]) -> Student:
     _save(student)
     if guardians is not None:
         set_guardians(student, guardians)
+    publish("student.updated", [{"id": student.pk}])
     return student
 
 

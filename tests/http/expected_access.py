@@ -47,6 +47,10 @@ class Row:
     media: str = JSON
     """The media type of a 2xx response. Errors are JSON on every route."""
     public: bool = False
+    with_key: bool = True
+    """Whether an API key of an allowed role may send the request."""
+    with_read_only_key: bool = False
+    """Whether a read-only API key may send it although it is not a GET."""
 
     def status_for(self, role: str) -> int:
         """Return the status for a role that acts on an object it may see."""
@@ -83,6 +87,11 @@ def and_devices(row: Row) -> Row:
     return replace(row, device=row.admin)
 
 
+def users_only(row: Row) -> Row:
+    """Return the row for users who sign in: API keys are refused."""
+    return replace(row, with_key=False)
+
+
 def json_body(**fields: Any) -> Body:
     """Return a body that is the same for every host and role."""
     return lambda sample, role: dict(fields)
@@ -102,18 +111,74 @@ SIGN_IN: Final[dict[str, dict[str, Row]]] = {
     "/auth/refresh": {"POST": public(200, lambda sample, role: {"refresh": sample.refresh})},
     "/auth/logout": {"POST": public(204, lambda sample, role: {"refresh": sample.refresh})},
     "/auth/password": {
-        "POST": all_users(204, json_body(current_password=PASSWORD, new_password=NEW_PASSWORD))
+        "POST": users_only(all_users(204, json_body(current_password=PASSWORD, new_password=NEW_PASSWORD)))
     },
     "/auth/password/reset": {"POST": public(204, json_body(email="c@example.com"))},
     "/auth/password/reset/confirm": {"POST": public(204, json_body(token=LINK, new_password=NEW_PASSWORD))},
-    "/me": {"GET": and_devices(all_users(200)), "PATCH": all_users(200, json_body(name="Another Name"))},
+    "/me": {
+        "GET": and_devices(all_users(200)),
+        "PATCH": users_only(all_users(200, json_body(name="Another Name"))),
+    },
+    # second factors: all users manage their own; admins reset those of others and decide who needs one
+    "/auth/second-factor": {
+        "POST": public(
+            200,
+            lambda sample, role: {"challenge": sample.codes["challenge"], "code": sample.codes["totp"]},
+        )
+    },
+    "/auth/second-factor/enrolment": {
+        "POST": public(201, lambda sample, role: {"challenge": sample.codes["enrolment challenge"]})
+    },
+    "/me/second-factors": {
+        "GET": users_only(all_users(200)),
+        "POST": users_only(all_users(201, json_body(password=PASSWORD))),
+    },
+    "/me/second-factors/{}": {
+        "GET": users_only(all_users(200)),
+        "DELETE": users_only(all_users(204)),
+    },
+    "/me/second-factors/{}/confirmation": {
+        "POST": users_only(all_users(200, lambda sample, role: {"code": sample.codes["totp"]}))
+    },
+    "/me/recovery-codes": {"POST": users_only(all_users(201, json_body(password=PASSWORD)))},
+    "/users/{}/second-factors": {"DELETE": users_only(admins(204))},
+    "/sign-in-policy": {
+        "GET": admins(200),
+        "PATCH": users_only(admins(200, json_body(second_factor_roles=["admin"]))),
+    },
+    # API keys: admins only, never with an API key
+    "/api-keys": {
+        "GET": users_only(admins(200)),
+        "POST": users_only(admins(201, json_body(name="Accounting", role="admin", read_only=True))),
+    },
+    "/api-keys/{}": {"GET": users_only(admins(200)), "DELETE": users_only(admins(204))},
+    # webhooks: admins only, also with an API key, which may subscribe for itself
+    "/webhooks": {
+        "GET": admins(200),
+        "POST": admins(201, json_body(url="https://hooks.example.com/", events=["export.done"])),
+    },
+    "/webhooks/{}": {
+        "GET": admins(200),
+        "PATCH": admins(200, json_body(description="Payroll")),
+        "DELETE": admins(204),
+    },
+    "/webhooks/{}/test": {"POST": admins(202)},
+    "/webhooks/{}/deliveries": {"GET": admins(200)},
+    "/webhooks/{}/deliveries/{}/redelivery": {"POST": admins(202)},
 }
 
 PLATFORM: Final[dict[str, dict[str, Row]]] = {
     **SIGN_IN,
     "/audit": {"GET": admins(200)},
-    "/users": {"GET": admins(200), "POST": admins(201, json_body(email="new@example.com", role="admin"))},
-    "/users/{}": {"GET": admins(200), "PATCH": admins(200, json_body(name="Renamed")), "DELETE": admins(204)},
+    "/users": {
+        "GET": admins(200),
+        "POST": users_only(admins(201, json_body(email="new@example.com", role="admin"))),
+    },
+    "/users/{}": {
+        "GET": admins(200),
+        "PATCH": users_only(admins(200, json_body(name="Renamed"))),
+        "DELETE": users_only(admins(204)),
+    },
     "/tenants": {
         "GET": admins(200),
         "POST": admins(201, json_body(name="New Dojo", slug="new-dojo", admin={"email": "head@example.com"})),
@@ -124,7 +189,7 @@ PLATFORM: Final[dict[str, dict[str, Row]]] = {
         "DELETE": admins(202),
     },
     "/tenants/{}/usage": {"GET": admins(200)},
-    "/tenants/{}/impersonations": {"POST": admins(201, json_body(reason="Ticket 4711"))},
+    "/tenants/{}/impersonations": {"POST": users_only(admins(201, json_body(reason="Ticket 4711")))},
     "/tenants/{}/purge": {"POST": admins(204, json_body(confirm="spare-deleting"))},
     # exports of a dojo: superadmins create them; the link of an archive needs no login
     "/tenants/{}/exports": {"POST": admins(202)},
@@ -186,8 +251,12 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     **SIGN_IN,
     "/audit": {"GET": admins(200)},
     # users: admins write, other staff read
-    "/users": {"GET": staff(200), "POST": admins(201, _new_user)},
-    "/users/{}": {"GET": staff(200), "PATCH": admins(200, json_body(name="Renamed")), "DELETE": admins(204)},
+    "/users": {"GET": staff(200), "POST": users_only(admins(201, _new_user))},
+    "/users/{}": {
+        "GET": staff(200),
+        "PATCH": users_only(admins(200, json_body(name="Renamed"))),
+        "DELETE": users_only(admins(204)),
+    },
     # settings: admins write, other staff read
     "/settings": {"GET": staff(200), "PATCH": admins(200, json_body(late_after_minutes=5))},
     "/settings/logo": {
@@ -196,7 +265,10 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
         "DELETE": admins(204),
     },
     # devices: admins only; pairing needs the code and no login
-    "/devices": {"GET": admins(200), "POST": admins(201, json_body(name="Side door", location="Hall B"))},
+    "/devices": {
+        "GET": admins(200),
+        "POST": users_only(admins(201, json_body(name="Side door", location="Hall B"))),
+    },
     "/devices/{}": {"GET": admins(200), "DELETE": admins(204)},
     "/devices/pairing": {"POST": public(201, lambda sample, role: {"code": sample.codes["pairing"]})},
     # import, export, erasure: admins only
@@ -324,7 +396,10 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     },
     "/closures/{}": {"GET": all_users(200), "DELETE": teachers(204)},
     # the calendar feed: each user creates and deletes their own; its secret address needs no login
-    "/me/calendar": {"POST": all_users(201, json_body()), "DELETE": all_users(204)},
+    "/me/calendar": {
+        "POST": users_only(all_users(201, json_body())),
+        "DELETE": users_only(all_users(204)),
+    },
     "/calendar.ics": {
         "GET": replace(public(200), query=lambda sample: f"?token={sample.codes['feed']}", media=ICS)
     },
@@ -354,7 +429,7 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     "/reports/ranks": {"GET": staff(200)},
     "/reports/expected-attendance": {"GET": staff(200)},
     # promotion check: all users, students for themselves
-    "/promotions/check": {"POST": staff_and_own(200, _check)},
+    "/promotions/check": {"POST": replace(staff_and_own(200, _check), with_read_only_key=True)},
     # awards, batches: admins and instructors, not for themselves; decisions are read like rank events
     "/promotions": {
         "POST": teachers(
@@ -443,7 +518,9 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
         "GET": teachers(200),
         "PUT": teachers(200, json_body(subject="{{ rank }}", body="Well done!")),
     },
-    "/notification-templates/{}/preview": {"POST": teachers(200, json_with_ids(student="student"))},
+    "/notification-templates/{}/preview": {
+        "POST": replace(teachers(200, json_with_ids(student="student")), with_read_only_key=True)
+    },
     "/notification-templates/{}/test": {"POST": teachers(202)},
     "/unsubscribe/{}": {
         "GET": replace(public(200), media=PAGE),
@@ -457,6 +534,14 @@ TABLES: Final = {"config.urls_platform": PLATFORM, "config.urls_tenant": DOJO}
 
 IDS_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/users/{}": ("user",),
+    "/me/second-factors/{}": ("second factor",),
+    "/me/second-factors/{}/confirmation": ("new second factor",),
+    "/users/{}/second-factors": ("user",),
+    "/api-keys/{}": ("api key",),
+    "/webhooks/{}": ("webhook",),
+    "/webhooks/{}/test": ("webhook",),
+    "/webhooks/{}/deliveries": ("webhook",),
+    "/webhooks/{}/deliveries/{}/redelivery": ("webhook", "webhook delivery"),
     "/tenants/{}": ("tenant",),
     "/tenants/{}/usage": ("tenant",),
     "/tenants/{}/impersonations": ("tenant that serves",),

@@ -7,14 +7,17 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from pyotp import TOTP
 
-from shared_apps.accounts.models import PasswordLink, User
+from shared_apps.accounts import second_factors
+from shared_apps.accounts.models import PasswordLink, SecondFactor, User
 from shared_apps.accounts.sessions import open_session
 from shared_apps.tenants.domain_dns import proof_record
 from shared_apps.tenants.exports.files import link_token
 from shared_apps.tenants.models import Domain, Tenant, TenantExport
 from tatami import clock
 from tatami.api.openapi import examples
+from tatami.encryption import encrypt
 from tatami.ids import uuid7
 from tatami.jobs import JobRun
 from tatami.keys import secret_hash
@@ -25,11 +28,15 @@ from tenant_apps.promotions.snapshot import take_snapshot
 from tests.support import factories
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.dns import RECORDS
+from tests.support.responses import ok
 
 ROLES = ("admin", "instructor", "assistant", "student")
 DEVICE = "device"
+KEY = "api key"
+READ_ONLY_KEY = "read-only api key"
 PASSWORD = "the old bamboo sword"
 NEW_PASSWORD = "a much newer bokken"
+TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 LINK = "secret-of-a-mailed-link"
 
 
@@ -112,6 +119,7 @@ def create_sample_dojo(dojo: Dojo, hashed_password: str) -> SampleHost:
     ids["conditional exam"], ids["conditional candidate"] = held["id"], conditional["id"]
     ids["batch"] = factories.batch(dojo, third)["id"]
     assert admin.put("/settings/logo", {"image": factories.RED_PIXEL}).status_code == 200
+    ok(admin.patch("/sign-in-policy", {"second_factor_roles": []}))
     ids["notification"] = factories.notification(dojo, mine)["id"]
     with tenant_scope(dojo.tenant):
         take_snapshot(JobRun(now=clock.now()))
@@ -180,6 +188,8 @@ def _add_domains(sample: SampleHost) -> None:
 
 
 def _add_accounts(sample: SampleHost, hashed_password: str) -> None:
+    _add_api_keys(sample)
+    _add_webhook(sample)
     with sample.scope_context():
         colleague = User.objects.create(
             email="c@example.com", email_key="c@example.com", name="Colleague", role="instructor"
@@ -189,6 +199,47 @@ def _add_accounts(sample: SampleHost, hashed_password: str) -> None:
         sample.refresh = open_session(colleague, now=clock.now()).refresh
         later = clock.now().replace(year=2027)
         PasswordLink.objects.create(user=colleague, secret_hash=secret_hash(LINK), expires_at=later)
+        _add_second_factors(sample, colleague)
+
+
+def _add_second_factors(sample: SampleHost, colleague: User) -> None:
+    """Add a confirmed and a new authenticator for each caller, and challenges of two users. All share one secret."""
+    now = clock.now()
+    secret = encrypt(TOTP_SECRET, purpose="second factor")
+    sample.codes["totp"] = TOTP(TOTP_SECRET).at(int(now.timestamp()))
+    for role in reversed(ROLES):
+        user = sample.callers[role].user if role in sample.callers else None
+        if user is None:
+            continue
+        for name, confirmed_at in (("second factor", now), ("new second factor", None)):
+            made = SecondFactor.objects.create(user=user, secret=secret, confirmed_at=confirmed_at)
+            sample.ids[f"{name} of {role}"] = sample.ids[name] = str(made.pk)
+    other = User.objects.create(
+        email="d@example.com", email_key="d@example.com", name="D", role="admin", password=colleague.password
+    )
+    SecondFactor.objects.create(user=other, secret=secret, confirmed_at=now)
+    for name, user in (("challenge", other), ("enrolment challenge", colleague)):
+        user.refresh_from_db()
+        sample.codes[name] = second_factors.challenge_of(user, now=now)
+
+
+def _add_webhook(sample: SampleHost) -> None:
+    admin = sample.callers["admin"]
+    body = {"url": "https://hooks.example.com/tatami", "events": ["*"], "description": "Accounting"}
+    sample.ids["webhook"] = ok(admin.post("/webhooks", body), 201)["id"]
+    sent = ok(admin.post(f"/webhooks/{sample.ids['webhook']}/test"), 202)
+    sample.ids["webhook delivery"] = sent["id"]
+
+
+def _add_api_keys(sample: SampleHost) -> None:
+    """Add an API key for each role of staff, and a read-only one. All have been used."""
+    keys = {f"{KEY} of {role}": {"role": role} for role in ROLES[:3] if role in sample.callers}
+    keys[READ_ONLY_KEY] = {"role": "admin", "read_only": True}
+    for name, fields in keys.items():
+        made = ok(sample.callers["admin"].post("/api-keys", {"name": name, **fields}), 201)
+        sample.callers[name] = Caller(sample.host, token=made["key"])
+        ok(sample.callers[name].get("/me"))
+        sample.ids[KEY] = made["id"]
 
 
 def password_hash() -> str:

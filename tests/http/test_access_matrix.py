@@ -27,6 +27,8 @@ from tests.http import expected_access
 from tests.http.expected_access import JSON, OWN, Row, Upload
 from tests.http.sample_dojos import (
     DEVICE,
+    KEY,
+    READ_ONLY_KEY,
     ROLES,
     SampleHost,
     create_sample_dojo,
@@ -299,6 +301,58 @@ def test_each_role_gets_the_expected_status(samples: Samples, case: Case, role: 
         assert [one["status"] for one in answer["results"]] == ["recorded"], answer
     if case[1:] == ("/tenants", "POST"):
         SCHEMAS_TO_DROP.append(answer["schema_name"])
+
+
+KEY_ROLES = ROLES[:3]
+
+
+@pytest.mark.parametrize(
+    ("case", "role"),
+    [
+        pytest.param(case, role, id=f"{case_name(case)}-key-of-{role}")
+        for case in GUARDED
+        for role in (("admin",) if is_platform(case) else KEY_ROLES)
+    ],
+)
+def test_an_api_key_gets_the_status_of_its_role(samples: Samples, case: Case, role: str) -> None:
+    sample, row = own_host(samples, case), row_of(case)
+    path, body, status = path_for(case, sample, role), body_for(case, sample, role), row.status_for(role)
+    caller = sample.callers[f"{KEY} of {role}"]
+    if status == expected_access.NO or not row.with_key:
+        with nothing_changes(samples):
+            assert_error(send_case(caller, case, path, body), 403, "permission_denied")
+        return
+    if role == "assistant" and case[1] == "/attendance/{}/void":
+        # The assistant recorded it, the key did not.
+        assert_error(send_case(caller, case, path, body), 403, "permission_denied")
+        return
+    if role == "instructor" and case[1] == "/students/{}/notes/{}" and case[2] != "GET":
+        assert_error(send_case(caller, case, path, body), 403, "permission_denied")
+        return
+    answer = succeeded(send_case(caller, case, path, body), status, row.media)
+    if case[1:] == ("/tenants", "POST"):
+        SCHEMAS_TO_DROP.append(answer["schema_name"])
+
+
+@guarded_case
+def test_a_read_only_api_key_changes_nothing(samples: Samples, case: Case) -> None:
+    sample, row = own_host(samples, case), row_of(case)
+    caller = sample.callers[READ_ONLY_KEY]
+    path, body = path_for(case, sample, "admin"), body_for(case, sample, "admin")
+    if row.with_key and (case[2] == "GET" or row.with_read_only_key):
+        succeeded(send_case(caller, case, path, body), row.admin, row.media)
+        return
+    with nothing_changes(samples):
+        assert_error(send_case(caller, case, path, body), 403, "permission_denied")
+
+
+@guarded_case
+def test_an_api_key_of_another_dojo_is_refused(samples: Samples, case: Case) -> None:
+    sample, elsewhere = own_host(samples, case), other_host(samples, case)
+    caller = Caller(sample.host, token=elsewhere.callers[f"{KEY} of admin"].token)
+    with nothing_changes(samples):
+        answer = send_case(caller, case, path_for(case, sample, "admin"), body_for(case, sample, "admin"))
+        assert_error(answer, 401, "token_invalid")
 
 
 @pytest.mark.parametrize("case", [case for case in cases() if row_if_any(case).public], ids=case_name)

@@ -261,6 +261,14 @@ def signed_in(sample: SampleHost) -> dict[str, str]:
         examples.EMAIL: "c@example.com",
         examples.REFRESH: sample.refresh,
         examples.LINK: LINK,
+        examples.API_KEY: sample.ids["api key"],
+        examples.WEBHOOK: sample.ids["webhook"],
+        examples.WEBHOOK_DELIVERY: sample.ids["webhook delivery"],
+        examples.SECOND_FACTOR: sample.ids["second factor"],
+        examples.NEW_SECOND_FACTOR: sample.ids["new second factor"],
+        examples.CHALLENGE: sample.codes["challenge"],
+        examples.ENROLMENT_CHALLENGE: sample.codes["enrolment challenge"],
+        examples.TOTP_CODE: sample.codes["totp"],
     }
 
 

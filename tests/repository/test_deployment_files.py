@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OUR_SERVICES = {"init", "web", "worker", "beat"}
 READ_FROM_FILE = re.compile(r'(?:secret|database)\(\s*"([A-Z_]+)"')
 READ_AS_IT_IS = re.compile(
-    r'(?:read\("\w+",|number\(|days\(|one_of\(|environ\.get\(|environment\.get\()\s*"([A-Z_]+)"'
+    r'(?:read\("\w+",|number\(|days\(|one_of\(|networks\(|environ\.get\(|environment\.get\()\s*"([A-Z_]+)"'
 )
 
 

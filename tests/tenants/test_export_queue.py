@@ -25,8 +25,10 @@ from shared_apps.tenants.exports.build import (
 from shared_apps.tenants.exports.files import store_file
 from shared_apps.tenants.exports.restore import restore_export
 from shared_apps.tenants.models import Tenant, TenantExport
+from shared_apps.webhooks import services
+from shared_apps.webhooks.models import Webhook, WebhookDelivery
 from tatami import clock
-from tatami.tenancy.scope import TenantScope, platform_scope
+from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tests.support.clients import Caller, Platform
 from tests.support.now import NOW
 from tests.support.races import raise_first_error, run_concurrently
@@ -310,3 +312,24 @@ def test_a_replaced_file_is_refused(live: TenantScope) -> None:
     )
     with pytest.raises(ArchiveRefused, match="not the one that was stored"):
         restore_export(export.pk, name="Copy", slug=COPY, admin=None, now=NOW)
+
+
+def test_webhooks_of_the_platform_and_of_the_dojo_are_told(
+    live: TenantScope, root: Caller, superuser: Any
+) -> None:
+    body = {"url": "https://hooks.example.com/", "events": ["export.done"]}
+    of_platform = ok(root.post("/webhooks", body), 201)
+    with tenant_scope(live):
+        of_dojo, _ = services.create_webhook(url=body["url"], events=body["events"])
+    try:
+        export = finished_export(live)
+        with platform_scope():
+            (sent,) = WebhookDelivery.objects.filter(webhook=of_platform["id"])
+            assert sent.data == {"id": str(export.pk), "tenant": str(live.tenant_id)}
+        with tenant_scope(live):
+            (sent,) = WebhookDelivery.objects.filter(webhook=of_dojo)
+            assert sent.data == {"id": str(export.pk)}
+    finally:
+        ok(root.delete(f"/webhooks/{of_platform['id']}"), 204)
+        with tenant_scope(live):
+            Webhook.objects.filter(pk=of_dojo.pk).delete()

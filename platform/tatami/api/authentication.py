@@ -1,7 +1,8 @@
 """Find the caller of a request from its bearer token, with one SQL statement.
 
-A user's token is a JWT. A device's token is opaque and begins with `DEVICE_TOKEN_PREFIX`; the app that stores devices
-looks it up (`registry.find_device`). Both are looked up in the current scope only.
+A user's token is a JWT. A device's token is opaque and begins with `DEVICE_TOKEN_PREFIX`, an API key begins with
+`API_KEY_PREFIX`; the apps that store them look them up (`registry.find_device`, `registry.find_api_key_user`). All are
+looked up in the current scope only.
 
 A superadmin may impersonate a user of a dojo: the token then names the superadmin as its actor. The superadmin's
 session is a row of `public`, which a dojo's transaction cannot read. So `ImpersonationMiddleware` looks it up before
@@ -24,7 +25,7 @@ from structlog.contextvars import bound_contextvars
 from tatami import clock
 from tatami.api import registry
 from tatami.api.permissions import rule_of
-from tatami.api.request import ApiRequest, Caller
+from tatami.api.request import ApiRequest, Caller, client_address
 from tatami.errors import TokenExpired, TokenInvalid
 from tatami.tenancy.scope import platform_scope
 from tatami.tokens import (
@@ -37,6 +38,7 @@ from tatami.tokens import (
 )
 
 DEVICE_TOKEN_PREFIX: Final = "tatd_"  # noqa: S105
+API_KEY_PREFIX: Final = "tatk_"
 IMPERSONATION_ROUTE: Final = ("tenant-impersonations", "POST")
 """The route and method whose access rule says which roles may impersonate a user."""
 
@@ -47,7 +49,8 @@ class BearerAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Any, AccessToken | None] | None:
         """Return the caller and their token, or `None` without an `Authorization` header.
 
-        Raises `TokenExpired`; `TokenInvalid` if anything else is wrong with the token, the session or the caller.
+        Raises `TokenExpired`; `TokenInvalid` if anything else is wrong with the token, the session or the caller; and
+        what the look-up of API keys raises.
         """
         assert isinstance(request, ApiRequest)
         scheme, _, raw = get_authorization_header(request).partition(b" ")
@@ -58,6 +61,8 @@ class BearerAuthentication(BaseAuthentication):
         token = raw.strip().decode("ascii", "replace")
         if token.startswith(DEVICE_TOKEN_PREFIX):
             return self.device(token, request.now), None
+        if token.startswith(API_KEY_PREFIX):
+            return registry.find_api_key_user.get()(token, client_address(request), request.now), None
         return self.user(token, request)
 
     def user(self, text: str, request: ApiRequest) -> tuple[Any, AccessToken]:

@@ -58,6 +58,10 @@ class Rule:
     any_role: bool = False
     no_impersonation: bool = False
     """Refused to a superadmin who impersonates a user: the effect would outlast the impersonation."""
+    no_api_keys: bool = False
+    """Refused to API keys: it is about a person's own sign-in, or its effect would outlast the key."""
+    reads_only: bool = False
+    """A POST that changes nothing, so that a read-only API key may send it."""
 
     def visibility_for(self, role: str | None) -> Visibility | None:
         """Return what `role` sees, or `None` if the role is refused. A public rule returns ALL for everyone."""
@@ -74,6 +78,21 @@ def rule(**by_role: Visibility) -> Rule:
 def no_impersonation(allowed: Rule) -> Rule:
     """Return the same rule, but refused to a superadmin who impersonates a user."""
     return replace(allowed, no_impersonation=True)
+
+
+def no_api_keys(allowed: Rule) -> Rule:
+    """Return the same rule, but refused to API keys."""
+    return replace(allowed, no_api_keys=True)
+
+
+def signed_in_only(allowed: Rule) -> Rule:
+    """Return the same rule for users who signed in themselves: no impersonation, and no API key."""
+    return no_api_keys(no_impersonation(allowed))
+
+
+def reads_only(allowed: Rule) -> Rule:
+    """Return the same rule for a POST that changes nothing: read-only API keys may send it."""
+    return replace(allowed, reads_only=True)
 
 
 PUBLIC: Final = Rule(public=True)
@@ -138,4 +157,15 @@ class AccessTablePermission(BasePermission):
             raise PermissionDenied(
                 "Only the user may do this. It is not available while you impersonate them."
             )
+        self.check_api_key(request, found)
         return visibility
+
+    def check_api_key(self, request: Request, found: Rule) -> None:
+        """Raises `PermissionDenied` if the request is made with an API key that may not make it."""
+        key = getattr(request.user, "used_key", None)
+        if key is None:
+            return
+        if found.no_api_keys:
+            raise PermissionDenied("This is not available with an API key. Sign in as a user.")
+        if key.read_only and request.method not in ("GET", "HEAD") and not found.reads_only:
+            raise PermissionDenied("This API key may only read.")

@@ -55,11 +55,17 @@ class Registration(Generic[T]):
 DeviceLookup: TypeAlias = "Callable[[str, datetime], Caller | None]"
 """Takes a device's token and the current instant; returns the device of the current dojo, or `None`."""
 
+ApiKeyLookup: TypeAlias = "Callable[[str, str, datetime], Caller]"
+"""Takes an API key, the client's network address and the current instant; returns the key's user."""
+
 access_table: "Final[Registration[RuleTable]]" = Registration("access_table")
 """The access rules of all routes. Registered by `config`."""
 
 find_device: Final[Registration[DeviceLookup]] = Registration("find_device")
 """Finds the device that a bearer token belongs to. Registered by `attendance`."""
+
+find_api_key_user: Final[Registration[ApiKeyLookup]] = Registration("find_api_key_user")
+"""Finds the user that an API key belongs to. Registered by `accounts`."""
 
 audit_model: Final[Registration[type[Model]]] = Registration("audit_model")
 """The model of audit entries. Registered by `accounts`."""

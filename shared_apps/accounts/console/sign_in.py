@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import transaction
 
 from shared_apps.accounts.models import Role, Session, User
+from shared_apps.accounts.second_factors import has_factor, require_no_second_factor, verify_code
 from shared_apps.accounts.sessions import end_sessions, lock_verified_user, verify_password
 from tatami.errors import InvalidCredentials
 from tatami.ids import uuid7
@@ -30,12 +31,17 @@ class ConsoleSession:
     session_id: UUID
 
 
-def sign_in(*, email: str, password: str, address: str, now: datetime) -> str:
+def sign_in(*, email: str, password: str, address: str, now: datetime, code: str = "") -> str:
     """Open a session for a superadmin and return the value of the cookie. Call it outside a transaction.
 
-    Raises `InvalidCredentials` and `Throttled` as `/auth/login` does.
+    Raises `InvalidCredentials` and `Throttled` as `/auth/login` does; `SecondFactorRequired` without a code, and
+    `SecondFactorInvalid`. An authenticator that the platform demands is set up through the API.
     """
     verified = verify_password(email=email, password=password, address=address, now=now)
+    if code and has_factor(verified):
+        verify_code(verified, code, address=address, now=now)
+    else:
+        require_no_second_factor(verified, now=now)
     secret = secrets.token_urlsafe(32)
     with transaction.atomic():
         user = lock_verified_user(verified)

@@ -21,7 +21,11 @@ from django.urls import URLPattern, URLResolver, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_protect
 from unfold.sites import UnfoldAdminSite
-from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminPasswordWidget
+from unfold.widgets import (
+    UnfoldAdminEmailInputWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from shared_apps.accounts.console.sign_in import (
     SESSION_LIFETIME,
@@ -30,6 +34,7 @@ from shared_apps.accounts.console.sign_in import (
     sign_in,
     sign_out,
 )
+from shared_apps.accounts.second_factors import SecondFactorInvalid, SecondFactorRequired
 from tatami import clock
 from tatami.api.exception_mapping import error_response
 from tatami.api.request import AnonymousCaller, client_address
@@ -38,6 +43,10 @@ from tatami.observability import bind_user
 
 COOKIE: Final = "tatami_console"
 PATH: Final = "/console/"
+CODE_NEEDED: Final = "Enter the code of your authenticator, too."
+SET_UP_FIRST: Final = (
+    "Superadmins need an authenticator here. Set one up by signing in through the API first."
+)
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "frame-ancestors 'none'",
@@ -60,6 +69,14 @@ class SignInForm(forms.Form):
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
     )
+
+    code = forms.CharField(
+        label="Code of your authenticator, if you have set one up",
+        max_length=40,
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "one-time-code", "form": "login-form"}),
+    )
+    """Outside the form element, because the template of unfold shows two fields; the attribute `form` links it."""
 
     def __init__(self, data: Any = None) -> None:
         super().__init__(data)
@@ -140,7 +157,7 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
         if cookie is None:
             context = {"title": "Sign in", "form": form, "app_path": request.get_full_path()}
             context = {**self.each_context(request), **context, **(extra_context or {})}
-            return TemplateResponse(request, "admin/login.html", context)
+            return TemplateResponse(request, "console/sign_in.html", context)
         response = HttpResponseRedirect(target)
         response.set_cookie(
             COOKIE,
@@ -187,10 +204,15 @@ def _sign_in(form: SignInForm, request: HttpRequest) -> str | None:
         return sign_in(
             email=data["username"],
             password=data["password"],
+            code=data["code"],
             address=client_address(request),
             now=clock.now(),
         )
-    except (InvalidCredentials, Throttled) as error:
+    except SecondFactorRequired as error:
+        is_set_up = not (error.details or {})["enrolment_needed"]
+        form.add_error(None, CODE_NEEDED if is_set_up else SET_UP_FIRST)
+        return None
+    except (InvalidCredentials, SecondFactorInvalid, Throttled) as error:
         form.add_error(None, error.message)
         return None
 

@@ -26,9 +26,10 @@ from shared_apps.tenants.exports.archive import ArchiveWriter
 from shared_apps.tenants.exports.files import length_and_sha256, store_file, temporary_file
 from shared_apps.tenants.exports.snapshot import RowCallback
 from shared_apps.tenants.models import Tenant, TenantExport
+from shared_apps.webhooks.events import publish
 from tatami import clock
 from tatami.retention import remove_each
-from tatami.tenancy.scope import platform_scope
+from tatami.tenancy.scope import platform_scope, tenant_scope
 
 logger = structlog.get_logger(__name__)
 
@@ -183,7 +184,13 @@ def renew(claimed: ClaimedExport, *, now: datetime, lease: timedelta = LEASE, **
 def finish(claimed: ClaimedExport, *, bytes: int, sha256: str, name: str, now: datetime) -> None:
     """Record that the archive is stored under `name`. Raises `ExportLeaseLost` if another worker has the export."""
     values = {"status": TenantExport.Status.DONE, "bytes": bytes, "sha256": sha256, "name": name}
-    _update(claimed, **values, finished_at=now, expires_at=_expires_at(now))
+    tenant = claimed.tenant
+    with platform_scope(), transaction.atomic():
+        _update(claimed, **values, finished_at=now, expires_at=_expires_at(now))
+        publish("export.done", [{"id": claimed.export_id, "tenant": tenant.pk}], now=now)
+    if not tenant.scope.is_behind:  # else its schema may not have the tables of webhooks yet
+        with tenant_scope(tenant.scope), transaction.atomic():
+            publish("export.done", [{"id": claimed.export_id}], now=now)
 
 
 def fail(claimed: ClaimedExport, *, error: str, now: datetime) -> None:

@@ -18,9 +18,13 @@ EXCLUDED_TABLES: Final[Mapping[str, str]] = {
     "accounts_session": "sessions: all users sign in again",
     "accounts_passwordlink": "secrets that were mailed",
     "accounts_passwordmail": "mail that waits: the old tenant sends it",
+    "accounts_secondfactor": "authenticators of the old tenant: users set them up again",
+    "accounts_recoverycode": "secrets that belong to those",
     "accounts_attemptcount": "throttling: counts attempts at the old tenant",
     "accounts_idempotentanswer": "responses kept for one day, for clients that repeat a request there",
     "attendance_scananswer": "responses kept by nonce, for devices that are not paired with the new tenant",
+    "webhooks_webhook": "receivers of the old tenant, with their secrets: they would get the events of both",
+    "webhooks_webhookdelivery": "the log and the queue of those",
     "classes_calendarfeed": "the address of a feed is a secret: users create a new one",
 }
 """Tables that are not exported → why. No exported table may refer to one of them."""
@@ -44,6 +48,10 @@ REGENERATED_COLUMNS: Final[Mapping[str, Mapping[str, RegeneratedColumn]]] = {
         "pairing_hash": RegeneratedColumn(
             _UNKNOWN_SECRET, "no one knows this code: create the device again to pair it"
         ),
+    },
+    "accounts_apikey": {
+        "key_hash": RegeneratedColumn(_UNKNOWN_SECRET, "a key is a credential for the old tenant"),
+        "revoked_at": RegeneratedColumn("now()", "no one has a key of the new tenant: create new ones"),
     },
 }
 """Table → column → the rule."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from shared_apps.webhooks.events import publish, subscribed_sql
 from tatami.errors import PermissionDenied
 from tatami.ids import uuid7
 from tatami.keys import secret_hash
@@ -63,6 +64,9 @@ SELECT before.* FROM (SELECT count(*) FROM locked) all_locked LEFT JOIN before O
 """,
 )
 
+RECORDED: Final = "attendance.recorded"
+
+# The last column says whether a webhook asked for new attendances, so that a scan needs no statement to find out.
 # A concurrent insert of the same key is a conflict: the update, which changes nothing, waits for its commit and returns
 # its row.
 INSERT_SQL: Final = f"""
@@ -72,7 +76,7 @@ SELECT id, student, session, at, method, late, uploaded_late, $2, $3, '', $4, $4
 FROM {{new}}
 ORDER BY student, session
 ON CONFLICT (student_id, class_session_id) WHERE voided_at IS NULL DO UPDATE SET updated_at = a.updated_at
-RETURNING {RecordedAttendance.columns("a")}
+RETURNING {RecordedAttendance.columns("a")}, {subscribed_sql(RECORDED)}
 """  # noqa: S608
 NEW: Final = """json_to_recordset($1::json) AS new(id uuid, student uuid, session uuid, at timestamptz, method text,
     late boolean, uploaded_late boolean, capacity int, place int)"""
@@ -157,7 +161,8 @@ def lock_sessions_and_cards(
 def insert_attendances(
     attendances: Sequence[NewAttendance], *, user: UUID | None, device: UUID | None, now: datetime
 ) -> dict[AttendanceKey, RecordedAttendance]:
-    """Write attendances; return the one that counts for each key, new or not. One statement.
+    """Write attendances; return the one that counts for each key, new or not. One statement, and
+    two more if a webhook asked for new attendances.
 
     A key is missing from the result if its session was full. A key may occur once in `attendances`. If `capacity` is
     set, call `lock_sessions_and_cards` for the session first.
@@ -180,10 +185,13 @@ def insert_attendances(
     insert = INSERT_WITHIN_CAPACITY if is_limited else INSERT_ATTENDANCES
     ids = {row["id"] for row in rows}
     recorded: dict[AttendanceKey, RecordedAttendance] = {}
-    for row in insert.rows(json_text(rows), user, device, now):
+    inserted = insert.rows(json_text(rows), user, device, now)
+    for *row, _ in inserted:
         found = RecordedAttendance.from_row(row)
         found.is_new = found.id in ids
         recorded[found.key] = found
+    if inserted and inserted[0][-1]:
+        publish(RECORDED, [one.event_data for one in recorded.values() if one.is_new], now=now)
     return recorded
 
 

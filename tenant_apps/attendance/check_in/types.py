@@ -170,6 +170,11 @@ class NewAttendance:
     capacity: int | None = None
 
 
+def attendance_event(id_: UUID, student: UUID, class_session: UUID) -> dict[str, UUID]:
+    """Return what webhooks are told about an attendance: its ids."""
+    return {"id": id_, "student": student, "class_session": class_session}
+
+
 @dataclass(slots=True)
 class RecordedAttendance:
     """An attendance that exists in the database and is not voided."""
@@ -188,6 +193,11 @@ class RecordedAttendance:
     @property
     def key(self) -> AttendanceKey:
         return self.student_id, self.class_session_id
+
+    @property
+    def event_data(self) -> dict[str, UUID]:
+        """What a webhook is told about the attendance."""
+        return attendance_event(self.id, self.student_id, self.class_session_id)
 
     @classmethod
     def columns(cls, table: str) -> str:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from PIL import Image
 from qrcode.constants import ERROR_CORRECT_M
 
-from tenant_apps.attendance.qr_images import QUIET_ZONE
+from tatami.qr_images import QUIET_ZONE
 from tenant_apps.dojo.dates import Language, long_date
 from tenant_apps.dojo.logo import printable_logo
 from tenant_apps.promotions.errors import NothingToPrint, TooManyCertificates

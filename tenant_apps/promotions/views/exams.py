@@ -105,6 +105,9 @@ class ExamCollection(ExaminersMixin, TableOfList, Collection):
             for exam in found
         ]
 
+    def perform_create(self, serializer: BaseSerializer[Any]) -> Exam:
+        return exams.create_exam(values=serializer.validated_data)
+
 
 class ExamResource(ExaminersMixin, Resource):
     """One exam. It can be deleted until it is finished."""

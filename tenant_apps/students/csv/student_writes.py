@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from shared_apps.accounts.models import User
+from shared_apps.webhooks.events import subscribers
 from tatami.text import normalise
 from tenant_apps.dojo.models import NameOrder
 from tenant_apps.students.csv.guardian_matching import GuardianLookup
@@ -89,6 +90,9 @@ def write_students(
             unique_fields=["id"],
             update_fields=_CHANGED_STUDENT,
         )
+    events = subscribers("student.created", "student.updated")
+    events.publish("student.created", [{"id": line.student.pk} for line in new if line.student], now=now)
+    events.publish("student.updated", [{"id": student.pk} for student in changed], now=now)
     written = [*old, *new]
     _write_guardians([line for line in written if line.guardians], guardians)
     _write_ranks(written, by=by)

@@ -1,7 +1,7 @@
 """Students, their guardians, the users linked with them, and their holds (breaks from training)."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from typing import ClassVar, Final, Self
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Case, Exists, F, Func, OuterRef, Q, TextField, Value, When
 
 from shared_apps.accounts.models import User
+from shared_apps.webhooks.events import publish
 from tatami.clock import tenant_date
 from tatami.model_fields import SearchField
 from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
@@ -147,6 +148,16 @@ class Student(Archivable):
 
     def __str__(self) -> str:
         return self.name
+
+    def archive(self, *, now: datetime) -> None:
+        if not self.is_archived:
+            super().archive(now=now)
+            publish("student.archived", [{"id": self.pk}], now=now)
+
+    def restore(self) -> None:
+        if self.is_archived:
+            super().restore()
+            publish("student.restored", [{"id": self.pk}])
 
     @property
     def name(self) -> str:

@@ -23,7 +23,7 @@ class DojoUserSerializer(UserSerializer):
 
 
 class DojoUserCollection(views.UserCollection):
-    queryset = User.objects.prefetch_related("students")
+    queryset = User.objects.people().prefetch_related("students")
     full_serializer_class = DojoUserSerializer
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> User:
@@ -34,7 +34,7 @@ class DojoUserCollection(views.UserCollection):
 
 
 class DojoUserResource(views.UserResource):
-    queryset = User.objects.prefetch_related("students")
+    queryset = User.objects.people().prefetch_related("students")
     full_serializer_class = DojoUserSerializer
     refetch = True
 

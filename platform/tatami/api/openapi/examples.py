@@ -46,6 +46,12 @@ FINISHED_EXAM: Final = _id(43)
 CONDITIONAL_EXAM: Final = _id(44)
 CONDITIONAL_CANDIDATE: Final = _id(45)
 EXPORT: Final = _id(61)
+API_KEY: Final = _id(81)
+WEBHOOK: Final = _id(82)
+SECOND_FACTOR: Final = _id(85)
+NEW_SECOND_FACTOR: Final = _id(86)
+WEBHOOK_DELIVERY: Final = _id(83)
+WEBHOOK_EVENT: Final = _id(84)
 NOTIFICATION: Final = _id(51)
 DELIVERY: Final = _id(52)
 PLATFORM: Final = "00000000-0000-0000-0000-000000000000"
@@ -62,6 +68,11 @@ CLAIMED_DOMAIN: Final = "kids.seishin-dojo.de"
 RECORD: Final = "tatami-verification=u5cgdvfafz7jppgxo2x4kkn3hmqv7eyd"
 PAIRING_CODE: Final = "7KQ2-M9XR"
 DEVICE_TOKEN: Final = "device_3xG0mN1s9dQ4vB7yT2kLwZ5cR8hP6jFa"  # noqa: S105
+CHALLENGE: Final = "eyJ1c2VyIjoiMDE5NyJ9:c2lnbmF0dXJl"
+ENROLMENT_CHALLENGE: Final = "eyJ1c2VyIjoiMDE5OCJ9:c2lnbmF0dXJl"
+TOTP_CODE: Final = "492039"
+WEBHOOK_SECRET: Final = "whsec_h0Mo8vVx3mV4n0K2Qe1sZx7wqkq0l7r3S5uTnY9aB2c="  # noqa: S105
+API_KEY_TEXT: Final = "tatk_9f2c1e4b7a6d5c3f8e0b1a2d9c4f6e7b8a5d3c2f1e0b9a8d"
 FEED: Final = "x1Wc7mUO0kq5bT3yJ9hLr2ZsV8nDfGaE"
 ARCHIVE_LINK: Final = "1781542500.6f1c0e9b2d7a4c5e8f3b1a0d9c8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e"
 EXTERNAL_ID: Final = "M-0815"

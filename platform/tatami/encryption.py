@@ -1,0 +1,38 @@
+"""Secrets that we must be able to read again, encrypted with a key of the installation, the purpose and the dojo.
+
+A copy of the database alone reveals none of them. The stored text begins with the id of the secret it was encrypted
+with, so that one statement finds what is still to be encrypted anew after JWT_SECRET was replaced.
+"""
+
+from base64 import urlsafe_b64encode
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from tatami.keys import tenant_keys, token_secrets
+from tatami.tenancy.scope import current_tenant_id
+
+
+def encrypt(text: str, *, purpose: str) -> str:
+    """Return `text` encrypted for the current scope, with the present secret."""
+    return current_prefix() + _fernet(purpose).encrypt(text.encode()).decode()
+
+
+def decrypt(stored: str, *, purpose: str) -> str:
+    """Return what `encrypt` was given, in the same scope. The previous secret is accepted, too.
+
+    Raises `ValueError` if the text was encrypted with neither, in another scope or for another purpose.
+    """
+    try:
+        return _fernet(purpose).decrypt(stored.rpartition("$")[2].encode()).decode()
+    except InvalidToken:
+        raise ValueError("this text cannot be decrypted with the present secrets") from None
+
+
+def current_prefix() -> str:
+    """Return how a text begins that was encrypted with the present secret."""
+    return next(iter(token_secrets())) + "$"
+
+
+def _fernet(purpose: str) -> MultiFernet:
+    keys = tenant_keys(f"encryption: {purpose}", current_tenant_id())
+    return MultiFernet([Fernet(urlsafe_b64encode(key)) for key in keys])

@@ -1,0 +1,166 @@
+"""The second factor: the second step of a sign-in, one's own authenticators, the policy, and a reset by an admin."""
+
+from dataclasses import asdict
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from rest_framework.response import Response
+
+from shared_apps.accounts import openapi, second_factors
+from shared_apps.accounts.models import SecondFactor, SignInPolicy, User
+from shared_apps.accounts.serializers import (
+    AuthenticatorSerializer,
+    ChallengeSerializer,
+    CodeSerializer,
+    NewSecondFactorSerializer,
+    OwnPasswordSerializer,
+    RecoveryCodesSerializer,
+    SecondFactorSerializer,
+    SecondSignInSerializer,
+    SecondStepSerializer,
+    SignInPolicySerializer,
+)
+from shared_apps.accounts.views import AuthView
+from tatami.api.request import client_address
+from tatami.api.responses import created
+from tatami.api.views import ApiView, Detail, Listing, get_or_404
+
+
+class SecondStep(AuthView):
+    """Complete a sign-in with a code of an authenticator, or a recovery code."""
+
+    serializer_class = SecondStepSerializer
+    operations = openapi.SECOND_STEP
+
+    def post(self, request: Any) -> Response:
+        user, tokens, codes = second_factors.complete_sign_in(
+            **self.values(), address=client_address(request), now=request.now
+        )
+        shown = {**asdict(tokens), "user": user, "recovery_codes": codes}
+        return Response(SecondSignInSerializer(shown).data)
+
+
+class EnrolmentByChallenge(AuthView):
+    """Begin to set up the authenticator that the role needs, before the first sign-in with it."""
+
+    serializer_class = ChallengeSerializer
+    operations = openapi.ENROLMENT_BY_CHALLENGE
+
+    def post(self, request: Any) -> Response:
+        with transaction.atomic():
+            enrolment = second_factors.enrol_by_challenge(**self.values(), now=request.now)
+        return Response(AuthenticatorSerializer(enrolment).data, status=201)
+
+
+class OwnSecondFactors(Listing):
+    """One's own authenticators. POST begins to set one up; it counts when it is confirmed."""
+
+    atomic = False
+    idempotent = False
+    operations = openapi.SECOND_FACTORS
+    queryset = SecondFactor.objects.all()
+    serializer_class = SecondFactorSerializer
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return _own(self, super().get_queryset())
+
+    def post(self, request: Any) -> Response:
+        serializer = NewSecondFactorSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        values = serializer.validated_data
+        second_factors.check_own_password(request.user, values["password"], now=request.now)
+        enrolment = second_factors.enrol(user=request.user, name=values.get("name", ""))
+        shown = AuthenticatorSerializer(enrolment).data
+        return created(shown, "second-factor", id=enrolment.factor.pk)
+
+
+class OwnSecondFactor(Detail):
+    """One of one's own authenticators. DELETE removes it."""
+
+    idempotent = False
+    operations = openapi.SECOND_FACTOR
+    queryset = SecondFactor.objects.all()
+    serializer_class = SecondFactorSerializer
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return _own(self, super().get_queryset())
+
+    def delete(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        second_factors.remove(factor=self.get_object())
+        return Response(status=204)
+
+
+class Confirmation(ApiView):
+    """Confirm a new authenticator with a code. The first one comes with recovery codes, which are shown once."""
+
+    atomic = False
+    idempotent = False
+    operations = openapi.CONFIRMATION
+    serializer_class = CodeSerializer
+
+    def post(self, request: Any, id: Any) -> Response:
+        serializer = CodeSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        factor = get_or_404(SecondFactor.objects.filter(user=request.user), pk=id)
+        address = client_address(request)
+        second_factors.count_code(request.user, address, now=request.now)
+        codes = second_factors.confirm(
+            factor=factor, code=serializer.validated_data["code"], address=address, now=request.now
+        )
+        return Response(RecoveryCodesSerializer({"recovery_codes": codes}).data)
+
+
+class RecoveryCodes(ApiView):
+    """Replace one's own recovery codes. The new ones are shown once."""
+
+    atomic = False
+    idempotent = False
+    operations = openapi.RECOVERY_CODES
+    serializer_class = OwnPasswordSerializer
+
+    def post(self, request: Any) -> Response:
+        serializer = OwnPasswordSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        second_factors.check_own_password(
+            request.user, serializer.validated_data["password"], now=request.now
+        )
+        codes = second_factors.renew_recovery_codes(user=request.user)
+        return Response(RecoveryCodesSerializer({"recovery_codes": codes}).data, status=201)
+
+
+class UserSecondFactors(ApiView):
+    """Remove all second factors of a user who lost them, and end their sessions."""
+
+    idempotent = False
+    operations = openapi.USER_SECOND_FACTORS
+    serializer_class = None
+
+    def delete(self, request: Any, id: Any) -> Response:
+        user = get_or_404(User.objects.people(), pk=id)
+        second_factors.reset(user=user, now=request.now)
+        return Response(status=204)
+
+
+class Policy(ApiView):
+    """Which roles need a second factor. Users without one set it up at their next sign-in; sessions stay."""
+
+    operations = openapi.SIGN_IN_POLICY
+    serializer_class = SignInPolicySerializer
+
+    def get(self, request: Any) -> Response:
+        return Response(SignInPolicySerializer(SignInPolicy.current()).data)
+
+    def patch(self, request: Any) -> Response:
+        serializer = SignInPolicySerializer(data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        policy = SignInPolicy.current()
+        if serializer.validated_data:
+            SignInPolicy.objects.update_or_create(pk=policy.pk, defaults=serializer.validated_data)
+        return self.get(request)
+
+
+def _own(view: Any, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    if getattr(view, "swagger_fake_view", False):
+        return queryset
+    return queryset.filter(user=view.request.user)

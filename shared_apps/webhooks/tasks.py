@@ -1,0 +1,95 @@
+"""Background work of webhooks: the job that sends, for each dojo, and the task that sends for the platform."""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from celery import shared_task
+from django.db.models import QuerySet
+
+from shared_apps.webhooks import sending
+from shared_apps.webhooks.models import WebhookDelivery
+from tatami import clock, retention
+from tatami.celery_base import PlatformTask
+from tatami.jobs import DONE, MORE, JobRun, job
+from tatami.retention import EVERYWHERE, delete_after
+from tatami.tenancy.scope import TenantScope, current_tenant_id, required_scope
+from tatami.tenancy.tenant_registry import tenant_registry
+
+DELIVER_JOB: Final = "webhooks.deliver"
+SWEEP_JOB: Final = "webhooks.sweep"
+MIN_WAKE_DELAY: Final = timedelta(seconds=1)
+MAX_WAKE_DELAY: Final = timedelta(minutes=4)
+"""Below the broker's visibility timeout, after which a delayed task would be given to another worker as well."""
+
+
+@job(DELIVER_JOB)
+def deliver(_: JobRun) -> str | None:
+    """Send the deliveries of a dojo that are due."""
+    if sending.send_due():
+        return MORE
+    wake_later()
+    return DONE
+
+
+@shared_task(base=PlatformTask, name="webhooks.deliver_platform")
+def deliver_platform() -> None:
+    """Send the platform's deliveries that are due. Beat calls it every minute."""
+    if sending.send_due():
+        wake_platform()
+    else:
+        wake_later()
+
+
+@shared_task(base=PlatformTask, name="webhooks.wake")
+def wake(tenant_id: str) -> None:
+    """Request a run of a dojo's job. Does nothing if the dojo is gone."""
+    tenant = tenant_registry().find_tenant_by_id(UUID(tenant_id))
+    if tenant is not None:
+        tenant_registry().enqueue_job(tenant, DELIVER_JOB, request_id=None)
+
+
+def wake_platform() -> None:
+    """Have a worker send what is queued on the platform. Without Valkey nothing is lost: beat calls every minute."""
+    deliver_platform.call()
+
+
+def wake_later() -> None:
+    """Have the current scope's deliveries sent when the next one is due, after 1 second to 4 minutes.
+
+    The task can get lost with the broker or a worker. Therefore beat requests the job of every dojo regularly.
+    """
+    now = clock.now()
+    due = sending.next_due(now)
+    if due is None:
+        return
+    countdown = min(max(due - now, MIN_WAKE_DELAY), MAX_WAKE_DELAY).total_seconds()
+    if isinstance(required_scope(), TenantScope):
+        wake.call(str(current_tenant_id()), countdown=countdown)
+    else:
+        deliver_platform.call(countdown=countdown)
+
+
+@delete_after("TATAMI_WEBHOOK_DAYS", job=SWEEP_JOB, scopes=EVERYWHERE)
+def webhook_deliveries(until: datetime) -> QuerySet[WebhookDelivery]:
+    """Return the deliveries from before `until`, whatever became of them."""
+    return WebhookDelivery.objects.filter(created_at__lt=until)
+
+
+def sweep_scope(now: datetime) -> None:
+    """Delete old deliveries in the current scope, and encrypt secrets with the present JWT_SECRET."""
+    retention.sweep(SWEEP_JOB, now=now)
+    sending.encrypt_anew()
+
+
+@job(SWEEP_JOB)
+def sweep(run: JobRun) -> str | None:
+    """Delete old deliveries of a dojo."""
+    sweep_scope(run.now)
+    return DONE
+
+
+@shared_task(base=PlatformTask, name="webhooks.sweep_platform")
+def sweep_platform() -> None:
+    """Delete old deliveries of the platform."""
+    sweep_scope(clock.now())
