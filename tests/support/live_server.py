@@ -8,13 +8,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
+import psutil
 from django.conf import settings
 from psycopg.conninfo import make_conninfo
 
@@ -137,12 +138,17 @@ def live_server(database: str) -> Iterator[LiveServer]:
         _wait_until_ready(server, port)
         yield LiveServer(port, server.pid)
     finally:
+        # Granian does not end a worker that it has started in place of a killed one.
+        workers = psutil.Process(server.pid).children(recursive=True)
         server.terminate()
         try:
             server.wait(15)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+        for worker in workers:
+            with suppress(psutil.NoSuchProcess):
+                worker.kill()
 
 
 def _wait_until_ready(server: "subprocess.Popen[bytes]", port: int) -> None:
