@@ -13,7 +13,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0020_add_api_keys'),
+        ('accounts', '0006_add_api_keys'),
     ]
 
     operations = [

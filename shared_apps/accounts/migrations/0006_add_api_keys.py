@@ -13,7 +13,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0004_add_impersonation'),
+        ('accounts', '0005_add_password_mail'),
     ]
 
     operations = [
