@@ -28,6 +28,7 @@ SOURCES: Final = tuple(Path(path) for path in ("platform/tatami", "shared_apps",
 """The folders with texts that people of a dojo read."""
 
 _KEYWORDS: Final[Mapping[str, tuple[int | tuple[int, str], ...] | None]] = {
+    "_": None,
     "gettext": None,
     "gettext_lazy": None,
     "gettext_noop": None,

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from shared_apps.accounts.models import User
 from tatami.errors import DomainError, NotFound
@@ -170,9 +171,9 @@ class AwardChecker:
         if result.step.status is not Eligibility.ELIGIBLE:
             return NotEligible(details=check_result_data(result))
         if step := self._step_of_the_day(result):
-            message = (
-                f"The student received {step.rank.name} on this day. A second step on one day needs a reason."
-            )
+            message = gettext(
+                "The student received {rank} on this day. A second step on one day needs a reason."
+            ).format(rank=step.rank.name)
             return AlreadyAwarded(message, details={"rank_events": [event_data(step)]})
         if not self.at_exam and AwardPolicies.of(self.settings).for_kind(result.target.kind).needs_exam:
             return ExamNeeded(details=check_result_data(result))

@@ -46,7 +46,6 @@ MAX_CHUNK_ATTEMPTS: Final = 3
 MAX_ATTEMPTS: Final = 7
 """After so many attempts, the student fails."""
 
-NO_STEP_ON: Final = "The rules have no step up from the rank that this student holds."
 
 State = BatchItem.State
 
@@ -251,8 +250,6 @@ def _award(
         granted += decisions
         item.state = State.AWARDED if decisions else State.REFUSED
         item.error = _error_data(errors[0]) if errors and not decisions else None
-        if not item.answers:
-            item.error = _error_data(NoOpenRank())
     record_awards(granted, checker=checker, by=batch.requested_by, items=items)
 
 
@@ -278,7 +275,7 @@ def _decide(
         else:
             granted.append(decision)
     if not errors and not granted:
-        errors.append(NotEligible() if results else NotEligible(NO_STEP_ON))
+        errors.append(NotEligible() if results else NoOpenRank())
     return errors, granted
 
 

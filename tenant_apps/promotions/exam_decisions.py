@@ -9,6 +9,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from django.db.models import prefetch_related_objects
+from django.utils.translation import gettext
 
 from shared_apps.accounts.models import User
 from tatami.errors import DomainError
@@ -66,7 +67,7 @@ class ExamChecker:
         found = []
         standing = self.checker.standing.warning(result.student)
         if standing:
-            found.append({"code": standing, "message": WARNINGS[standing]})
+            found.append({"code": standing, "message": gettext(WARNINGS[standing])})
         error = self.checker.decide(result).error
         if error and not isinstance(error, OwnRankChange):
             code = "unknown" if _is_unknown(error, result) else error.code

@@ -6,6 +6,8 @@ from datetime import date, timedelta
 from typing import Final, Self
 from uuid import UUID
 
+from django.utils.translation import gettext, gettext_noop
+
 from tenant_apps.promotions.check import CheckResult
 from tenant_apps.promotions.engine import CriterionResult, Eligibility, Status
 from tenant_apps.ranks.criteria import GoodStanding
@@ -15,10 +17,10 @@ from tenant_apps.students.models import Student, StudentHold
 ARCHIVED: Final = "archived"
 
 WARNINGS: Final[Mapping[str, str]] = {
-    ARCHIVED: "The student is archived.",
-    StudentStatus.INACTIVE: "The student is inactive.",
-    StudentStatus.TRIAL: "The student is on trial.",
-    StudentStatus.ON_HOLD: "The student is on hold on this day.",
+    ARCHIVED: gettext_noop("The student is archived."),
+    StudentStatus.INACTIVE: gettext_noop("The student is inactive."),
+    StudentStatus.TRIAL: gettext_noop("The student is on trial."),
+    StudentStatus.ON_HOLD: gettext_noop("The student is on hold on this day."),
 }
 """What keeps a student from being promoted without a reason, and how it is said."""
 
@@ -49,14 +51,19 @@ class StandingCheck:
         warning = self.warning(result.student)
         if warning is None or _asks_for_standing(result):
             return result
-        criteria = (*result.step.criteria, self._criterion(result.student, warning))
-        step = replace(result.step, status=Eligibility.NOT_ELIGIBLE, earliest_on=None, criteria=criteria)
+        standing, refused = self._criterion(result.student, warning), Eligibility.NOT_ELIGIBLE
+        paths = tuple(
+            replace(path, status=refused, earliest_on=None, criteria=(*path.criteria, standing))
+            for path in result.step.paths
+        )
+        criteria = (*result.step.criteria, standing)
+        step = replace(result.step, status=refused, earliest_on=None, criteria=criteria, paths=paths)
         return replace(result, step=step)
 
     def _criterion(self, student: Student, warning: str) -> CriterionResult:
         until = self.holds[student.pk].until if warning == StudentStatus.ON_HOLD else None
         back = until + timedelta(days=1) if until else None
-        return CriterionResult(GoodStanding.kind, Status.NOT_MET, 0, 1, back, WARNINGS[warning])
+        return CriterionResult(GoodStanding.kind, Status.NOT_MET, 0, 1, back, gettext(WARNINGS[warning]))
 
 
 def _asks_for_standing(result: CheckResult) -> bool:

@@ -79,11 +79,11 @@ def test_jobs_write_in_the_language_of_the_dojo(dojo: Dojo) -> None:
     school = GradedDojo(Dojo(tenant, dojo.people))
     batch = school.create_batch(school.ready)
     body = {"student": school.ready["id"], "target_rank": school.rank("yellow")}
-    ok(dojo.instructor.post("/promotions", body), 201)  # two ranks follow yellow
+    ok(dojo.instructor.post("/promotions", body), 201)
     school.process_batches()
     (item,) = ok(dojo.admin.get(f"{batch['url']}/results"))["results"]
-    assert item["error"]["code"] == "ambiguous_target"
-    assert item["error"]["message"].startswith("Há mais de uma graduação aberta ao aluno.")
+    assert item["error"]["code"] == "already_awarded"
+    assert item["error"]["message"].startswith("O aluno recebeu Yellow neste dia.")
 
 
 def test_a_restored_dojo_speaks_its_language(dojo: Dojo, django_capture_on_commit_callbacks: Any) -> None:

@@ -64,6 +64,7 @@ def create_sample_dojo(dojo: Dojo, hashed_password: str) -> SampleHost:
     callers = {role: dojo.person(role) for role in ROLES}
     sample = SampleHost(host=dojo.host, scope=dojo.tenant, callers=callers)
     ids, admin = sample.ids, dojo.admin
+    assert admin.patch("/settings", {"certificate_number": "{year}-{number:3}"}).status_code == 200
 
     system = factories.rank_system(dojo, discipline=factories.discipline(dojo)["id"])
     ids["rank system"], ids["discipline"] = system["id"], system["discipline"]["id"]

@@ -173,7 +173,9 @@ def test_a_batch_says_why_a_student_without_an_open_rank_is_refused(striped: Str
     batch = striped.create_batch(striped.student, target_ranks=[striped.rank("master")])
     striped.process_batches()
     refused = striped.batch_results(batch)["Mika"]
-    assert (refused["state"], refused["results"], refused["error"]["code"]) == ("refused", [], "no_open_rank")
+    assert (refused["state"], refused["error"]["code"]) == ("refused", "not_eligible")
+    (result,) = refused["results"]
+    assert [one["kind"] for one in result["criteria"]] == ["step"]
 
 
 # --- awards that cannot be ------------------------------------------------------------------------------------

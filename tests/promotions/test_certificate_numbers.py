@@ -7,6 +7,7 @@ import pytest
 from tenant_apps.dojo.certificate_numbers import BadNumberFormat, NumberFormat
 from tests.promotions.factories import EXAM_DAY, ExamDojo
 from tests.promotions.pdf_reading import page_texts
+from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.responses import assert_error, assert_invalid, ok
 
@@ -36,7 +37,9 @@ def test_certificates_of_a_year_count_from_one(exam_dojo: ExamDojo) -> None:
     numbered(exam_dojo, "KITA-{year}-{number:4}")
     first = award(exam_dojo, exam_dojo.ready, "yellow")
     second = award(exam_dojo, exam_dojo.second, "yellow")
-    earlier = award(exam_dojo, exam_dojo.early, "yellow", on="2025-12-31")
+    old = factories.student(exam_dojo.dojo, first_name="Old")
+    factories.rank_event(exam_dojo.dojo, old, exam_dojo.rank("white"), "2025-01-01")
+    earlier = award(exam_dojo, old, "yellow", on="2025-12-31")
     assert "KITA-2026-0001" in paper(exam_dojo, first)
     assert "KITA-2026-0002" in paper(exam_dojo, second)
     assert "KITA-2025-0001" in paper(exam_dojo, earlier)

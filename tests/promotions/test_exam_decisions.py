@@ -124,7 +124,7 @@ def test_awards_of_older_exams_are_shown_from_their_decisions(exam_dojo: ExamDoj
     with tenant_scope(exam_dojo.dojo.tenant):
         Candidate.objects.update(decided=None, invited=None)
     shown = exam_dojo.candidates()["Early"]
-    assert shown["eligibility"] == {**before, "earliest_on": None}
+    assert shown["eligibility"] == {**before, "earliest_on": None, "type": None, "paths": []}
     assert (shown["eligibility_at_invitation"], shown["warnings"]) == (None, [])
 
 
