@@ -27,7 +27,7 @@ def count(dojo: Dojo, path: str = "/students") -> int:
         b'{"first_name": NaN}',
         b'{"first_name": "\xff"}',
         b'{"a": ' + b"[" * 40 + b"]" * 40 + b"}",
-        b"[" * 100_000,
+        b"[" * 40_000,
         b'{"a": ' + b"9" * 10_000 + b"}",
     ],
     ids=[

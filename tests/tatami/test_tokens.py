@@ -178,6 +178,7 @@ def test_a_valid_token_is_accepted(forger: Forger) -> None:
     assert Caller(forger.dojo.host, forger.token()).get("/me").status_code == 200
 
 
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_an_invalid_token_is_refused_without_a_statement(
     forger: Forger, known_hosts: None, fault: str
@@ -190,6 +191,7 @@ def test_an_invalid_token_is_refused_without_a_statement(
     assert asked == []
 
 
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "nothing"])
 def test_an_invalid_refresh_token_is_refused_without_a_statement(
     forger: Forger, known_hosts: None, fault: str

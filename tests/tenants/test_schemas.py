@@ -8,7 +8,7 @@ from django.db import models
 from tatami.tenancy.scope import TenantScope, current_tenant_id, platform_scope, tenant_scope
 from tests.support.catalogue import query_schema, schema_facts, tenant_models, tenant_tables
 
-MAX_TABLES: Final = 50
+MAX_TABLES: Final = 60
 MAX_INDEXES: Final = 160
 
 

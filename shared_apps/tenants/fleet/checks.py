@@ -15,7 +15,7 @@ from shared_apps.tenants.schema.versions import MigrationKey, dotted_names, hist
 from tatami.tenancy.scope import platform_scope
 from tatami.tenancy.seal import TABLES_OF_SCHEMA, UNSEALED_TABLES, SealBroken, verify_seal
 
-MAX_TABLES: Final = 50
+MAX_TABLES: Final = 60
 MAX_INDEXES: Final = 160
 """The budget of a tenant: a connection that serves many tenants keeps the catalogue of each in memory."""
 

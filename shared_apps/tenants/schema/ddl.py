@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.apps import apps
 from django.conf import settings
+from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import Error, connections, transaction
 from django.db.migrations.recorder import MigrationRecorder
@@ -133,10 +134,10 @@ def record_migrations(cursor: Any, migrations: Iterable[MigrationKey]) -> None:
 
 
 def migrate_public(*, contract: bool = False, settings: Sequence[str] = ()) -> None:
-    """Migrate `public`, grant its tables to the app login, and seal those of accounts with the nil UUID.
+    """Migrate `public`, grant its tables to the app login, and seal those of apps that dojos have, too.
 
-    Contracting migrations run only with `contract`. `settings` are statements that the migrating session executes
-    first.
+    They are sealed with the nil UUID. Contracting migrations run only with `contract`. `settings` are statements that
+    the migrating session executes first.
     """
     for target in _targets_in_public(contract=contract):
         owner = require_owner()
@@ -148,7 +149,12 @@ def migrate_public(*, contract: bool = False, settings: Sequence[str] = ()) -> N
             call_command("migrate_schemas", *target, shared=True, verbosity=0, interactive=False)
         finally:
             owner.close()  # the settings end with the session
-    to_seal = {model._meta.db_table for model in apps.get_app_config("accounts").get_models()}
+    to_seal = {
+        model._meta.db_table
+        for app in apps.get_app_configs()
+        if app.name in {*django_settings.SHARED_APPS} & {*django_settings.TENANT_APPS}
+        for model in app.get_models()
+    }
     with owner_connection(PUBLIC_SCHEMA) as owner, owner.cursor() as cursor:
         broken = unsealed(cursor, PUBLIC_SCHEMA, PLATFORM_ID, app_login())
         open_tables = broken.keys() - to_seal

@@ -143,6 +143,8 @@ def test_a_user_cannot_reach_a_path_below_a_closed_folder(tmp_path: Path) -> Non
     tmp_path.chmod(0o755)
     inner = tmp_path / "outer" / "inner"
     inner.mkdir(parents=True)
+    for folder in (inner.parent, inner):
+        folder.chmod(0o755)  # whatever the umask
     stranger = UnprivilegedUser(uid=65_533, gid=65_533)
     assert is_reachable(inner, stranger) == is_reachable(tmp_path, stranger)
     inner.parent.chmod(0o700)

@@ -32,8 +32,12 @@ def of_table(kind: set[tuple[Any, ...]], table: str) -> set[tuple[Any, ...]]:
 
 
 def sealed_tables(schema: str) -> set[str]:
-    accounts = {model._meta.db_table for model in apps.get_app_config("accounts").get_models()}
-    return accounts if schema == "public" else tenant_tables()
+    on_both_levels = {
+        model._meta.db_table
+        for label in ("accounts", "webhooks")
+        for model in apps.get_app_config(label).get_models()
+    }
+    return on_both_levels if schema == "public" else tenant_tables()
 
 
 @pytest.fixture(params=["aiki", "kendo", "public"])
@@ -102,7 +106,7 @@ def test_nothing_is_granted_by_default(superuser: Any) -> None:
     assert superuser.execute("SELECT * FROM pg_default_acl").fetchall() == []
 
 
-def test_in_public_only_the_accounts_app_is_sealed(superuser: Any) -> None:
+def test_in_public_only_the_apps_that_dojos_have_too_are_sealed(superuser: Any) -> None:
     columns = schema_facts(superuser, "public", PLATFORM_ID)["columns"]
     about_dojos = {model._meta.db_table for model in apps.get_app_config("tenants").get_models()}
     assert {row[0] for row in columns if row[1] == "tenant_id"} - about_dojos == sealed_tables("public")
