@@ -75,7 +75,7 @@ def main() -> int:
         )
         for times in options.attendance
     ]
-    with tatami_server(data / "logs" / "bench-web.log", workers=2, threads=64) as server:
+    with tatami_server(data / "logs" / "bench-web.log", workers=2, threads=512) as server:
         met = _measure_all(fleets, server, postmaster, options)
         met = _measure_all(histories, server, postmaster, options) and met
         met = _measure_memory(fleets[-1], server, postmaster, options) and met

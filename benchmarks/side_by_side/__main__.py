@@ -181,7 +181,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--connections", type=positive, default=16)
     parser.add_argument("--dojos", type=positive, default=200)
     parser.add_argument("--workers", type=positive, default=2)
-    parser.add_argument("--threads", type=positive, default=64)
+    parser.add_argument("--threads", type=positive, default=512)
     parser.add_argument("--no-peer", action="store_true")
     return parser.parse_args()
 
