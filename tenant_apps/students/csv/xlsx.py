@@ -56,7 +56,11 @@ def read_xlsx(content: bytes, *, most_columns: int) -> Iterator[tuple[int, list[
         if not sheets:
             raise Invalid.field("file", "The workbook has no visible sheet.")
         rows = sheets[0].iter_rows(max_row=_LAST_ROW, max_col=most_columns + 1)
+        filler = None
         for number, row in enumerate(rows, start=1):
+            if row is filler:  # openpyxl yields one and the same tuple for each of the rows that are missing
+                continue
+            filler = row
             cells = [_text(cell) for cell in row]
             while cells and not cells[-1]:
                 cells.pop()
