@@ -84,8 +84,12 @@ class Job:
 
         The task can get lost with the broker or a worker. Therefore beat queues such a job for every dojo regularly.
         """
-        countdown = min(max(after, MIN_DELAY), MAX_DELAY).total_seconds()
-        request_job.call(str(current_tenant_id()), self.name, countdown=countdown)
+        request_job.call(str(current_tenant_id()), self.name, countdown=countdown(after))
+
+
+def countdown(after: timedelta) -> float:
+    """Return the seconds after which a delayed task runs: `after`, but from 1 second to 4 minutes."""
+    return min(max(after, MIN_DELAY), MAX_DELAY).total_seconds()
 
 
 @shared_task(base=PlatformTask, name="tenants.request_job")

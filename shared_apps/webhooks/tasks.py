@@ -1,8 +1,7 @@
 """Background work of webhooks: the job that sends, for each dojo, and the task that sends for the platform."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from celery import shared_task
 from django.db.models import QuerySet
@@ -11,16 +10,12 @@ from shared_apps.webhooks import sending
 from shared_apps.webhooks.models import WebhookDelivery
 from tatami import clock, retention
 from tatami.celery_base import PlatformTask
-from tatami.jobs import DONE, MORE, JobRun, job
+from tatami.jobs import DONE, MORE, JobRun, countdown, job
 from tatami.retention import EVERYWHERE, delete_after
-from tatami.tenancy.scope import TenantScope, current_tenant_id, required_scope
-from tatami.tenancy.tenant_registry import tenant_registry
+from tatami.tenancy.scope import TenantScope, required_scope
 
 DELIVER_JOB: Final = "webhooks.deliver"
 SWEEP_JOB: Final = "webhooks.sweep"
-MIN_WAKE_DELAY: Final = timedelta(seconds=1)
-MAX_WAKE_DELAY: Final = timedelta(minutes=4)
-"""Below the broker's visibility timeout, after which a delayed task would be given to another worker as well."""
 
 
 @job(DELIVER_JOB)
@@ -41,14 +36,6 @@ def deliver_platform() -> None:
         wake_later()
 
 
-@shared_task(base=PlatformTask, name="webhooks.wake")
-def wake(tenant_id: str) -> None:
-    """Request a run of a dojo's job. Does nothing if the dojo is gone."""
-    tenant = tenant_registry().find_tenant_by_id(UUID(tenant_id))
-    if tenant is not None:
-        tenant_registry().enqueue_job(tenant, DELIVER_JOB, request_id=None)
-
-
 def wake_platform() -> None:
     """Have a worker send what is queued on the platform. Without Valkey nothing is lost: beat calls every minute."""
     deliver_platform.call()
@@ -63,11 +50,10 @@ def wake_later() -> None:
     due = sending.next_due(now)
     if due is None:
         return
-    countdown = min(max(due - now, MIN_WAKE_DELAY), MAX_WAKE_DELAY).total_seconds()
     if isinstance(required_scope(), TenantScope):
-        wake.call(str(current_tenant_id()), countdown=countdown)
+        deliver.request_later(after=due - now)
     else:
-        deliver_platform.call(countdown=countdown)
+        deliver_platform.call(countdown=countdown(due - now))
 
 
 @delete_after("TATAMI_WEBHOOK_DAYS", job=SWEEP_JOB, scopes=EVERYWHERE)

@@ -8,6 +8,7 @@ from celery.signals import before_task_publish
 from django.conf import settings
 
 from shared_apps.webhooks import sending
+from tatami.jobs import request_job
 from tests.webhooks.receiver import Receiver, receiving
 
 
@@ -30,7 +31,7 @@ def countdowns() -> Iterator[list[Any]]:
     calls: list[Any] = []
 
     def record(sender: str, eta: Any = None, headers: Any = None, **_: object) -> None:
-        if sender == "webhooks.wake":
+        if sender == request_job.name:
             calls.append((headers or {}).get("eta"))
 
     before_task_publish.connect(record)
