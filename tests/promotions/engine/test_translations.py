@@ -4,7 +4,6 @@ import gettext
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from string import Formatter
 
 import pytest
 from babel.messages.catalog import Catalog, Message
@@ -41,10 +40,6 @@ def translations(path: Path) -> dict[Key, Message]:
 
 def forms_of(text: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
     return (text,) if isinstance(text, str) else tuple(text)
-
-
-def placeholders(text: str) -> set[str]:
-    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
 
 
 def test_there_is_a_catalogue_of_portuguese() -> None:
