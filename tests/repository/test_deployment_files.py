@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from psycopg.conninfo import conninfo_to_dict
 
 from tatami.embedded.logins import drop_database
@@ -197,6 +199,20 @@ def test_every_line_of_the_lock_has_a_hash_and_no_index_url() -> None:
         assert all("--hash=sha256:" in entry for entry in entries if not entry.startswith(" "))
         assert "://" not in lock
         assert "--index" not in lock
+
+
+def test_the_lock_has_every_named_requirement() -> None:
+    for name in ("requirements", "requirements-dev"):
+        lock = (ROOT / f"{name}.txt").read_text(encoding="utf-8")
+        locked = {
+            canonicalize_name(found)
+            for found in re.findall(r"^([A-Za-z0-9._-]+)(?:\[.*\])?==", lock, re.MULTILINE)
+        }
+        for line in (ROOT / f"{name}.in").read_text(encoding="utf-8").split("\n"):
+            if line and line[0].isalpha():
+                assert canonicalize_name(Requirement(line).name) in locked, (
+                    f"run `make lock`: {line} is not in {name}.txt"
+                )
 
 
 def test_the_build_context_has_the_copied_files_and_no_secrets(dockerfile: str) -> None:
