@@ -109,7 +109,7 @@ TATAMI_STATEMENT_SECONDS: int = environment.number("TATAMI_STATEMENT_SECONDS", 4
 # Seconds after which a web process opens a connection anew. Default: 600.
 TATAMI_CONNECTION_SECONDS: int = environment.number("TATAMI_CONNECTION_SECONDS", 600, 1, 86_400)
 # How many prepared statements a connection keeps, those used last; about 0.05 MB each. 0 for a pooler that does not
-# support them (PgBouncer before 1.21). Default: 500.
+# support them (PgBouncer before 1.21). Default: 2000.
 TATAMI_PREPARED_STATEMENTS: int = environment.number("TATAMI_PREPARED_STATEMENTS", 2_000, 0, 100_000)
 # After how many dojos a connection is closed, because its backend keeps about 0.1 MB of each. Default: 500.
 TATAMI_CONNECTION_DOJOS: int = environment.number("TATAMI_CONNECTION_DOJOS", 500, 1, 1_000_000)
@@ -142,8 +142,6 @@ WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False
 MIDDLEWARE = [
     "tatami.observability.RequestLogMiddleware",
-    "tatami.api.strict_transport.StrictTransportMiddleware",
-    "django.middleware.security.SecurityMiddleware",  # before all that answers: static files, health, errors
     "tatami.api.strict_transport.StrictTransportMiddleware",
     "django.middleware.security.SecurityMiddleware",  # before all that answers: static files, health, errors
     "tatami.api.exception_mapping.ErrorMiddleware",
@@ -213,9 +211,7 @@ STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 WHITENOISE_ALLOW_ALL_ORIGINS = False
-WHITENOISE_ALLOW_ALL_ORIGINS = False
 SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TATAMI_PUBLIC_SCHEME == "https" else 0
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TATAMI_PUBLIC_SCHEME == "https" else 0
 SECURE_REFERRER_POLICY = "same-origin"
 

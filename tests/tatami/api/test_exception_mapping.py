@@ -9,7 +9,6 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from django.test import Client
 from psycopg import errors as postgresql
-from psycopg_pool import PoolTimeout
 from redis.exceptions import ConnectionError as ValkeyConnectionError
 
 from tatami.api.exception_mapping import dotted_paths, error_handler, map_exception
@@ -111,7 +110,6 @@ def with_cause(error: Exception, cause: Exception) -> Exception:
         (RequestDataTooBig(), (413, "payload_too_large")),
         (InterfaceError("connection already closed"), (503, "service_unavailable")),
         (with_cause(OperationalError(), postgresql.DeadlockDetected()), (503, "service_unavailable")),
-        (PoolTimeout(), (503, "service_unavailable")),
         (ValkeyConnectionError(), (503, "service_unavailable")),
         (with_cause(IntegrityError(), postgresql.UniqueViolation()), (409, "conflict")),
         (with_cause(IntegrityError(), postgresql.ExclusionViolation()), (409, "conflict")),
