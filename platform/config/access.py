@@ -43,7 +43,26 @@ _users = _admins_write(STAFF, write=signed_in_only(ADMIN))
 _disciplines = _admins_write(EVERYONE)
 _rank_systems = _admins_write(EVERYONE)
 
+# Pages: their POSTs go to the API, which applies its own rules, too.
+PAGES: Final[RuleTable] = {
+    "desk:entry": {"GET": PUBLIC},
+    "desk:sign-in": {"GET": PUBLIC, "POST": PUBLIC},
+    "desk:sign-out": {"POST": PUBLIC},
+    "desk:forgot-password": {"GET": PUBLIC, "POST": PUBLIC},
+    "desk:set-password": {"GET": PUBLIC, "POST": PUBLIC},
+    "desk:impersonate": {"GET": PUBLIC, "POST": PUBLIC},
+    "desk:today": {"GET": STAFF},
+    "desk:today-live": {"GET": STAFF},
+    # students
+    # schedule
+    # promotions
+    # office
+    # kiosk
+    # family
+}
+
 ACCESS: Final[RuleTable] = {
+    **PAGES,
     # every host
     "openapi": {"GET": PUBLIC},
     "docs": {"GET": PUBLIC},

@@ -72,6 +72,7 @@ SHARED_APPS = [
     "demo",
     "tatami.api",
     "django.contrib.staticfiles",
+    "django_htmx",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -86,6 +87,7 @@ TENANT_APPS = [
     "tenant_apps.attendance",
     "tenant_apps.promotions",
     "tenant_apps.notifications",
+    "tenant_apps.desk",
 ]
 INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
 MIGRATION_MODULES = {"admin": None}  # the log of django.contrib.admin has no table: the audit replaces it
@@ -198,6 +200,7 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
+        "DIRS": [ROOT / "tenant_apps"],  # templates of the desk stand beside their pages: "desk/today/today.html"
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
@@ -215,12 +218,12 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TATAMI_PUBLIC_SCHEME == "https" else 0
 SECURE_REFERRER_POLICY = "same-origin"
 
-# --- the console, on the platform host -----------------------------------------------------------------------------
+# --- pages: the console on the platform host, the desk on those of dojos -----------------------------------------------------------------------------
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TATAMI_PUBLIC_SCHEME == "https"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_COOKIE_NAME = "tatami_console_csrf"
-CSRF_COOKIE_PATH = "/console/"
+# With https only this host itself can set the cookie, no other host of the domain.
+CSRF_COOKIE_NAME = "__Host-tatami_csrf" if TATAMI_PUBLIC_SCHEME == "https" else "tatami_csrf"
 CSRF_FAILURE_VIEW = "shared_apps.accounts.console.site.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [
     # The Origin that a browser sends if a proxy terminates TLS.

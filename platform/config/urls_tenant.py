@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("tenant_apps.promotions.urls")),
     path("", include("tenant_apps.notifications.urls")),
     path("", include("tatami.api.openapi.views")),
+    path("", include("tenant_apps.desk.urls")),
 ]
 handler400 = handler403 = handler404 = handler500 = "tatami.api.exception_mapping.error_handler"
 operations = TENANT_OPERATIONS

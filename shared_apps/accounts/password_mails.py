@@ -171,7 +171,7 @@ def _secret(mail_id: UUID) -> str:
 
 
 def _message(recipient: str, secret: str, connection: BaseEmailBackend) -> EmailMessage:
-    url = f"{origin()}/auth/password/reset#{secret}"
+    url = f"{origin()}/set-password#{secret}"
     return EmailMessage(
         subject="Set your password",
         body=(

@@ -10,11 +10,11 @@ Secrets are stored encrypted, because they must be read to compare; recovery cod
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hmac import compare_digest
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import pyotp
@@ -31,6 +31,8 @@ from tatami.errors import DomainError, InvalidCredentials, TokenExpired, TokenIn
 from tatami.keys import secret_hash, tenant_signer
 from tatami.qr_images import qr_data_uri
 from tatami.tenancy.scope import TenantScope, current_tenant_id, required_scope
+
+T = TypeVar("T")
 
 CHALLENGE_LIFETIME: Final = timedelta(minutes=5)
 STEP_SECONDS: Final = 30
@@ -127,6 +129,15 @@ def complete_sign_in(
     The first code of a new authenticator confirms it; then the result has the recovery codes. Raises `TokenInvalid` and
     `TokenExpired` for the challenge, `SecondFactorInvalid`, `Throttled`.
     """
+    return verify_challenge(
+        lambda user: open_session(user, now=now), challenge=challenge, code=code, address=address, now=now
+    )
+
+
+def verify_challenge(
+    open_session_of: Callable[[User], T], *, challenge: str, code: str, address: str, now: datetime
+) -> tuple[User, T, list[str]]:
+    """Check the code of a challenge, and open a session of any kind in the same transaction (see `complete_sign_in`)."""
     user = _user_of(challenge, now=now)
     _count(user, address, now=now)
     with transaction.atomic():
@@ -139,9 +150,9 @@ def complete_sign_in(
             if factor is None or not _use_totp(factor, code, now=now):
                 raise SecondFactorInvalid
             new_codes = _confirm(factor, address=address, now=now)
-        tokens = open_session(user, now=now)
+        opened = open_session_of(user)
     clear_attempts(CODE_ATTEMPTS, str(user.pk))
-    return user, tokens, new_codes
+    return user, opened, new_codes
 
 
 def verify_code(user: User, code: str, *, address: str, now: datetime) -> None:

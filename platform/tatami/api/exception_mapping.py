@@ -24,6 +24,7 @@ from rest_framework import exceptions as drf
 from rest_framework.status import is_server_error
 
 from tatami import errors
+from tatami.api import registry
 from tatami.api.renderers import JSON, json_bytes
 from tatami.errors import DomainError, Invalid, ServerError
 from tatami.observability import request_log_fields
@@ -164,8 +165,10 @@ def dotted_paths(detail: Any, path: str = "") -> dict[str, list[str]]:
     return found
 
 
-def error_response(error: DomainError, _request: HttpRequest | None = None) -> HttpResponse:
-    """Return `error` as JSON, whatever the client accepts, with the headers of its status."""
+def error_response(error: DomainError, request: HttpRequest | None = None) -> HttpResponse:
+    """Return `error` as JSON with the headers of its status; as a page to a browser that did not ask for the API."""
+    if request is not None and wants_page(request):
+        return registry.error_page.get()(error, request)
     response = HttpResponse(json_bytes(error.envelope()), status=error.status, content_type=JSON)
     response["Cache-Control"] = "no-store"
     if error.status == HTTPStatus.UNAUTHORIZED:
@@ -174,6 +177,13 @@ def error_response(error: DomainError, _request: HttpRequest | None = None) -> H
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)
     return response
+
+
+def wants_page(request: HttpRequest) -> bool:
+    """Return whether a browser asks for something that is not a route of the API: a page, or an unknown host or path."""
+    match = request.resolver_match
+    is_api = match is not None and isinstance(getattr(match.func, "cls", None), type)
+    return not is_api and "text/html" in request.META.get("HTTP_ACCEPT", "")
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpResponse | None:

@@ -16,8 +16,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model
 
 if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
     from tatami.api.permissions import RuleTable
     from tatami.api.request import Caller
+    from tatami.errors import DomainError
 
 T = TypeVar("T")
 
@@ -69,6 +72,9 @@ find_api_key_user: Final[Registration[ApiKeyLookup]] = Registration("find_api_ke
 
 audit_model: Final[Registration[type[Model]]] = Registration("audit_model")
 """The model of audit entries. Registered by `accounts`."""
+
+error_page: "Final[Registration[Callable[[DomainError, HttpRequest | None], HttpResponse]]]" = Registration("error_page")
+"""Makes the page that a browser gets in place of the JSON of an error. Registered by `desk`."""
 
 idempotency_model: Final[Registration[type[Any]]] = Registration("idempotency_model")
 """The model of stored responses to requests with an `Idempotency-Key`. Registered by `accounts`."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.core import checks
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.views.generic import View
 from rest_framework.views import APIView
 
 from tatami.api import registry
@@ -31,8 +32,8 @@ class Route:
     name: str
     """With its namespaces, as in `request.resolver_match.view_name`; empty if the route has none."""
     path: str
-    view: type[APIView] | None
-    """`None` if the view is not an API view: a view of Django, a page of the console."""
+    view: type[View] | None
+    """The API view, or the page with `checks_access_table`. `None` for a view of Django or a page of the console."""
     callback: Any
 
     @property
@@ -40,8 +41,15 @@ class Route:
         """Return the methods that the view implements, without HEAD."""
         if self.view is None:
             return []
+        if not self.is_api:
+            return list(getattr(self.view, "page_methods", lambda: [])())
         names = [name.upper() for name in self.view.http_method_names if hasattr(self.view, name)]
         return [name for name in names if name not in _NOT_ACTIONS]
+
+    @property
+    def is_api(self) -> bool:
+        """Return whether the view is one of the API, not a page."""
+        return self.view is not None and issubclass(self.view, APIView)
 
     @property
     def has_own_access_control(self) -> bool:
@@ -71,9 +79,13 @@ def _walk(urlconf: str, patterns: Sequence[Any], namespace: str, prefix: str) ->
             inner = f"{namespace}{entry.namespace}:" if entry.namespace else namespace
             yield from _walk(urlconf, entry.url_patterns, inner, path)
         elif isinstance(entry, URLPattern):
-            view = getattr(entry.callback, "cls", None)
-            api = view if isinstance(view, type) and issubclass(view, APIView) else None
-            yield Route(urlconf, f"{namespace}{entry.name}" if entry.name else "", path, api, entry.callback)
+            view = getattr(entry.callback, "cls", None) or getattr(entry.callback, "view_class", None)
+            checked = view if isinstance(view, type) and _checks_access_table(view) else None
+            yield Route(urlconf, f"{namespace}{entry.name}" if entry.name else "", path, checked, entry.callback)
+
+
+def _checks_access_table(view: type) -> bool:
+    return issubclass(view, APIView) or getattr(view, "checks_access_table", False)
 
 
 @checks.register(checks.Tags.security)
@@ -114,7 +126,7 @@ def _problems_of(route: Route) -> Iterator[checks.CheckMessage]:
         yield checks.Error(
             f"{place} is not an API view, so no access rule applies.", hint=hint, id="tatami.E002"
         )
-    elif AccessTablePermission not in route.view.permission_classes:
+    elif route.is_api and AccessTablePermission not in getattr(route.view, "permission_classes", ()):
         hint = "Remove `permission_classes` from the view: the default class reads the access table."
         yield checks.Error(f"{place} does not check the access table.", hint=hint, id="tatami.E003")
     rules = registry.access_table.get().get(route.name, {})

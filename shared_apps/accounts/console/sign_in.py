@@ -1,34 +1,26 @@
-"""Sessions of the console: checked like `/auth/login`, stored like its sessions, carried by a cookie.
+"""Sessions of the console: checked like `/auth/login`, carried by a cookie (`cookie_sessions`)."""
 
-The cookie holds a secret of its own, whose hash the session stores. It is not a token: the API accepts no cookies, and
-the console accepts nothing else.
-"""
-
-import secrets
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
 
 from django.db import transaction
 
-from shared_apps.accounts.models import Role, Session, User
+from shared_apps.accounts.cookie_sessions import (
+    CookieSession,
+    end_cookie_session,
+    find_cookie_session,
+    open_cookie_session,
+)
+from shared_apps.accounts.models import Role
 from shared_apps.accounts.second_factors import has_factor, require_no_second_factor, verify_code
-from shared_apps.accounts.sessions import end_sessions, lock_verified_user, verify_password
+from shared_apps.accounts.sessions import lock_verified_user, verify_password
 from tatami.errors import InvalidCredentials
-from tatami.ids import uuid7
-from tatami.keys import secret_hash
 
 SESSION_LIFETIME: Final = timedelta(hours=12)
 """Counted from the sign-in. Activity does not extend it."""
+_PURPOSE: Final = "console"
 
-
-@dataclass(frozen=True, slots=True)
-class ConsoleSession:
-    """The session of a superadmin in the console."""
-
-    user: User
-    session_id: UUID
+ConsoleSession = CookieSession
 
 
 def sign_in(*, email: str, password: str, address: str, now: datetime, code: str = "") -> str:
@@ -42,34 +34,19 @@ def sign_in(*, email: str, password: str, address: str, now: datetime, code: str
         verify_code(verified, code, address=address, now=now)
     else:
         require_no_second_factor(verified, now=now)
-    secret = secrets.token_urlsafe(32)
     with transaction.atomic():
         user = lock_verified_user(verified)
         if user.role != Role.ADMIN:
             raise InvalidCredentials
-        session = Session.objects.create(
-            id=uuid7(), user=user, token_hash=_hash(secret), rotated_at=now, expires_at=now + SESSION_LIFETIME
-        )
-    return f"{session.pk}.{secret}"
+        return open_cookie_session(user, purpose=_PURPOSE, lifetime=SESSION_LIFETIME, now=now)
 
 
 def find_session(cookie: str, *, now: datetime) -> ConsoleSession | None:
-    """Return the session that belongs to this cookie, or None if it has ended. One statement."""
-    name, _, secret = cookie.partition(".")
-    try:
-        session_id = UUID(name)
-    except ValueError:
-        return None
-    sessions = Session.objects.open_at(now).filter(user__in=User.objects.active_admins())
-    session = sessions.select_related("user").filter(pk=session_id, token_hash=_hash(secret)).first()
-    return ConsoleSession(session.user, session.pk) if session else None
+    """Return the session that belongs to this cookie, or None if it has ended or is not a superadmin's."""
+    found = find_cookie_session(cookie, purpose=_PURPOSE, now=now)
+    return found if found and found.user.role == Role.ADMIN else None
 
 
 def sign_out(session: ConsoleSession, *, now: datetime) -> None:
     """End the session and every impersonation that was started in it."""
-    end_sessions(session.user.pk, now=now, only=session.session_id)
-
-
-def _hash(secret: str) -> bytes:
-    # The prefix keeps console secrets apart from refresh tokens, whose hashes are in the same column.
-    return secret_hash(f"console\0{secret}")
+    end_cookie_session(session, now=now)

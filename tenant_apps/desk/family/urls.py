@@ -1,0 +1,5 @@
+"""The page of families."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

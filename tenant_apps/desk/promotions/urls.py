@@ -1,0 +1,5 @@
+"""Promotions, exams, rank systems."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

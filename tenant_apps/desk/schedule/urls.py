@@ -1,0 +1,5 @@
+"""Schedule, sessions, rosters, closures."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

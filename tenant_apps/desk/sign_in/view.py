@@ -1,0 +1,242 @@
+"""Where a browser arrives, signs in and out, and sets a password."""
+
+from typing import Any
+
+from django import forms
+from django.db import transaction
+from django.http import HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
+
+from shared_apps.accounts import passwords, second_factors
+from shared_apps.accounts.models import Role
+from shared_apps.accounts.second_factors import SecondFactorInvalid, SecondFactorRequired
+from shared_apps.accounts.sessions import lock_verified_user, verify_password
+from tatami.api.request import client_address
+from tatami.errors import DomainError, InvalidCredentials, NotFound, Throttled, TokenExpired, TokenInvalid
+from tenant_apps.desk.api import Refused
+from tenant_apps.desk.forms import ApiForm
+from tenant_apps.desk.page import Page
+from tenant_apps.desk.sessions import begin_impersonation, end_page_session, impersonation, open_page_session
+
+class Entry(Page):
+    """The address of the dojo alone: leads to where the role belongs. Programs get a 404, as before there were pages."""
+
+    def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
+        if "text/html" not in self.request.headers.get("Accept", ""):
+            raise NotFound
+        if self.user is None:
+            return HttpResponseRedirect(reverse("desk:sign-in"))
+        return HttpResponseRedirect(reverse(home_of(self.user.role)))
+
+
+def home_of(role: str) -> str:
+    """Return the route of the page where a role begins."""
+    return "desk:family" if role == Role.STUDENT else "desk:today"
+
+
+class SignInForm(ApiForm):
+    email = forms.EmailField(
+        label=gettext_lazy("E-mail"),
+        max_length=254,
+        widget=forms.EmailInput({"autocomplete": "username", "autofocus": True}),
+    )
+    password = forms.CharField(
+        label=gettext_lazy("Password"),
+        max_length=256,
+        strip=False,
+        widget=forms.PasswordInput({"autocomplete": "current-password"}),
+    )
+    next = forms.CharField(required=False, widget=forms.HiddenInput)
+
+
+class CodeForm(ApiForm):
+    code = forms.CharField(
+        label=gettext_lazy("Code of your authenticator, or a recovery code"),
+        max_length=40,
+        widget=forms.TextInput({"autocomplete": "one-time-code", "inputmode": "text", "autofocus": True}),
+    )
+    challenge = forms.CharField(widget=forms.HiddenInput)
+    next = forms.CharField(required=False, widget=forms.HiddenInput)
+
+
+class SignIn(Page):
+    """E-mail address and password, then a code where the user has an authenticator."""
+
+    template_name = "desk/sign_in/sign_in.html"
+
+    def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
+        if self.user is not None:
+            return HttpResponseRedirect(self.target(self.query("next"), self.user.role))
+        return self.render({"form": SignInForm(initial={"next": self.query("next")})})
+
+    def submit(self) -> HttpResponseBase:
+        if "challenge" in self.request.POST:
+            return self.second_step()
+        form = SignInForm(self.request.POST)
+        if not form.is_valid():
+            return self.render({"form": form}, status=400)
+        values, address = form.cleaned_data, client_address(self.request)
+        try:
+            verified = verify_password(
+                email=values["email"], password=values["password"], address=address, now=self.now
+            )
+            second_factors.require_no_second_factor(verified, now=self.now)
+        except SecondFactorRequired as error:
+            return self.ask_for_code(error, values["next"])
+        except (InvalidCredentials, Throttled) as error:
+            return self.refused(form, error)
+        with transaction.atomic():
+            user = lock_verified_user(verified)
+            response = HttpResponseRedirect(self.target(values["next"], user.role))
+            open_page_session(user, response, now=self.now)
+        return response
+
+    def ask_for_code(self, error: SecondFactorRequired, wanted: str) -> HttpResponseBase:
+        """Show the second step. Who needs an authenticator and has none sets it up here."""
+        details = error.details or {}
+        form = CodeForm(initial={"challenge": details["challenge"], "next": wanted})
+        enrolment = None
+        if details["enrolment_needed"]:
+            with transaction.atomic():
+                enrolment = second_factors.enrol_by_challenge(challenge=details["challenge"], now=self.now)
+        return self.render({"form": form, "is_second_step": True, "enrolment": enrolment})
+
+    def second_step(self) -> HttpResponseBase:
+        """Respond to the code of an authenticator. The first code of a new one is answered with the recovery codes."""
+        form = CodeForm(self.request.POST)
+        if not form.is_valid():
+            return self.render({"form": form, "is_second_step": True}, status=400)
+        values = form.cleaned_data
+        response = HttpResponse()
+        try:
+            user, _, new_codes = second_factors.verify_challenge(
+                lambda user: open_page_session(user, response, now=self.now),
+                challenge=values["challenge"],
+                code=values["code"],
+                address=client_address(self.request),
+                now=self.now,
+            )
+        except (SecondFactorInvalid, Throttled) as error:
+            return self.refused(form, error, is_second_step=True)
+        except (TokenInvalid, TokenExpired):
+            again = SignInForm(initial={"next": values["next"]})
+            return self.render({"form": again, "notice": gettext("That took too long. Sign in again.")}, status=401)
+        target = self.target(values["next"], user.role)
+        if new_codes:
+            response.content = self.render_text({"recovery_codes": new_codes, "target": target})
+        else:
+            response.status_code, response["Location"] = 302, target
+        return response
+
+    def refused(self, form: ApiForm, error: DomainError, **context: Any) -> HttpResponseBase:
+        """Show the form again with the reason."""
+        form.add_error(None, error.message)
+        response = self.render({"form": form, **context}, status=error.status)
+        if isinstance(error, Throttled):
+            response["Retry-After"] = str(error.retry_after)
+        return response
+
+    def target(self, wanted: str, role: str) -> str:
+        """Return where to go after the sign-in."""
+        return self.local_target(wanted, reverse(home_of(role)))
+
+
+class SignOut(Page):
+    """End the session. Only a POST does so, so that no other site can sign the user out."""
+
+    def submit(self) -> HttpResponseBase:
+        impersonated = self.session is not None and self.session.token is not None
+        response = self.redirect("desk:entry" if impersonated else "desk:sign-in")
+        with transaction.atomic():
+            end_page_session(self.session, response, now=self.now)
+        return response
+
+
+class ForgotForm(ApiForm):
+    email = forms.EmailField(
+        label=gettext_lazy("E-mail"),
+        max_length=254,
+        widget=forms.EmailInput({"autocomplete": "username", "autofocus": True}),
+    )
+
+
+class ForgotPassword(Page):
+    """Ask for a link to set a new password. The page is the same whether the address is known or not."""
+
+    template_name = "desk/sign_in/forgot.html"
+
+    def context(self) -> dict[str, Any]:
+        return {"form": ForgotForm()}
+
+    def submit(self) -> HttpResponseBase:
+        form = ForgotForm(self.request.POST)
+        if not form.is_valid():
+            return self.render({"form": form}, status=400)
+        try:
+            passwords.request_link(
+                email=form.cleaned_data["email"], address=client_address(self.request), now=self.now
+            )
+        except Throttled as error:
+            form.add_error(None, error.message)
+            return self.render({"form": form}, status=error.status)
+        return self.render({"sent": True})
+
+
+class NewPasswordForm(ApiForm):
+    secret = forms.CharField(required=False, widget=forms.HiddenInput({"data-from-fragment": ""}))
+    new_password = forms.CharField(
+        label=gettext_lazy("New password"),
+        max_length=256,
+        strip=False,
+        help_text=gettext_lazy("At least ten characters."),
+        widget=forms.PasswordInput({"autocomplete": "new-password", "autofocus": True}),
+    )
+
+
+class SetPassword(Page):
+    """The page of a mailed link. The link's secret is in its fragment, which no server and no log sees until the form
+    is sent; opening the page uses nothing up."""
+
+    template_name = "desk/sign_in/set_password.html"
+
+    def context(self) -> dict[str, Any]:
+        return {"form": NewPasswordForm()}
+
+    def submit(self) -> HttpResponseBase:
+        form = NewPasswordForm(self.request.POST)
+        if not form.is_valid():
+            return self.render({"form": form}, status=400)
+        try:
+            passwords.use_link(
+                secret=form.cleaned_data["secret"],
+                new=form.cleaned_data["new_password"],
+                address=client_address(self.request),
+                now=self.now,
+            )
+        except DomainError as error:
+            form.add_refusal(Refused(error.status, error.envelope()))
+            return self.render({"form": form, "is_used": isinstance(error, TokenInvalid)}, status=error.status)
+        return self.redirect("desk:sign-in", gettext("Your password is set. Sign in with it."))
+
+
+class ImpersonationForm(ApiForm):
+    access = forms.CharField(widget=forms.HiddenInput({"data-from-fragment": ""}))
+
+
+class Impersonate(Page):
+    """Begin to act as a user. The console leads a superadmin here, with the token in the fragment of the address."""
+
+    template_name = "desk/sign_in/impersonate.html"
+
+    def context(self) -> dict[str, Any]:
+        return {"form": ImpersonationForm()}
+
+    def submit(self) -> HttpResponseBase:
+        text = self.request.POST.get("access", "")
+        if impersonation(text, now=self.now) is None:
+            raise TokenInvalid
+        response = self.redirect("desk:entry")
+        begin_impersonation(text, response)
+        return response

@@ -1,0 +1,55 @@
+// What all pages share: toasts that close, dialogs that open for a loaded part, and keys for lists.
+"use strict";
+
+// A toast stays for ten seconds, or until it is closed. Errors stay.
+const toasts = document.getElementById("toasts");
+new MutationObserver((changes) => {
+  for (const change of changes) {
+    for (const toast of change.addedNodes) {
+      if (toast instanceof HTMLElement && !toast.classList.contains("error")) setTimeout(() => toast.remove(), 10_000);
+    }
+  }
+}).observe(toasts, { childList: true });
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-close]");
+  if (button) (button.closest("dialog")?.close(), button.closest(".toast")?.remove());
+  if (event.target.closest("[data-print]")) window.print();
+});
+
+// A part that is loaded into the dialog opens it; an empty answer closes it.
+const dialog = document.getElementById("dialog");
+document.body.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target !== dialog) return;
+  if (dialog.innerHTML.trim() && !dialog.open) dialog.showModal();
+  if (!dialog.innerHTML.trim()) dialog.close();
+});
+
+// `data-submit-on-change`: a filter applies as soon as it is chosen.
+document.addEventListener("change", (event) => {
+  if (event.target.closest("[data-submit-on-change]")) event.target.form.requestSubmit();
+});
+
+// "/" goes to the search of the page; the arrow keys turn its pages, where nothing is being typed.
+document.addEventListener("keydown", (event) => {
+  if (event.target.closest("input, textarea, select, dialog") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "/") {
+    const search = document.querySelector('input[type="search"]');
+    if (search) (event.preventDefault(), search.focus());
+  }
+  const turn = { ArrowLeft: "prev", ArrowRight: "next" }[event.key];
+  if (turn) document.querySelector(`.pager a[rel="${turn}"]`)?.click();
+});
+
+// A form is sent once: its buttons wait for the answer.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.sent) return event.preventDefault();
+  if (form.method === "post" && !form.hasAttribute("hx-post")) form.dataset.sent = "yes";
+});
+window.addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent));
+
+// A part with `data-live` asks again every five seconds while the page is looked at (`hx-trigger="tick"`).
+setInterval(() => {
+  if (document.visibilityState === "visible") document.querySelectorAll("[data-live]").forEach((part) => part.dispatchEvent(new Event("tick")));
+}, 5000);
