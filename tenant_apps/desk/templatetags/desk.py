@@ -5,6 +5,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django import template
+from django.urls import NoReverseMatch, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -88,6 +89,15 @@ def may(context: dict[str, Any], route: str, method: str = "GET") -> bool:
     """Whether the user's role may call a method of a page or of a route of the API."""
     page = context.get("page")
     return bool(page and page.may(route, method))
+
+
+@register.simple_tag
+def page_url(page: str, **keys: Any) -> str:
+    """Return the address of a page of the desk."""
+    try:
+        return reverse(f"desk:{page}", kwargs=keys)
+    except NoReverseMatch:
+        return ""
 
 
 @register.simple_tag
