@@ -39,8 +39,10 @@ class SignedInPage(Protocol):
 
     request: HttpRequest
     user: Any
-    token: Any
-    """The session: it has `session_id`."""
+
+    @property
+    def token(self) -> Any:
+        """The session: it has `session_id`."""
 
 
 class Refused(DomainError):
@@ -112,7 +114,7 @@ def _call(
     request.method, request.path, request.path_info = method, path, path
     request.META = {name: page.request.META[name] for name in _COPIED if name in page.request.META}
     request.META |= {"REQUEST_METHOD": method, "HTTP_ACCEPT": accept}
-    request.GET = _query(query or {})
+    request.GET = _query(query or {})  # type: ignore[assignment]
     content = b"" if body is None else orjson.dumps(body)
     request.META |= {"CONTENT_TYPE": JSON, "CONTENT_LENGTH": str(len(content))} if content else {}
     request._body, request._read_started = content, True  # type: ignore[attr-defined]

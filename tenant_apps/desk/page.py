@@ -112,7 +112,7 @@ class Page(View):
             response = refused or self.respond()
         except (Refused, *HANDLED_EXCEPTIONS) as error:
             response = self.error_response(map_exception(error) or ServerError())
-        self.messages.update(response)  # type: ignore[arg-type]
+        self.messages.update(response)
         response.headers.setdefault("Cache-Control", "no-store")
         policy = CONTENT_SECURITY_POLICY.format(nonce=self.nonce, script=self.script_policy)
         response.headers.setdefault("Content-Security-Policy", policy)
