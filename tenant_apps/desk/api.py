@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 import orjson
-from django.db import connection, transaction
+from django.db import transaction
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.urls import resolve, reverse
@@ -39,6 +39,8 @@ class SignedInPage(Protocol):
 
     request: HttpRequest
     user: Any
+    reads_together: bool
+    """Whether the page has a transaction of its own for its reads."""
 
     @property
     def token(self) -> Any:
@@ -123,7 +125,7 @@ def _call(
         setattr(request, name, getattr(page.request, name))
     request._force_auth_user = page.user  # type: ignore[attr-defined]
     request._force_auth_token = page.token  # type: ignore[attr-defined]
-    is_own_transaction = getattr(view.cls, "atomic", True) and not connection.in_atomic_block
+    is_own_transaction = getattr(view.cls, "atomic", True) and not page.reads_together
     with transaction.atomic() if is_own_transaction else nullcontext():
         response: HttpResponseBase = view(request, *match.args, **match.kwargs)
     return response

@@ -72,6 +72,7 @@ class Page(View):
 
     session: PageSession | None = None
     user: Any = None
+    reads_together = False
     now: datetime
     today: date
     nonce: str
@@ -152,6 +153,7 @@ class Page(View):
         """Call `get`, in a transaction, or `submit`."""
         if self.request.method in {"GET", "HEAD"}:
             with transaction.atomic():
+                self.reads_together = True
                 return self.get()
         return self.submit()
 
