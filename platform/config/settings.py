@@ -144,8 +144,6 @@ MIDDLEWARE = [
     "tatami.observability.RequestLogMiddleware",
     "tatami.api.strict_transport.StrictTransportMiddleware",
     "django.middleware.security.SecurityMiddleware",  # before all that answers: static files, health, errors
-    "tatami.api.strict_transport.StrictTransportMiddleware",
-    "django.middleware.security.SecurityMiddleware",  # before all that answers: static files, health, errors
     "tatami.api.exception_mapping.ErrorMiddleware",
     "tatami.api.health.HealthMiddleware",
     "tatami.api.body_middleware.BodyMiddleware",
