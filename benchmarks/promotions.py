@@ -124,8 +124,10 @@ def fetch_bare(dojo: Any, statements: Sequence[Statement]) -> None:
     from tatami.tenancy.scope import tenant_scope
 
     rows = []
-    with tenant_scope(dojo.tenant), transaction.atomic(), connection.connection.cursor() as cursor:
+    with tenant_scope(dojo.tenant), transaction.atomic(), connection.connection.cursor() as ordinary:
+        prepared = connection.connection.statement_cursor
         for sql, params in statements:
+            cursor = prepared if sql.startswith("/*") else ordinary
             cursor.execute(sql, params)
             rows.append(cursor.fetchall())
 

@@ -22,7 +22,7 @@ import orjson
 from django.db import DEFAULT_DB_ALIAS as DATABASE
 from django.db.models import Model
 
-from tatami.api.renderers import json_bytes
+from tatami.postgresql.parameters import bytea_array, uuid_array
 from tatami.postgresql.statements import Row, Statement
 from tatami.tenancy.scope import current_tenant_id
 from tenant_apps.attendance.check_in.codes import Code, CodeKind
@@ -253,27 +253,3 @@ def _add_sessions(facts: CheckInFacts, rows: Iterable[Row]) -> None:
 
 def _id_or_none(text: Any) -> UUID | None:
     return UUID(text) if text else None
-
-
-# Many values are one parameter, in the text form that PostgreSQL reads. psycopg would convert a list element by
-# element, which takes longer than a small statement itself.
-
-
-def uuid_array(ids: Iterable[UUID]) -> str:
-    """Return a parameter for `$n::uuid[]`."""
-    return "{" + ",".join(map(str, ids)) + "}"
-
-
-def bytea_array(values: Iterable[bytes]) -> str:
-    """Return a parameter for `$n::bytea[]`."""
-    return "{" + ",".join(f'"\\\\x{value.hex()}"' for value in values) + "}"
-
-
-def bytea_text(value: bytes) -> str:
-    """Return the text of a `bytea` in `json_text`."""
-    return f"\\x{value.hex()}"
-
-
-def json_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return a parameter for `json_to_recordset($n::json)`."""
-    return json_bytes(rows).decode()
