@@ -125,11 +125,13 @@ def fetch_bare(dojo: Any, statements: Sequence[Statement]) -> None:
 
     rows = []
     with tenant_scope(dojo.tenant), transaction.atomic(), connection.connection.cursor() as ordinary:
-        prepared = connection.connection.statement_cursor
+        prepared = connection.connection.prepared
         for sql, params in statements:
-            cursor = prepared if sql.startswith("/*") else ordinary
-            cursor.execute(sql, params)
-            rows.append(cursor.fetchall())
+            if sql.startswith("/*"):
+                rows.append(prepared.rows(sql, params))
+            else:
+                ordinary.execute(sql, params)
+                rows.append(ordinary.fetchall())
 
 
 def check(dojo: Any, body: dict[str, Any]) -> Any:
