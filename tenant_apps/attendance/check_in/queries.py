@@ -11,19 +11,20 @@ The role of the login limits all tables to this dojo. The settings are read at e
 that runs anyway costs less than a cache, and a change takes effect on the next scan in every process.
 """
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import combinations
+from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from django.db import DEFAULT_DB_ALIAS as DATABASE
 from django.db.models import Model
 
 from tatami.postgresql.parameters import bytea_array, uuid_array
-from tatami.postgresql.statements import Row, Statement
+from tatami.postgresql.statements import Row, Statement, instance
 from tatami.tenancy.scope import current_tenant_id
 from tenant_apps.attendance.check_in.codes import Code, CodeKind
 from tenant_apps.attendance.check_in.types import (
@@ -43,8 +44,8 @@ from tenant_apps.students.models import Student
 
 
 def _fields(model: type[Model], *names: str) -> tuple[str, ...]:
-    """Return `names` in the order in which `Model.from_db` expects their values."""
-    return tuple(field.attname for field in model._meta.concrete_fields if field.attname in names)
+    """Return `names`. Raises `FieldDoesNotExist` when the module is loaded if the model has no such column."""
+    return tuple(model._meta.get_field(name).attname for name in names)  # type: ignore[union-attr]
 
 
 STUDENT_FIELDS: Final = _fields(
@@ -71,13 +72,31 @@ FINDERS: Final = {
     " WHERE l.user_id = ${0} ORDER BY l.student_id LIMIT 50)",
 }
 
+# The planner expects ten elements of an array, and reads the whole table of a small dojo for them. A single scan says
+# that it means one.
+_MANY: Final = re.compile(r"= ANY\((\$\d|\$\{0\})::(\w+)\[\]\)")
+
+
+def _of_one(sql: str) -> str:
+    """Return the SQL with one value in the place of each array."""
+    return _MANY.sub(r"= \1::\2", sql)
+
+
 # If an erasure commits while this waits for the row lock, PostgreSQL evaluates the locked row again: an erased student
 # drops out.
+#
+# The last local date on which a student attended a session is nearly always that of the last check-in. Only if that is
+# four weeks ago, all attendances are looked at: one may have been entered later, for a session after that one.
+LAST_ATTENDED_ON: Final = """(SELECT CASE WHEN last.local_date >= CURRENT_DATE - 28 THEN last.local_date ELSE (
+        SELECT max(c.local_date) FROM attendance_attendance a JOIN classes_classsession c ON c.id = a.class_session_id
+        WHERE a.student_id = s.id AND a.voided_at IS NULL) END
+    FROM (SELECT c.local_date FROM attendance_attendance a JOIN classes_classsession c ON c.id = a.class_session_id
+        WHERE a.student_id = s.id AND a.voided_at IS NULL ORDER BY a.checked_in_at DESC LIMIT 1) last)"""
 STUDENTS_SQL: Final = f"""
 SELECT found.code, found.card, found.is_revoked, {", ".join(f"s.{name}" for name in STUDENT_FIELDS)},
     s.medical_notes <> '',
     EXISTS (SELECT FROM students_eligibilitysnapshot e WHERE e.student_id = s.id AND e.status = 'eligible'),
-    (SELECT max(a.checked_in_at) FROM attendance_attendance a WHERE a.student_id = s.id AND a.voided_at IS NULL),
+    {LAST_ATTENDED_ON},
     (SELECT array_agg(ARRAY[h.starts_on, h.until]) FROM students_studenthold h WHERE h.student_id = s.id),
     (SELECT json_agg(event)::text FROM (
         SELECT e.kind, e.effective_on, r.id AS rank_id, r.code, r.name, r.position, r.system_id, y.name AS system_name
@@ -100,7 +119,14 @@ FIND_STUDENTS: Final = {
     for number in range(1, len(FINDERS) + 1)
     for kinds in combinations(FINDERS, number)
 }
-"""Ways to name students → the statement that finds, locks and describes them. Nearly all scans need one way."""
+"""Ways to name students → the statement that finds, locks and describes them."""
+FIND_STUDENT: Final = {
+    kind: Statement(
+        f"check-in: student by {kind}", STUDENTS_SQL.format(finders=_of_one(FINDERS[kind].format(1)))
+    )
+    for kind in ("rotating", "card", "named")
+}
+"""The same for one value of one kind."""
 
 SESSIONS_SQL: Final = f"""
 SELECT {", ".join(f"c.{name}" for name in SESSION_FIELDS)}, r.system_id, r.position, {RecordedAttendance.columns("a")}
@@ -109,12 +135,12 @@ FROM classes_classsession c LEFT JOIN ranks_rank r ON r.id = c.min_rank_id
         ON a.class_session_id = c.id AND a.student_id = ANY($1::uuid[]) AND a.voided_at IS NULL
 WHERE {{condition}}
 """  # noqa: S608
-NAMED_SESSIONS: Final = Statement(
-    "check-in: named sessions", SESSIONS_SQL.format(condition="c.id = ANY($2::uuid[])")
-)
-SESSIONS_AROUND: Final = Statement(
-    "check-in: sessions around", SESSIONS_SQL.format(condition="c.starts_at BETWEEN $2 AND $3")
-)
+_NAMED: Final = SESSIONS_SQL.format(condition="c.id = ANY($2::uuid[])")
+_AROUND: Final = SESSIONS_SQL.format(condition="c.starts_at BETWEEN $2 AND $3")
+NAMED_SESSIONS: Final = Statement("check-in: named sessions", _NAMED)
+SESSIONS_AROUND: Final = Statement("check-in: sessions around", _AROUND)
+NAMED_SESSION_OF_ONE: Final = Statement("check-in: named session of a student", _of_one(_NAMED))
+SESSIONS_AROUND_ONE: Final = Statement("check-in: sessions around a student", _of_one(_AROUND))
 ENROLMENTS: Final = Statement(
     "check-in: enrolments",
     "SELECT student_id, training_class_id, starts_on FROM classes_enrolment"
@@ -166,12 +192,20 @@ def load_facts(keys: LookupKeys) -> CheckInFacts:
     if not facts.students:
         return facts
     students = uuid_array(facts.students)
+    one = next(iter(facts.students)) if len(facts.students) == 1 else None
     if keys.sessions:
-        _add_sessions(facts, NAMED_SESSIONS.rows(students, uuid_array(keys.sessions)))
+        if one and len(keys.sessions) == 1:
+            rows = NAMED_SESSION_OF_ONE.rows(one, keys.sessions[0])
+        else:
+            rows = NAMED_SESSIONS.rows(students, uuid_array(keys.sessions))
+        _add_sessions(facts, rows)
     if keys.instants:
         widest_window = timedelta(minutes=LONGEST_WINDOW_MINUTES)
         first, last = min(keys.instants) - widest_window, max(keys.instants) + widest_window
-        _add_sessions(facts, SESSIONS_AROUND.rows(students, first, last))
+        around = (
+            SESSIONS_AROUND_ONE.rows(one, first, last) if one else SESSIONS_AROUND.rows(students, first, last)
+        )
+        _add_sessions(facts, around)
     classes = {one.training_class_id for one in facts.sessions.values() if one.training_class_id}
     is_choice = bool(keys.instants) and len(facts.sessions) > 1
     if classes and (is_choice or facts.settings.enrolment_policy == Policy.ENFORCE):
@@ -186,18 +220,30 @@ def _named_session(scan: Scan, code: Code) -> UUID | None:
     return UUID(bytes=code.id) if code.is_of_session else scan.class_session
 
 
+_PARAMETERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "rotating": bytea_array,
+    "card": bytea_array,
+    "named": uuid_array,
+    "linked": itemgetter(0),
+}
+"""For each way to name students, what makes its parameter of many values."""
+
+
 def _add_students(facts: CheckInFacts, keys: LookupKeys) -> None:
     """Add the students, the owners of the codes, and the settings."""
-    asked = {
-        "rotating": bytea_array(keys.check_in_ids) if keys.check_in_ids else None,
-        "card": bytea_array(keys.card_codes) if keys.card_codes else None,
-        "named": uuid_array(keys.students) if keys.students else None,
-        "linked": keys.linked_user,
+    asked: dict[str, Sequence[Any]] = {
+        "rotating": keys.check_in_ids,
+        "card": keys.card_codes,
+        "named": keys.students,
+        "linked": [keys.linked_user] if keys.linked_user else [],
     }
-    kinds = tuple(kind for kind, value in asked.items() if value is not None)
+    kinds = tuple(kind for kind, values in asked.items() if values)
     if not kinds:
         return
-    rows = FIND_STUDENTS[kinds].rows(*(asked[kind] for kind in kinds))
+    if len(kinds) == 1 and kinds[0] in FIND_STUDENT and len(asked[kinds[0]]) == 1:
+        rows = FIND_STUDENT[kinds[0]].rows(asked[kinds[0]][0])
+    else:
+        rows = FIND_STUDENTS[kinds].rows(*(_PARAMETERS[kind](asked[kind]) for kind in kinds))
     for code, card, is_revoked, *row in rows:
         student = UUID(row[_STUDENT_ID])
         if student not in facts.students:
@@ -209,18 +255,18 @@ def _add_students(facts: CheckInFacts, keys: LookupKeys) -> None:
     if rows:
         has_settings, *values = rows[0][-1 - len(SETTINGS_FIELDS) :]
         if has_settings:
-            facts.settings = DojoSettings.from_db(DATABASE, SETTINGS_FIELDS, values)
+            facts.settings = instance(DojoSettings, SETTINGS_FIELDS, values)
 
 
 def _student_facts(student: UUID, row: Sequence[Any]) -> ScannedStudent:
     own = len(STUDENT_FIELDS)
-    has_medical_notes, is_promotion_due, last_attended_at, holds, rank_events = row[own : own + 5]
+    has_medical_notes, is_promotion_due, last_attended_on, holds, rank_events = row[own : own + 5]
     values = [student if name == "id" else value for name, value in zip(STUDENT_FIELDS, row, strict=False)]
     return ScannedStudent(
-        student=Student.from_db(DATABASE, STUDENT_FIELDS, values),
+        student=instance(Student, STUDENT_FIELDS, values),
         has_medical_notes=has_medical_notes,
         is_promotion_due=is_promotion_due,
-        last_attended_at=last_attended_at,
+        last_attended_on=last_attended_on,
         holds=[(first, last or date.max) for first, last in holds or ()],
         rank_events=_by_system(orjson.loads(rank_events)) if rank_events else {},
     )
@@ -239,7 +285,7 @@ def _add_sessions(facts: CheckInFacts, rows: Iterable[Row]) -> None:
     for row in rows:
         session_id = UUID(row[_SESSION_ID])
         if session_id not in facts.sessions:
-            session = facts.sessions[session_id] = ClassSession.from_db(DATABASE, SESSION_FIELDS, row[:own])
+            session = facts.sessions[session_id] = instance(ClassSession, SESSION_FIELDS, row[:own])
             session.id, session.tenant_id = session_id, current_tenant_id()
             session.training_class_id = _id_or_none(session.training_class_id)
             session.min_rank_id = _id_or_none(session.min_rank_id)

@@ -45,7 +45,7 @@ from tenant_apps.ranks.student_facts import HistoryEvent, RankEventKind
 from tenant_apps.students.models import Student
 
 LONG_ABSENCE: Final = timedelta(days=30)
-"""A student without an attendance for longer than this before the session was absent for long."""
+"""A student whose last session was longer ago than this, in local dates, was absent for long."""
 
 
 def decide_scan(
@@ -251,8 +251,8 @@ def alerts_for(student: ScannedStudent, session: ClassSession, settings: DojoSet
         found.append("on_hold")
     if student.has_medical_notes:
         found.append("medical")
-    last = student.last_attended_at
-    if last is not None and session.starts_at - last > LONG_ABSENCE:
+    last = student.last_attended_on
+    if last is not None and session.local_date - last > LONG_ABSENCE:
         found.append("absent_for_long")
     if student.is_promotion_due:
         found.append("promotion_due")

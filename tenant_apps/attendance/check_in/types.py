@@ -111,7 +111,8 @@ class ScannedStudent:
     has_medical_notes: bool
     is_promotion_due: bool
     """By the check of last night."""
-    last_attended_at: datetime | None
+    last_attended_on: date | None
+    """The last local date of a session that the student attended."""
     holds: list[tuple[date, date]] = field(default_factory=list)
     """Breaks from training: local dates, both included."""
     rank_events: Mapping[UUID, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
