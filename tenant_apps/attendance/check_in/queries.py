@@ -5,7 +5,8 @@
    no response and no refusal outlives an erasure. The lock does not block attendances or awards of the same students.
 2. The sessions, with their minimum rank and the attendances of these students in them: one statement for the sessions
    that are named, one for those that may be open at the instants of the other scans.
-3. Enrolments, only if the dojo enforces them or if there is a session to choose.
+3. The last attendances of students who seem to have been absent for long.
+4. Enrolments, only if the dojo enforces them or if there is a session to choose.
 
 The role of the login limits all tables to this dojo. The settings are read at each check-in: one row in a statement
 that runs anyway costs less than a cache, and a change takes effect on the next scan in every process.
@@ -28,6 +29,7 @@ from tatami.postgresql.statements import Row, Statement, instance
 from tatami.tenancy.scope import current_tenant_id
 from tenant_apps.attendance.check_in.codes import Code, CodeKind
 from tenant_apps.attendance.check_in.types import (
+    LONG_ABSENCE,
     CheckInFacts,
     CodeOwner,
     LookupKeys,
@@ -84,19 +86,12 @@ def _of_one(sql: str) -> str:
 
 # If an erasure commits while this waits for the row lock, PostgreSQL evaluates the locked row again: an erased student
 # drops out.
-#
-# The last local date on which a student attended a session is nearly always that of the last check-in. Only if that is
-# four weeks ago, all attendances are looked at: one may have been entered later, for a session after that one.
-LAST_ATTENDED_ON: Final = """(SELECT CASE WHEN last.local_date >= CURRENT_DATE - 28 THEN last.local_date ELSE (
-        SELECT max(c.local_date) FROM attendance_attendance a JOIN classes_classsession c ON c.id = a.class_session_id
-        WHERE a.student_id = s.id AND a.voided_at IS NULL) END
-    FROM (SELECT c.local_date FROM attendance_attendance a JOIN classes_classsession c ON c.id = a.class_session_id
-        WHERE a.student_id = s.id AND a.voided_at IS NULL ORDER BY a.checked_in_at DESC LIMIT 1) last)"""
 STUDENTS_SQL: Final = f"""
 SELECT found.code, found.card, found.is_revoked, {", ".join(f"s.{name}" for name in STUDENT_FIELDS)},
     s.medical_notes <> '',
     EXISTS (SELECT FROM students_eligibilitysnapshot e WHERE e.student_id = s.id AND e.status = 'eligible'),
-    {LAST_ATTENDED_ON},
+    (SELECT c.local_date FROM attendance_attendance a JOIN classes_classsession c ON c.id = a.class_session_id
+        WHERE a.student_id = s.id AND a.voided_at IS NULL ORDER BY a.checked_in_at DESC LIMIT 1),
     (SELECT array_agg(ARRAY[h.starts_on, h.until]) FROM students_studenthold h WHERE h.student_id = s.id),
     (SELECT json_agg(event)::text FROM (
         SELECT e.kind, e.effective_on, r.id AS rank_id, r.code, r.name, r.position, r.system_id, y.name AS system_name
@@ -141,6 +136,12 @@ NAMED_SESSIONS: Final = Statement("check-in: named sessions", _NAMED)
 SESSIONS_AROUND: Final = Statement("check-in: sessions around", _AROUND)
 NAMED_SESSION_OF_ONE: Final = Statement("check-in: named session of a student", _of_one(_NAMED))
 SESSIONS_AROUND_ONE: Final = Statement("check-in: sessions around a student", _of_one(_AROUND))
+LAST_DATES: Final = Statement(
+    "check-in: last dates",
+    "SELECT a.student_id, max(c.local_date) FROM attendance_attendance a"
+    " JOIN classes_classsession c ON c.id = a.class_session_id"
+    " WHERE a.student_id = ANY($1::uuid[]) AND a.voided_at IS NULL GROUP BY a.student_id",
+)
 ENROLMENTS: Final = Statement(
     "check-in: enrolments",
     "SELECT student_id, training_class_id, starts_on FROM classes_enrolment"
@@ -160,7 +161,7 @@ def facts_for_scans(
 ) -> CheckInFacts:
     """Return the facts that the rules need to decide on `scans`; `codes` maps each token to its code.
 
-    At most four statements, none if no code is valid. Locks the students against erasure until commit.
+    At most five statements, none if no code is valid. Locks the students against erasure until commit.
     """
     valid = [(scan, code) for scan in scans if (code := codes[scan.token]) is not None]
     if not valid:
@@ -183,7 +184,7 @@ def facts_for_scans(
 
 
 def load_facts(keys: LookupKeys) -> CheckInFacts:
-    """Return the facts about `keys`. At most four statements. Locks the students against erasure until commit.
+    """Return the facts about `keys`. At most five statements. Locks the students against erasure until commit.
 
     If there are no students, nothing else is looked up.
     """
@@ -206,6 +207,7 @@ def load_facts(keys: LookupKeys) -> CheckInFacts:
             SESSIONS_AROUND_ONE.rows(one, first, last) if one else SESSIONS_AROUND.rows(students, first, last)
         )
         _add_sessions(facts, around)
+    _correct_last_dates(facts)
     classes = {one.training_class_id for one in facts.sessions.values() if one.training_class_id}
     is_choice = bool(keys.instants) and len(facts.sessions) > 1
     if classes and (is_choice or facts.settings.enrolment_policy == Policy.ENFORCE):
@@ -256,6 +258,23 @@ def _add_students(facts: CheckInFacts, keys: LookupKeys) -> None:
         has_settings, *values = rows[0][-1 - len(SETTINGS_FIELDS) :]
         if has_settings:
             facts.settings = instance(DojoSettings, SETTINGS_FIELDS, values)
+
+
+def _correct_last_dates(facts: CheckInFacts) -> None:
+    """Look at all attendances of the students who seem to have been absent for long.
+
+    The session that they last checked in to is nearly always their last one. But its attendance may have been entered
+    later than that of a session after it.
+    """
+    latest = max((session.local_date for session in facts.sessions.values()), default=date.min)
+    absent = [
+        key
+        for key, one in facts.students.items()
+        if one.last_attended_on and latest - one.last_attended_on > LONG_ABSENCE
+    ]
+    if absent:
+        for student, last in LAST_DATES.rows(uuid_array(absent)):
+            facts.students[UUID(student)].last_attended_on = last
 
 
 def _student_facts(student: UUID, row: Sequence[Any]) -> ScannedStudent:
