@@ -100,7 +100,7 @@ class PrefetchedFacts:
         """Return what students share in a rank system. It is the same object for all students."""
         found = self._systems.get(system.pk)
         if found is None:
-            key, discipline = str(system.pk), system.discipline_id and str(system.discipline_id)
+            key, discipline = str(system.pk), str(system.discipline_id) if system.discipline_id else None
             found = self._systems[system.pk] = _InSystem(
                 key, self._training.within(discipline), self._training.sessions_within(key, discipline)
             )

@@ -272,7 +272,7 @@ class Detail(QuerysetView):
     def lock_first(self) -> None:
         """Lock other rows that must be locked before this one (students come first). Called before a write."""
 
-    def get(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:
+    def get(self, request: ApiRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return Response(self.get_serializer(self.get_object()).data)
 
 

@@ -23,7 +23,7 @@ from django.db.models.base import ModelState
 from psycopg import Connection, OperationalError
 from psycopg.adapt import AdaptersMap, PyFormat, Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 from psycopg.types.datetime import TimestamptzLoader
 from psycopg.types.string import TextLoader
@@ -76,7 +76,8 @@ class PreparedStatements:
         values = transformer.dump_sequence(params, [PyFormat.AUTO] * len(params))
         types, formats = transformer.types or (), transformer.formats
         if self._most:
-            result = self._pgconn.exec_prepared(self._prepared(text, types), values, formats)
+            # psycopg's annotation leaves out NULL.
+            result = self._pgconn.exec_prepared(self._prepared(text, types), values, formats)  # type: ignore[arg-type]
         else:
             result = self._pgconn.exec_params(text.encode(), values, types, formats)
         if result.status != ExecStatus.TUPLES_OK:
@@ -101,9 +102,9 @@ class PreparedStatements:
         return name
 
     def _check(self, result: PGresult) -> None:
-        """Raise the error of a result, if it is one."""
+        """Raise the error of a result, if it is one. An error of libpq itself, a lost connection, has no SQLSTATE."""
         if result.status != ExecStatus.COMMAND_OK:
-            if self._pgconn.status == ConnStatus.BAD:
+            if self._pgconn.status == ConnStatus.BAD and not result.error_field(DiagnosticField.SQLSTATE):
                 raise OperationalError(result.get_error_message())
             raise error_from_result(result)
 
