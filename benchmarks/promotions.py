@@ -1,18 +1,22 @@
 """Time a promotions check of 5,000 students with 500,000 attendances. `make bench-promotions`.
 
-The benchmark creates a dojo and drops it at the end. The targets: the request takes at most twice as long as the bare
-SQL that fetches its facts, and at most 12 statements.
+The benchmark creates a dojo and drops it at the end. The targets: the request takes at most one and a half times as
+long as the bare SQL that fetches its facts, and at most 12 statements. The peak of memory is printed.
 """
 
 import gc
+import logging
 import os
 import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any, Final
 from uuid import uuid4
+
+import psutil
 
 from benchmarks.common import drop_dojos, print_line, set_up_django, target_mark
 
@@ -22,7 +26,7 @@ RUNS: Final = 9
 SAMPLE: Final = 200
 """How many students are checked one by one; the time for all students is extrapolated."""
 
-MAX_TIMES_THE_SQL: Final = 2.0
+MAX_TIMES_THE_SQL: Final = 1.5
 MAX_STATEMENTS: Final = 12
 
 Statement = tuple[str, Any]
@@ -33,9 +37,12 @@ def main() -> int:
     """Print the times; return 1 if a target was missed."""
     set_up_django()
     from shared_apps.tenants.provisioning import migrate_all
+    from tatami.garbage_collection import collect_less_often
     from tatami.tenancy.scope import platform_scope
     from tests.support.clients import Dojo
 
+    logging.disable(logging.INFO)  # the line of each request
+    collect_less_often()  # as a web process does at its start
     slug = f"bench-{uuid4().hex[:8]}"
     try:
         with platform_scope():
@@ -71,6 +78,7 @@ def measure(dojo: Any) -> int:
     for _ in range(RUNS):
         bare.append(seconds_of(lambda: fetch_bare(dojo, statements)))
         whole.append(seconds_of(lambda: check(dojo, {})))
+    before, peak = peak_memory(lambda: check(dojo, {}))
     number = statements_sent(dojo)
     sample = spread(students, SAMPLE)
     loop = seconds_of(lambda: [check(dojo, {"students": [str(pk)]}) for pk in sample])
@@ -85,6 +93,7 @@ def measure(dojo: Any) -> int:
         loop / len(sample) * len(students),
         f"extrapolated from {len(sample)} students in {loop:.2f} s to {len(students):,}",
     )
+    print_line(f"  memory of the process: {before:.0f} MB before a check, {peak:.0f} MB at its peak")
     print_line("")
     print_line(
         f"  ratio       {ratio:5.2f}   target: at most {MAX_TIMES_THE_SQL:g} {target_mark(ratio <= MAX_TIMES_THE_SQL)}"
@@ -124,10 +133,14 @@ def fetch_bare(dojo: Any, statements: Sequence[Statement]) -> None:
     from tatami.tenancy.scope import tenant_scope
 
     rows = []
-    with tenant_scope(dojo.tenant), transaction.atomic(), connection.connection.cursor() as cursor:
+    with tenant_scope(dojo.tenant), transaction.atomic(), connection.connection.cursor() as ordinary:
+        prepared = connection.connection.prepared
         for sql, params in statements:
-            cursor.execute(sql, params)
-            rows.append(cursor.fetchall())
+            if sql.startswith("/*"):
+                rows.append(prepared.rows(sql, params))
+            else:
+                ordinary.execute(sql, params)
+                rows.append(ordinary.fetchall())
 
 
 def check(dojo: Any, body: dict[str, Any]) -> Any:
@@ -153,6 +166,17 @@ def seconds_of(call: Callable[[], object]) -> float:
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
+
+
+def peak_memory(call: Callable[[], object]) -> tuple[float, float]:
+    """Return the resident memory of this process before a call and its peak during the call, in MB. Linux only."""
+    gc.collect()
+    before = psutil.Process().memory_info().rss / 1e6
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # sets the peak back to the present
+    call()
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    (peak,) = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
+    return before, int(peak) * 1024 / 1e6
 
 
 def spread(students: Sequence[Any], number: int) -> list[Any]:

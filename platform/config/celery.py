@@ -16,6 +16,7 @@ from celery.signals import celeryd_after_setup, setup_logging, worker_init, work
 from django.conf import settings
 
 from tatami.celery_base import PersistentAMQP
+from tatami.garbage_collection import collect_less_often
 from tatami.metrics import serve_metrics
 from tatami.postgresql.login_check import check_app_login_at_start
 from tatami.tenancy.scope import platform_scope
@@ -150,6 +151,12 @@ def silence_cancellation_warning(**_: object) -> None:
 def refuse_unsafe_login(**_: object) -> None:
     """Stop the worker before it runs a task if the app login has more privileges than it should."""
     check_app_login_at_start()
+
+
+@worker_init.connect
+def tune_garbage_collection(**_: object) -> None:
+    """Run in the parent, before it forks the processes that run tasks."""
+    collect_less_often()
 
 
 @worker_process_init.connect

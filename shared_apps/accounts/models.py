@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce, NullIf
 
 from tatami.errors import DomainError
 from tatami.model_fields import SearchField
-from tatami.postgresql.statements import Statement
+from tatami.postgresql.statements import Statement, instance
 from tatami.tenancy.models import Archivable, ArchivableQuerySet, TenantModel
 from tatami.tenancy.scope import current_tenant_id
 from tatami.text import normalise
@@ -157,7 +157,7 @@ def user_from_row(row: Sequence[Any]) -> User:
         UUID(value) if column in {"id", "tenant_id"} else value
         for column, value in zip(USER_COLUMNS, row, strict=True)
     ]
-    return User.from_db("default", USER_COLUMNS, values)
+    return instance(User, USER_COLUMNS, values)
 
 
 # The rules of `UserQuerySet.active` and `SessionQuerySet.open_at`, in the statement that every request sends.

@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 
@@ -11,7 +12,6 @@ from tatami.tenancy.hosts import origin
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.attendance.check_in.codes import URL_PATH, CodeKind, make_token, step_at, step_end
 from tenant_apps.attendance.models import Card
-from tenant_apps.classes.models import ClassSession
 from tenant_apps.students.models import Student
 from tenant_apps.students.queries import lock_student
 
@@ -27,9 +27,9 @@ class IssuedCode:
     image: str
 
 
-def student_code(student: Student, *, image_format: str, now: datetime) -> IssuedCode:
-    """Return the rotating code of a student."""
-    return _issue(CodeKind.STUDENT, bytes(student.check_in_id), image_format, now)
+def student_code(check_in_id: bytes, *, image_format: str, now: datetime) -> IssuedCode:
+    """Return the rotating code of the student with this `check_in_id`."""
+    return _issue(CodeKind.STUDENT, check_in_id, image_format, now)
 
 
 def card_code(card: Card, *, image_format: str, now: datetime) -> IssuedCode:
@@ -37,10 +37,13 @@ def card_code(card: Card, *, image_format: str, now: datetime) -> IssuedCode:
     return _issue(CodeKind.CARD, bytes(card.code), image_format, now)
 
 
-def session_code(session: ClassSession, *, rotates: bool, image_format: str, now: datetime) -> IssuedCode:
-    """Return the code of a session. Its image holds the URL, so that the camera of any phone opens the page."""
+def session_code(session: UUID, *, rotates: bool, image_format: str, now: datetime) -> IssuedCode:
+    """Return the code of the session with this id.
+
+    Its image holds the URL, so that the camera of any phone opens the page.
+    """
     kind = CodeKind.SESSION_ROTATING if rotates else CodeKind.SESSION
-    return _issue(kind, session.pk.bytes, image_format, now)
+    return _issue(kind, session.bytes, image_format, now)
 
 
 @transaction.atomic

@@ -11,14 +11,14 @@ from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from shared_apps.accounts.models import STAFF_ROLES, Role
+from shared_apps.accounts.models import Role
 from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.fields import InstantField, ReferenceField, SingleLineField, reference_errors
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
 from tenant_apps.attendance.check_in.offline import MAX_BATCH_SIZE, MAX_SEQ, SyncResultSerializer
 from tenant_apps.attendance.check_in.responses import AttendanceSerializer, CheckInSerializer
-from tenant_apps.attendance.corrections import ABSENT, EXPECTED, LATE, PRESENT, roster_of
 from tenant_apps.attendance.models import Attendance, Device, Refusal
+from tenant_apps.attendance.roster import ABSENT, EXPECTED, LATE, PRESENT
 from tenant_apps.classes.models import ClassSession
 from tenant_apps.classes.serializers import SessionSerializer
 from tenant_apps.students.models import Student
@@ -144,9 +144,9 @@ class RosterEntrySerializer(serializers.Serializer[Any]):
 
     student = ReferenceSerializer()
     state = serializers.ChoiceField(choices=[EXPECTED, PRESENT, LATE, ABSENT])
-    enrolled = serializers.BooleanField(source="is_enrolled")
-    trial = serializers.BooleanField(source="is_trial")
-    attendance = serializers.UUIDField(source="attendance_id", allow_null=True)
+    enrolled = serializers.BooleanField()
+    trial = serializers.BooleanField()
+    attendance = serializers.UUIDField(allow_null=True)
     checked_in_at = serializers.DateTimeField(allow_null=True)
     method = serializers.ChoiceField(choices=Attendance.Method.choices, allow_null=True)
 
@@ -159,15 +159,6 @@ class SessionWithRosterSerializer(SessionSerializer):
     class Meta(SessionSerializer.Meta):
         fields = (*SessionSerializer.Meta.fields, "roster")  # type: ignore[assignment]
         shown_to_some = ("roster",)
-
-    def to_representation(self, instance: ClassSession) -> dict[str, Any]:
-        request = self.context["request"]
-        if request.user.role not in STAFF_ROLES:
-            self.fields.pop("roster", None)
-        else:
-            instance.roster = roster_of(instance, now=request.now)  # type: ignore[attr-defined]
-        data: dict[str, Any] = super().to_representation(instance)
-        return data
 
 
 @extend_schema_serializer(component_name="Entry")
@@ -200,8 +191,13 @@ class RosterSerializer(StrictSerializer):
 
 def students_with_codes(request: Any) -> Any:
     """Return the students whose codes the caller may request."""
+    return codes_of_students(request.user if request.user.role == Role.STUDENT else None)
+
+
+def codes_of_students(user: Any) -> Any:
+    """Return the students who have a code; those linked with a user, or for `None` all. It may be a parameter."""
     students = Student.objects.not_archived()
-    return students.belonging_to(request.user) if request.user.role == Role.STUDENT else students
+    return students if user is None else students.belonging_to(user)
 
 
 def sessions_with_codes(request: Any) -> Any:

@@ -1,14 +1,17 @@
-"""The rows of the list of sessions: compiled queries, and the response of `SessionSerializer` without a serializer."""
+"""Sessions as responses show them: compiled queries, and the shape of `SessionSerializer` without a serializer."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from shared_apps.accounts.models import User
+from tatami.clock import tenant_date
+from tatami.errors import NotFound
 from tatami.postgresql.compiled import CompiledQuery, many
 from tatami.postgresql.statements import Row
-from tenant_apps.classes.models import ClassSession
+from tenant_apps.classes.models import DEVICE_ROLE, ClassSession, TrainingClass
+from tenant_apps.students.models import full_name
 
 SESSION_COLUMNS: Final = (
     "id",
@@ -47,6 +50,31 @@ INSTRUCTORS: Final = CompiledQuery(
     columns=("id", "name"),
     users=many(UUID),
 )
+_SESSION: Final = {
+    to_device: CompiledQuery(
+        f"classes.session{' of a device' if to_device else ''}",
+        lambda session, now, today, to_device=to_device: ClassSession.objects.filter(pk=session).visible_at(
+            now, today=today, to_device=to_device
+        ),
+        columns=SESSION_COLUMNS,
+        session=UUID,
+        now=datetime,
+        today=date,
+    )
+    for to_device in (False, True)
+}
+
+
+def one_session(session_id: UUID, *, role: str | None, now: datetime) -> dict[str, Any]:
+    """Return a session as `SessionSerializer` shows it. Raises `NotFound` if a role may not see it at `now`.
+
+    One statement, and one about the instructors, if there are any.
+    """
+    rows = _SESSION[role == DEVICE_ROLE].rows(session=session_id, now=now, today=tenant_date(now))
+    if not rows:
+        raise NotFound
+    (found,) = session_data(rows)
+    return found
 
 
 def session_data(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -92,6 +120,56 @@ def _session(session: dict[str, Any], instructors: Sequence[Any]) -> dict[str, A
         "created_at": session["created_at"],
         "updated_at": session["updated_at"],
         "class": _reference(session["training_class_id"], session["training_class__name"]),
+    }
+
+
+# --- enrolments -----------------------------------------------------------------------------------------------------
+
+ENROLMENT_COLUMNS: Final = (
+    "id",
+    "tenant_id",
+    "student_id",
+    "student__first_name",
+    "student__last_name",
+    "student__family_first",
+    "student__erased_at",
+    "created_at",
+    "updated_at",
+    "starts_on",
+    "training_class_id",
+    "training_class__name",
+)
+_CLASS: Final = CompiledQuery(
+    "classes.class", lambda key: TrainingClass.objects.filter(pk=key), columns=("id",), key=UUID
+)
+
+
+def check_class_exists(class_id: UUID) -> None:
+    """Raise `NotFound` if there is no such class. One statement."""
+    if not _CLASS.rows(key=class_id):
+        raise NotFound
+
+
+def enrolment_data(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return rows of `ENROLMENT_COLUMNS` as `EnrolmentSerializer` shows them."""
+    return [_enrolment(dict(zip(ENROLMENT_COLUMNS, row, strict=True))) for row in rows]
+
+
+def _enrolment(row: dict[str, Any]) -> dict[str, Any]:
+    name = full_name(
+        row["student__first_name"],
+        row["student__last_name"],
+        row["student__family_first"],
+        is_erased=row["student__erased_at"] is not None,
+    )
+    return {
+        "id": row["id"],
+        "tenant_id": row["tenant_id"],
+        "student": {"id": row["student_id"], "name": name},
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+        "from": row["starts_on"],
+        "class": _reference(row["training_class_id"], row["training_class__name"]),
     }
 
 

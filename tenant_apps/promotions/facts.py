@@ -1,7 +1,7 @@
 """Fetch the facts that the engine needs, for all students at once: a fixed number of statements."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from tenant_apps.classes.expectations import enrolment_periods
@@ -23,7 +23,6 @@ from tenant_apps.promotions.queries import (
     HOLD,
     DisciplineTraining,
     FactRow,
-    SessionRecords,
     TrainingRecords,
     enrolled_disciplines,
     rank_histories,
@@ -35,11 +34,19 @@ from tenant_apps.students.models import Student, StudentFact
 _ARCHIVED: Final = "archived"
 
 
+class _InSystem(NamedTuple):
+    """A rank system, and what all students share in it."""
+
+    key: str
+    training: DisciplineTraining
+    sessions: SessionsHeld
+
+
 class PrefetchedFacts:
     """The facts about some students: fetched in five statements, read by student and rank system.
 
-    `with_sessions`: also the sessions that were held and the enrolments, in two more statements. Only rules that ask
-    for a rate of attendance need them.
+    `with_sessions`: also the sessions that were held, in the same statements, and the enrolments, in one more. Only
+    rules that ask for a rate of attendance need them.
     """
 
     def __init__(self, students: Sequence[Student], *, with_sessions: bool = False) -> None:
@@ -48,57 +55,56 @@ class PrefetchedFacts:
         self.language = settings.language_code
         self._leap_day = LeapDayBirthday(settings.leap_day_birthday)
         self._rank_histories = rank_histories(ids)
-        self._training = TrainingRecords(ids)
+        self._training = TrainingRecords(ids, with_sessions=with_sessions)
         self._facts = recorded_facts(ids)
         self._enrolled = enrolled_disciplines(ids)
-        self._training_by_discipline: dict[UUID | None, DisciplineTraining] = {}
-        self._sessions = SessionRecords(ids) if with_sessions else None
-        self._sessions_by_system: dict[UUID, SessionsHeld] = {}
         self._enrolments = enrolment_periods(ids) if with_sessions else {}
+        self._systems: dict[UUID, _InSystem] = {}
 
     def systems_of(self, student: Student, systems: Sequence[RankSystem]) -> list[RankSystem]:
         """Return the systems in which a student has a rank or an enrolment; if there are none, all of `systems`."""
-        enrolled, ranked = self._enrolled[student.pk], self._rank_histories[student.pk]
+        if len(systems) == 1:
+            return list(systems)
+        key = str(student.pk)
+        enrolled, ranked = self._enrolled.get(key, ()), self._rank_histories[key]
         found = [
             system
             for system in systems
-            if system.pk in ranked or (system.discipline_id and system.discipline_id in enrolled)
+            if str(system.pk) in ranked or (system.discipline_id and str(system.discipline_id) in enrolled)
         ]
         return found or list(systems)
 
     def of(self, student: Student, system: RankSystem) -> StudentFacts:
         """Return the facts about a student in a rank system, as the engine takes them."""
-        history = self._rank_histories[student.pk].get(system.pk)
+        id_ = student.pk
+        key, shared = str(id_), self._in(system)
+        history = self._rank_histories[key].get(shared.key)
         facts = _facts_by_field(
-            row for row in self._facts.get(student.pk, ()) if row.system is None or row.system == system.pk
+            [row for row in self._facts.get(key, ()) if row.system is None or row.system == shared.key]
         )
-        if self._sessions is not None:
-            facts["sessions"] = self._sessions_in(system, self._sessions)
-            facts["attended"] = self._sessions.attended.get(student.pk, frozenset())
-            facts["enrolments"] = self._enrolments.get(student.pk, ())
         return StudentFacts(
             birth_date=student.birth_date,
             joined_on=student.joined_on,
             active=student.archived_at is None and student.status == Student.Status.ACTIVE,
             status=_ARCHIVED if student.archived_at else student.status,
             rank_events=history.events() if history else (),
-            attendance=self._training_in(system).attendance(student.pk),
+            attendance=shared.training.attendance(key),
+            sessions=shared.sessions,
+            attended=self._training.attended.get(key, frozenset()),
+            enrolments=self._enrolments.get(id_, ()),
             leap_day_birthday=self._leap_day,
             **facts,
         )
 
-    def _training_in(self, system: RankSystem) -> DisciplineTraining:
-        """Return the training as a rank system counts it. It is the same object for all students."""
-        discipline = system.discipline_id
-        if discipline not in self._training_by_discipline:
-            self._training_by_discipline[discipline] = self._training.within(discipline)
-        return self._training_by_discipline[discipline]
-
-    def _sessions_in(self, system: RankSystem, sessions: SessionRecords) -> SessionsHeld:
-        """Return the sessions as a rank system counts them. It is the same object for all students."""
-        if system.pk not in self._sessions_by_system:
-            self._sessions_by_system[system.pk] = sessions.within(system.pk, system.discipline_id)
-        return self._sessions_by_system[system.pk]
+    def _in(self, system: RankSystem) -> _InSystem:
+        """Return what students share in a rank system. It is the same object for all students."""
+        found = self._systems.get(system.pk)
+        if found is None:
+            key, discipline = str(system.pk), str(system.discipline_id) if system.discipline_id else None
+            found = self._systems[system.pk] = _InSystem(
+                key, self._training.within(discipline), self._training.sessions_within(key, discipline)
+            )
+        return found
 
 
 def _facts_by_field(rows: Iterable[FactRow]) -> dict[str, Any]:

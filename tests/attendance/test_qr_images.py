@@ -5,6 +5,7 @@ import re
 from base64 import b64decode
 from io import BytesIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import zxingcpp
@@ -14,6 +15,7 @@ from tenant_apps.attendance.check_in.codes import ALPHABET
 from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.responses import assert_error, assert_invalid, ok
+from tests.support.statements import count_statements
 
 PHOTOGRAPH_PIXELS = 300
 """Width and height of a photograph, most of which the phone's screen fills."""
@@ -158,3 +160,19 @@ def width_in_modules(data_uri: str) -> int:
     row = [image.getpixel((x, box[1])) for x in range(box[0], box[2])]
     module = next(place for place, shade in enumerate(row) if shade > 127) / 7
     return round((box[2] - box[0]) / module)
+
+
+def test_the_rotating_code_of_a_student_needs_two_statements(dojo: Dojo, mika: Any) -> None:
+    factories.link_user(dojo, dojo.student, mika)
+    for caller in (dojo.admin, dojo.student):
+        number = count_statements(lambda caller=caller: ok(caller.post("/qr", {"student": mika["id"]}), 201))
+        assert number == 2  # the caller, the student
+
+
+def test_usual_and_other_bodies_get_the_same_code(dojo: Dojo, mika: Any) -> None:
+    """Only what phones usually send is read without a serializer."""
+    usual = ok(dojo.admin.post("/qr", {"student": mika["id"]}), 201)
+    for more in ({"student": mika["id"].upper()}, {"format": "svg"}, {"kind": "rotating", "format": "svg"}):
+        assert ok(dojo.admin.post("/qr", {"student": mika["id"], **more}), 201) == usual
+    for bad in ({"format": "gif"}, {"kind": "x"}, {"format": []}, {"more": 1}, {"student": str(uuid4())}):
+        assert_error(dojo.admin.post("/qr", {"student": mika["id"], **bad}), 400, "validation_error")

@@ -228,6 +228,50 @@ def test_the_roster_of_a_cancelled_session_may_be_corrected(dojo: Dojo, people: 
 
 
 @pytest.mark.parametrize("size", [1, 12])
+def test_a_session_with_its_roster_needs_four_statements_whatever_its_size(dojo: Dojo, size: int) -> None:
+    group = create_class(dojo, recurrence=MONDAYS)
+    session = session_on(dojo, TODAY)
+    for number in range(2 * size):
+        student = create_student(dojo, f"Student {number}")
+        enrol(dojo, group, student, **SINCE_JUNE)
+        if number % 2:
+            record_attendance(dojo, student, session)
+    # The caller, the session, the students who are expected, those who came.
+    assert number_of_statements(dojo.admin, "GET", path_of(session)) == 4
+    assert number_of_statements(dojo.student, "GET", path_of(session)) == 2
+
+
+def test_a_session_with_its_roster_is_shown_as_documented(dojo: Dojo, people: list) -> None:
+    group = create_class(dojo, recurrence=MONDAYS, instructors=[str(dojo.instructor.user.pk)])
+    session = session_on(dojo, TODAY)
+    enrol(dojo, group, people[0], **SINCE_JUNE)
+    enrol(dojo, group, people[1], **SINCE_JUNE)
+    attendance = record_attendance(dojo, people[0], session, late=False)
+    (listed,) = [
+        one for one in ok(dojo.admin.get("/class-sessions"))["results"] if one["id"] == session["id"]
+    ]
+    shown = ok(dojo.admin.get(path_of(session)))
+    came, expected = shown.pop("roster")
+    assert shown == listed == ok(dojo.student.get(path_of(session)))
+    assert came == {
+        "student": {"id": people[0]["id"], "name": "Aiko Sato"},
+        "state": "present",
+        "enrolled": True,
+        "trial": False,
+        "attendance": attendance["id"],
+        "checked_in_at": attendance["checked_in_at"],
+        "method": "manual",
+    }
+    assert {name: expected[name] for name in ("state", "attendance", "checked_in_at", "method")} == {
+        "state": "expected",
+        "attendance": None,
+        "checked_in_at": None,
+        "method": None,
+    }
+    assert ok(dojo.admin.patch(path_of(session), {"note": "Bring a jo."}))["roster"] == [came, expected]
+
+
+@pytest.mark.parametrize("size", [1, 12])
 def test_saving_a_roster_needs_twelve_statements_whatever_its_size(dojo: Dojo, size: int) -> None:
     create_class(dojo, recurrence=MONDAYS)
     students = [create_student(dojo, f"Student {n}") for n in range(3 * size)]

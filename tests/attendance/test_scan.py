@@ -135,6 +135,32 @@ def test_a_long_absence_is_an_alert_for_staff_only(dojo: Dojo, mika: Any) -> Non
     assert ok(scan(dojo.admin, card))["alerts"] == []
 
 
+@pytest.mark.parametrize(
+    ("last", "alerts"), [("2026-05-16T21:59:00Z", []), ("2026-05-15T21:59:00Z", ["absent_for_long"])]
+)
+def test_a_long_absence_is_counted_in_local_dates(
+    dojo: Dojo, mika: Any, last: str, alerts: list[str]
+) -> None:
+    """The scan is on 15 June: 30 days after 16 May, whatever the time of day, and 31 days after 15 May."""
+    factories.attendance(dojo, mika, factories.single_session(dojo, last))
+    factories.single_session(dojo)
+    assert alert_codes(scan(dojo.admin, factories.qr_token(dojo.admin, mika, kind="card"))) == alerts
+
+
+def test_an_attendance_entered_for_an_earlier_session_does_not_hide_a_later_one(
+    dojo: Dojo, mika: Any
+) -> None:
+    """The check-in of the session of 1 April was the last one, but its session was not."""
+    later, earlier = (
+        factories.single_session(dojo, at) for at in ("2026-06-01T16:30:00Z", "2026-04-01T16:30:00Z")
+    )
+    factories.attendance(dojo, mika, later)
+    body = {"student": mika["id"], "class_session": earlier["id"], "checked_in_at": "2026-06-10T10:00:00Z"}
+    ok(dojo.admin.post("/attendance", body), 201)
+    factories.single_session(dojo)
+    assert alert_codes(scan(dojo.admin, factories.qr_token(dojo.admin, mika, kind="card"))) == []
+
+
 def test_a_hold_and_medical_notes_are_alerts_and_the_scan_is_recorded(dojo: Dojo) -> None:
     mika = factories.student(dojo, medical_notes="Asthma")
     ok(dojo.admin.post(f"/students/{mika['id']}/holds", {"from": "2026-06-15", "until": "2026-06-15"}), 201)

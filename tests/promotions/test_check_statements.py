@@ -8,11 +8,11 @@ from django.db import connection
 
 from shared_apps.tenants.schema.ddl import owner_connection
 from tatami import clock
-from tatami.ids import uuid7
+from tatami.postgresql.statements import Statement
 from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.attendance.models import Attendance
-from tenant_apps.promotions.queries import TRAINING_SQL
+from tenant_apps.promotions.queries import TRAINING, TRAINING_AND_SESSIONS
 from tenant_apps.students.models import RankEvent, StudentFact
 from tests.promotions.factories import create_students
 from tests.support import factories
@@ -103,15 +103,14 @@ def counted(dojo: Dojo, body: dict[str, Any], results: int, monkeypatch: pytest.
     return sent
 
 
-def test_the_plan_of_the_training_query_has_no_nested_loop(
-    school: School,
-) -> None:
+@pytest.mark.parametrize("statement", [TRAINING, TRAINING_AND_SESSIONS])
+def test_the_plan_of_the_training_query_has_no_nested_loop(school: School, statement: Statement) -> None:
     """Even if the planner expects no visits of the students, as right after a large import."""
     dojo, _, _ = school
     with owner_connection(dojo.tenant.schema_name) as owner, owner.cursor() as cursor:
         cursor.execute("ANALYZE attendance_attendance, classes_classsession")
     with tenant_scope(dojo.tenant), connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (FORMAT JSON) {TRAINING_SQL}", [[uuid7() for _ in range(5)]])
+        cursor.execute(f"EXPLAIN (FORMAT JSON, GENERIC_PLAN) {statement.sql}")
         (plan,) = cursor.fetchone()
     above = nodes_above("attendance_attendance", plan[0]["Plan"])
     assert above, plan

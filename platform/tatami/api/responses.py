@@ -4,9 +4,17 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from django.http import StreamingHttpResponse
+import orjson
+from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import reverse
 from rest_framework.response import Response
+
+from tatami.api.renderers import JSON
+
+
+def json_response(data: Any) -> HttpResponse:
+    """Return what statements have read as JSON: their instants are in UTC, which orjson writes as `format_instant`."""
+    return HttpResponse(orjson.dumps(data, option=orjson.OPT_UTC_Z), content_type=JSON)
 
 
 def location(route: str, **kwargs: Any) -> str:

@@ -32,10 +32,8 @@ from functools import cached_property
 from typing import Any, ClassVar, Final, TypeVar
 from uuid import UUID
 
-import orjson
 from django.db import connection
 from django.db.models import Model, QuerySet
-from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from rest_framework.generics import GenericAPIView
@@ -45,9 +43,8 @@ from rest_framework.serializers import BaseSerializer
 from tatami.api.base_view import ApiView
 from tatami.api.filters import Filter, order, read_archived, read_ordering, read_words, search
 from tatami.api.permissions import Visibility, role_of, rule_of, visible_to
-from tatami.api.renderers import JSON
 from tatami.api.request import READS, ApiRequest
-from tatami.api.responses import created
+from tatami.api.responses import created, json_response
 from tatami.errors import Invalid, NotFound, PermissionDenied
 from tatami.postgresql.compiled import (
     OFFSET,
@@ -167,7 +164,7 @@ class Listing(QuerysetView):
     def get(self, request: ApiRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if self.columns:
             rows = self.paginator.compiled_page(request, self, CompiledList(self))  # type: ignore[union-attr]
-            return _json_response(self.get_paginated_response(self.page_data(rows)).data)
+            return json_response(self.get_paginated_response(self.page_data(rows)).data)
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
@@ -236,11 +233,6 @@ class CompiledList:
         return rows
 
 
-def _json_response(data: Any) -> HttpResponse:
-    """Return rows of statements as JSON. Their instants are in UTC, so orjson writes them as `format_instant` does."""
-    return HttpResponse(orjson.dumps(data, option=orjson.OPT_UTC_Z), content_type=JSON)
-
-
 class Collection(Listing):
     """`GET` and `POST`. The `Location` of a new resource is its URL on the route `detail_route`."""
 
@@ -280,7 +272,7 @@ class Detail(QuerysetView):
     def lock_first(self) -> None:
         """Lock other rows that must be locked before this one (students come first). Called before a write."""
 
-    def get(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:
+    def get(self, request: ApiRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return Response(self.get_serializer(self.get_object()).data)
 
 

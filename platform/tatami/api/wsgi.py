@@ -22,6 +22,8 @@ UNREADABLE: Final = "unreadable/unreadable"
 
 _routes: LRUCache[tuple[str, str], ResolverMatch] = LRUCache(ROUTES)
 _routes_lock: Final = Lock()
+_atomic_views: Final[dict[Any, Any]] = {}
+"""The views of the routes, as `Application.make_view_atomic` returns them."""
 
 
 class TolerantRequest(WSGIRequest):
@@ -51,6 +53,13 @@ class Application(WSGIHandler):
             return response
         response.close()
         return [response.content]
+
+    def make_view_atomic(self, view: Any) -> Any:
+        """Return the view in a transaction (ATOMIC_REQUESTS). Django wraps it anew for each request."""
+        found = _atomic_views.get(view)
+        if found is None:
+            found = _atomic_views[view] = super().make_view_atomic(view)
+        return found
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
         """Return the route of the request, and set `request.resolver_match`. Raises `Resolver404`."""

@@ -77,14 +77,12 @@ class ScopedWrapper(base.DatabaseWrapper):
 
     def _fetch(self, text: str, params: Sequence[Any], many: bool, context: Any) -> list[tuple[Any, ...]]:
         with self.wrap_database_errors:
-            cursor = self.connection.statement_cursor
             try:
-                cursor.execute(text, params)
+                rows: list[tuple[Any, ...]] = self.connection.prepared.rows(text, params)
             except FeatureNotSupported as error:
                 # "cached plan must not change result type": a column's type was changed while its dojo was served.
                 self.connection.close()
                 raise OperationalError(str(error)) from error
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
             return rows
 
     def _set_autocommit(self, autocommit: bool) -> None:

@@ -5,28 +5,31 @@
    no response and no refusal outlives an erasure. The lock does not block attendances or awards of the same students.
 2. The sessions, with their minimum rank and the attendances of these students in them: one statement for the sessions
    that are named, one for those that may be open at the instants of the other scans.
-3. Enrolments, only if the dojo enforces them or if there is a session to choose.
+3. The last attendances of students who seem to have been absent for long.
+4. Enrolments, only if the dojo enforces them or if there is a session to choose.
 
 The role of the login limits all tables to this dojo. The settings are read at each check-in: one row in a statement
 that runs anyway costs less than a cache, and a change takes effect on the next scan in every process.
 """
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import combinations
+from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from django.db import DEFAULT_DB_ALIAS as DATABASE
 from django.db.models import Model
 
-from tatami.api.renderers import json_bytes
-from tatami.postgresql.statements import Row, Statement
+from tatami.postgresql.parameters import bytea_array, uuid_array
+from tatami.postgresql.statements import Row, Statement, instance
 from tatami.tenancy.scope import current_tenant_id
 from tenant_apps.attendance.check_in.codes import Code, CodeKind
 from tenant_apps.attendance.check_in.types import (
+    LONG_ABSENCE,
     CheckInFacts,
     CodeOwner,
     LookupKeys,
@@ -43,8 +46,8 @@ from tenant_apps.students.models import Student
 
 
 def _fields(model: type[Model], *names: str) -> tuple[str, ...]:
-    """Return `names` in the order in which `Model.from_db` expects their values."""
-    return tuple(field.attname for field in model._meta.concrete_fields if field.attname in names)
+    """Return `names`. Raises `FieldDoesNotExist` when the module is loaded if the model has no such column."""
+    return tuple(model._meta.get_field(name).attname for name in names)  # type: ignore[union-attr]
 
 
 STUDENT_FIELDS: Final = _fields(
@@ -71,13 +74,24 @@ FINDERS: Final = {
     " WHERE l.user_id = ${0} ORDER BY l.student_id LIMIT 50)",
 }
 
+# The planner expects ten elements of an array, and reads the whole table of a small dojo for them. A single scan says
+# that it means one.
+_MANY: Final = re.compile(r"= ANY\((\$\d|\$\{0\})::(\w+)\[\]\)")
+
+
+def _of_one(sql: str) -> str:
+    """Return the SQL with one value in the place of each array."""
+    return _MANY.sub(r"= \1::\2", sql)
+
+
 # If an erasure commits while this waits for the row lock, PostgreSQL evaluates the locked row again: an erased student
 # drops out.
 STUDENTS_SQL: Final = f"""
 SELECT found.code, found.card, found.is_revoked, {", ".join(f"s.{name}" for name in STUDENT_FIELDS)},
     s.medical_notes <> '',
     EXISTS (SELECT FROM students_eligibilitysnapshot e WHERE e.student_id = s.id AND e.status = 'eligible'),
-    (SELECT max(a.checked_in_at) FROM attendance_attendance a WHERE a.student_id = s.id AND a.voided_at IS NULL),
+    (SELECT c.local_date FROM attendance_attendance a JOIN classes_classsession c ON c.id = a.class_session_id
+        WHERE a.student_id = s.id AND a.voided_at IS NULL ORDER BY a.checked_in_at DESC LIMIT 1),
     (SELECT array_agg(ARRAY[h.starts_on, h.until]) FROM students_studenthold h WHERE h.student_id = s.id),
     (SELECT json_agg(event)::text FROM (
         SELECT e.kind, e.effective_on, r.id AS rank_id, r.code, r.name, r.position, r.system_id, y.name AS system_name
@@ -100,7 +114,14 @@ FIND_STUDENTS: Final = {
     for number in range(1, len(FINDERS) + 1)
     for kinds in combinations(FINDERS, number)
 }
-"""Ways to name students → the statement that finds, locks and describes them. Nearly all scans need one way."""
+"""Ways to name students → the statement that finds, locks and describes them."""
+FIND_STUDENT: Final = {
+    kind: Statement(
+        f"check-in: student by {kind}", STUDENTS_SQL.format(finders=_of_one(FINDERS[kind].format(1)))
+    )
+    for kind in ("rotating", "card", "named")
+}
+"""The same for one value of one kind."""
 
 SESSIONS_SQL: Final = f"""
 SELECT {", ".join(f"c.{name}" for name in SESSION_FIELDS)}, r.system_id, r.position, {RecordedAttendance.columns("a")}
@@ -109,11 +130,17 @@ FROM classes_classsession c LEFT JOIN ranks_rank r ON r.id = c.min_rank_id
         ON a.class_session_id = c.id AND a.student_id = ANY($1::uuid[]) AND a.voided_at IS NULL
 WHERE {{condition}}
 """  # noqa: S608
-NAMED_SESSIONS: Final = Statement(
-    "check-in: named sessions", SESSIONS_SQL.format(condition="c.id = ANY($2::uuid[])")
-)
-SESSIONS_AROUND: Final = Statement(
-    "check-in: sessions around", SESSIONS_SQL.format(condition="c.starts_at BETWEEN $2 AND $3")
+_NAMED: Final = SESSIONS_SQL.format(condition="c.id = ANY($2::uuid[])")
+_AROUND: Final = SESSIONS_SQL.format(condition="c.starts_at BETWEEN $2 AND $3")
+NAMED_SESSIONS: Final = Statement("check-in: named sessions", _NAMED)
+SESSIONS_AROUND: Final = Statement("check-in: sessions around", _AROUND)
+NAMED_SESSION_OF_ONE: Final = Statement("check-in: named session of a student", _of_one(_NAMED))
+SESSIONS_AROUND_ONE: Final = Statement("check-in: sessions around a student", _of_one(_AROUND))
+LAST_DATES: Final = Statement(
+    "check-in: last dates",
+    "SELECT a.student_id, max(c.local_date) FROM attendance_attendance a"
+    " JOIN classes_classsession c ON c.id = a.class_session_id"
+    " WHERE a.student_id = ANY($1::uuid[]) AND a.voided_at IS NULL GROUP BY a.student_id",
 )
 ENROLMENTS: Final = Statement(
     "check-in: enrolments",
@@ -134,7 +161,7 @@ def facts_for_scans(
 ) -> CheckInFacts:
     """Return the facts that the rules need to decide on `scans`; `codes` maps each token to its code.
 
-    At most four statements, none if no code is valid. Locks the students against erasure until commit.
+    At most five statements, none if no code is valid. Locks the students against erasure until commit.
     """
     valid = [(scan, code) for scan in scans if (code := codes[scan.token]) is not None]
     if not valid:
@@ -157,7 +184,7 @@ def facts_for_scans(
 
 
 def load_facts(keys: LookupKeys) -> CheckInFacts:
-    """Return the facts about `keys`. At most four statements. Locks the students against erasure until commit.
+    """Return the facts about `keys`. At most five statements. Locks the students against erasure until commit.
 
     If there are no students, nothing else is looked up.
     """
@@ -166,12 +193,21 @@ def load_facts(keys: LookupKeys) -> CheckInFacts:
     if not facts.students:
         return facts
     students = uuid_array(facts.students)
+    one = next(iter(facts.students)) if len(facts.students) == 1 else None
     if keys.sessions:
-        _add_sessions(facts, NAMED_SESSIONS.rows(students, uuid_array(keys.sessions)))
+        if one and len(keys.sessions) == 1:
+            rows = NAMED_SESSION_OF_ONE.rows(one, keys.sessions[0])
+        else:
+            rows = NAMED_SESSIONS.rows(students, uuid_array(keys.sessions))
+        _add_sessions(facts, rows)
     if keys.instants:
         widest_window = timedelta(minutes=LONGEST_WINDOW_MINUTES)
         first, last = min(keys.instants) - widest_window, max(keys.instants) + widest_window
-        _add_sessions(facts, SESSIONS_AROUND.rows(students, first, last))
+        around = (
+            SESSIONS_AROUND_ONE.rows(one, first, last) if one else SESSIONS_AROUND.rows(students, first, last)
+        )
+        _add_sessions(facts, around)
+    _correct_last_dates(facts)
     classes = {one.training_class_id for one in facts.sessions.values() if one.training_class_id}
     is_choice = bool(keys.instants) and len(facts.sessions) > 1
     if classes and (is_choice or facts.settings.enrolment_policy == Policy.ENFORCE):
@@ -186,18 +222,30 @@ def _named_session(scan: Scan, code: Code) -> UUID | None:
     return UUID(bytes=code.id) if code.is_of_session else scan.class_session
 
 
+_PARAMETERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "rotating": bytea_array,
+    "card": bytea_array,
+    "named": uuid_array,
+    "linked": itemgetter(0),
+}
+"""For each way to name students, what makes its parameter of many values."""
+
+
 def _add_students(facts: CheckInFacts, keys: LookupKeys) -> None:
     """Add the students, the owners of the codes, and the settings."""
-    asked = {
-        "rotating": bytea_array(keys.check_in_ids) if keys.check_in_ids else None,
-        "card": bytea_array(keys.card_codes) if keys.card_codes else None,
-        "named": uuid_array(keys.students) if keys.students else None,
-        "linked": keys.linked_user,
+    asked: dict[str, Sequence[Any]] = {
+        "rotating": keys.check_in_ids,
+        "card": keys.card_codes,
+        "named": keys.students,
+        "linked": [keys.linked_user] if keys.linked_user else [],
     }
-    kinds = tuple(kind for kind, value in asked.items() if value is not None)
+    kinds = tuple(kind for kind, values in asked.items() if values)
     if not kinds:
         return
-    rows = FIND_STUDENTS[kinds].rows(*(asked[kind] for kind in kinds))
+    if len(kinds) == 1 and kinds[0] in FIND_STUDENT and len(asked[kinds[0]]) == 1:
+        rows = FIND_STUDENT[kinds[0]].rows(asked[kinds[0]][0])
+    else:
+        rows = FIND_STUDENTS[kinds].rows(*(_PARAMETERS[kind](asked[kind]) for kind in kinds))
     for code, card, is_revoked, *row in rows:
         student = UUID(row[_STUDENT_ID])
         if student not in facts.students:
@@ -209,18 +257,35 @@ def _add_students(facts: CheckInFacts, keys: LookupKeys) -> None:
     if rows:
         has_settings, *values = rows[0][-1 - len(SETTINGS_FIELDS) :]
         if has_settings:
-            facts.settings = DojoSettings.from_db(DATABASE, SETTINGS_FIELDS, values)
+            facts.settings = instance(DojoSettings, SETTINGS_FIELDS, values)
+
+
+def _correct_last_dates(facts: CheckInFacts) -> None:
+    """Look at all attendances of the students who seem to have been absent for long.
+
+    The session that they last checked in to is nearly always their last one. But its attendance may have been entered
+    later than that of a session after it.
+    """
+    latest = max((session.local_date for session in facts.sessions.values()), default=date.min)
+    absent = [
+        key
+        for key, one in facts.students.items()
+        if one.last_attended_on and latest - one.last_attended_on > LONG_ABSENCE
+    ]
+    if absent:
+        for student, last in LAST_DATES.rows(uuid_array(absent)):
+            facts.students[UUID(student)].last_attended_on = last
 
 
 def _student_facts(student: UUID, row: Sequence[Any]) -> ScannedStudent:
     own = len(STUDENT_FIELDS)
-    has_medical_notes, is_promotion_due, last_attended_at, holds, rank_events = row[own : own + 5]
+    has_medical_notes, is_promotion_due, last_attended_on, holds, rank_events = row[own : own + 5]
     values = [student if name == "id" else value for name, value in zip(STUDENT_FIELDS, row, strict=False)]
     return ScannedStudent(
-        student=Student.from_db(DATABASE, STUDENT_FIELDS, values),
+        student=instance(Student, STUDENT_FIELDS, values),
         has_medical_notes=has_medical_notes,
         is_promotion_due=is_promotion_due,
-        last_attended_at=last_attended_at,
+        last_attended_on=last_attended_on,
         holds=[(first, last or date.max) for first, last in holds or ()],
         rank_events=_by_system(orjson.loads(rank_events)) if rank_events else {},
     )
@@ -239,7 +304,7 @@ def _add_sessions(facts: CheckInFacts, rows: Iterable[Row]) -> None:
     for row in rows:
         session_id = UUID(row[_SESSION_ID])
         if session_id not in facts.sessions:
-            session = facts.sessions[session_id] = ClassSession.from_db(DATABASE, SESSION_FIELDS, row[:own])
+            session = facts.sessions[session_id] = instance(ClassSession, SESSION_FIELDS, row[:own])
             session.id, session.tenant_id = session_id, current_tenant_id()
             session.training_class_id = _id_or_none(session.training_class_id)
             session.min_rank_id = _id_or_none(session.min_rank_id)
@@ -253,27 +318,3 @@ def _add_sessions(facts: CheckInFacts, rows: Iterable[Row]) -> None:
 
 def _id_or_none(text: Any) -> UUID | None:
     return UUID(text) if text else None
-
-
-# Many values are one parameter, in the text form that PostgreSQL reads. psycopg would convert a list element by
-# element, which takes longer than a small statement itself.
-
-
-def uuid_array(ids: Iterable[UUID]) -> str:
-    """Return a parameter for `$n::uuid[]`."""
-    return "{" + ",".join(map(str, ids)) + "}"
-
-
-def bytea_array(values: Iterable[bytes]) -> str:
-    """Return a parameter for `$n::bytea[]`."""
-    return "{" + ",".join(f'"\\\\x{value.hex()}"' for value in values) + "}"
-
-
-def bytea_text(value: bytes) -> str:
-    """Return the text of a `bytea` in `json_text`."""
-    return f"\\x{value.hex()}"
-
-
-def json_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return a parameter for `json_to_recordset($n::json)`."""
-    return json_bytes(rows).decode()

@@ -8,8 +8,14 @@ from rest_framework import serializers
 
 from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.renderers import json_bytes
-from tenant_apps.attendance.check_in.rules import LONG_ABSENCE, ranks_held
-from tenant_apps.attendance.check_in.types import Method, RecordedAttendance, ScanDecision, ScanResponse
+from tenant_apps.attendance.check_in.rules import ranks_held
+from tenant_apps.attendance.check_in.types import (
+    LONG_ABSENCE,
+    Method,
+    RecordedAttendance,
+    ScanDecision,
+    ScanResponse,
+)
 from tenant_apps.classes.models import ClassSession
 from tenant_apps.students.models import Student
 from tenant_apps.students.serializers import HeldRankSerializer

@@ -6,7 +6,7 @@ Pure: everything is decided from `CheckInFacts`. Errors are raised in the order 
 from calendar import isleap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext
@@ -15,6 +15,7 @@ from shared_apps.accounts.models import Role
 from tatami.errors import DomainError, Invalid, PermissionDenied
 from tenant_apps.attendance.check_in.codes import Code, CodeKind
 from tenant_apps.attendance.check_in.types import (
+    LONG_ABSENCE,
     CheckInFacts,
     Method,
     NewAttendance,
@@ -43,9 +44,6 @@ from tenant_apps.dojo.models import CardPolicy, DojoSettings, Policy
 from tenant_apps.ranks.holding import holdings
 from tenant_apps.ranks.student_facts import HistoryEvent, RankEventKind
 from tenant_apps.students.models import Student
-
-LONG_ABSENCE: Final = timedelta(days=30)
-"""A student without an attendance for longer than this before the session was absent for long."""
 
 
 def decide_scan(
@@ -251,8 +249,8 @@ def alerts_for(student: ScannedStudent, session: ClassSession, settings: DojoSet
         found.append("on_hold")
     if student.has_medical_notes:
         found.append("medical")
-    last = student.last_attended_at
-    if last is not None and session.starts_at - last > LONG_ABSENCE:
+    last = student.last_attended_on
+    if last is not None and session.local_date - last > LONG_ABSENCE:
         found.append("absent_for_long")
     if student.is_promotion_due:
         found.append("promotion_due")

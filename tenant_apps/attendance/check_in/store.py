@@ -6,15 +6,16 @@ repeated scans all receive that one. Rows are written in the order of their keys
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from shared_apps.webhooks.events import publish, subscribed_sql
+from tatami.api.renderers import json_bytes
 from tatami.errors import PermissionDenied
 from tatami.ids import uuid7
 from tatami.keys import secret_hash
+from tatami.postgresql.parameters import bytea_text, uuid_array
 from tatami.postgresql.statements import Statement
-from tenant_apps.attendance.check_in.queries import bytea_text, json_text, uuid_array
 from tenant_apps.attendance.check_in.types import (
     AttendanceKey,
     NewAttendance,
@@ -139,7 +140,7 @@ def claim_nonces(scans: Sequence[Scan], *, scanner: Scanner, now: datetime) -> d
         {"id": uuid7(), "nonce": nonce, "token_hash": bytea_text(secret_hash(token))}
         for nonce, token in tokens.items()
     ]
-    rows = CLAIM_NONCES.rows(json_text(claims), scanner.id, now)
+    rows = CLAIM_NONCES.rows(_json_text(claims), scanner.id, now)
     return {
         nonce: NonceClaim(token_hash, None if status == PENDING else ScanResponse(status, body))
         for nonce, token_hash, status, body in rows
@@ -154,7 +155,7 @@ def lock_sessions_and_cards(
     Returns when and by which device or user each card was used before. One statement.
     """
     uses = [{"id": card, "at": used_at} for card, used_at in cards.items()]
-    rows = LOCK_SESSIONS_AND_CARDS.rows(uuid_array(sessions), uuid_array(cards), json_text(uses), scanner_id)
+    rows = LOCK_SESSIONS_AND_CARDS.rows(uuid_array(sessions), uuid_array(cards), _json_text(uses), scanner_id)
     return {UUID(card): (used_at, UUID(used_by)) for card, used_at, used_by in rows if used_at is not None}
 
 
@@ -185,7 +186,7 @@ def insert_attendances(
     insert = INSERT_WITHIN_CAPACITY if is_limited else INSERT_ATTENDANCES
     ids = {row["id"] for row in rows}
     recorded: dict[AttendanceKey, RecordedAttendance] = {}
-    inserted = insert.rows(json_text(rows), user, device, now)
+    inserted = insert.rows(_json_text(rows), user, device, now)
     for *row, _ in inserted:
         found = RecordedAttendance.from_row(row)
         found.is_new = found.id in ids
@@ -214,7 +215,7 @@ def save_outcomes(
         if decision.scan.nonce is not None
     }
     if responses:
-        SAVE_RESPONSES.rows(scanner.id, json_text([*responses.values()]))
+        SAVE_RESPONSES.rows(scanner.id, _json_text([*responses.values()]))
     refusals = [
         {
             "id": uuid7(),
@@ -227,7 +228,7 @@ def save_outcomes(
         if (code := _code_to_list(decision)) is not None
     ]
     if refusals:
-        LIST_REFUSALS.rows(json_text(refusals), scanner.user, scanner.device, now)
+        LIST_REFUSALS.rows(_json_text(refusals), scanner.user, scanner.device, now)
 
 
 def _code_to_list(decision: ScanDecision) -> str | None:
@@ -238,3 +239,8 @@ def _code_to_list(decision: ScanDecision) -> str | None:
 
 def _student_id(decision: ScanDecision) -> UUID | None:
     return decision.student.student.pk if decision.student else None
+
+
+def _json_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a parameter for `json_to_recordset($n::json)`."""
+    return json_bytes(rows).decode()

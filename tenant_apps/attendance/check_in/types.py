@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -19,6 +19,8 @@ from tenant_apps.classes.models import ClassSession
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.students.models import Student
 
+LONG_ABSENCE: Final = timedelta(days=30)
+"""A student whose last session was longer ago than this, in local dates, was absent for long."""
 USER_ROLES: Final = frozenset(Role.values)
 AttendanceKey: TypeAlias = tuple[UUID, UUID]
 """The id of a student and the id of a class session."""
@@ -111,7 +113,8 @@ class ScannedStudent:
     has_medical_notes: bool
     is_promotion_due: bool
     """By the check of last night."""
-    last_attended_at: datetime | None
+    last_attended_on: date | None
+    """The last local date of a session that the student attended."""
     holds: list[tuple[date, date]] = field(default_factory=list)
     """Breaks from training: local dates, both included."""
     rank_events: Mapping[UUID, Sequence[Mapping[str, Any]]] = field(default_factory=dict)

@@ -93,7 +93,7 @@ class AttendanceCollection(TableOfList, Listing):
     columns = ATTENDANCE_COLUMNS
 
     def page_data(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
-        return [_attendance(*row) for row in rows]
+        return attendances_data(rows)
 
     def post(self, request: Any) -> HttpResponse:
         serializer = ManualAttendanceSerializer(data=request.data, context={"request": request})
@@ -108,6 +108,11 @@ class AttendanceCollection(TableOfList, Listing):
             now=request.now,
         )
         return http_response(response)
+
+
+def attendances_data(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return rows of `ATTENDANCE_COLUMNS` as `AttendanceSerializer` shows them."""
+    return [_attendance(*row) for row in rows]
 
 
 def _attendance(
@@ -129,7 +134,6 @@ def _attendance(
     created_at: datetime,
     updated_at: datetime,
 ) -> dict[str, Any]:
-    """Return a row of `ATTENDANCE_COLUMNS` as `AttendanceSerializer` shows it."""
     name = full_name(first_name, last_name, family_first, is_erased=erased_at is not None)
     return {
         "id": key,
@@ -192,11 +196,18 @@ class StudentAttendance(TableOfList, Listing):
     pagination_class = CursorPages
     cursor_column = "checked_in_at"
     filters = {"from": since("class_session__starts_at"), "to": until("class_session__starts_at")}
+    columns = ATTENDANCE_COLUMNS
+
+    def read_values(self) -> dict[str, Any]:
+        return {"of student": visible_student(self.request, self.kwargs["student_id"]).pk}
 
     def get_queryset(self) -> QuerySet[Attendance]:
         if getattr(self, "swagger_fake_view", False):
             return ATTENDANCES.none()
-        return ATTENDANCES.filter(student=visible_student(self.request, self.kwargs["student_id"]))
+        return ATTENDANCES.filter(student=self.values["of student"])
+
+    def page_data(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        return attendances_data(rows)
 
 
 class VoidAttendance(ApiView):

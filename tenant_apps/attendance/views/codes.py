@@ -1,5 +1,6 @@
 """Codes to show or print, and the page that a phone's camera opens."""
 
+from dataclasses import fields
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,10 +12,19 @@ from shared_apps.accounts.models import Role
 from tatami.api.renderers import HtmlRenderer
 from tatami.api.views import ApiView, get_or_404
 from tatami.errors import NotFound, PermissionDenied
+from tatami.postgresql.compiled import CompiledQuery
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.attendance import cards, openapi
+from tenant_apps.attendance.cards import IssuedCode
 from tenant_apps.attendance.check_in.codes import read_code
-from tenant_apps.attendance.serializers import CardFormatSerializer, CodeSerializer, NewCodeSerializer
+from tenant_apps.attendance.serializers import (
+    IMAGE_FORMATS,
+    CardFormatSerializer,
+    CodeSerializer,
+    NewCodeSerializer,
+    codes_of_students,
+)
+from tenant_apps.attendance.views.scans import UUID_TEXT
 from tenant_apps.classes.models import DEVICE_ROLE, ClassSession
 from tenant_apps.students.models import Student
 from tenant_apps.students.queries import student_not_found
@@ -23,6 +33,21 @@ CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
+
+
+STUDENT_IDS: Final = {
+    is_own: CompiledQuery(
+        f"attendance.{'own ' if is_own else ''}code",
+        (lambda student, user: codes_of_students(user).filter(pk=student))
+        if is_own
+        else (lambda student: codes_of_students(None).filter(pk=student)),
+        columns=("check_in_id",),
+        student=UUID,
+        **({"user": UUID} if is_own else {}),
+    )
+    for is_own in (False, True)
+}
+"""Whether the caller may request only the codes of their own students → the `check_in_id` of a student."""
 
 
 class Qr(ApiView):
@@ -34,6 +59,11 @@ class Qr(ApiView):
     serializer_class = NewCodeSerializer
 
     def post(self, request: Any) -> Response:
+        code = usual_code(request) or self.code(request)
+        return Response({field.name: getattr(code, field.name) for field in fields(code)}, status=201)
+
+    def code(self, request: Any) -> IssuedCode:
+        """Return the code that any valid body asks for."""
         if request.user.role == DEVICE_ROLE and "student" in request.data:
             raise PermissionDenied
         serializer = NewCodeSerializer(data=request.data, context={"request": request})
@@ -44,12 +74,30 @@ class Qr(ApiView):
         if "class_session" in values:
             if request.user.role == Role.STUDENT:
                 raise PermissionDenied
-            code = cards.session_code(values["class_session"], rotates=not is_card, **options)
-        elif is_card:
-            code = cards.card_code(cards.valid_card(student=values["student"]), **options)
-        else:
-            code = cards.student_code(values["student"], **options)
-        return Response(CodeSerializer(code).data, status=201)
+            return cards.session_code(values["class_session"].pk, rotates=not is_card, **options)
+        if is_card:
+            return cards.card_code(cards.valid_card(student=values["student"]), **options)
+        return cards.student_code(bytes(values["student"].check_in_id), **options)
+
+
+def usual_code(request: Any) -> IssuedCode | None:
+    """Return what phones ask for every half minute: the rotating code of a student. One statement.
+
+    Return `None` for any other body, and if the student is not found: then the serializer decides what is wrong.
+    """
+    body = request.data
+    match body:
+        case {"student": str(text), **more} if UUID_TEXT.fullmatch(text):
+            image_format = more.pop("format", "svg")
+            kind = more.pop("kind", "rotating")
+        case _:
+            return None
+    user = request.user
+    if more or kind != "rotating" or image_format not in IMAGE_FORMATS or user.role == DEVICE_ROLE:
+        return None
+    is_own = user.role == Role.STUDENT
+    found = STUDENT_IDS[is_own].rows(student=UUID(text), **({"user": user.pk} if is_own else {}))
+    return cards.student_code(found[0][0], image_format=image_format, now=request.now) if found else None
 
 
 class StudentCard(ApiView):

@@ -80,7 +80,7 @@ def _location_of_nil() -> str:
 
 
 _PRINTABLE: Final = re.compile("[!-~]+")
-_UUID: Final = re.compile("[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+UUID_TEXT: Final = re.compile("[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
 # The bodies of scans are read without a serializer, which takes longer to make than a scan takes to record: ordinary
@@ -149,7 +149,7 @@ def _printable(value: Any, max_length: int) -> str:
 
 
 def _id(value: Any) -> UUID:
-    if type(value) is not str or not _UUID.fullmatch(value):
+    if type(value) is not str or not UUID_TEXT.fullmatch(value):
         raise _Unusual
     return UUID(value)
 

@@ -1,5 +1,6 @@
 """The API of classes, their enrolments, and closures."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -12,7 +13,8 @@ from tatami.api.filters import by_id, by_text, on_or_after, on_or_before, read_d
 from tatami.api.responses import created
 from tatami.api.views import ApiView, Collection, Detail, Resource, get_or_404
 from tatami.errors import Invalid
-from tenant_apps.classes import closures, openapi, services
+from tatami.postgresql.statements import Row
+from tenant_apps.classes import closures, openapi, queries, services
 from tenant_apps.classes.models import Closure, Enrolment, TrainingClass
 from tenant_apps.classes.serializers import (
     ClosureSerializer,
@@ -80,14 +82,20 @@ class Enrolments(Collection):
     queryset = Enrolment.objects.select_related("student", "training_class")
     serializer_class = EnrolmentSerializer
     ordering = ("student__search_name",)
+    columns = queries.ENROLMENT_COLUMNS
+
+    def read_values(self) -> dict[str, Any]:
+        queries.check_class_exists(self.kwargs["class_id"])
+        return {"of class": self.kwargs["class_id"]}
 
     def get_queryset(self) -> QuerySet[Any]:
         queryset = super().get_queryset()
         if getattr(self, "swagger_fake_view", False):
             return queryset
-        return queryset.filter(
-            training_class=get_or_404(TrainingClass.objects.all(), pk=self.kwargs["class_id"])
-        )
+        return queryset.filter(training_class=self.values["of class"])
+
+    def page_data(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        return queries.enrolment_data(rows)
 
     def post(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)

@@ -58,6 +58,28 @@ def test_every_request_is_logged_in_one_line(admin: Client, caplog: pytest.LogCa
     assert "secret" not in str(line)
 
 
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_the_line_of_a_request_is_written_with_all_its_fields(
+    admin: Client, caplog: pytest.LogCaptureFixture, log_format: str
+) -> None:
+    with caplog.at_level(logging.INFO):
+        admin.get("/echo", headers={"X-Request-ID": "r-1"})
+    (record,) = [one for one in caplog.records if one.name == "tatami.request"]
+    configured = dict(logging_configuration(log_format)["formatters"]["structured"])
+    text = configured.pop("()")(**configured).format(record)
+    logging_configuration()
+    if log_format == "json":
+        line = json.loads(text)
+        assert list(line) == [
+            *("timestamp", "level", "event", "requestId", "tenant", "userId", "path", "method", "status"),
+            "durationMs",
+        ]
+        assert line["timestamp"].endswith("Z")
+    else:
+        assert "r-1" in text
+    assert "\n" not in text
+
+
 def test_the_user_id_does_not_leak_into_the_next_request(
     admin: Client, anonymous: Client, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,7 +7,7 @@ from django.db import DatabaseError
 
 from tatami.postgresql.login_check import UnsafeLogin, check_app_login
 from tatami.postgresql.scoped import ScopedWrapper
-from tatami.postgresql.statements import PREPARE_AFTER, StatementCursor
+from tatami.postgresql.statements import PreparedStatements
 from tatami.tenancy.scope import Scope, current_scope, required_scope
 
 
@@ -25,11 +25,9 @@ class DatabaseWrapper(ScopedWrapper):
     def _configure_connection(self, connection: Any) -> bool:
         """Prepare a new connection for `tatami.postgresql.statements`."""
         must_commit: bool = super()._configure_connection(connection)  # type: ignore[misc]
-        connection.statement_cursor = StatementCursor(connection)
+        connection.prepared = PreparedStatements(connection, most=settings.TATAMI_PREPARED_STATEMENTS)
         connection.schemas_served = set()
         if settings.TATAMI_PREPARED_STATEMENTS:
-            connection.prepare_threshold = PREPARE_AFTER
-            connection.prepared_max = settings.TATAMI_PREPARED_STATEMENTS
             # Custom plans would be made anew for each execution, which costs more than these small statements.
             connection.execute("SET plan_cache_mode = force_generic_plan")
         return must_commit
