@@ -59,6 +59,8 @@ ACCESS: Final[RuleTable] = {
     "user": _users["one"],
     "second-step": {"POST": PUBLIC},
     "second-factor-enrolment": {"POST": PUBLIC},
+    "passkey-options": {"POST": PUBLIC},
+    "passkey-sign-in": {"POST": PUBLIC},
     "second-factors": {"GET": no_api_keys(EVERYONE), "POST": signed_in_only(EVERYONE)},
     "second-factor": {"GET": no_api_keys(EVERYONE), "DELETE": signed_in_only(EVERYONE)},
     "second-factor-confirmation": {"POST": signed_in_only(EVERYONE)},

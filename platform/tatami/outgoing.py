@@ -173,9 +173,11 @@ def _exchange(
         with suppress(OSError):
             link.shutdown(socket.SHUT_RDWR)
 
-    patience = min(CONNECT_SECONDS, _left(deadline))
-    link = socket.create_connection((str(address), target.port), timeout=patience)
-    timer = Timer(_left(deadline), expire)
+    left = deadline - monotonic()
+    if left <= 0:
+        raise TimeoutError
+    link = socket.create_connection((str(address), target.port), timeout=min(CONNECT_SECONDS, left))
+    timer = Timer(max(0.0, deadline - monotonic()), expire)
     timer.daemon = True
     connection = http.client.HTTPConnection(target.host, target.port)
     content = b""
@@ -204,14 +206,6 @@ def _exchange(
     if most_bytes is not None and len(content) > most_bytes:
         raise RequestFailed(f"the response is longer than {most_bytes} bytes")
     return Reply(response.status, content)
-
-
-def _left(deadline: float) -> float:
-    """Return the seconds until `deadline`. Raises `TimeoutError` if none are left."""
-    left = deadline - monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
 
 
 def is_reachable(address: Address, *, is_https: bool) -> bool:

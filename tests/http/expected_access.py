@@ -129,6 +129,16 @@ SIGN_IN: Final[dict[str, dict[str, Row]]] = {
     "/auth/second-factor/enrolment": {
         "POST": public(201, lambda sample, role: {"challenge": sample.codes["enrolment challenge"]})
     },
+    "/auth/passkey/options": {"POST": public(200)},
+    "/auth/passkey": {
+        "POST": public(
+            200,
+            lambda sample, role: {
+                "challenge": sample.codes["passkey challenge"],
+                "passkey": sample.passkey,
+            },
+        )
+    },
     "/me/second-factors": {
         "GET": users_only(all_users(200)),
         "POST": users_only(all_users(201, json_body(password=PASSWORD))),
