@@ -87,6 +87,11 @@ ACCESS: Final[RuleTable] = {
     "tenant-usage": {"GET": ADMIN},
     "tenant-impersonations": {"POST": no_api_keys(ADMIN)},
     # a dojo's host
+    "oidc-start": {"GET": PUBLIC},
+    "oidc-callback": {"GET": PUBLIC},
+    "oidc-token": {"POST": PUBLIC},
+    "identity-provider": {"GET": ADMIN, "PUT": signed_in_only(ADMIN), "DELETE": signed_in_only(ADMIN)},
+    "user-identities": {"DELETE": signed_in_only(ADMIN)},
     "settings": {"GET": STAFF, "PATCH": ADMIN},
     "settings-logo": {"GET": STAFF, "PUT": ADMIN, "DELETE": ADMIN},
     "disciplines": _disciplines["many"],

@@ -13,6 +13,7 @@ from shared_apps.accounts.models import (
     Session,
     UsedChallenge,
 )
+from shared_apps.accounts.oidc import settings as oidc_settings
 from shared_apps.accounts.password_mails import send_password_mails, send_platform_password_mails
 from tatami import clock, retention
 from tatami.celery_base import PlatformTask
@@ -61,9 +62,10 @@ def used_challenges(until: datetime) -> QuerySet[UsedChallenge]:
 
 
 def sweep_scope() -> None:
-    """Delete old rows in the current scope, and encrypt secrets with the present JWT_SECRET. Six statements."""
+    """Delete old rows in the current scope, and encrypt secrets with the present JWT_SECRET. Seven statements."""
     retention.sweep(SWEEP_JOB, now=clock.now())
     totp.encrypt_anew()
+    oidc_settings.encrypt_anew()
 
 
 @job(SWEEP_JOB)

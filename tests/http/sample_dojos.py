@@ -1,5 +1,6 @@
 """Sample data for tests of all routes: a dojo, or the platform, with at least one object of each kind."""
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -14,6 +15,8 @@ from pyotp import TOTP
 from shared_apps.accounts import second_factors
 from shared_apps.accounts.challenges import second_step_challenge
 from shared_apps.accounts.models import PasswordLink, SecondFactor, User
+from shared_apps.accounts.oidc.provider_client import ProviderMetadata, remember
+from shared_apps.accounts.oidc.sign_in import issue_code
 from shared_apps.accounts.second_factors import Proof
 from shared_apps.accounts.sessions import open_session
 from shared_apps.tenants.domain_dns import proof_record
@@ -30,7 +33,7 @@ from tenant_apps.notifications.addresses import address_hash, unsubscribe_url
 from tenant_apps.promotions.models import Certificate
 from tenant_apps.promotions.snapshot import take_snapshot
 from tests.support import factories
-from tests.support.authenticator import Authenticator
+from tests.support.authenticator import Authenticator, encode
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.dns import RECORDS
 from tests.support.responses import ok
@@ -147,6 +150,7 @@ def create_sample_dojo(dojo: Dojo, hashed_password: str) -> SampleHost:
         "template": "promotion",
     }
     _add_accounts(sample, hashed_password)
+    _add_identity_provider(sample)
     return sample
 
 
@@ -230,6 +234,23 @@ def _add_second_factors(sample: SampleHost, colleague: User) -> None:
         user.refresh_from_db()
         sample.codes[name] = second_step_challenge(user, now=now)
     _add_passkey(sample, other)
+
+
+def _add_identity_provider(sample: SampleHost) -> None:
+    """Add an identity provider whose metadata are known, and a code with which a user comes back from it."""
+    body = {
+        "issuer": examples.ISSUER,
+        "client_id": "tatami",
+        "client_secret": "x",
+        "email_domains": ["example.com"],
+    }
+    ok(sample.callers["admin"].put("/identity-provider", body))
+    endpoints = [f"{examples.ISSUER}/{name}" for name in ("authorize", "token", "keys")]
+    remember(ProviderMetadata(examples.ISSUER, *endpoints))
+    with sample.scope_context():
+        user = User.objects.get(pk=sample.ids["user"])
+        challenge = encode(hashlib.sha256(examples.CODE_VERIFIER.encode()).digest())
+        sample.codes["identity code"] = issue_code(user, code_challenge=challenge, now=clock.now())
 
 
 def _add_passkey(sample: SampleHost, user: User) -> None:

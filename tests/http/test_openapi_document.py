@@ -268,6 +268,7 @@ def signed_in(sample: SampleHost) -> dict[str, str]:
         examples.WEBHOOK_DELIVERY: sample.ids["webhook delivery"],
         examples.SECOND_FACTOR: sample.ids["second factor"],
         examples.NEW_SECOND_FACTOR: sample.ids["new second factor"],
+        examples.OIDC_CODE: sample.codes.get("identity code", ""),
         examples.PASSKEY_CHALLENGE: sample.codes["passkey challenge"],
         **{
             value: ({**sample.passkey, **sample.passkey["response"]})[name]
