@@ -76,7 +76,7 @@ def user_content(user: User) -> dict[str, str]:
 
 
 def user_of(content: Mapping[str, Any]) -> User:
-    """Return the active user whom a challenge states, if the password is the same. Raises `TokenInvalid`."""
+    """Return the active user of the content of a challenge, if the password is the same. Raises `TokenInvalid`."""
     user = User.objects.active().filter(pk=content["user"]).first()
     if user is None or not secrets.compare_digest(_mark(user), content["password"]):
         raise TokenInvalid

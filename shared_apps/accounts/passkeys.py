@@ -147,7 +147,7 @@ def register(passkey: Passkey, credential: Mapping[str, Any], *, host: str) -> N
 
 
 def user_id_of(credential: Mapping[str, Any]) -> UUID:
-    """Return the user whom a passkey states that signs a user in by itself. Raises `PasskeyInvalid`."""
+    """Return the id of the user that a passkey states when it signs in alone. Raises `PasskeyInvalid`."""
     try:
         return UUID(bytes=websafe_decode(credential["response"]["userHandle"]))
     except _UNREADABLE:

@@ -13,6 +13,7 @@ from pyotp import TOTP
 from shared_apps.accounts.models import AuditEntry, IdentityProvider, LinkedIdentity, User
 from shared_apps.accounts.oidc import provider_client
 from shared_apps.accounts.tasks import sweep_scope
+from shared_apps.accounts.users import erase_users
 from shared_apps.tenants.models import Tenant
 from tatami import clock, outgoing
 from tatami.outgoing import HostResolver
@@ -256,6 +257,14 @@ def test_attempts_are_limited(provider: Provider, browser: Browser, monkeypatch:
     ok(browser.sign_in(provider))
     for answer in (browser.start(), browser.come_back("/auth/oidc/callback"), browser.redeem("x")):
         assert_error(answer, 429, "throttled")
+
+
+def test_an_erased_user_leaves_no_link(dojo: Dojo, provider: Provider, browser: Browser, una: User) -> None:
+    ok(browser.sign_in(provider))
+    with tenant_scope(dojo.tenant):
+        erase_users(User.objects.filter(pk=una.pk), now=NOW)
+        assert not LinkedIdentity.objects.exists()
+    refused(browser.sign_in(provider), "no_such_user")
 
 
 def test_a_password_stays_as_another_way(dojo: Dojo, provider: Provider, browser: Browser, una: User) -> None:

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from shared_apps.accounts.oidc import provider_client
 from tatami import clock
-from tests.accounts.oidc_hooks import Browser
+from tests.accounts.oidc_hooks import Browser, code_of
 from tests.support.clients import Dojo
 from tests.support.live_server import READY_WITHIN_SECONDS, free_port
 from tests.support.responses import ok, url_path
@@ -76,5 +76,5 @@ def test_a_user_signs_in_with_a_provider_that_others_wrote(dojo: Dojo, issuer: s
         back = agree(browser.start().headers["Location"])
         answer = browser.come_back(url_path(back))
         assert answer.status_code == 302, answer.content
-        code = answer.headers["Location"].partition("code=")[2]
+        code = code_of(answer)
         assert ok(browser.redeem(code))["user"]["name"] == "Una"

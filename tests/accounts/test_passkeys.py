@@ -12,6 +12,7 @@ from pyotp import TOTP
 
 from shared_apps.accounts.models import AuditEntry, Passkey, SecondFactor, UsedChallenge, User
 from shared_apps.accounts.tasks import sweep_scope
+from shared_apps.accounts.users import erase_users
 from shared_apps.tenants.models import Domain
 from tatami import clock
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
@@ -128,7 +129,7 @@ def test_a_confirmation_works_once_and_for_five_minutes(
 
 
 def test_a_passkey_of_another_user_is_not_taken_over(dojo: Dojo, una: Caller, phone: Authenticator) -> None:
-    """An attacker who registers the id of somebody's passkey with a key of their own gains nothing."""
+    """An attacker who registers the id of another user's passkey with a key of their own gains nothing."""
     set_up(una, phone)
     (name,) = phone.credentials
     with tenant_scope(dojo.tenant):
@@ -414,6 +415,16 @@ def test_a_removed_passkey_does_not_sign_in(dojo: Dojo, una: Caller, phone: Auth
     with tenant_scope(dojo.tenant):
         assert not Passkey.objects.exists()
     ok(login(dojo.anonymous))
+
+
+def test_an_erased_user_leaves_no_passkey(dojo: Dojo, una: Caller, phone: Authenticator) -> None:
+    set_up(una, phone)
+    asked = options(dojo.anonymous)
+    with tenant_scope(dojo.tenant):
+        erase_users(User.objects.filter(email=EMAIL), now=NOW)
+        assert not Passkey.objects.exists()
+        assert not SecondFactor.objects.exists()
+    assert_error(sign_in(dojo.anonymous, asked, phone.get(asked["options"])), 401, "passkey_invalid")
 
 
 def test_an_admin_resets_the_passkeys_of_a_user(dojo: Dojo, una: Caller, phone: Authenticator) -> None:

@@ -73,10 +73,10 @@ def test_a_user_of_one_dojo_is_reset(dojo: Dojo, other_dojo: Dojo) -> None:
 
 
 def test_an_unknown_user_or_dojo_is_named(dojo: Dojo) -> None:
-    with pytest.raises(CommandError, match=r"The platform has no user nobody@example\.com\."):
-        reset("nobody@example.com")
+    with pytest.raises(CommandError, match=r"The platform has no user unknown@example\.com\."):
+        reset("unknown@example.com")
     with pytest.raises(CommandError, match="The dojo aiki has no user"):
-        reset("nobody@example.com", "--tenant", "aiki")
+        reset("unknown@example.com", "--tenant", "aiki")
     with pytest.raises(CommandError, match="There is no dojo nowhere"):
         reset("admin@example.com", "--tenant", "nowhere")
 

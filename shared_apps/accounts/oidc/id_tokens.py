@@ -71,7 +71,7 @@ def key_finder(token: str) -> Callable[[list[Any]], bool]:
 def read_id_token(
     token: str, *, keys: list[Any], issuer: str, client_id: str, nonce: str, access_token: str, now: datetime
 ) -> Identity:
-    """Return whom an ID token states, if it is valid for this sign-in.
+    """Return the identity that an ID token states, if it is valid for this sign-in.
 
     Raises `IdentityTokenInvalid` with the reason: `algorithm`, `signature`, `issuer`, `audience`, `nonce`, `expired`,
     `not_yet_valid`, `access_token`, `subject` or `malformed`.

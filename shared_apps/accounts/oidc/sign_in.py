@@ -173,7 +173,7 @@ def _ask_provider(
     host: str,
     now: datetime,
 ) -> Identity:
-    """Exchange the provider's code for an ID token, and return whom it states."""
+    """Exchange the provider's code for an ID token, and return the identity that it states."""
     with provider_client(provider.issuer) as client:
         metadata = client.metadata()
         if metadata.states_issuer and "iss" not in answer:
