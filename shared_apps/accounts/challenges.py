@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from django.core.signing import BadSignature
 from django.db import IntegrityError, transaction
@@ -50,11 +51,11 @@ def use_up(challenge: str, content: Mapping[str, Any]) -> None:
     try:
         with transaction.atomic():
             UsedChallenge.objects.create(
-                challenge_hash=secret_hash(challenge),
+                id=UUID(bytes=secret_hash(challenge)[:16]),
                 expires_at=datetime.fromtimestamp(content["until"], tz=UTC),
             )
     except IntegrityError as violation:
-        if "challenge_used_once" in str(violation):
+        if "accounts_usedchallenge_pkey" in str(violation):
             raise TokenInvalid from None
         raise
 

@@ -39,6 +39,8 @@ from tatami.tenancy.scope import TenantScope, required_scope
 MOST_CREDENTIAL_BYTES: Final = 1023
 """WebAuthn allows no longer id of a credential."""
 VERIFICATION: Final = UserVerificationRequirement.REQUIRED
+_ACCEPTED: Final = tuple(CoseKey.for_alg(number) for number in (-7, -8, -257))
+"""ES256, EdDSA and RS256: what authenticators have, and what cannot be confused with each other."""
 # What reading a text that is no credential may raise, in CBOR, COSE and the keys within.
 _UNREADABLE: Final = (
     ValueError, TypeError, LookupError, AttributeError, AssertionError, NotImplementedError, RecursionError,
@@ -232,7 +234,3 @@ def _known_members(credential: Mapping[str, Any]) -> dict[str, Any]:
 
 def _json(options: Any) -> dict[str, Any]:
     return {key: value for key, value in dict(options).items() if value is not None}
-
-
-_ACCEPTED: Final = tuple(CoseKey.for_alg(number) for number in (-7, -8, -257))
-"""ES256, EdDSA and RS256: what authenticators have, and what cannot be confused with each other."""

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from rest_framework.response import Response
 
-from shared_apps.accounts import openapi, second_factors
+from shared_apps.accounts import openapi, second_factors, second_step
 from shared_apps.accounts.models import SecondFactor, SignInPolicy, User
 from shared_apps.accounts.second_factors import Proof
 from shared_apps.accounts.serializers import (
@@ -40,7 +40,7 @@ class SecondStep(AuthView):
 
     def post(self, request: Any) -> Response:
         values = self.values()
-        user, tokens, codes = second_factors.complete_sign_in(
+        user, tokens, codes = second_step.complete_sign_in(
             challenge=values.pop("challenge"), proof=_proof(request, values), now=request.now
         )
         shown = {**asdict(tokens), "user": user, "recovery_codes": codes}
@@ -55,7 +55,7 @@ class PasskeyOptions(AuthView):
 
     def post(self, request: Any) -> Response:
         self.values()
-        asked = second_factors.request_passkey(host=requested_host(request), now=request.now)
+        asked = second_step.request_passkey(host=requested_host(request), now=request.now)
         return Response(PasskeyRequestSerializer(asked).data)
 
 
@@ -67,7 +67,7 @@ class PasskeySignIn(AuthView):
 
     def post(self, request: Any) -> Response:
         values = self.values()
-        user, tokens = second_factors.sign_in_with_passkey(
+        user, tokens = second_step.sign_in_with_passkey(
             challenge=values.pop("challenge"), proof=_proof(request, values), now=request.now
         )
         return Response(SignInSerializer({**asdict(tokens), "user": user}).data)
@@ -82,7 +82,7 @@ class EnrolmentByChallenge(AuthView):
     def post(self, request: Any) -> Response:
         values = self.values()
         with transaction.atomic():
-            enrolment = second_factors.enrol_by_challenge(
+            enrolment = second_step.enrol_by_challenge(
                 challenge=values["challenge"],
                 kind=values.get("kind", SecondFactor.Kind.TOTP),
                 host=requested_host(request),

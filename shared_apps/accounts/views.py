@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from shared_apps.accounts import api_keys, openapi, passwords, second_factors, sessions, users
+from shared_apps.accounts import api_keys, openapi, passwords, second_step, sessions, users
 from shared_apps.accounts.models import ApiKey, AuditEntry, Role, User, UserQuerySet
 from shared_apps.accounts.password_mails import queue_password_mail
 from shared_apps.accounts.serializers import (
@@ -64,7 +64,7 @@ class Login(AuthView):
     operations = openapi.LOGIN
 
     def post(self, request: Any) -> Response:
-        user, tokens = second_factors.sign_in(
+        user, tokens = second_step.sign_in(
             **self.values(), address=client_address(request), host=requested_host(request), now=request.now
         )
         return Response(SignInSerializer({**asdict(tokens), "user": user}).data)

@@ -1,6 +1,7 @@
 """Sign-in with the identity provider of a dojo, over real HTTP to a provider on loopback that may misbehave."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -521,7 +522,9 @@ def test_a_provider_that_hangs_is_given_up_and_not_asked_again_at_once(
 
 
 def test_few_requests_wait_for_providers_at_once(provider: Provider, browser: Browser) -> None:
-    with provider_client.provider_client("a"), provider_client.provider_client("b"):
+    with ExitStack() as others:
+        for number in range(provider_client.MOST_AT_ONCE):
+            others.enter_context(provider_client.provider_client(f"https://{number}.example.com"))
         unavailable(browser.start())
     ok(browser.sign_in(provider))
 

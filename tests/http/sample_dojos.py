@@ -12,7 +12,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from pyotp import TOTP
 
-from shared_apps.accounts import second_factors
+from shared_apps.accounts import second_factors, second_step
 from shared_apps.accounts.challenges import second_step_challenge
 from shared_apps.accounts.models import PasswordLink, SecondFactor, User
 from shared_apps.accounts.oidc.provider_client import ProviderMetadata, remember
@@ -245,8 +245,8 @@ def _add_identity_provider(sample: SampleHost) -> None:
         "email_domains": ["example.com"],
     }
     ok(sample.callers["admin"].put("/identity-provider", body))
-    endpoints = [f"{examples.ISSUER}/{name}" for name in ("authorize", "token", "keys")]
-    remember(ProviderMetadata(examples.ISSUER, *endpoints))
+    at = examples.ISSUER
+    remember(ProviderMetadata(at, f"{at}/authorize", f"{at}/token", f"{at}/keys"))
     with sample.scope_context():
         user = User.objects.get(pk=sample.ids["user"])
         challenge = encode(hashlib.sha256(examples.CODE_VERIFIER.encode()).digest())
@@ -260,7 +260,7 @@ def _add_passkey(sample: SampleHost, user: User) -> None:
     begun = second_factors.enrol(user=user, name="", kind="passkey", host=sample.host)
     made = authenticator.create(begun.options or {})
     second_factors.confirm(factor=begun.factor, proof=where(passkey=made), now=now)
-    asked = second_factors.request_passkey(host=sample.host, now=now)
+    asked = second_step.request_passkey(host=sample.host, now=now)
     sample.codes["passkey challenge"] = asked.challenge
     sample.passkey = authenticator.get(asked.options)
 

@@ -13,10 +13,9 @@ from uuid import UUID
 from django.db import transaction
 
 from shared_apps.accounts.models import Role, Session, User
-from shared_apps.accounts.second_factors import (
-    Proof,
+from shared_apps.accounts.second_factors import Proof, has_factor
+from shared_apps.accounts.second_step import (
     audited_copies,
-    has_factor,
     require_no_second_factor,
     verify_code,
     verify_passkey,
@@ -57,7 +56,7 @@ def sign_in(*, email: str, password: str, proof: Proof, now: datetime) -> str:
 def sign_in_with_passkey(*, challenge: str, proof: Proof, now: datetime) -> str:
     """Open a session for a superadmin with a passkey alone; return the value of the cookie.
 
-    Call it outside a transaction. Raises what `second_factors.sign_in_with_passkey` raises, and `InvalidCredentials`.
+    Call it outside a transaction. Raises what `second_step.sign_in_with_passkey` raises, and `InvalidCredentials`.
     """
     count_attempt(PER_ADDRESS, proof.address, now=now)
     with audited_copies(proof.address, now=now), transaction.atomic():

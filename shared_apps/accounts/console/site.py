@@ -36,7 +36,8 @@ from shared_apps.accounts.console.sign_in import (
     sign_out,
 )
 from shared_apps.accounts.passkeys import PasskeyCopied, PasskeyInvalid
-from shared_apps.accounts.second_factors import Proof, SecondFactorInvalid, SecondFactorRequired
+from shared_apps.accounts.second_factors import Proof, SecondFactorInvalid
+from shared_apps.accounts.second_step import SecondFactorRequired
 from tatami import clock
 from tatami.api.exception_mapping import error_response
 from tatami.api.request import AnonymousCaller, client_address, requested_host

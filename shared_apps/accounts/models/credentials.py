@@ -140,14 +140,12 @@ class PasswordMail(TenantModel):
 
 
 class UsedChallenge(TenantModel):
-    """A challenge that has been used, and is not accepted again. Kept until it would have expired."""
+    """A challenge that has been used, and is not accepted again. Its id is made of its hash.
 
-    challenge_hash = models.BinaryField(max_length=32)
+    It is kept until it would have expired, so the table is small and needs no further index.
+    """
+
     expires_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["challenge_hash"], name="challenge_used_once")]
-        indexes = [models.Index(fields=["expires_at"], name="used_challenge_expires")]
 
 
 class IdentityProvider(TenantModel):

@@ -18,13 +18,16 @@ from urllib.parse import urlencode
 import orjson
 import structlog
 from cachetools import TTLCache
+from django.conf import settings
 
 from shared_apps.accounts.oidc.errors import IdentityProviderUnavailable
 from tatami.outgoing import InvalidUrl, Reply, RequestFailed, request, target_of
 
 PROVIDER_SECONDS: Final = 3.0
-MOST_AT_ONCE: Final = 2
-"""How many requests of a process ask providers at once. Others are refused at once, with 503."""
+MOST_AT_ONCE: Final = max(2, settings.TATAMI_WEB_CONNECTIONS // 4)
+"""How many requests of a process ask providers at once: a quarter of its database connections."""
+WAIT_SECONDS: Final = 0.5
+"""How long others wait for their turn, before they are refused."""
 MOST_BYTES: Final = 256 * 1024
 KEEP_SECONDS: Final = 3600
 PAUSE_SECONDS: Final = 10
@@ -131,7 +134,7 @@ def provider_client(issuer: str) -> Iterator[ProviderClient]:
     """
     with _lock:
         is_paused = issuer in _paused
-    if is_paused or not _places.acquire(blocking=False):
+    if is_paused or not _places.acquire(timeout=WAIT_SECONDS):
         raise IdentityProviderUnavailable
     try:
         yield ProviderClient(issuer)

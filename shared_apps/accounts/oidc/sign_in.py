@@ -35,7 +35,7 @@ from shared_apps.accounts.oidc.errors import (
 from shared_apps.accounts.oidc.id_tokens import Identity, key_finder, read_id_token
 from shared_apps.accounts.oidc.provider_client import ProviderMetadata, provider_client
 from shared_apps.accounts.oidc.settings import callback_url, client_secret, enabled_provider
-from shared_apps.accounts.second_factors import require_no_second_factor
+from shared_apps.accounts.second_step import require_no_second_factor
 from shared_apps.accounts.sessions import Tokens, lock_verified_user, open_session
 from shared_apps.accounts.throttling import Limit, count_attempt
 from tatami.api.audit import add_audit_entry
