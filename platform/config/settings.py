@@ -53,8 +53,8 @@ TATAMI_MAIL_BODY_DAYS: int = environment.days("TATAMI_MAIL_BODY_DAYS", 30)
 TATAMI_WEBHOOK_DAYS: int = environment.days("TATAMI_WEBHOOK_DAYS", 30)
 
 # --- webhooks ------------------------------------------------------------------------------------------------------
-# Networks inside, separated by commas, that webhooks may reach, also by plain HTTP. Default: none; only the public
-# internet, by HTTPS.
+# Networks inside, separated by commas, that webhooks and identity providers may be in, also by plain HTTP. Default:
+# none; only the public internet, by HTTPS.
 TATAMI_WEBHOOK_NETWORKS: list[str] = environment.networks("TATAMI_WEBHOOK_NETWORKS")
 
 # --- apps --------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from shared_apps.accounts.urls import shared_patterns
 
 urlpatterns = [
     *shared_patterns,
+    path("", include("shared_apps.accounts.oidc.urls")),
     path("", include("shared_apps.webhooks.urls")),
     path("", include("tenant_apps.dojo.urls")),
     path("", include("tenant_apps.ranks.urls")),

@@ -11,15 +11,18 @@ from django.db import connection, transaction
 
 from demo.dojos import (
     DEMO_DOJOS,
+    DEMO_PASSWORD,
     STAFF_NAMES,
     DemoDojo,
     DojoData,
     Slot,
     demo_admin,
+    demo_password,
     demo_password_hash,
     load_dojo_data,
     sign_in_line,
 )
+from demo.integrations import DEMO_TOTP_SECRET, TWO_STEPS, add_integrations
 from demo.people import Group, Member, create_members
 from demo.ranks import add_rank_histories
 from shared_apps.accounts.models import Role
@@ -85,6 +88,8 @@ def make_demo_dojos(*, now: datetime) -> Iterator[str]:
         if is_new:
             others = ", ".join(f"{user}@" for user in ("instructor", "assistant", "student"))
             yield f"      also {others} and {dojo.address('parent')}, with the same password"
+            if demo_password() == DEMO_PASSWORD:
+                yield f"      and {dojo.address(TWO_STEPS)}, with the second factor {DEMO_TOTP_SECRET}"
 
 
 def demo_tenant(dojo: DemoDojo, *, now: datetime) -> TenantScope | None:
@@ -119,6 +124,7 @@ def _fill(dojo: DemoDojo, *, now: datetime) -> bool:
     StudentFact.objects.bulk_create(_documents(members, data))
     _add_notes(members, data, rng)
     _create_family_accounts(members, data)
+    add_integrations(data, now=now)
     cursor: str | None = ""
     while cursor is not DONE:  # the nightly check, so that the first visitor sees who is due
         cursor = take_snapshot(JobRun(now=now, cursor=cursor))

@@ -14,6 +14,7 @@ from shared_apps.accounts.serializers import (
     MeAnswerSerializer,
     NewApiKeySerializer,
     NewSecondFactorSerializer,
+    PasskeyRequestSerializer,
     RecoveryCodesSerializer,
     ReferenceSerializer,
     SecondSignInSerializer,
@@ -109,15 +110,18 @@ API_KEY: Final[OperationSpecs] = {
 _CODES: Final = {"recovery_codes": ["k7qp-2m9x-4r8t-vb3z"]}
 _ENROLMENT: Final = {
     "id": examples.SECOND_FACTOR,
+    "kind": "totp",
     "secret": "JBSWY3DPEHPK3PXP",
     "uri": "otpauth://totp/Seishin%20Dojo:hana%40example.com?secret=JBSWY3DPEHPK3PXP&issuer=Seishin%20Dojo",
     "image": "data:image/svg+xml;base64,PHN2Zy8+",
+    "options": None,
 }
 _SECOND_FACTOR: Final = {
     "id": examples.SECOND_FACTOR,
     "tenant_id": examples.TENANT,
     "kind": "totp",
     "name": "My phone",
+    "host": None,
     "confirmed_at": examples.NOW,
     "last_used_at": examples.NOW,
     **examples.STAMPS,
@@ -130,6 +134,34 @@ SECOND_STEP: Final[OperationSpecs] = {
         request_example={"challenge": examples.CHALLENGE, "code": examples.TOTP_CODE},
         response=SecondSignInSerializer,
         response_example={**_TOKENS, "user": USER_EXAMPLE, "recovery_codes": []},
+    )
+}
+_SIGNED: Final = {
+    "id": examples.PASSKEY["id"],
+    "rawId": examples.PASSKEY["id"],
+    "type": "public-key",
+    "response": {name: value for name, value in examples.PASSKEY.items() if name != "id"},
+}
+PASSKEY_OPTIONS: Final[OperationSpecs] = {
+    "POST": OperationSpec(
+        request_example={},
+        response=PasskeyRequestSerializer,
+        response_example={
+            "challenge": examples.CHALLENGE,
+            "options": {
+                "challenge": "n0o8Xh3T1kK0m4pXcXq0l7r3S5uTnY9aB2cD4eF6gH8",
+                "rpId": "seishin.example.com",
+                "userVerification": "required",
+            },
+            "expires_in": 300,
+        },
+    )
+}
+PASSKEY_SIGN_IN: Final[OperationSpecs] = {
+    "POST": OperationSpec(
+        request_example={"challenge": examples.PASSKEY_CHALLENGE, "passkey": _SIGNED},
+        response=SignInSerializer,
+        response_example={**_TOKENS, "user": USER_EXAMPLE},
     )
 }
 ENROLMENT_BY_CHALLENGE: Final[OperationSpecs] = {

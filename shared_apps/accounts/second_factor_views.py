@@ -7,59 +7,97 @@ from django.db import transaction
 from django.db.models import QuerySet
 from rest_framework.response import Response
 
-from shared_apps.accounts import openapi, second_factors
+from shared_apps.accounts import openapi, second_factors, second_step
 from shared_apps.accounts.models import SecondFactor, SignInPolicy, User
+from shared_apps.accounts.second_factors import Proof
 from shared_apps.accounts.serializers import (
     AuthenticatorSerializer,
-    ChallengeSerializer,
-    CodeSerializer,
+    NewFactorByChallengeSerializer,
     NewSecondFactorSerializer,
+    NoFieldsSerializer,
     OwnPasswordSerializer,
+    PasskeyRequestSerializer,
+    PasskeySignInSerializer,
+    ProofSerializer,
     RecoveryCodesSerializer,
     SecondFactorSerializer,
     SecondSignInSerializer,
     SecondStepSerializer,
     SignInPolicySerializer,
+    SignInSerializer,
 )
 from shared_apps.accounts.views import AuthView
-from tatami.api.request import client_address
+from tatami.api.request import client_address, requested_host
 from tatami.api.responses import created
 from tatami.api.views import ApiView, Detail, Listing, get_or_404
 
 
 class SecondStep(AuthView):
-    """Complete a sign-in with a code of an authenticator, or a recovery code."""
+    """Complete a sign-in with a code of an authenticator app, a recovery code, or a passkey."""
 
     serializer_class = SecondStepSerializer
     operations = openapi.SECOND_STEP
 
     def post(self, request: Any) -> Response:
-        user, tokens, codes = second_factors.complete_sign_in(
-            **self.values(), address=client_address(request), now=request.now
+        values = self.values()
+        user, tokens, codes = second_step.complete_sign_in(
+            challenge=values.pop("challenge"), proof=_proof(request, values), now=request.now
         )
         shown = {**asdict(tokens), "user": user, "recovery_codes": codes}
         return Response(SecondSignInSerializer(shown).data)
 
 
-class EnrolmentByChallenge(AuthView):
-    """Begin to set up the authenticator that the role needs, before the first sign-in with it."""
+class PasskeyOptions(AuthView):
+    """Ask for a challenge for a sign-in with a passkey, without a password. The browser offers what it has."""
 
-    serializer_class = ChallengeSerializer
+    serializer_class = NoFieldsSerializer
+    operations = openapi.PASSKEY_OPTIONS
+
+    def post(self, request: Any) -> Response:
+        self.values()
+        asked = second_step.request_passkey(host=requested_host(request), now=request.now)
+        return Response(PasskeyRequestSerializer(asked).data)
+
+
+class PasskeySignIn(AuthView):
+    """Sign in with a passkey, without a password."""
+
+    serializer_class = PasskeySignInSerializer
+    operations = openapi.PASSKEY_SIGN_IN
+
+    def post(self, request: Any) -> Response:
+        values = self.values()
+        user, tokens = second_step.sign_in_with_passkey(
+            challenge=values.pop("challenge"), proof=_proof(request, values), now=request.now
+        )
+        return Response(SignInSerializer({**asdict(tokens), "user": user}).data)
+
+
+class EnrolmentByChallenge(AuthView):
+    """Begin to set up the second factor that the role needs, before the first sign-in with it."""
+
+    serializer_class = NewFactorByChallengeSerializer
     operations = openapi.ENROLMENT_BY_CHALLENGE
 
     def post(self, request: Any) -> Response:
+        values = self.values()
         with transaction.atomic():
-            enrolment = second_factors.enrol_by_challenge(**self.values(), now=request.now)
+            enrolment = second_step.enrol_by_challenge(
+                challenge=values["challenge"],
+                kind=values.get("kind", SecondFactor.Kind.TOTP),
+                host=requested_host(request),
+                now=request.now,
+            )
         return Response(AuthenticatorSerializer(enrolment).data, status=201)
 
 
 class OwnSecondFactors(Listing):
-    """One's own authenticators. POST begins to set one up; it counts when it is confirmed."""
+    """One's own second factors. POST begins to set one up; it counts when it is confirmed."""
 
     atomic = False
     idempotent = False
     operations = openapi.SECOND_FACTORS
-    queryset = SecondFactor.objects.all()
+    queryset = SecondFactor.objects.select_related("passkey")
     serializer_class = SecondFactorSerializer
 
     def get_queryset(self) -> QuerySet[Any]:
@@ -70,17 +108,22 @@ class OwnSecondFactors(Listing):
         serializer.is_valid(raise_exception=True)
         values = serializer.validated_data
         second_factors.check_own_password(request.user, values["password"], now=request.now)
-        enrolment = second_factors.enrol(user=request.user, name=values.get("name", ""))
+        enrolment = second_factors.enrol(
+            user=request.user,
+            name=values.get("name", ""),
+            kind=values.get("kind", SecondFactor.Kind.TOTP),
+            host=requested_host(request),
+        )
         shown = AuthenticatorSerializer(enrolment).data
         return created(shown, "second-factor", id=enrolment.factor.pk)
 
 
 class OwnSecondFactor(Detail):
-    """One of one's own authenticators. DELETE removes it."""
+    """One of one's own second factors. DELETE removes it."""
 
     idempotent = False
     operations = openapi.SECOND_FACTOR
-    queryset = SecondFactor.objects.all()
+    queryset = SecondFactor.objects.select_related("passkey")
     serializer_class = SecondFactorSerializer
 
     def get_queryset(self) -> QuerySet[Any]:
@@ -92,22 +135,24 @@ class OwnSecondFactor(Detail):
 
 
 class Confirmation(ApiView):
-    """Confirm a new authenticator with a code. The first one comes with recovery codes, which are shown once."""
+    """Confirm a new second factor, with a code or with what the browser has made.
+
+    The first one comes with recovery codes, which are shown once.
+    """
 
     atomic = False
     idempotent = False
+    max_body_bytes = AuthView.max_body_bytes
     operations = openapi.CONFIRMATION
-    serializer_class = CodeSerializer
+    serializer_class = ProofSerializer
 
     def post(self, request: Any, id: Any) -> Response:
-        serializer = CodeSerializer(data=request.data)
+        serializer = ProofSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         factor = get_or_404(SecondFactor.objects.filter(user=request.user), pk=id)
-        address = client_address(request)
-        second_factors.count_code(request.user, address, now=request.now)
-        codes = second_factors.confirm(
-            factor=factor, code=serializer.validated_data["code"], address=address, now=request.now
-        )
+        proof = _proof(request, serializer.validated_data)
+        second_factors.count_proof(request.user, proof.address, now=request.now)
+        codes = second_factors.confirm(factor=factor, proof=proof, now=request.now)
         return Response(RecoveryCodesSerializer({"recovery_codes": codes}).data)
 
 
@@ -164,3 +209,7 @@ def _own(view: Any, queryset: QuerySet[Any]) -> QuerySet[Any]:
     if getattr(view, "swagger_fake_view", False):
         return queryset
     return queryset.filter(user=view.request.user)
+
+
+def _proof(request: Any, values: dict[str, Any]) -> Proof:
+    return Proof(host=requested_host(request), address=client_address(request), **values)

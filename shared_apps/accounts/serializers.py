@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext
 from rest_framework import serializers
 
 from shared_apps.accounts.api_keys import normalised_network
@@ -22,6 +23,10 @@ class Password(serializers.CharField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=256, trim_whitespace=False, write_only=True, **kwargs)
+
+
+class NoFieldsSerializer(StrictSerializer):
+    """An empty body."""
 
 
 class LoginSerializer(StrictSerializer):
@@ -139,21 +144,52 @@ class SignInSerializer(TokensSerializer):
     user = SignedInUserSerializer()
 
 
-class ChallengeSerializer(StrictSerializer):
+class PasskeyField(serializers.DictField):
+    """What the browser returned: the JSON of a PublicKeyCredential (`toJSON()`), as it is."""
+
+
+class PasskeyOptionsField(serializers.DictField):
+    """What the browser needs: see `PublicKeyCredential.parseRequestOptionsFromJSON` and `…CreationOptions…`."""
+
+
+class NewFactorByChallengeSerializer(StrictSerializer):
+    """The challenge of the first step, and what is set up."""
+
+    challenge = SingleLineField(max_length=500)
+    kind = serializers.ChoiceField(choices=SecondFactor.Kind.values, required=False)
+
+
+class ProofSerializer(StrictSerializer):
+    """A code of an authenticator app (six digits), or what a passkey has made or signed."""
+
+    code = SingleLineField(max_length=40, required=False)
+    passkey = PasskeyField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("code" in attrs) == ("passkey" in attrs):
+            raise serializers.ValidationError({"code": gettext("Send either `code` or `passkey`.")})
+        return attrs
+
+
+class SecondStepSerializer(ProofSerializer):
+    """The challenge of the first step, and a code, a recovery code or what a passkey has signed."""
+
     challenge = SingleLineField(max_length=500)
 
 
-class CodeSerializer(StrictSerializer):
-    """A code of an authenticator: six digits."""
-
-    code = SingleLineField(max_length=40)
-
-
-class SecondStepSerializer(StrictSerializer):
-    """The challenge of the first step, and a code of an authenticator or a recovery code."""
+class PasskeySignInSerializer(StrictSerializer):
+    """The challenge, and what a passkey has signed."""
 
     challenge = SingleLineField(max_length=500)
-    code = SingleLineField(max_length=40)
+    passkey = PasskeyField()
+
+
+class PasskeyRequestSerializer(serializers.Serializer[Any]):
+    """A challenge for a sign-in with a passkey, valid for `expires_in` seconds, and the options for the browser."""
+
+    challenge = serializers.CharField()
+    options = PasskeyOptionsField()
+    expires_in = serializers.IntegerField()
 
 
 class SecondSignInSerializer(SignInSerializer):
@@ -175,31 +211,38 @@ class OwnPasswordSerializer(StrictSerializer):
 class NewSecondFactorSerializer(OwnPasswordSerializer):
     """The own password, and a name by which the user recognises the device."""
 
-    kind = serializers.ChoiceField(choices=["totp"], required=False)
+    kind = serializers.ChoiceField(choices=SecondFactor.Kind.values, required=False)
     name = SingleLineField(max_length=100, required=False, allow_blank=True)
 
 
 class SecondFactorSerializer(StrictModelSerializer):
-    """An authenticator. It counts when `confirmed_at` is set."""
+    """A second factor. It counts when `confirmed_at` is set. `host` is where a passkey works; null for an app."""
 
-    kind = serializers.SerializerMethodField()
+    kind = serializers.ChoiceField(choices=SecondFactor.Kind.values)
+    host = serializers.SerializerMethodField()
 
     class Meta:
         model = SecondFactor
-        fields = ("kind", "name", "confirmed_at", "last_used_at")
+        fields = ("kind", "name", "host", "confirmed_at", "last_used_at")
         read_only_fields = fields
 
-    def get_kind(self, _: SecondFactor) -> str:
-        return "totp"
+    def get_host(self, factor: SecondFactor) -> str | None:
+        return factor.passkey.host if factor.kind == SecondFactor.Kind.PASSKEY else None
 
 
 class AuthenticatorSerializer(serializers.Serializer[Any]):
-    """A new authenticator: the secret as text, as a URI for an app, and as a QR symbol (SVG, data URI). Shown once."""
+    """A new second factor, shown once.
+
+    For an authenticator app: the secret as text, as a URI, and as a QR symbol (SVG, data URI). For a passkey these are
+    empty, and `options` are for `navigator.credentials.create`.
+    """
 
     id = serializers.UUIDField(source="factor.pk")
-    secret = serializers.CharField()
-    uri = serializers.CharField()
-    image = serializers.CharField()
+    kind = serializers.ChoiceField(choices=SecondFactor.Kind.values, source="factor.kind")
+    secret = serializers.CharField(allow_blank=True)
+    uri = serializers.CharField(allow_blank=True)
+    image = serializers.CharField(allow_blank=True)
+    options = PasskeyOptionsField(allow_null=True)
 
 
 class SignInPolicySerializer(StrictSerializer):

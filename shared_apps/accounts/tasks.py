@@ -5,8 +5,15 @@ from datetime import datetime, timedelta
 from celery import shared_task
 from django.db.models import QuerySet
 
-from shared_apps.accounts import second_factors
-from shared_apps.accounts.models import AttemptCount, IdempotentAnswer, PasswordLink, Session
+from shared_apps.accounts import totp
+from shared_apps.accounts.models import (
+    AttemptCount,
+    IdempotentAnswer,
+    PasswordLink,
+    Session,
+    UsedChallenge,
+)
+from shared_apps.accounts.oidc import settings as oidc_settings
 from shared_apps.accounts.password_mails import send_password_mails, send_platform_password_mails
 from tatami import clock, retention
 from tatami.celery_base import PlatformTask
@@ -18,6 +25,10 @@ __all__ = ["send_password_mails", "send_platform_password_mails", "sweep", "swee
 SWEEP_JOB = "accounts.sweep"
 KEEP_ATTEMPT_COUNTS = timedelta(hours=2)
 """Longer than the window of any limit."""
+
+
+KEEP_USED_CHALLENGES = timedelta(hours=1)
+"""Beyond their end, so that no process whose clock is slow accepts one again."""
 
 
 @delete_after("TATAMI_SESSION_DAYS", job=SWEEP_JOB, scopes=EVERYWHERE)
@@ -44,10 +55,17 @@ def idempotent_answers(until: datetime) -> QuerySet[IdempotentAnswer]:
     return IdempotentAnswer.objects.filter(created_at__lt=until)
 
 
+@delete_after(KEEP_USED_CHALLENGES, job=SWEEP_JOB, scopes=EVERYWHERE)
+def used_challenges(until: datetime) -> QuerySet[UsedChallenge]:
+    """Return the used challenges that expired before `until`."""
+    return UsedChallenge.objects.filter(expires_at__lt=until)
+
+
 def sweep_scope() -> None:
-    """Delete old rows in the current scope, and encrypt secrets with the present JWT_SECRET. Five statements."""
+    """Delete old rows in the current scope, and encrypt secrets with the present JWT_SECRET. Seven statements."""
     retention.sweep(SWEEP_JOB, now=clock.now())
-    second_factors.encrypt_anew()
+    totp.encrypt_anew()
+    oidc_settings.encrypt_anew()
 
 
 @job(SWEEP_JOB)

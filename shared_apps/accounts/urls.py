@@ -20,6 +20,8 @@ second_factor_patterns = [
         second_factor_views.EnrolmentByChallenge.as_view(),
         name="second-factor-enrolment",
     ),
+    path("auth/passkey/options", second_factor_views.PasskeyOptions.as_view(), name="passkey-options"),
+    path("auth/passkey", second_factor_views.PasskeySignIn.as_view(), name="passkey-sign-in"),
     path("me/second-factors", second_factor_views.OwnSecondFactors.as_view(), name="second-factors"),
     path("me/second-factors/<uuid:id>", second_factor_views.OwnSecondFactor.as_view(), name="second-factor"),
     path(

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from shared_apps.accounts.models import (
+    LinkedIdentity,
     PasswordLink,
     PasswordMail,
     RecoveryCode,
@@ -69,7 +70,8 @@ def change_user(
     """Change `email`, `name`, `role`, `is_active` or the password. It takes effect on the user's next request.
 
     A new password or a deactivation ends the user's sessions. These and a new e-mail address also invalidate the
-    password links that were sent. Call it with the user's row locked. Raises `LastAdmin` and `EmailTaken`.
+    password links that were sent, and a new address forgets the user's account at the identity provider. Call it with
+    the user's row locked. Raises `LastAdmin` and `EmailTaken`.
     """
     previous_email = user.email
     stays_admin = changes.get("role", user.role) == Role.ADMIN and changes.get("is_active", user.is_active)
@@ -85,6 +87,8 @@ def change_user(
         end_sessions(user.pk, now=now)
     if password_hash or not user.is_active or user.email != previous_email:
         invalidate_links(user.pk, now=now)
+    if user.email_key != email_key(previous_email):
+        LinkedIdentity.objects.filter(user=user).delete()
     return user
 
 
@@ -130,6 +134,7 @@ def erase_users(users: QuerySet[User], *, now: datetime) -> list[UUID]:
     Session.objects.filter(user__in=ids).delete()
     SecondFactor.objects.filter(user__in=ids).delete()
     RecoveryCode.objects.filter(user__in=ids).delete()
+    LinkedIdentity.objects.filter(user__in=ids).delete()
     return ids
 
 

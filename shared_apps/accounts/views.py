@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from shared_apps.accounts import api_keys, openapi, passwords, second_factors, sessions, users
+from shared_apps.accounts import api_keys, openapi, passwords, second_step, sessions, users
 from shared_apps.accounts.models import ApiKey, AuditEntry, Role, User, UserQuerySet
 from shared_apps.accounts.password_mails import queue_password_mail
 from shared_apps.accounts.serializers import (
@@ -29,7 +29,7 @@ from shared_apps.accounts.serializers import (
 )
 from tatami.api.filters import by_id, by_text, one_of, since, until, yes_or_no
 from tatami.api.pagination import CursorPages
-from tatami.api.request import client_address
+from tatami.api.request import client_address, requested_host
 from tatami.api.responses import created
 from tatami.api.views import ApiView, Collection, Detail, Listing, Resource
 from tatami.tenancy.scope import TenantScope, required_scope
@@ -64,8 +64,8 @@ class Login(AuthView):
     operations = openapi.LOGIN
 
     def post(self, request: Any) -> Response:
-        user, tokens = second_factors.sign_in(
-            **self.values(), address=client_address(request), now=request.now
+        user, tokens = second_step.sign_in(
+            **self.values(), address=client_address(request), host=requested_host(request), now=request.now
         )
         return Response(SignInSerializer({**asdict(tokens), "user": user}).data)
 

@@ -29,9 +29,9 @@ from rest_framework.status import is_success as is_successful
 
 from shared_apps.accounts.models import User
 from shared_apps.webhooks.models import SECRET_PURPOSE, Webhook, WebhookDelivery
-from shared_apps.webhooks.outgoing import RequestFailed, post
 from tatami import clock
 from tatami.encryption import current_prefix, encrypt
+from tatami.outgoing import RequestFailed, post
 from tatami.tenancy.scope import TenantScope, required_scope
 
 RUN_SECONDS: Final = 1.0

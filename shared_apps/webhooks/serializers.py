@@ -6,9 +6,9 @@ from rest_framework import serializers
 
 from shared_apps.webhooks.events import subscriptions
 from shared_apps.webhooks.models import Webhook, WebhookDelivery
-from shared_apps.webhooks.outgoing import InvalidUrl, target_of
 from tatami.api.fields import SingleLineField
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
+from tatami.outgoing import InvalidUrl, target_of
 
 
 class WebhookUrlField(SingleLineField):

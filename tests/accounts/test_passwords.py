@@ -89,6 +89,31 @@ def test_a_link_sets_a_password(dojo: Dojo, secret: str) -> None:
     assert error_of(sign_in(dojo.host, PASSWORD)) == (401, "invalid_credentials")
 
 
+@pytest.mark.parametrize("accept", ["text/html", "application/json", "*/*"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_visiting_the_link_uses_nothing_up(dojo: Dojo, secret: str, method: str, accept: str) -> None:
+    """Scanners of mail visit links before people do. A browser keeps to itself what is after the `#`."""
+    with tenant_scope(dojo.tenant):
+        before = PasswordLink.objects.values().get()
+    for path in ("/auth/password/reset", "/auth/password/reset/confirm"):
+        for query in ("", f"?token={secret}", f"?token={secret}&new_password={NEW}".replace(" ", "+")):
+            assert Caller(dojo.host).request(method, path + query, Accept=accept).status_code < 500
+    with tenant_scope(dojo.tenant):
+        assert PasswordLink.objects.values().get() == before
+    assert confirm(dojo.host, secret).status_code == 204
+    assert sign_in(dojo.host, NEW).status_code == 200
+
+
+def test_the_secret_is_in_no_part_of_the_address_that_is_sent(
+    dojo: Dojo, kim: User, mails: Callable[[Any], list[Any]]
+) -> None:
+    (mail,) = mails(lambda: request_link(dojo.host))
+    (address,) = re.findall(r"http\S+", mail.body)
+    sent, _, kept = address.partition("#")
+    assert kept
+    assert kept not in sent
+
+
 def test_a_link_works_once(dojo: Dojo, secret: str) -> None:
     confirm(dojo.host, secret)
     assert error_of(confirm(dojo.host, secret, "one more horse still")) == REFUSED

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from shared_apps.accounts import users
 from shared_apps.accounts.console.sign_in import sign_in as console_sign_in
 from shared_apps.accounts.models import Session, User
+from shared_apps.accounts.second_factors import Proof
 from shared_apps.accounts.tasks import sweep_scope
 from tatami import clock
 from tatami.errors import InvalidCredentials
@@ -186,7 +187,7 @@ def test_a_user_changed_during_sign_in_gets_no_console_session(
     run_while_hashing(monkeypatch, lambda: User.objects.filter(pk=root.pk).update(**changes))
     with platform_scope():
         with pytest.raises(InvalidCredentials):
-            console_sign_in(email=EMAIL, password=PASSWORD, address="127.0.0.1", now=NOW)
+            console_sign_in(email=EMAIL, password=PASSWORD, proof=Proof("localhost", "127.0.0.1"), now=NOW)
         assert not Session.objects.exists()
 
 

@@ -17,15 +17,18 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django.db.models import Count, F, Max, Min
 from django.test.utils import CaptureQueriesContext
+from pyotp import TOTP
 
 from demo import big
 from demo.build import make_demo_dojos
 from demo.dojos import BIG, DEMO_DOJOS, DEMO_PASSWORD, SEISHIN, TORA, DemoDojo
+from demo.integrations import DEMO_TOTP_SECRET
 from demo.management.commands import demo_big
-from shared_apps.accounts.models import Role, User
+from shared_apps.accounts.models import ApiKey, Role, User
 from shared_apps.tenants.lifecycle import purge
 from shared_apps.tenants.models import Tenant
 from shared_apps.tenants.provisioning import FirstAdmin, create_tenant
+from shared_apps.webhooks.models import Webhook, WebhookDelivery
 from tatami import clock
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tenant_apps.attendance.models import Attendance
@@ -44,6 +47,7 @@ from tenant_apps.students.models import (
 )
 from tests.support.clients import Caller
 from tests.support.now import NOW
+from tests.support.responses import assert_error, ok
 
 TODAY = NOW.date()
 pytestmark = pytest.mark.django_db
@@ -177,13 +181,14 @@ def _counts() -> dict[str, int]:
 
 def test_the_output_says_where_the_dojos_are_and_how_to_sign_in(small_dojos: tuple[list[str], int]) -> None:
     lines, _ = small_dojos
-    assert len(lines) == 4
+    assert len(lines) == 6
     assert lines[0] == f"dojo  http://seishin.localhost:8000  admin admin@seishin.example / {DEMO_PASSWORD}"
-    assert lines[2].startswith("dojo  http://tora.localhost:8000  admin admin@tora.example / ")
+    assert lines[2] == f"      and two-steps@seishin.example, with the second factor {DEMO_TOTP_SECRET}"
+    assert lines[3].startswith("dojo  http://tora.localhost:8000  admin admin@tora.example / ")
 
 
-def test_a_dojo_takes_fewer_than_200_statements(small_dojos: tuple[list[str], int]) -> None:
-    assert small_dojos[1] < 200
+def test_a_dojo_takes_fewer_than_230_statements(small_dojos: tuple[list[str], int]) -> None:
+    assert small_dojos[1] < 230
 
 
 def test_each_dojo_has_eighty_students_and_its_own_art(seishin: TenantScope, tora: TenantScope) -> None:
@@ -203,6 +208,25 @@ def test_both_dojos_have_the_same_names_and_different_ids(seishin: TenantScope, 
             ids.append(set(Student.objects.values_list("pk", flat=True)))
     assert names[0] == names[1]
     assert not ids[0] & ids[1]
+
+
+def test_an_api_key_that_no_one_knows_and_a_webhook_that_sends_nothing_are_there(
+    in_dojo: TenantScope,
+) -> None:
+    key, webhook = ApiKey.objects.get(), Webhook.objects.get()
+    assert (key.user.role, key.read_only, key.last_used_at) == ("assistant", True, None)
+    assert (webhook.is_active, webhook.url) == (False, "https://hooks.example.com/tatami")
+    assert not WebhookDelivery.objects.exists()
+
+
+def test_a_demo_user_signs_in_with_a_second_factor(seishin: TenantScope) -> None:
+    caller = Caller("seishin.localhost")
+    with clock.fixed(NOW), tenant_scope(seishin):
+        body = {"email": "two-steps@seishin.example", "password": DEMO_PASSWORD}
+        asked = assert_error(caller.post("/auth/login", body), 401, "second_factor_required")
+        code = TOTP(DEMO_TOTP_SECRET).at(int(NOW.timestamp()))
+        answer = caller.post("/auth/second-factor", {"challenge": asked["challenge"], "code": code})
+        assert ok(answer)["user"]["role"] == "assistant"
 
 
 def test_students_are_of_all_ages(in_dojo: TenantScope) -> None:

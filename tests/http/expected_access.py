@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from tatami.api.openapi.examples import CODE_VERIFIER
 from tests.http.sample_dojos import LINK, NEW_PASSWORD, PASSWORD, SampleHost
 from tests.support import factories
 
@@ -128,6 +129,16 @@ SIGN_IN: Final[dict[str, dict[str, Row]]] = {
     },
     "/auth/second-factor/enrolment": {
         "POST": public(201, lambda sample, role: {"challenge": sample.codes["enrolment challenge"]})
+    },
+    "/auth/passkey/options": {"POST": public(200)},
+    "/auth/passkey": {
+        "POST": public(
+            200,
+            lambda sample, role: {
+                "challenge": sample.codes["passkey challenge"],
+                "passkey": sample.passkey,
+            },
+        )
     },
     "/me/second-factors": {
         "GET": users_only(all_users(200)),
@@ -249,6 +260,24 @@ def _new_user(sample: SampleHost, role: str) -> dict[str, Any]:
 
 DOJO: Final[dict[str, dict[str, Row]]] = {
     **SIGN_IN,
+    # the identity provider: admins, who sign in themselves; its sign-in is for everyone
+    "/identity-provider": {
+        "GET": admins(200),
+        "PUT": users_only(admins(200, json_body(issuer="https://login.example.com", client_id="tatami"))),
+        "DELETE": users_only(admins(204)),
+    },
+    "/users/{}/identities": {"DELETE": users_only(admins(204))},
+    "/auth/oidc/start": {"GET": replace(public(302), query=lambda sample: f"?code_challenge={'x' * 43}")},
+    "/auth/oidc/callback": {"GET": public(400)},  # only the browser that began has the cookie
+    "/auth/oidc/token": {
+        "POST": public(
+            200,
+            lambda sample, role: {
+                "code": sample.codes["identity code"],
+                "code_verifier": CODE_VERIFIER,
+            },
+        )
+    },
     "/audit": {"GET": admins(200)},
     # users: admins write, other staff read
     "/users": {"GET": staff(200), "POST": users_only(admins(201, _new_user))},
@@ -537,6 +566,7 @@ IDS_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/me/second-factors/{}": ("second factor",),
     "/me/second-factors/{}/confirmation": ("new second factor",),
     "/users/{}/second-factors": ("user",),
+    "/users/{}/identities": ("user",),
     "/api-keys/{}": ("api key",),
     "/webhooks/{}": ("webhook",),
     "/webhooks/{}/test": ("webhook",),

@@ -1,16 +1,23 @@
 """Sample data for tests of all routes: a dojo, or the platform, with at least one object of each kind."""
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from pyotp import TOTP
 
-from shared_apps.accounts import second_factors
+from shared_apps.accounts import second_factors, second_step
+from shared_apps.accounts.challenges import second_step_challenge
 from shared_apps.accounts.models import PasswordLink, SecondFactor, User
+from shared_apps.accounts.oidc.provider_client import ProviderMetadata, remember
+from shared_apps.accounts.oidc.sign_in import issue_code
+from shared_apps.accounts.second_factors import Proof
 from shared_apps.accounts.sessions import open_session
 from shared_apps.tenants.domain_dns import proof_record
 from shared_apps.tenants.exports.files import link_token
@@ -26,6 +33,7 @@ from tenant_apps.notifications.addresses import address_hash, unsubscribe_url
 from tenant_apps.promotions.models import Certificate
 from tenant_apps.promotions.snapshot import take_snapshot
 from tests.support import factories
+from tests.support.authenticator import Authenticator, encode
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.dns import RECORDS
 from tests.support.responses import ok
@@ -51,6 +59,8 @@ class SampleHost:
     refresh: str = ""
     codes: dict[str, str] = field(default_factory=dict)
     rules: dict[str, Any] = field(default_factory=dict)
+    passkey: dict[str, Any] = field(default_factory=dict)
+    """What a passkey has signed for `codes["passkey challenge"]`."""
 
     def id_for(self, name: str, role: str) -> str:
         """Return the id or the code of this name; the one of the role, if there is one for each role."""
@@ -140,6 +150,7 @@ def create_sample_dojo(dojo: Dojo, hashed_password: str) -> SampleHost:
         "template": "promotion",
     }
     _add_accounts(sample, hashed_password)
+    _add_identity_provider(sample)
     return sample
 
 
@@ -221,7 +232,37 @@ def _add_second_factors(sample: SampleHost, colleague: User) -> None:
     SecondFactor.objects.create(user=other, secret=secret, confirmed_at=now)
     for name, user in (("challenge", other), ("enrolment challenge", colleague)):
         user.refresh_from_db()
-        sample.codes[name] = second_factors.challenge_of(user, now=now)
+        sample.codes[name] = second_step_challenge(user, now=now)
+    _add_passkey(sample, other)
+
+
+def _add_identity_provider(sample: SampleHost) -> None:
+    """Add an identity provider whose metadata are known, and a code with which a user comes back from it."""
+    body = {
+        "issuer": examples.ISSUER,
+        "client_id": "tatami",
+        "client_secret": "x",
+        "email_domains": ["example.com"],
+    }
+    ok(sample.callers["admin"].put("/identity-provider", body))
+    at = examples.ISSUER
+    remember(ProviderMetadata(at, f"{at}/authorize", f"{at}/token", f"{at}/keys"))
+    with sample.scope_context():
+        user = User.objects.get(pk=sample.ids["user"])
+        challenge = encode(hashlib.sha256(examples.CODE_VERIFIER.encode()).digest())
+        sample.codes["identity code"] = issue_code(user, code_challenge=challenge, now=clock.now())
+
+
+def _add_passkey(sample: SampleHost, user: User) -> None:
+    """Add a passkey of a user, and what it signs for a sign-in."""
+    now, where = clock.now(), partial(Proof, host=sample.host, address="")
+    authenticator = Authenticator(f"http://{sample.host}:{settings.TATAMI_PUBLIC_PORT}")
+    begun = second_factors.enrol(user=user, name="", kind="passkey", host=sample.host)
+    made = authenticator.create(begun.options or {})
+    second_factors.confirm(factor=begun.factor, proof=where(passkey=made), now=now)
+    asked = second_step.request_passkey(host=sample.host, now=now)
+    sample.codes["passkey challenge"] = asked.challenge
+    sample.passkey = authenticator.get(asked.options)
 
 
 def _add_webhook(sample: SampleHost) -> None:

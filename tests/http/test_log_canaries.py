@@ -14,6 +14,7 @@ from django.db import connection
 from psycopg.types.json import Jsonb
 
 from shared_apps.accounts.models import User
+from tatami.api.openapi.examples import CODE_VERIFIER
 from tatami.observability import logging_configuration
 from tatami.tenancy.scope import TenantScope, tenant_scope
 from tests.http.sample_dojos import LINK, PASSWORD, SampleHost, create_sample_dojo, password_hash
@@ -23,6 +24,8 @@ NOTE = "canary-medical-note"
 NAME = "Canary Canaryson"
 EMAIL = "canary@example.com"
 QUERY = "canary-in-a-query"
+PROVIDER_CODE = "canary-code-of-the-provider"
+CLIENT_SECRET = "canary-client-secret"
 
 
 @pytest.fixture
@@ -82,6 +85,19 @@ def requests_with_secrets(sample: SampleHost) -> dict[str, str]:
     anonymous.post("/auth/refresh", {"refresh": sample.refresh})
     anonymous.post("/auth/refresh", {"refresh": sample.refresh})
     anonymous.post("/auth/password/reset/confirm", {"token": LINK, "new_password": "canary-new-password"})
+    for challenge in (codes["passkey challenge"], codes["challenge"]):
+        for path in ("/auth/passkey", "/auth/second-factor", "/auth/second-factor/enrolment"):
+            anonymous.post(path, {"challenge": challenge, "passkey": sample.passkey, "code": codes["totp"]})
+    for _ in range(2):
+        anonymous.post("/auth/oidc/token", {"code": codes["identity code"], "code_verifier": CODE_VERIFIER})
+    anonymous.get(f"/auth/oidc/start?code_challenge={'x' * 43}&return_to=/{QUERY}")
+    anonymous.get(
+        f"/auth/oidc/callback?code={PROVIDER_CODE}&state=x", Cookie=f"tatami_identity={PROVIDER_CODE}"
+    )
+    admin.put(
+        "/identity-provider",
+        {"issuer": "https://login.example.com", "client_id": "x", "client_secret": CLIENT_SECRET},
+    )
     anonymous.post("/devices/pairing", {"pairing_code": codes["pairing"]})
     anonymous.post("/devices/pair", {"code": codes["pairing"]})
     sample.callers["device"].get("/me")
@@ -97,6 +113,10 @@ def requests_with_secrets(sample: SampleHost) -> dict[str, str]:
         "new password": "canary-new-password",
         "mailed link": LINK,
         "query": QUERY,
+        "code of the identity provider": PROVIDER_CODE,
+        "client secret": CLIENT_SECRET,
+        "verifier": CODE_VERIFIER,
+        "signature of a passkey": sample.passkey["response"]["signature"],
     }
 
 

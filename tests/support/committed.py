@@ -12,7 +12,6 @@ from django.db import connections
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from shared_apps.accounts.models import User
 from shared_apps.tenants import lifecycle
 from shared_apps.tenants.models import Tenant
 from shared_apps.tenants.provisioning import FirstAdmin, create_tenant
@@ -113,9 +112,9 @@ def without_transaction(
         yield
         connections.close_all()
     schemas = ["public", *(dojo.schema_name for dojo in committed_dojos)]
-    # One round trip; users last, because other rows refer to them. (TRUNCATE takes ten times as long.)
-    models = sorted(apps.get_app_config("accounts").get_models(), key=lambda model: model is User)
-    tables = [sql.Identifier(schema, model._meta.db_table) for schema in schemas for model in models]
+    # One round trip. A model is defined after those that it refers to. (TRUNCATE takes ten times as long.)
+    models = reversed([*apps.get_app_config("accounts").get_models()])
+    tables = [sql.Identifier(schema, model._meta.db_table) for model in models for schema in schemas]
     tables.append(sql.Identifier("public", "tenants_pendingjob"))
     statement = sql.SQL("; ").join(sql.SQL("DELETE FROM {}").format(table) for table in tables)
     superuser.execute(statement)

@@ -9,7 +9,7 @@ from tatami.tenancy.scope import TenantScope, current_tenant_id, platform_scope,
 from tests.support.catalogue import query_schema, schema_facts, tenant_models, tenant_tables
 
 MAX_TABLES: Final = 60
-MAX_INDEXES: Final = 160
+MAX_INDEXES: Final = 180
 
 
 def test_no_foreign_key_leaves_a_schema(superuser: Any, tenant: TenantScope) -> None:

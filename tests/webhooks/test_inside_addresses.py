@@ -5,8 +5,8 @@ from ipaddress import ip_address
 import pytest
 from django.conf import settings
 
-from shared_apps.webhooks import outgoing
-from shared_apps.webhooks.outgoing import HostResolver, RequestFailed, is_reachable
+from tatami import outgoing
+from tatami.outgoing import HostResolver, RequestFailed, is_reachable
 from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.responses import assert_invalid, ok

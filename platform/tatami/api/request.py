@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 from tatami.api.permissions import Visibility
+from tatami.tenancy.hosts import normalised_host
 
 READS: Final = frozenset({"GET", "HEAD"})
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -62,6 +63,11 @@ def client_address(request: HttpRequest | Request) -> str:
     if settings.USE_X_FORWARDED_HOST and forwarded:
         return str(forwarded)
     return str(request.META.get("REMOTE_ADDR") or "")
+
+
+def requested_host(request: HttpRequest | Request) -> str:
+    """Return the host of a request that a dojo or the platform serves: in lower case, without the port."""
+    return normalised_host(request.get_host())
 
 
 def network_of(address: str) -> str:

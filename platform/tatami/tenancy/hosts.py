@@ -124,13 +124,15 @@ def require_serving(tenant: TenantScope | None) -> TenantScope:
     return tenant
 
 
-def origin() -> str:
+def origin(host: str | None = None) -> str:
     """Return scheme and authority of the current scope, for addresses that are mailed and printed.
 
-    The host is the stored primary domain of the dojo, never the Host header of a request.
+    The host is the stored primary domain of the dojo, never the Host header of a request. With `host`, a domain of the
+    dojo that was requested (see `normalised_host`), it is the address at which a browser shows that host.
     """
-    scope = required_scope()
-    host = scope.primary_domain if isinstance(scope, TenantScope) else settings.TATAMI_BASE_DOMAIN
+    if host is None:
+        scope = required_scope()
+        host = scope.primary_domain if isinstance(scope, TenantScope) else settings.TATAMI_BASE_DOMAIN
     port = settings.TATAMI_PUBLIC_PORT
     is_default = (settings.TATAMI_PUBLIC_SCHEME, port) in {("http", 80), ("https", 443)}
     return f"{settings.TATAMI_PUBLIC_SCHEME}://{host}" + ("" if is_default else f":{port}")

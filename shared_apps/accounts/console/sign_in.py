@@ -11,9 +11,16 @@ from shared_apps.accounts.cookie_sessions import (
     find_cookie_session,
     open_cookie_session,
 )
-from shared_apps.accounts.models import Role
-from shared_apps.accounts.second_factors import has_factor, require_no_second_factor, verify_code
+from shared_apps.accounts.models import Role, User
+from shared_apps.accounts.second_factors import Proof, has_factor
+from shared_apps.accounts.second_step import (
+    audited_copies,
+    require_no_second_factor,
+    verify_code,
+    verify_passkey,
+)
 from shared_apps.accounts.sessions import lock_verified_user, verify_password
+from shared_apps.accounts.throttling import PER_ADDRESS, count_attempt
 from tatami.errors import InvalidCredentials
 
 SESSION_LIFETIME: Final = timedelta(hours=12)
@@ -23,22 +30,29 @@ _PURPOSE: Final = "console"
 ConsoleSession = CookieSession
 
 
-def sign_in(*, email: str, password: str, address: str, now: datetime, code: str = "") -> str:
+def sign_in(*, email: str, password: str, proof: Proof, now: datetime) -> str:
     """Open a session for a superadmin and return the value of the cookie. Call it outside a transaction.
 
     Raises `InvalidCredentials` and `Throttled` as `/auth/login` does; `SecondFactorRequired` without a code, and
-    `SecondFactorInvalid`. An authenticator that the platform demands is set up through the API.
+    `SecondFactorInvalid`. A second factor that the platform demands is set up through the API.
     """
-    verified = verify_password(email=email, password=password, address=address, now=now)
-    if code and has_factor(verified):
-        verify_code(verified, code, address=address, now=now)
+    verified = verify_password(email=email, password=password, address=proof.address, now=now)
+    if proof.code and has_factor(verified):
+        verify_code(verified, proof.code, address=proof.address, now=now)
     else:
-        require_no_second_factor(verified, now=now)
+        require_no_second_factor(verified, host=proof.host, now=now)
     with transaction.atomic():
-        user = lock_verified_user(verified)
-        if user.role != Role.ADMIN:
-            raise InvalidCredentials
-        return open_cookie_session(user, purpose=_PURPOSE, lifetime=SESSION_LIFETIME, now=now)
+        return _open_session(lock_verified_user(verified), now=now)
+
+
+def sign_in_with_passkey(*, challenge: str, proof: Proof, now: datetime) -> str:
+    """Open a session for a superadmin with a passkey alone; return the value of the cookie.
+
+    Call it outside a transaction. Raises what `second_step.sign_in_with_passkey` raises, and `InvalidCredentials`.
+    """
+    count_attempt(PER_ADDRESS, proof.address, now=now)
+    with audited_copies(proof.address, now=now), transaction.atomic():
+        return _open_session(verify_passkey(challenge=challenge, proof=proof, now=now), now=now)
 
 
 def find_session(cookie: str, *, now: datetime) -> ConsoleSession | None:
@@ -50,3 +64,9 @@ def find_session(cookie: str, *, now: datetime) -> ConsoleSession | None:
 def sign_out(session: ConsoleSession, *, now: datetime) -> None:
     """End the session and every impersonation that was started in it."""
     end_cookie_session(session, now=now)
+
+
+def _open_session(user: User, *, now: datetime) -> str:
+    if user.role != Role.ADMIN:
+        raise InvalidCredentials
+    return open_cookie_session(user, purpose=_PURPOSE, lifetime=SESSION_LIFETIME, now=now)

@@ -33,28 +33,44 @@ from shared_apps.accounts.console.sign_in import (
     ConsoleSession,
     find_session,
     sign_in,
+    sign_in_with_passkey,
     sign_out,
 )
-from shared_apps.accounts.second_factors import SecondFactorInvalid, SecondFactorRequired
+from shared_apps.accounts.passkeys import PasskeyCopied, PasskeyInvalid
+from shared_apps.accounts.second_factors import Proof, SecondFactorInvalid
+from shared_apps.accounts.second_step import SecondFactorRequired
 from tatami import clock
 from tatami.api.exception_mapping import error_response
-from tatami.api.request import AnonymousCaller, client_address
-from tatami.errors import InvalidCredentials, PermissionDenied, Throttled
+from tatami.api.request import AnonymousCaller, client_address, requested_host
+from tatami.errors import InvalidCredentials, PermissionDenied, Throttled, TokenExpired, TokenInvalid
 from tatami.observability import bind_user
 
 COOKIE: Final = "tatami_console"
 PATH: Final = "/console/"
-CODE_NEEDED: Final = "Enter the code of your authenticator, too."
-SET_UP_FIRST: Final = (
-    "Superadmins need an authenticator here. Set one up by signing in through the API first."
-)
+CODE_NEEDED: Final = "Enter the code of your authenticator, too, or sign in with a passkey."
+SET_UP_FIRST: Final = "Superadmins need a second factor here. Set one up by signing in through the API first."
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "frame-ancestors 'none'",
     "X-Frame-Options": "DENY",
 }
 
+MOST_PASSKEY_CHARACTERS: Final = 16 * 1024
+SIGN_IN_ERRORS: Final = (
+    InvalidCredentials,
+    PasskeyCopied,
+    PasskeyInvalid,
+    SecondFactorInvalid,
+    Throttled,
+    TokenExpired,
+    TokenInvalid,
+)
+
 View = Callable[..., HttpResponseBase]
+
+
+def _filled_by_script() -> forms.HiddenInput:
+    return forms.HiddenInput(attrs={"form": "login-form"})
 
 
 class SignInForm(forms.Form):
@@ -79,8 +95,23 @@ class SignInForm(forms.Form):
     )
     """Outside the form element, because the template of unfold shows two fields; the attribute `form` links it."""
 
+    challenge = forms.CharField(max_length=500, required=False, widget=_filled_by_script())
+    passkey = forms.JSONField(required=False, widget=_filled_by_script())
+    """What `passkey.js` fills in, before it sends the form. Then the other fields may be empty."""
+
     def __init__(self, data: Any = None) -> None:
         super().__init__(data)
+        if data and data.get("passkey"):
+            self.fields["username"].required = self.fields["password"].required = False
+
+    def clean_passkey(self) -> dict[str, Any] | None:
+        """Return what the browser has signed, or None."""
+        passkey = self.cleaned_data["passkey"]
+        if passkey is not None and (
+            not isinstance(passkey, dict) or len(self.data["passkey"]) > MOST_PASSKEY_CHARACTERS
+        ):
+            raise forms.ValidationError("This is not a passkey.")
+        return passkey
 
 
 def console_view(view: View) -> View:
@@ -208,20 +239,19 @@ def _sign_in(form: SignInForm, request: HttpRequest) -> str | None:
     """Return the value of the cookie, or None and add the error to the form."""
     if not form.is_bound or not form.is_valid():
         return None
-    data = form.cleaned_data
+    data, now = form.cleaned_data, clock.now()
+    where = partial(Proof, host=requested_host(request), address=client_address(request))
     try:
-        return sign_in(
-            email=data["username"],
-            password=data["password"],
-            code=data["code"],
-            address=client_address(request),
-            now=clock.now(),
-        )
+        if data["passkey"]:
+            proof = where(passkey=data["passkey"])
+            return sign_in_with_passkey(challenge=data["challenge"], proof=proof, now=now)
+        proof = where(code=data["code"])
+        return sign_in(email=data["username"], password=data["password"], proof=proof, now=now)
     except SecondFactorRequired as error:
         is_set_up = not (error.details or {})["enrolment_needed"]
         form.add_error(None, CODE_NEEDED if is_set_up else SET_UP_FIRST)
         return None
-    except (InvalidCredentials, SecondFactorInvalid, Throttled) as error:
+    except SIGN_IN_ERRORS as error:
         form.add_error(None, error.message)
         return None
 

@@ -16,7 +16,7 @@ from tatami.tenancy.scope import platform_scope
 from tatami.tenancy.seal import TABLES_OF_SCHEMA, UNSEALED_TABLES, SealBroken, verify_seal
 
 MAX_TABLES: Final = 60
-MAX_INDEXES: Final = 160
+MAX_INDEXES: Final = 180
 """The budget of a tenant: a connection that serves many tenants keeps the catalogue of each in memory."""
 
 ATTEMPTS: Final = 3

@@ -1,6 +1,6 @@
 """Where a browser arrives, signs in and out, and sets a password."""
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.db import transaction
@@ -9,16 +9,21 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 
-from shared_apps.accounts import passwords, second_factors
+from shared_apps.accounts import passwords, second_step
 from shared_apps.accounts.models import Role
-from shared_apps.accounts.second_factors import SecondFactorInvalid, SecondFactorRequired
+from shared_apps.accounts.passkeys import PasskeyCopied, PasskeyInvalid
+from shared_apps.accounts.second_factors import Proof, SecondFactorInvalid
+from shared_apps.accounts.second_step import SecondFactorRequired
 from shared_apps.accounts.sessions import lock_verified_user, verify_password
-from tatami.api.request import client_address
+from shared_apps.accounts.throttling import PER_ADDRESS, count_attempt
+from tatami.api.request import client_address, requested_host
 from tatami.errors import DomainError, InvalidCredentials, NotFound, Throttled, TokenExpired, TokenInvalid
 from tenant_apps.desk.api import Refused
 from tenant_apps.desk.forms import ApiForm
 from tenant_apps.desk.page import Page
 from tenant_apps.desk.sessions import begin_impersonation, end_page_session, impersonation, open_page_session
+
+MOST_PASSKEY_CHARACTERS: Final = 16 * 1024
 
 
 class Entry(Page):
@@ -62,6 +67,21 @@ class CodeForm(ApiForm):
     next = forms.CharField(required=False, widget=forms.HiddenInput)
 
 
+class PasskeyForm(ApiForm):
+    """What `passkey.js` sends: the challenge, and what the browser has signed."""
+
+    challenge = forms.CharField(max_length=500)
+    passkey = forms.JSONField()
+    next = forms.CharField(required=False)
+
+    def clean_passkey(self) -> dict[str, Any]:
+        """Return what the browser has signed."""
+        passkey = self.cleaned_data["passkey"]
+        if not isinstance(passkey, dict) or len(self.data["passkey"]) > MOST_PASSKEY_CHARACTERS:
+            raise forms.ValidationError(gettext("This is not a passkey."))
+        return passkey
+
+
 class SignIn(Page):
     """E-mail address and password, then a code where the user has an authenticator."""
 
@@ -73,7 +93,9 @@ class SignIn(Page):
         return self.render({"form": SignInForm(initial={"next": self.query("next")})})
 
     def submit(self) -> HttpResponseBase:
-        if "challenge" in self.request.POST:
+        if self.request.POST.get("passkey"):
+            return self.passkey()
+        if "code" in self.request.POST:
             return self.second_step()
         form = SignInForm(self.request.POST)
         if not form.is_valid():
@@ -83,7 +105,7 @@ class SignIn(Page):
             verified = verify_password(
                 email=values["email"], password=values["password"], address=address, now=self.now
             )
-            second_factors.require_no_second_factor(verified, now=self.now)
+            second_step.require_no_second_factor(verified, host=requested_host(self.request), now=self.now)
         except SecondFactorRequired as error:
             return self.ask_for_code(error, values["next"])
         except (InvalidCredentials, Throttled) as error:
@@ -101,7 +123,12 @@ class SignIn(Page):
         enrolment = None
         if details["enrolment_needed"]:
             with transaction.atomic():
-                enrolment = second_factors.enrol_by_challenge(challenge=details["challenge"], now=self.now)
+                enrolment = second_step.enrol_by_challenge(
+                    challenge=details["challenge"],
+                    kind="totp",
+                    host=requested_host(self.request),
+                    now=self.now,
+                )
         return self.render({"form": form, "is_second_step": True, "enrolment": enrolment})
 
     def second_step(self) -> HttpResponseBase:
@@ -112,11 +139,10 @@ class SignIn(Page):
         values = form.cleaned_data
         response = HttpResponse()
         try:
-            user, _, new_codes = second_factors.verify_challenge(
+            user, _, new_codes = second_step.verify_second_step(
                 lambda user: open_page_session(user, response, now=self.now),
                 challenge=values["challenge"],
-                code=values["code"],
-                address=client_address(self.request),
+                proof=self.proof(code=values["code"]),
                 now=self.now,
             )
         except (SecondFactorInvalid, Throttled) as error:
@@ -133,9 +159,33 @@ class SignIn(Page):
             response.status_code, response["Location"] = 302, target
         return response
 
+    def passkey(self) -> HttpResponseBase:
+        """Respond to what a passkey has signed: it needs neither password nor code."""
+        form, response = PasskeyForm(self.request.POST), HttpResponse(status=302)
+        if not form.is_valid():
+            return self.refused(SignInForm(), PasskeyInvalid())
+        values = form.cleaned_data
+        proof = self.proof(passkey=values["passkey"])
+        try:
+            count_attempt(PER_ADDRESS, proof.address, now=self.now)
+            with second_step.audited_copies(proof.address, now=self.now), transaction.atomic():
+                user = second_step.verify_passkey(challenge=values["challenge"], proof=proof, now=self.now)
+                open_page_session(user, response, now=self.now)
+        except (PasskeyCopied, PasskeyInvalid, Throttled, TokenExpired, TokenInvalid) as error:
+            return self.refused(SignInForm(initial={"next": values["next"]}), error)
+        response["Location"] = self.target(values["next"], user.role)
+        return response
+
+    def proof(self, **shown: Any) -> Proof:
+        """Return a second factor with the place where it is shown."""
+        return Proof(host=requested_host(self.request), address=client_address(self.request), **shown)
+
     def refused(self, form: ApiForm, error: DomainError, **context: Any) -> HttpResponseBase:
         """Show the form again with the reason."""
-        form.add_error(None, error.message)
+        if form.is_bound:
+            form.add_error(None, error.message)
+        else:
+            context["fault"] = error.message
         response = self.render({"form": form, **context}, status=error.status)
         if isinstance(error, Throttled):
             response["Retry-After"] = str(error.retry_after)

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from config.environment import read, secret
 from demo.build import make_demo_dojos
 from shared_apps.accounts.models import Role, User
+from shared_apps.accounts.second_factors import is_needed
 from shared_apps.accounts.users import create_user, hash_password
 from shared_apps.tenants.provisioning import remove_incomplete_tenants
 from tatami import clock
@@ -47,5 +48,7 @@ class Command(BaseCommand):
             password_hash = hash_password(password)
         except Invalid as error:
             raise CommandError(f"TATAMI_SUPERADMIN_PASSWORD: {error.details}") from None
-        create_user(email=email, name="Superadmin", role=Role.ADMIN, password_hash=password_hash)
+        made = create_user(email=email, name="Superadmin", role=Role.ADMIN, password_hash=password_hash)
         self.stdout.write(f"created the superadmin {email}")
+        if is_needed(made):
+            self.stdout.write("Superadmins need a second factor: the first sign-in asks to set one up.")

@@ -68,8 +68,21 @@ CLAIMED_DOMAIN: Final = "kids.seishin-dojo.de"
 RECORD: Final = "tatami-verification=u5cgdvfafz7jppgxo2x4kkn3hmqv7eyd"
 PAIRING_CODE: Final = "7KQ2-M9XR"
 DEVICE_TOKEN: Final = "device_3xG0mN1s9dQ4vB7yT2kLwZ5cR8hP6jFa"  # noqa: S105
+PASSKEY_CHALLENGE: Final = "eyJob3N0Ijoic2Vpc2hpbiJ9:c2lnbmF0dXJl"
+PASSKEY: Final = {
+    "id": "u4Jx0cE1pG2sVw3yZ5aBtQ",
+    "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0",
+    "authenticatorData": "SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ",
+    "signature": "MEUCIQDxX1kK0m4pXcXq0l7r3S5uTnY9aB2cD4eF6gH8",
+    "userHandle": "AZdyLh8AcACAAF4V8dDA3g",
+}
 CHALLENGE: Final = "eyJ1c2VyIjoiMDE5NyJ9:c2lnbmF0dXJl"
 ENROLMENT_CHALLENGE: Final = "eyJ1c2VyIjoiMDE5OCJ9:c2lnbmF0dXJl"
+ISSUER: Final = "https://login.example.com"
+OIDC_STATE: Final = "c3RhdGUtb2YtdGhlLWJyb3dzZXI"
+OIDC_PROVIDER_CODE: Final = "SplxlOBeZQQYbYS6WxSbIA"
+OIDC_CODE: Final = "eyJ1c2VyIjoiMDE5OSJ9:c2lnbmF0dXJl"
+CODE_VERIFIER: Final = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 TOTP_CODE: Final = "492039"
 WEBHOOK_SECRET: Final = "whsec_h0Mo8vVx3mV4n0K2Qe1sZx7wqkq0l7r3S5uTnY9aB2c="  # noqa: S105
 API_KEY_TEXT: Final = "tatk_9f2c1e4b7a6d5c3f8e0b1a2d9c4f6e7b8a5d3c2f1e0b9a8d"

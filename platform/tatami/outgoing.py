@@ -2,7 +2,8 @@
 
 The name is resolved once, every address of the answer is checked, and the connection goes to a checked address. So a
 name server that answers differently the next time (DNS rebinding) changes nothing. The certificate is checked for the
-name. `TATAMI_WEBHOOK_NETWORKS` allows networks inside, and plain HTTP to them.
+name. `TATAMI_WEBHOOK_NETWORKS` allows networks inside, and plain HTTP to them. Webhooks and the identity providers of
+dojos are reached this way.
 """
 
 import http.client
@@ -14,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from threading import Timer
+from time import monotonic
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -25,7 +27,7 @@ from dns.resolver import NXDOMAIN, NoAnswer, Resolver
 LOOKUP_SECONDS: Final = 2.0
 CONNECT_SECONDS: Final = 3.0
 REQUEST_SECONDS: Final = 5.0
-"""From the connection to the status line. The body of the response is not read."""
+"""Of `post`, from the connection to the status line. The body of the response is not read."""
 HTTPS_PORT: Final = 443
 HTTP_PORT: Final = 80
 _NOT_IN_URL: Final = re.compile(r"[^\x21-\x7e]|\\")
@@ -35,7 +37,7 @@ Address = IPv4Address | IPv6Address
 
 
 class RequestFailed(Exception):
-    """The request got no response. The text says why, for the log of deliveries."""
+    """The request got no response. The text says why, for a log."""
 
 
 class InvalidUrl(ValueError):
@@ -86,21 +88,64 @@ def target_of(url: str) -> Target:
     return Target(is_https, host, port or (HTTPS_PORT if is_https else HTTP_PORT), path)
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A response: its status, and its body as far as it was asked for."""
+
+    status: int
+    body: bytes
+
+
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
     """Send a POST; return the status of the response. Takes at most `LOOKUP_SECONDS` + `REQUEST_SECONDS`.
 
     Raises `RequestFailed` if there is no response, or an address of the host is inside.
     """
+    target, address = _resolve(url, lookup_seconds=LOOKUP_SECONDS)
+    return _send(
+        target, address, "POST", body, headers, monotonic() + REQUEST_SECONDS, most_bytes=None
+    ).status
+
+
+def request(
+    method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str], seconds: float, most_bytes: int
+) -> Reply:
+    """Send a request; return status and body of the response. It takes at most `seconds`, the lookup included.
+
+    Raises `RequestFailed` if there is no response, its body is longer than `most_bytes`, or an address of the host is
+    inside.
+    """
+    deadline = monotonic() + seconds
+    target, address = _resolve(url, lookup_seconds=min(LOOKUP_SECONDS, seconds))
+    return _send(target, address, method, body, headers, deadline, most_bytes=most_bytes)
+
+
+def _resolve(url: str, *, lookup_seconds: float) -> tuple[Target, Address]:
+    """Return the parts of a URL and a checked address of its host. Raises `RequestFailed`."""
     try:
         target = target_of(url)
     except InvalidUrl as error:
         raise RequestFailed(str(error)) from None
-    addresses = resolver.addresses(target.host)
+    addresses = resolver.addresses(target.host, seconds=lookup_seconds)
     inside = [one for one in addresses if not is_reachable(one, is_https=target.is_https)]
     if inside:
         raise RequestFailed("inside_address: the name leads to an address that is not on the public internet")
+    return target, addresses[0]
+
+
+def _send(
+    target: Target,
+    address: Address,
+    method: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    deadline: float,
+    *,
+    most_bytes: int | None,
+) -> Reply:
+    """Send a request until `deadline`, on the monotonic clock. Raises `RequestFailed`."""
     try:
-        return _post(target, addresses[0], body, headers)
+        return _exchange(target, address, method, body, headers, deadline, most_bytes)
     except TimeoutError:
         raise RequestFailed("timeout") from None
     except ssl.SSLError as error:
@@ -111,7 +156,15 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
         raise RequestFailed(f"connection: {type(error).__name__}") from None
 
 
-def _post(target: Target, address: Address, body: bytes, headers: Mapping[str, str]) -> int:
+def _exchange(
+    target: Target,
+    address: Address,
+    method: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    deadline: float,
+    most_bytes: int | None,
+) -> Reply:
     expired = False
 
     def expire() -> None:
@@ -120,10 +173,14 @@ def _post(target: Target, address: Address, body: bytes, headers: Mapping[str, s
         with suppress(OSError):
             link.shutdown(socket.SHUT_RDWR)
 
-    link = socket.create_connection((str(address), target.port), timeout=CONNECT_SECONDS)
-    timer = Timer(REQUEST_SECONDS - CONNECT_SECONDS, expire)
+    left = deadline - monotonic()
+    if left <= 0:
+        raise TimeoutError
+    link = socket.create_connection((str(address), target.port), timeout=min(CONNECT_SECONDS, left))
+    timer = Timer(max(0.0, deadline - monotonic()), expire)
     timer.daemon = True
     connection = http.client.HTTPConnection(target.host, target.port)
+    content = b""
     try:
         # A deadline for all of it: a timeout of the socket alone would begin anew with every byte.
         timer.start()
@@ -132,8 +189,10 @@ def _post(target: Target, address: Address, body: bytes, headers: Mapping[str, s
             link = context.wrap_socket(link, server_hostname=target.host, do_handshake_on_connect=False)
             link.do_handshake()
         connection.sock = link
-        connection.request("POST", target.path, body, {**headers, "Host": target.host_header})
-        status = connection.getresponse().status
+        connection.request(method, target.path, body, {**headers, "Host": target.host_header})
+        response = connection.getresponse()
+        if most_bytes is not None:
+            content = response.read(most_bytes + 1)
     except (OSError, http.client.HTTPException):
         if expired:
             raise TimeoutError from None
@@ -142,9 +201,11 @@ def _post(target: Target, address: Address, body: bytes, headers: Mapping[str, s
         timer.cancel()
         link.close()
         connection.close()
-    if expired:  # an end within the headers looks as if they were complete
+    if expired:  # an end within the headers or the body looks as if they were complete
         raise TimeoutError
-    return status
+    if most_bytes is not None and len(content) > most_bytes:
+        raise RequestFailed(f"the response is longer than {most_bytes} bytes")
+    return Reply(response.status, content)
 
 
 def is_reachable(address: Address, *, is_https: bool) -> bool:
@@ -199,8 +260,8 @@ class HostResolver:
     nameservers: Sequence[str] = field(default=())
     port: int = 53
 
-    def addresses(self, host: str) -> list[Address]:
-        """Return all addresses of a host, at least one; IPv4 first. Raises `RequestFailed`."""
+    def addresses(self, host: str, *, seconds: float = LOOKUP_SECONDS) -> list[Address]:
+        """Return all addresses of a host, at least one; IPv4 first, after at most `seconds`. Raises `RequestFailed`."""
         literal = _literal(host)
         if literal is not None:
             return [literal]
@@ -209,7 +270,7 @@ class HostResolver:
             lookup = self._resolver()
             for kind in ("A", "AAAA"):
                 with suppress(NoAnswer):
-                    answer: Any = lookup.resolve(f"{host}.", kind, lifetime=LOOKUP_SECONDS / 2)
+                    answer: Any = lookup.resolve(f"{host}.", kind, lifetime=seconds / 2)
                     found += [ip_address(record.address) for record in answer]
         except NXDOMAIN:
             raise RequestFailed("dns: there is no such name") from None

@@ -1,0 +1,55 @@
+"""Users, what proves who they are, and the audit log. Each table has row-level security, also in `public`."""
+
+from shared_apps.accounts.models.audit import AuditEntry, AuditQuerySet, IdempotentAnswer
+from shared_apps.accounts.models.credentials import (
+    ApiKey,
+    AttemptCount,
+    IdentityProvider,
+    LinkedIdentity,
+    Passkey,
+    PasswordLink,
+    PasswordMail,
+    RecoveryCode,
+    SecondFactor,
+    SignInPolicy,
+    UsedChallenge,
+)
+from shared_apps.accounts.models.users import (
+    SIGNED_IN_USER,
+    STAFF_ROLES,
+    USER_COLUMNS,
+    EmailTaken,
+    Role,
+    Session,
+    SessionQuerySet,
+    User,
+    UserQuerySet,
+    user_from_row,
+)
+
+__all__ = [
+    "SIGNED_IN_USER",
+    "STAFF_ROLES",
+    "USER_COLUMNS",
+    "ApiKey",
+    "AttemptCount",
+    "AuditEntry",
+    "AuditQuerySet",
+    "EmailTaken",
+    "IdempotentAnswer",
+    "IdentityProvider",
+    "LinkedIdentity",
+    "Passkey",
+    "PasswordLink",
+    "PasswordMail",
+    "RecoveryCode",
+    "Role",
+    "SecondFactor",
+    "Session",
+    "SessionQuerySet",
+    "SignInPolicy",
+    "UsedChallenge",
+    "User",
+    "UserQuerySet",
+    "user_from_row",
+]
