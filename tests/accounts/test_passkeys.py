@@ -558,7 +558,7 @@ def test_a_superadmin_signs_in_to_the_console_with_a_passkey(platform: Platform)
     again = Browser()
     assert again.send("/console/login/", form).status_code == 200, "it works once"
     page = again.get("/console/login/").content.decode()
-    assert '<script src="/static/console/passkey.js" defer></script>' in page
+    assert '<script src="/static/accounts/passkey.js" defer></script>' in page
 
 
 def test_of_concurrent_requests_with_one_signature_one_succeeds(
