@@ -116,7 +116,7 @@ TATAMI_CONNECTION_DOJOS: int = environment.number("TATAMI_CONNECTION_DOJOS", 500
 # Seconds until a server that does not answer counts as away; `?connect_timeout=` in the URL overrides it.
 _app_options["OPTIONS"] = {"connect_timeout": 3}
 _app = environment.database("DATABASE_URL", "tatami.postgresql.app", **_app_options)
-_owner = environment.database("OWNER_DATABASE_URL", "tatami.postgresql.owner")
+_owner = environment.database("OWNER_DATABASE_URL", "tatami.postgresql.owner", OPTIONS={"connect_timeout": 3})
 DATABASES = {
     # Without DATABASE_URL, commands that need no database still work (check, makemigrations, --help).
     "default": _app or {"ENGINE": "tatami.postgresql.app", "NAME": "tatami", "USER": "tatami_app"},
@@ -142,8 +142,6 @@ WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False
 MIDDLEWARE = [
     "tatami.observability.RequestLogMiddleware",
-    "tatami.api.strict_transport.StrictTransportMiddleware",
-    "django.middleware.security.SecurityMiddleware",  # before all that answers: static files, health, errors
     "tatami.api.strict_transport.StrictTransportMiddleware",
     "django.middleware.security.SecurityMiddleware",  # before all that answers: static files, health, errors
     "tatami.api.exception_mapping.ErrorMiddleware",
@@ -213,9 +211,7 @@ STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 WHITENOISE_ALLOW_ALL_ORIGINS = False
-WHITENOISE_ALLOW_ALL_ORIGINS = False
 SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TATAMI_PUBLIC_SCHEME == "https" else 0
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TATAMI_PUBLIC_SCHEME == "https" else 0
 SECURE_REFERRER_POLICY = "same-origin"
 
@@ -244,7 +240,9 @@ UNFOLD = {
 # --- files, in a folder for each dojo's id -------------------------------------------------------------------------
 # TATAMI_STORAGE_URL is a folder or an S3 bucket, shared by web and worker. Default: the folder `files` in DATA.
 STORAGES = {
-    "default": environment.storage(environment.secret("TATAMI_STORAGE_URL"), DATA / "files"),
+    "default": environment.storage(
+        environment.secret("TATAMI_STORAGE_URL"), DATA / "files", in_requests=TATAMI_WEB_CONNECTIONS > 0
+    ),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 FILE_UPLOAD_PERMISSIONS = 0o600
