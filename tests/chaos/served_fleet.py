@@ -21,6 +21,8 @@ from tatami.embedded.files import read_json
 from tests.support.live_server import free_port, send_request
 
 DOJOS: Final = 20
+OUTPUT: Final = "output.log"
+"""What the supervisor prints: its own lines, and those of web, worker and beat."""
 STUDENTS: Final = 190
 """In each dojo, to record attendance for. One page of a list holds them."""
 READY_WITHIN_SECONDS: Final = 180.0
@@ -148,7 +150,7 @@ class ServedFleet:
 
 
 @contextmanager
-def running_fleet(folder: Path) -> Iterator[ServedFleet]:
+def running_fleet(folder: Path, *, dojos: int = DOJOS, **environment: str) -> Iterator[ServedFleet]:
     """Start an installation, create the dojos, and stop it at the end of the block."""
     port, data = free_port(), folder / "data"
     inherited = {name: value for name, value in os.environ.items() if name not in SET_BY_MAKE_TEST}
@@ -159,18 +161,18 @@ def running_fleet(folder: Path) -> Iterator[ServedFleet]:
         "TATAMI_METRICS_PORT": "0",
         "TATAMI_SUPERADMIN_PASSWORD": PASSWORD,
     }
-    with (folder / "output.log").open("wb") as output:
+    with (folder / OUTPUT).open("wb") as output:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "tatami.embedded", "run"],
             cwd=ROOT,
-            env=inherited | given,
+            env=inherited | given | environment,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
         fleet = ServedFleet(supervisor, data, port)
         try:
-            _wait_until_ready(fleet, folder / "output.log")
-            fleet.dojos = _create_dojos(fleet)
+            _wait_until_ready(fleet, folder / OUTPUT)
+            fleet.dojos = _create_dojos(fleet, dojos)
             yield fleet
         finally:
             fleet.stop()
@@ -213,10 +215,10 @@ def _wait_until_ready(fleet: ServedFleet, output: Path) -> None:
         time.sleep(0.2)
 
 
-def _create_dojos(fleet: ServedFleet) -> list[ServedDojo]:
+def _create_dojos(fleet: ServedFleet, count: int) -> list[ServedDojo]:
     fleet.sign_in_superadmin()
     dojos = []
-    for number in range(DOJOS):
+    for number in range(count):
         status, created = fleet.create_dojo(f"dojo-{number}")
         assert status == 201, created
         dojos.append(_with_people(ServedDojo(f"dojo-{number}.localhost", fleet.port)))
