@@ -257,6 +257,11 @@ SILENCED_SYSTEM_CHECKS = [
     "admin.E408",  # sessions and messages exist only inside the console, not as middleware of every request
     "admin.E409",
     "admin.E410",
+    "security.W002",  # each page says itself who may frame it: no one
+    "security.W003",  # only the console has cookies, and checks its forms (shared_apps.accounts.console)
+    "security.W005",  # custom domains of dojos belong to others, who decide for their subdomains
+    "security.W008",  # the proxy redirects to https
+    "security.W021",  # as W005
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
