@@ -21,7 +21,7 @@ ADDRESS = "canary.of.a.student@example.com"
 NOTE = "canary-medical-note"
 BODY = "canary-in-a-mail"
 REFUSAL = f"421 4.7.0 <{ADDRESS}> is not welcome for now"
-"""The reply of a mail server that repeats whom the mail is for."""
+"""The reply of a mail server that repeats the address of the recipient."""
 
 
 @pytest.fixture(scope="module")
