@@ -119,7 +119,9 @@ def test_a_bucket_that_does_not_answer_is_503(dojo: Dojo, accepts: bool) -> None
         if accepts:
             listener.listen()  # connections are made, and nothing answers them
         endpoint = quote(f"http://127.0.0.1:{listener.getsockname()[1]}", safe="")
-        settings = storage(f"s3://key:secret@{BUCKET}?endpoint={endpoint}", Path("/nowhere"), in_requests=True)
+        settings = storage(
+            f"s3://key:secret@{BUCKET}?endpoint={endpoint}", Path("/nowhere"), in_requests=True
+        )
         static = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
         with override_settings(STORAGES={"default": settings, "staticfiles": static}):
             response = dojo.admin.put("/settings/logo", {"image": factories.RED_PIXEL})
