@@ -70,7 +70,7 @@ KEPT_BY_REASON: Final[dict[str, tuple[str, ...]]] = {
         "accounts_auditentry.reason",
         "public.accounts_auditentry.reason",
     ),
-    "A mailed link that someone asked for; deleted when it is sent, or within a day.": (
+    "The address of a mailed link that someone asked for; deleted when it is sent, or when the link expires.": (
         "accounts_passwordmail.email_key",
         "public.accounts_passwordmail.email_key",
     ),

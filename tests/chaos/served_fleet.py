@@ -231,7 +231,7 @@ def _with_people(dojo: ServedDojo) -> ServedDojo:
     session = {"name": "Keiko", "starts_at": starts_at, "duration_minutes": 90}
     dojo.class_session = dojo.create("/class-sessions", session)["id"]
     lines = [f"First{number},Last{number}" for number in range(STUDENTS)]
-    status, done = _import(dojo, "\n".join(["first_name,last_name", *lines]).encode())
+    status, done = import_students(dojo, lines)
     assert (status, done["created"]) == (200, STUDENTS), done
     _, page = dojo.send("GET", "/students?page_size=200")
     dojo.students = [student["id"] for student in page["results"]]
@@ -239,7 +239,9 @@ def _with_people(dojo: ServedDojo) -> ServedDojo:
     return dojo
 
 
-def _import(dojo: ServedDojo, content: bytes) -> tuple[int, Any]:
+def import_students(dojo: ServedDojo, lines: list[str]) -> tuple[int, Any]:
+    """Import students from a CSV file with first and last names; return status and JSON."""
+    content = "\n".join(["first_name,last_name", *lines]).encode()
     link = HTTPConnection("127.0.0.1", dojo.port, timeout=60)
     boundary = "boundary-of-the-parts"
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="s.csv"\r\n'
