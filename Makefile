@@ -146,6 +146,10 @@ lock: .venv/.dev ## compile requirements*.in; UPGRADE=--upgrade installs newer v
 	    || exit 1; \
 	done
 
+.PHONY: sbom
+sbom: .venv/.dev ## print the packages of requirements.txt as a CycloneDX document (JSON)
+	@.venv/bin/cyclonedx-py requirements --output-reproducible --short-PURLs requirements.txt
+
 .PHONY: clean
 clean: ## delete the environment and the caches; keeps the data in .tatami
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

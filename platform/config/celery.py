@@ -18,7 +18,7 @@ from django.conf import settings
 from tatami.celery_base import PersistentAMQP
 from tatami.garbage_collection import collect_less_often
 from tatami.metrics import serve_metrics
-from tatami.postgresql.login_check import check_app_login_at_start
+from tatami.postgresql.login_check import check_logins_at_start
 from tatami.tenancy.scope import platform_scope
 
 SPREAD: Final = timedelta(minutes=30)
@@ -149,8 +149,8 @@ def silence_cancellation_warning(**_: object) -> None:
 
 @worker_init.connect
 def refuse_unsafe_login(**_: object) -> None:
-    """Stop the worker before it runs a task if the app login has more privileges than it should."""
-    check_app_login_at_start()
+    """Stop the worker before it runs a task if one of the logins is unsafe."""
+    check_logins_at_start()
 
 
 @worker_init.connect

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from botocore.config import Config
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError, validate
 
@@ -127,8 +128,11 @@ def _port(name: str, parts: SplitResult) -> int | None:
         raise ImproperlyConfigured(f"{name}: the port is not a number from 0 to 65535") from None
 
 
-def storage(url: str | None, folder: Path) -> dict[str, Any]:
+def storage(url: str | None, folder: Path, *, in_requests: bool = False) -> dict[str, Any]:
     """Return Django's settings for the file storage at `url` (TATAMI_STORAGE_URL), or in `folder` without a URL.
+
+    With `in_requests` (a web process) a bucket must answer within seconds, or the request ends with 503. Workers, which
+    write archives, wait longer and try again.
 
     The URL is `file:///folder` or `s3://key:secret@bucket?region=…&endpoint=https://…`, percent-encoded. Without a key,
     boto3 looks for credentials in its usual places. Files over 1 MiB are buffered on disk instead of in memory: exports
@@ -151,8 +155,16 @@ def storage(url: str | None, folder: Path) -> dict[str, Any]:
         "endpoint_url": query.get("endpoint"),
         "file_overwrite": False,
         "max_memory_size": 1024 * 1024,
+        "client_config": _bucket_limits(in_requests=in_requests),
     }
     return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+
+
+def _bucket_limits(*, in_requests: bool) -> Config:
+    """Return the time limits of one call to a bucket, in seconds: to connect, and until each part of the answer."""
+    if in_requests:
+        return Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1})
+    return Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 3})
 
 
 def email(url: str) -> dict[str, Any]:

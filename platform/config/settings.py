@@ -118,7 +118,7 @@ TATAMI_CONNECTION_DOJOS: int = environment.number("TATAMI_CONNECTION_DOJOS", 500
 # Seconds until a server that does not answer counts as away; `?connect_timeout=` in the URL overrides it.
 _app_options["OPTIONS"] = {"connect_timeout": 3}
 _app = environment.database("DATABASE_URL", "tatami.postgresql.app", **_app_options)
-_owner = environment.database("OWNER_DATABASE_URL", "tatami.postgresql.owner")
+_owner = environment.database("OWNER_DATABASE_URL", "tatami.postgresql.owner", OPTIONS={"connect_timeout": 3})
 DATABASES = {
     # Without DATABASE_URL, commands that need no database still work (check, makemigrations, --help).
     "default": _app or {"ENGINE": "tatami.postgresql.app", "NAME": "tatami", "USER": "tatami_app"},
@@ -245,7 +245,9 @@ UNFOLD = {
 # --- files, in a folder for each dojo's id -------------------------------------------------------------------------
 # TATAMI_STORAGE_URL is a folder or an S3 bucket, shared by web and worker. Default: the folder `files` in DATA.
 STORAGES = {
-    "default": environment.storage(environment.secret("TATAMI_STORAGE_URL"), DATA / "files"),
+    "default": environment.storage(
+        environment.secret("TATAMI_STORAGE_URL"), DATA / "files", in_requests=TATAMI_WEB_CONNECTIONS > 0
+    ),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 FILE_UPLOAD_PERMISSIONS = 0o600
@@ -260,6 +262,11 @@ SILENCED_SYSTEM_CHECKS = [
     "admin.E408",  # sessions and messages exist only inside the console, not as middleware of every request
     "admin.E409",
     "admin.E410",
+    "security.W002",  # each page says itself who may frame it: no one
+    "security.W003",  # only the console has cookies, and checks its forms (shared_apps.accounts.console)
+    "security.W005",  # custom domains of dojos belong to others, who decide for their subdomains
+    "security.W008",  # the proxy redirects to https
+    "security.W021",  # as W005
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [

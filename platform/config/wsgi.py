@@ -7,9 +7,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from tatami.api.wsgi import get_wsgi_application
 from tatami.garbage_collection import collect_less_often
 from tatami.metrics import serve_metrics
-from tatami.postgresql.login_check import check_app_login_at_start
+from tatami.postgresql.login_check import check_logins_at_start
 
 application = get_wsgi_application()
-check_app_login_at_start()
+check_logins_at_start()
 serve_metrics()
 collect_less_often()

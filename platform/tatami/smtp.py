@@ -27,6 +27,9 @@ _MAX_REASON_LENGTH: Final = 500
 _STATUS: Final = re.compile(r"(?:^|#)([245]\.\d{1,3}\.\d{1,3})(?!\.?\d)")
 """RFC 3463 status at the start of the text. Some servers write `#` before it, and then also at the end."""
 
+_REPLY: Final = re.compile(r"([2-5]\d\d)(?: #?([245]\.\d{1,3}\.\d{1,3}))?(?: |$)")
+"""A reply as `NegativeReply.reason` begins: its code, and its RFC 3463 status if it has one."""
+
 _UNKNOWN_RECIPIENT: Final = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
 """RFC 3463 and 7505: no such mailbox, no such host, invalid address, moved, the domain accepts no mail."""
 _UNKNOWN_RECIPIENT_CODES: Final = frozenset({550, 551, 553})
@@ -39,7 +42,11 @@ _TOO_LARGE_CODE: Final = 552
 
 
 class MailServerUnavailable(Exception):
-    """The mail server accepts nothing for now."""
+    """The mail server accepts nothing for now. The text may be logged."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep of the reason of a `SendResult` what may be logged."""
+        super().__init__(loggable_reason(reason))
 
 
 @contextmanager
@@ -49,7 +56,7 @@ def mail_connection() -> Iterator[BaseEmailBackend]:
     try:
         connection.open()
     except OSError as error:
-        raise MailServerUnavailable(str(error)) from error
+        raise MailServerUnavailable(result_of_error(error).reason) from error
     try:
         yield connection
     finally:
@@ -158,6 +165,16 @@ def result_of_error(error: OSError) -> SendResult:
         case smtplib.SMTPResponseException():
             return _server_unavailable(NegativeReply(error.smtp_code, error.smtp_error))
     return SendResult(SendState.QUEUED, _shortened(str(error)), is_server_unavailable=True)
+
+
+def loggable_reason(reason: str) -> str:
+    """Return what may be logged of the reason of a `SendResult`.
+
+    The text of a server's reply may repeat an address, so only its codes remain: `450 4.7.1`. Errors of the connection
+    remain as they are.
+    """
+    reply = _REPLY.match(reason)
+    return " ".join(filter(None, reply.groups())) if reply else reason
 
 
 def retry_delay(attempts: int) -> timedelta:

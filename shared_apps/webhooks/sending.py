@@ -32,6 +32,7 @@ from shared_apps.webhooks.models import SECRET_PURPOSE, Webhook, WebhookDelivery
 from tatami import clock
 from tatami.encryption import current_prefix, encrypt
 from tatami.outgoing import RequestFailed, post
+from tatami.smtp import loggable_reason, result_of_error
 from tatami.tenancy.scope import TenantScope, required_scope
 
 RUN_SECONDS: Final = 1.0
@@ -208,7 +209,8 @@ def tell_admins() -> None:
             for address in admins:
                 send_mail(*_mail_about(webhook), from_email=None, recipient_list=[address])
         except OSError as error:
-            logger.warning("webhook_mail_not_sent", webhook=str(webhook.pk), reason=str(error))
+            reason = loggable_reason(result_of_error(error).reason)
+            logger.warning("webhook_mail_not_sent", webhook=str(webhook.pk), reason=reason)
             return
         Webhook.objects.filter(pk=webhook.pk).update(is_mail_due=False)
 

@@ -202,6 +202,7 @@ class TemplatePreview(ApiView):
 
     serializer_class = PreviewRequestSerializer
     audited = False
+    idempotent = False  # it writes nothing, and its response names a student without their id
     operations = openapi.TEMPLATE_PREVIEW
 
     def post(self, request: Any, name: str) -> Response:

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from django.db.models import BinaryField, F, Func, IntegerField, Model, Q, QuerySet, Value
+from django.db.models import BinaryField, F, Func, IntegerField, Model, Q, QuerySet, TextField, Value
 
 from shared_apps.accounts.models import User
 from shared_apps.accounts.users import erase_users
@@ -164,12 +164,13 @@ def erase_student(student: Student, now: datetime) -> None:
     Rank events stay, so that counts stay correct, but their texts are deleted. Facts are deleted like notes: their
     values name documents and people, and they are not counted.
     """
+    facts = list(student.facts.values_list("pk", flat=True))
     for rows in (student.notes, student.facts, student.holds):
         rows.all().delete()
     student.rank_events.update(note="", void_reason="", updated_at=now)
     erased = [*record_ids(student), *_erase_guardians(student), *_erase_users(student, now)]
     blank_student(student, now)
-    _delete_stored_responses(erased)
+    _delete_stored_responses(erased, records=facts)
 
 
 def blank_student(student: Student, now: datetime) -> None:
@@ -202,14 +203,16 @@ def _erase_users(student: Student, now: datetime) -> list[UUID]:
     return erase_users(User.objects.filter(pk__in=ids, role="student", student_links__isnull=True), now=now)
 
 
-def _delete_stored_responses(ids: Sequence[UUID]) -> None:
+def _delete_stored_responses(ids: Sequence[UUID], *, records: Sequence[UUID]) -> None:
     """Delete the stored responses (`Idempotency-Key`) whose path, caller or text contains an erased id. One statement.
 
-    Every response with data about a person refers to them by `{id, name}`, so none is missed; all others can still be
-    replayed. Responses are stored for at most 24 hours, which bounds the scan.
+    Every response with data about a person refers to them by `{id, name}`, except those about a fact: `records` are the
+    facts, which are found by the id in their path. All others can still be replayed. Responses are stored for at most
+    24 hours, which bounds the scan.
     """
-    matching = Q(caller__in=ids)
-    places = {}
+    id_in_path = Func(F("path"), Value("/"), Value(3), function="split_part", output_field=TextField())
+    matching = Q(caller__in=ids) | Q(id_in_path__in=[str(id_) for id_ in records])
+    places: dict[str, Func[Any]] = {"id_in_path": id_in_path}
     for number, id_ in enumerate(ids):
         text = Value(str(id_).encode(), output_field=BinaryField())
         places[f"at_{number}"] = Func(

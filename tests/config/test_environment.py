@@ -86,6 +86,12 @@ def test_without_a_key_boto3_looks_for_one() -> None:
     assert options.max_memory_size > 0, "otherwise archives are read into memory"
 
 
+def test_a_web_process_waits_for_a_bucket_for_seconds_only() -> None:
+    options = storage("s3://dojos", FOLDER, in_requests=True)["OPTIONS"]["client_config"]
+    assert options.connect_timeout + options.read_timeout <= 5
+    assert options.retries == {"total_max_attempts": 1}
+
+
 @pytest.mark.parametrize("url", ["dojos", "file:///", "s3://", "ftp://dojos", "s3://dojos?acl=public-read"])
 def test_an_invalid_storage_url_is_refused(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="TATAMI_STORAGE_URL"):

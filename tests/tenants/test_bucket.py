@@ -1,6 +1,7 @@
 """Files in an S3 bucket instead of a folder, with a mock server and the real client."""
 
 import io
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,10 @@ from tatami import clock
 from tatami.ids import uuid7
 from tatami.tenancy.scope import TenantScope, platform_scope
 from tatami.tenant_files import delete_tenant_files
-from tests.support.clients import Caller, Platform
+from tests.support import factories
+from tests.support.clients import Caller, Dojo, Platform
 from tests.support.now import NOW
-from tests.support.responses import ok, url_path
+from tests.support.responses import assert_error, ok, url_path
 from tests.tenants.archives import COPY, archive_of, contents, full, live
 
 __all__ = ["full", "live"]
@@ -107,3 +109,22 @@ def test_purging_a_dojo_deletes_its_files(export: TenantExport, files: Any) -> N
         lifecycle.purge(tenant=lifecycle.delete_tenant(tenant=copy, now=NOW))
     assert not {name for name in names(files) if name.startswith(str(copy.pk))}
     assert export.name in names(files)
+
+
+@pytest.mark.parametrize("accepts", [False, True], ids=["away", "silent"])
+def test_a_bucket_that_does_not_answer_is_503(dojo: Dojo, accepts: bool) -> None:
+    """A request waits for it for a few seconds, as a web process is told; it is not tried again."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        if accepts:
+            listener.listen()  # connections are made, and nothing answers them
+        endpoint = quote(f"http://127.0.0.1:{listener.getsockname()[1]}", safe="")
+        settings = storage(
+            f"s3://key:secret@{BUCKET}?endpoint={endpoint}", Path("/nowhere"), in_requests=True
+        )
+        static = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+        with override_settings(STORAGES={"default": settings, "staticfiles": static}):
+            response = dojo.admin.put("/settings/logo", {"image": factories.RED_PIXEL})
+    assert_error(response, 503, "service_unavailable")
+    assert response.headers["Retry-After"]
+    assert_error(dojo.admin.get("/settings/logo"), 404, "not_found")  # nothing was changed

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
+import botocore.exceptions
 import psycopg
 import redis.exceptions
 import structlog
@@ -52,6 +53,9 @@ _OUT_OF_RANGE: Final = {"22001", "22003", "22007", "22008", "22021", "22P02"}
 """Too long, too large, invalid date, invalid character, invalid JSON (NaN): values that no serializer refused."""
 
 
+_STORAGE_UNREACHABLE: Final = botocore.exceptions.ConnectionError | botocore.exceptions.HTTPClientError
+
+
 class RowRefused(errors.PermissionDenied):
     """You do not have access to this."""
 
@@ -81,6 +85,8 @@ def map_exception(exc: BaseException) -> DomainError | None:
         return _from_database(exc)
     if isinstance(exc, redis.exceptions.ConnectionError | redis.exceptions.TimeoutError):
         return DependencyUnavailable(exc)
+    if isinstance(exc, _STORAGE_UNREACHABLE | botocore.exceptions.ClientError):
+        return _from_storage(exc)
     return _from_django(exc)
 
 
@@ -145,6 +151,14 @@ def _from_database(exc: BaseException) -> DomainError | None:
     if isinstance(exc, OperationalError | InterfaceError | psycopg.OperationalError | psycopg.InterfaceError):
         return DependencyUnavailable(cause)
     return None
+
+
+def _from_storage(exc: BaseException) -> DomainError | None:
+    """Return that the file storage is unavailable: it cannot be reached, does not answer in time, or answers 5xx."""
+    if isinstance(exc, botocore.exceptions.ClientError):
+        status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return DependencyUnavailable(exc) if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None
+    return DependencyUnavailable(exc)
 
 
 def dotted_paths(detail: Any, path: str = "") -> dict[str, list[str]]:

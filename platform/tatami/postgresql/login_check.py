@@ -1,10 +1,13 @@
-"""Check that the app login lacks dangerous privileges. A process with an unsafe login does not start."""
+"""Check the two logins: the app login lacks dangerous privileges, and the owner login is not behind a pooler.
+
+A process with an unsafe login does not start.
+"""
 
 from contextlib import suppress
 from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError, connection
+from django.db import OperationalError, connections
 
 MINIMUM_SERVER_VERSION: Final = 150000
 
@@ -46,8 +49,27 @@ def check_app_login(connection: Any) -> None:
         raise UnsafeLogin(f"the app login {', '.join(found)}: DATABASE_URL needs a login that owns nothing")
 
 
-def check_app_login_at_start() -> None:
-    """Raise `UnsafeLogin` at process start. If the database is unavailable, the first connection checks instead."""
-    with suppress(OperationalError):
-        connection.ensure_connection()
-        connection.close()
+class PooledOwner(ImproperlyConfigured):
+    """The connection of OWNER_DATABASE_URL goes through a pooler."""
+
+
+def check_owner_is_direct(connection: Any) -> None:
+    """Raise `PooledOwner` if a pooler is between the psycopg `connection` and its server.
+
+    The owner login holds locks and settings of its session. Behind a pooler they would stay on a server that others
+    use next, so that they would neither exclude nor end. A pooler tells its clients another process id than the server.
+    """
+    (server_pid,) = connection.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
+    if server_pid != connection.info.backend_pid:
+        raise PooledOwner("OWNER_DATABASE_URL leads to a pooler: the owner login needs the server itself")
+
+
+def check_logins_at_start() -> None:
+    """Raise `UnsafeLogin` or `PooledOwner` at process start, if the logins are configured.
+
+    If the database is unavailable, the first connection checks instead.
+    """
+    for alias in connections.settings:
+        with suppress(OperationalError):
+            connections[alias].ensure_connection()
+            connections[alias].close()

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db.backends.postgresql import operations
 
+from tatami.postgresql.login_check import PooledOwner, check_owner_is_direct
 from tatami.postgresql.scoped import ScopedWrapper, set_local_statements
 from tatami.tenancy.scope import PLATFORM, PUBLIC_SCHEMA, NoScope, Scope
 
@@ -24,10 +25,23 @@ class DatabaseWrapper(ScopedWrapper):
     """
 
     ops_class = DatabaseOperations
+    _is_direct = False
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = "owner") -> None:
         super().__init__(settings_dict, alias)
         self._schema: Scope | None = None
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Connect. Raises `PooledOwner` if the connection goes through a pooler."""
+        connection = super().get_new_connection(conn_params)
+        if not DatabaseWrapper._is_direct:
+            try:
+                check_owner_is_direct(connection)
+            except PooledOwner:
+                connection.close()
+                raise
+            DatabaseWrapper._is_direct = True
+        return connection
 
     @property
     def schema_name(self) -> str:

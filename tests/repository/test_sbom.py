@@ -1,0 +1,39 @@
+"""`make sbom` lists exactly the packages of the lock."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.repository.pages import ROOT, read
+
+PACKAGE = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def document() -> Any:
+    """The document, from the command of the Makefile."""
+    (command,) = re.findall(r"^\t@\.venv/bin/(cyclonedx-py .*)$", read("Makefile"), re.MULTILINE)
+    program, *arguments = command.split()
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / program), *arguments], cwd=ROOT, capture_output=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_it_lists_the_packages_of_the_lock(document: Any) -> None:
+    locked = set(PACKAGE.findall(read("requirements.txt")))
+    assert len(locked) > 20
+    assert {(one["name"], one["version"]) for one in document["components"]} == locked
+
+
+def test_each_package_has_the_hashes_of_the_lock(document: Any) -> None:
+    assert document["bomFormat"] == "CycloneDX"
+    for component in document["components"]:
+        assert component["purl"] == f"pkg:pypi/{component['name'].lower()}@{component['version']}"
+        (distribution,) = component["externalReferences"]
+        assert distribution["hashes"]
