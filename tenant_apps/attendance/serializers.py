@@ -12,9 +12,8 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from shared_apps.accounts.models import STAFF_ROLES, Role
-from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.fields import InstantField, ReferenceField, SingleLineField, reference_errors
-from tatami.api.serializers import StrictModelSerializer, StrictSerializer
+from tatami.api.serializers import ReferenceSerializer, StrictModelSerializer, StrictSerializer
 from tenant_apps.attendance.check_in.offline import MAX_BATCH_SIZE, MAX_SEQ, SyncResultSerializer
 from tenant_apps.attendance.check_in.responses import AttendanceSerializer, CheckInSerializer
 from tenant_apps.attendance.corrections import ABSENT, EXPECTED, LATE, PRESENT, roster_of
