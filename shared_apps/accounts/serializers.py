@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from shared_apps.accounts.api_keys import normalised_network
@@ -157,6 +158,9 @@ class SecondSignInSerializer(SignInSerializer):
     recovery_codes = serializers.ListField(child=serializers.CharField())
 
 
+@extend_schema_serializer(
+    component_name="NewRecoveryCodes"
+)  # not as its property: a generated class would clash
 class RecoveryCodesSerializer(serializers.Serializer[Any]):
     """Recovery codes, shown this once. Empty if the user has some already."""
 

@@ -289,6 +289,7 @@ class NewStudentSerializer(StudentSerializer):
 
     class Meta(StudentSerializer.Meta):
         fields = (*StudentSerializer.Meta.fields, "possible_duplicates")  # type: ignore[assignment]
+        shown_to_some = ("possible_duplicates",)
 
 
 class MergeSerializer(StrictSerializer):

@@ -39,10 +39,14 @@ class Case:
         return operation_spec(self.route.urlconf, self.route.name, self.route.view, self.method)
 
     @property
+    def documented_path(self) -> str:
+        """Return the path as in the document: `/students/{id}`."""
+        return re.sub(r"<[a-z]+:([a-z_]+)>", r"{\1}", f"/{self.route.path}")
+
+    @property
     def operation(self) -> dict[str, Any]:
         """Return the operation object of the document."""
-        path = re.sub(r"<[a-z]+:([a-z_]+)>", r"{\1}", f"/{self.route.path}")
-        return dict(document(self.route.urlconf)["paths"][path][self.method.lower()])
+        return dict(document(self.route.urlconf)["paths"][self.documented_path][self.method.lower()])
 
     def example_of(self, status: int) -> Any:
         """Return the example of the response with this status; of a list, a page with one row."""

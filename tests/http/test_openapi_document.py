@@ -90,7 +90,7 @@ def test_the_document_is_generated_without_warnings(urlconf: str) -> None:
 
 
 MOST_BYTES = 400_000
-FREE_OBJECTS = {"Error", "StudentExport", "Conflict"}
+FREE_OBJECTS = {"ErrorResponse", "StudentExport", "Conflict"}
 """Components with an object whose members depend on the error code, on the app or on the conflict."""
 
 

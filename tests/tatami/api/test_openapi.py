@@ -26,7 +26,7 @@ def test_every_operation_describes_its_errors(document: Any) -> None:
             assert operation["responses"]["400"] == {"$ref": "#/components/responses/BadRequest"}
     responses = document["components"]["responses"]
     assert responses["OtherError"]["content"]["application/json"]["schema"] == {
-        "$ref": "#/components/schemas/Error"
+        "$ref": "#/components/schemas/ErrorResponse"
     }
 
 

@@ -20,12 +20,12 @@ _FAULTS: Final = {
     "additionalProperties": {"type": "array", "items": {"type": "string"}},
 }
 ERRORS: Final[dict[str, tuple[str, str, str]]] = {
-    "400": ("BadRequest", "Invalid", "`validation_error`, `malformed_json` or a more specific code."),
-    "401": ("Unauthorized", "Error", "`not_authenticated`, `token_invalid` or `token_expired`."),
-    "403": ("Forbidden", "Error", "`permission_denied`: your role may not do this."),
-    "404": ("NotFound", "Error", "`not_found`: there is no such object, or you may not see it."),
-    "409": ("Conflict", "Error", "`conflict`, or the code of the rule that refuses the request."),
-    "default": ("OtherError", "Error", "Any other error: 405, 406, 409, 413, 415, 429, 500, 503."),
+    "400": ("BadRequest", "InvalidResponse", "`validation_error`, `malformed_json` or a more specific code."),
+    "401": ("Unauthorized", "ErrorResponse", "`not_authenticated`, `token_invalid` or `token_expired`."),
+    "403": ("Forbidden", "ErrorResponse", "`permission_denied`: your role may not do this."),
+    "404": ("NotFound", "ErrorResponse", "`not_found`: there is no such object, or you may not see it."),
+    "409": ("Conflict", "ErrorResponse", "`conflict`, or the code of the rule that refuses the request."),
+    "default": ("OtherError", "ErrorResponse", "Any other error: 405, 406, 409, 413, 415, 429, 500, 503."),
 }
 """Status → name of the response, name of its schema, description."""
 
@@ -39,7 +39,7 @@ def add_error(registry: Any, status: str) -> dict[str, Any]:
     """Add the response of an error status to the components, and return the reference to it."""
     name, schema_name, description = ERRORS[status]
     schema = add_schema(
-        registry, schema_name, _error_schema(_FAULTS if schema_name == "Invalid" else _FREE_DETAILS)
+        registry, schema_name, _error_schema(_FAULTS if schema_name == "InvalidResponse" else _FREE_DETAILS)
     )
     response = {"description": description, "content": {"application/json": {"schema": schema}}}
     return _add(registry, name, ResolvedComponent.RESPONSE, response)
@@ -103,6 +103,10 @@ def _as_openapi_3_1(node: Any) -> Any:
     if found.get("nullable") is True and isinstance(found.get("type"), str):
         found["type"] = [found["type"], "null"]
         del found["nullable"]
+    if None in found.get("enum", ()) and "null" in found.get("type", ()):
+        choices = {"type": "string", "enum": [one for one in found["enum"] if one is not None]}
+        others = {key: one for key, one in found.items() if key not in {"type", "enum"}}
+        return {"oneOf": [choices, {"type": "null"}], **others}
     if found.keys() == {"allOf"} and len(found["allOf"]) == 1:
         return found["allOf"][0]
     return found

@@ -24,6 +24,8 @@ from tatami.api.serializers import ReferenceSerializer
 from tatami.api.tables import CSV, TABLE_QUERY, XLSX, TableMixin
 from tatami.api.views import Listing
 
+_BINARY: Final = {"format": "binary"}
+_BINARY_TYPES: Final = frozenset({"application/pdf", "application/zip", XLSX})
 _EMPTY_PAGE: Final = {"count": 1, "next": None, "previous": None}
 
 
@@ -153,10 +155,10 @@ class Operation(AutoSchema):
         }.items():
             for media_type, content in bodies[str(status)].get("content", {}).items():
                 if media_type in self.spec.text_examples:
-                    content["schema"] = {"type": "string"}
+                    content["schema"] = {"type": "string"} | (_BINARY if media_type in _BINARY_TYPES else {})
                     content["example"] = self.spec.text_examples[media_type]
                 elif isinstance(self.view, TableMixin) and media_type in {CSV, XLSX}:
-                    content["schema"] = {"type": "string"}
+                    content["schema"] = {"type": "string"} | (_BINARY if media_type == XLSX else {})
                     is_csv = media_type == CSV
                     content["example"] = ",".join(self.view.table_columns(None)) if is_csv else "PK…"
                 else:
@@ -172,6 +174,8 @@ class Operation(AutoSchema):
     def _get_request_body(self, direction: Any = "request") -> Any:
         body = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         if body and self.spec:
+            if isinstance(self.spec.request, dict):
+                body["required"] = True
             for content in body["content"].values():
                 content["example"] = self.spec.request_example
         return body
