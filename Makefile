@@ -76,6 +76,14 @@ test-chaos: .venv/.dev ## kill commands, web, workers, beat, Valkey and PostgreS
 .PHONY: screenshots
 screenshots: .venv/.dev ## make the pictures of README and docs from a demo dojo; needs Chromium
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest tests/browser/test_screenshots.py -m screenshots $(ARGS)
+.PHONY: test-clients
+test-clients: .venv/.dev ## generate a Python and a TypeScript client (if there is Node.js), check and use both (minutes)
+	@command -v npm >/dev/null || echo "Node.js is not installed: the TypeScript client is skipped." >&2
+	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest tests/clients -m clients $(ARGS)
+
+.PHONY: test-fuzz
+test-fuzz: .venv/.dev ## send 20,000 generated requests to all routes as every role (half an hour); ARGS="--cases=2000 --seed=7"
+	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest tests/fuzz -n auto --cases=20000 $(ARGS)
 
 .PHONY: lint
 # The settings need a secret. Nothing is signed with this one.
@@ -85,7 +93,7 @@ lint: .venv/.dev ## check style, types, imports between apps, settings and migra
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 # `make test` does not run these tests, so check at least that they can be imported.
-	$(PY) -m pytest --collect-only -qq -m "chaos or volume"
+	$(PY) -m pytest --collect-only -qq -m "chaos or volume or clients"
 	.venv/bin/lint-imports
 	$(PY) manage.py check
 	$(PY) manage.py makemigrations --check --dry-run

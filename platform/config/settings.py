@@ -181,7 +181,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Martial-arts dojos: students, classes, check-in, promotions. Each dojo has its own host.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
-    "POSTPROCESSING_HOOKS": ["tatami.api.openapi.document.to_openapi_3_1"],
+    "POSTPROCESSING_HOOKS": ["tatami.api.openapi.components.finish_document"],
     "DEFAULT_GENERATOR_CLASS": "tatami.api.openapi.document.Document",
     "COMPONENT_SPLIT_REQUEST": True,
     "COMPONENT_NO_READ_ONLY_REQUIRED": True,

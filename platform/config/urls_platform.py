@@ -4,7 +4,7 @@ from django.contrib.admin import autodiscover
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from config.openapi import PLATFORM_OPERATIONS
+from config.openapi import OPERATION_IDS, PLATFORM_OPERATIONS
 from shared_apps.accounts.console.site import console, entry
 
 autodiscover()
@@ -21,3 +21,4 @@ handler400 = handler403 = handler404 = handler500 = "tatami.api.exception_mappin
 namespaces_with_own_access_control = ("admin",)
 """`shared_apps.accounts.console.site` checks the access to its pages itself (see `tatami.api.routes`)."""
 operations = PLATFORM_OPERATIONS
+operation_ids = OPERATION_IDS

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from config.openapi import TENANT_OPERATIONS
+from config.openapi import OPERATION_IDS, TENANT_OPERATIONS
 from shared_apps.accounts.urls import shared_patterns
 
 urlpatterns = [
@@ -21,3 +21,4 @@ urlpatterns = [
 ]
 handler400 = handler403 = handler404 = handler500 = "tatami.api.exception_mapping.error_handler"
 operations = TENANT_OPERATIONS
+operation_ids = OPERATION_IDS

@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 
 MAX_FAULTS: Final = 50
 """How many faults of one request are listed. Enough to correct a form; more would only cost time and bandwidth."""
+UNKNOWN_FIELD: Final = "There is no such field."
 
 
 class DomainError(Exception):

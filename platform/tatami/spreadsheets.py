@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import xlsxwriter
 
-from tatami.api.renderers import escape_formulas, format_instant, json_bytes
+from tatami.api.renderers import escape_formulas, format_instant, json_bytes, unescape_formulas
 from tatami.errors import Invalid
 
 DELIMITERS: Final[Mapping[str, str]] = {
@@ -133,4 +133,9 @@ def _write(sheet: Any, row: int, place: int, value: Any, formats: Mapping[type, 
         case date() if value.year >= _FIRST_YEAR:
             sheet.write_datetime(row, place, value, formats[date])
         case _:
-            sheet.write_string(row, place, str(value)[:_LONGEST_CELL])
+            sheet.write_string(row, place, _xlsx_text(str(value))[:_LONGEST_CELL])
+
+
+def _xlsx_text(text: str) -> str:
+    """Return the text of a cell. It is never a formula, but an import removes an apostrophe as from a CSV file."""
+    return text if unescape_formulas(text) == text else escape_formulas(text)

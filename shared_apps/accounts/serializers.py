@@ -3,19 +3,13 @@
 from typing import Any
 
 from django.utils.translation import gettext
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from shared_apps.accounts.api_keys import normalised_network
 from shared_apps.accounts.models import STAFF_ROLES, ApiKey, AuditEntry, Role, SecondFactor, User
 from tatami.api.fields import ArchivedField, SingleLineField
-from tatami.api.serializers import StrictModelSerializer, StrictSerializer
-
-
-class ReferenceSerializer(serializers.Serializer[Any]):
-    """Another resource, by its id and its display name."""
-
-    id = serializers.UUIDField()
-    name = serializers.CharField()
+from tatami.api.serializers import ReferenceSerializer, StrictModelSerializer, StrictSerializer
 
 
 class Password(serializers.CharField):
@@ -133,6 +127,8 @@ class TokensSerializer(serializers.Serializer[Any]):
 
 
 class SignedInUserSerializer(StrictModelSerializer):
+    """The user who signed in."""
+
     class Meta:
         model = User
         fields = ("id", "email", "name", "role")
@@ -198,6 +194,9 @@ class SecondSignInSerializer(SignInSerializer):
     recovery_codes = serializers.ListField(child=serializers.CharField())
 
 
+@extend_schema_serializer(
+    component_name="NewRecoveryCodes"
+)  # not as its property: a generated class would clash
 class RecoveryCodesSerializer(serializers.Serializer[Any]):
     """Recovery codes, shown this once. Empty if the user has some already."""
 
@@ -276,15 +275,19 @@ class MeSerializer(StrictModelSerializer):
 
 
 class MeAnswerSerializer(serializers.Serializer[Any]):
-    """The caller, and the students they are linked with. `tenant` is null on the platform."""
+    """The caller, and the students they are linked with. `tenant` is null on the platform.
+
+    A device has the role `device`, no address and, as only a device, a `location`.
+    """
 
     # `views.me_response` makes the response, because every client sends this request often.
     id = serializers.UUIDField()
-    email = serializers.EmailField()
+    email = serializers.EmailField(allow_null=True)
     name = serializers.CharField(allow_blank=True)
-    role = serializers.ChoiceField(choices=Role.choices)
+    role = serializers.ChoiceField(choices=[*Role.values, "device"])
     tenant = MeTenantSerializer(allow_null=True)
     students = ReferenceSerializer(many=True)
+    location = serializers.CharField(required=False, allow_blank=True)
     impersonated_by = ReferenceSerializer(required=False)
     """The superadmin who acts as this user. Absent if no one does."""
 
@@ -313,4 +316,7 @@ class AuditEntrySerializer(StrictModelSerializer):
 
     def get_fields(self) -> dict[str, Any]:
         # Declared here, because `fields` as a class attribute would hide DRF's property of that name.
-        return {**super().get_fields(), "fields": serializers.JSONField(read_only=True)}
+        return {
+            **super().get_fields(),
+            "fields": serializers.ListField(child=serializers.CharField(), read_only=True),
+        }

@@ -11,10 +11,9 @@ from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from shared_apps.accounts.models import Role
-from shared_apps.accounts.serializers import ReferenceSerializer
+from shared_apps.accounts.models import STAFF_ROLES, Role
 from tatami.api.fields import InstantField, ReferenceField, SingleLineField, reference_errors
-from tatami.api.serializers import StrictModelSerializer, StrictSerializer
+from tatami.api.serializers import ReferenceSerializer, StrictModelSerializer, StrictSerializer
 from tenant_apps.attendance.check_in.offline import MAX_BATCH_SIZE, MAX_SEQ, SyncResultSerializer
 from tenant_apps.attendance.check_in.responses import AttendanceSerializer, CheckInSerializer
 from tenant_apps.attendance.models import Attendance, Device, Refusal

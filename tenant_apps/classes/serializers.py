@@ -10,9 +10,8 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from shared_apps.accounts.models import User
-from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.fields import ArchivedField, BoundedListField, InstantField, ReferenceField, SingleLineField
-from tatami.api.serializers import StrictModelSerializer, StrictSerializer
+from tatami.api.serializers import ReferenceSerializer, StrictModelSerializer, StrictSerializer
 from tatami.clock import tenant_date
 from tenant_apps.classes.models import ClassSession, Closure, Enrolment, PastEnrolment, TrainingClass
 from tenant_apps.classes.recurrence import WEEKDAYS

@@ -6,12 +6,11 @@ from uuid import UUID
 
 from django.urls import reverse
 from django.utils.translation import gettext
-from drf_spectacular.utils import extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.fields import MultiLineField, ReferenceField, SingleLineField
-from tatami.api.serializers import StrictModelSerializer, StrictSerializer
+from tatami.api.serializers import ReferenceSerializer, StrictModelSerializer, StrictSerializer
 from tatami.languages import available_languages
 from tatami.text import email_key
 from tenant_apps.classes.models import ClassSession
@@ -154,6 +153,11 @@ class NewNotificationSerializer(StrictSerializer):
         return attrs
 
 
+@extend_schema_field({"$ref": "#/components/schemas/AudienceRequest"})
+class SentAudienceField(serializers.DictField):
+    """The audience as it was requested; null for an event."""
+
+
 class NotificationSerializer(StrictModelSerializer):
     """A notification and its progress. The numbers count mails; with no recipient it is done at once."""
 
@@ -164,7 +168,7 @@ class NotificationSerializer(StrictModelSerializer):
     sent = serializers.IntegerField(source="mails.sent", read_only=True)
     failed = serializers.IntegerField(source="mails.failed", read_only=True)
     skipped = serializers.IntegerField(source="mails.skipped", read_only=True)
-    audience = serializers.DictField(read_only=True, allow_null=True)
+    audience = SentAudienceField(read_only=True, allow_null=True)
     test = serializers.BooleanField(source="is_test", read_only=True)
     requested_by = ReferenceField(read_only=True)
     url = serializers.SerializerMethodField()

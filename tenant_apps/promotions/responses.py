@@ -10,7 +10,7 @@ from typing import Any, Final
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from shared_apps.accounts.serializers import ReferenceSerializer
+from tatami.api.serializers import ReferenceSerializer
 from tenant_apps.promotions.check import CheckResult
 from tenant_apps.promotions.engine import CriterionResult, Eligibility, PathResult, Status
 from tenant_apps.ranks.definition import StepType

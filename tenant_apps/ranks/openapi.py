@@ -8,13 +8,58 @@ from tenant_apps.ranks.definition.json_schema import definition_schema
 from tenant_apps.ranks.serializers import PresetSerializer
 
 _ID: Final = {"type": "string", "format": "uuid"}
-_DEFINITION: Final = {name: value for name, value in definition_schema().items() if name != "$schema"}
 
 
-def _definition_with(properties: dict[str, Any], required: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the schema of a definition with additional fields."""
+def _with_components(node: Any, name: str = "") -> Any:
+    """Return a copy of a schema in which each kind of object, criteria among them, is a component."""
+    if isinstance(node, list):
+        return [_with_components(member) for member in node]
+    if not isinstance(node, dict):
+        return node
+    if "allOf" in node and all("if" in one for one in node["allOf"]):
+        return {"oneOf": [_criterion(one) for one in node["allOf"]]}
+    found = {key: _with_components(member, key) for key, member in node.items()}
+    if "properties" in found:
+        found["properties"] = {key: _with_components(one, key) for key, one in node["properties"].items()}
+    items = found.get("items")
+    if name in _COMPONENTS and isinstance(items, dict) and items.get("type") == "object":
+        items["x-component"] = _COMPONENTS[name]
+    elif found.get("type") == "object" and name in _COMPONENTS:
+        found["x-component"] = _COMPONENTS[name]
+    return found
+
+
+def _criterion(condition: dict[str, Any]) -> dict[str, Any]:
+    """Return one alternative of a criterion, from `if` (its kind) and `then` (its parameters)."""
+    kind = condition["if"]["properties"]["kind"]["const"]
+    then = _with_components(condition["then"])
+    return {
+        "x-component": "".join(word.capitalize() for word in kind.split("_")) + "Criterion",
+        "type": "object",
+        **then,
+        "properties": {**then["properties"], "kind": {"type": "string", "const": kind}},
+        "required": ["kind", *then["required"]],
+    }
+
+
+_COMPONENTS: Final = {
+    "ranks": "DefinedRank",
+    "steps": "Step",
+    "paths": "StepPath",
+    "exam": "DefinedExam",
+    "holding_ages": "AgeRange",
+    "registered_at_age": "AgeRange",
+}
+"""Property of the definition → name of the component of its value, or of the items of its value."""
+_DEFINITION: Final = _with_components({k: one for k, one in definition_schema().items() if k != "$schema"})
+
+
+def _definition_with(name: str, properties: dict[str, Any], required: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the schema of a definition with additional fields, as the component `name`."""
     return {
         **_DEFINITION,
+        "x-component": name,
+        "title": name,
         "properties": {**properties, **_DEFINITION["properties"]},
         "required": [*required, *_DEFINITION["required"]],
     }
@@ -22,8 +67,8 @@ def _definition_with(properties: dict[str, Any], required: tuple[str, ...] = ())
 
 _DISCIPLINE_ID: Final = {**_ID, "type": ["string", "null"]}
 _BY_PRESET: Final = {
+    "x-component": "PresetChoiceRequest",
     "type": "object",
-    "title": "By a preset",
     "properties": {"preset": {"type": "string"}, "discipline": _DISCIPLINE_ID},
     "required": ["preset"],
     "additionalProperties": False,
@@ -34,7 +79,7 @@ _VERSION_READ: Final = {
     "minimum": 1,
     "description": "The version that you have read: 409 if it is no longer the latest.",
 }
-_RULES_RESPONSE: Final = _definition_with({"version": _VERSION}, ("version",))
+_RULES_RESPONSE: Final = _definition_with("Rules", {"version": _VERSION}, ("version",))
 
 _AIKIDO: Final = examples.row(examples.DISCIPLINE, name="Aikido", archived=False)
 _IAIDO: Final = {**_AIKIDO, "id": examples.NEW_DISCIPLINE, "name": "Iaido"}
@@ -115,7 +160,9 @@ RANK_SYSTEMS: Final = {
     "POST": create_spec(
         {"discipline": examples.DISCIPLINE, **_OURS},
         _OURS_CREATED,
-        request={"anyOf": [_BY_PRESET, _definition_with({"discipline": _DISCIPLINE_ID})]},
+        request={
+            "anyOf": [_BY_PRESET, _definition_with("NewRankSystemRequest", {"discipline": _DISCIPLINE_ID})]
+        },
     ),
 }
 RANK_SYSTEM: Final = resource_specs(_AT, _SYSTEM, {"name": "Our grades"})
@@ -128,7 +175,7 @@ RULES: Final = {
     ),
     "PUT": OperationSpec(
         path=_AT,
-        request=_definition_with({"version": _VERSION_READ}),
+        request=_definition_with("RulesRequest", {"version": _VERSION_READ}),
         request_example={"version": 1, **_OURS},
         response=_RULES_RESPONSE,
         response_example={"version": 2, **_OURS},

@@ -11,6 +11,8 @@ from tenant_apps.ranks.models import Discipline, Rank, RankSystem
 
 
 class DisciplineSerializer(StrictModelSerializer):
+    """An art or a part of one, such as Aikido or weapons."""
+
     archived = ArchivedField()
 
     class Meta:
@@ -19,6 +21,9 @@ class DisciplineSerializer(StrictModelSerializer):
 
 
 class RankSerializer(StrictModelSerializer):
+    """A rank of a system. `order` counts from 0, the lowest."""
+
+    colours = serializers.ListField(child=serializers.CharField(), read_only=True)
     order = serializers.IntegerField(source="position", read_only=True)
 
     class Meta:

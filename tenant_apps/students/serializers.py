@@ -4,14 +4,13 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from django.utils.translation import gettext, gettext_lazy, gettext_noop
-from drf_spectacular.utils import extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from shared_apps.accounts.models import Role
-from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.fields import ArchivedField, MultiLineField, ReferenceField, SingleLineField
 from tatami.api.filters import read_date
-from tatami.api.serializers import StrictModelSerializer, StrictSerializer
+from tatami.api.serializers import ReferenceSerializer, StrictModelSerializer, StrictSerializer
 from tatami.clock import tenant_date
 from tatami.errors import PermissionDenied
 from tenant_apps.dojo.models import NameOrder
@@ -290,6 +289,7 @@ class NewStudentSerializer(StudentSerializer):
 
     class Meta(StudentSerializer.Meta):
         fields = (*StudentSerializer.Meta.fields, "possible_duplicates")  # type: ignore[assignment]
+        shown_to_some = ("possible_duplicates",)
 
 
 class MergeSerializer(StrictSerializer):
@@ -299,13 +299,18 @@ class MergeSerializer(StrictSerializer):
     dry_run = serializers.BooleanField(required=False, default=False)
 
 
+@extend_schema_field({"type": ["string", "boolean", "object", "null"], "additionalProperties": True})
+class ConflictingValueField(serializers.JSONField):
+    """A value of a record: text, a date, `archived`, or the main fields of a row."""
+
+
 class ConflictSerializer(StrictSerializer):
     """Something that both records have. `rule` decided; the values depend on `what`."""
 
     what = serializers.CharField()
     rule = serializers.CharField()
-    kept = serializers.JSONField()
-    dropped = serializers.JSONField()
+    kept = ConflictingValueField()
+    dropped = ConflictingValueField()
 
 
 class MergedSerializer(StrictSerializer):
@@ -329,6 +334,33 @@ class NoteSerializer(StrictModelSerializer):
         fields = ("text", "author")
 
 
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME},
+            {"type": "number", "minimum": 0},
+            {
+                "x-component": "OpeningAttendance",
+                "type": "object",
+                "properties": {
+                    "count": {"type": "integer", "minimum": 0},
+                    "unit": {"type": "string", "enum": [unit.value for unit in AttendanceUnit]},
+                },
+                "required": ["count", "unit"],
+            },
+            {
+                "x-component": "PointsInCategory",
+                "type": "object",
+                "properties": {"points": {"type": "number", "minimum": 0}, "category": {"type": "string"}},
+                "required": ["points", "category"],
+            },
+        ]
+    }
+)
+class FactValueField(serializers.JSONField):
+    """The value of a fact. `value_field` validates it by the kind of the fact."""
+
+
 class FactSerializer(StrictModelSerializer):
     """A fact that matters for promotion. The type of `value` depends on the kind.
 
@@ -338,7 +370,7 @@ class FactSerializer(StrictModelSerializer):
     """
 
     rank_system = ReferenceField(queryset=RankSystem.objects.not_archived(), required=False, allow_null=True)
-    value = serializers.JSONField()
+    value = FactValueField()
     on = NearDate()
     expires_on = PlausibleDate(required=False, allow_null=True)
     note = SingleLineField(max_length=500, required=False, allow_blank=True)

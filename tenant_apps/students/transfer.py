@@ -21,8 +21,8 @@ from django.utils.translation import gettext
 from rest_framework import serializers
 
 from shared_apps.accounts.models import User
-from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.fields import InstantField, MultiLineField, SingleLineField
+from tatami.api.serializers import ReferenceSerializer, TypedSerializer
 from tatami.text import normalise
 from tenant_apps.ranks.models import Rank, RankSystem
 from tenant_apps.ranks.rank_lookup import RankLookup, RankSystemLookup, UnknownRank
@@ -32,6 +32,7 @@ from tenant_apps.students.history import add_rank_events
 from tenant_apps.students.models import RankEvent, Student, StudentFact, StudentHold, StudentNote
 from tenant_apps.students.serializers import (
     LONGEST_NAME,
+    FactValueField,
     GuardianSerializer,
     NearDate,
     PlausibleDate,
@@ -270,7 +271,7 @@ def _add_holds(transfer: Transfer, rows: Sequence[Mapping[str, Any]]) -> None:
 # --- the document -------------------------------------------------------------------------------------------------
 
 
-class NamedSerializer(serializers.Serializer[Any]):
+class NamedSerializer(TypedSerializer):
     """A reference to something in the other dojo, of which only the name matters here."""
 
     name = SingleLineField(max_length=LONGEST_NAME, allow_blank=True)
@@ -283,7 +284,7 @@ class TransferredGuardianSerializer(GuardianSerializer):
         return super().to_internal_value(_without_id(data))
 
 
-class TransferredStudentSerializer(serializers.Serializer[Any]):
+class TransferredStudentSerializer(TypedSerializer):
     """The fields of the student that come with them."""
 
     guardians = TransferredGuardianSerializer(many=True, required=False, max_length=10)  # type: ignore[call-arg]
@@ -294,7 +295,7 @@ class TransferredStudentSerializer(serializers.Serializer[Any]):
         return {**super().get_fields(), **{name: own[name] for name in STUDENT_FIELDS}}
 
 
-class TransferredRowSerializer(serializers.Serializer[Any]):
+class TransferredRowSerializer(TypedSerializer):
     """A row that can be voided."""
 
     voided = serializers.BooleanField(default=False)
@@ -318,7 +319,7 @@ class TransferredFactSerializer(TransferredRowSerializer):
     kind = serializers.ChoiceField(choices=StudentFact.Kind.choices)
     rank_system = NamedSerializer(allow_null=True, default=None)
     preset = SingleLineField(max_length=100, default="", allow_blank=True)
-    value = serializers.JSONField()
+    value = FactValueField()
     on = NearDate()
     expires_on = PlausibleDate(allow_null=True, default=None)
 
@@ -330,7 +331,7 @@ class TransferredFactSerializer(TransferredRowSerializer):
         return attrs
 
 
-class TransferredHoldSerializer(serializers.Serializer[Any]):
+class TransferredHoldSerializer(TypedSerializer):
     """A break from training."""
 
     until = PlausibleDate(allow_null=True, default=None)
@@ -345,14 +346,14 @@ class TransferredHoldSerializer(serializers.Serializer[Any]):
         return attrs
 
 
-class TransferredNoteSerializer(serializers.Serializer[Any]):
+class TransferredNoteSerializer(TypedSerializer):
     """A note, with the time when it was written."""
 
     text = MultiLineField(max_length=5_000)
     created_at = InstantField()
 
 
-class VisitSerializer(serializers.Serializer[Any]):
+class VisitSerializer(TypedSerializer):
     """An attendance: its local date, and the name of the discipline of the session."""
 
     local_date = PlausibleDate()
@@ -361,7 +362,7 @@ class VisitSerializer(serializers.Serializer[Any]):
     voided = serializers.BooleanField(default=False)
 
 
-class TransferSerializer(serializers.Serializer[Any]):
+class TransferSerializer(TypedSerializer):
     """The export of one person from another dojo. Parts that do not come with a person are ignored."""
 
     dojo = NamedSerializer(required=False)

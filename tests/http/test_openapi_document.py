@@ -5,88 +5,29 @@ The document therefore pins the shape of every response: a field that is added, 
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
 
-from shared_apps.tenants.models import Tenant
 from shared_apps.tenants.schema import ddl
-from tatami import clock
-from tatami.api.openapi import examples
 from tatami.api.openapi.document import Document
-from tatami.api.openapi.spec import OperationSpec, operation_spec
-from tatami.api.routes import Route, routes, urlconfs
-from tatami.tenancy.scope import platform_scope
-from tests.http.sample_dojos import (
-    LINK,
-    SampleHost,
-    create_sample_dojo,
-    create_sample_platform,
-    password_hash,
-)
-from tests.support import factories
-from tests.support.clients import Caller, Dojo, Platform
-from tests.support.now import NOW
+from tatami.api.routes import routes
+from tests.http.examples import HOSTS, Case, ExampleHost, cases, document, json_of, send
+from tests.support.clients import Caller
 from tests.support.responses import ok
-from tests.support.undo import rolled_back
 
-HOSTS = {"config.urls_platform": "localhost", "config.urls_tenant": "aiki.localhost"}
 FREE_FORM = {"rank-system-rules"}
 """Routes with free documents: an example shows only a part, and the schema itself is closed."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """One route and method of one kind of host."""
-
-    route: Route
-    method: str
-
-    def __str__(self) -> str:
-        return f"{'platform' if 'platform' in self.route.urlconf else 'dojo'}-{self.method}-{self.route.name}"
-
-    @property
-    def described(self) -> OperationSpec | None:
-        return operation_spec(self.route.urlconf, self.route.name, self.route.view, self.method)
-
-    @property
-    def operation(self) -> dict[str, Any]:
-        """Return the operation object of the document."""
-        named = f"{self.method.lower()}_{self.route.name.replace('-', '_')}"
-        every = (one for path in document(self.route.urlconf)["paths"].values() for one in path.values())
-        return dict(next(one for one in every if one["operationId"] == named))
-
-
-def cases() -> list[Case]:
-    """Return every route and method of the document. It does not describe itself."""
-    found = [
-        Case(route, method)
-        for urlconf in urlconfs()
-        for route in routes(urlconf)
-        if route.view is not None and route.view.schema is not None
-        for method in route.methods
-    ]
-    assert found
-    return found
-
-
-@cache
-def document(urlconf: str) -> Any:
-    """Return the document as the host publishes it."""
-    return Caller(HOSTS[urlconf]).get("/openapi.json").json()
-
-
 NEED_A_BROWSER: Final = {"oidc-callback"}
 """Routes that need a cookie and a provider: tests/accounts/test_identity_provider.py tries them."""
+
 every_case = pytest.mark.parametrize("case", cases(), ids=str)
 described_case = pytest.mark.parametrize("case", [one for one in cases() if one.described], ids=str)
 repeated_case = pytest.mark.parametrize(
@@ -119,13 +60,14 @@ def test_every_route_has_an_example(case: Case, db: None) -> None:
     described = case.described
     assert described is not None, f"{case.method} {case.route.name} has no `operations` on its view"
     assert set(described.path) == {
-        one["name"] for one in case.operation.get("parameters", []) if one["in"] == "path"
+        one["name"] for one in map(case.resolved, case.operation.get("parameters", [])) if one["in"] == "path"
     }
-    for status in (described.status, *described.other_statuses):
-        for content in case.operation["responses"][str(status)].get("content", {}).values():
-            assert content["example"] is not None
-    for content in case.operation.get("requestBody", {}).get("content", {}).values():
-        assert content["example"] is not None
+    bodies = [case.operation["responses"][str(one)] for one in (described.status, *described.other_statuses)]
+    for body in (*bodies, case.operation.get("requestBody", {})):
+        for content in body.get("content", {}).values():
+            schema = case.resolved(content["schema"])
+            rows = schema.get("properties", {}).get("results", {}).get("items", {})
+            assert content.get("example") or schema.get("examples") or case.resolved(rows).get("examples")
 
 
 @every_urlconf
@@ -148,6 +90,57 @@ def test_the_document_is_generated_without_warnings(urlconf: str) -> None:
     with GENERATOR_STATS.silence():
         Document(urlconf=urlconf).get_schema(request=None, public=True)
     assert not GENERATOR_STATS
+
+
+MOST_BYTES = 400_000
+FREE_OBJECTS = {"ErrorResponse", "StudentExport", "Conflict"}
+"""Components with an object whose members depend on the error code, on the app or on the conflict."""
+
+
+@every_urlconf
+def test_the_document_is_small_enough_for_generators_and_browsers(urlconf: str, db: None) -> None:
+    assert len(Caller(HOSTS[urlconf]).get("/openapi.json").content) <= MOST_BYTES
+
+
+@every_urlconf
+def test_every_operation_has_a_name_of_its_own_that_begins_with_a_verb(urlconf: str, db: None) -> None:
+    paths = document(urlconf)["paths"].values()
+    names = [one["operationId"] for path in paths for one in path.values()]
+    assert len(set(names)) == len(names)
+    assert not [name for name in names if not re.fullmatch("[a-z]+(_[a-z]+)*", name)]
+    assert not [name for name in names if name.partition("_")[0] in {"post", "put", "patch"}]
+
+
+def untyped(node: Any, place: str) -> Iterator[str]:
+    """Yield each schema that accepts anything, or an object with any members."""
+    if isinstance(node, list):
+        for member in node:
+            yield from untyped(member, place)
+    elif isinstance(node, dict):
+        is_object = "object" in node.get("type", ()) and "properties" not in node
+        if not node or (is_object and node.get("additionalProperties", {}) in ({}, True)):
+            yield place
+        for key, member in node.items():
+            if key not in {"example", "examples", "default", "enum", "const", "bearer"} and not (
+                member is True or member is False
+            ):
+                yield from untyped(member, f"{place}/{key}")
+
+
+@every_urlconf
+def test_every_value_has_a_type(urlconf: str, db: None) -> None:
+    whole = document(urlconf)
+    found = [place for path in whole["paths"].values() for place in untyped(path, "paths")]
+    for name, schema in whole["components"]["schemas"].items():
+        found += untyped(schema, name) if name not in FREE_OBJECTS else ()
+    assert not found
+
+
+@every_urlconf
+def test_every_description_is_for_clients(urlconf: str, db: None) -> None:
+    text = Caller(HOSTS[urlconf]).get("/openapi.json").content.decode()
+    assert "Meta.fields" not in text
+    assert "readOnly" not in text
 
 
 # --- true -------------------------------------------------------------------------------------------------------------
@@ -200,167 +193,17 @@ def names_in(media_type: str, text: str) -> set[str]:
     return {re.split("[;:]", line)[0] for line in text.splitlines() if line and not line.startswith(" ")}
 
 
-def json_of(response: dict[str, Any]) -> dict[str, Any]:
-    return dict(response["content"]["application/json"])
-
-
 @described_case
 def test_an_example_fits_its_schema(case: Case, db: None) -> None:
     described = case.described
     assert described
     if "requestBody" in case.operation:
         (request,) = case.operation["requestBody"]["content"].values()
-        fits(case, request["schema"], request["example"])
+        fits(case, request["schema"], described.request_example)
     for status in (described.status, *described.other_statuses):
         response = case.operation["responses"][str(status)]
         if "application/json" in response.get("content", {}):
-            fits(case, json_of(response)["schema"], json_of(response)["example"])
-
-
-@dataclass(frozen=True)
-class ExampleHost:
-    """A host with sample data, and the real ids and secrets that replace those of the examples."""
-
-    sample: SampleHost
-    replacements: dict[str, str]
-
-    def put(self, example: Any) -> Any:
-        """Return a copy of an example with the real ids and secrets."""
-        if isinstance(example, dict):
-            return {key: self.put(member) for key, member in example.items()}
-        if isinstance(example, list):
-            return [self.put(member) for member in example]
-        if not isinstance(example, str):
-            return example
-        for placeholder, value in self.replacements.items():
-            example = example.replace(placeholder, value)
-        return example
-
-
-@pytest.fixture(scope="module")
-def all_hosts(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, ExampleHost]]:
-    """Create the sample data of the platform and a dojo once, in a transaction that is rolled back afterwards."""
-    with django_db_blocker.unblock(), clock.fixed(NOW), rolled_back():
-        with platform_scope():
-            scope = Tenant.objects.with_primary_domain().get(slug="aiki").scope
-        hashed_password, dojo = password_hash(), Dojo(scope)
-        yield {
-            "config.urls_platform": example_platform(create_sample_platform(Platform(), hashed_password)),
-            "config.urls_tenant": example_dojo(dojo, create_sample_dojo(dojo, hashed_password)),
-        }
-
-
-@pytest.fixture
-def hosts(all_hosts: dict[str, ExampleHost], now: Any) -> Iterator[dict[str, ExampleHost]]:
-    """Urlconf → host. What a test changes is rolled back."""
-    with rolled_back():
-        yield all_hosts
-
-
-def signed_in(sample: SampleHost) -> dict[str, str]:
-    return {
-        examples.USER: sample.ids["user"],
-        examples.EMAIL: "c@example.com",
-        examples.REFRESH: sample.refresh,
-        examples.LINK: LINK,
-        examples.API_KEY: sample.ids["api key"],
-        examples.WEBHOOK: sample.ids["webhook"],
-        examples.WEBHOOK_DELIVERY: sample.ids["webhook delivery"],
-        examples.SECOND_FACTOR: sample.ids["second factor"],
-        examples.NEW_SECOND_FACTOR: sample.ids["new second factor"],
-        examples.OIDC_CODE: sample.codes.get("identity code", ""),
-        examples.PASSKEY_CHALLENGE: sample.codes["passkey challenge"],
-        **{
-            value: ({**sample.passkey, **sample.passkey["response"]})[name]
-            for name, value in examples.PASSKEY.items()
-        },
-        examples.CHALLENGE: sample.codes["challenge"],
-        examples.ENROLMENT_CHALLENGE: sample.codes["enrolment challenge"],
-        examples.TOTP_CODE: sample.codes["totp"],
-    }
-
-
-def example_platform(sample: SampleHost) -> ExampleHost:
-    ok(sample.callers["admin"].patch("/me", {"name": "Root"}))  # gives the audit an entry
-    deleted = {
-        examples.DELETED_TENANT: sample.ids["tenant that is deleted"],
-        examples.DELETED_SLUG: "spare-deleting",
-    }
-    return ExampleHost(
-        sample,
-        {
-            **signed_in(sample),
-            examples.TENANT: sample.ids["tenant"],
-            examples.SERVING_TENANT: sample.ids["tenant that serves"],
-            examples.EXPORT: sample.ids["export"],
-            examples.ARCHIVE_LINK: sample.codes["archive link"],
-            **deleted,
-        },
-    )
-
-
-def example_dojo(dojo: Dojo, sample: SampleHost) -> ExampleHost:
-    ids = sample.ids
-    hold = dojo.create(f"/students/{ids['student']}/holds", {"from": "2026-05-01", "until": "2026-05-20"})
-    refused = dojo.admin.post(
-        "/attendance/scan", {"token": sample.codes["student"], "class_session": factories.unknown_id()}
-    )
-    assert refused.status_code == 404
-    return ExampleHost(
-        sample,
-        {
-            **signed_in(sample),
-            examples.STUDENT: ids["student"],
-            examples.NEW_STUDENT: ids["third student"],
-            examples.NOTE: ids["note"],
-            examples.FACT: ids["fact"],
-            examples.HOLD: hold["id"],
-            examples.RANK_EVENT: ids["rank event"],
-            examples.AWARD: ids["award"],
-            examples.BATCH: ids["batch"],
-            examples.EXAM: ids["exam"],
-            examples.FINISHED_EXAM: ids["finished exam"],
-            examples.CANDIDATE: ids["candidate"],
-            examples.CONDITIONAL_EXAM: ids["conditional exam"],
-            examples.CONDITIONAL_CANDIDATE: ids["conditional candidate"],
-            examples.CERTIFICATE: sample.codes["certificate"],
-            examples.DISCIPLINE: ids["discipline"],
-            examples.RANK_SYSTEM: ids["rank system"],
-            examples.RANK: ids["rank"],
-            examples.CLASS: ids["class"],
-            examples.CLOSURE: ids["closure"],
-            examples.SESSION: ids["session"],
-            examples.ATTENDANCE: ids["attendance"],
-            examples.CODE: sample.codes["student"],
-            examples.DEVICE: ids["device"],
-            examples.PAIRING_CODE: sample.codes["pairing"],
-            examples.FEED: sample.codes["feed"],
-            examples.EXTERNAL_ID: "mika-1",
-            examples.NOTIFICATION: ids["notification"],
-            examples.UNSUBSCRIBE: sample.codes["unsubscribe"],
-            examples.ME: dojo.admin.user.email if dojo.admin.user else "",
-        },
-    )
-
-
-def send(
-    case: Case, hosts: dict[str, ExampleHost], body: Any, query: dict[str, str] | None = None, **headers: str
-) -> Any:
-    host, described = hosts[case.route.urlconf], case.described
-    assert described
-    path = "/" + case.route.path
-    for name, example in described.path.items():
-        path = re.sub(f"<[a-z]+:{name}>", host.put(example), path)
-    examples_of_query = {
-        name: schema["example"] for name, schema in described.query.items() if "example" in schema
-    }
-    if examples_of_query or query:
-        path += "?" + urlencode({**host.put(examples_of_query), **(query or {})})
-    content = host.put(body)
-    if "multipart/form-data" in case.operation.get("requestBody", {}).get("content", {}):
-        files = {name: SimpleUploadedFile(f"{name}.csv", text.encode()) for name, text in content.items()}
-        content, headers = encode_multipart(BOUNDARY, files), {**headers, "Content_Type": MULTIPART_CONTENT}
-    return host.sample.callers["admin"].request(case.method, path, content, **headers)
+            fits(case, json_of(response)["schema"], case.example_of(status))
 
 
 def is_as_documented(case: Case, status: int, response: Any) -> None:
@@ -380,7 +223,7 @@ def is_as_documented(case: Case, status: int, response: Any) -> None:
     if "results" in body:
         assert body["results"], "an empty list proves nothing"
     if case.route.name not in FREE_FORM:
-        has_only(body, [json_of(documented)["example"]])
+        has_only(body, [case.example_of(status)])
 
 
 @pytest.fixture

@@ -195,12 +195,12 @@ def test_a_long_run_of_one_character_is_guarded_and_read_back(run):
     assert unescape_formulas(escape_formulas(text)) == text
 
 
-_CELL_START = r"((?:^|[,;\t\r\n])[\s\"]*)"
+_CELL_START = '((?:^|[,;\t\r\n])[\\s"\u200b\ufeff\u00ad\u0301]*)'
 _ACTIVE = "(?='*[=+\\-@＝＋－＠])"
 _FIRST_BREAK = "(?='*[\t\r\n])"
 
 
-@given(st.text(alphabet="=+'\"a, \t\n\u00a0", max_size=14))
+@given(st.text(alphabet="=+'\"a, \t\n\u00a0\u200b\ufeff\u0301", max_size=14))
 def test_guards_are_where_the_simple_rule_puts_them(text):
     """The expected result comes from simple regular expressions, which are too slow for long cells."""
     inside = re.sub(_CELL_START + _ACTIVE, r"\1'", text)
@@ -233,7 +233,36 @@ def test_guards_survive_a_program_that_writes_other_line_breaks(text, ending):
     assert unescape_formulas(written) == text.replace("\n", ending)
 
 
-@given(st.text(alphabet="=+-@'\"a,; \t\r\n＝", max_size=12))
+@pytest.mark.parametrize("sign", "=+-@＝＋－＠﹦﹢﹣﹫")
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        '"',
+        ' "',
+        "\u200b",
+        "\ufeff",
+        "\u00ad\u2060",
+        '"\u200b',
+        "\u3000",
+        "\u2800",
+        "a;",
+        "a\n\u200b",
+        '",',
+    ],
+)
+def test_a_formula_is_guarded_behind_quotes_blanks_and_invisible_characters(before, sign):
+    text = f"{before}{sign}1"
+    assert escape_formulas(text) == f"{before}'{sign}1"
+    assert unescape_formulas(escape_formulas(text)) == text
+
+
+@pytest.mark.parametrize("text", ["a\u200b=1", "Mary\u00ad-Jane", "x\u0301=1", "Ana\u2060-Lúcia"])
+def test_invisible_characters_inside_of_text_are_no_start_of_a_cell(text):
+    assert escape_formulas(text) == text
+
+
+@given(st.text(alphabet="=+-@'\"a,; \t\r\n＝\u200b", max_size=12))
 def test_a_guarded_cell_is_read_back_unchanged(text):
     assert unescape_formulas(escape_formulas(text)) == text
     assert not escape_formulas(text).startswith(("=", "+", "-", "@", "\t", "\r"))

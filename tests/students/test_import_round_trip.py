@@ -21,9 +21,21 @@ DATES = re.compile(r"birth_date|joined_on|rank_on.*")
 EMAILS = ["a@example.com", "b@example.com", "c@example.com", ""]
 PHONES = ["", "+49 30 123456", "030 765432", "0301234568", "000", "0-00", "491701234567"]
 IDS = ["", "", "0001", "0002", "7", "0070", "M-1", "M-02", "12", "000120"]
-FIRST = ["Ana", "Zoë", "Mary-Jane", "Ana\u2011Lúcia", "Ｓａｔｏ", "=Max", "İpek"]
+FIRST = ["Ana", "Zoë", "'=Ana", "Mary-Jane", "Ana\u2011Lúcia", "Ｓａｔｏ", "=Max", "İpek"]
 LAST = ["", "Silva", "O’Brien", "d'Arc", "Groß", "de Souza", "Łuczak", "-Lee"]
-NOTES = ["", "two\nlines", "a\r\n\r\nb", "-1", "Needs:\n- spray\n- rest", 'say "hi"; =1', "' quoted", "12,5"]
+NOTES = [
+    "",
+    '"=1',
+    "\u200b=1",
+    "'+1",
+    "two\nlines",
+    "a\r\n\r\nb",
+    "-1",
+    "Needs:\n- spray\n- rest",
+    'say "hi"; =1',
+    "' quoted",
+    "12,5",
+]
 
 guardian = st.fixed_dictionaries(
     {

@@ -6,8 +6,10 @@ change back.
 """
 
 from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from typing import Any, ClassVar, Final
 
+from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -21,9 +23,10 @@ from tatami.api.audit import audit_request
 from tatami.api.body_middleware import MAX_BODY_BYTES, check_body_size
 from tatami.api.exception_mapping import HANDLED_EXCEPTIONS
 from tatami.api.idempotency import IdempotentRequest
+from tatami.api.openapi.spec import operation_spec
 from tatami.api.permissions import rule_of
 from tatami.api.request import ApiRequest
-from tatami.errors import MethodNotAllowed, UnsupportedMediaType
+from tatami.errors import MAX_FAULTS, UNKNOWN_FIELD, Invalid, MethodNotAllowed, UnsupportedMediaType
 from tatami.observability import bind_user
 
 ANY: Final = "*/*"
@@ -132,10 +135,26 @@ class ApiView(APIView):
             raise UnsupportedMediaType
 
     def read_body(self, request: ApiRequest) -> None:
-        """Parse the body even if the view does not use it: a malformed body is refused on every route."""
+        """Parse the body even if the view does not use it: a malformed body is refused on every route.
+
+        Raises `Invalid` for any field in the body of a method that has none.
+        """
         if not (request.content_type or "").startswith("multipart/"):
             _ = request._request.body  # keeps the bytes, by which an idempotency key compares bodies
-        _ = request.data
+        fields = request.data
+        if fields and type(fields) is dict and not self.takes_body:  # a form is not: see `Unsubscribe`
+            raise Invalid(details={name: [UNKNOWN_FIELD] for name in islice(fields, MAX_FAULTS)})
+
+    @property
+    def takes_body(self) -> bool:
+        """Return whether the method of the request has a body: its specification has an example of one.
+
+        A method without a specification is a test's; only its DELETE has no body.
+        """
+        match, method = self.request.resolver_match, str(self.request.method)
+        urlconf = getattr(self.request._request, "urlconf", None) or settings.ROOT_URLCONF
+        spec = operation_spec(urlconf, match.view_name, type(self), method) if match else None
+        return spec.takes_body if spec else method != "DELETE"
 
     def respond_once(self) -> HttpResponseBase:
         """Call the handler of the method, or replay the response stored under the same idempotency key."""

@@ -13,6 +13,8 @@ import orjson
 from django.utils.functional import Promise
 from rest_framework.renderers import BaseRenderer
 
+from tatami.text import is_blank
+
 JSON: Final = "application/json"
 
 
@@ -91,12 +93,13 @@ class HtmlRenderer(PassthroughRenderer):
 
 # --- formulas in CSV --------------------------------------------------------------------------------------------------
 
-_FORMULA: Final = re.compile("[=+\\-@＝＋－＠]")
-"""The characters that start a formula, with the wide forms of East Asian keyboards."""
+_FORMULA: Final = re.compile("[=+\\-@＝＋－＠﹦﹢﹣﹫]")
+"""The characters that start a formula, with the wide and small forms of East Asian keyboards."""
 _FIRST_BREAK: Final = re.compile("('*)[\t\r\n]")
 _SEPARATORS: Final = ",;"
 _BREAKS: Final = "\t\r\n"
-# A program that opens a CSV file runs a cell that begins with a character of `_FORMULA`, maybe after blanks and quotes.
+# A program that opens a CSV file runs a cell that begins with a character of `_FORMULA`, maybe after blanks, quotes and
+# characters without a glyph (a zero-width space, a byte order mark), which some programs drop.
 # If the program splits cells at another separator or at line breaks, that also holds for the text after each of them.
 # `escape_formulas` puts an apostrophe before each such character, which a spreadsheet hides at the start of a cell, and
 # nowhere else: line breaks and dashes inside of text stay as they are. `unescape_formulas` removes exactly these, so an
@@ -132,7 +135,7 @@ def _guarded_places(text: str) -> Iterator[tuple[int, int]]:
         while place and text[place - 1] == "'":
             place -= 1
         start, is_after_break = place, False
-        while start and (text[start - 1] == '"' or text[start - 1].isspace()):
+        while start and (text[start - 1] == '"' or is_blank(text[start - 1])):
             start -= 1
             is_after_break = is_after_break or text[start] in _BREAKS
         if is_after_break or start == 0 or text[start - 1] in _SEPARATORS:

@@ -1,4 +1,4 @@
-"""Serializers that refuse unknown and read-only fields in a request body."""
+"""Serializers that refuse unknown fields, read-only fields and values of another JSON type in a request body."""
 
 import copy
 from collections.abc import Mapping
@@ -9,14 +9,22 @@ from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
 
 from tatami.api.fields import MultiLineField, ReferenceField, SingleLineField
-from tatami.errors import MAX_FAULTS
+from tatami.api.json_types import type_error
+from tatami.errors import MAX_FAULTS, UNKNOWN_FIELD
 
 COMMON: Final = ("id", "tenant_id")
 STAMPS: Final = ("created_at", "updated_at")
 
 
-class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses unknown and read-only fields in a body, each at its own dotted path, nested ones too."""
+class ReferenceSerializer(serializers.Serializer[Any]):
+    """Another resource, by its id and its display name."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class TypedSerializer(serializers.Serializer[Any]):
+    """Refuses values of another JSON type than that of their field, each at its own dotted path, nested ones too."""
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
         """Validate. A PATCH replaces a nested object as a whole: fields that it leaves out are missing, not kept."""
@@ -39,17 +47,30 @@ class StrictSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError(refused)
         return value
 
-    def _refused(self, data: Mapping[str, Any]) -> dict[str, list[str]]:
-        refused: dict[str, list[str]] = {}
-        for name in data:
+    def _refused(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        refused: dict[str, Any] = {}
+        for name, value in data.items():
             if len(refused) >= MAX_FAULTS:
                 break
-            known = self.fields.get(name)
-            if known is None or isinstance(known, serializers.HiddenField):
-                refused[name] = ["There is no such field."]
-            elif known.read_only:
-                refused[name] = ["This field is read-only."]
+            error = self.field_error(name, value)
+            if error is not None:
+                refused[name] = error
         return refused
+
+    def field_error(self, name: str, value: Any) -> Any:
+        """Return the error of a member of the body that no field may read, or `None`."""
+        known = self.fields.get(name)
+        return None if known is None or known.read_only else type_error(known, value)
+
+
+class StrictSerializer(TypedSerializer):
+    """Refuses unknown and read-only fields in a body, too."""
+
+    def field_error(self, name: str, value: Any) -> Any:
+        known = self.fields.get(name)
+        if known is None or isinstance(known, serializers.HiddenField):
+            return [UNKNOWN_FIELD]
+        return ["This field is read-only."] if known.read_only else super().field_error(name, value)
 
 
 class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Any]):

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.renderers import json_bytes
+from tatami.api.serializers import ReferenceSerializer
 from tenant_apps.attendance.check_in.rules import ranks_held
 from tenant_apps.attendance.check_in.types import (
     LONG_ABSENCE,

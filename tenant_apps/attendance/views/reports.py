@@ -39,8 +39,8 @@ def _object(required: Mapping[str, Any], optional: Mapping[str, Any] | None = No
     return {"type": "object", "required": list(required), "properties": properties}
 
 
-_REFERENCE: Final = _object({"id": {"type": "string", "format": "uuid"}, "name": _TEXT})
-_REFERENCE_OR_NULL: Final = {**_REFERENCE, "type": ["object", "null"]}
+_REFERENCE: Final = {"$ref": "#/components/schemas/Reference"}
+_REFERENCE_OR_NULL: Final = {"oneOf": [_REFERENCE, {"type": "null"}]}
 _PERIOD: Final[dict[str, Any]] = {"from": _DATE_OR_INSTANT, "to": _DATE_OR_INSTANT}
 _PERIOD_QUERY: Final[dict[str, Any]] = {
     "from": {
@@ -65,9 +65,13 @@ def _columns(row: Mapping[str, Any]) -> list[str]:
     return headings
 
 
-def _report(row: Mapping[str, Any], query: Mapping[str, Any], **parameters: Any) -> dict[str, Any]:
-    """Return the arguments of an `OperationSpec` for a report: its query, and parameters and rows in the response."""
-    schema = _object({**parameters, "results": {"type": "array", "items": row}})
+def _report(name: str, row: Mapping[str, Any], query: Mapping[str, Any], **parameters: Any) -> dict[str, Any]:
+    """Return the arguments of an `OperationSpec` for a report: its query, and parameters and rows in the response.
+
+    `name` is that of the component of the response.
+    """
+    rows = {"type": "array", "items": {"x-component": f"{name}Row", **row}}
+    schema = {"x-component": name, **_object({**parameters, "results": rows})}
     return {"query": query, "response": schema}
 
 
@@ -99,6 +103,7 @@ class AttendanceReport(Report):
     operations = {
         "GET": OperationSpec(
             **_report(
+                "AttendanceReport",
                 row,
                 {
                     **_PERIOD_QUERY,
@@ -162,6 +167,7 @@ class Absentees(Report):
     operations = {
         "GET": OperationSpec(
             **_report(
+                "AbsenteesReport",
                 row,
                 {
                     "days": {
@@ -221,7 +227,7 @@ class RanksReport(Report):
     )
     operations = {
         "GET": OperationSpec(
-            **_report(row, {}, as_of=_DATE),
+            **_report("RanksReport", row, {}, as_of=_DATE),
             response_example={
                 "as_of": "2026-06-15",
                 "results": [
@@ -265,7 +271,7 @@ class ExpectedAttendance(Report):
     )
     operations = {
         "GET": OperationSpec(
-            **_report(row, _PERIOD_QUERY, **_PERIOD),
+            **_report("ExpectedAttendanceReport", row, _PERIOD_QUERY, **_PERIOD),
             response_example={
                 **_PERIOD_EXAMPLE,
                 "results": [

@@ -7,9 +7,8 @@ from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from shared_apps.accounts.serializers import ReferenceSerializer
 from tatami.api.fields import ReferenceField
-from tatami.api.serializers import StrictModelSerializer, StrictSerializer
+from tatami.api.serializers import ReferenceSerializer, StrictModelSerializer, StrictSerializer
 from tenant_apps.promotions.models import Batch, BatchItem
 from tenant_apps.promotions.responses import EligibilitySerializer
 from tenant_apps.promotions.serializers.promotions import refuse_future_award

@@ -102,7 +102,8 @@ class ImportedRowSerializer(StrictSerializer):
 
     def get_fields(self) -> dict[str, Any]:
         # DRF serializers have an attribute named `errors`.
-        return {**super().get_fields(), "errors": serializers.JSONField()}
+        messages = serializers.ListField(child=serializers.CharField())
+        return {**super().get_fields(), "errors": serializers.DictField(child=messages)}
 
 
 class ImportedSerializer(StrictSerializer):

@@ -4,7 +4,6 @@ from typing import Any, cast
 
 from django.db import transaction
 from django.utils.translation import gettext
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
@@ -35,7 +34,6 @@ class ErasureSerializer(StrictSerializer):
 class PersonalDataExport(ApiView):
     """Everything that the dojo holds about a student, from all apps, as JSON."""
 
-    @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: ApiRequest, student_id: Any) -> Response:
         student = visible_student(request, student_id)
         dojo = current_tenant()

@@ -16,15 +16,18 @@ def document(anonymous: Client) -> Any:
 
 def test_operations_are_named_after_their_routes(document: Any) -> None:
     names = {operation["operationId"] for path in document["paths"].values() for operation in path.values()}
-    assert {"post_students", "get_numbers"} <= names
+    assert {"create_students", "list_numbers"} <= names
 
 
 def test_every_operation_describes_its_errors(document: Any) -> None:
     for path in document["paths"].values():
         for operation in path.values():
-            assert operation["responses"]["default"]["content"]["application/json"]["schema"] == {
-                "$ref": "#/components/schemas/Error"
-            }
+            assert operation["responses"]["default"] == {"$ref": "#/components/responses/OtherError"}
+            assert operation["responses"]["400"] == {"$ref": "#/components/responses/BadRequest"}
+    responses = document["components"]["responses"]
+    assert responses["OtherError"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/ErrorResponse"
+    }
 
 
 def test_an_operation_names_its_roles_and_its_security_scheme(document: Any) -> None:

@@ -4,74 +4,29 @@ The generator derives what the base view knows: roles, filters, errors, the idem
 `operations` (see `tatami.api.openapi.spec`).
 """
 
-import re
 from typing import Any, Final
 
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.serializers import ModelSerializer
 
 from tatami.api.base_view import ApiView
 from tatami.api.idempotency import HEADER
-from tatami.api.openapi.spec import INFERRED, OperationSpec, operation_spec
+from tatami.api.openapi.components import add_error
+from tatami.api.openapi.spec import INFERRED, OperationSpec, operation_id, operation_spec
 from tatami.api.permissions import Rule, rule_of
 from tatami.api.request import WRITES
 from tatami.api.routes import routes
+from tatami.api.serializers import ReferenceSerializer
 from tatami.api.tables import CSV, TABLE_QUERY, XLSX, TableMixin
 from tatami.api.views import Listing
 
-ERROR_SCHEMA: Final[dict[str, Any]] = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["code", "message"],
-            "properties": {
-                "code": {"type": "string", "example": "validation_error"},
-                "message": {"type": "string"},
-                "details": {
-                    "type": "object",
-                    "additionalProperties": True,
-                    "description": "For `validation_error`: dotted paths → lists of messages.",
-                },
-            },
-        }
-    },
-}
-ERROR_DESCRIPTIONS: Final = {
-    "400": "The request is not valid: `validation_error`, `malformed_json` or a more specific code.",
-    "401": "`not_authenticated`, `token_invalid` or `token_expired`.",
-    "403": "`permission_denied`: your role may not do this.",
-    "404": "`not_found`: there is no such object, or you may not see it.",
-    "409": "`conflict`, or the code of the rule that refuses the request.",
-}
+_BINARY: Final = {"format": "binary"}
+_BINARY_TYPES: Final = frozenset({"application/pdf", "application/zip", XLSX})
 _EMPTY_PAGE: Final = {"count": 1, "next": None, "previous": None}
-
-
-def to_openapi_3_1(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Return the document in the form of OpenAPI 3.1: the last step of drf-spectacular.
-
-    Enums stay inline. As components they would need generated names, which change with every new route.
-    """
-    schema: dict[str, Any] = _nullable_as_type_list(result)
-    return schema
-
-
-def _nullable_as_type_list(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_nullable_as_type_list(member) for member in node]
-    if not isinstance(node, dict):
-        return node
-    found = {key: _nullable_as_type_list(member) for key, member in node.items() if key != "x-spec-enum-id"}
-    if found.get("nullable") is True and isinstance(found.get("type"), str):
-        found["type"] = [found["type"], "null"]
-        del found["nullable"]
-    return found
 
 
 class Document(SchemaGenerator):
@@ -83,6 +38,7 @@ class Document(SchemaGenerator):
         names = {route.callback: route.name for route in routes(urlconf)}
         view.route_name = names.get(callback, "")
         view.operation_spec = operation_spec(urlconf, view.route_name, type(view), method.upper())
+        view.operation_id = operation_id(urlconf, view.route_name, type(view), method.upper())
         return view
 
 
@@ -90,8 +46,7 @@ class Operation(AutoSchema):
     """One route and method: its id (from the route's name), errors, roles, idempotency key and filters."""
 
     def get_operation_id(self) -> str:
-        name = getattr(self.view, "route_name", "")
-        return re.sub(r"\W+", "_", f"{self.method.lower()}_{name}") if name else super().get_operation_id()
+        return getattr(self.view, "operation_id", "") or super().get_operation_id()
 
     def get_description(self) -> str:  # type: ignore[override]
         text = super().get_description() or ""
@@ -138,6 +93,8 @@ class Operation(AutoSchema):
         return view.idempotent and not (rule is not None and rule.public)
 
     def get_request_serializer(self) -> Any:
+        if self.spec and not self.spec.takes_body:
+            return None
         declared = self.spec.request if self.spec else INFERRED
         if isinstance(declared, dict):
             return dict.fromkeys(self.map_parsers(), declared)
@@ -179,20 +136,13 @@ class Operation(AutoSchema):
         self._add_response_examples(bodies)
         if not isinstance(self.view, ApiView):
             return bodies
-        component = ResolvedComponent(  # type: ignore[no-untyped-call]
-            name="Error", type=ResolvedComponent.SCHEMA, object="Error", schema=ERROR_SCHEMA
-        )
-        self.registry.register_on_missing(component)
-        content = {"application/json": {"schema": component.ref}}
         rule = self._rule()
         is_public = rule is not None and rule.public
-        codes = ["400", *([] if is_public else ["401", "403"]), *(["404"] if "{" in self.path else [])]
+        codes = ["400", *([] if is_public else ["401", "403"])]
+        codes += ["404"] if "{" in self.path or self._is_list_view() else []
         codes += ["409"] if self.method in WRITES and not is_public else []
-        for code in codes:
-            bodies.setdefault(code, {"content": content, "description": ERROR_DESCRIPTIONS[code]})
-        bodies.setdefault(
-            "default", {"content": content, "description": "Any other error, in the same form."}
-        )
+        for code in (*codes, "default"):
+            bodies.setdefault(code, add_error(self.registry, code))
         return bodies
 
     def _add_response_examples(self, bodies: dict[str, Any]) -> None:
@@ -205,10 +155,10 @@ class Operation(AutoSchema):
         }.items():
             for media_type, content in bodies[str(status)].get("content", {}).items():
                 if media_type in self.spec.text_examples:
-                    content["schema"] = {"type": "string"}
+                    content["schema"] = {"type": "string"} | (_BINARY if media_type in _BINARY_TYPES else {})
                     content["example"] = self.spec.text_examples[media_type]
                 elif isinstance(self.view, TableMixin) and media_type in {CSV, XLSX}:
-                    content["schema"] = {"type": "string"}
+                    content["schema"] = {"type": "string"} | (_BINARY if media_type == XLSX else {})
                     is_csv = media_type == CSV
                     content["example"] = ",".join(self.view.table_columns(None)) if is_csv else "PK…"
                 else:
@@ -224,6 +174,8 @@ class Operation(AutoSchema):
     def _get_request_body(self, direction: Any = "request") -> Any:
         body = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         if body and self.spec:
+            if isinstance(self.spec.request, dict):
+                body["required"] = True
             for content in body["content"].values():
                 content["example"] = self.spec.request_example
         return body
@@ -284,15 +236,11 @@ class ReferenceFieldExtension(OpenApiSerializerFieldExtension):  # type: ignore[
     match_subclasses = True
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
-        key = {"type": "string", "format": "uuid"}
         if direction == "request":
-            return key
+            return {"type": "string", "format": "uuid"}
+        reference: dict[str, Any] = auto_schema.resolve_serializer(ReferenceSerializer, direction).ref
         nullable = not self.target.allow_null and self._column_is_null()
-        return {
-            "type": ["object", "null"] if nullable else "object",
-            "required": ["id", "name"],
-            "properties": {"id": key, "name": {"type": "string"}},
-        }
+        return {"oneOf": [reference, {"type": "null"}]} if nullable else reference
 
     def _column_is_null(self) -> bool:
         """Return whether the model's foreign key of a read-only reference may be null."""

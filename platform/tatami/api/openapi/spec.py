@@ -8,6 +8,7 @@ A view declares them by method, beside its serializers:
 A test sends every example and compares the response with the documented schema.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -40,6 +41,11 @@ class OperationSpec:
     media_types: Sequence[str] = ()
     """Empty: those of the view's renderers."""
 
+    @property
+    def takes_body(self) -> bool:
+        """Return whether the operation has a request body. If not, the base view refuses all fields of a body."""
+        return self.request_example is not None
+
 
 OperationSpecs: TypeAlias = Mapping[str, OperationSpec]
 """Method → specification."""
@@ -54,6 +60,23 @@ def operation_spec(urlconf: str, route: str, view: type[Any] | None, method: str
     by_route: Mapping[str, OperationSpecs] = getattr(import_module(urlconf), "operations", {})
     declared: OperationSpecs = getattr(view, "operations", {})
     return by_route.get(route, {}).get(method) or declared.get(method)
+
+
+_VERBS: Final = {"GET": "get", "POST": "create", "PUT": "replace", "PATCH": "update", "DELETE": "delete"}
+
+
+def operation_id(urlconf: str, route: str, view: type[Any] | None, method: str) -> str:
+    """Return the name of an operation, which is the name of a function in a generated client: `create_student`.
+
+    A urlconf module may have `operation_ids` (route name → method → name), for operations that the names of route and
+    method do not describe.
+    """
+    named: Mapping[str, Mapping[str, str]] = getattr(import_module(urlconf), "operation_ids", {})
+    if method in named.get(route, {}):
+        return named[route][method]
+    detail = getattr(view, "detail_route", None) if method == "POST" else None
+    verb = "list" if method == "GET" and hasattr(view, "cursor_column") else _VERBS[method]
+    return re.sub(r"\W+", "_", f"{verb}_{detail or route}")
 
 
 def list_spec(item: Any, **more: Any) -> OperationSpec:

@@ -1,0 +1,161 @@
+"""Requests generated from the OpenAPI documents, valid and invalid, as every role: no 5xx, nothing undocumented.
+
+`make test` sends a few hundred, always the same. `make test-fuzz` sends 20,000, of another seed in each run, which a
+failure names. Some bodies are documented examples with one generated value, because few others get far.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import httpx
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from shared_apps.tenants.schema import ddl
+from tests.http.examples import HOSTS, Case, ExampleHost, cases, document
+from tests.http.sample_dojos import DEVICE, KEY, READ_ONLY_KEY, ROLES
+from tests.support.clients import Caller
+from tests.support.undo import rolled_back
+
+PLATFORM, DOJO = "config.urls_platform", "config.urls_tenant"
+NOBODY = "no token"
+_SET_BY_CLIENT = {"content-type", "content-length", "host", "cookie"}
+CALLERS = [
+    *((DOJO, name) for name in (*ROLES, f"{KEY} of instructor", READ_ONLY_KEY, DEVICE, NOBODY)),
+    *((PLATFORM, name) for name in ("admin", f"{KEY} of admin", NOBODY)),
+]
+FEW_CASES = 440
+KNOWN_ERRORS = {400, 401, 403, 404, 405, 406, 409, 413, 415, 429}
+"""The statuses of errors. The document lists most of them for each operation, and the others once, as `default`."""
+CONFORMANCE = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+
+
+@cache
+def schema_of(urlconf: str) -> Any:
+    return schemathesis.openapi.from_dict(document(urlconf))
+
+
+@cache
+def requests_of(urlconf: str, case: Case) -> st.SearchStrategy[Any]:
+    """Return valid and invalid requests to one operation."""
+    operation = schema_of(urlconf)[case.documented_path][case.method]
+    return operation.as_strategy(GenerationMode.POSITIVE) | operation.as_strategy(GenerationMode.NEGATIVE)
+
+
+def made_real(request: Any, host: ExampleHost, case: Case, draw: Callable[[Any], Any]) -> bool:
+    """Put ids of sample objects into the path, and maybe an example into the body. Return whether anything changed."""
+    described = case.described
+    assert described
+    changed = False
+    for name, example in described.path.items():
+        if draw(st.booleans()):
+            request.path_parameters[name] = host.put(example)
+            changed = True
+    example = host.put(described.request_example)
+    if isinstance(example, dict) and isinstance(request.body, dict) and draw(st.booleans()):
+        kept = draw(st.sampled_from(sorted(request.body))) if request.body else None
+        request.body = example if kept is None else {**example, kept: request.body[kept]}
+        changed = True
+    return changed
+
+
+def response_of(sent: Any, caller: Caller) -> httpx.Response:
+    """Send a generated request through all middleware, and return the response as schemathesis reads it."""
+    prepared = requests.Request(**sent.as_transport_kwargs(base_url=f"http://{caller.host}")).prepare()
+    headers = {
+        name: str(value) for name, value in prepared.headers.items() if name.lower() not in _SET_BY_CLIENT
+    }
+    if caller.token:
+        headers["Authorization"] = f"Bearer {caller.token}"
+    given = caller.client.generic(
+        str(prepared.method),
+        prepared.path_url,
+        data=prepared.body or b"",
+        content_type=prepared.headers.get("Content-Type", ""),
+        headers={**headers, "Host": caller.host},
+    )
+    found = httpx.Response(
+        given.status_code,
+        headers=dict(given.headers),
+        content=given.getvalue(),
+        request=httpx.Request(str(prepared.method), str(prepared.url)),
+    )
+    found.elapsed = timedelta(0)
+    return found
+
+
+@contextmanager
+def undone() -> Iterator[list[str]]:
+    """Undo what a request writes; drop the schemas whose names are added to the list."""
+    schemas: list[str] = []
+    with rolled_back():
+        yield schemas
+    for name in schemas:
+        ddl.drop_schema(name)
+
+
+@pytest.mark.parametrize(("urlconf", "name"), CALLERS, ids=lambda one: str(one).removeprefix("config.urls_"))
+def test_no_generated_request_gets_an_undocumented_response(
+    request: Any, hosts: dict[str, ExampleHost], urlconf: str, name: str
+) -> None:
+    config = request.config
+    number = config.getoption("--cases", None)
+    chosen = config.getoption("--fuzz-seed", None)
+    if chosen is None:
+        chosen = secrets.randbelow(2**32) if number else 1
+    host = hosts[urlconf]
+    caller = host.sample.callers.get(name) or Caller(HOSTS[urlconf])
+
+    faults: dict[str, str] = {}
+
+    @seed(chosen)
+    @settings(
+        max_examples=max(1, (number or FEW_CASES) // len(CALLERS)),
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+    )
+    @given(data=st.data(), case=st.sampled_from([one for one in cases() if one.route.urlconf == urlconf]))
+    def send(data: Any, case: Case) -> None:
+        sent = data.draw(requests_of(urlconf, case))
+        changed = made_real(sent, host, case, data.draw)
+        with undone() as schemas:
+            response = response_of(sent, caller)
+            if case.route.name == "tenants" and response.status_code == 201:
+                schemas.append(response.json()["schema_name"])
+        checks = [*CONFORMANCE, *([] if changed else [negative_data_rejection])]
+        try:
+            assert response.status_code in KNOWN_ERRORS or response.status_code < 300, response.text[:500]
+            sent.validate_response(response, checks=checks)
+        except (AssertionError, FailureGroup) as error:
+            for fault in getattr(error, "exceptions", [error]):
+                name_of_fault = f"{case} {response.status_code} {type(fault).__name__}"
+                faults.setdefault(name_of_fault, f"{fault}\n{error}")
+
+    send()
+    assert not faults, f"--fuzz-seed={chosen}\n" + "\n".join(
+        f"{name}: {text}" for name, text in faults.items()
+    )
