@@ -16,7 +16,6 @@ from shared_apps.accounts.serializers import (
     NewSecondFactorSerializer,
     PasskeyRequestSerializer,
     RecoveryCodesSerializer,
-    ReferenceSerializer,
     SecondSignInSerializer,
     SignInPolicySerializer,
     SignInSerializer,
@@ -31,6 +30,7 @@ from tatami.api.openapi.spec import (
     no_content_spec,
     resource_specs,
 )
+from tatami.api.serializers import ReferenceSerializer
 
 USER_EXAMPLE: Final = {"id": examples.USER, "email": examples.EMAIL, "name": "Hana Sato", "role": "admin"}
 _TOKENS: Final = {

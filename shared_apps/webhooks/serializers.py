@@ -85,7 +85,7 @@ class CreatedWebhookSerializer(WebhookSerializer):
 class WebhookDeliverySerializer(StrictModelSerializer):
     """One event for one webhook, and what became of it. `event` is the id that the receiver gets."""
 
-    data = serializers.DictField(child=serializers.CharField(allow_null=True), read_only=True)
+    data = serializers.DictField(child=serializers.CharField(allow_null=True), read_only=True)  # type: ignore[assignment]
 
     class Meta:
         model = WebhookDelivery

@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from shared_apps.accounts.models import STAFF_ROLES, Role
+from shared_apps.accounts.models import Role
 from tatami.api.fields import InstantField, ReferenceField, SingleLineField, reference_errors
 from tatami.api.serializers import ReferenceSerializer, StrictModelSerializer, StrictSerializer
 from tenant_apps.attendance.check_in.offline import MAX_BATCH_SIZE, MAX_SEQ, SyncResultSerializer
