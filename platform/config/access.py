@@ -58,6 +58,9 @@ PAGES: Final[RuleTable] = {
     # promotions
     # office
     # kiosk
+    "desk:kiosk": {"GET": PUBLIC},
+    "desk:kiosk-worker": {"GET": PUBLIC},
+    "desk:kiosk-manifest": {"GET": PUBLIC},
     # family
 }
 
