@@ -45,7 +45,7 @@ class PageSession:
 
 
 def find_page_session(request: HttpRequest, *, now: datetime) -> PageSession | None:
-    """Return the session of the request, or `None`. Call it outside a transaction. One statement, two to impersonate."""
+    """Return the session of the request, or `None`. Call it outside a transaction. One or two statements."""
     text = request.COOKIES.get(IMPERSONATION_COOKIE, "")
     impersonated = impersonation(text, now=now) if text else None
     if impersonated:
@@ -97,5 +97,11 @@ def end_page_session(session: PageSession | None, response: HttpResponseBase, *,
 
 def _set(response: HttpResponseBase, name: str, value: str, lifetime: timedelta) -> None:
     response.set_cookie(  # type: ignore[attr-defined]
-        name, value, max_age=lifetime, path="/", secure=settings.SESSION_COOKIE_SECURE, httponly=True, samesite="Lax"
+        name,
+        value,
+        max_age=lifetime,
+        path="/",
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
     )

@@ -1,4 +1,4 @@
-"""What the page of today shows and the API does not offer: the day's sessions with counts, birthdays, weeks of visits."""
+"""What the page of today shows and the API does not offer: sessions with counts, birthdays, weeks of visits."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -104,4 +104,3 @@ def visits_by_week(today: date) -> list[Mapping[str, Any]]:
     counted = {row["week"]: row["visits"] for row in rows}
     weeks = [first + timedelta(weeks=number) for number in range(WEEKS)]
     return [{"week": week, "visits": counted.get(week, 0)} for week in weeks]
-
