@@ -28,6 +28,7 @@ TEACHERS: Final = rule(admin=ALL, instructor=ALL)
 STAFF: Final = rule(admin=ALL, instructor=ALL, assistant=ALL)
 EVERYONE: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=ALL)
 EVERYONE_AND_DEVICES: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=ALL, device=ALL)
+FAMILY: Final = rule(student=OWN)
 STAFF_AND_OWN: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=OWN)
 STAFF_AND_DEVICES: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, device=ALL)
 STAFF_OWN_AND_DEVICES: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=OWN, device=ALL)
@@ -87,6 +88,13 @@ PAGES: Final[RuleTable] = {
     "desk:kiosk-worker": {"GET": PUBLIC},
     "desk:kiosk-manifest": {"GET": PUBLIC},
     # family
+    "desk:family": {"GET": FAMILY},
+    "desk:family-manifest": {"GET": PUBLIC},
+    "desk:family-calendar": {"GET": FAMILY, "POST": FAMILY},
+    "desk:family-student": {"GET": FAMILY},
+    "desk:family-code": {"GET": FAMILY},
+    "desk:family-code-image": {"GET": FAMILY},
+    "desk:family-certificate": {"GET": FAMILY},
 }
 
 ACCESS: Final[RuleTable] = {

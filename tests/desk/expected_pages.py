@@ -50,5 +50,15 @@ PAGES: Final[dict[str, dict[str, frozenset[str | None]]]] = {
     "audit": {"GET": ADMIN},
     "first-steps": {"GET": ADMIN},
     # kiosk
+    "kiosk": {"GET": EVERYONE},
+    "kiosk-worker": {"GET": EVERYONE},
+    "kiosk-manifest": {"GET": EVERYONE},
     # family
+    "family": {"GET": FAMILY},
+    "family-manifest": {"GET": EVERYONE},
+    "family-calendar": {"GET": FAMILY, "POST": FAMILY},
+    "family-student": {"GET": FAMILY},
+    "family-code": {"GET": FAMILY},
+    "family-code-image": {"GET": FAMILY},
+    "family-certificate": {"GET": FAMILY},
 }

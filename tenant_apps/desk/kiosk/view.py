@@ -27,7 +27,8 @@ from tenant_apps.desk.kiosk.texts import ALERTS, REFUSALS, TEXTS
 from tenant_apps.desk.page import Page
 
 _MODULES: Final = (
-    "answers", "api", "camera", "kiosk", "menu", "pairing", "pin", "queue", "scanner", "sessions", "store", "texts", "wall",
+    "answers", "api", "camera", "kiosk", "menu", "pairing", "pin", "queue", "scanner", "sessions", "store", "texts",
+    "wall",
 )  # fmt: skip
 FILES: Final = (
     "desk/desk.css",
