@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 import orjson
-from django.db import connection, transaction
+from django.db import transaction
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.urls import resolve, reverse
@@ -39,8 +39,12 @@ class SignedInPage(Protocol):
 
     request: HttpRequest
     user: Any
-    token: Any
-    """The session: it has `session_id`."""
+    reads_together: bool
+    """Whether the page has a transaction of its own for its reads."""
+
+    @property
+    def token(self) -> Any:
+        """The session: it has `session_id`."""
 
 
 class Refused(DomainError):
@@ -112,7 +116,7 @@ def _call(
     request.method, request.path, request.path_info = method, path, path
     request.META = {name: page.request.META[name] for name in _COPIED if name in page.request.META}
     request.META |= {"REQUEST_METHOD": method, "HTTP_ACCEPT": accept}
-    request.GET = _query(query or {})
+    request.GET = _query(query or {})  # type: ignore[assignment]
     content = b"" if body is None else orjson.dumps(body)
     request.META |= {"CONTENT_TYPE": JSON, "CONTENT_LENGTH": str(len(content))} if content else {}
     request._body, request._read_started = content, True  # type: ignore[attr-defined]
@@ -121,7 +125,7 @@ def _call(
         setattr(request, name, getattr(page.request, name))
     request._force_auth_user = page.user  # type: ignore[attr-defined]
     request._force_auth_token = page.token  # type: ignore[attr-defined]
-    is_own_transaction = getattr(view.cls, "atomic", True) and not connection.in_atomic_block
+    is_own_transaction = getattr(view.cls, "atomic", True) and not page.reads_together
     with transaction.atomic() if is_own_transaction else nullcontext():
         response: HttpResponseBase = view(request, *match.args, **match.kwargs)
     return response

@@ -72,6 +72,7 @@ class Page(View):
 
     session: PageSession | None = None
     user: Any = None
+    reads_together = False
     now: datetime
     today: date
     nonce: str
@@ -112,7 +113,7 @@ class Page(View):
             response = refused or self.respond()
         except (Refused, *HANDLED_EXCEPTIONS) as error:
             response = self.error_response(map_exception(error) or ServerError())
-        self.messages.update(response)  # type: ignore[arg-type]
+        self.messages.update(response)
         response.headers.setdefault("Cache-Control", "no-store")
         policy = CONTENT_SECURITY_POLICY.format(nonce=self.nonce, script=self.script_policy)
         response.headers.setdefault("Content-Security-Policy", policy)
@@ -152,6 +153,7 @@ class Page(View):
         """Call `get`, in a transaction, or `submit`."""
         if self.request.method in {"GET", "HEAD"}:
             with transaction.atomic():
+                self.reads_together = True
                 return self.get()
         return self.submit()
 

@@ -88,15 +88,15 @@ def end_page_session(session: PageSession | None, response: HttpResponseBase, *,
     """End the session of the request and remove its cookie. Ending an impersonation leaves one's own session."""
     if session is not None and session.token is not None:
         end_sessions(session.user.pk, now=now, only=session.session_id)
-        response.delete_cookie(IMPERSONATION_COOKIE, samesite="Lax")  # type: ignore[attr-defined]
+        response.delete_cookie(IMPERSONATION_COOKIE, samesite="Lax")
         return
     if session is not None:
         end_cookie_session(CookieSession(session.user, session.session_id), now=now)
-    response.delete_cookie(SESSION_COOKIE, samesite="Lax")  # type: ignore[attr-defined]
+    response.delete_cookie(SESSION_COOKIE, samesite="Lax")
 
 
 def _set(response: HttpResponseBase, name: str, value: str, lifetime: timedelta) -> None:
-    response.set_cookie(  # type: ignore[attr-defined]
+    response.set_cookie(
         name,
         value,
         max_age=lifetime,

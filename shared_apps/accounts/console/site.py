@@ -14,7 +14,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.urls import URLPattern, URLResolver, reverse
@@ -118,6 +118,13 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return error_response(
         PermissionDenied(f"This form was not sent from this page. {reason}".strip()), request
     )
+
+
+def entry(request: HttpRequest) -> HttpResponse:
+    """Lead a browser from the address of the platform alone to the console. Programs get a 404."""
+    if "text/html" not in request.headers.get("Accept", ""):
+        raise Http404
+    return HttpResponseRedirect(PATH)
 
 
 class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]

@@ -60,7 +60,7 @@ class SessionCounts:
 def sessions_on(day: date) -> list[SessionCounts]:
     """Return the sessions of a local date in their order, with numbers. Three statements."""
     not_voided = Q(attendances__voided_at__isnull=True)
-    sessions = ClassSession.objects.filter(local_date=day).annotate(
+    sessions: Any = ClassSession.objects.filter(local_date=day).annotate(
         present=Count("attendances", filter=not_voided),
         late=Count("attendances", filter=not_voided & Q(attendances__late=True)),
     )

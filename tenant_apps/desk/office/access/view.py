@@ -31,18 +31,20 @@ class ListAndForm(SettingsPage):
     def listed(self, form: ApiForm, **more: Any) -> dict[str, Any]:
         """Return the list beside a form."""
         rows = self.ask(self.route, query={"page_size": 200})["results"]
-        return {"tab": self.tab, "rows": rows, "form": form, "roles": ROLE_NAMES, **more}
+        can_add = self.may(self.route, "POST")
+        return {"tab": self.tab, "rows": rows, "form": form, "can_add": can_add, "roles": ROLE_NAMES, **more}
 
     def submit(self) -> HttpResponseBase:
-        form = self.form(self.request.POST)
+        form, status = self.form(self.request.POST), 400
         if form.is_valid():
             try:
                 made = self.send("POST", self.route, form.body())
             except Refused as error:
                 form.add_refusal(error)
+                status = error.status
             else:
                 return self.render(self.listed(self.form(), made=made))
-        return self.render(self.listed(form), status=400)
+        return self.render(self.listed(form), status=status)
 
 
 class Users(ListAndForm):

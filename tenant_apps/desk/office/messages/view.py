@@ -1,6 +1,7 @@
 """Messages to students and guardians: what was sent, a new one with a count and a preview, and the templates."""
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.db import transaction
@@ -33,6 +34,8 @@ class Messages(Page):
 class MessageForm(ApiForm):
     """To whom, and what. An empty audience is every active student."""
 
+    paths: ClassVar[Mapping[str, str]] = {"body": "text", "audience.class": "training_class"}
+
     training_class = forms.ChoiceField(label=gettext_lazy("Class"), required=False)
     rank_system = forms.ChoiceField(label=gettext_lazy("Rank system"), required=False)
     status = forms.ChoiceField(
@@ -46,7 +49,7 @@ class MessageForm(ApiForm):
     )
     guardians_only = forms.BooleanField(label=gettext_lazy("Only guardians of minors"), required=False)
     subject = forms.CharField(label=gettext_lazy("Subject"), max_length=200)
-    body = forms.CharField(
+    text = forms.CharField(
         label=gettext_lazy("Text"),
         strip=False,
         widget=forms.Textarea({"rows": 10}),
@@ -88,7 +91,7 @@ class NewMessage(Page):
         body = {
             "audience": form.audience(),
             "subject": form.cleaned_data["subject"],
-            "body": form.cleaned_data["body"],
+            "body": form.cleaned_data["text"],
             "test": "test" in self.request.POST,
         }
         try:
@@ -108,7 +111,7 @@ class AudienceCount(Page):
     def submit(self) -> HttpResponseBase:
         form = MessageForm(self.request.POST, page=self)
         form.is_valid()
-        values = {name: self.request.POST.get(name, "") for name in ("subject", "body")}
+        values = {"subject": self.request.POST.get("subject", ""), "body": self.request.POST.get("text", "")}
         context: dict[str, Any] = {"count": count_text(form.audience(), self)}
         if values["body"].strip():
             try:
@@ -155,8 +158,16 @@ class MessageProgress(Message):
 
 
 class TemplateForm(ApiForm):
+    """The text of one kind of mail."""
+
+    paths: ClassVar[Mapping[str, str]] = {"body": "text"}
+
     subject = forms.CharField(label=gettext_lazy("Subject"), max_length=200)
-    body = forms.CharField(label=gettext_lazy("Text"), strip=False, widget=forms.Textarea({"rows": 12}))
+    text = forms.CharField(label=gettext_lazy("Text"), strip=False, widget=forms.Textarea({"rows": 12}))
+
+    def template(self) -> dict[str, str]:
+        """Return the text as the API takes it."""
+        return {"subject": self.cleaned_data["subject"], "body": self.cleaned_data["text"]}
 
 
 class Templates(Page):
@@ -177,7 +188,11 @@ class Template(Page):
 
     def context(self) -> dict[str, Any]:
         text = self.text()
-        return {"text": text, "form": TemplateForm(initial=text), "names": TEMPLATE_NAMES}
+        return {
+            "text": text,
+            "form": TemplateForm(initial={"subject": text["subject"], "text": text["body"]}),
+            "names": TEMPLATE_NAMES,
+        }
 
     def text(self) -> Any:
         """Return the template as the API shows it."""
@@ -190,10 +205,10 @@ class Template(Page):
         try:
             if "preview" in self.request.POST:
                 preview = self.send(
-                    "POST", "notification-template-preview", form.body(), name=self.kwargs["name"]
+                    "POST", "notification-template-preview", form.template(), name=self.kwargs["name"]
                 )
                 return self.render({"form": form, "text": text, "preview": preview, "names": TEMPLATE_NAMES})
-            self.send("PUT", "notification-template", form.body(), name=self.kwargs["name"])
+            self.send("PUT", "notification-template", form.template(), name=self.kwargs["name"])
         except Refused as error:
             form.add_refusal(error)
             return self.render({"form": form, "text": text, "names": TEMPLATE_NAMES}, status=error.status)
@@ -218,5 +233,5 @@ def count_text(audience: dict[str, Any], page: Page) -> str:
     with transaction.atomic():
         if not serializer.is_valid():
             return gettext("Nobody")
-        number = students_in(serializer.validated_data, on=page.today).count()  # type: ignore[call-arg, arg-type]
+        number = students_in(serializer.validated_data, on=page.today).count()  # type: ignore[call-arg]
     return ngettext("{n} student", "{n} students", number).format(n=number)
