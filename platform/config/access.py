@@ -87,6 +87,7 @@ PAGES: Final[RuleTable] = {
     "desk:kiosk": {"GET": PUBLIC},
     "desk:kiosk-worker": {"GET": PUBLIC},
     "desk:kiosk-manifest": {"GET": PUBLIC},
+    "desk:check-in": {"GET": PUBLIC, "POST": EVERYONE},
     # family
     "desk:family": {"GET": FAMILY},
     "desk:family-manifest": {"GET": PUBLIC},
@@ -197,7 +198,6 @@ ACCESS: Final[RuleTable] = {
     "devices": {"GET": ADMIN, "POST": signed_in_only(ADMIN)},
     "device": {"GET": ADMIN, "DELETE": ADMIN},
     "device-pairing": {"POST": PUBLIC},
-    "check-in": {"GET": PUBLIC},
     "promotion-check": {"POST": reads_only(STAFF_AND_OWN)},
     "promotion-snapshot": {"GET": STAFF},
     "promotions": {"POST": TEACHERS},

@@ -6,6 +6,7 @@ A page has the roles that may GET it and those that may POST to it. A new page n
 from typing import Final
 
 EVERYONE: Final = frozenset({"admin", "instructor", "assistant", "student", None})
+USERS: Final = frozenset({"admin", "instructor", "assistant", "student"})
 STAFF: Final = frozenset({"admin", "instructor", "assistant"})
 TEACHERS: Final = frozenset({"admin", "instructor"})
 ADMIN: Final = frozenset({"admin"})
@@ -53,6 +54,8 @@ PAGES: Final[dict[str, dict[str, frozenset[str | None]]]] = {
     "kiosk": {"GET": EVERYONE},
     "kiosk-worker": {"GET": EVERYONE},
     "kiosk-manifest": {"GET": EVERYONE},
+    # the page behind the code of a session: public, since a person who scans it may have no login yet
+    "check-in": {"GET": EVERYONE, "POST": USERS},
     # family
     "family": {"GET": FAMILY},
     "family-manifest": {"GET": EVERYONE},

@@ -80,10 +80,6 @@ REFUSALS: Final[Mapping[str, tuple[Promise, Promise]]] = {
         gettext_lazy("Check-in is closed"),
         gettext_lazy("It is too early or too late for this class. Please ask the instructor."),
     ),
-    "permission_denied": (
-        gettext_lazy("This is the code of a class"),
-        gettext_lazy("Scan it with your own phone. Here, show your own code."),
-    ),
     "qr_expired": (
         gettext_lazy("This code is too old"),
         gettext_lazy("Open your page again and show a fresh code."),
@@ -99,6 +95,10 @@ REFUSALS: Final[Mapping[str, tuple[Promise, Promise]]] = {
     "session_cancelled": (
         gettext_lazy("This class is cancelled"),
         gettext_lazy("It does not take place today."),
+    ),
+    "session_code": (
+        gettext_lazy("This is the code of a class"),
+        gettext_lazy("Scan it with your own phone. Here, show your own code."),
     ),
     "session_full": (
         gettext_lazy("This class is full"),

@@ -50,7 +50,8 @@ async function handle(code, chosen) {
   if (reason === "ambiguous_session" && details?.candidates?.length) {
     return showChoice(details.candidates, (session) => accept(code, session));
   }
-  showRefusal(reason, message);
+  // The code that the wall shows is a link, for phones.
+  showRefusal(reason === "qr_invalid" && code.includes("/check-in/") ? "session_code" : reason, message);
 }
 
 // --- views ------------------------------------------------------------------------------------------------------------

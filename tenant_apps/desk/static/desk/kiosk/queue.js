@@ -52,7 +52,7 @@ export async function record(token, classSession) {
 function isFinal(status, body) {
   if (body?.status === "recorded" || body?.status === "already_recorded") return true;
   const code = body?.error?.code;
-  return Boolean(code) && (status === 400 || status === 409 || code === "class_session_not_found" || code === "permission_denied");
+  return Boolean(code) && (status === 400 || status === 409 || code === "class_session_not_found");
 }
 
 function noteReachable(reachable) {
