@@ -5,7 +5,7 @@ API never use them.
 """
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Final
 
 from django import forms
@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse, TemplateResponse
-from django.urls import URLPattern, URLResolver, reverse
+from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_protect
 from unfold.sites import UnfoldAdminSite
@@ -27,6 +27,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from shared_apps.accounts.console.set_password import set_password
 from shared_apps.accounts.console.sign_in import (
     SESSION_LIFETIME,
     ConsoleSession,
@@ -138,6 +139,7 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Return the pages, each wrapped in `console_view`, without those that are not supported here."""
         found: list[URLPattern | URLResolver] = super().get_urls()
+        found.insert(0, path("set-password/", partial(set_password, site=self), name="set_password"))
         _wrap_views(found)
         return found
 
