@@ -6,9 +6,11 @@ import { clock } from "./answers.js";
 import { readSetting, writeSetting } from "./store.js";
 
 let known = [];
+let location = "";
 
 export async function loadSessions() {
   known = (await readSetting("sessions")) ?? [];
+  location = (await readSetting("device"))?.location ?? "";
   const { status, body } = await call("GET", "/class-sessions?status=scheduled&page_size=50");
   if (status !== 200) return;
   known = body.results.map(({ id, name, starts_at, ends_at, location }) => ({ id, name, starts_at, ends_at, location }));
@@ -22,8 +24,10 @@ export function sessions() {
     .map((session) => ({ ...session, label: [clock(session.starts_at), session.name, session.location].filter(Boolean).join(" · ") }));
 }
 
-// The session with this id; without an id, and if `orNext`, the one that runs or comes next.
+// The session with this id; without it, and if `orNext`, the one that runs or comes next: at the device's location, if
+// there is one.
 export function currentSession(id, orNext = true) {
   const open = sessions();
-  return open.find((session) => session.id === id) ?? (orNext ? open[0] : undefined);
+  const next = open.find((session) => location && session.location === location) ?? open[0];
+  return open.find((session) => session.id === id) ?? (orNext ? next : undefined);
 }
