@@ -64,6 +64,9 @@ $(BROWSER_PACKAGES)/zxing-reader.wasm.gz: package.json package-lock.json deploy/
 	fi; \
 	npm ci --no-progress --loglevel=error --fetch-retries=1 --fetch-timeout=20000 \
 	  && node deploy/browser_packages.mjs $(BROWSER_PACKAGES)
+# `make run` and `make test` install them if there is an npm. Without it or its registry all else works.
+TRY_BROWSER_PACKAGES = ! command -v npm >/dev/null 2>&1 || $(MAKE) -s browser-packages \
+	  || echo "The packages of browsers were not installed; kiosks read codes with BarcodeDetector or a scanner." >&2
 
 .PHONY: venv
 venv: .venv/.dev ## create the environment with all development tools
@@ -76,13 +79,12 @@ WITH_SERVERS = $(PY) -m tatami.embedded exec --
 
 .PHONY: run
 run: .venv/.run ## start web, worker and beat with PostgreSQL and Valkey; Ctrl-C stops all of them
-# The packages of browsers are not necessary: without Node.js or its registry, all else works.
-	@! command -v npm >/dev/null 2>&1 || $(MAKE) -s browser-packages \
-	  || echo "The packages of browsers were not installed; kiosks read codes with BarcodeDetector or a scanner." >&2
+	@$(TRY_BROWSER_PACKAGES)
 	@exec $(PY) -m tatami.embedded run
 
 .PHONY: test
 test: .venv/.dev ## run all tests; ARGS="tests/students -k name" selects some
+	@$(TRY_BROWSER_PACKAGES)
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest -n auto --dist worksteal $(ARGS)
 
 .PHONY: test-volume

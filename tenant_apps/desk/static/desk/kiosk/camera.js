@@ -26,6 +26,7 @@ async function findReader({ script, wasm }) {
 }
 
 export class Camera {
+  // `onCode(text)` is called for each code; `ended`, if it is set, when the camera goes away.
   constructor(video, addresses, onCode) {
     Object.assign(this, { video, addresses, onCode, stream: null, seen: new Map(), round: 0 });
   }
@@ -52,7 +53,7 @@ export class Camera {
     }
     if (!this.read) return (this.stop(), "no_reader");
     // The camera of a tablet may be unplugged or taken by another program.
-    this.stream.getVideoTracks()[0].addEventListener("ended", () => this.start(facing));
+    this.stream.getVideoTracks()[0].addEventListener("ended", () => this.ended?.());
     this.loop();
     return "";
   }

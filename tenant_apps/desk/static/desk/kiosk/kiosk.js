@@ -108,6 +108,7 @@ const pairing = watchPairing({
   },
 });
 wall.failed = failed;
+camera.ended = begin;
 
 // --- the state of the connection ---------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ let changed = () => {};
 // `listener({waiting, isReachable, isPaired})` is called whenever the queue or the connection changes.
 export function watchQueue(listener) {
   changed = async (isPaired = true) =>
-    listener({ waiting: (await countQueued()) - inFlight.size, isReachable: unreachableSince === 0, isPaired });
+    listener({ waiting: Math.max(0, (await countQueued()) - inFlight.size), isReachable: unreachableSince === 0, isPaired });
   changed();
 }
 
@@ -24,23 +24,27 @@ export function newNonce() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// Records a scan. Returns the body of the API's answer, or `null` if it waits to be sent.
+// Records a scan. Returns the body of the API's answer, or `null` if it waits to be sent. Raises `NotPaired`, and what
+// IndexedDB raises if the scan could neither be kept nor sent.
 export async function record(token, classSession) {
+  let fault = null;
   const scan = { token, nonce: newNonce(), scanned_at: new Date().toISOString(), class_session: classSession ?? null };
-  const seq = await enqueue(scan);
+  // A device without room can still send what it cannot keep.
+  const seq = await enqueue(scan).catch((error) => ((fault = error), null));
   // A line of students does not wait for a network that failed a moment ago.
-  if (Date.now() - unreachableSince < WAIT_AFTER_FAILURE) return (changed(), null);
-  inFlight.add(seq);
+  if (!fault && Date.now() - unreachableSince < WAIT_AFTER_FAILURE) return (changed(), null);
+  if (!fault) inFlight.add(seq);
   try {
     const request = { token, nonce: scan.nonce, ...(classSession ? { class_session: classSession } : {}) };
     const { status, body } = await call("POST", "/attendance/scan", request);
     if (!isFinal(status, body)) throw new Unreachable();
-    await dequeue([seq]);
+    if (!fault) await dequeue([seq]);
     noteReachable(true);
     return body;
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     noteReachable(false);
+    if (fault) throw fault;
     return null;
   } finally {
     inFlight.delete(seq);
