@@ -77,6 +77,17 @@ def test_a_second_touch_says_that_they_are_checked_in(dojo: Dojo, code: dict[str
     assert "Lena Sato was already checked in." in shown
 
 
+@pytest.mark.parametrize("role", ["admin", "student"])
+def test_the_page_of_a_students_code_checks_no_one_in(dojo: Dojo, role: str) -> None:
+    factories.single_session(dojo)
+    lena = factories.student(dojo, first_name="Lena")
+    factories.link_user(dojo, dojo.student, lena)
+    token = factories.qr_token(dojo.admin, lena, kind="card")
+    sent = visitor(dojo, role).post(f"/check-in/{token}", {"student": lena["id"], "nonce": "n"})
+    assert sent.status_code == 404
+    assert dojo.admin.get("/attendance").json()["results"] == []
+
+
 def test_a_parent_does_not_check_in_another_child(dojo: Dojo, code: dict[str, Any]) -> None:
     factories.link_user(dojo, dojo.student, factories.student(dojo, first_name="Lena"))
     other = factories.student(dojo, first_name="Otto")

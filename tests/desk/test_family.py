@@ -64,6 +64,20 @@ def test_a_parent_sees_rank_progress_and_next_class_of_their_child(
         assert words in details
 
 
+def test_a_cancelled_class_is_marked(dojo: Dojo, parent: Visitor) -> None:
+    (coming,) = factories.list_sessions(dojo, **{"from": "2026-06-22", "to": "2026-06-22"})
+    dojo.admin.post(f"/class-sessions/{coming['id']}/cancellation", {"reason": "Seminar"})
+    assert text_of(parent.get("/family")).count("cancelled") == 1
+
+
+def test_a_family_without_enrolments_sees_the_classes_of_the_dojo(dojo: Dojo) -> None:
+    factories.link_user(dojo, dojo.student, factories.student(dojo, first_name="Max"))
+    factories.training_class(dojo, name="Open class")
+    shown = text_of(visitor(dojo, "student").get("/family"))
+    assert "The next classes" in shown
+    assert "Open class" in shown
+
+
 def test_a_parent_does_not_see_other_children(dojo: Dojo, parent: Visitor) -> None:
     other = factories.student(dojo, first_name="Otto")
     assert "Otto" not in text_of(parent.get("/family"))

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.db import transaction
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext
 
@@ -44,13 +45,18 @@ class CheckIn(Page):
         }
 
     def submit(self) -> HttpResponseBase:
+        with transaction.atomic():
+            if self.session_of_code() is None:
+                raise NotFound
         student, nonce = self.request.POST.get("student", ""), self.request.POST.get("nonce", "")
         scan = {"token": self.kwargs["token"], "student": student}
         # A nonce for each student: siblings check in with the same code, one after the other.
         try:
             found = self.send("POST", "scan", {**scan, **({"nonce": f"{nonce}-{student}"} if nonce else {})})
         except Refused as refused:
-            return self.render({**self.context(), "fault": refused.message}, status=refused.status)
+            with transaction.atomic():
+                context = self.context()
+            return self.render({**context, "fault": refused.message}, status=refused.status)
         name = found["student"]["name"]
         if found["status"] == "recorded":
             self.say(gettext("{student} is checked in.").format(student=name))
