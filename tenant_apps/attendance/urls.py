@@ -17,7 +17,6 @@ urlpatterns = [
         attendance.StudentAttendance.as_view(),
         name="student-attendance",
     ),
-    path("check-in/<str:token>", codes.CheckInPage.as_view(), name="check-in"),
     path("devices", devices.DeviceCollection.as_view(), name="devices"),
     path("devices/pairing", devices.Pairing.as_view(), name="device-pairing"),
     path("devices/<uuid:id>", devices.DeviceDetail.as_view(), name="device"),

@@ -23,8 +23,12 @@ NO_DOCUMENT: Final = {"desk:report-file", "desk:sign-in", "desk:entry"}
 def _objects(site: Site) -> dict[str, Any]:
     """Return the id of one object of each kind, by a word in the name of its pages."""
     with tenant_scope(site.tenant):
+        # A student of the parent, so that both staff and family see them.
+        children = Student.objects.filter(links__user__email=site.email("parent"))
+        child = children.order_by("pk").first()
         first = {
-            "student": Student.objects.not_archived().order_by("pk").first(),
+            "student": child,
+            "family-code": child,
             "session": ClassSession.objects.order_by("-starts_at").first(),
             "class": TrainingClass.objects.order_by("pk").first(),
             "exam": Exam.objects.order_by("pk").first(),

@@ -6,6 +6,7 @@ A page has the roles that may GET it and those that may POST to it. A new page n
 from typing import Final
 
 EVERYONE: Final = frozenset({"admin", "instructor", "assistant", "student", None})
+USERS: Final = frozenset({"admin", "instructor", "assistant", "student"})
 STAFF: Final = frozenset({"admin", "instructor", "assistant"})
 TEACHERS: Final = frozenset({"admin", "instructor"})
 ADMIN: Final = frozenset({"admin"})
@@ -50,5 +51,17 @@ PAGES: Final[dict[str, dict[str, frozenset[str | None]]]] = {
     "audit": {"GET": ADMIN},
     "first-steps": {"GET": ADMIN},
     # kiosk
+    "kiosk": {"GET": EVERYONE},
+    "kiosk-worker": {"GET": EVERYONE},
+    "kiosk-manifest": {"GET": EVERYONE},
+    # the page behind the code of a session: public, since a person who scans it may have no login yet
+    "check-in": {"GET": EVERYONE, "POST": USERS},
     # family
+    "family": {"GET": FAMILY},
+    "family-manifest": {"GET": EVERYONE},
+    "family-calendar": {"GET": FAMILY, "POST": FAMILY},
+    "family-student": {"GET": FAMILY},
+    "family-code": {"GET": FAMILY},
+    "family-code-image": {"GET": FAMILY},
+    "family-certificate": {"GET": FAMILY},
 }

@@ -435,8 +435,6 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     # codes: all users, students for themselves, devices for sessions; students do not reissue cards
     "/qr": {"POST": and_devices(staff_and_own(201, _code))},
     "/students/{}/card": {"POST": staff(201, json_body()), "DELETE": staff(204)},
-    # the page behind the code of a session: public, since a person who scans it may have no login yet
-    "/check-in/{}": {"GET": replace(public(200), media=PAGE)},
     # attendance: staff write (assistants void what they recorded), devices scan and sync, students scan a session's
     # code and read their own
     "/attendance/scan": {"POST": and_devices(staff_and_own(201, _scan))},
@@ -629,7 +627,6 @@ IDS_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/attendance/{}": ("attendance",),
     "/attendance/{}/void": ("attendance",),
     "/devices/{}": ("device",),
-    "/check-in/{}": ("check-in",),
     "/notifications/{}": ("notification",),
     "/notifications/{}/recipients": ("notification",),
     "/notifications/{}/cancel": ("notification",),

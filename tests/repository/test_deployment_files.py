@@ -182,7 +182,7 @@ def test_the_image_is_built_from_the_lock_and_does_not_run_as_root(dockerfile: s
     assert "--require-hashes" in installs
     assert "--only-binary :all:" in installs
     assert "requirements-dev" not in dockerfile
-    assert dockerfile.count("\nFROM ") + dockerfile.startswith("FROM ") == 2
+    assert dockerfile.count("\nFROM ") + dockerfile.startswith("FROM ") == 3
     final = final_stage(dockerfile)
     for compiler in ("apt-get", "gcc", "build-essential"):
         assert compiler not in final

@@ -31,6 +31,8 @@ _PURPOSE: Final = "check-in code"
 _ID_BYTES: Final = 16
 _STEP_BYTES: Final = 4
 _MAC_BYTES: Final = 16
+CODE_LENGTHS: Final = (2 * (1 + _ID_BYTES + _MAC_BYTES), 2 * (1 + _ID_BYTES + _STEP_BYTES + _MAC_BYTES))
+"""The number of letters of a code that does not rotate, and of one that does."""
 
 ALPHABET: Final = "BCDFGHJKLNPRSTVX"
 """The letters for the hexadecimal digits 0 to F."""

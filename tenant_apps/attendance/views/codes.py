@@ -1,22 +1,17 @@
-"""Codes to show or print, and the page that a phone's camera opens."""
+"""Codes to show or print."""
 
 from dataclasses import fields
 from typing import Any, Final
 from uuid import UUID
 
-from django.http import HttpResponse
-from django.template.loader import render_to_string
 from rest_framework.response import Response
 
 from shared_apps.accounts.models import Role
-from tatami.api.renderers import HtmlRenderer
-from tatami.api.views import ApiView, get_or_404
-from tatami.errors import NotFound, PermissionDenied
+from tatami.api.views import ApiView
+from tatami.errors import PermissionDenied
 from tatami.postgresql.compiled import CompiledQuery
-from tatami.tenancy.scope import current_tenant
 from tenant_apps.attendance import cards, openapi
 from tenant_apps.attendance.cards import IssuedCode
-from tenant_apps.attendance.check_in.codes import read_code
 from tenant_apps.attendance.serializers import (
     IMAGE_FORMATS,
     CardFormatSerializer,
@@ -25,14 +20,9 @@ from tenant_apps.attendance.serializers import (
     codes_of_students,
 )
 from tenant_apps.attendance.views.scans import UUID_TEXT
-from tenant_apps.classes.models import DEVICE_ROLE, ClassSession
+from tenant_apps.classes.models import DEVICE_ROLE
 from tenant_apps.students.models import Student
 from tenant_apps.students.queries import student_not_found
-
-CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'"
-)
 
 
 STUDENT_IDS: Final = {
@@ -117,29 +107,6 @@ class StudentCard(ApiView):
     def delete(self, request: Any, id: Any) -> Response:
         cards.revoke_card(student=_student(id), now=request.now)
         return Response(status=204)
-
-
-class CheckInPage(ApiView):
-    """The page at the URL of a code. For a session's code it offers to sign in and check in.
-
-    For the code of a student or a card it shows nothing about the person. Any other token is 404.
-    """
-
-    schema = None
-    renderer_classes = [HtmlRenderer]
-
-    def get(self, request: Any, token: str) -> HttpResponse:
-        code = read_code(token)
-        if code is None:
-            raise NotFound
-        dojo = current_tenant()
-        context: dict[str, Any] = {"dojo": dojo.name, "token": token}
-        if code.is_of_session:
-            session = get_or_404(ClassSession.objects.all(), pk=UUID(bytes=code.id))
-            context |= {"session": session, "zone": dojo.timezone, "is_cancelled": session.is_cancelled}
-        response = HttpResponse(render_to_string("attendance/check_in.html", context))
-        response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        return response
 
 
 def _student(student_id: UUID) -> Student:
