@@ -60,7 +60,7 @@ def test_a_role_gets_the_pages_that_are_for_it(
     response = browser.get(address) if method == "GET" else browser.post(address, {})
     if role in PAGES[name_of(route)][method]:
         assert response.status_code not in {401, 403, 405, 500}, response.content[:400]
-        # The ids in the address are of nobody.
+        # The ids in the address belong to no object.
         assert "<uuid:" not in route.path or response.status_code in {302, 400, 404}, response.content[:400]
     elif role is None:
         assert response.status_code == 302

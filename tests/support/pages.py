@@ -1,4 +1,4 @@
-"""Clients of pages: one method call is what a browser does when somebody follows a link or sends a form."""
+"""Clients of pages: one method call is what a browser does when a person follows a link or sends a form."""
 
 import re
 from dataclasses import dataclass, field

@@ -24,7 +24,6 @@ from tenant_apps.classes.models import DEVICE_ROLE
 from tenant_apps.students.models import Student
 from tenant_apps.students.queries import student_not_found
 
-
 STUDENT_IDS: Final = {
     is_own: CompiledQuery(
         f"attendance.{'own ' if is_own else ''}code",

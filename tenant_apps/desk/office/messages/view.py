@@ -232,6 +232,6 @@ def count_text(audience: dict[str, Any], page: Page) -> str:
     serializer = AudienceSerializer(data=audience)
     with transaction.atomic():
         if not serializer.is_valid():
-            return gettext("Nobody")
+            return gettext("No students")
         number = students_in(serializer.validated_data, on=page.today).count()  # type: ignore[call-arg]
     return ngettext("{n} student", "{n} students", number).format(n=number)
