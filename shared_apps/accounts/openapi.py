@@ -15,7 +15,6 @@ from shared_apps.accounts.serializers import (
     NewApiKeySerializer,
     NewSecondFactorSerializer,
     RecoveryCodesSerializer,
-    ReferenceSerializer,
     SecondSignInSerializer,
     SignInPolicySerializer,
     SignInSerializer,
@@ -30,6 +29,7 @@ from tatami.api.openapi.spec import (
     no_content_spec,
     resource_specs,
 )
+from tatami.api.serializers import ReferenceSerializer
 
 USER_EXAMPLE: Final = {"id": examples.USER, "email": examples.EMAIL, "name": "Hana Sato", "role": "admin"}
 _TOKENS: Final = {

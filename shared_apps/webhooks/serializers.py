@@ -85,7 +85,9 @@ class CreatedWebhookSerializer(WebhookSerializer):
 class WebhookDeliverySerializer(StrictModelSerializer):
     """One event for one webhook, and what became of it. `event` is the id that the receiver gets."""
 
-    data = serializers.DictField(child=serializers.CharField(allow_null=True), read_only=True)
+    data = serializers.DictField(  # type: ignore[assignment]
+        child=serializers.CharField(allow_null=True), read_only=True
+    )
 
     class Meta:
         model = WebhookDelivery

@@ -63,7 +63,7 @@ def type_error(field: Any, value: Any) -> Any:
         return _errors_of(field.child, enumerate(value))
     if isinstance(field, serializers.DictField) and isinstance(value, Mapping):
         return _errors_of(field.child, value.items())
-    found = _type_of(type(field))
+    found = _type_of(type(field))  # type: ignore[arg-type]
     return None if found is None or found[0](value) else [gettext(found[1])]
 
 
