@@ -277,12 +277,13 @@ class MeSerializer(StrictModelSerializer):
 class MeAnswerSerializer(serializers.Serializer[Any]):
     """The caller, and the students they are linked with. `tenant` is null on the platform.
 
-    A device has the role `device`, no address and, as only a device, a `location`.
+    A device has the role `device`, null as its address and, as only a device, a `location`. The address of an API key
+    is empty.
     """
 
     # `views.me_response` makes the response, because every client sends this request often.
     id = serializers.UUIDField()
-    email = serializers.EmailField(allow_null=True)
+    email = serializers.EmailField(allow_null=True, allow_blank=True)
     name = serializers.CharField(allow_blank=True)
     role = serializers.ChoiceField(choices=[*Role.values, "device"])
     tenant = MeTenantSerializer(allow_null=True)

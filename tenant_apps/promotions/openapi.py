@@ -18,6 +18,7 @@ from tenant_apps.promotions.serializers.exams import (
     ExamSerializer,
     FederationReportSerializer,
     FinishedExamSerializer,
+    InvitationsSerializer,
 )
 from tenant_apps.promotions.serializers.promotions import DecisionSerializer
 from tenant_apps.students.openapi import RANK_EVENT_EXAMPLE
@@ -248,7 +249,7 @@ CANDIDATES: Final[OperationSpecs] = {
     "POST": create_spec(
         {"candidates": [{"student": examples.NEW_STUDENT, "target_rank": examples.RANK}]},
         {"results": [{**_CANDIDATE, "outcome": None, "rank_event": None}]},
-        request=None,
+        request=InvitationsSerializer,
         path=_EXAM_PATH,
         response=CandidatesSerializer,
     ),

@@ -152,6 +152,8 @@ def test_no_generated_request_gets_an_undocumented_response(
             sent.validate_response(response, checks=checks)
         except (AssertionError, FailureGroup) as error:
             for fault in getattr(error, "exceptions", [error]):
+                if "parameter `Authorization`" in str(fault):
+                    continue  # the generated header is left out, and that of the caller sent in its place
                 name_of_fault = f"{case} {response.status_code} {type(fault).__name__}"
                 faults.setdefault(name_of_fault, f"{fault}\n{error}")
 

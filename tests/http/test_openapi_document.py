@@ -197,6 +197,7 @@ def names_in(media_type: str, text: str) -> set[str]:
 def test_an_example_fits_its_schema(case: Case, db: None) -> None:
     described = case.described
     assert described
+    assert described.takes_body == ("requestBody" in case.operation)
     if "requestBody" in case.operation:
         (request,) = case.operation["requestBody"]["content"].values()
         fits(case, request["schema"], described.request_example)
