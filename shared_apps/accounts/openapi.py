@@ -144,7 +144,6 @@ _SIGNED: Final = {
 }
 PASSKEY_OPTIONS: Final[OperationSpecs] = {
     "POST": OperationSpec(
-        request_example={},
         response=PasskeyRequestSerializer,
         response_example={
             "challenge": examples.CHALLENGE,

@@ -34,11 +34,11 @@ from tests.support.clients import Caller
 from tests.support.undo import rolled_back
 
 PLATFORM, DOJO = "config.urls_platform", "config.urls_tenant"
-NOBODY = "no token"
+NO_TOKEN = "no token"
 _SET_BY_CLIENT = {"content-type", "content-length", "host", "cookie"}
 CALLERS = [
-    *((DOJO, name) for name in (*ROLES, f"{KEY} of instructor", READ_ONLY_KEY, DEVICE, NOBODY)),
-    *((PLATFORM, name) for name in ("admin", f"{KEY} of admin", NOBODY)),
+    *((DOJO, name) for name in (*ROLES, f"{KEY} of instructor", READ_ONLY_KEY, DEVICE, NO_TOKEN)),
+    *((PLATFORM, name) for name in ("admin", f"{KEY} of admin", NO_TOKEN)),
 ]
 FEW_CASES = 440
 KNOWN_ERRORS = {400, 401, 403, 404, 405, 406, 409, 413, 415, 429}

@@ -94,6 +94,8 @@ def test_the_document_is_generated_without_warnings(urlconf: str) -> None:
 
 MOST_BYTES = 400_000
 FREE_OBJECTS = {"ErrorResponse", "StudentExport", "Conflict"}
+WEBAUTHN = ("properties/options", "properties/passkey")
+"""What the WebAuthn functions of browsers take and return. Their standard grows, so no schema of ours closes them."""
 """Components with an object whose members depend on the error code, on the app or on the conflict."""
 
 
@@ -133,7 +135,7 @@ def test_every_value_has_a_type(urlconf: str, db: None) -> None:
     found = [place for path in whole["paths"].values() for place in untyped(path, "paths")]
     for name, schema in whole["components"]["schemas"].items():
         found += untyped(schema, name) if name not in FREE_OBJECTS else ()
-    assert not found
+    assert not [place for place in found if not any(part in place for part in WEBAUTHN)]
 
 
 @every_urlconf

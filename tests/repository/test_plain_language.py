@@ -42,6 +42,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "shared_apps/tenants/tasks.py": (r"take_turns", "the name of a task, stored by the broker"),
     "tatami/embedded": (r"nobody", "the name of an operating system account"),
     "tests/tatami/embedded": (r"nobody", "the name of an operating system account"),
+    "tests/tatami/postgresql/test_pooler.py": (r"nobody", "the name of an operating system account"),
     "docs/decisions/0010-embedded-servers.md": (r"nobody", "the name of an operating system account"),
 }
 """Path prefix (also without `platform/`) → words that are allowed there, and why. No pattern allows all words."""

@@ -32,7 +32,7 @@ class Messages(Page):
 
 
 class MessageForm(ApiForm):
-    """To whom, and what. An empty audience is every active student."""
+    """The audience and the text. An empty audience is every active student."""
 
     paths: ClassVar[Mapping[str, str]] = {"body": "text", "audience.class": "training_class"}
 
