@@ -52,7 +52,9 @@ def roster_fingerprint(session: UUID | str, *, now: datetime) -> str:
     """Return a text that changes whenever the roster of a session does. Three small statements."""
     row = ClassSession.objects.filter(pk=session).values_list("updated_at", "ends_at", "training_class")
     updated_at, ends_at, training_class = row.first() or (None, None, None)
-    visits = Attendance.objects.filter(class_session=session).aggregate(changed=Max("updated_at"), n=Count("pk"))
+    visits = Attendance.objects.filter(class_session=session).aggregate(
+        changed=Max("updated_at"), n=Count("pk")
+    )
     enrolled = Enrolment.objects.filter(training_class=training_class).aggregate(
         changed=Max("updated_at"), n=Count("pk")
     )

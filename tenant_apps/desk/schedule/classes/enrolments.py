@@ -21,7 +21,9 @@ class Enrolments(ClassPage):
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
         key = self.kwargs["id"]
         if not self.is_fragment:
-            return self.redirect(f"{reverse('desk:class', kwargs={'id': key})}?{self.request.GET.urlencode()}")
+            return self.redirect(
+                f"{reverse('desk:class', kwargs={'id': key})}?{self.request.GET.urlencode()}"
+            )
         return self.render({"found_class": self.ask("class", id=key), **self.found_students(key)})
 
     def submit(self) -> HttpResponseBase:
@@ -69,7 +71,9 @@ class EndEnrolment(Page):
         until: date | None = form.cleaned_data["until"]
         query = {"until": until.isoformat() if until else None}
         try:
-            self.send("DELETE", "class-enrolment", query=query, class_id=key, student_id=self.kwargs["student"])
+            self.send(
+                "DELETE", "class-enrolment", query=query, class_id=key, student_id=self.kwargs["student"]
+            )
         except Refused as error:
             form.add_refusal(error)
             return self.render(self.of_enrolment(form), status=error.status)

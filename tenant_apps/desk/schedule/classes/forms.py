@@ -135,7 +135,9 @@ class ClassForm(TimesForm):
         if not instructors:
             del fields["instructors"]
 
-    def body_with(self, more_times: list[dict[str, Any]], *, more_changed: bool, is_new: bool) -> dict[str, Any]:
+    def body_with(
+        self, more_times: list[dict[str, Any]], *, more_changed: bool, is_new: bool
+    ) -> dict[str, Any]:
         """Return the body of the request. A change has only what differs from the class."""
         values = super(TimesForm, self).body()
         changed = set(self.fields) if is_new else set(self.changed_data)
@@ -152,7 +154,11 @@ class ClassForm(TimesForm):
         return body
 
     def _recurrence(self, values: Mapping[str, Any], more_times: list[dict[str, Any]]) -> dict[str, Any]:
-        found = {**{name: values[name] for name in _TIMES}, "from": values["starts_on"], "until": values["until"]}
+        found = {
+            **{name: values[name] for name in _TIMES},
+            "from": values["starts_on"],
+            "until": values["until"],
+        }
         if values["every_weeks"] is not None:
             found["every_weeks"] = values["every_weeks"]
         return {**found, "more_times": more_times} if more_times else found

@@ -117,16 +117,25 @@ class ClassFormPage(Page):
         if self.is_fragment and self.query("more").isdecimal():
             number = min(int(self.query("more")), MOST_MORE_TIMES)
             row = TimesForm(prefix=f"more-{number}")
-            return self.render({"row": row, "next": number + 1}, template="desk/schedule/classes/more_times.html")
+            return self.render(
+                {"row": row, "next": number + 1}, template="desk/schedule/classes/more_times.html"
+            )
         return super().get()
 
     def context(self) -> dict[str, Any]:
         if self.key is None:
-            initial = {"duration_minutes": 60, "starts_on": self.today, "every_weeks": 1, "counts_toward_promotion": True}
+            initial = {
+                "duration_minutes": 60,
+                "starts_on": self.today,
+                "every_weeks": 1,
+                "counts_toward_promotion": True,
+            }
             return self.show(ClassForms(self.form(initial), []))
         found = self.ask("class", id=self.key)
         more = found["recurrence"].get("more_times", [])
-        rows = [TimesForm(prefix=f"more-{place}", initial=times_initial(one)) for place, one in enumerate(more)]
+        rows = [
+            TimesForm(prefix=f"more-{place}", initial=times_initial(one)) for place, one in enumerate(more)
+        ]
         return self.show(ClassForms(self.form(initial_of(found, self.today)), rows), found)
 
     def form(self, initial: dict[str, Any], data: Any = None) -> ClassForm:
@@ -173,7 +182,11 @@ class ClassFormPage(Page):
         except Refused as error:
             forms.add_refusal(error)
             return self.render(self.show(forms, found), status=error.status)
-        message = gettext("The class is changed.") if self.key else gettext("The class is added. Now enrol its students.")
+        message = (
+            gettext("The class is changed.")
+            if self.key
+            else gettext("The class is added. Now enrol its students.")
+        )
         return self.redirect("desk:class", message, id=saved["id"])
 
 
@@ -192,4 +205,6 @@ class ArchiveClass(Page):
             self.send("PATCH", "class", {"archived": False}, id=key)
             return self.redirect("desk:class", gettext("The class takes place again."), id=key)
         self.send("DELETE", "class", id=key)
-        return self.redirect("desk:classes", gettext("The class is archived. It is in the list of archived classes."))
+        return self.redirect(
+            "desk:classes", gettext("The class is archived. It is in the list of archived classes.")
+        )

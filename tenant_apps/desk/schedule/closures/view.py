@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.db import transaction
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
@@ -88,13 +89,12 @@ class NewClosure(Page):
         body = form.body()
         query = {"from": body["from"], "to": body["until"], "status": "scheduled", "page_size": PREVIEWED}
         try:
-            found = self.ask("class-sessions", query=query)
+            with transaction.atomic():  # A refusal must not break the transaction of the page.
+                found = self.ask("class-sessions", query=query)
         except Refused as error:
             return {"refusal": " ".join(error.fields.get("to", [error.message]))}
         chosen = set(body["classes"])
-        sessions = [
-            one for one in found["results"] if not chosen or (one["class"] or {}).get("id") in chosen
-        ]
+        sessions = [one for one in found["results"] if not chosen or (one["class"] or {}).get("id") in chosen]
         count = found["count"] if not chosen else len(sessions)
         return {"sessions": sessions[:SHOWN], "count": count, "more": max(0, count - SHOWN)}
 

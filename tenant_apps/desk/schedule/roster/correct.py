@@ -34,7 +34,6 @@ class VoidForm(ApiForm):
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
         max_length=500,
-        required=False,
         help_text=gettext_lazy("It stays in the history, for those who ask later."),
     )
 

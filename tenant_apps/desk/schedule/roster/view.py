@@ -112,7 +112,11 @@ class Mark(RosterPage):
         row = context["roster"].row(student)
         name = (row or before).name if (row or before) else ""
         if "whole" in self.request.POST or row is None or before is None:
-            undo = "" if "undone" in self.request.POST else f"{student}:{before.undo_state if before else ABSENT}"
+            undo = (
+                ""
+                if "undone" in self.request.POST
+                else f"{student}:{before.undo_state if before else ABSENT}"
+            )
             return self.roster_again(session, message=_sentence(name, state), undo=undo)
         return self.render(
             {
@@ -129,7 +133,7 @@ class Mark(RosterPage):
 class VisitorForm(ApiForm):
     """A person who trains for the first time."""
 
-    first_name = forms.CharField(label=gettext_lazy("First name"), max_length=120, required=False)
+    first_name = forms.CharField(label=gettext_lazy("First name"), max_length=120)
     last_name = forms.CharField(label=gettext_lazy("Last name"), max_length=120, required=False)
 
 
@@ -156,7 +160,9 @@ class Visitors(SessionPage):
             return self.again(session, form, status=error.status)
         name, message = student["name"], gettext("%(name)s is added as a visitor and marked present.")
         if student.get("possible_duplicates"):
-            message = gettext("%(name)s is added as a visitor and marked present. Another student has this name.")
+            message = gettext(
+                "%(name)s is added as a visitor and marked present. Another student has this name."
+            )
         try:
             body = {"entries": [{"student": student["id"], "state": PRESENT}]}
             session = self.send("PUT", "class-session-roster", body, id=session_id)

@@ -61,7 +61,15 @@ class NewSessionForm(SessionForm):
     )
     discipline = forms.ChoiceField(label=gettext_lazy("Discipline"), required=False)
 
-    field_order = ("training_class", "name", "day", "start_time", "duration_minutes", "location", "discipline")
+    field_order = (
+        "training_class",
+        "name",
+        "day",
+        "start_time",
+        "duration_minutes",
+        "location",
+        "discipline",
+    )
 
     def __init__(
         self, *args: Any, classes: list[tuple[str, str]], disciplines: list[tuple[str, str]], **kwargs: Any

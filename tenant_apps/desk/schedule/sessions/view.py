@@ -47,7 +47,10 @@ class NewSession(Page):
             form.add_refusal(error)
             return self.render({"form": form}, status=error.status)
         if session["status"] == "cancelled":
-            self.say(gettext("This day is closed, so the session is cancelled. You can let it take place."), "warning")
+            self.say(
+                gettext("This day is closed, so the session is cancelled. You can let it take place."),
+                "warning",
+            )
             return self.redirect("desk:session", id=session["id"])
         return self.redirect("desk:session", gettext("The session is added."), id=session["id"])
 

@@ -3,6 +3,8 @@
 from datetime import date, timedelta
 from typing import Any, Final
 
+from django.db import transaction
+
 from tenant_apps.desk.api import Refused
 from tenant_apps.desk.page import Page
 from tenant_apps.desk.schedule import queries
@@ -26,7 +28,8 @@ class WeekView(Page):
         place_name = self.query("location")
         refusal, sessions = "", []
         try:
-            sessions = self.sessions(monday, sunday)
+            with transaction.atomic():  # A refusal must not break the transaction of the page.
+                sessions = self.sessions(monday, sunday)
         except Refused as error:
             refusal = " ".join(error.fields.get("to", [error.message]))
         counts = {str(one.session.pk): one for one in sessions_between(monday, sunday)}
@@ -55,7 +58,9 @@ class WeekView(Page):
         """Return the sessions of these local dates. One more request for every 200 sessions."""
         found: list[dict[str, Any]] = []
         for number in range(1, MOST_PAGES + 1):
-            page = self.ask("class-sessions", query={"from": first, "to": last, "page_size": 200, "page": number})
+            page = self.ask(
+                "class-sessions", query={"from": first, "to": last, "page_size": 200, "page": number}
+            )
             found += page["results"]
             if page["next"] is None:
                 break

@@ -14,11 +14,10 @@ document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
   if (event.detail.target.id === "toasts") document.querySelectorAll(".toast.undo").forEach((toast) => toast.remove());
 });
 
-// After a student was added by the search, the next name can be typed at once.
-document.body.addEventListener("htmx:afterRequest", (event) => {
+// After a student was added by the search, its results are exchanged for nothing, and the next name can be typed at once.
+document.body.addEventListener("htmx:oobAfterSwap", (event) => {
   const search = document.getElementById("search");
-  const added = event.detail.successful && event.detail.elt.closest("#found, .visitor");
-  if (search && added) (search.value = "", search.focus());
+  if (search && event.detail.target.id === "found") (search.value = "", search.focus());
 });
 
 document.body.addEventListener("htmx:sendError", (event) => {
