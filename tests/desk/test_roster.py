@@ -10,6 +10,7 @@ from tests.support.pages import Visitor, text_of, visitor
 from tests.support.statements import count_statements
 
 STATEMENTS_OF_SESSION = 13
+STATEMENTS_OF_TAP = 20
 STATEMENTS_WHILE_NOTHING_CHANGES = 4
 
 
@@ -223,6 +224,31 @@ def test_the_statements_of_a_session_do_not_grow_with_its_roster(
         factories.rank_event(dojo, more, factories.rank_id(system, "4-kyu"), "2026-01-10")
         factories.attendance(dojo, more, session)
     assert few == count_statements(lambda: browser.get(page_of(session))) == STATEMENTS_OF_SESSION
+
+
+def test_the_statements_of_a_tap_do_not_grow_with_the_roster(
+    dojo: Dojo, session: dict[str, Any], student: dict[str, Any]
+) -> None:
+    browser = visitor(dojo, "instructor")
+    few = count_statements(lambda: tap(browser, session, student, "present"))
+    for number in range(5):
+        factories.attendance(dojo, factories.student(dojo, first_name=f"Aki{number}"), session)
+    assert few == count_statements(lambda: tap(browser, session, student, "late")) == STATEMENTS_OF_TAP
+
+
+def test_a_check_in_after_midnight_belongs_to_the_session_of_the_evening(
+    dojo: Dojo, student: dict[str, Any]
+) -> None:
+    recurrence = {**factories.SCHEDULE, "weekdays": ["su"], "start_time": "23:00", "duration_minutes": 180}
+    training_class = factories.training_class(dojo, recurrence=recurrence)
+    dojo.create(
+        f"/classes/{training_class['id']}/enrolments", {"student": student["id"], "from": "2026-06-01"}
+    )
+    query = {"class": training_class["id"], "from": "2026-06-14", "to": "2026-06-14"}
+    (session,) = factories.list_sessions(dojo, **query)
+    visitor(dojo, "instructor").post(page_of(session, f"/students/{student['id']}"), {"time": "00:30"})
+    (entry,) = dojo.admin.get(f"/class-sessions/{session['id']}").json()["roster"]
+    assert entry["checked_in_at"] == "2026-06-14T22:30:00Z"
 
 
 def test_the_session_of_another_dojo_is_404(dojo: Dojo, other_dojo: Dojo, session: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from tests.support.clients import Dojo
 from tests.support.pages import text_of, visitor
 from tests.support.statements import count_statements
 
-STATEMENTS = 9
+STATEMENTS = 10
 
 
 @pytest.fixture

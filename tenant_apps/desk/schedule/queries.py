@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Max
 
 from shared_apps.accounts.models import User
-from tenant_apps.attendance.models import Attendance
+from tenant_apps.attendance.models import Attendance, Device
 from tenant_apps.classes.check_in_window import BY_HAND_TOLERANCE, check_in_window
-from tenant_apps.classes.models import ClassSession, Enrolment
+from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
 from tenant_apps.dojo.models import DojoSettings
 
 
@@ -26,7 +27,7 @@ def planned_time(session: UUID | str) -> datetime | None:
     return _planned([session]).get(str(session))
 
 
-def _planned(sessions: Sequence[UUID | str] | object) -> dict[str, datetime]:
+def _planned(sessions: Any) -> dict[str, datetime]:
     rows = ClassSession.objects.filter(
         pk__in=sessions, set_by_hand__contains=["starts_at"], slot_date__isnull=False
     ).order_by()
@@ -48,7 +49,7 @@ def marking_opens_at(session: UUID | str) -> datetime | None:
     return check_in_window(found, DojoSettings.current()).opens_at - BY_HAND_TOLERANCE
 
 
-def roster_fingerprint(session: UUID | str, *, now: datetime) -> str:
+def roster_fingerprint(session: UUID, *, now: datetime) -> str:
     """Return a text that changes whenever the roster of a session does. Three small statements."""
     row = ClassSession.objects.filter(pk=session).values_list("updated_at", "ends_at", "training_class")
     updated_at, ends_at, training_class = row.first() or (None, None, None)
@@ -69,7 +70,22 @@ def instructors() -> list[tuple[str, str]]:
     return [(str(key), name or email) for key, name, email in rows]
 
 
-def enrolled_among(training_class: UUID | str, students: Sequence[str]) -> set[str]:
+def kinds() -> list[str]:
+    """Return the kinds of the classes that are not archived (`class_type`), in their order. One statement."""
+    found = TrainingClass.objects.not_archived().order_by("class_type").values_list("class_type", flat=True)
+    return list(found.distinct())
+
+
+def places() -> list[str]:
+    """Return the places of classes and devices, for people to choose from as they type: both must be spelled alike,
+    because a device checks in at the sessions of its place. One statement.
+    """
+    of_classes = TrainingClass.objects.not_archived().order_by().values_list("location", flat=True)
+    of_devices = Device.objects.filter(revoked_at__isnull=True).order_by().values_list("location", flat=True)
+    return sorted({place for place in of_classes.union(of_devices) if place})
+
+
+def enrolled_among(training_class: UUID, students: Sequence[UUID]) -> set[str]:
     """Return those of the students who are enrolled in a class. One statement."""
     rows = Enrolment.objects.filter(training_class=training_class, student__in=students).order_by()
     return {str(key) for key in rows.values_list("student", flat=True)}

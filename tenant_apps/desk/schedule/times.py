@@ -37,6 +37,17 @@ def local(instant: str | datetime) -> datetime:
     return found.astimezone(ZoneInfo(current_tenant().timezone))
 
 
+def instant_near(start: str, at: time) -> str:
+    """Return the instant nearest to the start of a session at which the dojo's clock shows `at`.
+
+    A session may begin before midnight and have check-ins after it.
+    """
+    begins = local(start)
+    days = [begins.date() + timedelta(days=number) for number in (-1, 0, 1)]
+    instants = [instant_of(day, at) for day in days]
+    return min(instants, key=lambda one: abs(local(one) - begins))
+
+
 def times_in_words(recurrence: Mapping[str, Any]) -> list[str]:
     """Return the times of a class, one text for each start time: `Mon, Wed 18:30–20:00`."""
     return [_words(entry) for entry in (recurrence, *recurrence.get("more_times", ()))]

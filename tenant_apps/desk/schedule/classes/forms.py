@@ -66,7 +66,12 @@ class ClassForm(TimesForm):
         help_text=gettext_lazy("For example: children, beginners, sparring."),
     )
     discipline = forms.ChoiceField(label=gettext_lazy("Discipline"), required=False)
-    location = forms.CharField(label=gettext_lazy("Place"), max_length=120, required=False)
+    location = forms.CharField(
+        label=gettext_lazy("Place"),
+        max_length=120,
+        required=False,
+        widget=forms.TextInput({"list": "places", "autocomplete": "off"}),
+    )
     instructors = forms.MultipleChoiceField(
         label=gettext_lazy("Instructors"), required=False, widget=forms.CheckboxSelectMultiple
     )
@@ -141,7 +146,7 @@ class ClassForm(TimesForm):
         """Return the body of the request. A change has only what differs from the class."""
         values = super(TimesForm, self).body()
         changed = set(self.fields) if is_new else set(self.changed_data)
-        body = {name: values[name] for name in _OWN if name in changed}
+        body: dict[str, Any] = {name: values[name] for name in _OWN if name in changed}
         body |= {name: values[name] or None for name in _REFERENCES if name in changed}
         if more_changed or changed & {*_TIMES, *_PERIOD}:
             body["recurrence"] = self._recurrence(values, more_times)

@@ -98,7 +98,7 @@ class ClassPage(Page):
         if len(text) < SHORTEST_SEARCH:
             return {"search": text, "found": None}
         found = self.ask("students", query={"search": text, "page_size": FOUND_SHOWN, "ordering": "name"})
-        enrolled = queries.enrolled_among(key, [one["id"] for one in found["results"]])
+        enrolled = queries.enrolled_among(key, [UUID(one["id"]) for one in found["results"]])
         return {"search": text, "found": [(one, one["id"] in enrolled) for one in found["results"]]}
 
 
@@ -111,7 +111,8 @@ class ClassFormPage(Page):
     @property
     def key(self) -> UUID | None:
         """The id of the class that is changed."""
-        return self.kwargs.get("id")
+        key: UUID | None = self.kwargs.get("id")
+        return key
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
         if self.is_fragment and self.query("more").isdecimal():
@@ -152,7 +153,13 @@ class ClassFormPage(Page):
 
     def show(self, forms: ClassForms, found: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return what the page shows."""
-        return {"form": forms.form, "more": forms.more, "next": len(forms.more), "found_class": found}
+        return {
+            "form": forms.form,
+            "more": forms.more,
+            "next": len(forms.more),
+            "found_class": found,
+            "places": queries.places(),
+        }
 
     def entered(self, found: dict[str, Any] | None) -> ClassForms:
         """Return the forms as they were sent, with a row for each additional time in them."""

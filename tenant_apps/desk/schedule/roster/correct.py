@@ -1,6 +1,5 @@
 """Correct the check-in of one student: add it by hand with its time, or void it with a reason."""
 
-from datetime import date
 from typing import Any
 
 from django import forms
@@ -11,7 +10,7 @@ from tatami.errors import NotFound
 from tenant_apps.desk.api import Refused
 from tenant_apps.desk.forms import ApiForm, TimeField
 from tenant_apps.desk.page import Page
-from tenant_apps.desk.schedule.times import instant_of, local
+from tenant_apps.desk.schedule.times import instant_near, local
 
 METHODS = {
     "qr_rotating": gettext_lazy("code on the phone"),
@@ -82,6 +81,6 @@ class Correction(Page):
 
     def attendance(self, session: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
         """Return the body of a check-in by hand. Whether it is late follows from its time, unless it is said."""
-        at = instant_of(date.fromisoformat(session["local_date"]), values["time"])
+        at = instant_near(session["starts_at"], values["time"])
         body = {"student": str(self.kwargs["student"]), "class_session": session["id"], "checked_in_at": at}
         return {**body, "late": True} if values["late"] else body

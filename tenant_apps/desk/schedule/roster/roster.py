@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
+from uuid import UUID
 
 from tenant_apps.attendance.corrections import ABSENT, EXPECTED, LATE, PRESENT
 from tenant_apps.desk.belts import Belt, belts
@@ -100,7 +101,7 @@ class Roster:
 def build_roster(session: Mapping[str, Any], *, today: date, now: datetime) -> Roster:
     """Return the roster of a session that the API has returned, with ranks and belts. Eight statements at most."""
     opens_at = queries.marking_opens_at(session["id"])
-    seen = queries.roster_fingerprint(session["id"], now=now)
+    seen = queries.roster_fingerprint(UUID(session["id"]), now=now)
     entries = session["roster"]
     held = current_ranks_of([one["student"]["id"] for one in entries], as_of=today) if entries else {}
     drawn = belts() if held else {}

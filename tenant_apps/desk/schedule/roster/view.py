@@ -84,46 +84,51 @@ class Mark(RosterPage):
 
     def submit(self) -> HttpResponseBase:
         student, state = _read_mark(self.request.POST.get("mark", ""))
-        session_id, checked_in_at = self.kwargs["id"], self.request.POST.get("checked_in_at", "")
-        before = self.ask("class-session", id=session_id)
+        key: UUID = self.kwargs["id"]
+        before = self.ask("class-session", id=key)
         try:
-            if checked_in_at and state != ABSENT:
-                body = {"student": student, "class_session": str(session_id), "checked_in_at": checked_in_at}
-                self.send("POST", "attendance", {**body, "late": state == LATE})
-                session = self.ask("class-session", id=session_id)
-            else:
-                body = {"entries": [{"student": student, "state": state}]}
-                session = self.send("PUT", "class-session-roster", body, id=session_id)
+            session = self.save(key, student, state)
         except Refused as error:
             if self.is_fragment:
                 raise
             self.say(error.message, "error")
-            return self.redirect("desk:session", id=session_id)
+            return self.redirect("desk:session", id=key)
         if not self.is_fragment:
-            return self.redirect(f"{reverse('desk:session', kwargs={'id': session_id})}#s-{student}")
+            return self.redirect(f"{reverse('desk:session', kwargs={'id': key})}#s-{student}")
         entry = next((one for one in before["roster"] if one["student"]["id"] == student), None)
         return self.respond_to(session, student, state, RosterRow(entry, []) if entry else None)
+
+    def save(self, key: UUID, student: str, state: str) -> dict[str, Any]:
+        """Send the mark to the API; return the session as it then is. Raises `Refused`."""
+        checked_in_at = self.request.POST.get("checked_in_at", "")
+        if checked_in_at and state != ABSENT:
+            body = {"student": student, "class_session": str(key), "checked_in_at": checked_in_at}
+            self.send("POST", "attendance", {**body, "late": state == LATE})
+            found: dict[str, Any] = self.ask("class-session", id=key)
+        else:
+            entries = [{"student": student, "state": state}]
+            found = self.send("PUT", "class-session-roster", {"entries": entries}, id=key)
+        return found
 
     def respond_to(
         self, session: dict[str, Any], student: str, state: str, before: RosterRow | None
     ) -> HttpResponseBase:
         """Return the row of the student as it is now; the whole roster if it was asked for or a row comes or goes."""
         context = self.of_session(session)
-        row = context["roster"].row(student)
-        name = (row or before).name if (row or before) else ""
-        if "whole" in self.request.POST or row is None or before is None:
-            undo = (
-                ""
-                if "undone" in self.request.POST
-                else f"{student}:{before.undo_state if before else ABSENT}"
+        row: RosterRow | None = context["roster"].row(student)
+        undo = f"{student}:{before.undo_state if before else ABSENT}"
+        if row is None or before is None or "whole" in self.request.POST:
+            known = row or before
+            message = _sentence(known.name if known else "", state)
+            return self.roster_again(
+                session, message=message, undo="" if "undone" in self.request.POST else undo
             )
-            return self.roster_again(session, message=_sentence(name, state), undo=undo)
         return self.render(
             {
                 **context,
                 "row": row,
                 "message": _sentence(row.name, row.state),
-                "undo": f"{student}:{before.undo_state}",
+                "undo": undo,
                 "undo_checked_in_at": before.entry["checked_in_at"] if before.came and not row.came else "",
             },
             template="desk/schedule/roster/marked.html",

@@ -23,7 +23,12 @@ class SessionForm(ApiForm):
     day = DateField(label=gettext_lazy("Day"))
     start_time = TimeField(label=gettext_lazy("Start"))
     duration_minutes = forms.IntegerField(label=gettext_lazy("Minutes"), min_value=1)
-    location = forms.CharField(label=gettext_lazy("Place"), max_length=120, required=False)
+    location = forms.CharField(
+        label=gettext_lazy("Place"),
+        max_length=120,
+        required=False,
+        widget=forms.TextInput({"list": "places", "autocomplete": "off"}),
+    )
     capacity = forms.IntegerField(
         label=gettext_lazy("Places"),
         min_value=1,

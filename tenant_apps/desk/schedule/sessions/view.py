@@ -25,7 +25,11 @@ class NewSession(Page):
         except ValueError:
             day = self.today
         initial = {"day": day, "training_class": self.query("class"), "duration_minutes": 60}
-        return {"form": self.form(initial=initial)}
+        return self.show(self.form(initial=initial))
+
+    def show(self, form: NewSessionForm) -> dict[str, Any]:
+        """Return what the page shows."""
+        return {"form": form, "places": queries.places()}
 
     def form(self, *args: Any, **kwargs: Any) -> NewSessionForm:
         """Return the form with the choices of the dojo."""
@@ -40,12 +44,12 @@ class NewSession(Page):
     def submit(self) -> HttpResponseBase:
         form = self.form(self.request.POST)
         if not form.is_valid():
-            return self.render({"form": form}, status=400)
+            return self.render(self.show(form), status=400)
         try:
             session = self.send("POST", "class-sessions", form.body())
         except Refused as error:
             form.add_refusal(error)
-            return self.render({"form": form}, status=error.status)
+            return self.render(self.show(form), status=error.status)
         if session["status"] == "cancelled":
             self.say(
                 gettext("This day is closed, so the session is cancelled. You can let it take place."),
@@ -72,7 +76,7 @@ class SessionChanges(Page):
 
     def of_session(self, session: dict[str, Any], form: SessionChangesForm) -> dict[str, Any]:
         """Return what the page shows."""
-        return {"session": session, "form": form}
+        return {"session": session, "form": form, "places": queries.places()}
 
     def submit(self) -> HttpResponseBase:
         session = self.ask("class-session", id=self.kwargs["id"])

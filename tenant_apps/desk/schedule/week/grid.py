@@ -19,12 +19,13 @@ class PlacedSession:
     """A session of the week: what the API says about it, its numbers, and its place.
 
     `first_row` and `last_row` are grid lines from 1; `lane` counts from 1. `planned` is the local time for which its
-    class had planned it, if it was moved.
+    class had planned it, if it was moved. `hue`: one of six colours, the same for all classes of a kind.
     """
 
     session: Mapping[str, Any]
     counts: SessionCounts | None
     planned: datetime | None
+    hue: int = 0
     number: int = 0
     first_row: int = 1
     last_row: int = 1

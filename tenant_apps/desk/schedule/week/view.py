@@ -15,6 +15,8 @@ from tenant_apps.desk.today.queries import sessions_between
 MOST_PAGES: Final = 10
 """So many pages of 200 sessions are read for a week."""
 
+HUES: Final = 6
+
 
 class WeekView(Page):
     """The sessions of a week, as columns on a desk and as a list on a phone. `?day=` is any day of the week."""
@@ -34,8 +36,9 @@ class WeekView(Page):
             refusal = " ".join(error.fields.get("to", [error.message]))
         counts = {str(one.session.pk): one for one in sessions_between(monday, sunday)}
         planned = queries.planned_times(monday, sunday)
+        hues = {kind: place % HUES for place, kind in enumerate(queries.kinds())}
         placed = [
-            PlacedSession(one, counts.get(one["id"]), planned.get(one["id"]))
+            PlacedSession(one, counts.get(one["id"]), planned.get(one["id"]), hues.get(one["class_type"], 0))
             for one in sessions
             if not place_name or one["location"] == place_name
         ]
