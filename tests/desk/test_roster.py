@@ -101,7 +101,7 @@ def test_marking_works_without_scripts(dojo: Dojo, session: dict[str, Any], stud
     assert state_of(dojo, session, student) == "late"
 
 
-@pytest.mark.parametrize("mark", ["", "nobody:present", "{id}:sleeping", "{id}"])
+@pytest.mark.parametrize("mark", ["", "no-one:present", "{id}:sleeping", "{id}"])
 def test_a_mark_that_names_no_student_or_state_changes_nothing(
     dojo: Dojo, session: dict[str, Any], student: dict[str, Any], mark: str
 ) -> None:

@@ -43,7 +43,11 @@ class Enrolments(ClassPage):
 
 
 class EndForm(ApiForm):
-    until = DateField(label=gettext_lazy("Last day"), required=False)
+    until = DateField(
+        label=gettext_lazy("Last day"),
+        required=False,
+        help_text=gettext_lazy("From the next day on, the student is not expected."),
+    )
 
 
 class EndEnrolment(Page):

@@ -1,6 +1,6 @@
-"""The form of a class: its weekly times, who teaches, for whom, and when check-in is open."""
+"""The form of a class: its weekly times, who teaches, who may come, and when check-in is open."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, time
 from typing import Any, Final
 
@@ -172,8 +172,12 @@ class ClassForm(TimesForm):
 class ClassForms:
     """The form of a class and those of its additional times, which are filled in and refused together."""
 
-    def __init__(self, form: ClassForm, more: list[TimesForm]) -> None:
+    def __init__(
+        self, form: ClassForm, more: list[TimesForm], *, before: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
         self.form, self.more = form, more
+        self.before = list(before)
+        """The additional times that the class has."""
 
     def is_valid(self) -> bool:
         """Whether every text is a time or a number where it must be one."""
@@ -182,9 +186,7 @@ class ClassForms:
     def body(self, *, is_new: bool) -> dict[str, Any]:
         """Return the body of the request to the API."""
         entered = [one.body() for one in self._entered()]
-        before = [one.initial for one in self.more if one.initial]
-        is_changed = len(entered) != len(before) or any(one.has_changed() for one in self.more)
-        return self.form.body_with(entered, more_changed=is_changed, is_new=is_new)
+        return self.form.body_with(entered, more_changed=entered != self.before, is_new=is_new)
 
     def add_refusal(self, refused: Refused) -> None:
         """Show the messages of the API: those of an additional time at its row."""

@@ -26,6 +26,7 @@ ENROLLED_SHOWN = 200
 COMING_SHOWN = 6
 FOUND_SHOWN = 8
 SHORTEST_SEARCH = 2
+NEW_TIME = {"duration_minutes": 60}
 
 
 class Classes(Page):
@@ -93,7 +94,7 @@ class ClassPage(Page):
         }
 
     def found_students(self, key: UUID) -> dict[str, Any]:
-        """Return the students whom the search finds, and which of them are enrolled."""
+        """Return the students that the search finds, and which of them are enrolled."""
         text = self.query("search").strip()
         if len(text) < SHORTEST_SEARCH:
             return {"search": text, "found": None}
@@ -117,7 +118,7 @@ class ClassFormPage(Page):
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
         if self.is_fragment and self.query("more").isdecimal():
             number = min(int(self.query("more")), MOST_MORE_TIMES)
-            row = TimesForm(prefix=f"more-{number}")
+            row = TimesForm(prefix=f"more-{number}", initial=NEW_TIME)
             return self.render(
                 {"row": row, "next": number + 1}, template="desk/schedule/classes/more_times.html"
             )
@@ -165,18 +166,19 @@ class ClassFormPage(Page):
         """Return the forms as they were sent, with a row for each additional time in them."""
         data = self.request.POST
         before = found["recurrence"].get("more_times", []) if found else []
-        rows = []
-        for place in range(MOST_MORE_TIMES + 1):
-            if f"more-{place}-start_time" in data:
-                initial = times_initial(before[place]) if place < len(before) else None
-                rows.append(TimesForm(data, prefix=f"more-{place}", initial=initial))
-        return ClassForms(self.form(initial_of(found, self.today) if found else {}, data), rows)
+        rows = [
+            TimesForm(data, prefix=f"more-{place}")
+            for place in range(MOST_MORE_TIMES + 1)
+            if f"more-{place}-start_time" in data
+        ]
+        form = self.form(initial_of(found, self.today) if found else {}, data)
+        return ClassForms(form, rows, before=before)
 
     def submit(self) -> HttpResponseBase:
         found = self.ask("class", id=self.key) if self.key else None
         forms = self.entered(found)
         if "add_time" in self.request.POST:
-            forms.more.append(TimesForm(prefix=f"more-{len(forms.more)}"))
+            forms.more.append(TimesForm(prefix=f"more-{len(forms.more)}", initial=NEW_TIME))
             return self.render(self.show(forms, found))
         if not forms.is_valid():
             return self.render(self.show(forms, found), status=400)

@@ -34,7 +34,7 @@ class RosterPage(Page):
         return {"session": session, "roster": roster, "planned": planned, **self.found(roster)}
 
     def found(self, roster: Roster) -> dict[str, Any]:
-        """Return the students whom the search finds, with their row if they are on the roster."""
+        """Return the students that the search finds, with their row if they are on the roster."""
         text = self.query("search").strip()
         if len(text) < SHORTEST_SEARCH:
             return {"search": text, "found": None, "visitor_form": VisitorForm()}
