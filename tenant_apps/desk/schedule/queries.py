@@ -6,10 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Max
+from django.utils.translation import gettext
 
 from shared_apps.accounts.models import User
 from tenant_apps.attendance.models import Attendance, Device
-from tenant_apps.classes.check_in_window import BY_HAND_TOLERANCE, check_in_window
+from tenant_apps.classes.check_in_window import check_in_window
 from tenant_apps.classes.models import ClassSession, Enrolment, TrainingClass
 from tenant_apps.dojo.models import DojoSettings
 
@@ -46,7 +47,7 @@ def marking_opens_at(session: UUID | str) -> datetime | None:
     found = ClassSession.objects.filter(pk=session).first()
     if found is None:
         return None
-    return check_in_window(found, DojoSettings.current()).opens_at - BY_HAND_TOLERANCE
+    return check_in_window(found, DojoSettings.current()).by_hand_from
 
 
 def roster_fingerprint(session: UUID, *, now: datetime) -> str:
@@ -66,8 +67,8 @@ def roster_fingerprint(session: UUID, *, now: datetime) -> str:
 
 def instructors() -> list[tuple[str, str]]:
     """Return the users who can teach, as choices: id and name. The API lists users of one role only. One statement."""
-    rows = User.objects.people().active().staff().order_by("name", "pk").values_list("pk", "name", "email")
-    return [(str(key), name or email) for key, name, email in rows]
+    rows = User.objects.people().active().staff().order_by("name", "pk").values_list("pk", "name")
+    return [(str(key), name or gettext("without a name")) for key, name in rows]
 
 
 def kinds() -> list[str]:

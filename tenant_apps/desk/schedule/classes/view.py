@@ -1,13 +1,12 @@
 """The classes: their list, one with its times and enrolments, and the form that adds or changes one."""
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext
 
 from tenant_apps.desk.api import Refused
-from tenant_apps.desk.belts import belts
 from tenant_apps.desk.page import Page
 from tenant_apps.desk.schedule import choices, queries
 from tenant_apps.desk.schedule.classes.forms import (
@@ -18,15 +17,15 @@ from tenant_apps.desk.schedule.classes.forms import (
     initial_of,
     times_initial,
 )
+from tenant_apps.desk.schedule.held_ranks import held_ranks
 from tenant_apps.desk.schedule.times import rhythm_in_words, times_in_words
-from tenant_apps.students.queries import current_ranks_of
 
-PAGE_SIZE = 50
-ENROLLED_SHOWN = 200
-COMING_SHOWN = 6
-FOUND_SHOWN = 8
-SHORTEST_SEARCH = 2
-NEW_TIME = {"duration_minutes": 60}
+PAGE_SIZE: Final = 50
+ENROLLED_SHOWN: Final = 200
+COMING_SHOWN: Final = 6
+FOUND_SHOWN: Final = 8
+SHORTEST_SEARCH: Final = 2
+NEW_TIME: Final = {"duration_minutes": 60}
 
 
 class Classes(Page):
@@ -72,25 +71,15 @@ class ClassPage(Page):
             "class-sessions", query={"class": key, "from": self.today, "page_size": COMING_SHOWN}
         )
         enrolments = self.ask("class-enrolments", query={"page_size": ENROLLED_SHOWN}, class_id=key)
-        ranks = self.ranks_of([one["student"]["id"] for one in enrolments["results"]])
+        held = held_ranks([one["student"]["id"] for one in enrolments["results"]], as_of=self.today)
         return {
             "found_class": found,
             "times": times_in_words(found["recurrence"]),
             "rhythm": rhythm_in_words(found["recurrence"]),
             "coming": coming["results"],
-            "enrolments": [(one, ranks.get(one["student"]["id"], [])) for one in enrolments["results"]],
+            "enrolments": [(one, held.get(one["student"]["id"], [])) for one in enrolments["results"]],
             "enrolled_count": enrolments["count"],
             **self.found_students(key),
-        }
-
-    def ranks_of(self, students: list[str]) -> dict[str, list[tuple[str, Any]]]:
-        """Return name and belt of the ranks of each student. Two statements."""
-        if not students:
-            return {}
-        drawn = belts()
-        held = current_ranks_of(students, as_of=self.today)
-        return {
-            key: [(one["name"], drawn.get(str(one["id"]))) for one in ranks] for key, ranks in held.items()
         }
 
     def found_students(self, key: UUID) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Closures: days on which no session takes place, of the whole dojo or of some classes."""
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.db import transaction
@@ -12,9 +12,9 @@ from tenant_apps.desk.forms import ApiForm, DateField
 from tenant_apps.desk.page import Page
 from tenant_apps.desk.schedule import choices
 
-PAGE_SIZE = 50
-PREVIEWED = 200
-SHOWN = 5
+PAGE_SIZE: Final = 50
+PREVIEWED: Final = 200
+SHOWN: Final = 5
 
 
 class ClosureForm(ApiForm):

@@ -1,6 +1,6 @@
 """Correct the check-in of one student: add it by hand with its time, or void it with a reason."""
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.http.response import HttpResponseBase
@@ -12,7 +12,7 @@ from tenant_apps.desk.forms import ApiForm, TimeField
 from tenant_apps.desk.page import Page
 from tenant_apps.desk.schedule.times import instant_near, local
 
-METHODS = {
+METHODS: Final = {
     "qr_rotating": gettext_lazy("code on the phone"),
     "qr_card": gettext_lazy("card"),
     "session_code": gettext_lazy("code on the wall"),

@@ -8,10 +8,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from tenant_apps.attendance.corrections import ABSENT, EXPECTED, LATE, PRESENT
-from tenant_apps.desk.belts import Belt, belts
+from tenant_apps.desk.belts import Belt
 from tenant_apps.desk.schedule import queries
+from tenant_apps.desk.schedule.held_ranks import HeldRank, held_ranks
 from tenant_apps.ranks.models import Rank
-from tenant_apps.students.queries import current_ranks_of
 
 _NEXT: Final = {EXPECTED: PRESENT, ABSENT: PRESENT, PRESENT: LATE, LATE: ABSENT}
 """One tap marks present, the second late, the third takes the mark away."""
@@ -19,10 +19,10 @@ _NEXT: Final = {EXPECTED: PRESENT, ABSENT: PRESENT, PRESENT: LATE, LATE: ABSENT}
 
 @dataclass(frozen=True, slots=True)
 class RosterRow:
-    """A student on the roster. `ranks` are the names of the ranks held, with the belt of each that has one."""
+    """A student on the roster."""
 
     entry: Mapping[str, Any]
-    ranks: list[tuple[str, Belt | None]]
+    ranks: list[HeldRank]
 
     @property
     def id(self) -> str:
@@ -102,25 +102,19 @@ def build_roster(session: Mapping[str, Any], *, today: date, now: datetime) -> R
     """Return the roster of a session that the API has returned, with ranks and belts. Eight statements at most."""
     opens_at = queries.marking_opens_at(session["id"])
     seen = queries.roster_fingerprint(UUID(session["id"]), now=now)
-    entries = session["roster"]
-    held = current_ranks_of([one["student"]["id"] for one in entries], as_of=today) if entries else {}
-    drawn = belts() if held else {}
-
-    def ranks_of(student: str) -> list[tuple[str, Belt | None]]:
-        return [(rank["name"], drawn.get(str(rank["id"]))) for rank in held.get(student, [])]
-
-    rows = [RosterRow(one, ranks_of(one["student"]["id"])) for one in entries]
+    held = held_ranks([one["student"]["id"] for one in session["roster"]], as_of=today)
     return Roster(
         session=session,
-        rows=rows,
-        ranks=_count_ranks(held, drawn) if held else [],
+        rows=[RosterRow(one, held.get(one["student"]["id"], [])) for one in session["roster"]],
+        ranks=_count_ranks(held) if held else [],
         opens_at=opens_at if opens_at and opens_at > now else None,
         seen=seen,
     )
 
 
-def _count_ranks(held: Mapping[str, Any], drawn: Mapping[str, Belt]) -> list[RankCount]:
+def _count_ranks(held: Mapping[str, list[HeldRank]]) -> list[RankCount]:
     """Return how many hold each rank, the highest first. One statement."""
-    counted = Counter(str(rank["id"]) for ranks in held.values() for rank in ranks)
+    every = [rank for ranks in held.values() for rank in ranks]
+    counted, drawn = Counter(rank.id for rank in every), {rank.id: rank.belt for rank in every}
     rows = Rank.objects.filter(pk__in=counted).order_by("system__name", "-position").values_list("pk", "name")
-    return [RankCount(name, drawn.get(str(key)), counted[str(key)]) for key, name in rows]
+    return [RankCount(name, drawn[str(key)], counted[str(key)]) for key, name in rows]

@@ -47,9 +47,9 @@ class RosterPage(Page):
             "visitor_form": VisitorForm(initial={"first_name": first_name, "last_name": last_name.strip()}),
         }
 
-    def roster_again(self, session: dict[str, Any], *, message: str = "", undo: str = "") -> HttpResponse:
-        """Respond with the whole roster, for htmx to put in the place of the one that is shown."""
-        context = {**self.of_session(session), "message": message, "undo": undo}
+    def roster_again(self, session: dict[str, Any], **toast: str) -> HttpResponse:
+        """Respond with the whole roster, for htmx to put in the place of the one that is shown, and with a toast."""
+        context = {**self.of_session(session), **toast}
         response = self.render(context, template="desk/schedule/roster/again.html")
         response["HX-Retarget"], response["HX-Reswap"] = "#roster", "outerHTML"
         return response
@@ -116,23 +116,19 @@ class Mark(RosterPage):
         """Return the row of the student as it is now; the whole roster if it was asked for or a row comes or goes."""
         context = self.of_session(session)
         row: RosterRow | None = context["roster"].row(student)
-        undo = f"{student}:{before.undo_state if before else ABSENT}"
+        known = row or before
+        toast = {
+            "message": _sentence(known.name if known else "", row.state if row else state),
+            "undo": f"{student}:{before.undo_state if before else ABSENT}",
+            "undo_checked_in_at": before.entry["checked_in_at"]
+            if before and before.came and state == ABSENT
+            else "",
+        }
+        if "undone" in self.request.POST:
+            toast["undo"] = ""
         if row is None or before is None or "whole" in self.request.POST:
-            known = row or before
-            message = _sentence(known.name if known else "", state)
-            return self.roster_again(
-                session, message=message, undo="" if "undone" in self.request.POST else undo
-            )
-        return self.render(
-            {
-                **context,
-                "row": row,
-                "message": _sentence(row.name, row.state),
-                "undo": undo,
-                "undo_checked_in_at": before.entry["checked_in_at"] if before.came and not row.came else "",
-            },
-            template="desk/schedule/roster/marked.html",
-        )
+            return self.roster_again(session, **toast)
+        return self.render({**context, "row": row, **toast}, template="desk/schedule/roster/marked.html")
 
 
 class VisitorForm(ApiForm):
@@ -163,19 +159,21 @@ class Visitors(SessionPage):
         except Refused as error:
             form.add_refusal(error)
             return self.again(session, form, status=error.status)
-        name, message = student["name"], gettext("%(name)s is added as a visitor and marked present.")
+        message = gettext("%(name)s is added as a visitor and marked present.")
         if student.get("possible_duplicates"):
             message = gettext(
                 "%(name)s is added as a visitor and marked present. Another student has this name."
             )
+        refusal = ""
         try:
             body = {"entries": [{"student": student["id"], "state": PRESENT}]}
             session = self.send("PUT", "class-session-roster", body, id=session_id)
         except Refused as error:
-            message = gettext("%(name)s is added as a student, but not marked:") + f" {error.message}"
+            message, refusal = gettext("%(name)s is added as a student, but not marked:"), f" {error.message}"
+        message = message % {"name": student["name"]} + refusal
         if self.is_fragment:
-            return self.roster_again(session, message=message % {"name": name})
-        return self.redirect("desk:session", message % {"name": name}, id=session_id)
+            return self.roster_again(session, message=message)
+        return self.redirect("desk:session", message, id=session_id)
 
     def again(self, session: dict[str, Any], form: VisitorForm, *, status: int) -> HttpResponseBase:
         """Show the form again with its errors."""
