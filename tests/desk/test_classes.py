@@ -222,10 +222,11 @@ def test_the_class_of_another_dojo_is_404(
 def test_the_statements_do_not_grow_with_students_and_classes(
     dojo: Dojo, evening_class: dict[str, Any]
 ) -> None:
-    browser = visitor(dojo, "admin")
+    browser, system = visitor(dojo, "admin"), factories.rank_system(dojo)
 
     def enrol(name: str) -> None:
         student = factories.student(dojo, first_name=name)
+        factories.rank_event(dojo, student, factories.rank_id(system, "5-kyu"), "2026-01-10")
         dojo.create(f"/classes/{evening_class['id']}/enrolments", {"student": student["id"]})
 
     enrol("Mika")
