@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 
 from tenant_apps.desk.api import Refused
-from tenant_apps.desk.forms import ApiForm, DateField
+from tenant_apps.desk.forms import ApiForm, DateField, DateInput
 from tenant_apps.desk.page import Page
 from tenant_apps.desk.schedule.classes.view import ClassPage
 
@@ -46,6 +46,7 @@ class EndForm(ApiForm):
     until = DateField(
         label=gettext_lazy("Last day"),
         required=False,
+        widget=DateInput({"autofocus": True}),
         help_text=gettext_lazy("From the next day on, the student is not expected."),
     )
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from tatami.errors import NotFound
 from tenant_apps.desk.api import Refused
-from tenant_apps.desk.forms import ApiForm, TimeField
+from tenant_apps.desk.forms import ApiForm, TimeField, TimeInput
 from tenant_apps.desk.page import Page
 from tenant_apps.desk.schedule.times import instant_near, local
 
@@ -25,7 +25,7 @@ class AddForm(ApiForm):
     """A check-in by hand."""
 
     paths = {"checked_in_at": "time"}
-    time = TimeField(label=gettext_lazy("Time of the check-in"))
+    time = TimeField(label=gettext_lazy("Time of the check-in"), widget=TimeInput({"autofocus": True}))
     late = forms.BooleanField(label=gettext_lazy("Late"), required=False)
 
 
@@ -33,6 +33,7 @@ class VoidForm(ApiForm):
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
         max_length=500,
+        widget=forms.TextInput({"autofocus": True}),
         help_text=gettext_lazy("It stays in the history, for those who ask later."),
     )
 

@@ -123,5 +123,6 @@ class CancellationForm(ApiForm):
         label=gettext_lazy("Reason"),
         max_length=500,
         required=False,
+        widget=forms.TextInput({"autofocus": True}),
         help_text=gettext_lazy("Students read it in the calendar and in the e-mail."),
     )
