@@ -143,6 +143,39 @@ def test_a_change_of_one_value_leaves_the_recurrence_alone(dojo: Dojo, evening_c
     assert (classes(dojo)[0]["capacity"], classes(dojo)[0]["recurrence"]["from"]) == (15, "2010-01-04")
 
 
+def test_values_that_can_no_longer_be_chosen_are_kept(dojo: Dojo) -> None:
+    aikido, system, teacher = (
+        factories.discipline(dojo),
+        factories.rank_system(dojo),
+        dojo.person("instructor", "Ingo"),
+    )
+    values = {
+        "discipline": aikido["id"],
+        "min_rank": factories.rank_id(system, "5-kyu"),
+        "instructors": [str(teacher.user.pk)],
+    }
+    found = factories.training_class(dojo, **values)
+    for path in (
+        f"/disciplines/{aikido['id']}",
+        f"/rank-systems/{system['id']}",
+        f"/users/{teacher.user.pk}",
+    ):
+        assert dojo.admin.delete(path).status_code == 204, path
+    browser = visitor(dojo, "instructor")
+    page = browser.get(page_of(found, "/edit")).content.decode()
+    assert f'<option value="{aikido["id"]}" selected>' in page
+    assert f'<option value="{values["min_rank"]}" selected>' in page
+    sent = browser.post(page_of(found, "/edit"), form_of(found, capacity="15", **values))
+    assert sent.status_code == 302
+    (changed,) = classes(dojo)
+    assert (changed["capacity"], changed["discipline"]["id"], changed["min_rank"]["id"]) == (
+        15,
+        values["discipline"],
+        values["min_rank"],
+    )
+    assert [one["id"] for one in changed["instructors"]] == values["instructors"]
+
+
 def test_an_additional_time_is_taken_away_by_emptying_it(dojo: Dojo) -> None:
     more = [{"weekdays": ["sa"], "start_time": "10:30", "duration_minutes": 90}]
     found = factories.training_class(dojo, recurrence={**factories.SCHEDULE, "more_times": more})

@@ -1,5 +1,6 @@
 """Choices of the forms of the schedule, as `(value, label)`."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext
@@ -24,5 +25,14 @@ def ranks(page: Page) -> list[Any]:
     return [("", gettext("None")), *[(one["name"], _named(one["ranks"])) for one in systems]]
 
 
-def _named(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def with_current(choices: list[Any], current: Iterable[Mapping[str, Any] | None]) -> list[Any]:
+    """Return the choices and those values of an object that are none of them: an archived discipline, a user who left.
+
+    Otherwise a form would show another value, and saving it would change one that was not touched.
+    """
+    known = {value for entry in choices for value, _ in (entry[1] if isinstance(entry[1], list) else [entry])}
+    return [*choices, *_named([one for one in current if one and one["id"] not in known])]
+
+
+def _named(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     return [(one["id"], one["name"]) for one in rows]

@@ -121,22 +121,25 @@ class ClassFormPage(Page):
                 "every_weeks": 1,
                 "counts_toward_promotion": True,
             }
-            return self.show(ClassForms(self.form(initial), []))
+            return self.show(ClassForms(self.form(None, initial), []))
         found = self.ask("class", id=self.key)
         more = found["recurrence"].get("more_times", [])
         rows = [
             TimesForm(prefix=f"more-{place}", initial=times_initial(one)) for place, one in enumerate(more)
         ]
-        return self.show(ClassForms(self.form(initial_of(found, self.today)), rows), found)
+        return self.show(ClassForms(self.form(found), rows), found)
 
-    def form(self, initial: dict[str, Any], data: Any = None) -> ClassForm:
-        """Return the form with the choices of the dojo."""
+    def form(
+        self, found: dict[str, Any] | None, initial: dict[str, Any] | None = None, data: Any = None
+    ) -> ClassForm:
+        """Return the form with the choices of the dojo, and the values of a class."""
+        current = found or {"instructors": [], "discipline": None, "min_rank": None}
         return ClassForm(
             data,
-            initial=initial,
-            instructors=queries.instructors(),
-            disciplines=choices.disciplines(self),
-            ranks=choices.ranks(self),
+            initial=initial_of(found, self.today) if found else initial,
+            instructors=choices.with_current(queries.instructors(), current["instructors"]),
+            disciplines=choices.with_current(choices.disciplines(self), [current["discipline"]]),
+            ranks=choices.with_current(choices.ranks(self), [current["min_rank"]]),
             settings=self.ask("settings"),
             is_new=self.key is None,
         )
@@ -160,8 +163,7 @@ class ClassFormPage(Page):
             for place in range(MOST_MORE_TIMES + 1)
             if f"more-{place}-start_time" in data
         ]
-        form = self.form(initial_of(found, self.today) if found else {}, data)
-        return ClassForms(form, rows, before=before)
+        return ClassForms(self.form(found, data=data), rows, before=before)
 
     def submit(self) -> HttpResponseBase:
         found = self.ask("class", id=self.key) if self.key else None

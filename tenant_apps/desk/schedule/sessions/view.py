@@ -71,8 +71,9 @@ class SessionChanges(Page):
 
     def form(self, session: dict[str, Any], *args: Any) -> SessionChangesForm:
         """Return the form with the values of the session."""
+        instructors = choices.with_current(queries.instructors(), session["instructors"])
         initial = SessionChangesForm.initial_of(session)
-        return SessionChangesForm(*args, initial=initial, instructors=queries.instructors())
+        return SessionChangesForm(*args, initial=initial, instructors=instructors)
 
     def of_session(self, session: dict[str, Any], form: SessionChangesForm) -> dict[str, Any]:
         """Return what the page shows."""
