@@ -56,6 +56,27 @@ PAGES: Final[RuleTable] = {
     "desk:today-live": {"GET": STAFF},
     # students
     # schedule
+    "desk:schedule": {"GET": STAFF},
+    "desk:session-new": {"GET": TEACHERS, "POST": TEACHERS},
+    "desk:session": {"GET": STAFF},
+    "desk:session-live": {"GET": STAFF},
+    "desk:session-mark": {"POST": STAFF},
+    "desk:session-visitors": {"GET": STAFF, "POST": STAFF},
+    "desk:session-student": {"GET": STAFF, "POST": STAFF},
+    "desk:session-edit": {"GET": TEACHERS, "POST": TEACHERS},
+    "desk:session-cancel": {"GET": TEACHERS, "POST": TEACHERS},
+    "desk:session-reinstate": {"POST": TEACHERS},
+    "desk:session-code": {"GET": STAFF},
+    "desk:classes": {"GET": STAFF},
+    "desk:class-new": {"GET": TEACHERS, "POST": TEACHERS},
+    "desk:class": {"GET": STAFF},
+    "desk:class-edit": {"GET": TEACHERS, "POST": TEACHERS},
+    "desk:class-archive": {"GET": TEACHERS, "POST": TEACHERS},
+    "desk:class-enrolments": {"GET": STAFF, "POST": STAFF},
+    "desk:class-enrolment": {"GET": STAFF, "POST": STAFF},
+    "desk:closures": {"GET": STAFF},
+    "desk:closure-new": {"GET": TEACHERS, "POST": TEACHERS},
+    "desk:closure-reopen": {"GET": TEACHERS, "POST": TEACHERS},
     # promotions
     # office
     "desk:messages": {"GET": TEACHERS},

@@ -36,9 +36,14 @@ class CheckInWindow:
     def is_late(self, instant: datetime) -> bool:
         return instant >= self.late_from
 
+    @property
+    def by_hand_from(self) -> datetime:
+        """From when on staff may record attendance by hand. They may also do so long afterwards."""
+        return self.opens_at - BY_HAND_TOLERANCE
+
     def has_come(self, instant: datetime) -> bool:
-        """Say whether staff may record attendance by hand at an instant. They may also do so long afterwards."""
-        return instant >= self.opens_at - BY_HAND_TOLERANCE
+        """Say whether staff may record attendance by hand at an instant."""
+        return instant >= self.by_hand_from
 
 
 def check_in_window(session: "ClassSession", settings: DojoSettings) -> CheckInWindow:

@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, gettext_lazy
 
-from tatami.clock import tenant_date, tenant_time
+from tatami.clock import now, tenant_date, tenant_time
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.desk.belts import Belt
 from tenant_apps.desk.icons import ICONS
@@ -70,6 +70,13 @@ def when(value: str | datetime | None) -> str:
     if found.date() == tenant_date():
         return tenant_time(found)
     return f"{date_format(found, gettext('j M Y'))}, {tenant_time(found)}"
+
+
+@register.filter
+def is_past(value: str | datetime) -> bool:
+    """Whether an instant has come."""
+    found = parse(value)
+    return isinstance(found, datetime) and found <= now()
 
 
 @register.filter

@@ -57,15 +57,15 @@ class SessionCounts:
         return "running" if self.session.starts_at <= now else "coming"
 
 
-def sessions_on(day: date) -> list[SessionCounts]:
-    """Return the sessions of a local date in their order, with numbers. Three statements."""
+def sessions_between(first: date, last: date) -> list[SessionCounts]:
+    """Return the sessions of these local dates, both included, in their order, with numbers. Three statements."""
     not_voided = Q(attendances__voided_at__isnull=True)
-    sessions: Any = ClassSession.objects.filter(local_date=day).annotate(
+    sessions: Any = ClassSession.objects.between(first, last).annotate(
         present=Count("attendances", filter=not_voided),
         late=Count("attendances", filter=not_voided & Q(attendances__late=True)),
     )
     expected: Counter[Any] = Counter()
-    for rows in expecting(session__local_date=day):
+    for rows in expecting(session__local_date__range=(first, last)):
         expected.update(
             dict(rows.order_by().values_list("session").annotate(n=Count("student", distinct=True)))
         )

@@ -41,7 +41,7 @@ class Today(Page):
 
     def live(self) -> dict[str, Any]:
         """Return what changes during the evening: the numbers of the sessions, and refused scans of today."""
-        sessions = [(one, one.phase(self.now)) for one in queries.sessions_on(self.today)]
+        sessions = [(one, one.phase(self.now)) for one in queries.sessions_between(self.today, self.today)]
         refusals = self.ask("refusals", query={"from": self.today, "to": self.today, "page_size": SHOWN})
         return {
             "sessions": sessions,
