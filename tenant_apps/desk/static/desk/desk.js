@@ -61,3 +61,21 @@ const makeScrollable = () => document.querySelectorAll(".table-wrap, .plot-wrap,
 makeScrollable();
 document.body.addEventListener("htmx:afterSettle", makeScrollable);
 window.addEventListener("resize", makeScrollable);
+
+// An answer that did not come, or a failure of the server, leaves the page as it is and says so.
+const sayNotAnswered = () => {
+  document.querySelector(".toast.error")?.remove();
+  const toast = document.createElement("div");
+  toast.className = "toast error";
+  toast.textContent = (document.getElementById("not-saved") ?? document.getElementById("not-answered")).textContent;
+  toasts.append(toast);
+  setTimeout(() => toast.remove(), 8_000);
+};
+document.body.addEventListener("htmx:sendError", (event) => {
+  if (event.detail.requestConfig.verb === "post") sayNotAnswered();
+});
+document.body.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.xhr.status < 500 || event.detail.xhr.getResponseHeader("HX-Retarget")) return;
+  event.detail.shouldSwap = false;
+  if (event.detail.requestConfig.verb === "post") sayNotAnswered();
+});

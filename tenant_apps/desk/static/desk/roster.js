@@ -19,21 +19,3 @@ document.body.addEventListener("htmx:oobAfterSwap", (event) => {
   const search = document.getElementById("search");
   if (search && event.detail.target.id === "found") (search.value = "", search.focus());
 });
-
-// A tap that the server did not answer, or could not, changes nothing on the page and says so.
-const sayNotSaved = () => {
-  const toast = document.createElement("div");
-  toast.className = "toast error";
-  toast.textContent = document.getElementById("not-saved").textContent;
-  document.querySelector(".toast.error")?.remove();
-  document.getElementById("toasts").append(toast);
-  setTimeout(() => toast.remove(), 8000);
-};
-document.body.addEventListener("htmx:sendError", (event) => {
-  if (event.detail.requestConfig.verb === "post") sayNotSaved();
-});
-document.body.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.xhr.status < 500) return;
-  event.detail.shouldSwap = false;
-  if (event.detail.requestConfig.verb === "post") sayNotSaved();
-});
