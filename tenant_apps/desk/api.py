@@ -3,8 +3,8 @@
     students = ask(page, "students", query={"search": "mika"})
     created = send(page, "POST", "students", {"first_name": "Mika"})
 
-A refusal is raised as `Refused`, with the envelope that a client would have got. Each write is a transaction of its
-own, as it is for a client; the reads of a page run in the transaction of the page.
+A refusal is raised as `Refused`, with the envelope that a client would have got. Each request is a transaction of its
+own, as it is for a client; only the reads of a page run together in the transaction of the page.
 """
 
 from collections.abc import Mapping
@@ -18,11 +18,19 @@ from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.urls import resolve, reverse
 from rest_framework.response import Response
+from rest_framework.status import is_client_error, is_server_error
 
 from tatami.api.renderers import JSON
 from tatami.errors import DomainError
 
-_COPIED: Final = ("REMOTE_ADDR", "HTTP_HOST", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "SERVER_NAME", "SERVER_PORT")
+_COPIED: Final = (
+    "REMOTE_ADDR",
+    "HTTP_HOST",
+    "HTTP_X_FORWARDED_FOR",
+    "HTTP_X_FORWARDED_PROTO",
+    "SERVER_NAME",
+    "SERVER_PORT",
+)
 """What the API reads of a request besides its body: the address of the client, for throttles and the audit."""
 
 
@@ -31,8 +39,12 @@ class SignedInPage(Protocol):
 
     request: HttpRequest
     user: Any
-    token: Any
-    """The session: it has `session_id`."""
+    reads_together: bool
+    """Whether the page has a transaction of its own for its reads."""
+
+    @property
+    def token(self) -> Any:
+        """The session: it has `session_id`."""
 
 
 class Refused(DomainError):
@@ -53,7 +65,22 @@ class Refused(DomainError):
 
 def ask(page: SignedInPage, route: str, *, query: Mapping[str, Any] | None = None, **keys: UUID | str) -> Any:
     """Return the body of a GET. Values of `query` that are `None` or empty are left out. Raises `Refused`."""
-    return _call(page, "GET", route, query=query, body=None, keys=keys)
+    return _body(_call(page, "GET", route, query=query, body=None, keys=keys))
+
+
+def fetch(
+    page: SignedInPage,
+    route: str,
+    *,
+    query: Mapping[str, Any] | None = None,
+    accept: str = "*/*",
+    **keys: UUID | str,
+) -> HttpResponseBase:
+    """Return the response to a GET as it is: a file for the browser (CSV, XLSX, PDF). Raises `Refused`."""
+    response = _call(page, "GET", route, query=query, body=None, keys=keys, accept=accept)
+    if is_error(response.status_code):
+        _body(response)
+    return response
 
 
 def send(
@@ -67,9 +94,9 @@ def send(
 ) -> Any:
     """Send a POST, PUT, PATCH or DELETE with a JSON body; return the body of the response. Raises `Refused`.
 
-    Call it outside a transaction, as a page's POST runs: the write commits when this returns.
+    Call it outside a transaction, as a page's `submit` runs: the write commits when this returns.
     """
-    return _call(page, method, route, query=query, body=body, keys=keys)
+    return _body(_call(page, method, route, query=query, body=body, keys=keys))
 
 
 def _call(
@@ -80,27 +107,28 @@ def _call(
     query: Mapping[str, Any] | None,
     body: Any,
     keys: Mapping[str, Any],
-) -> Any:
+    accept: str = JSON,
+) -> HttpResponseBase:
     path = reverse(route, kwargs={name: str(value) for name, value in keys.items()})
     match = resolve(path)
     view: Any = match.func
     request = HttpRequest()
     request.method, request.path, request.path_info = method, path, path
     request.META = {name: page.request.META[name] for name in _COPIED if name in page.request.META}
-    request.META |= {"REQUEST_METHOD": method, "HTTP_ACCEPT": JSON}
-    request.GET = _query(query or {})
+    request.META |= {"REQUEST_METHOD": method, "HTTP_ACCEPT": accept}
+    request.GET = _query(query or {})  # type: ignore[assignment]
     content = b"" if body is None else orjson.dumps(body)
     request.META |= {"CONTENT_TYPE": JSON, "CONTENT_LENGTH": str(len(content))} if content else {}
-    request._body, request._read_started = content, True  # type: ignore[attr-defined]  # noqa: SLF001 - HttpRequest.body
+    request._body, request._read_started = content, True  # type: ignore[attr-defined]
     request.resolver_match = match
     for name in ("scope", "tenant"):
         setattr(request, name, getattr(page.request, name))
-    request._force_auth_user = page.user  # type: ignore[attr-defined]  # noqa: SLF001 - DRF's way to authenticate
-    request._force_auth_token = page.token  # type: ignore[attr-defined]  # noqa: SLF001
-    is_own_transaction = method != "GET" and getattr(view.cls, "atomic", True)
+    request._force_auth_user = page.user  # type: ignore[attr-defined]
+    request._force_auth_token = page.token  # type: ignore[attr-defined]
+    is_own_transaction = getattr(view.cls, "atomic", True) and not page.reads_together
     with transaction.atomic() if is_own_transaction else nullcontext():
-        response = view(request, *match.args, **match.kwargs)
-    return _body(response)
+        response: HttpResponseBase = view(request, *match.args, **match.kwargs)
+    return response
 
 
 def _query(values: Mapping[str, Any]) -> QueryDict:
@@ -114,7 +142,16 @@ def _query(values: Mapping[str, Any]) -> QueryDict:
 def _body(response: HttpResponseBase) -> Any:
     content = getattr(response, "content", b"")
     data = response.data if isinstance(response, Response) else None
-    if response.status_code >= 400:
+    if is_error(response.status_code):
         raise Refused(response.status_code, orjson.loads(content))
     # Rendered JSON, so that a page sees ids and instants as every other client does.
-    return orjson.loads(content) if content and (data is not None or "json" in response["Content-Type"]) else None
+    return (
+        orjson.loads(content)
+        if content and (data is not None or "json" in response["Content-Type"])
+        else None
+    )
+
+
+def is_error(status: int) -> bool:
+    """Return whether a response with this status is a refusal or a failure."""
+    return is_client_error(status) or is_server_error(status)
