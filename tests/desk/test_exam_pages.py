@@ -159,6 +159,8 @@ def test_marks_decide_without_an_outcome(exams: ExamDojo) -> None:
     assert text_of(save(exams, candidate, mark_0="7", mark_1="5.5")).startswith("failed")
     assert text_of(save(exams, candidate, mark_0="7", mark_1="6")).startswith("passed")
     assert exams.candidates()["Ready"]["marks"] == {"Kihon": 7, "Kata": 6}
+    again = visitor(exams.dojo, "instructor").get(page_of(exams)).content.decode()
+    assert f'name="{candidate["id"]}-outcome" value="" id="id_{candidate["id"]}-outcome_0" checked' in again
 
 
 def test_a_mark_above_the_best_one_is_said_and_nothing_is_saved(exams: ExamDojo) -> None:

@@ -13,7 +13,7 @@ class PdfPage(Page):
     route: ClassVar[str]
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
-        return self.download(self.route, **self.kwargs)
+        return self.fetch(self.route, **self.kwargs)
 
 
 class ExaminersList(PdfPage):

@@ -132,7 +132,7 @@ class ResultForm(ApiForm):
     )
 
     def __init__(self, candidate: Mapping[str, Any], rules: ExamRules, data: Any = None) -> None:
-        super().__init__(data, prefix=candidate["id"], initial=_result(candidate))
+        super().__init__(data, prefix=candidate["id"], initial=_result(candidate, rules))
         self.candidate, self.rules = candidate, rules
         self.techniques: Sequence[str] = rules.techniques or tuple(candidate["marks"])
         names = {technique: f"mark-{place}" for place, technique in enumerate(self.techniques)}
@@ -151,6 +151,8 @@ class ResultForm(ApiForm):
                 ),
             )
         self.names = names
+        if rules.pass_mark is not None:
+            offer(self, outcome=[("", gettext("By the marks")), *OUTCOMES])
         marks = {f"results.0.marks.{technique}": name for technique, name in names.items()}
         self.paths = {  # type: ignore[misc]  # of this candidate
             **marks,
@@ -187,10 +189,17 @@ class ResultForm(ApiForm):
         return found
 
 
-def _result(candidate: Mapping[str, Any]) -> dict[str, Any]:
+def _result(candidate: Mapping[str, Any], rules: ExamRules) -> dict[str, Any]:
+    """Return the result as it is stored. An outcome that the marks decide is not chosen, so that they go on deciding."""
     condition = candidate["condition"] or {"text": "", "until": None}
+    is_by_marks = (
+        rules.pass_mark is not None
+        and candidate["marks"]
+        and not (candidate["condition"] or candidate["override_reason"])
+        and candidate["outcome"] == ("failed" if rules.low_marks(candidate["marks"]) else "passed")
+    )
     return {
-        "outcome": candidate["outcome"],
+        "outcome": "" if is_by_marks else candidate["outcome"] or "",
         "override_reason": candidate["override_reason"],
         "condition_text": condition["text"],
         "condition_until": condition["until"],

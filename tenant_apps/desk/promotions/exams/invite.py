@@ -98,6 +98,7 @@ class InviteSearch(Page):
     section = "promotions"
 
     def context(self) -> dict[str, Any]:
+        self.ask("exam", id=self.kwargs["id"])
         return {"found": found_students(self), "search": self.query("search")}
 
 

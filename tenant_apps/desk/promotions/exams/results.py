@@ -19,7 +19,6 @@ from tenant_apps.desk.promotions.revert import RevertForm, later_ranks
 class Result(Page):
     """Save the result of one candidate. htmx gets the state of the candidate, a plain form the page of the exam."""
 
-    template_name = "desk/promotions/exams/state.html"
     section = "promotions"
 
     def submit(self) -> HttpResponseBase:
@@ -52,8 +51,8 @@ class Result(Page):
             "counts": outcome_counts(self.kwargs["id"]),
             "belts": belts(),
         }
-        template = "" if self.is_fragment else "desk/promotions/exams/one_result.html"
-        return self.render(shown, template=template, status=status)
+        name = "state" if self.is_fragment else "one_result"
+        return self.render(shown, template=f"desk/promotions/exams/{name}.html", status=status)
 
 
 class Withdraw(Page):
