@@ -190,7 +190,7 @@ class ResultForm(ApiForm):
 
 
 def _result(candidate: Mapping[str, Any], rules: ExamRules) -> dict[str, Any]:
-    """Return the result as it is stored. An outcome that the marks decide is not chosen, so that they go on deciding."""
+    """Return the result as it is stored. An outcome that the marks decided is not chosen: they go on deciding."""
     condition = candidate["condition"] or {"text": "", "until": None}
     is_by_marks = (
         rules.pass_mark is not None
