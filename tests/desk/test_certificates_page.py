@@ -28,11 +28,20 @@ def test_certificates_are_listed_with_student_rank_day_and_number(exams: ExamDoj
 
 @pytest.mark.parametrize(
     ("search", "found"),
-    [("ready", ["Ready"]), ("sato second", ["Second"]), ("kita-00", ["Ready", "Second"]), ("no", [])],
+    [
+        ("ready", ["Ready"]),
+        ("sato second", ["Second"]),
+        ("kita-00", ["Ready", "Second"]),
+        ("no", []),
+    ],
 )
 def test_certificates_are_found_by_name_and_number(exams: ExamDojo, search: str, found: list[str]) -> None:
     said = text_of(visitor(exams.dojo, "admin").get(f"{LIST}?search={search}"))
     assert [name for name in ("Ready", "Second") if f"{name} Sato" in said] == found
+
+
+def test_a_search_that_no_name_can_contain_is_refused(exams: ExamDojo) -> None:
+    assert visitor(exams.dojo, "admin").get(f"{LIST}?search=%00ready").status_code == 400
 
 
 def test_a_voided_award_is_marked(exams: ExamDojo) -> None:

@@ -147,6 +147,15 @@ def test_a_reason_awards_against_the_rules(graded: GradedDojo) -> None:
     assert graded.rank_held(graded.early) == "yellow"
 
 
+def test_a_reason_that_is_refused_is_said_beside_its_student(graded: GradedDojo) -> None:
+    both = [pick(graded, graded.ready), pick(graded, graded.early)]
+    body = {"pick": both, "effective_on": "2026-06-15", f"reason:{both[1]}": "Won\x00the cup"}
+    refused = visitor(graded.dojo, "admin").post(f"{BOARD}/award", body)
+    assert refused.status_code == 400
+    assert "1 rank was awarded." in text_of(refused)
+    assert graded.rank_held(graded.early) == "white"
+
+
 def test_a_day_that_has_not_come_is_said_beside_the_date(graded: GradedDojo) -> None:
     body = {"pick": pick(graded, graded.ready), "effective_on": "2026-06-16"}
     refused = visitor(graded.dojo, "admin").post(f"{BOARD}/award", body)

@@ -209,6 +209,21 @@ def test_rules_that_somebody_else_changed_meanwhile_are_not_overwritten(
     assert rules_of(dojo, system)["note"] == "Newer"
 
 
+def test_numbers_that_are_too_large_to_send_are_said(dojo: Dojo, system: dict[str, Any]) -> None:
+    browser = visitor(dojo, "admin")
+    values = entered(rules_of(dojo, system), steps__1__paths__0__criteria__0__months="9" * 30)
+    assert browser.post(f"{LIST}/{system['id']}/change", values).status_code == 400
+    huge = json.dumps({**OUR_GRADES, "format": 10**30})
+    assert browser.post(f"{LIST}/new/text", {"text": huge}).status_code == 400
+
+
+def test_rules_that_are_too_long_for_a_form_are_changed_as_text(dojo: Dojo) -> None:
+    ranks = [{"code": f"r{number}", "name": f"Rank {number}"} for number in range(150)]
+    made = dojo.create("/rank-systems", {**OUR_GRADES, "name": "Long", "ranks": ranks, "steps": []})
+    browser = visitor(dojo, "admin")
+    assert browser.get(f"{LIST}/{made['id']}/change")["Location"] == f"{LIST}/{made['id']}/text"
+
+
 # --- the text ---------------------------------------------------------------------------------------------------------
 
 
@@ -245,7 +260,8 @@ def test_a_fault_in_the_text_is_named_with_its_place_and_what_was_written_is_kep
     [
         ('{"format": 1,\n  "name" }', "This is not JSON. See line 2, column 10."),
         ("[1]", "A document begins with “{” and ends with “}”."),
-        ("[" * 100_000, "This is nested too deeply."),
+        ("[" * 100_000, "This is not JSON."),
+        ('{"a":' * 500 + "1" + "}" * 500, "This is nested too deeply."),
         ("", "This is not JSON. See line 1, column 1."),
     ],
 )

@@ -63,7 +63,7 @@ class Award(Page):
                 self.award(pick, effective_on)
             except Refused as error:
                 errors[pick.key] = error
-                if error.fields:  # what is wrong with the date is wrong for all
+                if "effective_on" in error.fields:  # what is wrong with the date is wrong for all
                     form.add_refusal(error)
                     return self.render(self.shown(form, checked(self, picks)), status=error.status)
         number = len(picks) - len(errors)

@@ -17,6 +17,10 @@ from tenant_apps.desk.promotions.rank_systems.shown_rules import CONFIDENCES
 from tenant_apps.ranks.criteria import KINDS
 
 MOST_BANDS: Final = 3
+MOST_SENT: Final = 1_000_000_000
+"""The largest number that a form sends. The API has narrower bounds, and names them."""
+MOST_FIELDS: Final = 900
+"""A browser's request may have 1,000 fields. Larger systems are changed as text."""
 
 _NUMBERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "time_in_rank": {"months": gettext_lazy("Waiting time in months")},
@@ -78,7 +82,7 @@ class RulesForm(ApiForm):
         help_text=gettext_lazy("Checks of earlier days use the version before. Empty: every day."),
     )
     note = forms.CharField(label=gettext_lazy("Note"), required=False, widget=forms.Textarea({"rows": 2}))
-    version = forms.IntegerField(widget=forms.HiddenInput)
+    version = forms.IntegerField(max_value=MOST_SENT, widget=forms.HiddenInput)
 
     def __init__(self, rules: Mapping[str, Any], data: Any = None) -> None:
         self.document = {name: value for name, value in rules.items() if name != "version"}
@@ -96,8 +100,9 @@ class RulesForm(ApiForm):
         self.fields[place] = field
 
     def _add_number(self, place: str, label: Any, *, required: bool = False) -> None:
-        widget = forms.NumberInput({"min": 0, "inputmode": "numeric"})
-        self._add(place, forms.IntegerField(label=label, widget=widget), required=required)
+        widget = forms.NumberInput({"inputmode": "numeric"})
+        field = forms.IntegerField(label=label, max_value=MOST_SENT, widget=widget)
+        self._add(place, field, required=required)
 
     def _add_rank(self, place: str, rank: Mapping[str, Any]) -> None:
         self._add(f"{place}.name", forms.CharField(label=gettext("Name")), required=True)

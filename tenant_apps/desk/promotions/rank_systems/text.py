@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from django import forms
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext, gettext_lazy
@@ -12,6 +13,7 @@ from tenant_apps.desk.api import Refused
 from tenant_apps.desk.forms import ApiForm
 from tenant_apps.desk.page import Page
 from tenant_apps.desk.promotions.choices import discipline_choices, offer
+from tenant_apps.desk.promotions.rank_systems.forms import MOST_SENT
 
 Document = Mapping[str, Any]
 
@@ -26,7 +28,7 @@ class TextForm(ApiForm):
             {"rows": 28, "spellcheck": "false", "autocomplete": "off", "class": "code", "wrap": "off"}
         ),
     )
-    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    version = forms.IntegerField(required=False, max_value=MOST_SENT, widget=forms.HiddenInput)
     discipline = forms.ChoiceField(label=gettext_lazy("Discipline"), required=False)
 
     def __init__(self, data: Any = None, *, disciplines: Any = None, **kwargs: Any) -> None:
@@ -39,11 +41,12 @@ class TextForm(ApiForm):
     def clean_text(self) -> dict[str, Any]:
         """Return the document. A fault of the notation is named by its line and column."""
         try:
-            document = json.loads(self.cleaned_data["text"])
-        except json.JSONDecodeError as fault:
+            document = orjson.loads(self.cleaned_data["text"])
+            orjson.dumps(document)  # it can be read more deeply nested than it can be sent
+        except orjson.JSONDecodeError as fault:
             message = gettext("This is not JSON. See line {line}, column {column}.")
             raise forms.ValidationError(message.format(line=fault.lineno, column=fault.colno)) from None
-        except RecursionError:
+        except orjson.JSONEncodeError:
             raise forms.ValidationError(gettext("This is nested too deeply.")) from None
         if not isinstance(document, dict):
             raise forms.ValidationError(gettext("A document begins with “{” and ends with “}”."))

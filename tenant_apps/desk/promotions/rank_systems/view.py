@@ -11,7 +11,7 @@ from tenant_apps.desk.belts import belts
 from tenant_apps.desk.forms import ApiForm
 from tenant_apps.desk.page import Page
 from tenant_apps.desk.promotions.choices import discipline_choices, rank_systems
-from tenant_apps.desk.promotions.rank_systems.forms import RulesForm, SystemForm
+from tenant_apps.desk.promotions.rank_systems.forms import MOST_FIELDS, RulesForm, SystemForm
 from tenant_apps.desk.promotions.rank_systems.queries import versions
 from tenant_apps.desk.promotions.rank_systems.shown_rules import CONFIDENCES, definition_belts, shown_ranks
 from tenant_apps.ranks.presets import presets
@@ -126,15 +126,20 @@ class ChangeRules(Page):
     template_name = "desk/promotions/rank_systems/change.html"
     section = "promotions"
 
-    def context(self) -> dict[str, Any]:
-        return self.shown(RulesForm(self.ask("rank-system-rules", id=self.kwargs["id"])))
+    def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
+        form = RulesForm(self.ask("rank-system-rules", id=self.kwargs["id"]))
+        if len(form.fields) > MOST_FIELDS:
+            message = gettext("These rules are too long for the form. Change them as text.")
+            return self.redirect("desk:rank-system-text", message, **self.kwargs)
+        return self.render(self.shown(form))
 
     def shown(self, form: RulesForm) -> dict[str, Any]:
         """Return what the page shows."""
         return {"form": form, "system": self.ask("rank-system", id=self.kwargs["id"])}
 
     def submit(self) -> HttpResponseBase:
-        form = RulesForm(self.ask("rank-system-rules", id=self.kwargs["id"]), self.request.POST)
+        read = {"version": self.request.POST.get("version")}
+        form = RulesForm(self.ask("rank-system-rules", query=read, id=self.kwargs["id"]), self.request.POST)
         if not form.is_valid():
             return self.render(self.shown(form), status=400)
         try:
