@@ -33,7 +33,8 @@ class Result(Page):
         except Refused as error:
             form.add_refusal(error)
             return self.shown(exam, candidate, form, status=error.status)
-        candidate = next(one for one in saved["results"] if one["id"] == candidate["id"])
+        # A candidate who was erased meanwhile is not among them.
+        candidate = next((one for one in saved["results"] if one["id"] == candidate["id"]), candidate)
         if not self.is_fragment:
             target = f"{reverse('desk:exam', kwargs={'id': exam['id']})}#candidate-{candidate['id']}"
             return self.redirect(target)
