@@ -214,7 +214,7 @@ def test_an_exam_is_finished_and_its_papers_open(exams: ExamDojo) -> None:
         assert b"".join(opened).startswith(b"%PDF"), paper
 
 
-def test_who_cannot_be_awarded_is_named_and_nobody_is_awarded(exams: ExamDojo) -> None:
+def test_who_cannot_be_awarded_is_named_and_no_one_is_awarded(exams: ExamDojo) -> None:
     use_marks(exams)
     ready, early = exams.invite(exams.ready), exams.invite(exams.early)
     save(exams, ready[0], outcome="passed", mark_0="7")

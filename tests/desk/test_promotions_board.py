@@ -80,7 +80,7 @@ def test_a_dojo_without_rank_systems_is_led_to_the_presets(dojo: Dojo) -> None:
     assert "/desk/rank-systems/new" not in visitor(dojo, "assistant").get(BOARD).content.decode()
 
 
-def test_an_assistant_sees_the_board_and_can_choose_nobody(graded: GradedDojo) -> None:
+def test_an_assistant_sees_the_board_and_can_choose_no_one(graded: GradedDojo) -> None:
     browser = visitor(graded.dojo, "assistant")
     body = browser.get(BOARD).content.decode()
     assert 'name="pick"' not in body
@@ -165,7 +165,7 @@ def test_a_day_that_has_not_come_is_said_beside_the_date(graded: GradedDojo) -> 
     assert graded.rank_held(graded.ready) == "white"
 
 
-def test_nobody_chosen_is_said(graded: GradedDojo) -> None:
+def test_a_choice_of_no_one_is_said(graded: GradedDojo) -> None:
     assert "No student was chosen" in text_of(visitor(graded.dojo, "admin").get(f"{BOARD}/award"))
 
 
@@ -176,7 +176,7 @@ def test_a_pick_of_another_dojo_or_that_is_none_is_refused(
     browser = visitor(graded.dojo, "admin")
     foreign = factories.student(other_dojo)
     assert browser.get(f"{BOARD}/{page}?pick={foreign['id']}:{graded.rank('yellow')}").status_code == 404
-    assert browser.get(f"{BOARD}/{page}?pick=nobody").status_code == 400
+    assert browser.get(f"{BOARD}/{page}?pick=nothing").status_code == 400
     many = "&".join(f"pick={factories.unknown_id()}:{graded.rank('yellow')}" for _ in range(51))
     assert browser.get(f"{BOARD}/{page}?{many}").status_code == 400
 

@@ -72,7 +72,7 @@ class Batches(Page):
 
 
 class BatchForm(ApiForm):
-    """What a batch does, and for whom. Without chosen students, it is for all that the filter selects."""
+    """What a batch does, and for which students. Without chosen students, it is for all that the filter selects."""
 
     award = forms.ChoiceField(
         label=gettext_lazy("What to do"),

@@ -26,7 +26,7 @@ def reason_field(pick: Pick) -> str:
 
 
 class Award(Page):
-    """GET shows how the chosen students stand on a day; POST awards, and shows again whoever was refused, and why."""
+    """GET shows how the chosen students stand on a day; POST awards, and shows again who was refused, and why."""
 
     template_name = "desk/promotions/board/award.html"
     section = "promotions"

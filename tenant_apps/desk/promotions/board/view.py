@@ -1,4 +1,4 @@
-"""The promotions board: who is due, who nearly is and what they lack, and about whom a fact is missing.
+"""The promotions board: who is due, who is not yet and what they lack, and whose facts are missing.
 
 It shows the snapshot of last night's check, a page at a time. Only the students of the page are checked again, for the
 sentences, and to show who has changed since.

@@ -81,7 +81,7 @@ def _initial(exam: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class EligibleForm(ApiForm):
-    """Invite all whom a filter selects and who are eligible on the day of the exam."""
+    """Invite all that a filter selects and who are eligible on the day of the exam."""
 
     def __init__(self, page: Page, system: Mapping[str, Any], data: Any = None) -> None:
         super().__init__(data)

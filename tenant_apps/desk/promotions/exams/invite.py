@@ -17,7 +17,7 @@ SHOWN: Final = 8
 
 
 class OneForm(ApiForm):
-    """The rank for which the student is invited whom a search found."""
+    """The rank for which the student that a search found is invited."""
 
     target_rank = forms.ChoiceField(label=gettext_lazy("For the rank"))
 
@@ -88,7 +88,7 @@ class Invite(Page):
 
     def invited(self, number: int) -> str:
         """Return what is said after an invitation by a filter."""
-        return invited_text(number) if number else gettext("Nobody new is eligible on that day.")
+        return invited_text(number) if number else gettext("No one else is eligible on that day.")
 
 
 class InviteSearch(Page):

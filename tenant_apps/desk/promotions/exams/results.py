@@ -73,7 +73,7 @@ class Withdraw(Page):
 
 
 class Finish(Page):
-    """Finish an exam: award all who passed, or nobody. A refusal names each candidate and the reason."""
+    """Finish an exam: award all who passed, or no one. A refusal names each candidate and the reason."""
 
     template_name = "desk/promotions/exams/finish.html"
     section = "promotions"
