@@ -9,6 +9,7 @@ own, as it is for a client; only the reads of a page run together in the transac
 
 from collections.abc import Mapping
 from contextlib import nullcontext
+from http import HTTPStatus
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -58,8 +59,8 @@ class Refused(DomainError):
 
     @property
     def fields(self) -> dict[str, list[str]]:
-        """Messages by dotted path (`guardians.0.email`), if the API named fields."""
-        found = self.details or {}
+        """Messages by dotted path (`guardians.0.email`), if the API named fields. Conflicts name other things."""
+        found = (self.details or {}) if self.status == HTTPStatus.BAD_REQUEST else {}
         return {path: list(messages) for path, messages in found.items() if isinstance(messages, list)}
 
 

@@ -15,7 +15,16 @@ from tenant_apps.students.models import Student
 from tests.browser.conftest import Site
 
 FILLED: Final = {"tab": "dojo", "report": "attendance", "name": "free", "week": "2026-W23"}
-NO_DOCUMENT: Final = {"desk:report-file", "desk:sign-in", "desk:entry"}
+NO_DOCUMENT: Final = {
+    "desk:report-file",
+    "desk:sign-in",
+    "desk:entry",
+    "desk:exam-examiners-list",
+    "desk:exam-certificates",
+    "desk:exam-federation-report",
+    "desk:exam-sheet",
+    "desk:certificate-pdf",
+}
 """Files, and addresses that only lead elsewhere."""
 
 

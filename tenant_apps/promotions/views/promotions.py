@@ -119,6 +119,7 @@ class Snapshot(TableOfList, Listing):
         "rank_system": by_id("system"),
         "target_rank": by_id("target"),
         "student": by_id("student"),
+        "class": by_id("student__enrolments__training_class"),
         "from": on_or_after("earliest_on"),
         "to": on_or_before("earliest_on"),
     }
