@@ -9,6 +9,8 @@ own, as it is for a client; the reads of a page run in the transaction of the pa
 
 from collections.abc import Mapping
 from contextlib import nullcontext
+from http import HTTPStatus
+from secrets import token_hex
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -22,7 +24,14 @@ from rest_framework.response import Response
 from tatami.api.renderers import JSON
 from tatami.errors import DomainError
 
-_COPIED: Final = ("REMOTE_ADDR", "HTTP_HOST", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "SERVER_NAME", "SERVER_PORT")
+_COPIED: Final = (
+    "REMOTE_ADDR",
+    "HTTP_HOST",
+    "HTTP_X_FORWARDED_FOR",
+    "HTTP_X_FORWARDED_PROTO",
+    "SERVER_NAME",
+    "SERVER_PORT",
+)
 """What the API reads of a request besides its body: the address of the client, for throttles and the audit."""
 
 
@@ -31,8 +40,10 @@ class SignedInPage(Protocol):
 
     request: HttpRequest
     user: Any
-    token: Any
-    """The session: it has `session_id`."""
+
+    @property
+    def token(self) -> Any:
+        """The session: it has `session_id`."""
 
 
 class Refused(DomainError):
@@ -48,7 +59,11 @@ class Refused(DomainError):
     def fields(self) -> dict[str, list[str]]:
         """Messages by dotted path (`guardians.0.email`), if the API named fields."""
         found = self.details or {}
-        return {path: list(messages) for path, messages in found.items() if isinstance(messages, list)}
+        return {
+            path: messages
+            for path, messages in found.items()
+            if isinstance(messages, list) and all(isinstance(one, str) for one in messages)
+        }
 
 
 def ask(page: SignedInPage, route: str, *, query: Mapping[str, Any] | None = None, **keys: UUID | str) -> Any:
@@ -72,6 +87,36 @@ def send(
     return _call(page, method, route, query=query, body=body, keys=keys)
 
 
+def send_file(
+    page: SignedInPage,
+    route: str,
+    content: bytes,
+    *,
+    query: Mapping[str, Any] | None = None,
+    **keys: UUID | str,
+) -> Any:
+    """POST a file as the part `file` of a multipart body; return the body of the response. Raises `Refused`."""
+    boundary = token_hex(16)
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="file"\r\n\r\n'
+    body = b"".join((head.encode(), content, f"\r\n--{boundary}--\r\n".encode()))
+    media_type = f"multipart/form-data; boundary={boundary}"
+    return _data(_response(page, "POST", route, query=query, content=body, media_type=media_type, keys=keys))
+
+
+def download(
+    page: SignedInPage,
+    route: str,
+    *,
+    query: Mapping[str, Any] | None = None,
+    **keys: UUID | str,
+) -> HttpResponseBase:
+    """Return the response of a GET that is a file, for the browser to keep. Raises `Refused`.
+
+    Tables take their `format` in the query.
+    """
+    return _response(page, "GET", route, query=query, keys=keys, accept="*/*")
+
+
 def _call(
     page: SignedInPage,
     method: str,
@@ -81,26 +126,42 @@ def _call(
     body: Any,
     keys: Mapping[str, Any],
 ) -> Any:
+    content = b"" if body is None else orjson.dumps(body)
+    return _data(_response(page, method, route, query=query, content=content, keys=keys))
+
+
+def _response(
+    page: SignedInPage,
+    method: str,
+    route: str,
+    *,
+    query: Mapping[str, Any] | None,
+    keys: Mapping[str, Any],
+    content: bytes = b"",
+    media_type: str = JSON,
+    accept: str = JSON,
+) -> HttpResponseBase:
     path = reverse(route, kwargs={name: str(value) for name, value in keys.items()})
     match = resolve(path)
     view: Any = match.func
     request = HttpRequest()
     request.method, request.path, request.path_info = method, path, path
     request.META = {name: page.request.META[name] for name in _COPIED if name in page.request.META}
-    request.META |= {"REQUEST_METHOD": method, "HTTP_ACCEPT": JSON}
-    request.GET = _query(query or {})
-    content = b"" if body is None else orjson.dumps(body)
-    request.META |= {"CONTENT_TYPE": JSON, "CONTENT_LENGTH": str(len(content))} if content else {}
-    request._body, request._read_started = content, True  # type: ignore[attr-defined]  # noqa: SLF001 - HttpRequest.body
+    request.META |= {"REQUEST_METHOD": method, "HTTP_ACCEPT": accept}
+    request.GET = _query(query or {})  # type: ignore[assignment]
+    request.META |= {"CONTENT_TYPE": media_type, "CONTENT_LENGTH": str(len(content))} if content else {}
+    request._body, request._read_started = content, True  # type: ignore[attr-defined]
     request.resolver_match = match
     for name in ("scope", "tenant"):
         setattr(request, name, getattr(page.request, name))
-    request._force_auth_user = page.user  # type: ignore[attr-defined]  # noqa: SLF001 - DRF's way to authenticate
-    request._force_auth_token = page.token  # type: ignore[attr-defined]  # noqa: SLF001
+    request._force_auth_user = page.user  # type: ignore[attr-defined]
+    request._force_auth_token = page.token  # type: ignore[attr-defined]
     is_own_transaction = method != "GET" and getattr(view.cls, "atomic", True)
     with transaction.atomic() if is_own_transaction else nullcontext():
-        response = view(request, *match.args, **match.kwargs)
-    return _body(response)
+        response: HttpResponseBase = view(request, *match.args, **match.kwargs)
+    if response.status_code >= HTTPStatus.BAD_REQUEST:
+        raise Refused(response.status_code, orjson.loads(getattr(response, "content", b"")))
+    return response
 
 
 def _query(values: Mapping[str, Any]) -> QueryDict:
@@ -111,10 +172,12 @@ def _query(values: Mapping[str, Any]) -> QueryDict:
     return query
 
 
-def _body(response: HttpResponseBase) -> Any:
+def _data(response: HttpResponseBase) -> Any:
     content = getattr(response, "content", b"")
     data = response.data if isinstance(response, Response) else None
-    if response.status_code >= 400:
-        raise Refused(response.status_code, orjson.loads(content))
     # Rendered JSON, so that a page sees ids and instants as every other client does.
-    return orjson.loads(content) if content and (data is not None or "json" in response["Content-Type"]) else None
+    return (
+        orjson.loads(content)
+        if content and (data is not None or "json" in response["Content-Type"])
+        else None
+    )
