@@ -40,6 +40,13 @@ def card_code(card: Card, *, image_format: str, now: datetime) -> IssuedCode:
     return _issue(CodeKind.CARD, bytes(card.code), image_format, now)
 
 
+def card_token(card: Card) -> str:
+    """Return what the code of a card holds."""
+    return make_token(
+        CodeKind.CARD, bytes(card.code), tenant_id=current_tenant().tenant_id, now=card.created_at
+    )
+
+
 def session_code(session: ClassSession, *, rotates: bool, image_format: str, now: datetime) -> IssuedCode:
     """Return the code of a session. Its image holds the URL, so that the camera of any phone opens the page."""
     kind = CodeKind.SESSION_ROTATING if rotates else CodeKind.SESSION
