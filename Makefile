@@ -73,6 +73,10 @@ test-volume: .venv/.dev ## run large tests at full size (minutes); `make test` r
 test-chaos: .venv/.dev ## kill commands, web, workers, beat, Valkey and PostgreSQL (30 minutes); ARGS="--seed=7" repeats a run
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest tests/chaos -m chaos $(ARGS)
 
+.PHONY: screenshots
+screenshots: .venv/.dev ## make the pictures of README and docs from a demo dojo; needs Chromium
+	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest tests/browser/test_screenshots.py -m screenshots $(ARGS)
+
 .PHONY: lint
 # The settings need a secret. Nothing is signed with this one.
 lint: export JWT_SECRET := only-for-checks-that-sign-nothing-at-all

@@ -94,6 +94,31 @@ PAGES: Final[RuleTable] = {
     # schedule
     # promotions
     # office
+    "desk:messages": {"GET": TEACHERS},
+    "desk:message-new": {"GET": TEACHERS, "POST": TEACHERS},
+    "desk:audience-count": {"POST": TEACHERS},
+    "desk:message-templates": {"GET": TEACHERS},
+    "desk:message-template": {"GET": TEACHERS, "POST": TEACHERS},
+    "desk:message": {"GET": TEACHERS, "POST": TEACHERS},
+    "desk:message-progress": {"GET": TEACHERS},
+    "desk:reports": {"GET": STAFF},
+    "desk:report-expected": {"GET": STAFF},
+    "desk:report-absentees": {"GET": STAFF},
+    "desk:report-ranks": {"GET": STAFF},
+    "desk:report-file": {"GET": STAFF},
+    "desk:settings": {"GET": STAFF, "POST": ADMIN},
+    "desk:settings-tab": {"GET": STAFF, "POST": ADMIN},
+    "desk:users": {"GET": ADMIN, "POST": ADMIN},
+    "desk:user": {"GET": ADMIN, "POST": ADMIN},
+    "desk:sign-in-policy": {"POST": ADMIN},
+    "desk:devices": {"GET": ADMIN, "POST": ADMIN},
+    "desk:device-revoke": {"POST": ADMIN},
+    "desk:api-keys": {"GET": ADMIN, "POST": ADMIN},
+    "desk:api-key-revoke": {"POST": ADMIN},
+    "desk:webhooks": {"GET": ADMIN, "POST": ADMIN},
+    "desk:webhook": {"GET": ADMIN, "POST": ADMIN},
+    "desk:audit": {"GET": ADMIN},
+    "desk:first-steps": {"GET": ADMIN},
     # kiosk
     # family
 }

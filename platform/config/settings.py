@@ -200,7 +200,9 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
-        "DIRS": [ROOT / "tenant_apps"],  # templates of the desk stand beside their pages: "desk/today/today.html"
+        "DIRS": [
+            ROOT / "tenant_apps"
+        ],  # templates of the desk stand beside their pages: "desk/today/today.html"
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
@@ -218,7 +220,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TATAMI_PUBLIC_SCHEME == "https" else 0
 SECURE_REFERRER_POLICY = "same-origin"
 
-# --- pages: the console on the platform host, the desk on those of dojos -----------------------------------------------------------------------------
+# --- pages: the console on the platform host, the desk on those of dojos -------------------------------------------
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TATAMI_PUBLIC_SCHEME == "https"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"

@@ -5,10 +5,11 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from config.openapi import PLATFORM_OPERATIONS
-from shared_apps.accounts.console.site import console
+from shared_apps.accounts.console.site import console, entry
 
 autodiscover()
 urlpatterns = [
+    path("", entry, name="admin:entry"),
     path("console", RedirectView.as_view(url="/console/"), name="admin"),
     path("console/", console.urls),
     path("", include("shared_apps.accounts.urls")),

@@ -22,7 +22,7 @@ MAX_COOKIE_LENGTH: Final = 200
 # The rules of `SIGNED_IN_USER`. Such a cookie never carries an impersonation.
 COOKIE_USER: Final = Statement(
     "user of a cookie",
-    "SELECT "  # noqa: S608 - the names of our own columns
+    "SELECT "
     + ", ".join(f"u.{column}" for column in USER_COLUMNS)
     + """
 FROM accounts_user u JOIN accounts_session s ON s.user_id = u.id

@@ -20,6 +20,7 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from shared_apps.accounts.models import PasswordLink, PasswordMail, User
 from tatami import clock
@@ -171,13 +172,14 @@ def _secret(mail_id: UUID) -> str:
 
 
 def _message(recipient: str, secret: str, connection: BaseEmailBackend) -> EmailMessage:
-    url = f"{origin()}/set-password#{secret}"
+    page = "set-password" if isinstance(required_scope(), TenantScope) else "console/set-password/"
+    body = gettext(
+        "Open this link within three days to set your password:\n\n{url}\n\n"
+        "An app that asks for a code takes this one: {secret}\n\nIf you did not expect this mail, ignore it.\n"
+    )
     return EmailMessage(
-        subject="Set your password",
-        body=(
-            f"Open this link within three days to set your password:\n\n{url}\n\n"
-            f"An app that asks for a code takes this one: {secret}\n\nIf you did not expect this mail, ignore it.\n"
-        ),
+        subject=gettext("Set your password"),
+        body=body.format(url=f"{origin()}/{page}#{secret}", secret=secret),
         to=[recipient],
         connection=connection,
     )

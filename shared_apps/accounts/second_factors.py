@@ -137,7 +137,7 @@ def complete_sign_in(
 def verify_challenge(
     open_session_of: Callable[[User], T], *, challenge: str, code: str, address: str, now: datetime
 ) -> tuple[User, T, list[str]]:
-    """Check the code of a challenge, and open a session of any kind in the same transaction (see `complete_sign_in`)."""
+    """Check the code of a challenge, and open a session of any kind in the same transaction."""
     user = _user_of(challenge, now=now)
     _count(user, address, now=now)
     with transaction.atomic():

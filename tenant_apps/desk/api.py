@@ -3,13 +3,12 @@
     students = ask(page, "students", query={"search": "mika"})
     created = send(page, "POST", "students", {"first_name": "Mika"})
 
-A refusal is raised as `Refused`, with the envelope that a client would have got. Each write is a transaction of its
-own, as it is for a client; the reads of a page run in the transaction of the page.
+A refusal is raised as `Refused`, with the envelope that a client would have got. Each request is a transaction of its
+own, as it is for a client; only the reads of a page run together in the transaction of the page.
 """
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from http import HTTPStatus
 from secrets import token_hex
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -20,6 +19,7 @@ from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.urls import resolve, reverse
 from rest_framework.response import Response
+from rest_framework.status import is_client_error, is_server_error
 
 from tatami.api.renderers import JSON
 from tatami.errors import DomainError
@@ -40,6 +40,8 @@ class SignedInPage(Protocol):
 
     request: HttpRequest
     user: Any
+    reads_together: bool
+    """Whether the page has a transaction of its own for its reads."""
 
     @property
     def token(self) -> Any:
@@ -68,7 +70,22 @@ class Refused(DomainError):
 
 def ask(page: SignedInPage, route: str, *, query: Mapping[str, Any] | None = None, **keys: UUID | str) -> Any:
     """Return the body of a GET. Values of `query` that are `None` or empty are left out. Raises `Refused`."""
-    return _call(page, "GET", route, query=query, body=None, keys=keys)
+    return _body(_call(page, "GET", route, query=query, keys=keys))
+
+
+def fetch(
+    page: SignedInPage,
+    route: str,
+    *,
+    query: Mapping[str, Any] | None = None,
+    accept: str = "*/*",
+    **keys: UUID | str,
+) -> HttpResponseBase:
+    """Return the response to a GET as it is: a file for the browser (CSV, XLSX, PDF). Raises `Refused`."""
+    response = _call(page, "GET", route, query=query, keys=keys, accept=accept)
+    if is_error(response.status_code):
+        _body(response)
+    return response
 
 
 def send(
@@ -82,9 +99,10 @@ def send(
 ) -> Any:
     """Send a POST, PUT, PATCH or DELETE with a JSON body; return the body of the response. Raises `Refused`.
 
-    Call it outside a transaction, as a page's POST runs: the write commits when this returns.
+    Call it outside a transaction, as a page's `submit` runs: the write commits when this returns.
     """
-    return _call(page, method, route, query=query, body=body, keys=keys)
+    content = b"" if body is None else orjson.dumps(body)
+    return _body(_call(page, method, route, query=query, content=content, keys=keys))
 
 
 def send_file(
@@ -100,37 +118,10 @@ def send_file(
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="file"\r\n\r\n'
     body = b"".join((head.encode(), content, f"\r\n--{boundary}--\r\n".encode()))
     media_type = f"multipart/form-data; boundary={boundary}"
-    return _data(_response(page, "POST", route, query=query, content=body, media_type=media_type, keys=keys))
-
-
-def download(
-    page: SignedInPage,
-    route: str,
-    *,
-    query: Mapping[str, Any] | None = None,
-    **keys: UUID | str,
-) -> HttpResponseBase:
-    """Return the response of a GET that is a file, for the browser to keep. Raises `Refused`.
-
-    Tables take their `format` in the query.
-    """
-    return _response(page, "GET", route, query=query, keys=keys, accept="*/*")
+    return _body(_call(page, "POST", route, query=query, content=body, media_type=media_type, keys=keys))
 
 
 def _call(
-    page: SignedInPage,
-    method: str,
-    route: str,
-    *,
-    query: Mapping[str, Any] | None,
-    body: Any,
-    keys: Mapping[str, Any],
-) -> Any:
-    content = b"" if body is None else orjson.dumps(body)
-    return _data(_response(page, method, route, query=query, content=content, keys=keys))
-
-
-def _response(
     page: SignedInPage,
     method: str,
     route: str,
@@ -156,11 +147,9 @@ def _response(
         setattr(request, name, getattr(page.request, name))
     request._force_auth_user = page.user  # type: ignore[attr-defined]
     request._force_auth_token = page.token  # type: ignore[attr-defined]
-    is_own_transaction = method != "GET" and getattr(view.cls, "atomic", True)
+    is_own_transaction = getattr(view.cls, "atomic", True) and not page.reads_together
     with transaction.atomic() if is_own_transaction else nullcontext():
         response: HttpResponseBase = view(request, *match.args, **match.kwargs)
-    if response.status_code >= HTTPStatus.BAD_REQUEST:
-        raise Refused(response.status_code, orjson.loads(getattr(response, "content", b"")))
     return response
 
 
@@ -172,12 +161,19 @@ def _query(values: Mapping[str, Any]) -> QueryDict:
     return query
 
 
-def _data(response: HttpResponseBase) -> Any:
+def _body(response: HttpResponseBase) -> Any:
     content = getattr(response, "content", b"")
     data = response.data if isinstance(response, Response) else None
+    if is_error(response.status_code):
+        raise Refused(response.status_code, orjson.loads(content))
     # Rendered JSON, so that a page sees ids and instants as every other client does.
     return (
         orjson.loads(content)
         if content and (data is not None or "json" in response["Content-Type"])
         else None
     )
+
+
+def is_error(status: int) -> bool:
+    """Return whether a response with this status is a refusal or a failure."""
+    return is_client_error(status) or is_server_error(status)

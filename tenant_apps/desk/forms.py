@@ -1,4 +1,4 @@
-"""Forms of pages: the controls and their labels. The API validates what is entered; its messages stand at the fields."""
+"""Forms of pages: controls and labels. The API validates what is entered; its messages stand at the fields."""
 
 from collections.abc import Mapping
 from datetime import date, time
@@ -29,7 +29,7 @@ class TimeInput(forms.TimeInput):
 
 class DateField(forms.DateField):
     widget = DateInput
-    input_formats: Any = ["%Y-%m-%d"]  # noqa: RUF012 - Django's way to override it
+    input_formats: Any = ["%Y-%m-%d"]
 
 
 class TimeField(forms.TimeField):

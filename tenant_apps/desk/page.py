@@ -72,6 +72,7 @@ class Page(View):
 
     session: PageSession | None = None
     user: Any = None
+    reads_together = False
     now: datetime
     today: date
     nonce: str
@@ -85,7 +86,11 @@ class Page(View):
     def page_methods(cls) -> list[str]:
         """Return the methods that this page answers. Read by `tatami.api.routes`."""
         return [
-            *(["GET"] if cls.context is not Page.context or cls.template_name or cls.get is not Page.get else []),
+            *(
+                ["GET"]
+                if cls.context is not Page.context or cls.template_name or cls.get is not Page.get
+                else []
+            ),
             *(["POST"] if cls.submit is not Page.submit else []),
         ]
 
@@ -98,7 +103,7 @@ class Page(View):
         """Find the session, check access, and respond. Refusals become pages; unexpected exceptions propagate."""
         self.now, self.nonce = clock.now(), token_urlsafe(16)
         self.today = clock.tenant_date(self.now)
-        self.messages = request._messages = CookieStorage(request)  # type: ignore[attr-defined]  # noqa: SLF001 - as Django's middleware
+        self.messages = request._messages = CookieStorage(request)  # type: ignore[attr-defined]
         try:
             self.session = find_page_session(request, now=self.now)
             self.user = self.session.user if self.session else None
@@ -108,7 +113,7 @@ class Page(View):
             response = refused or self.respond()
         except (Refused, *HANDLED_EXCEPTIONS) as error:
             response = self.error_response(map_exception(error) or ServerError())
-        self.messages.update(response)  # type: ignore[arg-type]
+        self.messages.update(response)
         response.headers.setdefault("Cache-Control", "no-store")
         policy = CONTENT_SECURITY_POLICY.format(nonce=self.nonce, script=self.script_policy)
         response.headers.setdefault("Content-Security-Policy", policy)
@@ -148,6 +153,7 @@ class Page(View):
         """Call `get`, in a transaction, or `submit`."""
         if self.request.method in {"GET", "HEAD"}:
             with transaction.atomic():
+                self.reads_together = True
                 return self.get()
         return self.submit()
 
@@ -176,6 +182,12 @@ class Page(View):
         """Return the body of a GET of the API. Raises `Refused`."""
         return api.ask(self, route, query=query, **keys)
 
+    def fetch(
+        self, route: str, *, query: Mapping[str, Any] | None = None, accept: str = "*/*", **keys: UUID | str
+    ) -> HttpResponseBase:
+        """Return the response to a GET of the API as it is: a file for the browser. Raises `Refused`."""
+        return api.fetch(self, route, query=query, accept=accept, **keys)
+
     def send(self, method: str, route: str, body: Any = None, **keys: Any) -> Any:
         """Send a write to the API; return the body of the response. Raises `Refused`."""
         return api.send(self, method, route, body, **keys)
@@ -186,12 +198,6 @@ class Page(View):
         """POST a file to the API; return the body of the response. Raises `Refused`."""
         return api.send_file(self, route, content, query=query, **keys)
 
-    def download(
-        self, route: str, *, query: Mapping[str, Any] | None = None, **keys: UUID | str
-    ) -> HttpResponseBase:
-        """Return the response of a GET of the API that is a file. Raises `Refused`."""
-        return api.download(self, route, query=query, **keys)
-
     def query(self, name: str, default: str = "") -> str:
         """Return a query parameter."""
         return self.request.GET.get(name, default)
@@ -201,9 +207,7 @@ class Page(View):
         """Whether htmx asks for a part of the page."""
         return self.request.headers.get("HX-Request") == "true"
 
-    def render(
-        self, context: Mapping[str, Any], *, template: str = "", status: int = 200
-    ) -> HttpResponse:
+    def render(self, context: Mapping[str, Any], *, template: str = "", status: int = 200) -> HttpResponse:
         """Return the page, or a fragment of it if `template` names one."""
         return HttpResponse(self.render_text(context, template=template), status=status)
 

@@ -17,7 +17,9 @@ def bars(values: Sequence[tuple[str, int]], *, label: str) -> SafeString:
     shapes = []
     for place, (name, number) in enumerate(values):
         height = round(number / most * (_BASE - 22), 1)
-        shapes.append((place * _STEP + 6, _BASE - height, height, place * _STEP + 20, _BASE - height - 5, number, name))
+        shapes.append(
+            (place * _STEP + 6, _BASE - height, height, place * _STEP + 20, _BASE - height - 5, number, name)
+        )
     drawn = format_html_join(
         "",
         '<rect class="value" x="{0}" y="{1}" width="28" height="{2}" rx="3"/>'
@@ -25,7 +27,7 @@ def bars(values: Sequence[tuple[str, int]], *, label: str) -> SafeString:
         shapes,
     )
     return format_html(
-        '<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}">'
-        '<line x1="0" x2="{}" y1="{}" y2="{}"/>{}</svg>',
+        '<div class="plot-wrap"><svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}">'
+        '<line x1="0" x2="{}" y1="{}" y2="{}"/>{}</svg></div>',
         max(1, len(values)) * _STEP, HEIGHT, label, max(1, len(values)) * _STEP, _BASE, _BASE, drawn,
     )  # fmt: skip

@@ -45,7 +45,7 @@ class PageSession:
 
 
 def find_page_session(request: HttpRequest, *, now: datetime) -> PageSession | None:
-    """Return the session of the request, or `None`. Call it outside a transaction. One statement, two to impersonate."""
+    """Return the session of the request, or `None`. Call it outside a transaction. One or two statements."""
     text = request.COOKIES.get(IMPERSONATION_COOKIE, "")
     impersonated = impersonation(text, now=now) if text else None
     if impersonated:
@@ -88,14 +88,20 @@ def end_page_session(session: PageSession | None, response: HttpResponseBase, *,
     """End the session of the request and remove its cookie. Ending an impersonation leaves one's own session."""
     if session is not None and session.token is not None:
         end_sessions(session.user.pk, now=now, only=session.session_id)
-        response.delete_cookie(IMPERSONATION_COOKIE, samesite="Lax")  # type: ignore[attr-defined]
+        response.delete_cookie(IMPERSONATION_COOKIE, samesite="Lax")
         return
     if session is not None:
         end_cookie_session(CookieSession(session.user, session.session_id), now=now)
-    response.delete_cookie(SESSION_COOKIE, samesite="Lax")  # type: ignore[attr-defined]
+    response.delete_cookie(SESSION_COOKIE, samesite="Lax")
 
 
 def _set(response: HttpResponseBase, name: str, value: str, lifetime: timedelta) -> None:
-    response.set_cookie(  # type: ignore[attr-defined]
-        name, value, max_age=lifetime, path="/", secure=settings.SESSION_COOKIE_SECURE, httponly=True, samesite="Lax"
+    response.set_cookie(
+        name,
+        value,
+        max_age=lifetime,
+        path="/",
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
     )

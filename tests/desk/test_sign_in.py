@@ -14,7 +14,9 @@ PASSWORD = "correct horse battery"
 @pytest.fixture
 def head(dojo: Dojo) -> str:
     with tenant_scope(dojo.tenant):
-        create_user(email="desk@example.com", name="Desk", role="admin", password_hash=hash_password(PASSWORD))
+        create_user(
+            email="desk@example.com", name="Desk", role="admin", password_hash=hash_password(PASSWORD)
+        )
     return "desk@example.com"
 
 

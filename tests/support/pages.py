@@ -25,11 +25,19 @@ class Visitor:
     client: Client = field(default_factory=lambda: Client(raise_request_exception=False))
 
     def get(self, path: str, *, accept: str = "text/html", **headers: str) -> Any:
-        given = {"Host": self.host, "Accept": accept, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        given = {
+            "Host": self.host,
+            "Accept": accept,
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
         return self.client.get(path, headers=given)
 
     def post(self, path: str, values: dict[str, Any] | None = None, **headers: str) -> Any:
-        given = {"Host": self.host, "Accept": "text/html", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        given = {
+            "Host": self.host,
+            "Accept": "text/html",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
         return self.client.post(path, values or {}, headers=given)
 
     def fragment(self, path: str) -> Any:

@@ -180,7 +180,7 @@ def error_response(error: DomainError, request: HttpRequest | None = None) -> Ht
 
 
 def wants_page(request: HttpRequest) -> bool:
-    """Return whether a browser asks for something that is not a route of the API: a page, or an unknown host or path."""
+    """Return whether a browser asks for something that is not a route of the API: a page, or an unknown path."""
     match = request.resolver_match
     is_api = match is not None and isinstance(getattr(match.func, "cls", None), type)
     return not is_api and "text/html" in request.META.get("HTTP_ACCEPT", "")

@@ -73,7 +73,9 @@ find_api_key_user: Final[Registration[ApiKeyLookup]] = Registration("find_api_ke
 audit_model: Final[Registration[type[Model]]] = Registration("audit_model")
 """The model of audit entries. Registered by `accounts`."""
 
-error_page: "Final[Registration[Callable[[DomainError, HttpRequest | None], HttpResponse]]]" = Registration("error_page")
+error_page: "Final[Registration[Callable[[DomainError, HttpRequest | None], HttpResponse]]]" = Registration(
+    "error_page"
+)
 """Makes the page that a browser gets in place of the JSON of an error. Registered by `desk`."""
 
 idempotency_model: Final[Registration[type[Any]]] = Registration("idempotency_model")

@@ -42,7 +42,8 @@ class Route:
         if self.view is None:
             return []
         if not self.is_api:
-            return list(getattr(self.view, "page_methods", lambda: [])())
+            found: list[str] = self.view.page_methods()  # type: ignore[attr-defined]  # a page with `checks_access_table`
+            return found
         names = [name.upper() for name in self.view.http_method_names if hasattr(self.view, name)]
         return [name for name in names if name not in _NOT_ACTIONS]
 
@@ -81,7 +82,9 @@ def _walk(urlconf: str, patterns: Sequence[Any], namespace: str, prefix: str) ->
         elif isinstance(entry, URLPattern):
             view = getattr(entry.callback, "cls", None) or getattr(entry.callback, "view_class", None)
             checked = view if isinstance(view, type) and _checks_access_table(view) else None
-            yield Route(urlconf, f"{namespace}{entry.name}" if entry.name else "", path, checked, entry.callback)
+            yield Route(
+                urlconf, f"{namespace}{entry.name}" if entry.name else "", path, checked, entry.callback
+            )
 
 
 def _checks_access_table(view: type) -> bool:

@@ -5,7 +5,7 @@ API never use them.
 """
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Final
 
 from django import forms
@@ -14,10 +14,10 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse, TemplateResponse
-from django.urls import URLPattern, URLResolver, reverse
+from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_protect
 from unfold.sites import UnfoldAdminSite
@@ -27,6 +27,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from shared_apps.accounts.console.set_password import set_password
 from shared_apps.accounts.console.sign_in import (
     SESSION_LIFETIME,
     ConsoleSession,
@@ -120,6 +121,13 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     )
 
 
+def entry(request: HttpRequest) -> HttpResponse:
+    """Lead a browser from the address of the platform alone to the console. Programs get a 404."""
+    if "text/html" not in request.headers.get("Accept", ""):
+        raise Http404
+    return HttpResponseRedirect(PATH)
+
+
 class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
     """Django's admin for superadmins. Changes are recorded in our audit log, not in Django's admin log."""
 
@@ -131,6 +139,7 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Return the pages, each wrapped in `console_view`, without those that are not supported here."""
         found: list[URLPattern | URLResolver] = super().get_urls()
+        found.insert(0, path("set-password/", partial(set_password, site=self), name="set_password"))
         _wrap_views(found)
         return found
 

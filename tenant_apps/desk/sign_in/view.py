@@ -20,8 +20,9 @@ from tenant_apps.desk.forms import ApiForm
 from tenant_apps.desk.page import Page
 from tenant_apps.desk.sessions import begin_impersonation, end_page_session, impersonation, open_page_session
 
+
 class Entry(Page):
-    """The address of the dojo alone: leads to where the role belongs. Programs get a 404, as before there were pages."""
+    """The address of the dojo alone: leads to where the role belongs. Programs get a 404."""
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
         if "text/html" not in self.request.headers.get("Accept", ""):
@@ -122,7 +123,9 @@ class SignIn(Page):
             return self.refused(form, error, is_second_step=True)
         except (TokenInvalid, TokenExpired):
             again = SignInForm(initial={"next": values["next"]})
-            return self.render({"form": again, "notice": gettext("That took too long. Sign in again.")}, status=401)
+            return self.render(
+                {"form": again, "notice": gettext("That took too long. Sign in again.")}, status=401
+            )
         target = self.target(values["next"], user.role)
         if new_codes:
             response.content = self.render_text({"recovery_codes": new_codes, "target": target})
@@ -217,7 +220,9 @@ class SetPassword(Page):
             )
         except DomainError as error:
             form.add_refusal(Refused(error.status, error.envelope()))
-            return self.render({"form": form, "is_used": isinstance(error, TokenInvalid)}, status=error.status)
+            return self.render(
+                {"form": form, "is_used": isinstance(error, TokenInvalid)}, status=error.status
+            )
         return self.redirect("desk:sign-in", gettext("Your password is set. Sign in with it."))
 
 
@@ -236,7 +241,8 @@ class Impersonate(Page):
     def submit(self) -> HttpResponseBase:
         text = self.request.POST.get("access", "")
         if impersonation(text, now=self.now) is None:
-            raise TokenInvalid
+            form = ImpersonationForm()
+            return self.render({"form": form, "fault": TokenInvalid().message}, status=400)
         response = self.redirect("desk:entry")
         begin_impersonation(text, response)
         return response

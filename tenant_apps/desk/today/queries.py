@@ -1,4 +1,4 @@
-"""What the page of today shows and the API does not offer: the day's sessions with counts, birthdays, weeks of visits."""
+"""What the page of today shows and the API does not offer: sessions with counts, birthdays, weeks of visits."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ class SessionCounts:
 def sessions_on(day: date) -> list[SessionCounts]:
     """Return the sessions of a local date in their order, with numbers. Three statements."""
     not_voided = Q(attendances__voided_at__isnull=True)
-    sessions = ClassSession.objects.filter(local_date=day).annotate(
+    sessions: Any = ClassSession.objects.filter(local_date=day).annotate(
         present=Count("attendances", filter=not_voided),
         late=Count("attendances", filter=not_voided & Q(attendances__late=True)),
     )
@@ -104,4 +104,3 @@ def visits_by_week(today: date) -> list[Mapping[str, Any]]:
     counted = {row["week"]: row["visits"] for row in rows}
     weeks = [first + timedelta(weeks=number) for number in range(WEEKS)]
     return [{"week": week, "visits": counted.get(week, 0)} for week in weeks]
-

@@ -53,3 +53,11 @@ window.addEventListener("pageshow", () => document.querySelectorAll("form[data-s
 setInterval(() => {
   if (document.visibilityState === "visible") document.querySelectorAll("[data-live]").forEach((part) => part.dispatchEvent(new Event("tick")));
 }, 5000);
+
+// What scrolls sideways can be scrolled with the keyboard, too.
+const makeScrollable = () => document.querySelectorAll(".table-wrap, .plot-wrap, .tabs, .scrolls").forEach((part) => {
+  if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
+});
+makeScrollable();
+document.body.addEventListener("htmx:afterSettle", makeScrollable);
+window.addEventListener("resize", makeScrollable);

@@ -82,6 +82,4 @@ class StudentsExport(Page):
     section = "students"
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
-        return self.download(
-            "students-export", query={**chosen(self), "format": self.query("format") or "csv"}
-        )
+        return self.fetch("students-export", query={**chosen(self), "format": self.query("format") or "csv"})

@@ -106,4 +106,4 @@ class PersonalData(StudentPage):
     """Everything that the dojo holds about the student, as a file."""
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
-        return self.download("student-export", student_id=self.student_id)
+        return self.fetch("student-export", student_id=self.student_id)

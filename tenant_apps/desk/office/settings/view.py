@@ -1,0 +1,73 @@
+"""The settings of the dojo, and the log of who changed what."""
+
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext
+
+from tatami.errors import NotFound
+from tenant_apps.desk.api import Refused
+from tenant_apps.desk.forms import ApiForm
+from tenant_apps.desk.office.settings.forms import TABS
+from tenant_apps.desk.page import Page
+
+AUDIT_PAGE_SIZE: Final = 50
+
+
+class SettingsPage(Page):
+    """What the pages of the settings have in common: their tabs."""
+
+    section = "settings"
+
+    def render_text(self, context: Any, *, template: str = "") -> str:
+        tabs = {name: label for name, (label, _) in TABS.items()}
+        return super().render_text({"tabs": tabs, **context}, template=template)
+
+
+class Settings(SettingsPage):
+    """One tab of the settings, as a form."""
+
+    template_name = "desk/office/settings/form.html"
+
+    @property
+    def tab(self) -> str:
+        """The name of the tab in the address."""
+        name: str = self.kwargs.get("tab", "dojo")
+        if name not in TABS:
+            raise NotFound
+        return name
+
+    def context(self) -> dict[str, Any]:
+        form = TABS[self.tab][1]
+        values = self.ask("settings")
+        values["certificate_examiners"] = "\n".join(values["certificate_examiners"])
+        return {"tab": self.tab, "form": form(initial=values), "can_change": self.may("settings", "PATCH")}
+
+    def submit(self) -> HttpResponseBase:
+        form: ApiForm = TABS[self.tab][1](self.request.POST)
+        if form.is_valid():
+            try:
+                self.send("PATCH", "settings", form.body())
+            except Refused as error:
+                form.add_refusal(error)
+            else:
+                return self.redirect("desk:settings-tab", gettext("The settings are saved."), tab=self.tab)
+        return self.render({"tab": self.tab, "form": form, "can_change": True}, status=400)
+
+
+class Audit(SettingsPage):
+    """Who changed what, and when; newest first."""
+
+    template_name = "desk/office/settings/audit.html"
+
+    def context(self) -> dict[str, Any]:
+        names = ("cursor", "actor", "action", "from", "to")
+        asked = {name: self.query(name) for name in names}
+        found = self.ask("audit", query={**asked, "page_size": AUDIT_PAGE_SIZE})
+        return {"tab": "audit", "entries": found["results"], "older": _cursor(found["next"]), "asked": asked}
+
+
+def _cursor(address: str | None) -> str:
+    """Return the cursor in the address of the next page; empty without one."""
+    return parse_qs(urlsplit(address).query)["cursor"][0] if address else ""

@@ -1,0 +1,58 @@
+"""An address of each page, with objects that the demo dojo has."""
+
+import re
+from functools import cache
+from typing import Any, Final
+
+from playwright.sync_api import Page
+
+from tatami.api.routes import Route
+from tatami.tenancy.scope import tenant_scope
+from tenant_apps.classes.models import ClassSession, TrainingClass
+from tenant_apps.promotions.models import Batch, Exam
+from tenant_apps.ranks.models import RankSystem
+from tenant_apps.students.models import Student
+from tests.browser.conftest import Site
+
+FILLED: Final = {"tab": "dojo", "report": "attendance", "name": "free", "week": "2026-W23"}
+NO_DOCUMENT: Final = {
+    "desk:report-file",
+    "desk:sign-in",
+    "desk:entry",
+    "desk:students-export",
+    "desk:student-data",
+}
+"""Files, and addresses that only lead elsewhere."""
+
+
+@cache
+def _objects(site: Site) -> dict[str, Any]:
+    """Return the id of one object of each kind, by a word in the name of its pages."""
+    with tenant_scope(site.tenant):
+        first = {
+            "student": Student.objects.not_archived().order_by("pk").first(),
+            "session": ClassSession.objects.order_by("-starts_at").first(),
+            "class": TrainingClass.objects.order_by("pk").first(),
+            "exam": Exam.objects.order_by("pk").first(),
+            "batch": Batch.objects.order_by("pk").first(),
+            "rank-system": RankSystem.objects.order_by("pk").first(),
+        }
+    return {name: str(found.pk) for name, found in first.items() if found is not None}
+
+
+def sample_address(_page: Page, site: Site, route: Route) -> str | None:
+    """Return an address of the page that exists in the demo dojo, or `None` if the dojo has no such object."""
+    if route.name in NO_DOCUMENT:
+        return None
+    kind = next((one for one in _objects(site) if one in route.name), None)
+    missing = False
+
+    def fill(found: re.Match[str]) -> str:
+        nonlocal missing
+        if found[1] == "uuid":
+            missing = missing or kind is None
+            return _objects(site).get(kind or "", "")
+        return FILLED.get(found[2], "1")
+
+    address = "/" + re.sub(r"<(?:(\w+):)?(\w+)>", fill, route.path)
+    return None if missing else address

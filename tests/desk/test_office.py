@@ -1,0 +1,116 @@
+"""Messages, reports, settings and who has access."""
+
+import pytest
+
+from tests.support import factories
+from tests.support.clients import Dojo
+from tests.support.pages import text_of, visitor
+
+
+def test_a_message_is_written_to_an_audience_and_its_mails_are_listed(dojo: Dojo) -> None:
+    factories.student(dojo, email="mika@example.com", birth_date="1990-01-01")
+    desk = visitor(dojo, "instructor")
+    count = desk.post(
+        "/desk/messages/count", {"subject": "Hello", "text": "Dear {{ recipient }}"}, HX_Request="true"
+    )
+    assert "1 student" in text_of(count)
+    assert "Dear" in text_of(count)
+    sent = desk.post("/desk/messages/new", {"subject": "Hello", "text": "Dear {{ recipient }}", "send": ""})
+    assert sent.status_code == 302
+    assert "mika@example.com" in text_of(desk.get(sent["Location"]))
+    assert "Hello" in text_of(desk.get("/desk/messages"))
+
+
+def test_a_fault_in_a_text_is_said_beside_it_and_nothing_is_sent(dojo: Dojo) -> None:
+    desk = visitor(dojo, "admin")
+    refused = desk.post("/desk/messages/new", {"subject": "Hello", "text": "Dear {{ nane }}"})
+    assert refused.status_code == 400
+    assert "nane" in text_of(refused)
+    assert "No messages yet" in text_of(desk.get("/desk/messages"))
+
+
+def test_the_live_part_of_a_message_is_sent_only_if_something_changed(dojo: Dojo) -> None:
+    factories.student(dojo, email="mika@example.com", birth_date="1990-01-01")
+    desk = visitor(dojo, "admin")
+    page = desk.post("/desk/messages/new", {"subject": "Hello", "text": "Dear"})["Location"]
+    assert desk.fragment(f"{page}/progress?done=0").status_code == 204
+    assert desk.fragment(f"{page}/progress?done=7").status_code == 200
+
+
+@pytest.mark.parametrize("page", ["", "/expected", "/absentees", "/ranks"])
+def test_each_report_opens_empty_and_filled(dojo: Dojo, page: str) -> None:
+    desk = visitor(dojo, "assistant")
+    assert desk.get(f"/desk/reports{page}").status_code == 200
+    one = factories.student(dojo)
+    session = factories.session_today(dojo, factories.training_class(dojo))
+    dojo.admin.post("/attendance", {"student": one["id"], "class_session": session["id"]})
+    assert desk.get(f"/desk/reports{page}").status_code == 200
+
+
+def test_a_report_is_also_a_file(dojo: Dojo) -> None:
+    desk = visitor(dojo, "admin")
+    text = desk.get("/desk/reports/absentees/file?days=14")
+    assert text["Content-Type"].startswith("text/csv")
+    assert "attachment" in text["Content-Disposition"]
+    workbook = desk.get("/desk/reports/attendance/file?format=xlsx&group_by=week")
+    assert workbook.content.startswith(b"PK")
+    assert desk.get("/desk/reports/nothing/file").status_code == 404
+
+
+def test_settings_are_saved_and_faults_stand_at_their_fields(dojo: Dojo) -> None:
+    desk = visitor(dojo, "admin")
+    values = {"opens_minutes_before": "45", "closes_minutes_after": "60", "late_after_minutes": "10"}
+    rules = dict.fromkeys(("enrolment_policy", "rank_policy", "capacity_policy"), "ignore")
+    saved = desk.post("/desk/settings/check-in", {**values, **rules, "card_policy": "flag"})
+    assert saved.status_code == 302
+    assert dojo.admin.get("/settings").json()["opens_minutes_before"] == 45
+    refused = desk.post(
+        "/desk/settings/check-in", {**values, **rules, "card_policy": "allow", "late_after_minutes": "99999"}
+    )
+    assert refused.status_code == 400
+    assert 'id="id_late_after_minutes_error"' in refused.content.decode()
+    assert dojo.admin.get("/settings").json()["card_policy"] == "flag"
+
+
+def test_a_user_is_invited_changed_and_archived(dojo: Dojo) -> None:
+    desk = visitor(dojo, "admin")
+    invited = desk.post(
+        "/desk/settings/users",
+        {"name": "Yuki", "email": "yuki@example.com", "role": "assistant", "is_active": "on"},
+    )
+    assert "yuki@example.com gets a mail" in text_of(invited)
+    found = dojo.admin.get("/users?search=yuki").json()["results"][0]
+    page = f"/desk/settings/users/{found['id']}"
+    changed = {"name": "Yuki T", "email": "yuki@example.com", "role": "instructor", "is_active": "on"}
+    assert desk.post(page, changed).status_code == 302
+    assert dojo.admin.get(f"/users/{found['id']}").json()["role"] == "instructor"
+    assert desk.post(page, {"archive": ""}).status_code == 302
+    assert "yuki" not in text_of(desk.get("/desk/settings/users"))
+
+
+def test_secrets_are_shown_once(dojo: Dojo) -> None:
+    desk = visitor(dojo, "admin")
+    made = desk.post("/desk/settings/api-keys", {"name": "Website", "role": "assistant", "read_only": "on"})
+    assert "tatk_" in text_of(made)
+    key = text_of(made).split("tatk_")[1].split()[0]
+    assert key not in text_of(desk.get("/desk/settings/api-keys"))
+    kiosk = desk.post("/desk/settings/kiosks", {"name": "Door"})
+    assert "enter this code" in text_of(kiosk)
+    device = dojo.admin.get("/devices").json()["results"][0]
+    assert desk.post(f"/desk/settings/kiosks/{device['id']}/end").status_code == 302
+    assert dojo.admin.get("/devices").json()["results"][0]["revoked"] is True
+
+
+def test_another_dojos_user_is_not_found(dojo: Dojo, other_dojo: Dojo) -> None:
+    foreign = other_dojo.instructor.user
+    assert foreign is not None
+    desk = visitor(dojo, "admin")
+    assert desk.get(f"/desk/settings/users/{foreign.pk}").status_code == 404
+    assert desk.post(f"/desk/settings/users/{foreign.pk}", {"archive": ""}).status_code == 404
+
+
+def test_first_steps_check_themselves_off(dojo: Dojo) -> None:
+    desk = visitor(dojo, "admin")
+    before = text_of(desk.get("/desk/settings/first-steps")).count("done")
+    factories.student(dojo)
+    assert text_of(desk.get("/desk/settings/first-steps")).count("done") == before + 1
