@@ -75,7 +75,8 @@ PAGES: Final[RuleTable] = {
     "desk:student-erase": _both(ADMIN),
     "desk:student-merge": _both(ADMIN),
     "desk:student-visit-new": _both(STAFF),
-    "desk:student-visit-void": _both(STAFF),  # the API lets assistants take back only what they recorded today
+    # The API lets assistants take back only what they recorded today.
+    "desk:student-visit-void": _both(STAFF),
     "desk:student-enrol": _both(STAFF),
     "desk:student-enrolment-end": _both(STAFF),
     "desk:student-login-new": _both(signed_in_only(ADMIN)),

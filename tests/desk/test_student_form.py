@@ -112,6 +112,11 @@ def test_buttons_add_and_remove_rows_of_guardians_and_save_nothing(dojo: Dojo) -
     }
     more = browser.post(NEW, {**entered, "add_guardian": "yes"}).content.decode()
     assert 'name="guardians-2-name"' in more
+    entered = {
+        **entered,
+        "guardians-1-name": "",
+        "guardians-2-name": "Ren",
+    }  # rows that are empty are left out
     fewer = browser.post(NEW, {**entered, "remove_guardian": "0"}).content.decode()
     assert 'value="Ren"' in fewer
     assert 'value="Yuki"' not in fewer

@@ -55,6 +55,7 @@ class Cards(Page):
     def respond(self) -> HttpResponseBase:
         """Draw the codes after the transaction: students are locked while cards are made for them."""
         with transaction.atomic():
+            self.reads_together = True
             found = self.found()
             names = found.pop("names")
             made = cards.valid_cards(list(names))

@@ -120,11 +120,11 @@ class Guardians:
 
     @classmethod
     def entered(cls, values: QueryDict) -> "Guardians":
-        """Return the rows of a form that was sent, without those that are empty."""
+        """Return the rows of a form that was sent, without those that are empty, and the one that a button removes."""
         rows = []
         for number in range(MOST_GUARDIANS):
             row = {name: values.get(f"{cls.prefix}-{number}-{name}", "").strip() for name in GUARDIAN_FIELDS}
-            if any(row.values()):
+            if any(row.values()) and values.get("remove_guardian") != str(number):
                 rows.append(row)
         return cls(rows)
 
@@ -143,10 +143,6 @@ class Guardians:
     def body(self) -> list[dict[str, Any]]:
         """Return the rows as the API takes them."""
         return [{name: value for name, value in row.items() if name != "id" or value} for row in self.rows]
-
-    def remove(self, number: int) -> None:
-        """Remove a row; do nothing if there is no such row."""
-        del self.rows[number : number + 1]
 
     def add_refusal(self, refused: Refused) -> list[str]:
         """Show the messages of the API at their rows; return those that are about no field of a row."""

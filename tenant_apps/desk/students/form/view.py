@@ -39,10 +39,7 @@ class StudentFormPage(Page):
         pressed = {name: self.request.POST[name] for name in BUTTONS if name in self.request.POST}
         if not pressed:
             return None
-        number = pressed.get("remove_guardian", "")
-        if number.isdecimal():
-            guardians.remove(int(number))
-        elif "link_guardian" in pressed:
+        if "link_guardian" in pressed:
             listed = {row["id"] for row in guardians.rows}
             found = self.guardians(self.request.POST.get("guardian_search", ""))
             guardians.rows += [

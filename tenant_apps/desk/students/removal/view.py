@@ -1,6 +1,6 @@
 """Pages that take a record away: archive and restore, erase, merge."""
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django import forms
@@ -15,7 +15,7 @@ from tenant_apps.desk.forms import ApiForm
 from tenant_apps.desk.students.profile.queries import namesakes
 from tenant_apps.desk.students.student_page import StudentPage
 
-MOST_FOUND = 10
+MOST_FOUND: Final = 10
 
 
 class Archive(StudentPage):
