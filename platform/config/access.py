@@ -43,6 +43,7 @@ _users = _admins_write(STAFF, write=signed_in_only(ADMIN))
 _disciplines = _admins_write(EVERYONE)
 _rank_systems = _admins_write(EVERYONE)
 
+
 def _both(allowed: Rule) -> dict[str, Rule]:
     """Return the rules of a page with a form."""
     return {"GET": allowed, "POST": allowed}
