@@ -1,5 +1,8 @@
 """The profile of a student: what it shows, and the dialogs that change what is recorded."""
 
+import re
+from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -270,8 +273,17 @@ def test_an_assistant_is_offered_to_take_back_only_their_own_visits_of_today(
 
 
 def test_all_visits_are_listed_page_by_page(dojo: Dojo, mika: dict[str, Any]) -> None:
-    factories.attendance(dojo, mika, factories.single_session(dojo, "2026-06-12T16:30:00Z", name="Seminar"))
-    assert "Seminar" in text_of(visitor(dojo, "assistant").get(path_of(mika, "/visits")))
+    first = datetime(2026, 4, 1, 16, 30, tzinfo=UTC)
+    for number in range(51):
+        starts_at = (first + timedelta(days=number)).isoformat()
+        factories.attendance(dojo, mika, factories.single_session(dojo, starts_at, name=f"Session {number}"))
+    browser = visitor(dojo, "assistant")
+    newest = browser.get(path_of(mika, "/visits"))
+    assert ("Session 50 " in text_of(newest), "Session 0 " in text_of(newest)) == (True, False)
+    (older,) = re.findall(r'rel="next" href="([^"]+)"', newest.content.decode())
+    oldest = text_of(browser.get(path_of(mika, "/visits") + unescape(older)))
+    assert ("Session 50 " in oldest, "Session 0 " in oldest) == (False, True)
+    assert "Older" not in oldest
 
 
 def test_a_student_is_enrolled_and_the_enrolment_ends(dojo: Dojo, mika: dict[str, Any]) -> None:
