@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.http.response import HttpResponseBase
 
-from shared_apps.accounts.models import Role
+from tatami.api.permissions import Visibility, rule_of
 from tenant_apps.desk.belts import belts
 from tenant_apps.desk.students.profile import queries
 from tenant_apps.desk.students.profile.heat_map import first_day, heat_map
@@ -80,7 +80,8 @@ class Profile(StudentPage):
 
     def voidable(self) -> set[str] | None:
         """Return the ids of the attendances that the user may void; `None` for all."""
-        if self.user.role == Role.ASSISTANT:
+        rule = rule_of("attendance-void", "POST")
+        if rule is not None and rule.visibility_for(self.user.role) is Visibility.RECORDED:
             return queries.own_records(self.student_id, self.user, self.now)
         return None
 
