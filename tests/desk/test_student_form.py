@@ -167,7 +167,7 @@ def test_only_what_was_changed_is_sent(dojo: Dojo) -> None:
     student = factories.student(dojo, phone="0301", guardians=[{"name": "Yuki"}])
     browser = visitor(dojo, "assistant")
     shown = shown_fields(browser, path_of(student, "/edit"))
-    # Meanwhile somebody else changes the phone and adds a guardian.
+    # Meanwhile another person changes the phone and adds a guardian.
     ok(
         dojo.admin.patch(
             f"/students/{student['id']}", {"phone": "0302", "guardians": [{"name": "Yuki"}, {"name": "Ren"}]}

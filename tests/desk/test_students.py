@@ -187,7 +187,7 @@ def test_a_full_sheet_weighs_little(dojo: Dojo) -> None:
 
 def test_a_sheet_of_nobody_and_a_mistyped_one_say_so(dojo: Dojo) -> None:
     browser = visitor(dojo, "assistant")
-    assert "No students selected" in text_of(browser.get("/desk/students/cards?search=nobody"))
+    assert "No students selected" in text_of(browser.get("/desk/students/cards?search=missing"))
     assert browser.get("/desk/students/cards?selected=yes&student=x").status_code == 400
 
 

@@ -17,8 +17,8 @@ GUARDIAN_FIELDS: Final = ("id", "name", "relation", "phone", "email")
 class StudentForm(ApiForm):
     """A student without the guardians.
 
-    Each field is sent with the value that it had when the form was shown, so that a change does not undo what somebody
-    else changed meanwhile.
+    Each field is sent with the value that it had when the form was shown, so that a change does not undo what another
+    person changed meanwhile.
     """
 
     first_name = forms.CharField(label=gettext_lazy("First name"), max_length=100, required=True)

@@ -116,7 +116,9 @@ class NewLogin(RecordPage):
     """Link a user, who is invited if there is none with this address."""
 
     title = gettext_lazy("Invite the student or a parent")
-    question = gettext_lazy("They see the student's codes, classes, history and progress, and nobody else's.")
+    question = gettext_lazy(
+        "They see the codes, classes, history and progress of this student, and of no one else."
+    )
     action = gettext_lazy("Invite")
     done = gettext_lazy("The login is linked.")
     form_class = LoginForm
@@ -154,5 +156,5 @@ class EndLogin(RecordPage):
 
 
 def linked_students(page: RecordPage, user: Any) -> set[str]:
-    """Return the ids of the students that a user speaks for."""
+    """Return the ids of the students that are linked with a user."""
     return {one["id"] for one in page.ask("user", id=user)["students"]}
