@@ -31,7 +31,7 @@ def enrolments(student: UUID) -> Sequence[Enrolment]:
 
 
 def linked_users(student: UUID) -> Sequence[User]:
-    """Return the users who speak for a student: themselves or their parents. One statement."""
+    """Return the users who are linked with a student: themselves or their parents. One statement."""
     links = StudentUser.objects.filter(student=student, user__archived_at__isnull=True)
     return [link.user for link in links.select_related("user").order_by("user__name", "pk")]
 
