@@ -44,6 +44,12 @@ _users = _admins_write(STAFF, write=signed_in_only(ADMIN))
 _disciplines = _admins_write(EVERYONE)
 _rank_systems = _admins_write(EVERYONE)
 
+
+def _both(allowed: Rule) -> dict[str, Rule]:
+    """Return the rules of a page with a form."""
+    return {"GET": allowed, "POST": allowed}
+
+
 # Pages: their POSTs go to the API, which applies its own rules, too.
 PAGES: Final[RuleTable] = {
     "desk:entry": {"GET": PUBLIC},
@@ -55,6 +61,39 @@ PAGES: Final[RuleTable] = {
     "desk:today": {"GET": STAFF},
     "desk:today-live": {"GET": STAFF},
     # students
+    "desk:students": {"GET": STAFF},
+    "desk:students-export": {"GET": ADMIN},
+    "desk:students-import": _both(ADMIN),
+    "desk:student-cards": {"GET": STAFF},
+    "desk:student-guardians": {"GET": STAFF},
+    "desk:student-new": _both(STAFF),
+    "desk:student": {"GET": STAFF},
+    "desk:student-edit": _both(STAFF),
+    "desk:student-card": _both(STAFF),
+    "desk:student-visits": {"GET": STAFF},
+    "desk:student-data": {"GET": ADMIN},
+    "desk:student-archive": _both(TEACHERS),
+    "desk:student-restore": {"POST": TEACHERS},
+    "desk:student-erase": _both(ADMIN),
+    "desk:student-merge": _both(ADMIN),
+    "desk:student-visit-new": _both(STAFF),
+    # The API lets assistants take back only what they recorded today.
+    "desk:student-visit-void": _both(STAFF),
+    "desk:student-enrol": _both(STAFF),
+    "desk:student-enrolment-end": _both(STAFF),
+    "desk:student-login-new": _both(signed_in_only(ADMIN)),
+    "desk:student-login-end": _both(signed_in_only(ADMIN)),
+    "desk:student-note-new": _both(TEACHERS),
+    "desk:student-note-edit": _both(TEACHERS),
+    "desk:student-note-delete": _both(TEACHERS),
+    "desk:student-hold-new": _both(STAFF),
+    "desk:student-hold-edit": _both(STAFF),
+    "desk:student-hold-delete": _both(TEACHERS),
+    "desk:student-fact-new": _both(TEACHERS),
+    "desk:student-fact-void": _both(TEACHERS),
+    "desk:student-rank-new": _both(TEACHERS),
+    "desk:student-rank-void": _both(TEACHERS),
+    "desk:student-award": _both(TEACHERS),
     # schedule
     "desk:schedule": {"GET": STAFF},
     "desk:session-new": {"GET": TEACHERS, "POST": TEACHERS},

@@ -10,6 +10,7 @@ own, as it is for a client; only the reads of a page run together in the transac
 from collections.abc import Mapping
 from contextlib import nullcontext
 from http import HTTPStatus
+from secrets import token_hex
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -61,12 +62,16 @@ class Refused(DomainError):
     def fields(self) -> dict[str, list[str]]:
         """Messages by dotted path (`guardians.0.email`), if the API named fields. Conflicts name other things."""
         found = (self.details or {}) if self.status == HTTPStatus.BAD_REQUEST else {}
-        return {path: list(messages) for path, messages in found.items() if isinstance(messages, list)}
+        return {
+            path: messages
+            for path, messages in found.items()
+            if isinstance(messages, list) and all(isinstance(one, str) for one in messages)
+        }
 
 
 def ask(page: SignedInPage, route: str, *, query: Mapping[str, Any] | None = None, **keys: UUID | str) -> Any:
     """Return the body of a GET. Values of `query` that are `None` or empty are left out. Raises `Refused`."""
-    return _body(_call(page, "GET", route, query=query, body=None, keys=keys))
+    return _body(_call(page, "GET", route, query=query, keys=keys))
 
 
 def fetch(
@@ -78,7 +83,7 @@ def fetch(
     **keys: UUID | str,
 ) -> HttpResponseBase:
     """Return the response to a GET as it is: a file for the browser (CSV, XLSX, PDF). Raises `Refused`."""
-    response = _call(page, "GET", route, query=query, body=None, keys=keys, accept=accept)
+    response = _call(page, "GET", route, query=query, keys=keys, accept=accept)
     if is_error(response.status_code):
         _body(response)
     return response
@@ -97,7 +102,24 @@ def send(
 
     Call it outside a transaction, as a page's `submit` runs: the write commits when this returns.
     """
-    return _body(_call(page, method, route, query=query, body=body, keys=keys))
+    content = b"" if body is None else orjson.dumps(body)
+    return _body(_call(page, method, route, query=query, content=content, keys=keys))
+
+
+def send_file(
+    page: SignedInPage,
+    route: str,
+    content: bytes,
+    *,
+    query: Mapping[str, Any] | None = None,
+    **keys: UUID | str,
+) -> Any:
+    """POST a file as the part `file` of a multipart body; return the body of the response. Raises `Refused`."""
+    boundary = token_hex(16)
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="file"\r\n\r\n'
+    body = b"".join((head.encode(), content, f"\r\n--{boundary}--\r\n".encode()))
+    media_type = f"multipart/form-data; boundary={boundary}"
+    return _body(_call(page, "POST", route, query=query, content=body, media_type=media_type, keys=keys))
 
 
 def _call(
@@ -106,8 +128,9 @@ def _call(
     route: str,
     *,
     query: Mapping[str, Any] | None,
-    body: Any,
     keys: Mapping[str, Any],
+    content: bytes = b"",
+    media_type: str = JSON,
     accept: str = JSON,
 ) -> HttpResponseBase:
     path = reverse(route, kwargs={name: str(value) for name, value in keys.items()})
@@ -118,8 +141,7 @@ def _call(
     request.META = {name: page.request.META[name] for name in _COPIED if name in page.request.META}
     request.META |= {"REQUEST_METHOD": method, "HTTP_ACCEPT": accept}
     request.GET = _query(query or {})  # type: ignore[assignment]
-    content = b"" if body is None else orjson.dumps(body)
-    request.META |= {"CONTENT_TYPE": JSON, "CONTENT_LENGTH": str(len(content))} if content else {}
+    request.META |= {"CONTENT_TYPE": media_type, "CONTENT_LENGTH": str(len(content))} if content else {}
     request._body, request._read_started = content, True  # type: ignore[attr-defined]
     request.resolver_match = match
     for name in ("scope", "tenant"):

@@ -192,6 +192,12 @@ class Page(View):
         """Send a write to the API; return the body of the response. Raises `Refused`."""
         return api.send(self, method, route, body, **keys)
 
+    def send_file(
+        self, route: str, content: bytes, *, query: Mapping[str, Any] | None = None, **keys: UUID | str
+    ) -> Any:
+        """POST a file to the API; return the body of the response. Raises `Refused`."""
+        return api.send_file(self, route, content, query=query, **keys)
+
     def query(self, name: str, default: str = "") -> str:
         """Return a query parameter."""
         return self.request.GET.get(name, default)

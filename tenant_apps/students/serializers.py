@@ -75,6 +75,8 @@ MOST_VISITS: Final = 100_000
 MOST_POINTS: Final = 1_000_000
 LONGEST_NAME: Final = 200
 LONGEST_CATEGORY: Final = 100
+MEDICAL_NOTES_ROLES: Final = frozenset({Role.ADMIN, Role.INSTRUCTOR})
+"""Who may change medical notes. All staff read them."""
 EXPIRES_EARLY: Final = gettext_noop("This is before the fact's own date.")
 
 AnyField = serializers.Field[Any, Any, Any, Any]
@@ -252,7 +254,7 @@ class StudentSerializer(StrictModelSerializer):
         )
 
     def validate_medical_notes(self, value: str) -> str:
-        if self.context["request"].user.role not in {Role.ADMIN, Role.INSTRUCTOR}:
+        if self.context["request"].user.role not in MEDICAL_NOTES_ROLES:
             raise PermissionDenied(gettext("Your role can read medical notes, but not change them."))
         return value
 

@@ -6,8 +6,9 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Count, Prefetch, Q
+from django.db.models import Count, OuterRef, Prefetch, Q
 
 from shared_apps.accounts.models import User
 from shared_apps.webhooks.events import publish
@@ -43,6 +44,12 @@ def with_details(students: StudentQuerySet, *, as_of: date) -> StudentQuerySet:
     """Return students with their status on a local date, and their guardians (one more statement)."""
     links = Prefetch("guardian_links", StudentGuardian.objects.select_related("guardian"))
     return students.with_status(as_of).prefetch_related(links)
+
+
+def with_held_ranks(students: StudentQuerySet, *, as_of: date) -> StudentQuerySet:
+    """Add the alias `held_ranks`: the ids of the ranks that a student holds on a local date, to filter by them."""
+    held = RankEvent.objects.filter(student=OuterRef("pk")).held(as_of=as_of)
+    return students.alias(held_ranks=ArraySubquery(held.values("rank")))
 
 
 def attach_current_ranks(students: Sequence[Student], *, as_of: date) -> None:

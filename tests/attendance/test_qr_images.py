@@ -93,21 +93,19 @@ def test_a_code_read_from_a_photograph_is_scanned(dojo: Dojo) -> None:
 
 
 def draw(data_uri: str) -> Image.Image:
-    """Return the picture in a data URI. An SVG is one path of squares, which this function draws."""
+    """Return the picture in a data URI. An SVG is a path of lines, which this function draws."""
     kind, _, content = data_uri.removeprefix("data:").partition(";base64,")
     raw = b64decode(content)
     if kind == "image/png":
         return Image.open(BytesIO(raw)).convert("L")
     text = raw.decode()
-    (size,) = re.findall(r'viewBox="0 0 ([0-9.]+) \1"', text)
-    (path,) = re.findall(r' d="([^"]+)"', text)
-    squares = re.findall(r"M([0-9.]+),([0-9.]+)H([0-9.]+)V([0-9.]+)H\1z", path)
-    assert "".join(f"M{x},{y}H{right}V{low}H{x}z" for x, y, right, low in squares) == path
-    pixels = round(float(size) * 10)  # a module is 0.8 units wide
-    picture = Image.new("L", (pixels, pixels), 255)
-    for square in squares:
-        left, top, right, bottom = (round(float(edge) * 10) for edge in square)
-        ImageDraw.Draw(picture).rectangle((left, top, right - 1, bottom - 1), fill=0)
+    (size,) = re.findall(r'viewBox="0 0 ([0-9]+) \1"', text)
+    (path,) = re.findall(r' stroke="#000" d="([^"]+)"', text)
+    runs = re.findall(r"M([0-9]+) ([0-9]+)\.5h([0-9]+)", path)
+    assert "".join(f"M{x} {y}.5h{width}" for x, y, width in runs) == path
+    picture = Image.new("L", (int(size) * 8, int(size) * 8), 255)
+    for x, y, width in (map(int, run) for run in runs):
+        ImageDraw.Draw(picture).rectangle((x * 8, y * 8, (x + width) * 8 - 1, y * 8 + 7), fill=0)
     return picture
 
 

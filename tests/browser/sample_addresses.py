@@ -24,6 +24,8 @@ NO_DOCUMENT: Final = {
     "desk:exam-federation-report",
     "desk:exam-sheet",
     "desk:certificate-pdf",
+    "desk:students-export",
+    "desk:student-data",
 }
 """Files, and addresses that only lead elsewhere."""
 

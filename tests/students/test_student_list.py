@@ -22,6 +22,7 @@ from tenant_apps.students.views.students import StudentCollection
 from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.compiled_lists import assert_as_serialized, queries_of
+from tests.support.factories import unknown_id
 from tests.support.now import NOW
 from tests.support.responses import assert_invalid, ok
 from tests.support.statements import sent_statements
@@ -100,7 +101,7 @@ def students(dojo: Dojo, request: Any) -> Iterator[list[Student]]:
     return rows
 
 
-SAMPLES = {"status": "on_hold", "external_id": "A-7"}
+SAMPLES = {"status": "on_hold", "external_id": "A-7", "class": unknown_id(), "rank": unknown_id()}
 
 
 def test_the_list_equals_what_the_serializer_shows(dojo: Dojo, students: list[Student]) -> None:
@@ -147,3 +148,32 @@ def test_the_list_needs_three_statements_besides_those_of_the_caller(dojo: Dojo,
 def test_an_invalid_order_is_refused_in_a_shape_that_is_compiled_already(dojo: Dojo) -> None:
     ok(dojo.admin.get("/students?ordering=name"))
     assert_invalid(dojo.admin.get("/students?ordering=name,x"), "ordering")
+
+
+def test_the_list_and_its_export_show_who_is_enrolled_in_a_class(dojo: Dojo) -> None:
+    enrolled, _other = factories.student(dojo, first_name="Aiko"), factories.student(dojo, first_name="Ben")
+    evening = factories.training_class(dojo)
+    dojo.create(f"/classes/{evening['id']}/enrolments", {"student": enrolled["id"]})
+    shown = ok(dojo.admin.get(f"/students?class={evening['id']}"))
+    assert [row["id"] for row in shown["results"]] == [enrolled["id"]]
+    exported = b"".join(dojo.admin.get(f"/students/export?class={evening['id']}").streaming_content)
+    assert b"Aiko" in exported
+    assert b"Ben" not in exported
+
+
+def test_the_list_and_its_export_show_who_holds_a_rank_today(dojo: Dojo) -> None:
+    system = factories.rank_system(dojo)
+    fifth, fourth = (rank["id"] for rank in system["ranks"][:2])
+    junior, senior = factories.student(dojo, first_name="Aiko"), factories.student(dojo, first_name="Ben")
+    for student, rank, on in (
+        (junior, fifth, "2026-01-10"),
+        (senior, fifth, "2025-01-10"),
+        (senior, fourth, "2026-01-10"),
+    ):
+        factories.rank_event(dojo, student, rank, on)
+    for rank, holder in ((fifth, junior), (fourth, senior)):
+        shown = ok(dojo.admin.get(f"/students?rank={rank}"))
+        assert [row["id"] for row in shown["results"]] == [holder["id"]]
+    exported = b"".join(dojo.admin.get(f"/students/export?rank={fifth}").streaming_content)
+    assert b"Aiko" in exported
+    assert b"Ben" not in exported

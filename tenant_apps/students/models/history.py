@@ -94,15 +94,14 @@ class RankEventQuerySet(VoidableQuerySet["RankEvent"]):
         )
         return self.order_by("student_id", "system_id", "effective_on", demoted, seniority)
 
+    def held(self, *, as_of: date) -> Self:
+        """Return the event whose rank is held on `as_of`, for each student and rank system."""
+        effective = self.not_voided().filter(effective_on__lte=as_of)
+        return effective.latest_last().reverse().distinct("student_id", "system_id")
+
     def current(self, *, students: "QuerySet[Student] | list[UUID]", as_of: date) -> Self:
-        """Return the event whose rank is held on `as_of`, for each student and rank system. One statement."""
-        effective = self.not_voided().filter(student__in=students, effective_on__lte=as_of)
-        return (
-            effective.latest_last()
-            .reverse()
-            .distinct("student_id", "system_id")
-            .select_related("rank", "system")
-        )
+        """Return `held` for these students, with their ranks and systems. One statement."""
+        return self.filter(student__in=students).held(as_of=as_of).select_related("rank", "system")
 
 
 class RankEvent(TenantModel):

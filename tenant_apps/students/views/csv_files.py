@@ -16,7 +16,7 @@ from rest_framework.response import Response
 
 from tatami.api.body_middleware import ABSOLUTE_MAX_BODY_BYTES
 from tatami.api.fields import ReferenceField
-from tatami.api.filters import by_text, one_of, read_bool
+from tatami.api.filters import read_bool
 from tatami.api.request import ApiRequest
 from tatami.api.responses import streaming_response
 from tatami.api.serializers import StrictSerializer
@@ -33,8 +33,10 @@ from tenant_apps.students.csv.imports import import_facts, import_rank_events, i
 from tenant_apps.students.csv.pipeline import LineOutcome
 from tenant_apps.students.csv.student_lines import FIELDS
 from tenant_apps.students.csv.table import ReadOptions
-from tenant_apps.students.models import Status, Student
+from tenant_apps.students.models import Student
 from tenant_apps.students.serializers import StudentSerializer
+from tenant_apps.students.services import with_held_ranks
+from tenant_apps.students.views.students import STUDENT_FILTERS
 
 DATE_FORMATS: Final = [one.value for one in DateFormat]
 ENCODINGS: Final = [AUTO, *CODECS]
@@ -292,16 +294,15 @@ class StudentCsv(TableMixin, Listing):
     serializer_class = StudentSerializer
     pagination_class = None
     search_column = "searched"
-    filters = {"status": one_of("shown_status", Status), "external_id": by_text("external_id")}
+    filters = STUDENT_FILTERS
     ordering_fields = {"name": "search_name", "created_at": "created_at"}
 
     def get_queryset(self) -> Any:
         rows: Any = super().get_queryset()
-        return (
-            rows
-            if getattr(self, "swagger_fake_view", False)
-            else rows.with_status(tenant_date(self.request.now))
-        )
+        if getattr(self, "swagger_fake_view", False):
+            return rows
+        today = tenant_date(self.request.now)
+        return with_held_ranks(rows.with_status(today), as_of=today)
 
     def get_renderers(self) -> list[BaseRenderer]:
         return [renderer() for renderer in self.renderer_classes]

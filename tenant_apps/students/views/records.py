@@ -1,6 +1,7 @@
 """Records about one student: notes, facts, holds, rank events."""
 
 from typing import Any, Final, cast
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext
@@ -79,6 +80,11 @@ class Notes(StudentRecords):
         return history.add_note(student=self.student(), author=author, text=serializer.validated_data["text"])
 
 
+def may_change_note(author: UUID | None, caller: User) -> bool:
+    """Return whether a user may change and delete a note: its author, and every admin."""
+    return caller.role == Role.ADMIN or author == caller.pk
+
+
 class Note(Resource):
     """One note. Only its author or an admin can change and delete it."""
 
@@ -92,8 +98,7 @@ class Note(Resource):
     def get_object(self) -> StudentNote:
         note: StudentNote = super().get_object()
         caller = cast("User", self.request.user)
-        is_read = self.request.method in READS
-        if not is_read and caller.role != Role.ADMIN and note.author_id != caller.pk:
+        if self.request.method not in READS and not may_change_note(note.author_id, caller):
             raise PermissionDenied(gettext("Only the author or an admin can change a note."))
         return note
 

@@ -12,14 +12,14 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from shared_apps.accounts.models import STAFF_ROLES
-from tatami.api.filters import by_text, one_of
+from tatami.api.filters import Filter, by_id, by_text, one_of, read_uuid
 from tatami.api.views import ApiView, Collection, Listing, Resource
 from tatami.clock import tenant_date
 from tatami.postgresql.statements import Row
 from tenant_apps.dojo.services import lock_name_order
 from tenant_apps.students import openapi, queries, services
 from tenant_apps.students.merging import merge_students
-from tenant_apps.students.models import Guardian, Status, Student
+from tenant_apps.students.models import Guardian, Status, Student, StudentQuerySet
 from tenant_apps.students.queries import student_not_found
 from tenant_apps.students.serializers import (
     GuardianRowSerializer,
@@ -30,6 +30,15 @@ from tenant_apps.students.serializers import (
 
 MOST_NAMESAKES: Final = 20
 """How many possible duplicates a response names."""
+STUDENT_FILTERS: Final[Mapping[str, Filter]] = {
+    "status": one_of("shown_status", Status),
+    "external_id": by_text("external_id"),
+    "class": by_id("enrolments__training_class"),
+    "rank": Filter(
+        "held_ranks__contains", lambda text: [read_uuid(text)], {"type": "string", "format": "uuid"}
+    ),
+}
+"""The filters of the list and of its export. A student is enrolled in the class now, and holds the rank today."""
 
 
 class StudentDetailsMixin:
@@ -63,7 +72,7 @@ class StudentCollection(StudentDetailsMixin, Collection):
     serializer_class = StudentSerializer
     detail_route = "student"
     search_column = "searched"
-    filters = {"status": one_of("shown_status", Status), "external_id": by_text("external_id")}
+    filters = STUDENT_FILTERS
     ordering_fields = {
         "name": "search_name",
         "first_name": "first_name",
@@ -74,6 +83,9 @@ class StudentCollection(StudentDetailsMixin, Collection):
     }
     refetch = True
     columns = queries.STUDENT_COLUMNS
+
+    def get_queryset(self) -> QuerySet[Student]:
+        return services.with_held_ranks(cast("StudentQuerySet", super().get_queryset()), as_of=self.today)
 
     def page_data(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         return queries.student_data(rows, as_of=self.today)

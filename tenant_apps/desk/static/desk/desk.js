@@ -25,6 +25,17 @@ document.body.addEventListener("htmx:afterSwap", (event) => {
   if (!dialog.innerHTML.trim()) dialog.close();
 });
 
+// An error that is no page (a body that is too large, a server that is too busy) is the JSON of the API: a toast says it.
+document.body.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr } = event.detail;
+  if (!(xhr.getResponseHeader("Content-Type") ?? "").startsWith("application/json")) return;
+  event.detail.shouldSwap = false;
+  const toast = Object.assign(document.createElement("div"), { className: "toast error", textContent: JSON.parse(xhr.responseText).error.message });
+  toast.append(Object.assign(document.createElement("button"), { className: "quiet small", type: "button", textContent: "×" }));
+  toast.lastChild.dataset.close = "";
+  toasts.append(toast);
+});
+
 // `data-submit-on-change`: a filter applies as soon as it is chosen.
 document.addEventListener("change", (event) => {
   if (event.target.closest("[data-submit-on-change]")) event.target.form.requestSubmit();
