@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from tenant_apps.attendance.corrections import ABSENT, EXPECTED, LATE, PRESENT
+from tenant_apps.attendance.roster import ABSENT, EXPECTED, LATE, PRESENT
 from tenant_apps.desk.belts import Belt
 from tenant_apps.desk.schedule import queries
 from tenant_apps.desk.schedule.held_ranks import HeldRank, held_ranks

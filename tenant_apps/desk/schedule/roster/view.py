@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 
 from tatami.errors import Invalid
-from tenant_apps.attendance.corrections import ABSENT, EXPECTED, LATE, PRESENT
+from tenant_apps.attendance.roster import ABSENT, EXPECTED, LATE, PRESENT
 from tenant_apps.desk.api import Refused
 from tenant_apps.desk.forms import ApiForm
 from tenant_apps.desk.page import Page
