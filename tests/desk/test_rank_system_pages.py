@@ -209,10 +209,19 @@ def test_rules_that_somebody_else_changed_meanwhile_are_not_overwritten(
     assert rules_of(dojo, system)["note"] == "Newer"
 
 
-def test_numbers_that_are_too_large_to_send_are_said(dojo: Dojo, system: dict[str, Any]) -> None:
+def test_the_line_breaks_of_a_browser_change_nothing(dojo: Dojo, system: dict[str, Any]) -> None:
+    path = f"/rank-systems/{system['id']}/rules"
+    rules = ok(dojo.admin.put(path, {**rules_of(dojo, system), "note": "Tests:\nMarch"}))
+    sent = entered(rules) | {"note": "Tests:\r\nMarch"}
+    assert visitor(dojo, "admin").post(f"{LIST}/{system['id']}/change", sent).status_code == 302
+    assert rules_of(dojo, system)["version"] == rules["version"]
+
+
+def test_numbers_that_cannot_be_sent_are_said(dojo: Dojo, system: dict[str, Any]) -> None:
     browser = visitor(dojo, "admin")
-    values = entered(rules_of(dojo, system), steps__1__paths__0__criteria__0__months="9" * 30)
-    assert browser.post(f"{LIST}/{system['id']}/change", values).status_code == 400
+    for number in ("9" * 30, "-" + "9" * 30, "many"):
+        values = entered(rules_of(dojo, system), steps__1__paths__0__criteria__0__months=number)
+        assert browser.post(f"{LIST}/{system['id']}/change", values).status_code == 400
     huge = json.dumps({**OUR_GRADES, "format": 10**30})
     assert browser.post(f"{LIST}/new/text", {"text": huge}).status_code == 400
 

@@ -28,7 +28,7 @@ class TextForm(ApiForm):
             {"rows": 28, "spellcheck": "false", "autocomplete": "off", "class": "code", "wrap": "off"}
         ),
     )
-    version = forms.IntegerField(required=False, max_value=MOST_SENT, widget=forms.HiddenInput)
+    version = forms.IntegerField(required=False, min_value=1, max_value=MOST_SENT, widget=forms.HiddenInput)
     discipline = forms.ChoiceField(label=gettext_lazy("Discipline"), required=False)
 
     def __init__(self, data: Any = None, *, disciplines: Any = None, **kwargs: Any) -> None:
