@@ -125,6 +125,8 @@ def test_later_ranks_that_stand_on_a_batch_are_named_before_it_is_reverted(grade
     refused = browser.post(page, {"reason": "Wrong list"})
     assert refused.status_code == 409
     assert "These later ranks stand on them: Ready Sato Green, 15 June 2026" in text_of(refused)
+    assert "Choose what happens to the later ranks." in text_of(refused)
+    assert "`cascade`" not in text_of(refused)
     assert browser.post(page, {"reason": "Wrong list", "later": "cascade"}).status_code == 302
     assert graded.rank_held(graded.ready) == "white"
 

@@ -222,7 +222,8 @@ def test_who_cannot_be_awarded_is_named_and_no_one_is_awarded(exams: ExamDojo) -
     refused = visitor(exams.dojo, "instructor").post(f"{page_of(exams)}/finish")
     assert refused.status_code == 409
     said = text_of(refused)
-    assert "No rank was awarded." in said
+    assert "No rank was awarded. These candidates passed and cannot be awarded the rank." in said
+    assert "`details`" not in said
     assert "Kata: no mark; 6 passes." in said
     assert "2 of 3 months of waiting time" in said
     assert f"#candidate-{early[0]['id']}" in refused.content.decode()
@@ -264,6 +265,20 @@ def test_a_rank_that_was_passed_on_a_condition_is_awarded_when_it_is_met(dojo: D
     assert exams.rank_held(exams.ready) == "white"
     assert browser.post(path, {"met_on": "2026-06-15", "override_reason": "Seminar"}).status_code == 302
     assert exams.rank_held(exams.ready) == "yellow"
+
+
+def test_after_the_last_day_of_a_condition_a_reason_is_asked_for(dojo: Dojo) -> None:
+    exams = ExamDojo(dojo)
+    held = factories.exam(dojo, exams.system, "2026-06-10")
+    passed = factories.candidate(dojo, held, exams.second, exams.rank("yellow"))
+    condition = {"text": "Essay", "until": "2026-06-12"}
+    results = [{"candidate": passed["id"], "outcome": "passed", "condition": condition}]
+    ok(dojo.admin.post(f"/exams/{held['id']}/results", {"results": results}))
+    ok(dojo.admin.post(f"/exams/{held['id']}/finish"))
+    path = f"{LIST}/{held['id']}/candidates/{passed['id']}/fulfilment"
+    refused = visitor(dojo, "instructor").post(path, {"met_on": "2026-06-14"})
+    assert (refused.status_code, exams.rank_held(exams.second)) == (409, "white")
+    assert "The last day is over: a reason is needed." in text_of(refused)
 
 
 # --- roles, dojos, statements -----------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from tenant_apps.desk.api import Refused
 from tenant_apps.desk.forms import ApiForm
@@ -16,13 +16,19 @@ class RevertForm(ApiForm):
     later = forms.ChoiceField(
         label=gettext_lazy("Later ranks that stand on them"),
         choices=[
-            ("", gettext_lazy("Stop, and name them")),
             ("cascade", gettext_lazy("Void them, too")),
             ("keep_later", gettext_lazy("Keep them")),
         ],
         required=False,
         widget=forms.RadioSelect,
     )
+
+    def add_refusal(self, refused: Refused) -> None:
+        """Show the messages of the API. If later ranks stand on those that are taken away, ask about them."""
+        if refused.code == "ranks_stand_on_it":
+            self.add_error("later", gettext("Choose what happens to the later ranks."))
+        else:
+            super().add_refusal(refused)
 
     def body(self) -> dict[str, Any]:
         """Return the body of the API's request."""

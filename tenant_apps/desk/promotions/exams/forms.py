@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext, gettext_lazy
 
+from tenant_apps.desk.api import Refused
 from tenant_apps.desk.forms import ApiForm, DateField
 from tenant_apps.desk.page import Page
 from tenant_apps.desk.promotions.choices import (
@@ -218,3 +219,10 @@ class FulfilmentForm(ApiForm):
     def body(self) -> dict[str, Any]:
         """Return the body of the API's request."""
         return {name: value for name, value in super().body().items() if value}
+
+    def add_refusal(self, refused: Refused) -> None:
+        """Show the messages of the API. After the last day, a reason is asked for."""
+        if refused.code == "deadline_passed":
+            self.add_error("override_reason", gettext("The last day is over: a reason is needed."))
+        else:
+            super().add_refusal(refused)

@@ -82,7 +82,7 @@ class RulesForm(ApiForm):
         help_text=gettext_lazy("Checks of earlier days use the version before. Empty: every day."),
     )
     note = forms.CharField(label=gettext_lazy("Note"), required=False, widget=forms.Textarea({"rows": 2}))
-    version = forms.IntegerField(max_value=MOST_SENT, widget=forms.HiddenInput)
+    version = forms.IntegerField(min_value=1, max_value=MOST_SENT, widget=forms.HiddenInput)
 
     def __init__(self, rules: Mapping[str, Any], data: Any = None) -> None:
         self.document = {name: value for name, value in rules.items() if name != "version"}
@@ -101,7 +101,7 @@ class RulesForm(ApiForm):
 
     def _add_number(self, place: str, label: Any, *, required: bool = False) -> None:
         widget = forms.NumberInput({"inputmode": "numeric"})
-        field = forms.IntegerField(label=label, max_value=MOST_SENT, widget=widget)
+        field = forms.IntegerField(label=label, min_value=0, max_value=MOST_SENT, widget=widget)
         self._add(place, field, required=required)
 
     def _add_rank(self, place: str, rank: Mapping[str, Any]) -> None:
@@ -174,6 +174,7 @@ class RulesForm(ApiForm):
         """Return the whole document with the values that were entered, and the version that was read."""
         document = deepcopy(self.document)
         values = super().body()
+        values["note"] = values["note"].replace("\r\n", "\n")  # as browsers send line breaks
         for place, rank in enumerate(document["ranks"]):
             at = f"ranks.{place}"
             entered = [values.pop(f"{at}.colours.{band}") for band in range(MOST_BANDS)]

@@ -14,6 +14,7 @@ from tenant_apps.desk.forms import ApiForm
 from tenant_apps.desk.page import Page
 from tenant_apps.desk.promotions.choices import discipline_choices, offer
 from tenant_apps.desk.promotions.rank_systems.forms import MOST_SENT
+from tenant_apps.ranks.definition import accepted_definition
 
 Document = Mapping[str, Any]
 
@@ -23,12 +24,11 @@ class TextForm(ApiForm):
 
     text = forms.CharField(
         label=gettext_lazy("Rules"),
-        required=False,
         widget=forms.Textarea(
             {"rows": 28, "spellcheck": "false", "autocomplete": "off", "class": "code", "wrap": "off"}
         ),
     )
-    version = forms.IntegerField(required=False, max_value=MOST_SENT, widget=forms.HiddenInput)
+    version = forms.IntegerField(required=False, min_value=1, max_value=MOST_SENT, widget=forms.HiddenInput)
     discipline = forms.ChoiceField(label=gettext_lazy("Discipline"), required=False)
 
     def __init__(self, data: Any = None, *, disciplines: Any = None, **kwargs: Any) -> None:
@@ -56,6 +56,11 @@ class TextForm(ApiForm):
 def written(document: Document) -> str:
     """Return a document as text, as people write it."""
     return json.dumps(document, ensure_ascii=False, indent=2)
+
+
+def in_order(rules: Document) -> Document:
+    """Return the document of saved rules with its fields in the order of the documentation, without the version."""
+    return accepted_definition(rules).as_document()
 
 
 def places(refused: Refused, document: Document) -> list[tuple[str, str, list[str]]]:
@@ -96,8 +101,7 @@ class RulesText(Page):
 
     def context(self) -> dict[str, Any]:
         rules = self.ask("rank-system-rules", id=self.kwargs["id"])
-        version = rules.pop("version")
-        form = TextForm(initial={"text": written(rules), "version": version})
+        form = TextForm(initial={"text": written(in_order(rules)), "version": rules["version"]})
         return {"form": form, "system": self.ask("rank-system", id=self.kwargs["id"])}
 
     def submit(self) -> HttpResponseBase:
