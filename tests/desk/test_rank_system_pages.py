@@ -275,7 +275,7 @@ def test_a_fault_in_the_text_is_named_with_its_place_and_what_was_written_is_kep
     ("text", "message"),
     [
         ('{"format": 1,\n  "name" }', "This is not JSON. See line 2, column 10."),
-        ("[1]", "A document begins with “{” and ends with “}”."),
+        ("[1]", "A document begins and ends with a curly bracket."),
         ("[" * 100_000, "This is not JSON."),
         ('{"a":' * 500 + "1" + "}" * 500, "This is nested too deeply."),
         ("", "This field is required."),

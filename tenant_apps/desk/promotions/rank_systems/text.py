@@ -49,7 +49,7 @@ class TextForm(ApiForm):
         except orjson.JSONEncodeError:
             raise forms.ValidationError(gettext("This is nested too deeply.")) from None
         if not isinstance(document, dict):
-            raise forms.ValidationError(gettext("A document begins with “{” and ends with “}”."))
+            raise forms.ValidationError(gettext("A document begins and ends with a curly bracket."))
         return document
 
 
