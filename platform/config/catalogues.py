@@ -141,7 +141,7 @@ def extracted(app: Path) -> tuple[Message, ...]:
         subject, _, body = path.read_text(encoding="utf-8").partition("\n\n")
         for text in (subject, body):
             found.add(text, locations=[(_shown(path), 1)])
-    for path in sorted(app.glob("templates/**/*.html")):
+    for path in sorted(app.rglob("*.html")):
         _add(found, path, templatize(path.read_text(encoding="utf-8"), origin=str(path)).encode())
     return tuple(message for message in found if message.id)
 

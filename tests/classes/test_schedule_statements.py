@@ -48,10 +48,10 @@ def test_a_session_with_its_roster_needs_four_statements(dojo: Dojo) -> None:
     assert number_of_statements(dojo.admin, "GET", path) == before == 4
 
 
-def test_the_enrolments_of_a_class_need_four_statements(dojo: Dojo) -> None:
+def test_the_enrolments_of_a_class_need_three_statements(dojo: Dojo) -> None:
     group = create_class(dojo)
     path = f"/classes/{group['id']}/enrolments"
     enrol(dojo, group, create_student(dojo))
     before = number_of_statements(dojo.admin, "GET", path)
     enrol(dojo, group, *[create_student(dojo, f"Student {n}") for n in range(6)])
-    assert number_of_statements(dojo.admin, "GET", path) == before == 4
+    assert number_of_statements(dojo.admin, "GET", path) == before == 3

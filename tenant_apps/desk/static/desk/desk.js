@@ -78,7 +78,7 @@ const sayNotAnswered = () => {
   document.querySelector(".toast.error")?.remove();
   const toast = document.createElement("div");
   toast.className = "toast error";
-  toast.textContent = (document.getElementById("not-saved") ?? document.getElementById("not-answered")).textContent;
+  toast.textContent = document.getElementById("not-saved")?.textContent ?? toasts.dataset.notAnswered;
   toasts.append(toast);
   setTimeout(() => toast.remove(), 8_000);
 };
