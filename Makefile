@@ -97,6 +97,7 @@ test-chaos: .venv/.dev ## kill commands, web, workers, beat, Valkey and PostgreS
 
 .PHONY: screenshots
 screenshots: .venv/.dev ## make the pictures of README and docs from a demo dojo; needs Chromium
+	@$(TRY_BROWSER_PACKAGES)
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest tests/browser/test_screenshots.py -m screenshots $(ARGS)
 .PHONY: test-clients
 test-clients: .venv/.dev ## generate a Python and a TypeScript client (if there is Node.js), check and use both (minutes)

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
@@ -85,6 +86,15 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+def zone_where_it_is(hour: int, now: datetime) -> str:
+    """Return the name of a time zone in which the clock shows this hour now.
+
+    A dojo there has its evening whenever the tests run, and no class that ends on the next day.
+    """
+    ahead = (hour - now.astimezone(UTC).hour + 12) % 24 - 12
+    return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"  # west is positive in these names
+
+
 def open_context(chromium: Browser, **options: Any) -> BrowserContext:
     """Return a new browser profile with short time limits."""
     context = chromium.new_context(**{"viewport": DESK, **options})
@@ -97,5 +107,5 @@ def sign_in(page: Page, site: Site, role: str) -> None:
     page.goto(f"{site.url}/sign-in")
     page.get_by_label("E-mail").fill(site.email(role))
     page.get_by_label("Password").fill(demo_password())
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(lambda url: "/sign-in" not in url)

@@ -29,6 +29,18 @@ def test_a_fault_in_a_text_is_said_beside_it_and_nothing_is_sent(dojo: Dojo) -> 
     assert "No messages yet" in text_of(desk.get("/desk/messages"))
 
 
+def test_a_mail_that_an_event_caused_is_named_by_the_event(dojo: Dojo) -> None:
+    student = factories.student(dojo, email="mika@example.com", birth_date="1990-01-01")
+    of = factories.training_class(dojo)
+    dojo.admin.post(f"/classes/{of['id']}/enrolments", {"student": student["id"], "from": "2026-06-01"})
+    (later,) = factories.list_sessions(dojo, **{"class": of["id"], "from": "2026-06-22", "to": "2026-06-22"})
+    desk = visitor(dojo, "admin")
+    desk.post(f"/desk/schedule/sessions/{later['id']}/cancel", {"reason": "Seminar"})
+    shown = desk.get("/desk/messages").content.decode()
+    assert "A cancelled session" in shown
+    assert "{{" not in shown
+
+
 def test_the_live_part_of_a_message_is_sent_only_if_something_changed(dojo: Dojo) -> None:
     factories.student(dojo, email="mika@example.com", birth_date="1990-01-01")
     desk = visitor(dojo, "admin")

@@ -271,3 +271,17 @@ def test_students_see_no_roster(dojo: Dojo, session: dict[str, Any]) -> None:
     browser = visitor(dojo, "student")
     for more in ("", "/live", "/visitors", "/code"):
         assert browser.get(page_of(session, more)).status_code == 403, more
+
+
+def test_an_assistant_is_offered_to_void_only_what_they_recorded_today(
+    dojo: Dojo, session: dict[str, Any], student: dict[str, Any]
+) -> None:
+    assistant, path = visitor(dojo, "assistant"), page_of(session, f"/students/{student['id']}")
+    dojo.admin.post("/attendance", {"student": student["id"], "class_session": session["id"]})
+    shown = text_of(assistant.get(path))
+    assert "by hand" in shown
+    assert "Void" not in shown
+    assert "Void the check-in" in text_of(visitor(dojo, "instructor").get(path))
+    visitor(dojo, "instructor").post(path, {"reason": "Wrong twin"})
+    assistant.post(path, {"time": "18:33"})
+    assert "Void the check-in" in text_of(assistant.get(path))

@@ -22,9 +22,12 @@ def test_birthdays_of_the_week_and_a_leap_day_are_shown(dojo: Dojo) -> None:
     factories.student(dojo, birth_date="2000-06-15")
     factories.student(dojo, first_name="Ren", birth_date="2010-06-20")
     factories.student(dojo, first_name="Aki", birth_date="2010-07-20")
-    shown = text_of(visitor(dojo, "admin").get("/desk"))
+    answer = visitor(dojo, "admin").get("/desk")
+    page, shown = answer.content.decode(), text_of(answer)
     assert "Mika Sato turns 26 today" in shown
     assert "Ren Sato turns 16" in shown
+    birthdays = page.partition('id="birthdays-title"')[2].partition("</section>")[0]
+    assert birthdays.count('href="/desk/students/') == 2
     assert "Aki" not in shown.partition("Birthdays")[2].partition("Away for long")[0]
 
 

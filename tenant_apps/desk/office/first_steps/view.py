@@ -44,7 +44,7 @@ def steps() -> list[Step]:
         Step(
             gettext("Name your art"),
             gettext("A discipline is what you teach: aikido, judo, karate. Attendance counts in it."),
-            _address("rank-systems"),
+            _address("disciplines"),
             Discipline.objects.not_archived().exists(),
         ),
         Step(

@@ -28,7 +28,8 @@ class Messages(Page):
     def context(self) -> dict[str, Any]:
         number = int(self.query("page", "1")) if self.query("page", "1").isdigit() else 1
         found = self.ask("notifications", query={"page": number, "page_size": PAGE_SIZE})
-        return {"messages_sent": found["results"], "number": number, "pages": -(-found["count"] // PAGE_SIZE)}
+        sent = [{**one, "title": title_of(one)} for one in found["results"]]
+        return {"messages_sent": sent, "number": number, "pages": -(-found["count"] // PAGE_SIZE)}
 
 
 class MessageForm(ApiForm):
@@ -136,7 +137,7 @@ class Message(Page):
 
     def context(self) -> dict[str, Any]:
         message = self.ask("notification", id=self.kwargs["id"])
-        return {"message": message, "recipients": message["recipients"]}
+        return {"message": message, "title": title_of(message), "recipients": message["recipients"]}
 
     def submit(self) -> HttpResponseBase:
         self.send("POST", "notification-cancel", id=self.kwargs["id"])
@@ -225,6 +226,12 @@ TEMPLATE_NAMES: Final = {
     "absence": gettext_lazy("A long absence"),
     "free": gettext_lazy("A message to an audience"),
 }
+
+
+def title_of(message: Mapping[str, Any]) -> Any:
+    """Return the subject of a message that a person wrote; what the others are about, whose subjects have places."""
+    kind = message["kind"]
+    return message["subject"] if kind == FREE else TEMPLATE_NAMES.get(kind, message["subject"])
 
 
 def count_text(audience: dict[str, Any], page: Page) -> str:

@@ -6,7 +6,9 @@ from django import forms
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext, gettext_lazy
 
+from tatami.api.permissions import Visibility, rule_of
 from tatami.errors import NotFound
+from tenant_apps.attendance.models import Attendance
 from tenant_apps.desk.api import Refused
 from tenant_apps.desk.forms import ApiForm, TimeField, TimeInput
 from tenant_apps.desk.page import Page
@@ -58,8 +60,21 @@ class Correction(Page):
         if form is None:
             start = local(session["starts_at"]).time()
             form = VoidForm() if is_here else AddForm(initial={"time": start})
-        method = METHODS.get(entry["method"] or "", "")
-        return {"session": session, "entry": entry, "is_here": is_here, "form": form, "method": method}
+        return {
+            "session": session,
+            "entry": entry,
+            "is_here": is_here,
+            "may_correct": not is_here or self.may_void(entry["attendance"]),
+            "form": form,
+            "method": METHODS.get(entry["method"] or "", ""),
+        }
+
+    def may_void(self, attendance: str) -> bool:
+        """Return whether the API lets the user void it: an assistant only what they recorded today."""
+        rule = rule_of("attendance-void", "POST")
+        if rule is None or rule.visibility_for(self.user.role) is not Visibility.RECORDED:
+            return True
+        return Attendance.objects.recorded_by(self.user, self.now).filter(pk=attendance).exists()
 
     def submit(self) -> HttpResponseBase:
         session = self.ask("class-session", id=self.kwargs["id"])
