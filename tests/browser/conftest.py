@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from demo.build import make_demo_dojos
 from demo.dojos import DEMO_DOJOS, demo_password
@@ -25,6 +25,8 @@ from tests.support.live_server import LiveServer, live_server
 CHROMIUM: Final = os.environ.get("TATAMI_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 PHONE: Final = {"width": 390, "height": 844}
 DESK: Final = {"width": 1280, "height": 860}
+PATIENCE: Final = 15_000
+"""Milliseconds, for one action or expectation on a busy machine."""
 
 # Playwright runs an event loop in this thread, in which Django refuses its ORM without this.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -82,6 +84,7 @@ def site(web: LiveServer, demo_dojos: list[TenantScope]) -> Site:
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        expect.set_options(timeout=PATIENCE)
         yield browser
         browser.close()
 
@@ -96,9 +99,9 @@ def zone_where_it_is(hour: int, now: datetime) -> str:
 
 
 def open_context(chromium: Browser, **options: Any) -> BrowserContext:
-    """Return a new browser profile with short time limits."""
+    """Return a new browser profile."""
     context = chromium.new_context(**{"viewport": DESK, **options})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE)
     return context
 
 

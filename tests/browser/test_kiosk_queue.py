@@ -116,6 +116,7 @@ def test_ten_scans_without_a_network_survive_a_closed_tab_and_are_recorded_once(
     page = context.new_page()
     page.goto(f"{door.site.url}/kiosk")
     expect_state(page, "5 not sent yet")
+    expect(page.get_by_role("heading", name="Show your code")).to_be_visible()
     for number, code in enumerate(codes[5:], start=6):
         scan(page, code)
         expect_state(page, f"{number} not sent yet")

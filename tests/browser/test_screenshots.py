@@ -75,7 +75,6 @@ def api(site: Site) -> Api:
     """The dojo has three sessions today, with attendance."""
     api = Api(site)
     today = clock.now().astimezone(ZoneInfo(site.tenant.timezone))
-    classes = api.call("GET", "/classes")["results"]
     began = today.replace(minute=today.minute // 5 * 5, second=0, microsecond=0)
     sessions = [
         ("Fundamentals", began.replace(hour=16, minute=30), 60, 14),

@@ -55,3 +55,11 @@ def test_the_number_of_statements_does_not_depend_on_the_rows(dojo: Dojo) -> Non
         student = factories.student(dojo, first_name=f"Mika {number}", birth_date="2000-06-16")
         dojo.admin.post("/attendance", {"student": student["id"], "class_session": session["id"]})
     assert count_statements(lambda: desk.get("/desk")) <= few + 2
+
+
+def test_the_first_steps_are_offered_to_admins_until_someone_came(dojo: Dojo) -> None:
+    assert "Set up the dojo" in text_of(visitor(dojo, "admin").get("/desk"))
+    assert "Set up the dojo" not in text_of(visitor(dojo, "instructor").get("/desk"))
+    session = factories.session_today(dojo, factories.training_class(dojo))
+    dojo.admin.post("/attendance", {"student": factories.student(dojo)["id"], "class_session": session["id"]})
+    assert "Set up the dojo" not in text_of(visitor(dojo, "admin").get("/desk"))
