@@ -55,11 +55,13 @@ def session_code(session: UUID, *, rotates: bool, image_format: str, now: dateti
     return _issue(kind, session.bytes, image_format, now)
 
 
+@transaction.atomic
 def valid_card(*, student: Student) -> Card:
     """Return the valid card of a student; create it if there is none. Concurrent calls return the same card.
 
     Raises `NotFound` if the student was erased in the meantime.
     """
+    lock_student(student.pk)
     card = valid_cards([student.pk]).get(student.pk)
     if card is None:
         raise NotFound

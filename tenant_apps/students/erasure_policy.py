@@ -40,6 +40,7 @@ KEPT_BY_REASON: Final[dict[str, tuple[str, ...]]] = {
         "notifications_notificationtemplate.body",
         "webhooks_webhook.description",
         "accounts_apikey.name",
+        "accounts_identityprovider.client_id",
         "public.webhooks_webhook.description",
         "public.accounts_apikey.name",
         "public.tenants_tenant.name",

@@ -173,6 +173,19 @@ MERGE: Final = {
         },
     )
 }
+_TRANSFERRED: Final[dict[str, Any]] = {
+    "student": examples.reference(examples.NEW_STUDENT, "Jigoro Kano"),
+    "dry_run": False,
+    "imported": {
+        "attendance": 0,
+        "facts": 0,
+        "guardians": 0,
+        "holds": 0,
+        "notes": 0,
+        "rank_events": 1,
+    },
+    "left_out": [],
+}
 TRANSFERS: Final = {
     "POST": OperationSpec(
         query={
@@ -197,19 +210,8 @@ TRANSFERS: Final = {
         },
         status=201,
         response=TransferredSerializer,
-        response_example={
-            "student": examples.reference(examples.NEW_STUDENT, "Jigoro Kano"),
-            "dry_run": False,
-            "imported": {
-                "attendance": 0,
-                "facts": 0,
-                "guardians": 0,
-                "holds": 0,
-                "notes": 0,
-                "rank_events": 1,
-            },
-            "left_out": [],
-        },
+        response_example=_TRANSFERRED,
+        other_statuses={200: {**_TRANSFERRED, "student": None, "dry_run": True}},
     )
 }
 ERASURE: Final = {"POST": no_content_spec(path=_OF, request_example={"confirm": examples.STUDENT})}

@@ -18,11 +18,18 @@ PRODUCTION = {
 }
 
 
+def production_environment() -> dict[str, str]:
+    """Return this environment with the production's settings, and without what tests of pages set for Playwright."""
+    found = {**os.environ, **PRODUCTION}
+    found.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)
+    return found
+
+
 def check(**variables: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
         cwd=ROOT,
-        env={**os.environ, **PRODUCTION, **variables},
+        env={**production_environment(), **variables},
         capture_output=True,
         text=True,
         check=False,

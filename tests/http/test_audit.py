@@ -9,6 +9,7 @@ from shared_apps.accounts import users
 from shared_apps.accounts.console.sign_in import sign_in
 from shared_apps.accounts.console.site import COOKIE
 from shared_apps.accounts.models import AuditEntry, User
+from shared_apps.accounts.second_factors import Proof
 from tatami.api.audit import add_audit_entry
 from tatami.tenancy.scope import platform_scope, tenant_scope
 from tenant_apps.attendance.models import Device
@@ -102,7 +103,10 @@ def browser_of_superadmin(platform: Platform) -> Client:
         password = users.hash_password("seven waves!")
         users.create_user(email="root@example.com", name="Root", role="admin", password_hash=password)
         browser.cookies[COOKIE] = sign_in(
-            email="root@example.com", password="seven waves!", address="", now=NOW
+            email="root@example.com",
+            password="seven waves!",
+            proof=Proof(host=platform.host, address=""),
+            now=NOW,
         )
     return browser
 

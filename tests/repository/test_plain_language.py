@@ -46,7 +46,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "docs/decisions/0010-embedded-servers.md": (r"nobody", "the name of an operating system account"),
 }
 """Path prefix (also without `platform/`) → words that are allowed there, and why. No pattern allows all words."""
-BINARY = (".ttf", ".otf", ".png", ".jpg", ".ico", ".woff2", ".zip", ".gz")
+BINARY = (".ttf", ".otf", ".png", ".jpg", ".ico", ".woff2", ".zip", ".gz", ".mo")
 
 
 @cache

@@ -5,7 +5,6 @@ from typing import Any
 
 import jwt
 import pytest
-from structlog.testing import capture_logs
 
 from shared_apps.accounts.models import AuditEntry, Session, User
 from shared_apps.accounts.sessions import end_sessions
@@ -188,13 +187,15 @@ def test_actions_of_users_themselves_have_no_impersonator(dojo: Dojo) -> None:
     assert ok(dojo.admin.get("/audit?action=disciplines.post"))["results"][0]["impersonated_by"] is None
 
 
-def test_the_log_names_both(root: Caller, dojo: Dojo) -> None:
-    caller = acting(root, dojo)
+def test_the_log_names_both(root: Caller, dojo: Dojo, caplog: pytest.LogCaptureFixture) -> None:
+    caller, admin = acting(root, dojo), dojo.admin
     assert root.user is not None
-    with capture_logs() as lines:
-        ok(caller.get("/me"))
-        ok(dojo.admin.get("/me"))
-    mine, other_actor = (line for line in lines if line["event"] == "request")
+    caplog.clear()
+    ok(caller.get("/me"))
+    ok(admin.get("/me"))
+    mine, other_actor = (record.msg for record in caplog.records if record.name == "tatami.request")
+    assert isinstance(mine, dict)
+    assert isinstance(other_actor, dict)
     assert mine["userId"] == str(head_of(dojo.tenant).pk)
     assert mine["impersonatedBy"] == str(root.user.pk)
     assert "impersonatedBy" not in other_actor

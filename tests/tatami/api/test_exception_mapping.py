@@ -48,7 +48,15 @@ def test_an_error_without_details_omits_them(anonymous: Client) -> None:
 
 def test_errors_are_json_whatever_the_client_accepts(anonymous: Client) -> None:
     assert error_of(anonymous.get("/failing/bug", headers={"Accept": "text/csv"})) == (406, "not_acceptable")
-    assert error_of(anonymous.get("/unknown", headers={"Accept": "text/html"})) == (404, "not_found")
+    assert error_of(anonymous.get("/unknown", headers={"Accept": "text/csv"})) == (404, "not_found")
+
+
+def test_a_browser_gets_a_page_where_there_is_no_route_of_the_api(anonymous: Client) -> None:
+    page = anonymous.get("/unknown", headers={"Accept": "text/html"})
+    assert page.status_code == 404
+    assert page.headers["Content-Type"].startswith("text/html")
+    asked = anonymous.get("/failing/domain", headers={"Accept": "text/html, */*"})
+    assert error_of(asked) == (409, "floor_is_wet")
 
 
 def test_errors_that_may_be_retried_have_retry_after(anonymous: Client) -> None:
