@@ -79,9 +79,7 @@ def test_axe_finds_nothing_serious_on_any_page(
 
 def test_each_page_is_small(signed_in: tuple[str, BrowserContext], site: Site) -> None:
     role, context = signed_in
-    page = context.new_page()
-    weights = {route.name: weigh(page, site, route) for route in pages_for(role)}
-    page.close()
+    weights = {route.name: weigh(context, site, route) for route in pages_for(role)}
     print(*(f"{name}: {weight / 1024:.0f} KB" for name, weight in weights.items()), sep="\n")  # noqa: T201 - `make test ARGS=-s` shows it
     assert {name: weight for name, weight in weights.items() if weight > MAX_KILOBYTES * 1024} == {}
 
@@ -92,14 +90,23 @@ def is_page(response: Response) -> bool:
     return is_html and response.text().lstrip().lower().startswith("<!doctype html")
 
 
-def weigh(page: Page, site: Site, route: Route) -> int:
-    """Return the bytes of a page and of what it loads, compressed with gzip."""
-    address = sample_address(page, site, route)
-    if address is None:
-        return 0
+def weigh(context: BrowserContext, site: Site, route: Route) -> int:
+    """Return the bytes of a page and of what it loads, compressed with gzip.
+
+    The page is opened in a tab of its own, so that nothing that another page asked for is counted.
+    """
+    page = context.new_page()
+    try:
+        address = sample_address(page, site, route)
+        return 0 if address is None else _loaded_bytes(page, site.url + address)
+    finally:
+        page.close()
+
+
+def _loaded_bytes(page: Page, url: str) -> int:
     received: list[Response] = []
     page.on("response", lambda one: received.append(one))  # noqa: PLW0108 - Playwright marks the function
-    response = page.goto(site.url + address, wait_until="load")
+    response = page.goto(url, wait_until="load")
     if response is None or not is_page(response):
         return 0
     counted = [
