@@ -86,10 +86,6 @@ REFUSED: Final[dict[str, set[str]]] = {
         "POST /students/transfers facts.0.value.category",
         "POST /students/{}/facts value.category",
     },
-    "An object, not a text.": {
-        "POST /exams/{}/results results.0.condition",
-        "POST /students/transfers facts.0.rank_system",
-    },
 }
 UPLOADS = {
     "/students/import": (
