@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from http import HTTPStatus
 from secrets import token_hex
 from typing import Any, Final, Protocol
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import orjson
@@ -173,6 +174,11 @@ def _body(response: HttpResponseBase) -> Any:
         if content and (data is not None or "json" in response["Content-Type"])
         else None
     )
+
+
+def cursor_of(address: str | None) -> str:
+    """Return the cursor in the address of a list's next page (`next`); empty without one."""
+    return parse_qs(urlsplit(address).query)["cursor"][0] if address else ""
 
 
 def is_error(status: int) -> bool:

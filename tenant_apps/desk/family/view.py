@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 from django.db import transaction
@@ -12,7 +11,7 @@ from django.utils.translation import gettext
 
 from tatami.errors import NotFound
 from tatami.tenancy.scope import current_tenant
-from tenant_apps.desk.api import Refused
+from tenant_apps.desk.api import Refused, cursor_of
 from tenant_apps.desk.belts import belts
 from tenant_apps.desk.family import queries
 from tenant_apps.desk.family.progress import Progress, progress_of
@@ -130,11 +129,6 @@ class FamilyStudent(FamilyPage):
             "coming": [each.session for each in coming[:SHOWN_SESSIONS]],
             "belts": belts(),
         }
-
-
-def cursor_of(address: str | None) -> str:
-    """Return the cursor in the address of the next page; empty without one."""
-    return parse_qs(urlsplit(address).query)["cursor"][0] if address else ""
 
 
 class FamilyCode(FamilyPage):

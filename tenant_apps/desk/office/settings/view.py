@@ -1,13 +1,12 @@
 """The settings of the dojo, and the log of who changed what."""
 
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
 
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext
 
 from tatami.errors import NotFound
-from tenant_apps.desk.api import Refused
+from tenant_apps.desk.api import Refused, cursor_of
 from tenant_apps.desk.forms import ApiForm
 from tenant_apps.desk.office.settings.forms import TABS
 from tenant_apps.desk.page import Page
@@ -65,9 +64,9 @@ class Audit(SettingsPage):
         names = ("cursor", "actor", "action", "from", "to")
         asked = {name: self.query(name) for name in names}
         found = self.ask("audit", query={**asked, "page_size": AUDIT_PAGE_SIZE})
-        return {"tab": "audit", "entries": found["results"], "older": _cursor(found["next"]), "asked": asked}
-
-
-def _cursor(address: str | None) -> str:
-    """Return the cursor in the address of the next page; empty without one."""
-    return parse_qs(urlsplit(address).query)["cursor"][0] if address else ""
+        return {
+            "tab": "audit",
+            "entries": found["results"],
+            "older": cursor_of(found["next"]),
+            "asked": asked,
+        }

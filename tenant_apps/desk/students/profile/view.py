@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 from django.http.response import HttpResponseBase
 
 from tatami.api.permissions import Visibility, rule_of
+from tenant_apps.desk.api import cursor_of
 from tenant_apps.desk.belts import belts
 from tenant_apps.desk.students.profile import queries
 from tenant_apps.desk.students.profile.heat_map import first_day, heat_map
@@ -93,7 +93,7 @@ class Visits(Profile):
 
     def context(self) -> dict[str, Any]:
         page = self.attendances(PAGE_SIZE)
-        cursor = parse_qs(urlsplit(page["next"] or "").query).get("cursor", [""])[0]
+        cursor = cursor_of(page["next"])
         return {
             "student": self.student,
             "attendances": page["results"],
