@@ -203,6 +203,12 @@ class Page(View):
         return self.request.GET.get(name, default)
 
     @property
+    def page_number(self) -> int:
+        """The page of a list that is asked for; 1 if the query names none."""
+        asked = self.query("page")
+        return int(asked) if asked.isdecimal() else 1
+
+    @property
     def is_fragment(self) -> bool:
         """Whether htmx asks for a part of the page."""
         return self.request.headers.get("HX-Request") == "true"

@@ -126,3 +126,8 @@ def test_first_steps_check_themselves_off(dojo: Dojo) -> None:
     before = text_of(desk.get("/desk/settings/first-steps")).count("done")
     factories.student(dojo)
     assert text_of(desk.get("/desk/settings/first-steps")).count("done") == before + 1
+
+
+@pytest.mark.parametrize("number", ["²", "x", "-1", ""])
+def test_a_page_number_that_is_none_shows_the_first_page(dojo: Dojo, number: str) -> None:
+    assert visitor(dojo, "admin").get(f"/desk/messages?page={number}").status_code == 200

@@ -26,7 +26,7 @@ class Messages(Page):
     section = "messages"
 
     def context(self) -> dict[str, Any]:
-        number = int(self.query("page", "1")) if self.query("page", "1").isdigit() else 1
+        number = self.page_number
         found = self.ask("notifications", query={"page": number, "page_size": PAGE_SIZE})
         sent = [{**one, "title": title_of(one)} for one in found["results"]]
         return {"messages_sent": sent, "number": number, "pages": -(-found["count"] // PAGE_SIZE)}

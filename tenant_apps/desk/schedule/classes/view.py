@@ -35,7 +35,7 @@ class Classes(Page):
     section = "schedule"
 
     def context(self) -> dict[str, Any]:
-        number = int(self.query("page")) if self.query("page").isdecimal() else 1
+        number = self.page_number
         is_archived = self.query("archived") == "true"
         query = {
             "search": self.query("search"),

@@ -58,7 +58,7 @@ class Closures(Page):
     section = "schedule"
 
     def context(self) -> dict[str, Any]:
-        number = int(self.query("page")) if self.query("page").isdecimal() else 1
+        number = self.page_number
         found = self.ask("closures", query={"page": number, "page_size": PAGE_SIZE})
         return {"closures": found["results"], "number": number, "pages": -(-found["count"] // PAGE_SIZE)}
 
