@@ -113,8 +113,8 @@ TATAMI_CONNECTION_SECONDS: int = environment.number("TATAMI_CONNECTION_SECONDS",
 # How many prepared statements a connection keeps, those used last; about 0.05 MB each. 0 for a pooler that does not
 # support them (PgBouncer before 1.21). Default: 2000.
 TATAMI_PREPARED_STATEMENTS: int = environment.number("TATAMI_PREPARED_STATEMENTS", 2_000, 0, 100_000)
-# After how many dojos a connection is closed, because its backend keeps about 0.1 MB of each. Default: 500.
-TATAMI_CONNECTION_DOJOS: int = environment.number("TATAMI_CONNECTION_DOJOS", 500, 1, 1_000_000)
+# After how many dojos a connection is closed, because its backend keeps up to 1.3 MB of each. Default: 100.
+TATAMI_CONNECTION_DOJOS: int = environment.number("TATAMI_CONNECTION_DOJOS", 100, 1, 1_000_000)
 # Seconds until a server that does not answer counts as away; `?connect_timeout=` in the URL overrides it.
 _app_options["OPTIONS"] = {"connect_timeout": 3}
 _app = environment.database("DATABASE_URL", "tatami.postgresql.app", **_app_options)

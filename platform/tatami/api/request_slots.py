@@ -1,11 +1,14 @@
 """How many requests a web process runs at once, and with which database connections.
 
-A request runs in a slot. A slot is a database connection that stays open between requests. Two rules decide when a
-request gets one:
+A request runs in a slot. A slot is a database connection that stays open between requests. Three rules decide when a
+request gets which one:
 
 - Python runs one thread at a time, so requests that run together only slow each other down. At most `running` slots are
-  used at once, those used last, whose connections have the most statements prepared. A request that has run for
-  `QUICK_SECONDS` no longer counts: it is waiting, for a lock or for a slow statement, and others run beside it.
+  used at once. A request that has run for `QUICK_SECONDS` no longer counts: it is waiting, for a lock or for a slow
+  statement, and others run beside it.
+- Each host has a slot that is its `home`, so that its dojo's prepared statements and catalogue are in the memory of
+  one connection, and a connection serves few dojos. Only while that slot is used by another request does the host get
+  another one.
 - The requests of one host get at most half of the slots, and at most half of the places to wait. So a dojo whose
   requests do not end takes nothing from the other dojos. Its own further requests are refused at once.
 
@@ -24,6 +27,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
+from zlib import crc32
 
 import psycopg
 import structlog
@@ -120,6 +124,10 @@ class RequestSlots:
         """Return how many requests wait for a slot."""
         return len(self._waiting)
 
+    def home(self, host: str) -> Slot:
+        """Return the slot whose connection the requests of this host use. It is the same in all processes."""
+        return self.all[crc32(host.encode("utf-8", "surrogateescape")) % len(self.all)]
+
     @contextmanager
     def slot(self, host: str) -> Iterator[Slot]:
         """Wait for a slot, and hold it within the block. Raises `ServiceUnavailable`."""
@@ -137,6 +145,9 @@ class RequestSlots:
             ):
                 raise ServiceUnavailable("Too many requests are being answered. Try again shortly.")
             self._requests_of[host] += 1
+            slot = self._take(host) if not self._waiting and self._has_room() else None
+            if slot is not None:
+                return slot
             waiting = _Waiting(host)
             waiting.ready.acquire()
             self._waiting.append(waiting)
@@ -171,10 +182,12 @@ class RequestSlots:
         return sum(slot.since > began_before for slot in self._used) < self._running
 
     def _take(self, host: str) -> Slot | None:
-        """Return the idle slot that was used last, or `None` if there is none for this host."""
+        """Return the home of this host, another idle slot if that is used, or `None` if there is none for the host."""
         if not self._idle or self._used_by[host] >= self._slots_per_host:
             return None
-        slot = self._idle.pop()
+        home = self.home(host)
+        slot = home if home in self._idle else self._idle[-1]
+        self._idle.remove(slot)
         slot.host, slot.since = host, self._monotonic()
         self._used.add(slot)
         self._used_by[host] += 1

@@ -35,11 +35,24 @@ def slots(*, quick: float = LONG, wait: float = LONG, most_per_host: int = 100, 
     )
 
 
-def test_the_slot_used_last_is_used_again() -> None:
+def test_a_host_uses_the_same_slot_again_and_hosts_are_spread_over_all_slots() -> None:
     some = slots(running=4)
-    with some.slot("a") as first, some.slot("a"):
-        pass
-    with some.slot("b") as third:
+    hosts = [f"dojo-{number}.localhost" for number in range(400)]
+    used: dict[str, Slot] = {}
+    for host in [*hosts, *reversed(hosts)]:
+        with some.slot(host) as slot:
+            assert used.setdefault(host, slot) is slot
+    served = [sum(slot is one for slot in used.values()) for one in some.all]
+    assert min(served) > 50
+
+
+def test_a_host_gets_another_slot_while_its_own_is_used() -> None:
+    some = slots(running=4)
+    with some.slot("a") as first:
+        assert first is some.home("a")
+        with some.slot("a") as second:
+            assert second is not first
+    with some.slot("a") as third:
         assert third is first
 
 
