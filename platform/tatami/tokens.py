@@ -7,6 +7,7 @@ before any user is loaded. Algorithm, issuer and key come from our own lists, ne
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from threading import Lock
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -136,11 +137,11 @@ class TatamiToken(Token):
     def get_token_backend(self) -> TokenBackend:
         return self._token_backend
 
-    @property
+    @cached_property
     def user_id(self) -> UUID:
         return UUID(self.payload["sub"])
 
-    @property
+    @cached_property
     def session_id(self) -> UUID:
         return UUID(self.payload["sid"])
 
@@ -159,7 +160,7 @@ class AccessToken(TatamiToken):
     token_type = "access"  # noqa: S105
     lifetime = timedelta(minutes=5)
 
-    @property
+    @cached_property
     def actor(self) -> Actor | None:
         """Return the impersonator (`act` of RFC 8693), or `None` if the users act for themselves."""
         act = self.payload.get("act")

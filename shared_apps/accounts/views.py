@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any, Final, cast
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -30,7 +31,7 @@ from shared_apps.accounts.serializers import (
 from tatami.api.filters import by_id, by_text, one_of, since, until, yes_or_no
 from tatami.api.pagination import CursorPages
 from tatami.api.request import client_address, requested_host
-from tatami.api.responses import created
+from tatami.api.responses import created, json_response
 from tatami.api.views import ApiView, Collection, Detail, Listing, Resource
 from tatami.tenancy.scope import TenantScope, required_scope
 
@@ -145,15 +146,18 @@ class Me(ApiView):
 
     serializer_class = MeSerializer
 
-    def get(self, request: Any) -> Response:
-        return Response(me_response(request.user, self.linked_students(request.user)))
+    def get(self, request: Any) -> HttpResponse:
+        return json_response(self.me(request.user))
 
     def patch(self, request: Any) -> Response:
         serializer = self.serializer_class(request.user, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         if "name" in serializer.validated_data:
             users.rename(user=request.user, name=serializer.validated_data["name"])
-        return self.get(request)
+        return Response(self.me(request.user))
+
+    def me(self, caller: Any) -> dict[str, Any]:
+        return me_response(caller, self.linked_students(caller))
 
     def linked_students(self, caller: Any) -> list[dict[str, Any]]:
         """Return no students, because the platform has none. A dojo's view overrides this."""

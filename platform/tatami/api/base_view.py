@@ -101,7 +101,7 @@ class ApiView(APIView):
 
     def initial(self, request: ApiRequest, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
         """Run all checks that come before the view's method, in the order of this module's docstring."""
-        if request.method not in self.allowed_methods:
+        if request.method == "OPTIONS" or not hasattr(self, str(request.method).lower()):
             raise MethodNotAllowed
         check_body_size(request._request, self.max_body_bytes)
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)

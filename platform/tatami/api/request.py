@@ -48,9 +48,13 @@ class ApiRequest(Request):
     visibility: Visibility
     """Set by `AccessTablePermission`. Reading it before the permission check raises `AttributeError`."""
 
-    def __init__(self, *args: Any, now: datetime, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, request: HttpRequest, *args: Any, now: datetime, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
         self.now = now
+        # DRF finds these by `__getattr__`, after looking for them in vain, at each use.
+        self.META = request.META
+        self.method = request.method
+        self.resolver_match = request.resolver_match
 
 
 def client_address(request: HttpRequest | Request) -> str:

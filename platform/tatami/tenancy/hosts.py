@@ -8,6 +8,7 @@ without Valkey.
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from cachetools import LRUCache
@@ -24,12 +25,20 @@ NOTICED_SECONDS = EPOCH_TTL_SECONDS
 HOST_CACHE_SIZE: Final = 20_000
 """How many host names, known and unknown, a process caches. The least recently used is evicted first."""
 
+MAX_HOST_LENGTH: Final = 300
+"""A host name has at most 253 characters; a dot and a port may follow."""
+
 FindTenant = Callable[[str], TenantScope | None]
 ReadEpoch = Callable[[], int]
 
 
 def normalised_host(raw: str) -> str:
     """Return the host in lower case, without port and one trailing dot; an empty string if it is malformed."""
+    return _normalised(raw) if len(raw) <= MAX_HOST_LENGTH else ""
+
+
+@lru_cache(HOST_CACHE_SIZE)
+def _normalised(raw: str) -> str:
     host, _port = split_domain_port(raw)
     return host
 

@@ -66,9 +66,10 @@ def present_address(request: HttpRequest, scope: Scope) -> str | None:
     """
     if not isinstance(scope, TenantScope) or request.method not in {"GET", "HEAD"}:
         return None
+    if "text/html" not in request.META.get("HTTP_ACCEPT", ""):
+        return None
     subdomain, _, base = normalised_host(hostname(request)).partition(".")
-    is_former = base == settings.TATAMI_BASE_DOMAIN.lower() and subdomain != scope.slug
-    if not is_former or "text/html" not in request.headers.get("Accept", ""):
+    if base != settings.TATAMI_BASE_DOMAIN.lower() or subdomain == scope.slug:
         return None
     with tenant_scope(scope):
         return origin() + request.get_full_path()

@@ -154,7 +154,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def entry(request: HttpRequest) -> HttpResponse:
     """Lead a browser from the address of the platform alone to the console. Programs get a 404."""
-    if "text/html" not in request.headers.get("Accept", ""):
+    if "text/html" not in request.META.get("HTTP_ACCEPT", ""):
         raise Http404
     return HttpResponseRedirect(PATH)
 
