@@ -76,6 +76,7 @@ venv: .venv/.dev ## create the environment with all development tools
 # Tests use their own servers and data, so they can run beside `make run`.
 WITH_TEST_SERVERS = TATAMI_EPHEMERAL=1 TATAMI_DATA="$${TATAMI_DATA:-$(CURDIR)/.tatami}/test" $(PY) -m tatami.embedded exec --
 WITH_SERVERS = $(PY) -m tatami.embedded exec --
+QUICK = "not slow and not chaos and not volume and not clients and not screenshots"
 
 .PHONY: run
 run: .venv/.run ## start web, worker and beat with PostgreSQL and Valkey; Ctrl-C stops all of them
@@ -83,7 +84,12 @@ run: .venv/.run ## start web, worker and beat with PostgreSQL and Valkey; Ctrl-C
 	@exec $(PY) -m tatami.embedded run
 
 .PHONY: test
-test: .venv/.dev ## run all tests; ARGS="tests/students -k name" selects some
+test: .venv/.dev ## run the tests, without the slow ones (minutes); ARGS="tests/students -k name" runs all that it selects
+	@$(TRY_BROWSER_PACKAGES)
+	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest -n auto --dist worksteal $(or $(ARGS),-m $(QUICK))
+
+.PHONY: test-all
+test-all: .venv/.dev ## run the slow tests, too (a quarter of an hour)
 	@$(TRY_BROWSER_PACKAGES)
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest -n auto --dist worksteal $(ARGS)
 

@@ -50,7 +50,7 @@ from tests.support.now import NOW
 from tests.support.responses import assert_error, ok
 
 TODAY = NOW.date()
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 def _purge(slug: str) -> None:

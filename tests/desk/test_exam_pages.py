@@ -11,6 +11,8 @@ from tests.support.pages import text_of, visitor
 from tests.support.responses import ok
 from tests.support.statements import count_statements
 
+pytestmark = pytest.mark.slow
+
 LIST = "/desk/exams"
 NEW = {"name": "June grading", "date": "2026-06-20", "location": "Main hall"}
 

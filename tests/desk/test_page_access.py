@@ -13,6 +13,8 @@ from tests.desk.expected_pages import PAGES
 from tests.support.clients import Dojo
 from tests.support.pages import visitor
 
+pytestmark = pytest.mark.slow
+
 ROLES = ("admin", "instructor", "assistant", "student", None)
 SLUGS = {"tab": "dojo", "report": "attendance", "name": "free"}
 """Values of path parameters that are no ids."""

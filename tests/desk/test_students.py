@@ -11,6 +11,8 @@ from tests.support.clients import Dojo
 from tests.support.pages import Visitor, text_of, visitor
 from tests.support.statements import count_statements
 
+pytestmark = pytest.mark.slow
+
 People = dict[str, dict[str, Any]]
 
 

@@ -17,6 +17,8 @@ from tests.support.clients import Dojo
 from tests.support.responses import ok, url_path
 from tests.support.sizes import small_or_full
 
+pytestmark = pytest.mark.slow
+
 EXAM_DATE = "2026-06-15"
 
 

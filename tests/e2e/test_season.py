@@ -17,6 +17,8 @@ from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.responses import ok, url_path
 
+pytestmark = pytest.mark.slow
+
 FIRST, LAST = date(2026, 3, 16), date(2026, 6, 15)
 CLOSED = (date(2026, 4, 6), date(2026, 4, 12))
 MOVED_FROM, MOVED_TO = date(2026, 5, 14), date(2026, 5, 15)

@@ -20,6 +20,8 @@ from tests.support.authenticator import Authenticator, encode
 from tests.support.live_server import LiveServer, live_server
 from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, Provider, running_provider
 
+pytestmark = pytest.mark.slow
+
 HOST, EMAIL, PASSWORD = "north.localhost", "una@example.com", "the old bamboo sword"
 VERIFIER = "the-verifier-of-the-client-0123456789-0123456789"
 

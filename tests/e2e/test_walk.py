@@ -26,6 +26,8 @@ from shared_apps.tenants.models import Tenant
 from tatami.tenancy.scope import platform_scope
 from tests.support.live_server import free_port
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 SUPERADMIN = {"email": "superadmin.walk@example.com", "password": "one thousand cranes"}
 SLUGS = ("walk-one", "walk-two")

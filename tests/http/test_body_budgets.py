@@ -15,6 +15,8 @@ from tatami.errors import MAX_FAULTS
 from tests.http.examples import Case, ExampleHost, cases, json_of, send
 from tests.support.cpu import CpuBudget
 
+pytestmark = pytest.mark.slow
+
 MOST_CPU_SECONDS = 1.0
 MOST_ANSWER_BYTES = 64 * 1024
 ITEMS = 500

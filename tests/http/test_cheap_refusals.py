@@ -12,6 +12,8 @@ from tests.support.clients import Caller, Dojo
 from tests.support.cpu import CpuBudget
 from tests.support.responses import assert_error, assert_invalid
 
+pytestmark = pytest.mark.slow
+
 MEBIBYTE = 1024 * 1024
 MOST_CPU_SECONDS = 1.0
 PUBLIC = [

@@ -19,6 +19,8 @@ from tatami import clock
 from tatami.tenancy.scope import TenantScope, tenant_scope
 from tests.support.live_server import LiveServer, live_server, send_request
 
+pytestmark = pytest.mark.slow
+
 SLOW_CLIENTS = 150
 """More than the threads of both workers before bodies were received apart from them (128)."""
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"

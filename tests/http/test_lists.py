@@ -10,6 +10,8 @@ from tests.support.responses import assert_error, assert_invalid, ok, url_path
 from tests.support.sizes import small_or_full
 from tests.support.statements import count_get_statements
 
+pytestmark = pytest.mark.slow
+
 
 def names(answer: Any) -> list[str]:
     return [row["first_name"] for row in ok(answer)["results"]]

@@ -20,6 +20,8 @@ from tatami.tenancy.scope import TenantScope, tenant_scope
 from tests.http.sample_dojos import LINK, PASSWORD, SampleHost, create_sample_dojo, password_hash
 from tests.support.clients import Caller, Dojo
 
+pytestmark = pytest.mark.slow
+
 NOTE = "canary-medical-note"
 NAME = "Canary Canaryson"
 EMAIL = "canary@example.com"

@@ -21,6 +21,8 @@ from tests.support.clients import Dojo, Platform
 from tests.support.now import NOW
 from tests.support.undo import rolled_back
 
+pytestmark = pytest.mark.slow
+
 BY_THE_OWNER = {("/tenants", "POST"), ("/tenants/{}/purge", "POST")}
 """They create and drop schemas with the owner login, which cannot be rolled back here."""
 EVENTS = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"}

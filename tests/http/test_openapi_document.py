@@ -21,6 +21,8 @@ from tests.http.examples import HOSTS, Case, ExampleHost, cases, document, json_
 from tests.support.clients import Caller
 from tests.support.responses import ok
 
+pytestmark = pytest.mark.slow
+
 FREE_FORM = {"rank-system-rules"}
 """Routes with free documents: an example shows only a part, and the schema itself is closed."""
 

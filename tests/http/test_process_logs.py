@@ -15,6 +15,8 @@ from tests.chaos.served_fleet import OUTPUT, PASSWORD, ServedFleet, running_flee
 from tests.notifications.recording_smtp import smtp_server
 from tests.support.live_server import send_request
 
+pytestmark = pytest.mark.slow
+
 WITHIN_SECONDS = 90.0
 NAME = "Canaryson"
 ADDRESS = "canary.of.a.student@example.com"

@@ -25,7 +25,7 @@ BODY_TIME = "1s"
 READY_WITHIN_SECONDS = 60.0
 HEAD = b"POST /auth/login HTTP/1.1\r\nHost: north.localhost\r\nContent-Type: application/json\r\n"
 
-pytestmark = pytest.mark.skipif(CADDY is None, reason="Caddy is not installed")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CADDY is None, reason="Caddy is not installed")]
 
 
 @dataclass(frozen=True)

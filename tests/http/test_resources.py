@@ -11,6 +11,8 @@ from tests.support.clients import Dojo
 from tests.support.now import NOW
 from tests.support.responses import assert_created, assert_error, assert_invalid, ok, results_of, url_path
 
+pytestmark = pytest.mark.slow
+
 COMMON = {"id", "tenant_id", "created_at", "updated_at"}
 RESOURCES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "/students": ({"first_name": "Mika", "last_name": "Sato"}, {"phone": "030 1234"}),

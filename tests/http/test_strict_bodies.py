@@ -14,6 +14,8 @@ from tests.http.examples import Case, ExampleHost, cases, send
 from tests.support.clients import Dojo
 from tests.support.responses import assert_error, assert_invalid
 
+pytestmark = pytest.mark.slow
+
 WRITES = [one for one in cases() if one.method != "GET" and one.described]
 IGNORES_PARTS = {"student-transfers"}
 """Takes in the whole export of a person, of which it ignores parts."""

@@ -18,6 +18,8 @@ from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.responses import assert_error, assert_invalid, ok
 
+pytestmark = pytest.mark.slow
+
 BERLIN = ZoneInfo("Europe/Berlin")
 NAME = "Zoë Ünal 田中"
 

@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import Any, Final
 
+import pytest
+
 from tatami import clock
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.attendance.models import Attendance
@@ -21,6 +23,8 @@ from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.responses import ok
 from tests.support.sizes import small_or_full
+
+pytestmark = pytest.mark.slow
 
 AS_OF: Final = date(2026, 6, 1)
 DAY: Final = timedelta(days=1)

@@ -33,6 +33,8 @@ from tests.support.now import NOW
 from tests.support.races import TIMEOUT_SECONDS, raise_first_error, run_concurrently
 from tests.support.sizes import small_or_full
 
+pytestmark = pytest.mark.slow
+
 TODAY: Final = NOW.date()
 AWARDS_BY_HAND: Final = 14
 """Two batches make it 16 awards."""

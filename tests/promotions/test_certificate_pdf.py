@@ -28,6 +28,8 @@ from tests.promotions.pdf_reading import (
 )
 from tests.support.sizes import small_or_full
 
+pytestmark = pytest.mark.slow
+
 VERIFY_URL = "https://kita.example.org/certificates/7QK2M9XW4RT8PZ3VB6NH"
 
 

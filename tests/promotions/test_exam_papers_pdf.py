@@ -22,6 +22,8 @@ from tests.promotions.pdf_reading import (
     page_texts,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def sheet(**fields: Any) -> CandidateSheet:
     defaults = {

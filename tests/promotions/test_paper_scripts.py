@@ -18,6 +18,8 @@ from tests.promotions.test_certificate_pdf import certificate, printed
 from tests.promotions.test_exam_papers_pdf import examiners_list, sheet
 from tests.support.responses import assert_error, ok
 
+pytestmark = pytest.mark.slow
+
 NAMES = {
     "Latin": "Łukasz Nguyễn Văn Ánh Ōṅgḗ",
     "Greek": "Ἀλέξανδρος Παπαδόπουλος",

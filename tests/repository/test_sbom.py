@@ -11,6 +11,8 @@ import pytest
 
 from tests.repository.pages import ROOT, read
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 

@@ -24,6 +24,8 @@ from tests.support.clients import Caller, Dojo, Platform
 from tests.support.now import NOW
 from tests.support.undo import rolled_back
 
+pytestmark = pytest.mark.slow
+
 MARK = "zqmark"
 WRITES = {"POST", "PUT", "PATCH"}
 NOT_TRIED = {

@@ -19,6 +19,8 @@ from tatami.tenancy.seal import seal_statements, unsealed, verify_seal
 from tests.support.catalogue import schema_facts, tenant_tables
 from tests.support.committed import superuser_connection
 
+pytestmark = pytest.mark.slow
+
 SCHEMAS = ("t_built", "t_migrated")
 
 

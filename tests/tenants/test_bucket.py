@@ -30,6 +30,8 @@ from tests.support.now import NOW
 from tests.support.responses import assert_error, ok, url_path
 from tests.tenants.archives import COPY, archive_of, contents, full, live
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["full", "live"]
 
 BUCKET, REGION = "dojos", "eu-central-1"

@@ -29,6 +29,8 @@ from tests.tenants.archives import (
     restored,
 )
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["files", "full", "live"]
 
 USERS = "tables/accounts_user.tsv"

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.db import models
 
 from shared_apps.tenants.exports.export_policy import EXCLUDED_TABLES, REGENERATED_COLUMNS
@@ -17,6 +18,8 @@ from shared_apps.tenants.models import Tenant
 from tatami.tenancy.scope import TenantScope
 from tests.support.catalogue import tenant_models
 from tests.tenants.archives import LOGO, archive_of, contents, files, full, live
+
+pytestmark = pytest.mark.slow
 
 __all__ = ["files", "full", "live"]
 

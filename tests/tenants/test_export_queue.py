@@ -35,6 +35,8 @@ from tests.support.races import raise_first_error, run_concurrently
 from tests.support.responses import assert_error, assert_invalid, ok, url_path
 from tests.tenants.archives import COPY, archive_of, contents, files, full, live, nothing_changes
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["files", "full", "live"]
 
 HOST = "localhost"

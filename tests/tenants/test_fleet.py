@@ -40,6 +40,8 @@ from tests.support.now import NOW
 from tests.tenants import future_migrations
 from tests.tenants.future_migrations import database_of_its_own
 
+pytestmark = pytest.mark.slow
+
 QUICK = Options(workers=2, canaries=1, limits=MigrationLimits(lock_timeout=0.5, attempts=3))
 
 

@@ -24,6 +24,8 @@ from tests.support.broker import valkey_unavailable
 from tests.support.now import NOW
 from tests.support.races import raise_first_error, run_concurrently
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT: Final = 120.0
 """Seconds that a worker has to run its jobs."""
 

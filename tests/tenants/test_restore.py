@@ -54,6 +54,8 @@ from tests.tenants.archives import (
     restored,
 )
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["files", "full", "live"]
 
 ROOT: Final = Path(__file__).resolve().parents[2]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,6 +38,8 @@ from tenant_apps.ranks.date_intervals import (
 from tenant_apps.ranks.definition import RankDefinition, parse_definition
 from tests.promotions.engine.factories import held, ladder, result_for
 from tests.support.sizes import small_or_full
+
+pytestmark = pytest.mark.slow
 
 FIRST, LAST, YEAR = date(2024, 1, 1), date(2024, 12, 31), timedelta(days=366)
 ARTICLE = {"kind": "document", "which": "article"}

@@ -11,6 +11,8 @@ import pytest
 
 from tests.tatami.embedded.checkout import Checkout
 
+pytestmark = pytest.mark.slow
+
 STRANGER = 54_321
 """The id of an account that has nothing to do with Tatami."""
 

@@ -22,6 +22,8 @@ from tatami.embedded.unprivileged_user import UnprivilegedUser, is_reachable
 from tatami.embedded.valkey import broker_url
 from tests.tatami.embedded.checkout import Checkout, eventually
 
+pytestmark = pytest.mark.slow
+
 COUNT = """
 import os, psycopg, redis
 with psycopg.connect(os.environ["OWNER_DATABASE_URL"]) as connection:

@@ -13,6 +13,8 @@ from tatami.embedded.errors import EmbeddedError
 from tests.support.live_server import free_port
 from tests.tatami.embedded.checkout import Checkout, eventually
 
+pytestmark = pytest.mark.slow
+
 
 def wait_for_summary(process: "subprocess.Popen[str]") -> str:
     assert process.stdout

@@ -24,6 +24,8 @@ from tatami.tenancy.scope import (
 from tests.support.now import NOW
 from tests.support.races import TIMEOUT_SECONDS, raise_first_error, run_concurrently
 
+pytestmark = pytest.mark.slow
+
 THREADS: Final = 16
 ROUNDS: Final = 60
 POOL: Final = "pooled"
