@@ -71,3 +71,9 @@ class PossibleDuplicate(DomainError):
     """There is a student of this name already. Send `allow_duplicates=true` if it is another person."""
 
     code = "possible_duplicate"
+
+
+class ImportInProgress(DomainError):
+    """Another import of this dojo is running. Send the file again when it has ended."""
+
+    code = "import_in_progress"

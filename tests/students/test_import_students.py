@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.students.models import EligibilitySnapshot, Guardian, Student
@@ -185,3 +186,16 @@ def test_only_admins_import_and_export(dojo, role):
     assert upload(person, "first_name,last_name\nA,B\n").status_code == 403
     assert upload(person, "a\n", "/rank-events/import").status_code == 403
     assert person.get("/students/export").status_code == 403
+
+
+def test_a_second_import_of_a_dojo_is_told_that_another_one_is_running(dojo, superuser):
+    superuser.execute("BEGIN")
+    superuser.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"import {dojo.tenant.tenant_id}"]
+    )
+    with tenant_scope(dojo.tenant), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '20ms'")
+    response = upload(dojo.admin, "first_name,last_name\nA,B\n")
+    assert (response.status_code, response.json()["error"]["code"]) == (409, "import_in_progress")
+    superuser.execute("ROLLBACK")
+    assert outcomes(import_csv(dojo.admin, "first_name,last_name\nA,B\n")) == ["created"]

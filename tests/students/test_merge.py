@@ -161,6 +161,7 @@ def test_a_dry_run_reports_the_same_and_writes_nothing(dojo: Dojo) -> None:
     before = [ok(dojo.admin.get(f"/students/{who['id']}")) for who in (kept, old)]
     preview = merge(dojo, kept, old, dry_run=True)
     assert (preview["dry_run"], preview["moved"]) == (True, {"attendance": 1})
+    assert not [row for row in dojo.admin.get("/audit").json()["results"] if "merge" in row["action"]]
     assert [ok(dojo.admin.get(f"/students/{who['id']}")) for who in (kept, old)] == before
     assert merge(dojo, kept, old) == {**preview, "dry_run": False}
 

@@ -4,10 +4,13 @@ from typing import Final
 
 from django.db import Error, InterfaceError, OperationalError
 
+LOCK_NOT_AVAILABLE: Final = "55P03"
+"""Another transaction has held a lock for as long as `lock_timeout` allows to wait."""
+
 RETRYABLE: Final = {
     "40P01": "deadlock",
     "40001": "serialization failure",
-    "55P03": "lock not available",
+    LOCK_NOT_AVAILABLE: "lock not available",
 }
 """SQLSTATE → reason: errors between transactions, on a server that is well."""
 

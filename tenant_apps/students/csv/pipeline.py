@@ -7,11 +7,12 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import Model
 
 from tatami.errors import DomainError
 from tatami.ids import uuid7
+from tatami.postgresql.sqlstates import LOCK_NOT_AVAILABLE, sqlstate_of
 from tatami.tenancy.scope import current_tenant_id
 from tatami.text import normalise
 from tenant_apps.dojo.models import DojoSettings, NameOrder
@@ -19,6 +20,7 @@ from tenant_apps.students.csv.cells import Errors, add_error, require
 from tenant_apps.students.csv.dates import DateReader
 from tenant_apps.students.csv.headings import WHOLE_NAME, Headings
 from tenant_apps.students.csv.table import ReadOptions, Table, read_table
+from tenant_apps.students.errors import ImportInProgress
 from tenant_apps.students.models import Student, full_name, name_key
 
 _SHOWN: Final = 200
@@ -228,11 +230,19 @@ def _end_of_family_name(words: Sequence[str]) -> int:
 
 
 def wait_for_other_imports() -> None:
-    """Wait until no other import of this dojo runs. The lock is held until commit."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"import {current_tenant_id()}"]
-        )
+    """Wait until no other import of this dojo runs. The lock is held until commit.
+
+    Raises `ImportInProgress` if the other import takes longer than a request may wait for a lock.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"import {current_tenant_id()}"]
+            )
+    except OperationalError as error:
+        if sqlstate_of(error) == LOCK_NOT_AVAILABLE:
+            raise ImportInProgress from None
+        raise
 
 
 def insert_rows(model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -137,6 +137,7 @@ class Merge(ApiView):
         serializer = MergeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         values = serializer.validated_data
+        self.audited = not values["dry_run"]  # type: ignore[misc]
         merge = merge_students(
             kept=student_id,
             duplicate=values["duplicate"],
