@@ -109,7 +109,7 @@ def test_an_owner_without_its_privilege_is_a_fault_of_the_installation(
         database.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(name, owner))
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "server_error")
     events = [record.msg["event"] for record in caplog.records if record.levelname == "ERROR"]
-    assert events == ["unhandled_exception"]
+    assert events == ["unhandled_exception", "request"]
     assert tenant_rows(database) == []
 
 
