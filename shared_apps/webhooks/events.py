@@ -54,11 +54,6 @@ PLATFORM_EVENTS: Final[Mapping[str, str]] = {
     "export.done": "An archive of a dojo is ready.",
 }
 
-SUBSCRIBED_SQL: Final = (
-    "EXISTS (SELECT FROM webhooks_webhook WHERE disabled_at IS NULL AND events && {types})"
-)
-"""For statements that find out without another one whether `publish` is needed. `types` is an SQL array."""
-
 # The lock keeps a webhook from being deleted before its deliveries are stored; it does not block a change of it.
 _SUBSCRIBERS: Final = Statement(
     "webhooks of events",
@@ -69,7 +64,10 @@ _BATCH: Final = 5_000
 
 
 def subscribed_sql(type_: str) -> str:
-    """Return an SQL condition for statements that find out by themselves whether `publish` is needed."""
+    """Return an SQL condition for a SELECT that runs anyway: is `publish` needed for events of this type?
+
+    Not for an INSERT, its RETURNING included: Citus refuses there to read another table.
+    """
     names = ", ".join(f"'{name}'" for name in matching(type_))
     return (
         "EXISTS (SELECT FROM webhooks_webhook h WHERE h.disabled_at IS NULL"

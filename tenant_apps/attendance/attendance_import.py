@@ -16,8 +16,7 @@ from tatami.errors import Invalid
 from tatami.ids import uuid7
 from tatami.tenancy.scope import current_tenant
 from tatami.text import normalise
-from tenant_apps.attendance.check_in.store import RECORDED
-from tenant_apps.attendance.check_in.types import attendance_event
+from tenant_apps.attendance.check_in.types import RECORDED, attendance_event
 from tenant_apps.attendance.errors import ClassSessionNotFound, SessionCancelled
 from tenant_apps.attendance.models import Attendance
 from tenant_apps.classes.check_in_window import check_in_window

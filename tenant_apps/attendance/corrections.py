@@ -79,7 +79,9 @@ def record_by_hand(
         attendance=attendance,
         alerts=alerts_for(student_facts, session, facts.settings),
     )
-    rows = facts.recorded or insert_attendances([attendance], user=by.pk, device=None, now=now)
+    rows = facts.recorded or insert_attendances(
+        [attendance], user=by.pk, device=None, has_webhooks=facts.has_webhooks, now=now
+    )
     row = rows[decision.key]
     to_staff = Scanner.from_caller(by).is_staff
     return build_response(decision, row, is_new=row.is_new, to_staff=to_staff, today=tenant_date(now))

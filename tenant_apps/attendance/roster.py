@@ -12,8 +12,7 @@ from shared_apps.accounts.models import User
 from shared_apps.webhooks.events import Subscribers, subscribers
 from tatami.errors import DomainError
 from tatami.postgresql.compiled import CompiledQuery
-from tenant_apps.attendance.check_in.store import RECORDED
-from tenant_apps.attendance.check_in.types import Method, attendance_event
+from tenant_apps.attendance.check_in.types import RECORDED, Method, attendance_event
 from tenant_apps.attendance.corrections import VOIDED, default_check_in_time
 from tenant_apps.attendance.errors import NotRecordedByYou, SessionCancelled, SessionNotBegun
 from tenant_apps.attendance.models import Attendance

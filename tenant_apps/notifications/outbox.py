@@ -34,7 +34,8 @@ _SETTINGS: Final[Mapping[NotificationKind, str]] = {
 }
 """Kind of event → the dojo's setting that turns its mail on. Mail that staff ask for in the request needs none."""
 
-# One statement for any number of rows. `bulk_create` would spend most of its time on building SQL.
+# One statement for any number of rows. `bulk_create` would spend most of its time on building SQL. Without RETURNING,
+# Citus would run it as COPY, which row-level security refuses.
 _INSERT: Final = """
 INSERT INTO notifications_delivery (
     id, tenant_id, created_at, updated_at, notification_id, student_ids, guardian_id, address, address_key,
@@ -46,6 +47,7 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
     id uuid, student_ids uuid[], guardian_id uuid, address text, address_key text, "values" jsonb, state text,
     reason text
 )
+RETURNING id
 """
 
 

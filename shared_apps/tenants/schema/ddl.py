@@ -126,11 +126,12 @@ def build_schema(schema: str, tenant_id: UUID, blueprint: Blueprint | None = Non
 def record_migrations(cursor: Any, migrations: Iterable[MigrationKey]) -> None:
     """Insert these migrations into the schema's `django_migrations`."""
     keys = list(migrations)
-    cursor.execute(
-        "INSERT INTO django_migrations (app, name, applied) "
-        "SELECT app, name, now() FROM unnest(%s::text[], %s::text[]) AS m(app, name)",
-        [[app for app, _ in keys], [name for _, name in keys]],
-    )
+    if keys:
+        rows = ", ".join(["(%s, %s, now())"] * len(keys))
+        cursor.execute(
+            f"INSERT INTO django_migrations (app, name, applied) VALUES {rows}",  # noqa: S608
+            [part for key in keys for part in key],
+        )
 
 
 def migrate_public(*, contract: bool = False, settings: Sequence[str] = ()) -> None:

@@ -1,8 +1,9 @@
 """Loading the facts about scans: two or three small SQL statements, whatever the number of scans.
 
-1. The students that the codes belong to, with the settings of the dojo and everything that alerts, ranks and the
-   response need. The rows of the students are locked (`FOR KEY SHARE`, in the order of their ids) until commit, so that
-   no response and no refusal outlives an erasure. The lock does not block attendances or awards of the same students.
+1. The students that the codes belong to, with the settings of the dojo, everything that alerts, ranks and the response
+   need, and whether a webhook asked for new attendances. The rows of the students are locked (`FOR KEY SHARE`, in the
+   order of their ids) until commit, so that no response and no refusal outlives an erasure. The lock does not block
+   attendances or awards of the same students.
 2. The sessions, with their minimum rank and the attendances of these students in them: one statement for the sessions
    that are named, one for those that may be open at the instants of the other scans.
 3. The last attendances of students who seem to have been absent for long.
@@ -24,12 +25,14 @@ from uuid import UUID
 import orjson
 from django.db.models import Model
 
+from shared_apps.webhooks.events import subscribed_sql
 from tatami.postgresql.parameters import bytea_array, uuid_array
 from tatami.postgresql.statements import Row, Statement, instance
 from tatami.tenancy.scope import current_tenant_id
 from tenant_apps.attendance.check_in.codes import Code, CodeKind
 from tenant_apps.attendance.check_in.types import (
     LONG_ABSENCE,
+    RECORDED,
     CheckInFacts,
     CodeOwner,
     LookupKeys,
@@ -97,7 +100,7 @@ SELECT found.code, found.card, found.is_revoked, {", ".join(f"s.{name}" for name
         SELECT e.kind, e.effective_on, r.id AS rank_id, r.code, r.name, r.position, r.system_id, y.name AS system_name
         FROM students_rankevent e JOIN ranks_rank r ON r.id = e.rank_id JOIN ranks_ranksystem y ON y.id = r.system_id
         WHERE e.student_id = s.id AND e.voided_at IS NULL) event),
-    d.id IS NOT NULL, {", ".join(f"d.{name}" for name in SETTINGS_FIELDS)}
+    {subscribed_sql(RECORDED)}, d.id IS NOT NULL, {", ".join(f"d.{name}" for name in SETTINGS_FIELDS)}
 FROM ({{finders}}) AS found(code, student, card, is_revoked)
     JOIN students_student s ON s.id = found.student LEFT JOIN dojo_dojosettings d ON true
 WHERE s.erased_at IS NULL ORDER BY s.id FOR KEY SHARE OF s
@@ -255,7 +258,7 @@ def _add_students(facts: CheckInFacts, keys: LookupKeys) -> None:
         elif code != "named":
             facts.code_owners[code] = CodeOwner(student, UUID(card) if card else None, is_revoked)
     if rows:
-        has_settings, *values = rows[0][-1 - len(SETTINGS_FIELDS) :]
+        facts.has_webhooks, has_settings, *values = rows[0][-2 - len(SETTINGS_FIELDS) :]
         if has_settings:
             facts.settings = instance(DojoSettings, SETTINGS_FIELDS, values)
 

@@ -110,7 +110,13 @@ def _record(
         _flag_shared_cards(decisions, last_uses, scanner)
     if not new:
         return facts.recorded
-    inserted = insert_attendances([*new.values()], user=scanner.user, device=scanner.device, now=now)
+    inserted = insert_attendances(
+        [*new.values()],
+        user=scanner.user,
+        device=scanner.device,
+        has_webhooks=facts.has_webhooks,
+        now=now,
+    )
     return {**facts.recorded, **inserted}
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from shared_apps.webhooks.events import publish, subscribed_sql
+from shared_apps.webhooks.events import publish
 from tatami.api.renderers import json_bytes
 from tatami.errors import PermissionDenied
 from tatami.ids import uuid7
@@ -17,6 +17,7 @@ from tatami.keys import secret_hash
 from tatami.postgresql.parameters import bytea_text, uuid_array
 from tatami.postgresql.statements import Statement
 from tenant_apps.attendance.check_in.types import (
+    RECORDED,
     AttendanceKey,
     NewAttendance,
     NonceClaim,
@@ -65,9 +66,6 @@ SELECT before.* FROM (SELECT count(*) FROM locked) all_locked LEFT JOIN before O
 """,
 )
 
-RECORDED: Final = "attendance.recorded"
-
-# The last column says whether a webhook asked for new attendances, so that a scan needs no statement to find out.
 # A concurrent insert of the same key is a conflict: the update, which changes nothing, waits for its commit and returns
 # its row.
 INSERT_SQL: Final = f"""
@@ -77,29 +75,30 @@ SELECT id, student, session, at, method, late, uploaded_late, $2, $3, '', $4, $4
 FROM {{new}}
 ORDER BY student, session
 ON CONFLICT (student_id, class_session_id) WHERE voided_at IS NULL DO UPDATE SET updated_at = a.updated_at
-RETURNING {RecordedAttendance.columns("a")}, {subscribed_sql(RECORDED)}
+RETURNING {RecordedAttendance.columns("a")}
 """  # noqa: S608
 NEW: Final = """json_to_recordset($1::json) AS new(id uuid, student uuid, session uuid, at timestamptz, method text,
     late boolean, uploaded_late boolean, capacity int, place int)"""
 INSERT_ATTENDANCES: Final = Statement("check-in: insert attendances", INSERT_SQL.format(new=NEW))
 
 # Capacity counts the attendances that exist and the earlier rows of this statement. Its snapshot is taken after
-# `LOCK_SESSIONS_AND_CARDS`.
+# `LOCK_SESSIONS_AND_CARDS`. An INSERT that reads other rows outside a materialized CTE inserts nothing on Citus.
 INSERT_WITHIN_CAPACITY: Final = Statement(
     "check-in: insert attendances within capacity",
-    INSERT_SQL.format(
-        new=f"""(
-    SELECT counted.*, count(*) FILTER (WHERE NOT is_recorded) OVER (PARTITION BY session ORDER BY place) AS joining
-    FROM (
-        SELECT new.*,
-            capacity IS NOT NULL AND EXISTS (SELECT FROM attendance_attendance t WHERE t.class_session_id = session
-                AND t.student_id = student AND t.voided_at IS NULL) AS is_recorded,
-            CASE WHEN capacity IS NOT NULL THEN (SELECT count(*) FROM attendance_attendance t
-                WHERE t.class_session_id = session AND t.voided_at IS NULL) END AS taken
-        FROM {NEW}
-    ) counted
+    f"""
+WITH counted AS MATERIALIZED (
+    SELECT new.*,
+        capacity IS NOT NULL AND EXISTS (SELECT FROM attendance_attendance t WHERE t.class_session_id = session
+            AND t.student_id = student AND t.voided_at IS NULL) AS is_recorded,
+        CASE WHEN capacity IS NOT NULL THEN (SELECT count(*) FROM attendance_attendance t
+            WHERE t.class_session_id = session AND t.voided_at IS NULL) END AS taken
+    FROM {NEW}
+)"""  # noqa: S608
+    + INSERT_SQL.format(
+        new="""(
+    SELECT *, count(*) FILTER (WHERE NOT is_recorded) OVER (PARTITION BY session ORDER BY place) AS joining FROM counted
 ) seated
-WHERE capacity IS NULL OR is_recorded OR taken + joining <= capacity"""  # noqa: S608
+WHERE capacity IS NULL OR is_recorded OR taken + joining <= capacity"""
     ),
 )
 
@@ -160,10 +159,15 @@ def lock_sessions_and_cards(
 
 
 def insert_attendances(
-    attendances: Sequence[NewAttendance], *, user: UUID | None, device: UUID | None, now: datetime
+    attendances: Sequence[NewAttendance],
+    *,
+    user: UUID | None,
+    device: UUID | None,
+    has_webhooks: bool,
+    now: datetime,
 ) -> dict[AttendanceKey, RecordedAttendance]:
-    """Write attendances; return the one that counts for each key, new or not. One statement, and
-    two more if a webhook asked for new attendances.
+    """Write attendances; return the one that counts for each key, new or not. One statement, and two more with
+    `has_webhooks`: a webhook asked for new attendances.
 
     A key is missing from the result if its session was full. A key may occur once in `attendances`. If `capacity` is
     set, call `lock_sessions_and_cards` for the session first.
@@ -186,12 +190,11 @@ def insert_attendances(
     insert = INSERT_WITHIN_CAPACITY if is_limited else INSERT_ATTENDANCES
     ids = {row["id"] for row in rows}
     recorded: dict[AttendanceKey, RecordedAttendance] = {}
-    inserted = insert.rows(_json_text(rows), user, device, now)
-    for *row, _ in inserted:
+    for row in insert.rows(_json_text(rows), user, device, now):
         found = RecordedAttendance.from_row(row)
         found.is_new = found.id in ids
         recorded[found.key] = found
-    if inserted and inserted[0][-1]:
+    if has_webhooks:
         publish(RECORDED, [one.event_data for one in recorded.values() if one.is_new], now=now)
     return recorded
 

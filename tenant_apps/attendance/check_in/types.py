@@ -147,6 +147,8 @@ class CheckInFacts:
     """Student id and class id → the local date on which the enrolment begins."""
     min_ranks: dict[UUID, tuple[UUID, int]] = field(default_factory=dict)
     """Rank id → its rank system and position, for the minimum ranks of the sessions."""
+    has_webhooks: bool = False
+    """Whether a webhook asked for new attendances."""
 
     def is_enrolled(self, student: Student, session: ClassSession) -> bool:
         """Say whether an enrolment that is in force begins with the session, or earlier."""
@@ -171,6 +173,10 @@ class NewAttendance:
     late: bool
     uploaded_late: bool = False
     capacity: int | None = None
+
+
+RECORDED: Final = "attendance.recorded"
+"""The event of a new attendance."""
 
 
 def attendance_event(id_: UUID, student: UUID, class_session: UUID) -> dict[str, UUID]:

@@ -1,19 +1,35 @@
 """The backend of the app login: every statement runs in the current scope, or is refused."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import DatabaseError
+from django.db.backends.postgresql import operations
 
 from tatami.postgresql.login_check import UnsafeLogin, check_app_login
 from tatami.postgresql.scoped import ScopedWrapper
 from tatami.postgresql.statements import PreparedStatements
 from tatami.tenancy.scope import Scope, current_scope, required_scope
 
+MAX_VALUES: Final = 65_535
+"""The most parameters of a statement in PostgreSQL's protocol."""
+
+
+class DatabaseOperations(operations.DatabaseOperations):
+    """Rows are inserted as VALUES: see `compiler`."""
+
+    compiler_module = "tatami.postgresql.app.compiler"
+
+    def bulk_batch_size(self, fields: Sequence[Any], objs: Sequence[Any]) -> int:
+        """Return how many of `objs` fit into one statement, each with a value for each of `fields`."""
+        return MAX_VALUES // len(fields) if fields else len(objs)
+
 
 class DatabaseWrapper(ScopedWrapper):
     """Alias `default`. A statement in autocommit mode runs in a short transaction of its own."""
 
+    ops_class = DatabaseOperations
     _login_is_safe = False
 
     def wanted_scope(self) -> Scope | None:
