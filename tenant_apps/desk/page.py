@@ -70,6 +70,9 @@ class Page(View):
     script_policy: ClassVar[str] = ""
     """More sources of scripts; the kiosk needs `'wasm-unsafe-eval'`."""
 
+    reads_in_transaction: ClassVar[bool] = True
+    """False: what the page reads is not the dojo's alone (rows of the platform, an identity provider)."""
+
     session: PageSession | None = None
     user: Any = None
     reads_together = False
@@ -151,11 +154,13 @@ class Page(View):
 
     def respond(self) -> HttpResponseBase:
         """Call `get`, in a transaction, or `submit`."""
-        if self.request.method in {"GET", "HEAD"}:
-            with transaction.atomic():
-                self.reads_together = True
-                return self.get()
-        return self.submit()
+        if self.request.method not in {"GET", "HEAD"}:
+            return self.submit()
+        if not self.reads_in_transaction:
+            return self.get()
+        with transaction.atomic():
+            self.reads_together = True
+            return self.get()
 
     @property
     def navigation(self) -> list[Entry]:
@@ -171,6 +176,17 @@ class Page(View):
     def context(self) -> dict[str, Any]:
         """Return what the template shows."""
         return {}
+
+    def read_context(self) -> dict[str, Any]:
+        """Return `context()` for a page that a POST shows again: in a transaction, as for a GET."""
+        if not self.reads_in_transaction:
+            return self.context()
+        with transaction.atomic():
+            self.reads_together = True
+            try:
+                return self.context()
+            finally:
+                self.reads_together = False
 
     def submit(self) -> HttpResponseBase:
         """Respond to a POST. Redirect after success; `render` the form again with its errors after a refusal."""

@@ -14,10 +14,13 @@ from tenant_apps.ranks.models import RankSystem
 from tenant_apps.students.models import Student
 from tests.browser.conftest import Site
 
-FILLED: Final = {"tab": "dojo", "report": "attendance", "name": "free", "week": "2026-W23"}
+FILLED: Final = {"tab": "dojo", "kind": "passkey", "report": "attendance", "name": "free", "week": "2026-W23"}
 NO_DOCUMENT: Final = {
     "desk:report-file",
+    "desk:export-file",
     "desk:sign-in",
+    "desk:sign-in-provider",
+    "desk:sign-in-return",
     "desk:entry",
     "desk:exam-examiners-list",
     "desk:exam-certificates",

@@ -14,7 +14,7 @@ from tests.support.clients import Dojo
 from tests.support.pages import visitor
 
 ROLES = ("admin", "instructor", "assistant", "student", None)
-SLUGS = {"tab": "dojo", "report": "attendance", "name": "free"}
+SLUGS = {"tab": "dojo", "kind": "totp", "report": "attendance", "name": "free"}
 """Values of path parameters that are no ids."""
 
 
