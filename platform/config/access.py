@@ -77,6 +77,7 @@ PAGES: Final[RuleTable] = {
     "desk:students": {"GET": STAFF},
     "desk:students-export": {"GET": ADMIN},
     "desk:students-import": _both(ADMIN),
+    "desk:student-transfer": _both(ADMIN),
     "desk:student-cards": {"GET": STAFF},
     "desk:student-guardians": {"GET": STAFF},
     "desk:student-new": _both(STAFF),

@@ -204,9 +204,17 @@ class Page(View):
         """Return the response to a GET of the API as it is: a file for the browser. Raises `Refused`."""
         return api.fetch(self, route, query=query, accept=accept, **keys)
 
-    def send(self, method: str, route: str, body: Any = None, **keys: Any) -> Any:
+    def send(
+        self,
+        method: str,
+        route: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        **keys: Any,
+    ) -> Any:
         """Send a write to the API; return the body of the response. Raises `Refused`."""
-        return api.send(self, method, route, body, **keys)
+        return api.send(self, method, route, body, query=query, **keys)
 
     def send_file(
         self, route: str, content: bytes, *, query: Mapping[str, Any] | None = None, **keys: UUID | str

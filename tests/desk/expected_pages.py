@@ -38,6 +38,7 @@ PAGES: Final[dict[str, dict[str, frozenset[str | None]]]] = {
     "students": {"GET": STAFF},
     "students-export": {"GET": ADMIN},
     "students-import": {"GET": ADMIN, "POST": ADMIN},
+    "student-transfer": {"GET": ADMIN, "POST": ADMIN},
     "student-cards": {"GET": STAFF},
     "student-guardians": {"GET": STAFF},
     "student-new": {"GET": STAFF, "POST": STAFF},
