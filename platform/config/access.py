@@ -54,6 +54,8 @@ def _both(allowed: Rule) -> dict[str, Rule]:
 PAGES: Final[RuleTable] = {
     "desk:entry": {"GET": PUBLIC},
     "desk:sign-in": {"GET": PUBLIC, "POST": PUBLIC},
+    "desk:brand": {"GET": PUBLIC},
+    "desk:logo": {"GET": PUBLIC},
     "desk:sign-in-provider": {"GET": PUBLIC},
     "desk:sign-in-return": {"GET": PUBLIC},
     "desk:sign-out": {"POST": PUBLIC},
@@ -191,6 +193,7 @@ PAGES: Final[RuleTable] = {
     "desk:api-key-revoke": {"POST": ADMIN},
     "desk:webhooks": {"GET": ADMIN, "POST": ADMIN},
     "desk:webhook": {"GET": ADMIN, "POST": ADMIN},
+    "desk:appearance": _both(ADMIN),
     "desk:exports": _both(ADMIN),
     "desk:exports-live": {"GET": ADMIN},
     "desk:export-file": {"GET": ADMIN},

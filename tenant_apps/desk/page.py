@@ -12,6 +12,7 @@ route. A page whose route is public has no user unless someone is signed in.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from http import HTTPStatus
 from secrets import token_urlsafe
@@ -47,6 +48,21 @@ CONTENT_SECURITY_POLICY: Final = (
     "font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; media-src 'self' blob:; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """A page of a list of the API: its rows, the number of rows on all pages, and where it is, from 1."""
+
+    rows: list[dict[str, Any]]
+    count: int
+    number: int
+    pages: int
+
+    @property
+    def place(self) -> dict[str, int]:
+        """What `parts/pager.html` shows."""
+        return {"number": self.number, "pages": self.pages}
 
 
 class _CsrfMiddleware(CsrfViewMiddleware):
@@ -197,6 +213,15 @@ class Page(View):
     def ask(self, route: str, *, query: Mapping[str, Any] | None = None, **keys: UUID | str) -> Any:
         """Return the body of a GET of the API. Raises `Refused`."""
         return api.ask(self, route, query=query, **keys)
+
+    def ask_page(
+        self, route: str, *, page_size: int, query: Mapping[str, Any] | None = None, **keys: UUID | str
+    ) -> "ListPage":
+        """Return the page of a list that the address asks for (`?page=`). Raises `Refused`."""
+        number = self.page_number
+        asked = {**(query or {}), "page": number, "page_size": page_size}
+        found = self.ask(route, query=asked, **keys)
+        return ListPage(found["results"], found["count"], number, -(-found["count"] // page_size))
 
     def fetch(
         self, route: str, *, query: Mapping[str, Any] | None = None, accept: str = "*/*", **keys: UUID | str

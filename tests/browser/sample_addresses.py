@@ -19,6 +19,8 @@ NO_DOCUMENT: Final = {
     "desk:report-file",
     "desk:export-file",
     "desk:sign-in",
+    "desk:brand",
+    "desk:logo",
     "desk:sign-in-provider",
     "desk:sign-in-return",
     "desk:entry",

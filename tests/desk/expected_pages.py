@@ -15,6 +15,8 @@ FAMILY: Final = frozenset({"student"})
 PAGES: Final[dict[str, dict[str, frozenset[str | None]]]] = {
     "entry": {"GET": EVERYONE},
     "sign-in": {"GET": EVERYONE, "POST": EVERYONE},
+    "brand": {"GET": EVERYONE},
+    "logo": {"GET": EVERYONE},
     "sign-in-provider": {"GET": EVERYONE},
     "sign-in-return": {"GET": EVERYONE},
     "sign-out": {"POST": EVERYONE},
@@ -151,6 +153,7 @@ PAGES: Final[dict[str, dict[str, frozenset[str | None]]]] = {
     "api-key-revoke": {"POST": ADMIN},
     "webhooks": {"GET": ADMIN, "POST": ADMIN},
     "webhook": {"GET": ADMIN, "POST": ADMIN},
+    "appearance": {"GET": ADMIN, "POST": ADMIN},
     "exports": {"GET": ADMIN, "POST": ADMIN},
     "exports-live": {"GET": ADMIN},
     "export-file": {"GET": ADMIN},
