@@ -65,7 +65,7 @@ def sample_address(_page: Page, site: Site, route: Route) -> str | None:
         nonlocal missing
         if found[1] == "uuid":
             missing = missing or kind is None
-            return _objects(site).get(kind or "", "")
+            return str(_objects(site).get(kind or "", ""))
         return FILLED.get(found[2], "1")
 
     address = "/" + re.sub(r"<(?:(\w+):)?(\w+)>", fill, route.path)
