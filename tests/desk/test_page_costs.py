@@ -34,6 +34,7 @@ SAMPLE_IDS: Final = {
     "user": "user",
     "webhook": "webhook",
     "certificate": "award",
+    "closure": "closure",
     "device": "device",
 }
 """The name of a page begins so → the object of the sample dojo in its address. The longest beginning wins."""
@@ -56,7 +57,7 @@ OTHER_STATUSES: Final = {
     "family-calendar": 302,
     "sign-in": 302,
     "sign-in-provider": 302,
-    "sign-in-return": 401,
+    "sign-in-return": 400,
 }
 """Pages that lead elsewhere, or need what only a browser brings."""
 
@@ -67,12 +68,13 @@ def address_of(route: Route, sample: SampleHost, role: str) -> str:
 
     def fill(found: re.Match[str]) -> str:
         if found[1] != "uuid":
-            return SLUGS.get(found[2], "1")
+            return sample.codes["session"] if found[2] == "token" else SLUGS.get(found[2], "1")
         if found[2] == "rank_id":
             return sample.ids["rank"]
         if found[2] == "record_id":
             return sample.ids[RECORDS[name]]
-        begins = max((one for one in SAMPLE_IDS if name.startswith(one)), key=len)
+        begins = max((one for one in SAMPLE_IDS if name.startswith(one)), key=len, default=name)
+        assert begins in SAMPLE_IDS, f"SAMPLE_IDS has no object for the page {name}"
         return sample.ids[SAMPLE_IDS[begins].format(role=role)]
 
     return "/" + re.sub(r"<(?:(\w+):)?(\w+)>", fill, route.path)

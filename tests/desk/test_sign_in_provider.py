@@ -91,10 +91,10 @@ def test_a_code_of_another_browser_opens_no_session(
 ) -> None:
     answer = browser.get(go_to_provider(browser, provider))
     victim = visitor(dojo)
-    assert victim.get(answer["Location"]).status_code == 401
+    assert victim.get(answer["Location"]).status_code == 400
     victim.get("/sign-in/provider")  # has a verifier of its own
     refused = victim.get(answer["Location"])
-    assert refused.status_code == 401
+    assert refused.status_code == 400
     assert "Sign in again" in text_of(refused)
     assert victim.get("/desk").status_code == 302
 
@@ -105,14 +105,14 @@ def test_a_code_works_once(browser: Visitor, provider: Provider) -> None:
     assert browser.get(answer["Location"]).status_code == 302
     browser.client.cookies.pop(SESSION_COOKIE)
     browser.client.cookies[COOKIE] = verifier
-    assert browser.get(answer["Location"]).status_code == 401
+    assert browser.get(answer["Location"]).status_code == 400
     assert browser.get("/desk").status_code == 302
 
 
 def test_a_code_expires_after_a_minute(browser: Visitor, provider: Provider) -> None:
     answer = browser.get(go_to_provider(browser, provider))
     with clock.fixed(NOW + timedelta(minutes=1)):
-        assert browser.get(answer["Location"]).status_code == 401
+        assert browser.get(answer["Location"]).status_code == 400
 
 
 def test_a_deactivated_user_is_refused_at_each_step(
@@ -123,7 +123,7 @@ def test_a_deactivated_user_is_refused_at_each_step(
 ) -> None:
     answer = browser.get(go_to_provider(browser, provider))
     ok(dojo.admin.patch(f"/users/{una.pk}", {"is_active": False}))
-    assert browser.get(answer["Location"]).status_code == 401
+    assert browser.get(answer["Location"]).status_code == 400
     refused = browser.get(go_to_provider(browser, provider))
     assert refused.status_code == 403
     assert "does not belong to a user here" in text_of(refused)
@@ -176,7 +176,7 @@ def test_a_cookie_that_was_not_made_here_is_refused(dojo: Dojo, browser: Visitor
         with tenant_scope(dojo.tenant):
             cookie = encrypt("{}", purpose="something else")
     browser.client.cookies[COOKIE] = cookie
-    assert browser.get("/sign-in/provider/return?code=x").status_code == 401
+    assert browser.get("/sign-in/provider/return?code=x").status_code == 400
 
 
 def test_the_sign_in_page_costs_one_statement(browser: Visitor) -> None:

@@ -6,12 +6,15 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
+from shared_apps.accounts.sessions import open_session
+from shared_apps.accounts.users import create_user
 from shared_apps.tenants import tasks
 from shared_apps.tenants.exports.build import MOST_OWN_EXPORTS, claim_export, file_name, finish
 from shared_apps.tenants.models import Tenant, TenantExport
 from tatami import clock
-from tatami.tenancy.scope import platform_scope
+from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tests.support.clients import Caller, Dojo, Platform
+from tests.support.races import raise_first_error, run_concurrently
 from tests.support.responses import assert_error, ok
 
 
@@ -106,3 +109,23 @@ def test_a_body_is_refused(dojo: Dojo) -> None:
     assert_error(dojo.admin.post("/exports", {"x": 1}), 400, "validation_error")
     with platform_scope():
         assert not TenantExport.objects.filter(tenant__in=Tenant.objects.all(), is_own=True).exists()
+
+
+def test_of_concurrent_requests_one_begins_an_export(north: TenantScope) -> None:
+    admin = _committed_admin(north)
+    try:
+        answers = run_concurrently([lambda: admin.post("/exports")] * 4)
+        raise_first_error(answers)
+        assert sorted(answer.status_code for answer in answers) == [202, 409, 409, 409]
+        with platform_scope():
+            assert TenantExport.objects.filter(tenant=north.tenant_id).count() == 1
+    finally:
+        with platform_scope():
+            TenantExport.objects.filter(tenant=north.tenant_id).delete()
+
+
+def _committed_admin(scope: TenantScope) -> Caller:
+    with tenant_scope(scope):
+        user = create_user(email="own@example.com", name="Own", role="admin", password_hash="!")
+        token = open_session(user, now=clock.now()).access
+    return Caller(f"{scope.slug}.localhost", token=token, user=user)

@@ -82,7 +82,7 @@ class FromProvider(ProviderPage):
         except Throttled as error:
             response = self.refused(SignInForm(initial={"next": wanted}), error)  # type: ignore[assignment]
         except (ValueError, InvalidCredentials, TokenInvalid, TokenExpired):
-            response = self.begin_again(wanted)  # type: ignore[assignment]
+            response = self.begin_again(wanted, status=400)  # type: ignore[assignment]
         else:
             response["Location"] = self.target(wanted, user.role)
         response.delete_cookie(COOKIE, samesite="Lax")

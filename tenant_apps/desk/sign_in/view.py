@@ -183,12 +183,11 @@ class SignIn(Page):
         except (InvalidCredentials, TokenInvalid, TokenExpired):
             return self.begin_again(asked.get("next", ""))
 
-    def begin_again(self, wanted: str) -> HttpResponseBase:
+    def begin_again(self, wanted: str, *, status: int = 401) -> HttpResponseBase:
         """Show the first step, because the challenge of the second is not valid any more."""
         form = SignInForm(initial={"next": wanted})
-        return self.render(
-            {"form": form, "notice": gettext("That took too long. Sign in again.")}, status=401
-        )
+        notice = gettext("That took too long. Sign in again.")
+        return self.render({"form": form, "notice": notice}, status=status)
 
     def second_step(self) -> HttpResponseBase:
         """Respond to the code of an authenticator. The first code of a new one is answered with the recovery codes."""
