@@ -53,6 +53,24 @@ def pytest_configure() -> None:
     settings.PASSWORD_HASHERS = ["tests.support.passwords.QuickArgon2Hasher"]
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what tests have measured of pages (`record_property("page costs", …)`): statements and kilobytes."""
+    reports = [one for found in terminalreporter.stats.values() for one in found]
+    costs = {
+        name: (statements, kilobytes)
+        for one in reports
+        for key, rows in getattr(one, "user_properties", ())
+        if key == "page costs"
+        for name, statements, kilobytes in rows
+    }
+    if not costs:
+        return
+    terminalreporter.section("pages: statements, and kilobytes compressed")
+    for name, (statements, kilobytes) in sorted(costs.items()):
+        shown = "" if statements is None else statements
+        terminalreporter.write_line(f"{name:<44} {shown:>4} {kilobytes:>7.1f}")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With the Hypothesis profile `volume`, mark the property tests `volume`, so that they run at full size, too."""

@@ -12,7 +12,8 @@ from typing import Final
 from uuid import UUID
 
 from shared_apps.accounts.models import USER_COLUMNS, Session, User, user_from_row
-from shared_apps.accounts.sessions import end_sessions
+from shared_apps.accounts.sessions import UNKNOWN_CLIENT, end_sessions, stored_client
+from tatami.api.request import Client
 from tatami.ids import uuid7
 from tatami.keys import secret_hash
 from tatami.postgresql.statements import Statement
@@ -22,7 +23,7 @@ MAX_COOKIE_LENGTH: Final = 200
 # The rules of `SIGNED_IN_USER`. Such a cookie never carries an impersonation.
 COOKIE_USER: Final = Statement(
     "user of a cookie",
-    "SELECT "
+    "SELECT s.rotated_at, "
     + ", ".join(f"u.{column}" for column in USER_COLUMNS)
     + """
 FROM accounts_user u JOIN accounts_session s ON s.user_id = u.id
@@ -30,6 +31,8 @@ WHERE s.id = $1 AND s.token_hash = $2 AND s.impersonator IS NULL
   AND s.ended_at IS NULL AND s.expires_at > $3 AND u.is_active AND u.archived_at IS NULL
 """,
 )
+LAST_USED_PRECISION: Final = timedelta(minutes=5)
+"""As often as clients with tokens renew them. So not every page writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +43,27 @@ class CookieSession:
     session_id: UUID
 
 
-def open_cookie_session(user: User, *, purpose: str, lifetime: timedelta, now: datetime) -> str:
+def open_cookie_session(
+    user: User, *, purpose: str, lifetime: timedelta, now: datetime, client: Client = UNKNOWN_CLIENT
+) -> str:
     """Open a session for a user who has already been authenticated. Return the value of the cookie."""
     secret = secrets.token_urlsafe(32)
     session = Session.objects.create(
-        id=uuid7(), user=user, token_hash=_hash(purpose, secret), rotated_at=now, expires_at=now + lifetime
+        id=uuid7(),
+        user=user,
+        token_hash=_hash(purpose, secret),
+        rotated_at=now,
+        expires_at=now + lifetime,
+        **stored_client(client),
     )
     return f"{session.pk}.{secret}"
 
 
 def find_cookie_session(cookie: str, *, purpose: str, now: datetime) -> CookieSession | None:
-    """Return the session of this cookie, or `None` if there is none or it has ended. At most one statement."""
+    """Return the session of this cookie, or `None` if there is none or it has ended. Call it outside a transaction.
+
+    At most one statement, and every five minutes another, which writes when the session was used.
+    """
     name, _, secret = cookie.partition(".")
     if len(cookie) > MAX_COOKIE_LENGTH:
         return None
@@ -59,7 +72,12 @@ def find_cookie_session(cookie: str, *, purpose: str, now: datetime) -> CookieSe
     except ValueError:
         return None
     row = COOKIE_USER.row(session_id, _hash(purpose, secret), now)
-    return CookieSession(user_from_row(row), session_id) if row else None
+    if row is None:
+        return None
+    last_used_at, *columns = row
+    if last_used_at <= now - LAST_USED_PRECISION:
+        Session.objects.not_ended().filter(pk=session_id).update(rotated_at=now, updated_at=now)
+    return CookieSession(user_from_row(columns), session_id)
 
 
 def end_cookie_session(session: CookieSession, *, now: datetime) -> None:

@@ -197,6 +197,23 @@ RECOVERY_CODES: Final[OperationSpecs] = {
         request_example=_PASSWORD, status=201, response=RecoveryCodesSerializer, response_example=_CODES
     )
 }
+_OWN_SESSION: Final = {
+    "id": examples.OWN_SESSION,
+    "tenant_id": examples.TENANT,
+    "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+    "address": "203.0.113.7",
+    "last_used_at": examples.NOW,
+    "expires_at": "2026-06-29T16:00:00Z",
+    "is_current": True,
+    "is_impersonation": False,
+    **examples.STAMPS,
+}
+_OF_SESSION: Final = {"id": examples.OWN_SESSION}
+OWN_SESSIONS: Final[OperationSpecs] = {"GET": list_spec(_OWN_SESSION), "DELETE": no_content_spec()}
+OWN_SESSION: Final[OperationSpecs] = {
+    "GET": OperationSpec(path=_OF_SESSION, response_example=_OWN_SESSION),
+    "DELETE": no_content_spec(path=_OF_SESSION),
+}
 USER_SECOND_FACTORS: Final[OperationSpecs] = {"DELETE": no_content_spec(path={"id": examples.USER})}
 SIGN_IN_POLICY: Final[OperationSpecs] = {
     "GET": OperationSpec(response=SignInPolicySerializer, response_example=_POLICY),

@@ -1,6 +1,7 @@
-"""The second factor: the second step of a sign-in, one's own authenticators, the policy, and a reset by an admin."""
+"""The second step of a sign-in, one's own second factors and sessions, the policy, and a reset by an admin."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -8,7 +9,7 @@ from django.db.models import QuerySet
 from rest_framework.response import Response
 
 from shared_apps.accounts import openapi, second_factors, second_step
-from shared_apps.accounts.models import SecondFactor, SignInPolicy, User
+from shared_apps.accounts.models import SecondFactor, Session, SignInPolicy, User
 from shared_apps.accounts.second_factors import Proof
 from shared_apps.accounts.serializers import (
     AuthenticatorSerializer,
@@ -16,6 +17,7 @@ from shared_apps.accounts.serializers import (
     NewSecondFactorSerializer,
     NoFieldsSerializer,
     OwnPasswordSerializer,
+    OwnSessionSerializer,
     PasskeyRequestSerializer,
     PasskeySignInSerializer,
     ProofSerializer,
@@ -26,8 +28,9 @@ from shared_apps.accounts.serializers import (
     SignInPolicySerializer,
     SignInSerializer,
 )
+from shared_apps.accounts.sessions import end_sessions
 from shared_apps.accounts.views import AuthView
-from tatami.api.request import client_address, requested_host
+from tatami.api.request import client_of, requested_host
 from tatami.api.responses import created
 from tatami.api.views import ApiView, Detail, Listing, get_or_404
 
@@ -174,6 +177,39 @@ class RecoveryCodes(ApiView):
         return Response(RecoveryCodesSerializer({"recovery_codes": codes}).data, status=201)
 
 
+class OwnSessions(Listing):
+    """One's own open sessions, the last used first. DELETE ends all but the one of the request."""
+
+    idempotent = False
+    operations = openapi.OWN_SESSIONS
+    queryset = Session.objects.all()
+    serializer_class = OwnSessionSerializer
+    ordering = ("-rotated_at",)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return _open(self, super().get_queryset())
+
+    def delete(self, request: Any) -> Response:
+        end_sessions(request.user.pk, now=request.now, keep=request.auth.session_id)
+        return Response(status=204)
+
+
+class OwnSession(Detail):
+    """One of one's own open sessions. DELETE ends it, at once."""
+
+    idempotent = False
+    operations = openapi.OWN_SESSION
+    queryset = Session.objects.all()
+    serializer_class = OwnSessionSerializer
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return _open(self, super().get_queryset())
+
+    def delete(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        end_sessions(request.user.pk, now=request.now, only=self.get_object().pk)
+        return Response(status=204)
+
+
 class UserSecondFactors(ApiView):
     """Remove all second factors of a user who lost them, and end their sessions."""
 
@@ -211,5 +247,12 @@ def _own(view: Any, queryset: QuerySet[Any]) -> QuerySet[Any]:
     return queryset.filter(user=view.request.user)
 
 
+def _open(view: Any, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    now: datetime = view.request.now
+    return _own(view, queryset).filter(pk__in=Session.objects.open_at(now))
+
+
 def _proof(request: Any, values: dict[str, Any]) -> Proof:
-    return Proof(host=requested_host(request), address=client_address(request), **values)
+    client = client_of(request)
+    host = requested_host(request)
+    return Proof(host=host, address=client.address, user_agent=client.user_agent, **values)

@@ -21,6 +21,7 @@ from shared_apps.accounts.models import Passkey, RecoveryCode, SecondFactor, Sig
 from shared_apps.accounts.sessions import end_sessions, lock_verified_user
 from shared_apps.accounts.throttling import OWN_PASSWORD, PER_ADDRESS, Limit, clear_attempts, count_attempt
 from tatami.api.audit import add_audit_entry
+from tatami.api.request import Client
 from tatami.errors import DomainError, InvalidCredentials, TokenExpired
 from tatami.qr_images import qr_data_uri
 
@@ -59,13 +60,19 @@ class AlreadyConfirmed(DomainError):
 class Proof:
     """What a user shows as second factor: a code, or what a passkey has signed; and where.
 
-    `host` is the requested host without port, `address` the network address.
+    `host` is the requested host without port, `address` the network address, `user_agent` the program.
     """
 
     host: str
     address: str
     code: str = ""
     passkey: Mapping[str, Any] | None = None
+    user_agent: str = ""
+
+    @property
+    def client(self) -> Client:
+        """The client, as a session that is opened stores it."""
+        return Client(self.address, self.user_agent)
 
 
 @dataclass(frozen=True, slots=True)

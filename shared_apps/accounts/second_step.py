@@ -36,6 +36,7 @@ from shared_apps.accounts.second_factors import (
 )
 from shared_apps.accounts.sessions import Tokens, lock_verified_user, open_session, verify_password
 from shared_apps.accounts.throttling import PER_ADDRESS, clear_attempts, count_attempt
+from tatami.api.request import Client
 from tatami.errors import DomainError, TokenInvalid
 
 T = TypeVar("T")
@@ -59,17 +60,17 @@ class PasskeyRequest:
     expires_in: int = field(default=int(CHALLENGE_LIFETIME.total_seconds()))
 
 
-def sign_in(*, email: str, password: str, address: str, host: str, now: datetime) -> tuple[User, Tokens]:
+def sign_in(*, email: str, password: str, client: Client, host: str, now: datetime) -> tuple[User, Tokens]:
     """Open a session with a password alone. Call it outside a transaction.
 
     Raises what `sessions.verify_password` raises; `SecondFactorRequired`, whose details have the challenge, if the user
     has a second factor or needs one.
     """
-    verified = verify_password(email=email, password=password, address=address, now=now)
+    verified = verify_password(email=email, password=password, address=client.address, now=now)
     require_no_second_factor(verified, host=host, now=now)
     with transaction.atomic():
         user = lock_verified_user(verified)
-        return user, open_session(user, now=now)
+        return user, open_session(user, now=now, client=client)
 
 
 def require_no_second_factor(user: User, *, host: str, now: datetime) -> None:
@@ -97,7 +98,10 @@ def complete_sign_in(*, challenge: str, proof: Proof, now: datetime) -> tuple[Us
     and `TokenExpired` for the challenge, `SecondFactorInvalid`, `PasskeyInvalid`, `PasskeyCopied`, `Throttled`.
     """
     return verify_second_step(
-        lambda user: open_session(user, now=now), challenge=challenge, proof=proof, now=now
+        lambda user: open_session(user, now=now, client=proof.client),
+        challenge=challenge,
+        proof=proof,
+        now=now,
     )
 
 
@@ -170,7 +174,7 @@ def sign_in_with_passkey(*, challenge: str, proof: Proof, now: datetime) -> tupl
     count_attempt(PER_ADDRESS, proof.address, now=now)
     with audited_copies(proof.address, now=now), transaction.atomic():
         user = verify_passkey(challenge=challenge, proof=proof, now=now)
-        return user, open_session(user, now=now)
+        return user, open_session(user, now=now, client=proof.client)
 
 
 def enrol_by_challenge(*, challenge: str, kind: str, host: str, now: datetime) -> Enrolment:

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from shared_apps.accounts.api_keys import normalised_network
-from shared_apps.accounts.models import STAFF_ROLES, ApiKey, AuditEntry, Role, SecondFactor, User
+from shared_apps.accounts.models import STAFF_ROLES, ApiKey, AuditEntry, Role, SecondFactor, Session, User
 from tatami.api.fields import ArchivedField, SingleLineField
 from tatami.api.serializers import ReferenceSerializer, StrictModelSerializer, StrictSerializer
 
@@ -253,6 +253,29 @@ class SignInPolicySerializer(StrictSerializer):
 
     def validate_second_factor_roles(self, value: list[str]) -> list[str]:
         return sorted(set(value))
+
+
+class OwnSessionSerializer(StrictModelSerializer):
+    """A session of one's own: a browser or another program in which the user is signed in.
+
+    `user_agent` and `address` are those of the sign-in, and empty if they are unknown. `last_used_at` is accurate to
+    five minutes. `is_impersonation`: a superadmin acts as the user.
+    """
+
+    last_used_at = serializers.DateTimeField(source="rotated_at", read_only=True)
+    is_current = serializers.SerializerMethodField()
+    is_impersonation = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Session
+        fields = ("user_agent", "address", "last_used_at", "expires_at", "is_current", "is_impersonation")
+        read_only_fields = fields
+
+    def get_is_current(self, session: Session) -> bool:
+        return bool(session.pk == self.context["request"].auth.session_id)
+
+    def get_is_impersonation(self, session: Session) -> bool:
+        return session.impersonator is not None
 
 
 class MeTenantSerializer(StrictSerializer):

@@ -14,6 +14,7 @@ from django.contrib.auth.hashers import check_password
 
 from shared_apps.accounts.models import Session, User
 from shared_apps.accounts.throttling import clear_sign_in_attempts, count_sign_in_attempt
+from tatami.api.request import Client
 from tatami.errors import InvalidCredentials, TokenExpired, TokenInvalid
 from tatami.ids import uuid7
 from tatami.keys import secret_hash
@@ -33,6 +34,7 @@ from tatami.tokens import (
 UNUSABLE_PASSWORD: Final = "!"  # noqa: S105
 """What Django stores for no password. Comparing with it takes as long as comparing with a real hash."""
 
+UNKNOWN_CLIENT: Final = Client()
 REPLAY_TOLERANCE: Final = timedelta(seconds=10)
 """A repeated refresh within this time after the rotation comes from a second tab, not from a thief."""
 
@@ -78,8 +80,8 @@ def lock_verified_user(verified: User) -> User:
     return user
 
 
-def open_session(user: User, *, now: datetime) -> Tokens:
-    """Open a session for a user who has already been authenticated."""
+def open_session(user: User, *, now: datetime, client: Client = UNKNOWN_CLIENT) -> Tokens:
+    """Open a session for a user who has already been authenticated. `client` is what the user recognises it by."""
     session_id = uuid7()
     refresh, tokens = _issue_both(user.pk, session_id)
     Session.objects.create(
@@ -88,6 +90,7 @@ def open_session(user: User, *, now: datetime) -> Tokens:
         token_hash=secret_hash(tokens.refresh),
         rotated_at=now,
         expires_at=expires_at(refresh),
+        **stored_client(client),
     )
     return tokens
 
@@ -153,6 +156,11 @@ def end_sessions(user_id: UUID, *, now: datetime, only: UUID | None = None, keep
     if keep:
         sessions = sessions.exclude(pk=keep)
     sessions.update(ended_at=now, updated_at=now)
+
+
+def stored_client(client: Client) -> dict[str, str]:
+    """Return the columns of a session that say from where it was opened."""
+    return {"address": client.address[:64], "user_agent": client.user_agent}
 
 
 def read_refresh(refresh: str) -> RefreshToken:

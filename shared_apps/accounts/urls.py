@@ -30,6 +30,8 @@ second_factor_patterns = [
         name="second-factor-confirmation",
     ),
     path("me/recovery-codes", second_factor_views.RecoveryCodes.as_view(), name="recovery-codes"),
+    path("me/sessions", second_factor_views.OwnSessions.as_view(), name="own-sessions"),
+    path("me/sessions/<uuid:id>", second_factor_views.OwnSession.as_view(), name="own-session"),
     path(
         "users/<uuid:id>/second-factors",
         second_factor_views.UserSecondFactors.as_view(),

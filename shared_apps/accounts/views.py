@@ -30,7 +30,7 @@ from shared_apps.accounts.serializers import (
 )
 from tatami.api.filters import by_id, by_text, one_of, since, until, yes_or_no
 from tatami.api.pagination import CursorPages
-from tatami.api.request import client_address, requested_host
+from tatami.api.request import client_address, client_of, requested_host
 from tatami.api.responses import created, json_response
 from tatami.api.views import ApiView, Collection, Detail, Listing, Resource
 from tatami.tenancy.scope import TenantScope, required_scope
@@ -66,7 +66,7 @@ class Login(AuthView):
 
     def post(self, request: Any) -> Response:
         user, tokens = second_step.sign_in(
-            **self.values(), address=client_address(request), host=requested_host(request), now=request.now
+            **self.values(), client=client_of(request), host=requested_host(request), now=request.now
         )
         return Response(SignInSerializer({**asdict(tokens), "user": user}).data)
 

@@ -43,6 +43,18 @@ class ArchiveRefused(DomainError):
     code = "archive_refused"
 
 
+class ExportUnfinished(DomainError):
+    """An export is being built. Wait for it, or delete it."""
+
+    code = "export_unfinished"
+
+
+class TooManyExports(DomainError):
+    """There are too many exports. Delete one first."""
+
+    code = "too_many_exports"
+
+
 class ExportLeaseLost(RuntimeError):
     """Another worker has claimed this export in the meantime, or the export was deleted."""
 

@@ -306,7 +306,9 @@ class TenantExport(models.Model):
     )
     """May refer to a purged tenant: the sweeper deletes the file first, then this row."""
     requested_by = models.UUIDField(null=True)
-    """A superadmin; null if a command requested it."""
+    """A superadmin, or with `is_own` an admin of the dojo; null if a command requested it."""
+    is_own = models.BooleanField(default=False, db_default=False)
+    """Whether the dojo requested it for itself. It sees only these."""
     status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
     total = models.PositiveBigIntegerField(default=0)
     done = models.PositiveBigIntegerField(default=0)

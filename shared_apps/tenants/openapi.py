@@ -14,6 +14,7 @@ from shared_apps.tenants.serializers import (
     NewDomainSerializer,
     NewImpersonationSerializer,
     NewTenantSerializer,
+    OwnExportSerializer,
     ProgressSerializer,
     UsageSerializer,
 )
@@ -80,6 +81,45 @@ _EXPORT_EXAMPLE: Final[dict[str, Any]] = {
     "created_at": examples.NOW,
     "finished_at": examples.NOW,
     "expires_at": "2026-06-22T16:40:00Z",
+}
+
+_OWN_EXPORT_EXAMPLE: Final[dict[str, Any]] = {
+    "id": examples.OWN_EXPORT,
+    **{
+        name: _EXPORT_EXAMPLE[name]
+        for name in (
+            "status",
+            "total",
+            "done",
+            "bytes",
+            "sha256",
+            "error",
+            "created_at",
+            "finished_at",
+            "expires_at",
+        )
+    },
+}
+_OWN_EXPORT_PATH: Final = {"id": examples.OWN_EXPORT}
+_NEW_OWN_EXPORT: Final = {
+    **_OWN_EXPORT_EXAMPLE,
+    "status": "queued",
+    "total": 0,
+    "done": 0,
+    "bytes": None,
+    "sha256": "",
+    "finished_at": None,
+}
+OWN_EXPORTS: Final[OperationSpecs] = {
+    "GET": list_spec(_OWN_EXPORT_EXAMPLE),
+    "POST": OperationSpec(status=202, response=OwnExportSerializer, response_example=_NEW_OWN_EXPORT),
+}
+OWN_EXPORT: Final[OperationSpecs] = {
+    "GET": OperationSpec(path=_OWN_EXPORT_PATH, response_example=_OWN_EXPORT_EXAMPLE),
+    "DELETE": no_content_spec(path=_OWN_EXPORT_PATH),
+}
+OWN_EXPORT_ARCHIVE: Final[OperationSpecs] = {
+    "GET": OperationSpec(path=_OWN_EXPORT_PATH, text_examples={"application/zip": "PK…"})
 }
 
 TENANTS: Final[OperationSpecs] = {

@@ -194,6 +194,33 @@ class OwnDomainSerializer(DomainSerializer):
         return asdict(proof_record(domain.tenant_id, domain.domain))
 
 
+class OwnExportSerializer(StrictModelSerializer):
+    """An export that the dojo requested, with its progress in rows. `error` says why it failed; empty otherwise."""
+
+    status = serializers.ChoiceField(choices=TenantExport.Status.choices, read_only=True)
+    bytes = serializers.IntegerField(allow_null=True, read_only=True)
+    sha256 = serializers.CharField(
+        help_text="The SHA-256 of the file; empty until it is done.", read_only=True
+    )
+    error = serializers.CharField(read_only=True)
+
+    class Meta:
+        model = TenantExport
+        fields = (
+            "id",
+            "status",
+            "total",
+            "done",
+            "bytes",
+            "sha256",
+            "error",
+            "created_at",
+            "finished_at",
+            "expires_at",
+        )
+        read_only_fields = fields
+
+
 class ExportSerializer(StrictModelSerializer):
     """An export with its progress in rows and, when it is done, the link to its archive."""
 

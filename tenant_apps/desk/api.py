@@ -99,11 +99,13 @@ def send(
     query: Mapping[str, Any] | None = None,
     **keys: UUID | str,
 ) -> Any:
-    """Send a POST, PUT, PATCH or DELETE with a JSON body; return the body of the response. Raises `Refused`.
+    """Send a POST, PUT, PATCH or DELETE with a JSON body (bytes: as they are); return the body of the response.
+
+    Raises `Refused`.
 
     Call it outside a transaction, as a page's `submit` runs: the write commits when this returns.
     """
-    content = b"" if body is None else orjson.dumps(body)
+    content = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
     return _body(_call(page, method, route, query=query, content=content, keys=keys))
 
 

@@ -13,6 +13,7 @@ ICONS: Final = {
     "settings": '<circle cx="12" cy="12" r="3"/>'
     '<path d="M12 2v4M12 18v4M2 12h4M18 12h4M5 5l3 3M16 16l3 3M19 5l-3 3M8 16l-3 3"/>',
     "family": '<path d="m3 11 9-8 9 8M5 10v11h14V10M10 21v-6h4v6"/>',
+    "account": '<circle cx="12" cy="8" r="4"/><path d="M4 21c0-4 3.5-6.5 8-6.5s8 2.5 8 6.5"/>',
     "more": '<circle cx="5" cy="12" r="1"/><circle cx="12" cy="12" r="1"/><circle cx="19" cy="12" r="1"/>',
     "search": '<circle cx="10.5" cy="10.5" r="6.5"/><path d="m15.5 15.5 5 5"/>',
     "plus": '<path d="M12 5v14M5 12h14"/>',

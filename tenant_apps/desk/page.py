@@ -12,6 +12,7 @@ route. A page whose route is public has no user unless someone is signed in.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from http import HTTPStatus
 from secrets import token_urlsafe
@@ -49,6 +50,21 @@ CONTENT_SECURITY_POLICY: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """A page of a list of the API: its rows, the number of rows on all pages, and where it is, from 1."""
+
+    rows: list[dict[str, Any]]
+    count: int
+    number: int
+    pages: int
+
+    @property
+    def place(self) -> dict[str, int]:
+        """What `parts/pager.html` shows."""
+        return {"number": self.number, "pages": self.pages}
+
+
 class _CsrfMiddleware(CsrfViewMiddleware):
     """Django's, which also accepts the dojo's public address as Origin: a proxy may terminate TLS."""
 
@@ -69,6 +85,9 @@ class Page(View):
     """The entry of the navigation that is marked as current: the name of its route without `desk:`."""
     script_policy: ClassVar[str] = ""
     """More sources of scripts; the kiosk needs `'wasm-unsafe-eval'`."""
+
+    reads_in_transaction: ClassVar[bool] = True
+    """False: what the page reads is not the dojo's alone (rows of the platform, an identity provider)."""
 
     session: PageSession | None = None
     user: Any = None
@@ -151,11 +170,13 @@ class Page(View):
 
     def respond(self) -> HttpResponseBase:
         """Call `get`, in a transaction, or `submit`."""
-        if self.request.method in {"GET", "HEAD"}:
-            with transaction.atomic():
-                self.reads_together = True
-                return self.get()
-        return self.submit()
+        if self.request.method not in {"GET", "HEAD"}:
+            return self.submit()
+        if not self.reads_in_transaction:
+            return self.get()
+        with transaction.atomic():
+            self.reads_together = True
+            return self.get()
 
     @property
     def navigation(self) -> list[Entry]:
@@ -172,6 +193,17 @@ class Page(View):
         """Return what the template shows."""
         return {}
 
+    def read_context(self) -> dict[str, Any]:
+        """Return `context()` for a page that a POST shows again: in a transaction, as for a GET."""
+        if not self.reads_in_transaction:
+            return self.context()
+        with transaction.atomic():
+            self.reads_together = True
+            try:
+                return self.context()
+            finally:
+                self.reads_together = False
+
     def submit(self) -> HttpResponseBase:
         """Respond to a POST. Redirect after success; `render` the form again with its errors after a refusal."""
         raise NotImplementedError
@@ -182,15 +214,32 @@ class Page(View):
         """Return the body of a GET of the API. Raises `Refused`."""
         return api.ask(self, route, query=query, **keys)
 
+    def ask_page(
+        self, route: str, *, page_size: int, query: Mapping[str, Any] | None = None, **keys: UUID | str
+    ) -> "ListPage":
+        """Return the page of a list that the address asks for (`?page=`). Raises `Refused`."""
+        number = self.page_number
+        asked = {**(query or {}), "page": number, "page_size": page_size}
+        found = self.ask(route, query=asked, **keys)
+        return ListPage(found["results"], found["count"], number, -(-found["count"] // page_size))
+
     def fetch(
         self, route: str, *, query: Mapping[str, Any] | None = None, accept: str = "*/*", **keys: UUID | str
     ) -> HttpResponseBase:
         """Return the response to a GET of the API as it is: a file for the browser. Raises `Refused`."""
         return api.fetch(self, route, query=query, accept=accept, **keys)
 
-    def send(self, method: str, route: str, body: Any = None, **keys: Any) -> Any:
+    def send(
+        self,
+        method: str,
+        route: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        **keys: Any,
+    ) -> Any:
         """Send a write to the API; return the body of the response. Raises `Refused`."""
-        return api.send(self, method, route, body, **keys)
+        return api.send(self, method, route, body, query=query, **keys)
 
     def send_file(
         self, route: str, content: bytes, *, query: Mapping[str, Any] | None = None, **keys: UUID | str

@@ -23,14 +23,15 @@ from shared_apps.accounts.cookie_sessions import (
 from shared_apps.accounts.models import User
 from shared_apps.accounts.sessions import end_sessions
 from tatami.api.authentication import find_impersonator
+from tatami.api.request import Client
 from tatami.tokens import AccessToken, TokenError, read_access_token
 
 SESSION_LIFETIME: Final = timedelta(days=14)
 """Counted from the sign-in; activity does not extend it. As long as a refresh token is valid."""
 
-_PREFIX: Final = "__Host-" if settings.SESSION_COOKIE_SECURE else ""
-SESSION_COOKIE: Final = f"{_PREFIX}tatami"
-IMPERSONATION_COOKIE: Final = f"{_PREFIX}tatami_impersonation"
+COOKIE_PREFIX: Final = "__Host-" if settings.SESSION_COOKIE_SECURE else ""
+SESSION_COOKIE: Final = f"{COOKIE_PREFIX}tatami"
+IMPERSONATION_COOKIE: Final = f"{COOKIE_PREFIX}tatami_impersonation"
 _PURPOSE: Final = "page"
 
 
@@ -73,15 +74,15 @@ def impersonation(text: str, *, now: datetime) -> PageSession | None:
     return PageSession(user, token.session_id, token)
 
 
-def open_page_session(user: User, response: HttpResponseBase, *, now: datetime) -> None:
+def open_page_session(user: User, response: HttpResponseBase, *, client: Client, now: datetime) -> None:
     """Open a session for a user who has been authenticated, and set its cookie."""
-    value = open_cookie_session(user, purpose=_PURPOSE, lifetime=SESSION_LIFETIME, now=now)
-    _set(response, SESSION_COOKIE, value, SESSION_LIFETIME)
+    value = open_cookie_session(user, purpose=_PURPOSE, lifetime=SESSION_LIFETIME, now=now, client=client)
+    set_cookie(response, SESSION_COOKIE, value, SESSION_LIFETIME)
 
 
 def begin_impersonation(text: str, response: HttpResponseBase) -> None:
     """Set the cookie of an impersonation. `find_page_session` checks the token at every request."""
-    _set(response, IMPERSONATION_COOKIE, text, timedelta(minutes=15))
+    set_cookie(response, IMPERSONATION_COOKIE, text, timedelta(minutes=15))
 
 
 def end_page_session(session: PageSession | None, response: HttpResponseBase, *, now: datetime) -> None:
@@ -95,7 +96,8 @@ def end_page_session(session: PageSession | None, response: HttpResponseBase, *,
     response.delete_cookie(SESSION_COOKIE, samesite="Lax")
 
 
-def _set(response: HttpResponseBase, name: str, value: str, lifetime: timedelta) -> None:
+def set_cookie(response: HttpResponseBase, name: str, value: str, lifetime: timedelta) -> None:
+    """Set a cookie of this host alone, which no script can read."""
     response.set_cookie(
         name,
         value,

@@ -91,6 +91,8 @@ class DojoSettings(TenantModel):
     terms = models.TextField(blank=True, max_length=20_000)
     logo = models.CharField(max_length=200, blank=True)
     """The name of the file in the storage; empty: no logo."""
+    accent_color = models.CharField(max_length=7, blank=True, default="", db_default="")
+    """The colour of buttons and links on pages, as `#rrggbb`; empty: Tatami's."""
     notify_promotion = models.BooleanField(default=True)
     notify_exam_invitation = models.BooleanField(default=True)
     notify_class_cancelled = models.BooleanField(default=True)

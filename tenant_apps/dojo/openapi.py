@@ -29,6 +29,7 @@ _SETTINGS: Final[dict[str, Any]] = examples.row(
         "sub_rank": {"mail": False, "certificate": False, "needs_exam": False},
         "title": {"mail": True, "certificate": True, "needs_exam": False},
     },
+    accent_color="",
     absence_after_days=None,
     reply_to="",
     certificate_number="KITA-{year}-{number:4}",

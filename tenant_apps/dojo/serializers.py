@@ -1,5 +1,6 @@
 """Requests and responses of the settings."""
 
+import re
 from typing import Any, Final
 
 from django.utils.translation import gettext
@@ -11,6 +12,7 @@ from tenant_apps.dojo.award_policies import AwardPolicies
 from tenant_apps.dojo.certificate_numbers import BadNumberFormat, NumberFormat
 from tenant_apps.dojo.models import LONGEST_ABSENCE_DAYS, LONGEST_WINDOW_MINUTES, DojoSettings
 
+COLOUR: Final = re.compile(r"#[0-9A-Fa-f]{6}\Z")
 MOST_EXAMINERS: Final = 6
 """A certificate has room for so many signatures."""
 
@@ -43,6 +45,7 @@ class DojoSettingsSerializer(StrictModelSerializer):
     )
     terms = MultiLineField(max_length=20_000, required=False, allow_blank=True)
     award_policies = AwardPoliciesSerializer(required=False)
+    accent_color = SingleLineField(max_length=7, required=False, allow_blank=True)
 
     certificate_number = SingleLineField(max_length=60, required=False, allow_blank=True)
     certificate_title = SingleLineField(max_length=80, required=False, allow_blank=True)
@@ -74,6 +77,7 @@ class DojoSettingsSerializer(StrictModelSerializer):
             "notify_exam_invitation",
             "notify_class_cancelled",
             "award_policies",
+            "accent_color",
             "absence_after_days",
             "reply_to",
             "certificate_number",
@@ -90,6 +94,12 @@ class DojoSettingsSerializer(StrictModelSerializer):
             "late_after_minutes": {"max_value": LONGEST_WINDOW_MINUTES},
             "absence_after_days": {"min_value": 1, "max_value": LONGEST_ABSENCE_DAYS},
         }
+
+    def validate_accent_color(self, value: str) -> str:
+        """Return the colour in lower case; empty means none."""
+        if value and not COLOUR.match(value):
+            raise serializers.ValidationError(gettext("Write the colour as #rrggbb, such as #1d5c49."))
+        return value.lower()
 
     def validate_certificate_number(self, value: str) -> str:
         """Return the format; empty means none."""

@@ -67,6 +67,11 @@ def register(
     _parts[name] = PersonalData(name, collect, erase, tuple(models))
 
 
+def part_names() -> set[str]:
+    """Return the names of the parts of what is held about a student."""
+    return set(_parts)
+
+
 def collect(student: Student) -> dict[str, Any]:
     """Return everything held about a student, part by part. Tables that no app has registered appear as plain rows."""
     found = {part.name: part.collect(student) for part in _parts.values()}

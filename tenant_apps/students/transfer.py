@@ -23,6 +23,7 @@ from rest_framework import serializers
 from shared_apps.accounts.models import User
 from tatami.api.fields import InstantField, MultiLineField, SingleLineField
 from tatami.api.serializers import ReferenceSerializer, TypedSerializer
+from tatami.errors import UNKNOWN_FIELD
 from tatami.text import normalise
 from tenant_apps.ranks.models import Rank, RankSystem
 from tenant_apps.ranks.rank_lookup import RankLookup, RankSystemLookup, UnknownRank
@@ -30,6 +31,7 @@ from tenant_apps.students.csv.pipeline import wait_for_other_imports
 from tenant_apps.students.errors import ExternalIdTaken, PossibleDuplicate
 from tenant_apps.students.history import add_rank_events
 from tenant_apps.students.models import RankEvent, Student, StudentFact, StudentHold, StudentNote
+from tenant_apps.students.privacy import part_names
 from tenant_apps.students.serializers import (
     LONGEST_NAME,
     FactValueField,
@@ -363,7 +365,8 @@ class VisitSerializer(TypedSerializer):
 
 
 class TransferSerializer(TypedSerializer):
-    """The export of one person from another dojo. Parts that do not come with a person are ignored."""
+    """The export of one person from another dojo. Parts that do not come with a person are ignored; those that no
+    export has are refused."""
 
     dojo = NamedSerializer(required=False)
     student = TransferredStudentSerializer()
@@ -372,6 +375,11 @@ class TransferSerializer(TypedSerializer):
     holds = TransferredHoldSerializer(many=True, default=list, max_length=MOST_ROWS)  # type: ignore[call-arg]
     notes = TransferredNoteSerializer(many=True, default=list, max_length=MOST_ROWS)  # type: ignore[call-arg]
     attendance = VisitSerializer(many=True, default=list, max_length=MOST_ROWS)  # type: ignore[call-arg]
+
+    def field_error(self, name: str, value: Any) -> Any:
+        if name not in self.fields and name not in part_names() | {"exported_at"}:
+            return [UNKNOWN_FIELD]
+        return super().field_error(name, value)
 
 
 class LeftOutSerializer(serializers.Serializer[Any]):

@@ -1,14 +1,23 @@
 """A sign-in with an identity provider, step by step, as a client and a browser do it."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+from django.conf import settings
+
+from shared_apps.accounts.models import User
+from shared_apps.accounts.oidc import provider_client
+from tatami.tenancy.scope import tenant_scope
 from tests.support.clients import Caller, Dojo
-from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, Provider, encode
+from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, Provider, encode, running_provider
 from tests.support.responses import ok, url_path
 
+EMAIL = "una@example.com"
 VERIFIER = "the-verifier-of-the-client-0123456789-0123456789"
 CODE_CHALLENGE = encode(hashlib.sha256(VERIFIER.encode()).digest())
 
@@ -18,6 +27,23 @@ def configure(dojo: Dojo, provider: Provider, **more: Any) -> dict[str, Any]:
     body = {"issuer": provider.issuer, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, **more}
     saved: dict[str, Any] = ok(dojo.admin.put("/identity-provider", body))
     return saved
+
+
+@contextmanager
+def allowed_provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
+    """Run a provider that the settings allow, and of which nothing is cached."""
+    monkeypatch.setattr(settings, "TATAMI_WEBHOOK_NETWORKS", ["127.0.0.0/8"])
+    provider_client.clear_cache()
+    with running_provider() as running:
+        yield running
+    provider_client.clear_cache()
+
+
+def invite_una(dojo: Dojo) -> User:
+    """Return a user who was invited, and has no password."""
+    made = ok(dojo.admin.post("/users", {"email": EMAIL, "name": "Una", "role": "assistant"}), 201)
+    with tenant_scope(dojo.tenant):
+        return User.objects.get(pk=made["id"])
 
 
 @dataclass

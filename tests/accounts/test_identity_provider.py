@@ -20,7 +20,16 @@ from tatami import clock, outgoing
 from tatami.outgoing import HostResolver
 from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import platform_scope, tenant_scope
-from tests.accounts.oidc_hooks import CODE_CHALLENGE, VERIFIER, Browser, code_of, configure
+from tests.accounts.oidc_hooks import (
+    CODE_CHALLENGE,
+    EMAIL,
+    VERIFIER,
+    Browser,
+    allowed_provider,
+    code_of,
+    configure,
+    invite_una,
+)
 from tests.support.clients import Caller, Dojo
 from tests.support.now import NOW
 from tests.support.oidc_provider import (
@@ -35,25 +44,16 @@ from tests.support.oidc_provider import (
 from tests.support.responses import assert_error, assert_invalid, ok
 from tests.webhooks.receiver import dns_server
 
-EMAIL = "una@example.com"
-
 
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
-    """A provider that the settings allow, and of which nothing is cached."""
-    monkeypatch.setattr(settings, "TATAMI_WEBHOOK_NETWORKS", ["127.0.0.0/8"])
-    provider_client.clear_cache()
-    with running_provider() as running:
+    with allowed_provider(monkeypatch) as running:
         yield running
-    provider_client.clear_cache()
 
 
 @pytest.fixture
 def una(dojo: Dojo) -> User:
-    """A user who was invited, and has no password."""
-    made = ok(dojo.admin.post("/users", {"email": EMAIL, "name": "Una", "role": "assistant"}), 201)
-    with tenant_scope(dojo.tenant):
-        return User.objects.get(pk=made["id"])
+    return invite_una(dojo)
 
 
 @pytest.fixture

@@ -14,10 +14,15 @@ from tenant_apps.ranks.models import RankSystem
 from tenant_apps.students.models import Student
 from tests.browser.conftest import Site
 
-FILLED: Final = {"tab": "dojo", "report": "attendance", "name": "free", "week": "2026-W23"}
+FILLED: Final = {"tab": "dojo", "kind": "passkey", "report": "attendance", "name": "free", "week": "2026-W23"}
 NO_DOCUMENT: Final = {
     "desk:report-file",
+    "desk:export-file",
     "desk:sign-in",
+    "desk:brand",
+    "desk:logo",
+    "desk:sign-in-provider",
+    "desk:sign-in-return",
     "desk:entry",
     "desk:exam-examiners-list",
     "desk:exam-certificates",
@@ -60,7 +65,7 @@ def sample_address(_page: Page, site: Site, route: Route) -> str | None:
         nonlocal missing
         if found[1] == "uuid":
             missing = missing or kind is None
-            return _objects(site).get(kind or "", "")
+            return str(_objects(site).get(kind or "", ""))
         return FILLED.get(found[2], "1")
 
     address = "/" + re.sub(r"<(?:(\w+):)?(\w+)>", fill, route.path)

@@ -2,7 +2,8 @@
 
 import gzip
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -77,10 +78,17 @@ def test_axe_finds_nothing_serious_on_any_page(
     assert found == {}
 
 
-def test_each_page_is_small(signed_in: tuple[str, BrowserContext], site: Site) -> None:
+def test_each_page_is_small(
+    signed_in: tuple[str, BrowserContext], site: Site, record_property: Callable[[str, Any], None]
+) -> None:
     role, context = signed_in
     weights = {route.name: weigh(context, site, route) for route in pages_for(role)}
-    print(*(f"{name}: {weight / 1024:.0f} KB" for name, weight in weights.items()), sep="\n")  # noqa: T201 - `make test ARGS=-s` shows it
+    rows = [
+        (f"{name} with all it loads ({role})", None, weight / 1024)
+        for name, weight in weights.items()
+        if weight
+    ]
+    record_property("page costs", rows)
     assert {name: weight for name, weight in weights.items() if weight > MAX_KILOBYTES * 1024} == {}
 
 

@@ -16,7 +16,7 @@ from tests.support.pages import visitor
 pytestmark = pytest.mark.slow
 
 ROLES = ("admin", "instructor", "assistant", "student", None)
-SLUGS = {"tab": "dojo", "report": "attendance", "name": "free"}
+SLUGS = {"tab": "dojo", "kind": "totp", "report": "attendance", "name": "free"}
 """Values of path parameters that are no ids."""
 
 

@@ -121,6 +121,7 @@ def signed_in(sample: SampleHost) -> dict[str, str]:
         examples.WEBHOOK_DELIVERY: sample.ids["webhook delivery"],
         examples.SECOND_FACTOR: sample.ids["second factor"],
         examples.NEW_SECOND_FACTOR: sample.ids["new second factor"],
+        examples.OWN_SESSION: sample.ids["own session"],
         examples.OIDC_CODE: sample.codes.get("identity code", ""),
         examples.PASSKEY_CHALLENGE: sample.codes["passkey challenge"],
         **{
@@ -163,6 +164,7 @@ def example_dojo(dojo: Dojo, sample: SampleHost) -> ExampleHost:
         sample,
         {
             **signed_in(sample),
+            examples.OWN_EXPORT: ids["own export"],
             examples.STUDENT: ids["student"],
             examples.NEW_STUDENT: ids["third student"],
             examples.NOTE: ids["note"],

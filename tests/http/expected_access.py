@@ -152,6 +152,9 @@ SIGN_IN: Final[dict[str, dict[str, Row]]] = {
         "POST": users_only(all_users(200, lambda sample, role: {"code": sample.codes["totp"]}))
     },
     "/me/recovery-codes": {"POST": users_only(all_users(201, json_body(password=PASSWORD)))},
+    # sessions: all users see and end their own
+    "/me/sessions": {"GET": users_only(all_users(200)), "DELETE": users_only(all_users(204))},
+    "/me/sessions/{}": {"GET": users_only(all_users(200)), "DELETE": users_only(all_users(204))},
     "/users/{}/second-factors": {"DELETE": users_only(admins(204))},
     "/sign-in-policy": {
         "GET": admins(200),
@@ -288,6 +291,10 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
     },
     # settings: admins write, other staff read
     "/settings": {"GET": staff(200), "PATCH": admins(200, json_body(late_after_minutes=5))},
+    # the whole dojo as a file: admins, also with an API key
+    "/exports": {"GET": admins(200), "POST": admins(202)},
+    "/exports/{}": {"GET": admins(200), "DELETE": admins(204)},
+    "/exports/{}/archive": {"GET": replace(admins(200), media=ZIP)},
     "/settings/logo": {
         "GET": staff(200),
         "PUT": admins(200, json_body(image=factories.RED_PIXEL)),
@@ -563,6 +570,7 @@ IDS_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/users/{}": ("user",),
     "/me/second-factors/{}": ("second factor",),
     "/me/second-factors/{}/confirmation": ("new second factor",),
+    "/me/sessions/{}": ("own session",),
     "/users/{}/second-factors": ("user",),
     "/users/{}/identities": ("user",),
     "/api-keys/{}": ("api key",),
@@ -580,6 +588,8 @@ IDS_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/tenants/{}/domains": ("tenant",),
     "/tenants/{}/domains/{}": ("tenant", "domain"),
     "/tenants/{}/domains/{}/verification": ("tenant", "claimed domain"),
+    "/exports/{}": ("own export",),
+    "/exports/{}/archive": ("own export",),
     "/disciplines/{}": ("discipline",),
     "/rank-systems/{}": ("rank system",),
     "/rank-systems/{}/rules": ("rank system",),

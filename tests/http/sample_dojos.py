@@ -14,7 +14,7 @@ from pyotp import TOTP
 
 from shared_apps.accounts import second_factors, second_step
 from shared_apps.accounts.challenges import second_step_challenge
-from shared_apps.accounts.models import PasswordLink, SecondFactor, User
+from shared_apps.accounts.models import PasswordLink, SecondFactor, Session, User
 from shared_apps.accounts.oidc.provider_client import ProviderMetadata, remember
 from shared_apps.accounts.oidc.sign_in import issue_code
 from shared_apps.accounts.second_factors import Proof
@@ -151,6 +151,10 @@ def create_sample_dojo(dojo: Dojo, hashed_password: str) -> SampleHost:
     }
     _add_accounts(sample, hashed_password)
     _add_identity_provider(sample)
+    with platform_scope():
+        ids["own export"] = str(
+            _finished_export(Tenant.objects.get(pk=dojo.tenant.tenant_id), is_own=True).pk
+        )
     return sample
 
 
@@ -180,13 +184,20 @@ def create_sample_platform(platform: Platform, hashed_password: str) -> SampleHo
 
 def _add_export(sample: SampleHost) -> None:
     """Add an export that is done, with a minimal zip file as its archive."""
-    now, tenant = clock.now(), Tenant.objects.get(pk=sample.ids["tenant"])
+    export = _finished_export(Tenant.objects.get(pk=sample.ids["tenant"]))
+    sample.ids["export"] = str(export.pk)
+    sample.codes["archive link"] = link_token(export, now=clock.now())
+
+
+def _finished_export(tenant: Tenant, *, is_own: bool = False) -> TenantExport:
+    now = clock.now()
     export = TenantExport(tenant=tenant, status="done", total=7, done=7, bytes=4, sha256="0" * 64, attempts=1)
+    export.is_own = is_own
     export.lease_until = export.finished_at = now
     export.expires_at = now + timedelta(days=7)
     export.name = default_storage.save(f"{tenant.pk}/exports/{export.pk}-1.zip", ContentFile(b"PK\x05\x06"))
     export.save()
-    sample.ids["export"], sample.codes["archive link"] = str(export.pk), link_token(export, now=now)
+    return export
 
 
 def _add_domains(sample: SampleHost) -> None:
@@ -215,7 +226,10 @@ def _add_accounts(sample: SampleHost, hashed_password: str) -> None:
 
 
 def _add_second_factors(sample: SampleHost, colleague: User) -> None:
-    """Add a confirmed and a new authenticator for each caller, and challenges of two users. All share one secret."""
+    """Add a session, a confirmed and a new authenticator for each caller, and challenges of two users.
+
+    All authenticators share one secret.
+    """
     now = clock.now()
     secret = encrypt(TOTP_SECRET, purpose="second factor")
     sample.codes["totp"] = TOTP(TOTP_SECRET).at(int(now.timestamp()))
@@ -223,6 +237,9 @@ def _add_second_factors(sample: SampleHost, colleague: User) -> None:
         user = sample.callers[role].user if role in sample.callers else None
         if user is None:
             continue
+        open_session(user, now=now)
+        opened = Session.objects.filter(user=user).latest("created_at", "pk")
+        sample.ids[f"own session of {role}"] = sample.ids["own session"] = str(opened.pk)
         for name, confirmed_at in (("second factor", now), ("new second factor", None)):
             made = SecondFactor.objects.create(user=user, secret=secret, confirmed_at=confirmed_at)
             sample.ids[f"{name} of {role}"] = sample.ids[name] = str(made.pk)

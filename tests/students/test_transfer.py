@@ -16,7 +16,11 @@ TRAINED = ("2025-03-03", "2025-03-04", "2025-06-02", "2025-06-01", "2025-06-03",
 
 @pytest.fixture
 def document(dojo: Dojo) -> dict[str, Any]:
-    """The export of a student with everything, from the other dojo of the tests."""
+    return exported_person(dojo)
+
+
+def exported_person(dojo: Dojo) -> dict[str, Any]:
+    """Return the export of a student with everything."""
     art = factories.discipline(dojo, "Aikido")
     system = factories.rank_system(dojo, discipline=art["id"])
     parent = {"name": "Hana Sato", "email": "hana@example.com", "phone": "030 1", "relation": "mother"}
@@ -52,7 +56,11 @@ def document(dojo: Dojo) -> dict[str, Any]:
 
 @pytest.fixture
 def system(other_dojo: Dojo) -> dict[str, Any]:
-    """The rank system of the dojo that takes the student in: made from the same preset, with another name."""
+    return renamed_system(other_dojo)
+
+
+def renamed_system(other_dojo: Dojo) -> dict[str, Any]:
+    """Return a rank system of the dojo that takes the student in: made from the same preset, with another name."""
     art = factories.discipline(other_dojo, "AIKIDŌ")
     made = factories.rank_system(other_dojo, discipline=art["id"])
     renamed = ok(other_dojo.admin.patch(f"/rank-systems/{made['id']}", {"name": "Our grades"}))
@@ -161,3 +169,16 @@ def test_the_number_of_statements_does_not_depend_on_the_size(
         return count_statements(lambda: ok(other_dojo.admin.post(f"{PATH}?dry_run=true", large)))
 
     assert take_in(1) == take_in(20)
+
+
+@pytest.mark.parametrize("part", ["belts", "rank_event", "", "Student", "tenant_id"])
+def test_a_part_that_no_export_has_is_refused_by_its_name(other_dojo: Dojo, part: str) -> None:
+    body = {"student": {"first_name": "Jigoro"}, part: []}
+    details = assert_error(other_dojo.admin.post(PATH, body), 400, "validation_error")
+    assert list(details) == [part or "non_field_errors"]
+    assert ok(other_dojo.admin.get("/students"))["count"] == 0
+
+
+def test_all_parts_of_an_export_are_accepted(other_dojo: Dojo, document: Any) -> None:
+    assert {"enrolments", "exams", "users", "exported_at"} <= set(document)
+    ok(other_dojo.admin.post(f"{PATH}?dry_run=true", document))

@@ -47,6 +47,8 @@ class ApiView(APIView):
     """True: the audit entry keeps the `reason` of the body. Only for reasons that are stored nowhere else and that are
     not about a person."""
     max_body_bytes: ClassVar[int] = MAX_BODY_BYTES
+    opened_by_browsers: ClassVar[bool] = False
+    """True: a browser comes here by a link or a redirect, so its errors are pages if it asks for HTML."""
     accepts_array: ClassVar[bool] = False
     format_kwarg = None
     """The format comes from the `Accept` header alone. DRF reads this for the context of serializers."""
@@ -104,7 +106,8 @@ class ApiView(APIView):
         if request.method == "OPTIONS" or not hasattr(self, str(request.method).lower()):
             raise MethodNotAllowed
         check_body_size(request._request, self.max_body_bytes)
-        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
+        negotiated = self.perform_content_negotiation(request, force=self.opened_by_browsers)
+        request.accepted_renderer, request.accepted_media_type = negotiated
         self.perform_authentication(request)
         self.check_permissions(request)
         self.check_media_type(request)

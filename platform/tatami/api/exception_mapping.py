@@ -197,7 +197,8 @@ def error_response(error: DomainError, request: HttpRequest | None = None) -> Ht
 def wants_page(request: HttpRequest) -> bool:
     """Return whether a browser asks for something that is not a route of the API: a page, or an unknown path."""
     match = request.resolver_match
-    is_api = match is not None and isinstance(getattr(match.func, "cls", None), type)
+    view = getattr(match.func, "cls", None) if match else None
+    is_api = isinstance(view, type) and not getattr(view, "opened_by_browsers", False)
     return not is_api and "text/html" in request.META.get("HTTP_ACCEPT", "")
 
 
@@ -209,7 +210,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpRespons
     view = context.get("view")
     if getattr(view, "atomic", True):
         set_rollback()
-    response = error_response(error)
+    response = error_response(error, view.request._request if view is not None else None)
     if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
         response["Allow"] = ", ".join(getattr(view, "allowed_methods", []))
     return response

@@ -1,5 +1,6 @@
 """The request as API views see it, and its caller."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any, ClassVar, Final, Protocol
@@ -14,6 +15,7 @@ from tatami.tenancy.hosts import normalised_host
 
 READS: Final = frozenset({"GET", "HEAD"})
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+MOST_USER_AGENT_CHARACTERS: Final = 200
 
 
 class Caller(Protocol):
@@ -55,6 +57,22 @@ class ApiRequest(Request):
         self.META = request.META
         self.method = request.method
         self.resolver_match = request.resolver_match
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """From where, and with which program, a request is sent. Users recognise their sessions by it."""
+
+    address: str = ""
+    user_agent: str = ""
+    """The header `User-Agent`, without control characters and cut to `MOST_USER_AGENT_CHARACTERS`."""
+
+
+def client_of(request: HttpRequest | Request) -> Client:
+    """Return what is known of the client that sends a request."""
+    stated = request.META.get("HTTP_USER_AGENT", "")[: 4 * MOST_USER_AGENT_CHARACTERS]
+    shown = "".join(letter for letter in stated if letter.isprintable())
+    return Client(client_address(request), shown[:MOST_USER_AGENT_CHARACTERS])
 
 
 def client_address(request: HttpRequest | Request) -> str:

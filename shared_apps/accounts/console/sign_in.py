@@ -21,6 +21,7 @@ from shared_apps.accounts.second_step import (
 )
 from shared_apps.accounts.sessions import lock_verified_user, verify_password
 from shared_apps.accounts.throttling import PER_ADDRESS, count_attempt
+from tatami.api.request import Client
 from tatami.errors import InvalidCredentials
 
 SESSION_LIFETIME: Final = timedelta(hours=12)
@@ -42,7 +43,7 @@ def sign_in(*, email: str, password: str, proof: Proof, now: datetime) -> str:
     else:
         require_no_second_factor(verified, host=proof.host, now=now)
     with transaction.atomic():
-        return _open_session(lock_verified_user(verified), now=now)
+        return _open_session(lock_verified_user(verified), proof.client, now=now)
 
 
 def sign_in_with_passkey(*, challenge: str, proof: Proof, now: datetime) -> str:
@@ -52,7 +53,8 @@ def sign_in_with_passkey(*, challenge: str, proof: Proof, now: datetime) -> str:
     """
     count_attempt(PER_ADDRESS, proof.address, now=now)
     with audited_copies(proof.address, now=now), transaction.atomic():
-        return _open_session(verify_passkey(challenge=challenge, proof=proof, now=now), now=now)
+        user = verify_passkey(challenge=challenge, proof=proof, now=now)
+        return _open_session(user, proof.client, now=now)
 
 
 def find_session(cookie: str, *, now: datetime) -> ConsoleSession | None:
@@ -66,7 +68,7 @@ def sign_out(session: ConsoleSession, *, now: datetime) -> None:
     end_cookie_session(session, now=now)
 
 
-def _open_session(user: User, *, now: datetime) -> str:
+def _open_session(user: User, client: Client, *, now: datetime) -> str:
     if user.role != Role.ADMIN:
         raise InvalidCredentials
-    return open_cookie_session(user, purpose=_PURPOSE, lifetime=SESSION_LIFETIME, now=now)
+    return open_cookie_session(user, purpose=_PURPOSE, lifetime=SESSION_LIFETIME, now=now, client=client)

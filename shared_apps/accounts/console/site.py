@@ -41,7 +41,7 @@ from shared_apps.accounts.second_factors import Proof, SecondFactorInvalid
 from shared_apps.accounts.second_step import SecondFactorRequired
 from tatami import clock
 from tatami.api.exception_mapping import error_response
-from tatami.api.request import AnonymousCaller, client_address, requested_host
+from tatami.api.request import AnonymousCaller, client_of, requested_host
 from tatami.errors import InvalidCredentials, PermissionDenied, Throttled, TokenExpired, TokenInvalid
 from tatami.observability import bind_user
 
@@ -240,7 +240,8 @@ def _sign_in(form: SignInForm, request: HttpRequest) -> str | None:
     if not form.is_bound or not form.is_valid():
         return None
     data, now = form.cleaned_data, clock.now()
-    where = partial(Proof, host=requested_host(request), address=client_address(request))
+    client = client_of(request)
+    where = partial(Proof, host=requested_host(request), address=client.address, user_agent=client.user_agent)
     try:
         if data["passkey"]:
             proof = where(passkey=data["passkey"])

@@ -9,6 +9,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 
+from tatami.api.request import MOST_USER_AGENT_CHARACTERS
 from tatami.errors import DomainError
 from tatami.model_fields import SearchField
 from tatami.postgresql.statements import Statement, instance
@@ -176,17 +177,24 @@ WHERE u.id = $1 AND s.id = $2 AND s.impersonator IS NOT DISTINCT FROM $3
 class Session(TenantModel):
     """One sign-in: a family of refresh tokens, of which only the latest is valid. It stores hashes, never tokens.
 
-    Impersonations and console sessions have no refresh token. A console session stores the hash of its cookie.
+    Impersonations and the sessions of cookies have no refresh token. Those of cookies store the hash of the cookie.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
     token_hash = models.BinaryField(max_length=32)
     previous_hash = models.BinaryField(max_length=32, null=True)
     rotated_at = models.DateTimeField()
+    """When the session was last used: when its tokens were renewed, or its cookie was sent (to five minutes)."""
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     impersonator = models.UUIDField(null=True)
     """The superadmin who acts as this user. No foreign key, because the row is in another schema (`public`)."""
+    address = models.CharField(max_length=64, blank=True, default="", db_default="")
+    """The network address from which the user signed in; empty if it is unknown."""
+    user_agent = models.CharField(
+        max_length=MOST_USER_AGENT_CHARACTERS, blank=True, default="", db_default=""
+    )
+    """The program with which the user signed in, as it names itself."""
 
     objects: ClassVar[SessionQuerySet] = SessionQuerySet.as_manager()  # type: ignore[assignment]
 

@@ -13,10 +13,10 @@ suspension apply as with a password.
 import re
 import secrets
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote_plus
 
 from authlib.common.urls import add_params_to_uri
@@ -39,8 +39,11 @@ from shared_apps.accounts.second_step import require_no_second_factor
 from shared_apps.accounts.sessions import Tokens, lock_verified_user, open_session
 from shared_apps.accounts.throttling import Limit, count_attempt
 from tatami.api.audit import add_audit_entry
+from tatami.api.request import Client
 from tatami.encryption import decrypt, encrypt
 from tatami.errors import TokenExpired, TokenInvalid
+
+T = TypeVar("T")
 
 STATE_LIFETIME: Final = timedelta(minutes=10)
 CODE_LIFETIME: Final = timedelta(minutes=1)
@@ -123,8 +126,28 @@ def issue_code(user: User, *, code_challenge: str, now: datetime) -> str:
     return challenges.issue_challenge(_CODE, content, now=now, lifetime=CODE_LIFETIME)
 
 
-def redeem(*, code: str, code_verifier: str, host: str, address: str, now: datetime) -> tuple[User, Tokens]:
-    """Open a session with the code of `complete`, which works once. Call it outside a transaction.
+def redeem(*, code: str, code_verifier: str, host: str, client: Client, now: datetime) -> tuple[User, Tokens]:
+    """Open a session with tokens. See `redeem_code`."""
+    return redeem_code(
+        lambda user: open_session(user, now=now, client=client),
+        code=code,
+        code_verifier=code_verifier,
+        host=host,
+        address=client.address,
+        now=now,
+    )
+
+
+def redeem_code(
+    open_session_of: Callable[[User], T],
+    *,
+    code: str,
+    code_verifier: str,
+    host: str,
+    address: str,
+    now: datetime,
+) -> tuple[User, T]:
+    """Open a session of any kind with the code of `complete`, which works once. Call it outside a transaction.
 
     Raises `TokenInvalid`, `TokenExpired`, `Throttled`; `SecondFactorRequired` as `/auth/login` does.
     """
@@ -138,7 +161,13 @@ def redeem(*, code: str, code_verifier: str, host: str, address: str, now: datet
     require_no_second_factor(stated, host=host, now=now)
     with transaction.atomic():
         user = lock_verified_user(stated)
-        return user, open_session(user, now=now)
+        return user, open_session_of(user)
+
+
+def new_verifier() -> tuple[str, str]:
+    """Return a PKCE verifier for `redeem_code` and its challenge (S256) for `begin`."""
+    verifier = secrets.token_urlsafe(48)
+    return verifier, _s256(verifier)
 
 
 def _s256(verifier: str) -> str:

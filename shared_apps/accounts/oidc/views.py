@@ -24,7 +24,7 @@ from shared_apps.accounts.oidc.settings import (
 )
 from shared_apps.accounts.serializers import SignInSerializer
 from shared_apps.accounts.views import AuthView
-from tatami.api.request import client_address, requested_host
+from tatami.api.request import client_address, client_of, requested_host
 from tatami.api.views import ApiView, get_or_404
 
 COOKIE: Final = "tatami_identity"
@@ -47,23 +47,14 @@ class Start(AuthView):
             address=client_address(request),
             now=request.now,
         )
-        response = _redirect(begun.url)
-        response.set_cookie(
-            COOKIE,
-            begun.cookie,
-            max_age=sign_in.STATE_LIFETIME,
-            path=COOKIE_PATH,
-            secure=settings.SESSION_COOKIE_SECURE,
-            httponly=True,
-            samesite="Lax",
-        )
-        return response
+        return send_to_provider(begun)
 
 
 class Callback(AuthView):
     """Where the identity provider sends the browser back. It is redirected to `return_to`, with a `code`."""
 
     operations = openapi.CALLBACK
+    opened_by_browsers = True
 
     def get(self, request: Any) -> HttpResponseRedirect:
         url = sign_in.complete(
@@ -86,7 +77,7 @@ class Redeem(AuthView):
 
     def post(self, request: Any) -> Response:
         user, tokens = sign_in.redeem(
-            **self.values(), host=requested_host(request), address=client_address(request), now=request.now
+            **self.values(), host=requested_host(request), client=client_of(request), now=request.now
         )
         return Response(SignInSerializer({**asdict(tokens), "user": user}).data)
 
@@ -123,6 +114,21 @@ class UserIdentities(ApiView):
         user = get_or_404(User.objects.people(), pk=id)
         unlink(user.pk)
         return Response(status=204)
+
+
+def send_to_provider(begun: sign_in.Begun) -> HttpResponseRedirect:
+    """Return the response that sends the browser to the provider, with the cookie that it must bring back."""
+    response = _redirect(begun.url)
+    response.set_cookie(
+        COOKIE,
+        begun.cookie,
+        max_age=sign_in.STATE_LIFETIME,
+        path=COOKIE_PATH,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
 
 
 def _redirect(url: str) -> HttpResponseRedirect:

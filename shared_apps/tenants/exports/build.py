@@ -21,7 +21,14 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from shared_apps.tenants.errors import ArchiveRefused, ExportLeaseLost, SchemaChanged, WrongState
+from shared_apps.tenants.errors import (
+    ArchiveRefused,
+    ExportLeaseLost,
+    ExportUnfinished,
+    SchemaChanged,
+    TooManyExports,
+    WrongState,
+)
 from shared_apps.tenants.exports.archive import ArchiveWriter
 from shared_apps.tenants.exports.files import length_and_sha256, store_file, temporary_file
 from shared_apps.tenants.exports.snapshot import RowCallback
@@ -42,6 +49,9 @@ UPLOAD_LEASE: Final = timedelta(minutes=30)
 RENEW_EVERY: Final = timedelta(seconds=2)
 
 MAX_ATTEMPTS: Final = 3
+
+MOST_OWN_EXPORTS: Final = 3
+"""Archives that a dojo keeps for itself at a time. Each has all of its data."""
 
 GAVE_UP_MESSAGE: Final = f"The export was interrupted {MAX_ATTEMPTS} times. Request a new one."
 
@@ -78,6 +88,23 @@ def request_export(*, tenant: Tenant, requested_by: UUID | None, now: datetime) 
         created_at=now,
         expires_at=_expires_at(now),
     )
+
+
+def request_own_export(*, tenant: Tenant, requested_by: UUID, now: datetime) -> TenantExport:
+    """Request an export for an admin of the dojo. Call it in a transaction that has locked the tenant.
+
+    So of concurrent requests one succeeds. Raises `ExportUnfinished` while one of the dojo's own is not finished, and
+    `TooManyExports` if `MOST_OWN_EXPORTS` are kept.
+    """
+    own = TenantExport.objects.filter(tenant=tenant, is_own=True)
+    if own.unfinished().exists():
+        raise ExportUnfinished
+    if own.count() >= MOST_OWN_EXPORTS:
+        raise TooManyExports
+    made = request_export(tenant=tenant, requested_by=requested_by, now=now)
+    made.is_own = True
+    made.save(update_fields=["is_own"])
+    return made
 
 
 def _expires_at(now: datetime) -> datetime:

@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from shared_apps.accounts.models import User
 from tatami.clock import tenant_date
 from tenant_apps.classes.expectations import expecting
-from tenant_apps.classes.models import CalendarFeed, ClassSession
+from tenant_apps.classes.models import ClassSession
 from tenant_apps.promotions.models import Certificate
 
 DAYS_AHEAD: Final = 14
@@ -36,11 +35,6 @@ def coming_sessions(students: Collection[UUID | str], *, now: datetime) -> list[
             expected[session].add(str(student))
     sessions = ClassSession.objects.filter(pk__in=expected).order_by("starts_at", "pk")
     return [ComingSession(session, frozenset(expected[session.pk])) for session in sessions]
-
-
-def has_calendar(user: User) -> bool:
-    """Return whether the user has a calendar address that works. One statement."""
-    return CalendarFeed.objects.filter(user=user).exists()
 
 
 def certified_events(student: UUID) -> set[str]:

@@ -4,13 +4,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import transaction
 from django.http.response import HttpResponseBase
 from django.urls import reverse
-from django.utils.translation import gettext
 
 from tatami.errors import NotFound
 from tatami.tenancy.scope import current_tenant
+from tenant_apps.desk.account.calendar import CalendarCard, has_calendar
 from tenant_apps.desk.api import Refused, cursor_of
 from tenant_apps.desk.belts import belts
 from tenant_apps.desk.family import queries
@@ -76,30 +75,15 @@ class Family(FamilyPage):
             if coming
             else self.ask("class-sessions", query={"page_size": SHOWN_SESSIONS})["results"],
             "belts": belts(),
-            "has_calendar": queries.has_calendar(self.user),
+            "has_calendar": has_calendar(self.user),
+            "calendar_action": reverse("desk:family-calendar"),
         }
 
 
-class Calendar(Family):
+class Calendar(CalendarCard, Family):
     """Create or end the address of the user's calendar. A new address is shown once, on the family page."""
 
-    def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
-        return self.redirect("desk:family")
-
-    def submit(self) -> HttpResponseBase:
-        if self.request.POST.get("action") == "end":
-            self.send("DELETE", "my-calendar")
-            return self.redirect("desk:family", gettext("The calendar address does not work any more."))
-        made = self.send("POST", "my-calendar")
-        url: str = made["url"]
-        return self.render(
-            {**self.read_context(), "calendar_url": url, "calendar_webcal": f"webcal:{url.partition(':')[2]}"}
-        )
-
-    def read_context(self) -> dict[str, Any]:
-        """Return the context of the family page, in a transaction as for a GET."""
-        with transaction.atomic():
-            return self.context()
+    back = "desk:family"
 
 
 class FamilyStudent(FamilyPage):

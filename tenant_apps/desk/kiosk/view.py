@@ -23,8 +23,10 @@ from tatami.tenancy.scope import current_tenant
 from tenant_apps.attendance.check_in.codes import ALPHABET, CODE_LENGTHS
 from tenant_apps.attendance.serializers import MAX_TOKEN_LENGTH
 from tenant_apps.desk.belts import belts
+from tenant_apps.desk.brand.view import style_of
 from tenant_apps.desk.kiosk.texts import ALERTS, REFUSALS, TEXTS
 from tenant_apps.desk.page import Page
+from tenant_apps.dojo.models import DojoSettings
 
 _MODULES: Final = (
     "answers", "api", "camera", "kiosk", "menu", "pairing", "pin", "queue", "scanner", "sessions", "store", "texts",
@@ -92,8 +94,11 @@ class KioskWorker(Kiosk):
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
         page = self.render_text(self.context(), template=Kiosk.template_name)
-        addresses = [reverse("desk:kiosk"), reverse("desk:kiosk-manifest"), *map(static, FILES), *_reader()]
-        version = hashlib.sha256(_files_digest() + page.encode()).hexdigest()[:20]
+        settings = DojoSettings.current()
+        look = [reverse("desk:brand"), *([reverse("desk:logo")] if settings.logo else [])]
+        own = [reverse("desk:kiosk"), reverse("desk:kiosk-manifest"), *look]
+        addresses = [*own, *map(static, FILES), *_reader()]
+        version = hashlib.sha256(_files_digest() + (page + style_of(settings)).encode()).hexdigest()[:20]
         cached = mark_safe(json.dumps({"version": version, "addresses": addresses}))  # noqa: S308 - our own addresses
         text = self.render_text({"cached": cached})
         response = HttpResponse(text, content_type="text/javascript; charset=utf-8")

@@ -3,9 +3,11 @@
 from django.urls import path
 
 from tenant_apps.desk.office.access import view as access
+from tenant_apps.desk.office.exports.view import DeleteExport, ExportFile, Exports, ExportsLive
 from tenant_apps.desk.office.first_steps.view import FirstSteps
 from tenant_apps.desk.office.messages import view as messages
 from tenant_apps.desk.office.reports import view as reports
+from tenant_apps.desk.office.settings.appearance import Appearance
 from tenant_apps.desk.office.settings.view import Audit, Settings
 
 urlpatterns = [
@@ -31,6 +33,11 @@ urlpatterns = [
     path("desk/settings/api-keys/<uuid:id>/end", access.RevokeApiKey.as_view(), name="api-key-revoke"),
     path("desk/settings/webhooks", access.Webhooks.as_view(), name="webhooks"),
     path("desk/settings/webhooks/<uuid:id>", access.Webhook.as_view(), name="webhook"),
+    path("desk/settings/appearance", Appearance.as_view(), name="appearance"),
+    path("desk/settings/exports", Exports.as_view(), name="exports"),
+    path("desk/settings/exports/live", ExportsLive.as_view(), name="exports-live"),
+    path("desk/settings/exports/<uuid:id>/file", ExportFile.as_view(), name="export-file"),
+    path("desk/settings/exports/<uuid:id>/delete", DeleteExport.as_view(), name="export-delete"),
     path("desk/settings/audit", Audit.as_view(), name="audit"),
     path("desk/settings/first-steps", FirstSteps.as_view(), name="first-steps"),
     path("desk/settings/<slug:tab>", Settings.as_view(), name="settings-tab"),

@@ -1,7 +1,9 @@
 """Where a browser arrives, signs in and out, and sets a password."""
 
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+import orjson
 from django import forms
 from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
@@ -10,20 +12,24 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 
 from shared_apps.accounts import passwords, second_step
-from shared_apps.accounts.models import Role
-from shared_apps.accounts.passkeys import PasskeyCopied, PasskeyInvalid
+from shared_apps.accounts.models import Role, User
+from shared_apps.accounts.oidc.errors import IdentityProviderNotConfigured
+from shared_apps.accounts.oidc.settings import enabled_provider
+from shared_apps.accounts.passkeys import PasskeyCopied, PasskeyInvalid, PasskeyTaken
 from shared_apps.accounts.second_factors import Proof, SecondFactorInvalid
 from shared_apps.accounts.second_step import SecondFactorRequired
 from shared_apps.accounts.sessions import lock_verified_user, verify_password
 from shared_apps.accounts.throttling import PER_ADDRESS, count_attempt
-from tatami.api.request import client_address, requested_host
+from tatami.api.request import client_address, client_of, requested_host
 from tatami.errors import DomainError, InvalidCredentials, NotFound, Throttled, TokenExpired, TokenInvalid
+from tenant_apps.desk.account.forms import checked_passkey
 from tenant_apps.desk.api import Refused
 from tenant_apps.desk.forms import ApiForm
 from tenant_apps.desk.page import Page
 from tenant_apps.desk.sessions import begin_impersonation, end_page_session, impersonation, open_page_session
 
-MOST_PASSKEY_CHARACTERS: Final = 16 * 1024
+KNOWN_PROVIDERS: Final = {"accounts.google.com": "Google", "login.microsoftonline.com": "Microsoft"}
+"""Hosts of issuers that people know by another name."""
 
 
 class Entry(Page):
@@ -58,13 +64,26 @@ class SignInForm(ApiForm):
 
 
 class CodeForm(ApiForm):
+    """The second step: a code, or what `passkey.js` sends in its place."""
+
     code = forms.CharField(
         label=gettext_lazy("Code of your authenticator, or a recovery code"),
         max_length=40,
         widget=forms.TextInput({"autocomplete": "one-time-code", "inputmode": "text", "autofocus": True}),
     )
-    challenge = forms.CharField(widget=forms.HiddenInput)
+    challenge = forms.CharField(max_length=500, widget=forms.HiddenInput)
+    passkey = forms.JSONField(required=False, widget=forms.HiddenInput)
     next = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, **more: Any) -> None:
+        super().__init__(data, **more)
+        if data and data.get("passkey"):
+            self.fields["code"].required = False
+
+    def clean_passkey(self) -> dict[str, Any] | None:
+        """Return what the browser has made or signed, or `None`."""
+        passkey = self.cleaned_data["passkey"]
+        return None if passkey is None else checked_passkey(passkey, self.data["passkey"])
 
 
 class PasskeyForm(ApiForm):
@@ -76,16 +95,23 @@ class PasskeyForm(ApiForm):
 
     def clean_passkey(self) -> dict[str, Any]:
         """Return what the browser has signed."""
-        passkey = self.cleaned_data["passkey"]
-        if not isinstance(passkey, dict) or len(self.data["passkey"]) > MOST_PASSKEY_CHARACTERS:
-            raise forms.ValidationError(gettext("This is not a passkey."))
-        return passkey
+        return checked_passkey(self.cleaned_data["passkey"], self.data["passkey"])
 
 
 class SignIn(Page):
-    """E-mail address and password, then a code where the user has an authenticator."""
+    """E-mail address and password, then a code or a passkey where the user has a second factor, or needs one."""
 
     template_name = "desk/sign_in/sign_in.html"
+
+    @property
+    def provider_name(self) -> str:
+        """The name of the identity provider with which users may sign in; empty if there is none. One statement."""
+        try:
+            issuer = enabled_provider().issuer
+        except IdentityProviderNotConfigured:
+            return ""
+        host = urlsplit(issuer).hostname or ""
+        return KNOWN_PROVIDERS.get(host, host)
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
         if self.user is not None:
@@ -93,10 +119,16 @@ class SignIn(Page):
         return self.render({"form": SignInForm(initial={"next": self.query("next")})})
 
     def submit(self) -> HttpResponseBase:
-        if self.request.POST.get("passkey"):
-            return self.passkey()
+        if "enrol" in self.request.POST:
+            return self.enrol()
         if "code" in self.request.POST:
             return self.second_step()
+        if self.request.POST.get("passkey"):
+            return self.passkey()
+        return self.password()
+
+    def password(self) -> HttpResponseBase:
+        """Respond to an address and a password."""
         form = SignInForm(self.request.POST)
         if not form.is_valid():
             return self.render({"form": form}, status=400)
@@ -113,23 +145,49 @@ class SignIn(Page):
         with transaction.atomic():
             user = lock_verified_user(verified)
             response = HttpResponseRedirect(self.target(values["next"], user.role))
-            open_page_session(user, response, now=self.now)
+            self.open_session(user, response)
         return response
 
+    def open_session(self, user: User, response: HttpResponseBase) -> None:
+        """Open the session of the page."""
+        open_page_session(user, response, client=client_of(self.request), now=self.now)
+
     def ask_for_code(self, error: SecondFactorRequired, wanted: str) -> HttpResponseBase:
-        """Show the second step. Who needs an authenticator and has none sets it up here."""
+        """Show the second step. Who needs a second factor and has none sets it up here."""
         details = error.details or {}
-        form = CodeForm(initial={"challenge": details["challenge"], "next": wanted})
-        enrolment = None
+        challenge = details["challenge"]
         if details["enrolment_needed"]:
-            with transaction.atomic():
-                enrolment = second_step.enrol_by_challenge(
-                    challenge=details["challenge"],
-                    kind="totp",
-                    host=requested_host(self.request),
-                    now=self.now,
-                )
-        return self.render({"form": form, "is_second_step": True, "enrolment": enrolment})
+            return self.show_enrolment(challenge, wanted, kind="totp")
+        form = CodeForm(initial={"challenge": challenge, "next": wanted})
+        options = orjson.dumps(details["passkey"]).decode() if details["passkey"] else ""
+        return self.render({"form": form, "is_second_step": True, "passkey_options": options})
+
+    def show_enrolment(self, challenge: str, wanted: str, *, kind: str) -> HttpResponseBase:
+        """Begin to set up the second factor that the role needs, and show what the app or the browser needs for it."""
+        with transaction.atomic():
+            enrolment = second_step.enrol_by_challenge(
+                challenge=challenge, kind=kind, host=requested_host(self.request), now=self.now
+            )
+        form = CodeForm(initial={"challenge": challenge, "next": wanted})
+        options = orjson.dumps(enrolment.options).decode() if enrolment.options else ""
+        return self.render(
+            {"form": form, "is_second_step": True, "enrolment": enrolment, "creation_options": options}
+        )
+
+    def enrol(self) -> HttpResponseBase:
+        """Set up the other kind of second factor, before the first sign-in with it."""
+        asked = self.request.POST
+        kind = "passkey" if asked["enrol"] == "passkey" else "totp"
+        try:
+            return self.show_enrolment(asked.get("challenge", ""), asked.get("next", ""), kind=kind)
+        except (InvalidCredentials, TokenInvalid, TokenExpired):
+            return self.begin_again(asked.get("next", ""))
+
+    def begin_again(self, wanted: str, *, status: int = 401) -> HttpResponseBase:
+        """Show the first step, because the challenge of the second is not valid any more."""
+        form = SignInForm(initial={"next": wanted})
+        notice = gettext("That took too long. Sign in again.")
+        return self.render({"form": form, "notice": notice}, status=status)
 
     def second_step(self) -> HttpResponseBase:
         """Respond to the code of an authenticator. The first code of a new one is answered with the recovery codes."""
@@ -140,18 +198,15 @@ class SignIn(Page):
         response = HttpResponse()
         try:
             user, _, new_codes = second_step.verify_second_step(
-                lambda user: open_page_session(user, response, now=self.now),
+                lambda user: self.open_session(user, response),
                 challenge=values["challenge"],
-                proof=self.proof(code=values["code"]),
+                proof=self.proof(code=values["code"], passkey=values["passkey"]),
                 now=self.now,
             )
-        except (SecondFactorInvalid, Throttled) as error:
+        except (SecondFactorInvalid, PasskeyInvalid, PasskeyCopied, PasskeyTaken, Throttled) as error:
             return self.refused(form, error, is_second_step=True)
-        except (TokenInvalid, TokenExpired):
-            again = SignInForm(initial={"next": values["next"]})
-            return self.render(
-                {"form": again, "notice": gettext("That took too long. Sign in again.")}, status=401
-            )
+        except (InvalidCredentials, TokenInvalid, TokenExpired):
+            return self.begin_again(values["next"])
         target = self.target(values["next"], user.role)
         if new_codes:
             response.content = self.render_text({"recovery_codes": new_codes, "target": target})
@@ -170,7 +225,7 @@ class SignIn(Page):
             count_attempt(PER_ADDRESS, proof.address, now=self.now)
             with second_step.audited_copies(proof.address, now=self.now), transaction.atomic():
                 user = second_step.verify_passkey(challenge=values["challenge"], proof=proof, now=self.now)
-                open_page_session(user, response, now=self.now)
+                self.open_session(user, response)
         except (PasskeyCopied, PasskeyInvalid, Throttled, TokenExpired, TokenInvalid) as error:
             return self.refused(SignInForm(initial={"next": values["next"]}), error)
         response["Location"] = self.target(values["next"], user.role)

@@ -4,6 +4,7 @@ from django.urls import path
 
 from tenant_apps.desk.students.cards.view import Card, Cards
 from tenant_apps.desk.students.directory.view import Students, StudentsExport
+from tenant_apps.desk.students.files.transfer import Transfer
 from tenant_apps.desk.students.files.view import Import
 from tenant_apps.desk.students.form.view import EditStudent, FindGuardian, NewStudent
 from tenant_apps.desk.students.profile.view import PersonalData, Profile, Visits
@@ -16,6 +17,7 @@ urlpatterns = [
     path("desk/students", Students.as_view(), name="students"),
     path("desk/students/export", StudentsExport.as_view(), name="students-export"),
     path("desk/students/import", Import.as_view(), name="students-import"),
+    path("desk/students/transfer", Transfer.as_view(), name="student-transfer"),
     path("desk/students/cards", Cards.as_view(), name="student-cards"),
     path("desk/students/guardians", FindGuardian.as_view(), name="student-guardians"),
     path("desk/students/new", NewStudent.as_view(), name="student-new"),

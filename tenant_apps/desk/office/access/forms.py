@@ -35,7 +35,7 @@ class SignInPolicyForm(ApiForm):
         choices=ROLES,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=gettext_lazy("They set up an authenticator app at their next sign-in."),
+        help_text=gettext_lazy("They set one up at their next sign-in."),
     )
 
 

@@ -26,10 +26,8 @@ class Messages(Page):
     section = "messages"
 
     def context(self) -> dict[str, Any]:
-        number = self.page_number
-        found = self.ask("notifications", query={"page": number, "page_size": PAGE_SIZE})
-        sent = [{**one, "title": title_of(one)} for one in found["results"]]
-        return {"messages_sent": sent, "number": number, "pages": -(-found["count"] // PAGE_SIZE)}
+        found = self.ask_page("notifications", page_size=PAGE_SIZE)
+        return {"messages_sent": [{**one, "title": title_of(one)} for one in found.rows], **found.place}
 
 
 class MessageForm(ApiForm):

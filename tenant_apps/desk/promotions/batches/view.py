@@ -63,12 +63,8 @@ class Batches(Page):
     section = "promotions"
 
     def context(self) -> dict[str, Any]:
-        found = self.ask("promotion-batches", query={"page": self.query("page"), "page_size": PAGE_SIZE})
-        return {
-            "batches": [shown_batch(one) for one in found["results"]],
-            "number": int(self.query("page") or 1),
-            "pages": -(-found["count"] // PAGE_SIZE),
-        }
+        found = self.ask_page("promotion-batches", page_size=PAGE_SIZE)
+        return {"batches": [shown_batch(one) for one in found.rows], **found.place}
 
 
 class BatchForm(ApiForm):
@@ -183,17 +179,17 @@ class Batch(Page):
     def context(self) -> dict[str, Any]:
         batch = shown_batch(self.ask("promotion-batch", id=self.kwargs["id"]))
         state = self.query("state") if self.query("state") in STATES else ""
-        query = {"state": state, "page": self.query("page"), "page_size": PAGE_SIZE}
-        found = self.ask("promotion-batch-results", query=query, id=self.kwargs["id"])
-        for one in found["results"]:
+        found = self.ask_page(
+            "promotion-batch-results", page_size=PAGE_SIZE, query={"state": state}, id=self.kwargs["id"]
+        )
+        for one in found.rows:
             one["state_name"] = STATES[one["state"]]
         return {
             "batch": batch,
-            "results": found["results"],
+            "results": found.rows,
             "state": state,
             "belts": belts(),
-            "number": int(self.query("page") or 1),
-            "pages": -(-found["count"] // PAGE_SIZE),
+            **found.place,
         }
 
 

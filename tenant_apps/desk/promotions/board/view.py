@@ -91,22 +91,21 @@ class Board(Page):
         systems = rank_systems(self)
         filters = BoardFilters(self, systems)
         status, _, order = TABS[tab]
-        asked = {"status": status, "ordering": order, "page": self.query("page"), "page_size": PAGE_SIZE}
-        found = self.ask("promotion-snapshot", query={**filters.query, **asked})
-        seen = found["results"]
+        query = {**filters.query, "status": status, "ordering": order}
+        found = self.ask_page("promotion-snapshot", page_size=PAGE_SIZE, query=query)
+        seen = found.rows
         results = check_results(self, {one["student"]["id"] for one in seen}) if seen else {}
         rows = [Row(one, results.get(f"{one['student']['id']}:{one['target_rank']['id']}")) for one in seen]
         return {
             "tab": tab,
-            "tabs": self.tabs(tab, found["count"], filters),
+            "tabs": self.tabs(tab, found.count, filters),
             "filters": filters,
             "systems": systems,
             "rows": rows,
-            "count": found["count"],
+            "count": found.count,
             "as_of": seen[0]["as_of"] if seen else None,
             "belts": belts(),
-            "number": int(self.query("page") or 1),
-            "pages": -(-found["count"] // PAGE_SIZE),
+            **found.place,
         }
 
     def tabs(self, current: str, count: int, filters: BoardFilters) -> list[tuple[str, Any, int]]:

@@ -29,15 +29,13 @@ class Exams(Page):
         wanted = (
             self.query("rank_system") if self.query("rank_system") in {one["id"] for one in systems} else ""
         )
-        query = {"rank_system": wanted, "page": self.query("page"), "page_size": PAGE_SIZE}
-        found = self.ask("exams", query=query)
+        found = self.ask_page("exams", page_size=PAGE_SIZE, query={"rank_system": wanted})
         return {
-            "exams": found["results"],
+            "exams": found.rows,
             "systems": named_choices(systems, unchanged()),
             "wanted": wanted,
             "has_systems": bool(systems),
-            "number": int(self.query("page") or 1),
-            "pages": -(-found["count"] // PAGE_SIZE),
+            **found.place,
         }
 
 
@@ -120,19 +118,17 @@ class Exam(Page):
 
     def context(self) -> dict[str, Any]:
         exam = self.ask("exam", id=self.kwargs["id"])
-        query = {"page": self.query("page"), "page_size": PAGE_SIZE}
-        found = self.ask("exam-candidates", query=query, exam_id=self.kwargs["id"])
+        found = self.ask_page("exam-candidates", page_size=PAGE_SIZE, exam_id=self.kwargs["id"])
         is_marked = exam["status"] == "open" and self.may("exam-results", "POST")
         rules = exam_rules(exam["rank_system"]["id"], date.fromisoformat(exam["date"])) if is_marked else {}
         return {
             "exam": exam,
             "rows": [
                 (one, ResultForm(one, rules[one["target_rank"]["id"]]) if is_marked else None)
-                for one in found["results"]
+                for one in found.rows
             ],
             "counts": outcome_counts(self.kwargs["id"]),
             "belts": belts(),
             "is_held": exam["date"] <= self.today.isoformat(),
-            "number": int(self.query("page") or 1),
-            "pages": -(-found["count"] // PAGE_SIZE),
+            **found.place,
         }

@@ -35,21 +35,13 @@ class Classes(Page):
     section = "schedule"
 
     def context(self) -> dict[str, Any]:
-        number = self.page_number
         is_archived = self.query("archived") == "true"
-        query = {
-            "search": self.query("search"),
-            "archived": is_archived,
-            "page": number,
-            "page_size": PAGE_SIZE,
-            "ordering": "name",
-        }
-        found = self.ask("classes", query=query)
+        query = {"search": self.query("search"), "archived": is_archived, "ordering": "name"}
+        found = self.ask_page("classes", page_size=PAGE_SIZE, query=query)
         return {
-            "classes": [(one, times_in_words(one["recurrence"])) for one in found["results"]],
-            "count": found["count"],
-            "number": number,
-            "pages": -(-found["count"] // PAGE_SIZE),
+            "classes": [(one, times_in_words(one["recurrence"])) for one in found.rows],
+            "count": found.count,
+            **found.place,
             "search": self.query("search"),
             "is_archived": is_archived,
         }

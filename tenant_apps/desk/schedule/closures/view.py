@@ -58,9 +58,8 @@ class Closures(Page):
     section = "schedule"
 
     def context(self) -> dict[str, Any]:
-        number = self.page_number
-        found = self.ask("closures", query={"page": number, "page_size": PAGE_SIZE})
-        return {"closures": found["results"], "number": number, "pages": -(-found["count"] // PAGE_SIZE)}
+        found = self.ask_page("closures", page_size=PAGE_SIZE)
+        return {"closures": found.rows, **found.place}
 
 
 class NewClosure(Page):

@@ -36,6 +36,10 @@ document.body.addEventListener("htmx:beforeSwap", (event) => {
   toasts.append(toast);
 });
 
+// On a phone, the bar at the bottom shows four entries; the others come with "More".
+const more = document.querySelector("nav .more");
+more?.addEventListener("click", () => more.setAttribute("aria-expanded", String(more.parentElement.classList.toggle("open"))));
+
 // `data-submit-on-change`: a filter applies as soon as it is chosen.
 document.addEventListener("change", (event) => {
   if (event.target.closest("[data-submit-on-change]")) event.target.form.requestSubmit();
@@ -51,6 +55,8 @@ document.addEventListener("keydown", (event) => {
   const turn = { ArrowLeft: "prev", ArrowRight: "next" }[event.key];
   if (turn) document.querySelector(`.pager a[rel="${turn}"]`)?.click();
 });
+
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 
 // A form is sent once: its buttons wait for the answer.
 document.addEventListener("submit", (event) => {

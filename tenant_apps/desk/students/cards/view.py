@@ -68,14 +68,11 @@ class Cards(Page):
         if "selected" in self.request.GET:
             rows = Student.objects.not_archived().filter(pk__in=self.selected()).order_by("search_name", "pk")
             return {"names": {row.pk: row.name for row in rows}, "number": 1, "pages": 1}
-        number = self.query("page") or "1"
-        listed = self.ask(
-            "students", query={**chosen(self), "ordering": "name", "page": number, "page_size": SHEET_SIZE}
-        )
+        query = {**chosen(self), "ordering": "name"}
+        listed = self.ask_page("students", page_size=SHEET_SIZE, query=query)
         return {
-            "names": {UUID(one["id"]): one["name"] for one in listed["results"] if not one["archived"]},
-            "number": int(number),
-            "pages": -(-listed["count"] // SHEET_SIZE),
+            "names": {UUID(one["id"]): one["name"] for one in listed.rows if not one["archived"]},
+            **listed.place,
         }
 
     def selected(self) -> list[UUID]:

@@ -61,14 +61,12 @@ class Students(Page):
 
     def found(self) -> dict[str, Any]:
         """Return the page of students that the filters select. Five statements."""
-        number = self.query("page") or "1"
-        paging = {"page": number, "page_size": PAGE_SIZE, "ordering": self.query("ordering") or "name"}
-        listed = self.ask("students", query={**chosen(self), **paging})
+        query = {**chosen(self), "ordering": self.query("ordering") or "name"}
+        listed = self.ask_page("students", page_size=PAGE_SIZE, query=query)
         return {
-            "students": listed["results"],
-            "count": listed["count"],
-            "number": int(number),
-            "pages": -(-listed["count"] // PAGE_SIZE),
+            "students": listed.rows,
+            "count": listed.count,
+            **listed.place,
             "belts": belts(),
             "leap_day": self.ask("settings")["leap_day_birthday"],
             "is_filtered": any(self.query(name) for name in FILTERS),

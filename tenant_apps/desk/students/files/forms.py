@@ -15,6 +15,25 @@ KINDS: Final = {
 }
 
 
+class TransferForm(ApiForm):
+    """The export of one person, or the content of one that was previewed (`content`, base64)."""
+
+    file = forms.FileField(
+        label=gettext_lazy("File from the other dojo"),
+        widget=forms.FileInput({"accept": ".json,application/json"}),
+        help_text=gettext_lazy(
+            "The other dojo makes it in the profile of the student, under “This record”: all data about the person."
+        ),
+    )
+    allow_duplicates = forms.BooleanField(
+        label=gettext_lazy("This is another person than the student of this name"), required=False
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["file"].required = not self.data.get("content")
+
+
 class ImportForm(ApiForm):
     """A file, or the content of one that was previewed (`content`, base64)."""
 

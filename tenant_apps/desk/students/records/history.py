@@ -36,9 +36,7 @@ class NewNote(RecordPage):
     action = gettext_lazy("Save")
     done = gettext_lazy("The note is saved.")
     form_class = NoteForm
-
-    def save(self, form: ApiForm) -> None:
-        self.send("POST", "student-notes", form.body(), student_id=self.student_id)
+    sends = ("POST", "student-notes", "student_id")
 
 
 class EditNote(RecordPage):
@@ -46,14 +44,12 @@ class EditNote(RecordPage):
     action = gettext_lazy("Save")
     done = gettext_lazy("The note is saved.")
     form_class = NoteForm
+    sends = ("PATCH", "student-note", "student_id", "id")
     delete_route = "desk:student-note-delete"
 
     def initial(self) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self.ask("student-note", student_id=self.student_id, id=self.record_id)
         return found
-
-    def save(self, form: ApiForm) -> None:
-        self.send("PATCH", "student-note", form.body(), student_id=self.student_id, id=self.record_id)
 
 
 class DeleteNote(RecordPage):
@@ -62,9 +58,7 @@ class DeleteNote(RecordPage):
     action = gettext_lazy("Delete")
     done = gettext_lazy("The note is deleted.")
     is_destructive = True
-
-    def save(self, form: ApiForm) -> None:
-        self.send("DELETE", "student-note", student_id=self.student_id, id=self.record_id)
+    sends = ("DELETE", "student-note", "student_id", "id")
 
 
 # --- breaks -------------------------------------------------------------------------------------------------------
@@ -76,12 +70,10 @@ class NewHold(RecordPage):
     action = gettext_lazy("Save")
     done = gettext_lazy("The break is saved.")
     form_class = HoldForm
+    sends = ("POST", "student-holds", "student_id")
 
     def initial(self) -> Mapping[str, Any]:
         return {"first_day": self.today}
-
-    def save(self, form: ApiForm) -> None:
-        self.send("POST", "student-holds", form.body(), student_id=self.student_id)
 
 
 class EditHold(RecordPage):
@@ -90,14 +82,12 @@ class EditHold(RecordPage):
     action = gettext_lazy("Save")
     done = gettext_lazy("The break is saved.")
     form_class = HoldForm
+    sends = ("PATCH", "student-hold", "student_id", "id")
     delete_route = "desk:student-hold-delete"
 
     def initial(self) -> Mapping[str, Any]:
         found = self.ask("student-hold", student_id=self.student_id, id=self.record_id)
         return {**found, "first_day": found["from"]}
-
-    def save(self, form: ApiForm) -> None:
-        self.send("PATCH", "student-hold", form.body(), student_id=self.student_id, id=self.record_id)
 
 
 class DeleteHold(RecordPage):
@@ -106,9 +96,7 @@ class DeleteHold(RecordPage):
     action = gettext_lazy("Delete")
     done = gettext_lazy("The break is deleted.")
     is_destructive = True
-
-    def save(self, form: ApiForm) -> None:
-        self.send("DELETE", "student-hold", student_id=self.student_id, id=self.record_id)
+    sends = ("DELETE", "student-hold", "student_id", "id")
 
 
 # --- facts --------------------------------------------------------------------------------------------------------
@@ -121,6 +109,7 @@ class NewFact(RecordPage):
     action = gettext_lazy("Save")
     done = gettext_lazy("The fact is saved.")
     form_class = FactForm
+    sends = ("POST", "student-facts", "student_id")
 
     @property
     def kind(self) -> str:
@@ -137,9 +126,6 @@ class NewFact(RecordPage):
     def shown(self, form: ApiForm) -> dict[str, Any]:
         return {**super().shown(form), "kinds": list(FACT_KINDS)}
 
-    def save(self, form: ApiForm) -> None:
-        self.send("POST", "student-facts", form.body(), student_id=self.student_id)
-
 
 class VoidFact(RecordPage):
     title = gettext_lazy("Take the fact back?")
@@ -148,9 +134,7 @@ class VoidFact(RecordPage):
     done = gettext_lazy("The fact no longer counts.")
     form_class = ReasonForm
     is_destructive = True
-
-    def save(self, form: ApiForm) -> None:
-        self.send("POST", "fact-void", form.body(), id=self.record_id)
+    sends = ("POST", "fact-void", "id")
 
 
 # --- ranks --------------------------------------------------------------------------------------------------------
@@ -164,15 +148,13 @@ class NewRank(RecordPage):
     action = gettext_lazy("Save")
     done = gettext_lazy("The rank is recorded.")
     form_class = RankForm
+    sends = ("POST", "student-rank-events", "student_id")
 
     def initial(self) -> Mapping[str, Any]:
         return {"effective_on": self.today}
 
     def form_options(self) -> Mapping[str, Any]:
         return {"systems": rank_systems(self)}
-
-    def save(self, form: ApiForm) -> None:
-        self.send("POST", "student-rank-events", form.body(), student_id=self.student_id)
 
 
 class VoidRank(RecordPage):
@@ -182,9 +164,7 @@ class VoidRank(RecordPage):
     done = gettext_lazy("The rank is taken back.")
     form_class = RankVoidForm
     is_destructive = True
-
-    def save(self, form: ApiForm) -> None:
-        self.send("POST", "rank-event-void", form.body(), id=self.record_id)
+    sends = ("POST", "rank-event-void", "id")
 
 
 class Award(RecordPage):

@@ -27,6 +27,8 @@ class RecordPage(StudentPage):
     """What happens, if that is not plain."""
     done: ClassVar["str | Promise"] = ""
     """What is said afterwards."""
+    sends: ClassVar[tuple[str, ...]] = ()
+    """Where `save` sends the values: method, route, and the names of its path parameters (`id` is the record)."""
     is_destructive: ClassVar[bool] = False
     delete_route: ClassVar[str] = ""
     """The page that deletes the record that this page changes."""
@@ -46,7 +48,11 @@ class RecordPage(StudentPage):
 
     def save(self, form: ApiForm) -> None:
         """Send the values of a form to the API. Raises `Refused`."""
-        raise NotImplementedError
+        method, route, *names = self.sends
+        keys: dict[str, Any] = {
+            name: self.student_id if name == "student_id" else self.record_id for name in names
+        }
+        self.send(method, route, form.body() or None, **keys)
 
     def initial(self) -> Mapping[str, Any]:
         """Return the values with which the form begins."""

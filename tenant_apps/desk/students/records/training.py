@@ -61,9 +61,7 @@ class VoidVisit(RecordPage):
     done = gettext_lazy("The visit no longer counts.")
     form_class = ReasonForm
     is_destructive = True
-
-    def save(self, form: ApiForm) -> None:
-        self.send("POST", "attendance-void", form.body(), id=self.record_id)
+    sends = ("POST", "attendance-void", "id")
 
 
 # --- enrolments ---------------------------------------------------------------------------------------------------
