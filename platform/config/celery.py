@@ -12,7 +12,13 @@ from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.fixups.django import DjangoFixup
 from celery.schedules import crontab
-from celery.signals import celeryd_after_setup, setup_logging, worker_init, worker_process_init
+from celery.signals import (
+    celeryd_after_setup,
+    setup_logging,
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+)
 from django.conf import settings
 
 from tatami.celery_base import PersistentAMQP
@@ -20,6 +26,7 @@ from tatami.garbage_collection import collect_less_often
 from tatami.metrics import serve_metrics
 from tatami.postgresql.login_check import check_logins_at_start
 from tatami.tenancy.scope import platform_scope
+from tatami.tracing import start_tracing, stop_tracing
 
 SPREAD: Final = timedelta(minutes=30)
 """A job for all dojos is spread over this time, so that the dojos do not run it all at once."""
@@ -163,3 +170,15 @@ def tune_garbage_collection(**_: object) -> None:
 def start_metrics(**_: object) -> None:
     """Serve metrics from the child processes. The parent forks them, so it must have no threads."""
     serve_metrics()
+
+
+@worker_process_init.connect
+def trace_tasks(**_: object) -> None:
+    """Export spans from the child processes, which run the tasks."""
+    start_tracing("tatami-worker")
+
+
+@worker_process_shutdown.connect
+def export_last_spans(**_: object) -> None:
+    """Export the spans of the last tasks. A child process of Celery ends without Python's own clean-up."""
+    stop_tracing()

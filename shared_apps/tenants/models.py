@@ -234,6 +234,8 @@ class PendingJob(models.Model):
     """Runs that were started since the last run that ended normally."""
     cursor = models.CharField(max_length=200)
     request_id = models.CharField(max_length=128)
+    traceparent = models.CharField(max_length=55, default="", db_default="")
+    """The span of the request that enqueued it last, as W3C Trace Context writes it; empty without tracing."""
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     objects: ClassVar[PendingJobQuerySet] = PendingJobQuerySet.as_manager()  # type: ignore[assignment]
