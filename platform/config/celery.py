@@ -23,7 +23,7 @@ from django.conf import settings
 
 from tatami.celery_base import PersistentAMQP
 from tatami.garbage_collection import collect_less_often
-from tatami.metrics import serve_metrics
+from tatami.metrics import QUEUE, serve_metrics
 from tatami.postgresql.login_check import check_logins_at_start
 from tatami.tenancy.scope import platform_scope
 from tatami.tracing import start_tracing, stop_tracing
@@ -84,7 +84,7 @@ app.conf.update(
     # A running task does not need Valkey. If it were cancelled, its job would wait until its lease expires.
     worker_cancel_long_running_tasks_on_connection_loss=False,
     task_ignore_result=True,
-    task_default_queue="tatami",
+    task_default_queue=QUEUE,
     timezone="UTC",
     beat_scheduler="tatami.celery_base:PersistentBeat",
     beat_schedule={

@@ -283,6 +283,16 @@ class TenantMigration(models.Model):
         ]
 
 
+class TenantBacklog(models.Model):
+    """Rows of a kind wait to be sent in a tenant (`shared_apps.tenants.fleet_state`). Without a row, none waits."""
+
+    pk = models.CompositePrimaryKey("tenant_id", "kind")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
+    kind = models.CharField(max_length=20)
+    oldest_at = models.DateTimeField()
+    """When the oldest of them was queued."""
+
+
 class TenantExportQuerySet(LeaseQuerySet):
     """The exports of all tenants."""
 

@@ -225,7 +225,8 @@ def test_a_task_continues_the_trace_of_its_message(spans: Spans, db: None, task:
     run_task(task, tatami_request="r-7", **headers)
     span = spans.named("run sample.task")
     assert span.kind is SpanKind.CONSUMER
-    assert span.parent is not None and outer is not None
+    assert span.parent is not None
+    assert outer is not None
     assert span.parent.span_id == outer.get_span_context().span_id
     assert attributes(span) == {
         "messaging.system": "celery",
@@ -250,7 +251,8 @@ def test_a_job_continues_the_trace_of_its_request(
         job_queue.enqueue(tenant.tenant_id, "sample.job", now=NOW, request_id="r-1")
     assert job_queue.run_next_job(now=NOW)
     span = spans.named("sample.job")
-    assert request is not None and span.parent is not None
+    assert request is not None
+    assert span.parent is not None
     assert span.parent.span_id == request.get_span_context().span_id
     assert attributes(span) == {
         "tatami.job": "sample.job",

@@ -16,6 +16,7 @@ import structlog
 from django.conf import settings
 from structlog.contextvars import get_contextvars
 
+from tatami.metrics import STATEMENTS_SLOW
 from tatami.tracing import current_traceparent, described_statement
 
 COMMENTED: Final = {"requestId": "request_id", "task": "task"}
@@ -49,6 +50,7 @@ def log_slow_statement(connection: Any, sql: Any, seconds: float) -> None:
     """Log a statement on a Django connection, also if it failed. Values are not part of its text."""
     summary, text = described_statement(sql) if isinstance(sql, str) else ("SQL", "")
     driver = connection.connection
+    STATEMENTS_SLOW.inc()
     logger.warning(
         "slow_statement",
         statement=summary,
