@@ -7,7 +7,6 @@ import gzip
 import os
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -49,7 +48,7 @@ class Observed:
 
 
 @pytest.fixture(scope="module")
-def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
+def observed(tmp_path_factory: pytest.TempPathFactory) -> Observed:
     folder, metrics_port = tmp_path_factory.mktemp("observed"), free_port()
     with receiving() as collector:
         environment = {
@@ -73,7 +72,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
     lines = (folder / OUTPUT).read_text().splitlines()
     lines += (folder / "data" / "logs" / "worker.log").read_text().splitlines()
     log = [orjson.loads(line) for line in lines if line.startswith("{")]
-    yield Observed(spans, log, metrics, schema, secrets)
+    return Observed(spans, log, metrics, schema, secrets)
 
 
 def use(fleet: ServedFleet, collector: Receiver) -> dict[str, str]:
