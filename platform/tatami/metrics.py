@@ -76,7 +76,7 @@ WAITING: Final = Gauge(
 )
 SLOT_WAIT: Final = Histogram(
     "tatami_web_slot_wait_seconds",
-    "How long requests waited for a database connection.",
+    "How long requests waited that did not get a database connection at once.",
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2),
 )
 STATEMENTS_OVERDUE: Final = Counter(
@@ -88,10 +88,10 @@ REFUSED: Final = counter_of(
     reason=("host", "process", "timeout", "client", "bodies"),
 )
 STATEMENTS_SLOW: Final = Counter("tatami_slow_statements", "Statements that were logged as slow.")
-ALARMS: Final = Counter(
+ALARMS: Final = counter_of(
     "tatami_alarms",
     "Errors that never happen in normal operation, by the event of their log line.",
-    ["event"],
+    event=("security.row_refused", "access.no_rule", "unhandled_exception"),
 )
 JOB_RUNS: Final = Counter("tatami_turns", "Turns of jobs in dojos, by outcome.", ["job", "outcome"])
 JOB_RUN_SECONDS: Final = Histogram("tatami_turn_duration_seconds", "How long a turn took.", ["job"])

@@ -8,6 +8,7 @@ import os
 import re
 import time
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Final
 from urllib.request import urlopen
@@ -18,7 +19,7 @@ import yaml
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.chaos.served_fleet import OUTPUT, ServedFleet, running_fleet
+from tests.chaos.served_fleet import OUTPUT, ServedDojo, ServedFleet, running_fleet
 from tests.support.live_server import free_port, send_request
 from tests.webhooks.receiver import Receiver, receiving
 
@@ -26,7 +27,6 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 WITHIN_SECONDS: Final = 90.0
 NAME: Final = "Canaryson"
 QUERY: Final = "canary-in-a-query"
-PARENT: Final = "0af7651916cd43dd8448eb211c80319c"
 METRIC: Final = re.compile(r"\btatami_[a-z_]+")
 
 
@@ -83,10 +83,10 @@ def use(fleet: ServedFleet, collector: Receiver) -> dict[str, str]:
         "/students", {"first_name": "Ada", "last_name": NAME, "medical_notes": "canary-note"}
     )
     code = dojo.create("/qr", {"student": student["id"], "kind": "card"})["token"]
-    dojo.send("GET", f"/check-in/{code}?q={QUERY}")
+    visit(dojo, f"/check-in/{code}?q={QUERY}")
     dojo.send("GET", f"/students/{student['id']}")
     dojo.send("POST", "/attendance/scan", {"token": code, "class_session": dojo.class_session})
-    send_request(dojo.port, "GET", dojo.host, f"/{code}")
+    visit(dojo, f"/{code}")
     return {
         "name": NAME,
         "note": "canary-note",
@@ -96,6 +96,16 @@ def use(fleet: ServedFleet, collector: Receiver) -> dict[str, str]:
         "access token": dojo.access,
         "key of the collector": "canary-key",
     }
+
+
+def visit(dojo: ServedDojo, path: str) -> None:
+    """Request a page as a browser does, whatever the response."""
+    link = HTTPConnection("127.0.0.1", dojo.port, timeout=60)
+    try:
+        link.request("GET", path, headers={"Host": dojo.host})
+        link.getresponse().read()
+    finally:
+        link.close()
 
 
 def schema_of(fleet: ServedFleet) -> str:
@@ -144,9 +154,7 @@ def test_a_request_has_route_status_and_schema(observed: Observed) -> None:
     assert span.kind == Span.SPAN_KIND_SERVER
     assert (found["http.route"], found["http.response.status_code"]) == ("/students", 201)
     assert found["tatami.schema"] == observed.schema
-    assert "GET /check-in/<str:token>" in {one.name for one in observed.of("tatami-web")} or any(
-        one.name.startswith("GET /check-in/<") for one in observed.of("tatami-web")
-    )
+    assert any(one.name.startswith("GET /check-in/<") for one in observed.of("tatami-web"))
 
 
 def test_the_statements_of_a_request_are_in_its_trace(observed: Observed) -> None:

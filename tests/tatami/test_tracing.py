@@ -28,6 +28,7 @@ from tatami.postgresql.statements import Statement
 from tatami.tenancy.scope import TenantScope, tenant_scope
 from tatami.tracing import described_statement
 from tests.support.clients import Caller, Dojo
+from tests.support.live_server import live_server
 from tests.support.now import NOW
 from tests.webhooks.receiver import receiving
 
@@ -351,3 +352,15 @@ def test_log_lines_have_the_trace(spans: Spans, dojo: Dojo, caplog: pytest.LogCa
     ]
     assert re.fullmatch("[0-9a-f]{32}", line["traceId"])
     assert line["traceId"] == f"{spans.named('GET /me').context.trace_id:032x}"
+
+
+def test_a_web_process_exports_its_last_spans_when_it_stops(
+    database_name: str, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "600000")
+    with receiving() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", f"http://127.0.0.1:{collector.port}/spans")
+        with live_server(database_name) as server:
+            server.post("unknown.localhost", "/auth/login", {})
+            assert collector.received == []
+        assert {one.path for one in collector.received} == {"/spans"}

@@ -151,6 +151,8 @@ class RequestSlots:
             waiting.ready.acquire()
             self._waiting.append(waiting)
             self._give_slots()
+            if waiting.slot is not None:
+                return waiting.slot
         began = self._monotonic()
         ends_at = began + self._wait
         # A request becomes a long one without telling, so look from time to time.

@@ -23,6 +23,9 @@ COMMENTED: Final = {"requestId": "request_id", "task": "task"}
 """The fields of the log that become part of a comment. Their values have no characters that would have to be encoded:
 see `RequestLogMiddleware` for ids, and the declarations of tasks and jobs for their names."""
 
+LEAST_SECONDS: Final = 0.001
+"""The smallest threshold."""
+
 logger: Final = structlog.get_logger(__name__)
 
 
@@ -42,6 +45,8 @@ def with_comment(sql: Any) -> Any:
 
 def is_slow(seconds: float) -> bool:
     """Return whether a statement that took so long is logged."""
+    if seconds < LEAST_SECONDS:  # most statements; reading a setting takes longer than all the rest
+        return False
     threshold: int = settings.TATAMI_SLOW_STATEMENT_MS
     return bool(threshold) and seconds * 1000 >= threshold
 
