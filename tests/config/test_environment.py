@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
 from django.test import override_settings
 
-from config.environment import days, email, number, one_of, secret, signing_secrets, storage
+from config.environment import days, email, number, one_of, secret, signing_secrets, storage, traces
 
 NAME = "TATAMI_TESTED"
 FOLDER = Path("/srv/with a space/files")
@@ -127,7 +127,7 @@ def test_traces_are_configured_by_the_standard_variables(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert environment.traces() is traced
+    assert traces() is traced
 
 
 @pytest.mark.parametrize(
@@ -144,4 +144,4 @@ def test_an_exporter_that_is_not_installed_is_refused(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
     monkeypatch.setenv(name, value)
     with pytest.raises(ImproperlyConfigured, match=name):
-        environment.traces()
+        traces()
