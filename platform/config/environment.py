@@ -99,15 +99,15 @@ def traces() -> bool:
     Raises `ImproperlyConfigured` for an exporter or a protocol that is not installed. All other variables of
     OpenTelemetry are read by its SDK.
     """
-    endpoints = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-    if not any(read("str", name, "") for name in endpoints):
+    endpoint = read("str", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or read("str", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    if not endpoint:
         return False
     if read("str", "OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return False
     if one_of("OTEL_TRACES_EXPORTER", "otlp", "none", "") == "none":
         return False
-    for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
-        one_of(name, "http/protobuf", "")
+    one_of("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "")
+    one_of("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf", "")
     return True
 
 

@@ -19,6 +19,7 @@ import yaml
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from shared_apps.tenants.tasks import run_due_jobs
 from tests.chaos.served_fleet import OUTPUT, ServedDojo, ServedFleet, running_fleet
 from tests.support.live_server import free_port, send_request
 from tests.webhooks.receiver import Receiver, receiving
@@ -187,10 +188,10 @@ def test_a_task_of_a_request_continues_its_trace_in_the_worker(observed: Observe
     sent = next(
         one
         for one in observed.of("tatami-web")
-        if one.name == "publish tenants.take_turns" and one.trace_id == request.trace_id
+        if one.name == f"publish {run_due_jobs.name}" and one.trace_id == request.trace_id
     )
     ran = [one for one in observed.of("tatami-worker") if one.parent_span_id == sent.span_id]
-    assert {one.name for one in ran} <= {"run tenants.take_turns"}
+    assert {one.name for one in ran} <= {f"run {run_due_jobs.name}"}
 
 
 def test_polling_leaves_no_trace(observed: Observed) -> None:
