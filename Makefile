@@ -177,7 +177,7 @@ shell: .venv/.run ## open Django's shell; starts the servers if they do not run
 
 .PHONY: lock
 lock: .venv/.dev ## compile requirements*.in; UPGRADE=--upgrade installs newer versions
-	@for set in requirements requirements-dev requirements-node; do \
+	@for set in requirements requirements-traces requirements-dev requirements-node; do \
 	  $(PY) -m uv pip compile "$$set.in" --output-file "$$set.txt" --universal --python-version 3.11 $(UPGRADE) \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock" \
 	    || exit 1; \

@@ -12,14 +12,21 @@ from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.fixups.django import DjangoFixup
 from celery.schedules import crontab
-from celery.signals import celeryd_after_setup, setup_logging, worker_init, worker_process_init
+from celery.signals import (
+    celeryd_after_setup,
+    setup_logging,
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+)
 from django.conf import settings
 
 from tatami.celery_base import PersistentAMQP
 from tatami.garbage_collection import collect_less_often
-from tatami.metrics import serve_metrics
+from tatami.metrics import QUEUE, serve_metrics
 from tatami.postgresql.login_check import check_logins_at_start
 from tatami.tenancy.scope import platform_scope
+from tatami.tracing import start_tracing, stop_tracing
 
 SPREAD: Final = timedelta(minutes=30)
 """A job for all dojos is spread over this time, so that the dojos do not run it all at once."""
@@ -77,7 +84,7 @@ app.conf.update(
     # A running task does not need Valkey. If it were cancelled, its job would wait until its lease expires.
     worker_cancel_long_running_tasks_on_connection_loss=False,
     task_ignore_result=True,
-    task_default_queue="tatami",
+    task_default_queue=QUEUE,
     timezone="UTC",
     beat_scheduler="tatami.celery_base:PersistentBeat",
     beat_schedule={
@@ -163,3 +170,15 @@ def tune_garbage_collection(**_: object) -> None:
 def start_metrics(**_: object) -> None:
     """Serve metrics from the child processes. The parent forks them, so it must have no threads."""
     serve_metrics()
+
+
+@worker_process_init.connect
+def trace_tasks(**_: object) -> None:
+    """Export spans from the child processes, which run the tasks."""
+    start_tracing("tatami-worker")
+
+
+@worker_process_shutdown.connect
+def export_last_spans(**_: object) -> None:
+    """Export the spans of the last tasks. A child process of Celery ends without Python's own clean-up."""
+    stop_tracing()

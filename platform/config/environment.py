@@ -93,6 +93,24 @@ def signing_secrets() -> Secrets:
     return Secrets(current, previous or None)
 
 
+def traces() -> bool:
+    """Return whether spans are exported: the endpoint of a collector is set, and nothing turns them off.
+
+    Raises `ImproperlyConfigured` for an exporter or a protocol that is not installed. All other variables of
+    OpenTelemetry are read by its SDK.
+    """
+    endpoint = read("str", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or read("str", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    if not endpoint:
+        return False
+    if read("str", "OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return False
+    if one_of("OTEL_TRACES_EXPORTER", "otlp", "none", "") == "none":
+        return False
+    one_of("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "")
+    one_of("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf", "")
+    return True
+
+
 def database(name: str, engine: str, **options: Any) -> dict[str, Any] | None:
     """Return Django's settings for the database whose URL is in the variable `name`, or `None` if it is unset.
 

@@ -108,6 +108,8 @@ TATAMI_WEB_RUNNING: int = environment.number("TATAMI_WEB_RUNNING", 1, 1, 1_000)
 TATAMI_WEB_THREADS: int = environment.number("TATAMI_WEB_THREADS", 512, 4, 10_000)
 # Seconds that a statement of a request may take, and wait for a lock (at most half of it). Default: 4.
 TATAMI_STATEMENT_SECONDS: int = environment.number("TATAMI_STATEMENT_SECONDS", 4, 1, 3_600)
+# Milliseconds from which on a statement is logged, in any process, without its values. 0 logs none. Default: 500.
+TATAMI_SLOW_STATEMENT_MS: int = environment.number("TATAMI_SLOW_STATEMENT_MS", 500, 0, 3_600_000)
 # Seconds after which a web process opens a connection anew. Default: 600.
 TATAMI_CONNECTION_SECONDS: int = environment.number("TATAMI_CONNECTION_SECONDS", 600, 1, 86_400)
 # How many prepared statements a connection keeps, those used last; about 0.05 MB each. 0 for a pooler that does not
@@ -137,12 +139,17 @@ CELERY_BROKER_URL: str = environment.secret("CELERY_BROKER_URL") or REDIS_URL
 TATAMI_METRICS_PORT: int = environment.number("TATAMI_METRICS_PORT", 0, 0, 65_534)
 TATAMI_METRICS_HOST: str = read("str", "TATAMI_METRICS_HOST", "127.0.0.1")
 
+# --- traces for OpenTelemetry: the standard variables OTEL_*, which the SDK reads itself ---------------------------
+# Whether a collector is configured: OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT. Default: no.
+TATAMI_TRACES: bool = environment.traces()
+
 # --- HTTP ----------------------------------------------------------------------------------------------------------
 ROOT_URLCONF = "config.urls_tenant"
 PUBLIC_SCHEMA_URLCONF = "config.urls_platform"
 WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False
 MIDDLEWARE = [
+    "tatami.tracing.TracingMiddleware",
     "tatami.observability.RequestLogMiddleware",
     "tatami.api.strict_transport.StrictTransportMiddleware",
     "django.middleware.security.SecurityMiddleware",  # before all that answers: static files, health, errors

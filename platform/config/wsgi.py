@@ -8,7 +8,9 @@ from tatami.api.wsgi import get_wsgi_application
 from tatami.garbage_collection import collect_less_often
 from tatami.metrics import serve_metrics
 from tatami.postgresql.login_check import check_logins_at_start
+from tatami.tracing import start_tracing
 
+start_tracing("tatami-web")  # before the middleware is loaded, which leaves out what is not used
 application = get_wsgi_application()
 check_logins_at_start()
 serve_metrics()

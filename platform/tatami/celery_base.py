@@ -3,6 +3,7 @@
 Work for one dojo is a job (`tatami.jobs`), not a task of its own.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, Self
 
 import structlog
@@ -14,6 +15,15 @@ from kombu.exceptions import OperationalError
 
 from tatami.observability import current_request_id, task_log_context
 from tatami.tenancy.scope import platform_scope
+from tatami.tracing import (
+    context_of,
+    header_names,
+    is_recording,
+    is_tracing,
+    outgoing_headers,
+    request_attributes,
+    span,
+)
 
 REQUEST_HEADER: Final = "tatami_request"
 
@@ -33,13 +43,18 @@ class PlatformTask(Task):  # type: ignore[type-arg]
     """
 
     abstract = True
+    polls = False
+    """True for tasks that run every few seconds to look for work: without work they leave no trace."""
 
     def apply_async(  # type: ignore[override]
         self, args: Any = None, kwargs: Any = None, **options: Any
     ) -> Any:
-        """Publish the task with the id of the current request."""
+        """Publish the task with the id of the current request and, with tracing, the current span."""
         headers = {REQUEST_HEADER: current_request_id(), **(options.pop("headers", None) or {})}
-        return super().apply_async(args, kwargs, headers=headers, **options)
+        if not is_recording():
+            return super().apply_async(args, kwargs, headers=headers, **options)
+        with span(f"publish {self.name}", "PRODUCER", self._span_attributes()):
+            return super().apply_async(args, kwargs, headers=headers | outgoing_headers(), **options)
 
     def call(self, *args: Any, **options: Any) -> bool:
         """Publish the task; return whether Valkey accepted it. If Valkey is unavailable, log a line and do not raise.
@@ -55,10 +70,30 @@ class PlatformTask(Task):  # type: ignore[type-arg]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task in the platform's scope."""
-        request = self.request
-        caused_by = request.get(REQUEST_HEADER) or (request.headers or {}).get(REQUEST_HEADER)
-        with task_log_context(self.name, request.id, None, caused_by), platform_scope():
+        caused_by = self._header(REQUEST_HEADER)
+        with (
+            task_log_context(self.name, self.request.id, None, caused_by),
+            platform_scope(),
+            self._run_span(caused_by),
+        ):
             return super().__call__(*args, **kwargs)
+
+    def _header(self, name: str) -> Any:
+        request = self.request
+        return request.get(name) or (request.headers or {}).get(name)
+
+    def _run_span(self, request_id: str | None) -> AbstractContextManager[Any]:
+        """Return the span of this run. A task that only polls has none, unless a request caused it."""
+        sent = {name: value for name in header_names() if (value := self._header(name))}
+        if not is_tracing() or (self.polls and not sent):
+            return nullcontext()
+        attributes = self._span_attributes() | request_attributes(request_id)
+        if self.request.id:
+            attributes["messaging.message.id"] = self.request.id
+        return span(f"run {self.name}", "CONSUMER", attributes, parent=context_of(sent))
+
+    def _span_attributes(self) -> dict[str, str]:
+        return {"messaging.system": "celery", "tatami.task": str(self.name)}
 
 
 class PersistentConnection(Connection):

@@ -8,7 +8,7 @@ The process that accepts a scrape answers for all of them.
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -16,15 +16,17 @@ from socketserver import ThreadingTCPServer
 from typing import Final
 from urllib.parse import urlsplit
 
+import psutil
+import redis
 import structlog
 from django.conf import settings
 from django.db import connection
 from django.db.utils import Error as DatabaseError
 from django.http import HttpRequest
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import MetricsHandler
-from prometheus_client.metrics_core import GaugeMetricFamily
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 from tatami.tenancy.scope import PLATFORM, Scope
@@ -34,14 +36,62 @@ logger: Final = structlog.get_logger(__name__)
 
 FOLDER: Final = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
 """The variable of prometheus_client, which reads it at import. Without it each process counts for itself."""
+QUEUE: Final = "tatami"
+"""The queue of Celery (`task_default_queue`): the name of its list in Valkey."""
+UNACKNOWLEDGED: Final = "unacked"
+"""The hash in which kombu keeps the messages that a worker has taken."""
+BROKER_SECONDS: Final = 1.0
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 if FOLDER:
     Path(FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
 
+
+def counter_of(name: str, documentation: str, **values: tuple[str, ...]) -> Counter:
+    """Return a counter with one label, whose values exist from the start.
+
+    Prometheus sees an increase only where there was a value before, so an alert would miss the first event.
+    """
+    ((label, known),) = values.items()
+    counter = Counter(name, documentation, [label])
+    for value in known:
+        counter.labels(value)
+    return counter
+
+
 REQUESTS: Final = Counter("tatami_requests", "Requests answered.", ["method", "route", "status", "host"])
 REQUEST_SECONDS: Final = Histogram(
     "tatami_request_duration_seconds", "From the request to its answer.", ["method", "route"]
+)
+SLOTS: Final = Gauge(
+    "tatami_web_slots",
+    "Database connections for requests, by state (used, idle).",
+    ["state"],
+    multiprocess_mode="livesum",
+)
+WAITING: Final = Gauge(
+    "tatami_web_requests_waiting",
+    "Requests that wait for a database connection.",
+    multiprocess_mode="livesum",
+)
+SLOT_WAIT: Final = Histogram(
+    "tatami_web_slot_wait_seconds",
+    "How long requests waited that did not get a database connection at once.",
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2),
+)
+STATEMENTS_OVERDUE: Final = Counter(
+    "tatami_statements_overdue", "Connections that were ended because PostgreSQL did not answer in time."
+)
+REFUSED: Final = counter_of(
+    "tatami_requests_refused",
+    "Requests that got 503 before they ran: more of one host or client than its share, or of the whole process.",
+    reason=("host", "process", "timeout", "client", "bodies"),
+)
+STATEMENTS_SLOW: Final = Counter("tatami_slow_statements", "Statements that were logged as slow.")
+ALARMS: Final = counter_of(
+    "tatami_alarms",
+    "Errors that never happen in normal operation, by the event of their log line.",
+    event=("security.row_refused", "access.no_rule", "unhandled_exception"),
 )
 JOB_RUNS: Final = Counter("tatami_turns", "Turns of jobs in dojos, by outcome.", ["job", "outcome"])
 JOB_RUN_SECONDS: Final = Histogram("tatami_turn_duration_seconds", "How long a turn took.", ["job"])
@@ -89,6 +139,117 @@ class OverdueJobsCollector(Collector):
         return [overdue]
 
 
+class FleetCollector(Collector):
+    """What the platform's rows say, read at each scrape: a fixed number of statements, whatever the number of dojos."""
+
+    def describe(self) -> Sequence[GaugeMetricFamily]:
+        """Return the metrics without values, and without a query."""
+        return [
+            GaugeMetricFamily("tatami_dojos", "Dojos, by status.", labels=["status"]),
+            GaugeMetricFamily(
+                "tatami_dojos_outdated", "Dojos that this code cannot serve until they are migrated."
+            ),
+            GaugeMetricFamily("tatami_dojos_migration_failed", "Dojos whose last migration failed."),
+            GaugeMetricFamily("tatami_jobs_due", "Jobs that are due, by name.", labels=["name"]),
+            GaugeMetricFamily(
+                "tatami_jobs_due_seconds", "How long the job that is due longest has waited.", labels=["name"]
+            ),
+            GaugeMetricFamily(
+                "tatami_backlog_dojos", "Dojos in which something waits to be sent.", labels=["kind"]
+            ),
+            GaugeMetricFamily(
+                "tatami_backlog_seconds", "Age of the oldest row that waits to be sent.", labels=["kind"]
+            ),
+            GaugeMetricFamily("tatami_exports_waiting", "Exports that are not finished."),
+            GaugeMetricFamily(
+                "tatami_exports_waiting_seconds", "Age of the oldest export that is not finished."
+            ),
+        ]
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Return the metrics; none if PostgreSQL is unavailable, or the tenants app is not ready."""
+        try:
+            state = tenant_registry().read_fleet_state()
+        except (DatabaseError, RuntimeError) as error:
+            logger.warning("fleet_state_unknown", reason=str(error))
+            return []
+        finally:
+            connection.close()
+        families = self.describe()
+        values: list[Mapping[str, float] | float] = [
+            state.dojos,
+            state.outdated,
+            state.migrations_failed,
+            {job: queue.number for job, queue in state.jobs.items()},
+            {job: queue.oldest_seconds for job, queue in state.jobs.items()},
+            {kind: queue.number for kind, queue in state.backlogs.items()},
+            {kind: queue.oldest_seconds for kind, queue in state.backlogs.items()},
+            state.exports.number,
+            state.exports.oldest_seconds,
+        ]
+        for family, value in zip(families, values, strict=True):
+            for labels, number in value.items() if isinstance(value, Mapping) else [("", value)]:
+                family.add_metric([labels] if labels else [], number)
+        return families
+
+
+def valkey_url(broker: str) -> str | None:
+    """Return the URL of a broker of Celery as redis-py reads it; `None` if it is not Valkey.
+
+    kombu has its own scheme for Unix sockets, and its own name for the number of the database.
+    """
+    if broker.startswith("redis+socket://"):
+        return broker.replace("redis+socket", "unix", 1).replace("virtual_host=", "db=")
+    return broker if broker.startswith(("redis://", "rediss://")) else None
+
+
+class BrokerCollector(Collector):
+    """The length of the queue of Celery, read from Valkey at each scrape."""
+
+    def __init__(self) -> None:
+        self._client: redis.Redis | None = None
+
+    def describe(self) -> Sequence[GaugeMetricFamily]:
+        """Return the metrics without values, and without a request."""
+        return [
+            GaugeMetricFamily("tatami_broker_messages", "Messages that no worker has taken yet."),
+            GaugeMetricFamily(
+                "tatami_broker_unacknowledged", "Messages whose task is running, or was cut off."
+            ),
+        ]
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Return the metrics; none if Valkey is unavailable, or the broker is not Valkey."""
+        url = valkey_url(settings.CELERY_BROKER_URL)
+        if url is None:
+            return []
+        if self._client is None:
+            limits = {"socket_timeout": BROKER_SECONDS, "socket_connect_timeout": BROKER_SECONDS}
+            self._client = redis.Redis.from_url(url, **limits)
+        try:
+            found = [self._client.llen(QUEUE), self._client.hlen(UNACKNOWLEDGED)]
+        except (redis.RedisError, OSError) as error:
+            logger.warning("broker_unknown", reason=type(error).__name__)
+            return []
+        families = self.describe()
+        for family, number in zip(families, found, strict=True):
+            family.add_metric([], float(number))
+        return families
+
+
+class ServiceCollector(MultiProcessCollector):
+    """The metrics that all processes of this service have counted. Gauges of processes that have ended are removed."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics."""
+        for path in Path(FOLDER or "").glob("gauge_live*_*.db"):
+            pid = int(path.stem.rpartition("_")[2])
+            if not psutil.pid_exists(pid):
+                mark_process_dead(pid, FOLDER)  # type: ignore[no-untyped-call]
+        found: Iterable[Metric] = super().collect()  # type: ignore[no-untyped-call]
+        return found
+
+
 class MetricsRequestHandler(MetricsHandler):
     """Serves `GET /metrics`, and 404 for any other path."""
 
@@ -112,10 +273,11 @@ def build_registry() -> Collector:
     """Return the registry of a scrape: the metrics of all processes of this service."""
     registry = CollectorRegistry()
     if FOLDER:
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        ServiceCollector(registry)  # type: ignore[no-untyped-call]
     else:
         registry.register(REGISTRY)
-    registry.register(OverdueJobsCollector())
+    for collector in (OverdueJobsCollector(), FleetCollector(), BrokerCollector()):
+        registry.register(collector)
     return registry
 
 

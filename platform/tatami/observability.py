@@ -23,6 +23,7 @@ from structlog.contextvars import bind_contextvars, bound_contextvars, get_conte
 from tatami.ids import uuid7
 from tatami.metrics import observe_request
 from tatami.tenancy.scope import TenantScope, current_scope
+from tatami.tracing import current_trace_id
 
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 _VALID_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -62,6 +63,7 @@ def logging_configuration(log_format: str = "json", level: str = "INFO") -> dict
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         add_tenant,
+        add_trace,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
         structlog.processors.StackInfoRenderer(),
@@ -118,6 +120,13 @@ def add_tenant(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> M
     return event
 
 
+def add_trace(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the current trace to every line, if there is one."""
+    if trace_id := current_trace_id():
+        event.setdefault("traceId", trace_id)
+    return event
+
+
 def redact_row_values(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
@@ -166,6 +175,7 @@ def _log_request(request: HttpRequest, level: int, *, status: int, elapsed: floa
         **request_log_fields(request),
         status=status,
         durationMs=elapsed,
+        **({"traceId": trace_id} if (trace_id := current_trace_id()) else {}),
     )
     logger.handle(logging.LogRecord(logger.name, level, __file__, 0, line, None, None))
 

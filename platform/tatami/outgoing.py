@@ -25,6 +25,8 @@ from django.utils.translation import gettext
 from dns.exception import DNSException
 from dns.resolver import NXDOMAIN, NoAnswer, Resolver
 
+from tatami.tracing import span
+
 LOOKUP_SECONDS: Final = 2.0
 CONNECT_SECONDS: Final = 3.0
 REQUEST_SECONDS: Final = 5.0
@@ -146,7 +148,13 @@ def _send(
 ) -> Reply:
     """Send a request until `deadline`, on the monotonic clock. Raises `RequestFailed`."""
     try:
-        return _exchange(target, address, method, body, headers, deadline, most_bytes)
+        # No trace context is sent: the receiver is a stranger. The path may contain a secret.
+        where = {"server.address": target.host, "server.port": target.port}
+        with span(method, "CLIENT", {"http.request.method": method, **where}) as made:
+            reply = _exchange(target, address, method, body, headers, deadline, most_bytes)
+            if made is not None:
+                made.set_attribute("http.response.status_code", reply.status)
+            return reply
     except TimeoutError:
         raise RequestFailed("timeout") from None
     except ssl.SSLError as error:

@@ -11,14 +11,28 @@ from typing import Final
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import models
+from prometheus_client import Histogram
 
+from tatami.metrics import counter_of
 from tatami.text import one_line
+from tatami.tracing import span
 
 MAX_ATTEMPTS: Final = 10
 SERVER_RETRY_DELAY: Final = timedelta(seconds=30)
 """How long sending pauses when the server accepts nothing."""
 FIRST_RETRY_DELAY: Final = timedelta(minutes=2)
 MAX_RETRY_DELAY: Final = timedelta(hours=8)
+
+MAILS: Final = counter_of(
+    "tatami_mails",
+    "Attempts to send an e-mail, by outcome; unavailable: the mail server accepts nothing.",
+    outcome=("sent", "failed", "retry", "unavailable"),
+)
+MAIL_WAIT: Final = Histogram(
+    "tatami_mail_wait_seconds",
+    "How long e-mails waited from their request until the mail server accepted them.",
+    buckets=(1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400),
+)
 
 _PERMANENT: Final = 500
 _CLOSING: Final = 421
@@ -56,6 +70,7 @@ def mail_connection() -> Iterator[BaseEmailBackend]:
     try:
         connection.open()
     except OSError as error:
+        MAILS.labels("unavailable").inc()
         raise MailServerUnavailable(result_of_error(error).reason) from error
     try:
         yield connection
@@ -141,12 +156,21 @@ def failed(reason: str) -> SendResult:
 def send_message(message: EmailMessage) -> SendResult:
     """Send an e-mail over its connection and return the result."""
     try:
-        message.send()
+        with span("send mail", "CLIENT"):
+            message.send()
     except OSError as error:
-        return result_of_error(error)
+        result = result_of_error(error)
     except ValueError as error:  # a header that cannot be written
-        return failed(str(error))
-    return SENT
+        result = failed(str(error))
+    else:
+        result = SENT
+    _count(result)
+    return result
+
+
+def _count(result: SendResult) -> None:
+    outcome = "retry" if result.state == SendState.QUEUED else result.state
+    MAILS.labels("unavailable" if result.is_server_unavailable else str(outcome)).inc()
 
 
 def result_of_error(error: OSError) -> SendResult:

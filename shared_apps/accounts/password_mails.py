@@ -19,7 +19,7 @@ from celery import shared_task
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Min, QuerySet
 from django.utils.translation import gettext
 
 from shared_apps.accounts.models import PasswordLink, PasswordMail, User
@@ -28,6 +28,7 @@ from tatami.celery_base import PlatformTask
 from tatami.jobs import DONE, MORE, JobRun, job
 from tatami.keys import secret_hash, tenant_keys
 from tatami.smtp import (
+    MAIL_WAIT,
     MAX_ATTEMPTS,
     SERVER_RETRY_DELAY,
     MailServerUnavailable,
@@ -39,6 +40,7 @@ from tatami.smtp import (
 )
 from tatami.tenancy.hosts import origin
 from tatami.tenancy.scope import TenantScope, required_scope
+from tatami.tenancy.tenant_registry import tenant_registry
 
 LINK_LIFETIME: Final = timedelta(hours=72)
 """From the first attempt to send the link. A mail that could not be sent for as long is given up."""
@@ -67,6 +69,8 @@ def queue_password_mail(email_key: str, *, now: datetime) -> None:
 def send_password_mails(run: JobRun) -> str | None:
     """Send the mails that are due in a dojo, for about a second."""
     after = _send_due(run.now)
+    oldest = PasswordMail.objects.aggregate(at=Min("created_at"))["at"]
+    tenant_registry().report_backlog("password_mail", oldest)
     if after is None:
         return DONE
     if not after:
@@ -118,6 +122,8 @@ def _send_next(connection: BaseEmailBackend) -> bool:
     recipient, secret = prepared
     result = send_message(_message(recipient, secret, connection))
     _save_result(mail.pk, result, now)
+    if result.state == SendState.SENT:
+        MAIL_WAIT.observe((now - mail.created_at).total_seconds())
     if result.is_server_unavailable:
         raise MailServerUnavailable(result.reason)
     return True

@@ -15,7 +15,7 @@ class TenantsConfig(AppConfig):
         """
         from django_tenants.signals import tenant_delete_callback
 
-        from shared_apps.tenants import tenant_registry
+        from shared_apps.tenants import fleet_state, tenant_registry
         from tatami.tenancy.tenant_registry import register_tenant_registry
 
         post_delete.disconnect(tenant_delete_callback)
@@ -24,6 +24,8 @@ class TenantsConfig(AppConfig):
             find_tenant_by_id=tenant_registry.find_tenant_by_id,
             enqueue_job=tenant_registry.enqueue_job,
             count_overdue_jobs=tenant_registry.count_overdue_jobs,
+            read_fleet_state=fleet_state.read_fleet_state,
+            report_backlog=fleet_state.report_backlog,
             read_epoch=tenant_registry.read_epoch,
             change_tenant=tenant_registry.change_tenant,
         )

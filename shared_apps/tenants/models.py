@@ -234,6 +234,8 @@ class PendingJob(models.Model):
     """Runs that were started since the last run that ended normally."""
     cursor = models.CharField(max_length=200)
     request_id = models.CharField(max_length=128)
+    traceparent = models.CharField(max_length=55, default="", db_default="")
+    """The span of the request that enqueued it last, as W3C Trace Context writes it; empty without tracing."""
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     objects: ClassVar[PendingJobQuerySet] = PendingJobQuerySet.as_manager()  # type: ignore[assignment]
@@ -279,6 +281,16 @@ class TenantMigration(models.Model):
                 name="tenant_migration_state_known",
             )
         ]
+
+
+class TenantBacklog(models.Model):
+    """Rows of a kind wait to be sent in a tenant (`shared_apps.tenants.fleet_state`). Without a row, none waits."""
+
+    pk = models.CompositePrimaryKey("tenant_id", "kind")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
+    kind = models.CharField(max_length=20)
+    oldest_at = models.DateTimeField()
+    """When the oldest of them was queued."""
 
 
 class TenantExportQuerySet(LeaseQuerySet):

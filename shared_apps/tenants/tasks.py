@@ -34,14 +34,14 @@ MAX_WAKE_CALLS: Final = 8
 """How many workers beat wakes at a time."""
 
 
-@shared_task(base=PlatformTask, name="tenants.take_turns", bind=True)
+@shared_task(base=PlatformTask, name="tenants.take_turns", bind=True, polls=True)
 def run_due_jobs(self: Any) -> None:
     """Run due jobs for a while, and queue up again if more may be due."""
     if job_queue.run_due_jobs(seconds=RUN_SECONDS, task_id=self.request.id):
         wake_workers()
 
 
-@shared_task(base=PlatformTask, name="tenants.wake")
+@shared_task(base=PlatformTask, name="tenants.wake", polls=True)
 def wake() -> None:
     """Wake workers for overdue jobs: their wake-up calls were lost with Valkey, or with a worker."""
     wake_workers(min(job_queue.count_overdue(now=clock.now()), MAX_WAKE_CALLS))

@@ -22,8 +22,9 @@ import orjson
 import structlog
 from django.core.mail import send_mail
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet, Value
+from django.db.models import Exists, Min, OuterRef, QuerySet, Value
 from django.db.models.functions import Coalesce, Greatest, NullIf
+from prometheus_client import Histogram
 from rest_framework.status import is_server_error
 from rest_framework.status import is_success as is_successful
 
@@ -31,6 +32,7 @@ from shared_apps.accounts.models import User
 from shared_apps.webhooks.models import SECRET_PURPOSE, Webhook, WebhookDelivery
 from tatami import clock
 from tatami.encryption import current_prefix, encrypt
+from tatami.metrics import counter_of
 from tatami.outgoing import RequestFailed, post
 from tatami.smtp import loggable_reason, result_of_error
 from tatami.tenancy.scope import TenantScope, required_scope
@@ -58,6 +60,17 @@ UNAVAILABLE: Final = frozenset({408, 425, 429})
 """With 5xx: the receiver cannot take any message now."""
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the prefix that Standard Webhooks gives to secrets
 DISABLED: Final = "the webhook was disabled"
+
+ATTEMPTS: Final = counter_of(
+    "tatami_webhook_attempts",
+    "Attempts to deliver a webhook, by outcome.",
+    outcome=("delivered", "refused", "unavailable"),
+)
+WAIT: Final = Histogram(
+    "tatami_webhook_wait_seconds",
+    "How long deliveries waited from their event until the receiver accepted them.",
+    buckets=(1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400),
+)
 
 State = WebhookDelivery.State
 logger: Final = structlog.get_logger(__name__)
@@ -137,15 +150,18 @@ def save_result(delivery: WebhookDelivery, *, status: int | None, error: str, no
     if webhook is None:
         return
     is_success = status is not None and is_successful(status)
+    is_away = status is None or is_server_error(status) or status in UNAVAILABLE
+    ATTEMPTS.labels("delivered" if is_success else "unavailable" if is_away else "refused").inc()
     delivery.attempts = min(delivery.attempts + 1, 32_000)
     delivery.response_status, delivery.updated_at = status, now
     delivery.error = "" if is_success else (error or f"status {status}")[:200]
     webhook.claimed_until = None
     if is_success:
         delivery.state, delivery.delivered_at = State.DELIVERED, now
+        WAIT.observe((now - delivery.created_at).total_seconds())
         webhook.failures, webhook.failing_since, webhook.next_try_at = 0, None, None
     else:
-        _note_failure(webhook, delivery, status, now)
+        _note_failure(webhook, delivery, now, is_away=is_away)
     delivery.save(
         update_fields=[
             "state", "attempts", "next_try_at", "response_status", "error", "delivered_at", "updated_at"
@@ -156,9 +172,9 @@ def save_result(delivery: WebhookDelivery, *, status: int | None, error: str, no
         _disable_if_hopeless(webhook, status, now)
 
 
-def _note_failure(webhook: Webhook, delivery: WebhookDelivery, status: int | None, now: datetime) -> None:
+def _note_failure(webhook: Webhook, delivery: WebhookDelivery, now: datetime, *, is_away: bool) -> None:
     webhook.failing_since = webhook.failing_since or now
-    if status is None or is_server_error(status) or status in UNAVAILABLE:
+    if is_away:
         delay = RETRY_DELAYS[min(webhook.failures, len(RETRY_DELAYS) - 1)]
         webhook.failures += 1
         webhook.next_try_at = now + delay
@@ -213,6 +229,13 @@ def tell_admins() -> None:
             logger.warning("webhook_mail_not_sent", webhook=str(webhook.pk), reason=reason)
             return
         Webhook.objects.filter(pk=webhook.pk).update(is_mail_due=False)
+
+
+def oldest_waiting() -> datetime | None:
+    """Return when the oldest delivery that still waits was queued, or `None` if none waits. One statement."""
+    waiting = WebhookDelivery.objects.queued().filter(webhook__disabled_at__isnull=True)
+    found: datetime | None = waiting.aggregate(at=Min("created_at"))["at"]
+    return found
 
 
 def next_due(now: datetime) -> datetime | None:

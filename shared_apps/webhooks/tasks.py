@@ -13,6 +13,7 @@ from tatami.celery_base import PlatformTask
 from tatami.jobs import DONE, MORE, JobRun, countdown, job
 from tatami.retention import EVERYWHERE, delete_after
 from tatami.tenancy.scope import TenantScope, required_scope
+from tatami.tenancy.tenant_registry import tenant_registry
 
 DELIVER_JOB: Final = "webhooks.deliver"
 SWEEP_JOB: Final = "webhooks.sweep"
@@ -21,7 +22,9 @@ SWEEP_JOB: Final = "webhooks.sweep"
 @job(DELIVER_JOB)
 def deliver(_: JobRun) -> str | None:
     """Send the deliveries of a dojo that are due."""
-    if sending.send_due():
+    may_be_more = sending.send_due()
+    tenant_registry().report_backlog("webhook", sending.oldest_waiting())
+    if may_be_more:
         return MORE
     wake_later()
     return DONE

@@ -23,6 +23,7 @@ from tatami import clock
 from tatami.errors import DomainError
 from tatami.jobs import DONE, MORE, JobRun, job
 from tatami.smtp import (
+    MAIL_WAIT,
     MAX_ATTEMPTS,
     SERVER_RETRY_DELAY,
     MailServerUnavailable,
@@ -33,6 +34,7 @@ from tatami.smtp import (
     send_message,
     skipped,
 )
+from tatami.tenancy.tenant_registry import tenant_registry
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.notifications.addresses import clear_bounce, has_bounced, save_bounce
 from tenant_apps.notifications.email_messages import email_message
@@ -60,6 +62,12 @@ logger = structlog.get_logger(__name__)
 @job(OUTBOX_JOB)
 def send_outbox(run: JobRun) -> str | None:
     """Send the deliveries that are due, within the tenant's rate and the time of one run."""
+    cursor = _send_due(run)
+    tenant_registry().report_backlog("mail", Delivery.objects.queued().aggregate(at=Min("created_at"))["at"])
+    return cursor
+
+
+def _send_due(run: JobRun) -> str | None:
     if not _due(run.now).exists():
         return _wait_for_next(run.now)
     quota = _remaining_quota(run.now)
@@ -144,6 +152,7 @@ def _save_result(delivery: Delivery, result: SendResult, now: datetime) -> None:
     delivery.state, delivery.reason, delivery.updated_at = result.state, result.reason, now
     if result.state == State.SENT:
         delivery.sent_at = now
+        MAIL_WAIT.observe((now - delivery.created_at).total_seconds())
     if result.is_attempt and result.state != State.SKIPPED:
         delivery.attempts += 1
     if result.state == State.QUEUED:

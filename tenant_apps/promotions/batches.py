@@ -6,6 +6,7 @@ Cancelling and reverting lock the batch's row first, then the queued items; item
 for, so their states are final.
 """
 
+from collections import Counter as Counts
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Final
@@ -14,10 +15,12 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 from django.db.models import QuerySet
+from prometheus_client import Histogram
 
 from shared_apps.accounts.models import User
 from tatami.errors import DomainError, NotFound, ServerError
 from tatami.jobs import DONE, MORE, JobRun, job
+from tatami.metrics import counter_of
 from tenant_apps.promotions.awards import AwardChecker, AwardDecision, record_awards, void_awards
 from tenant_apps.promotions.bisect import RECORD_ERRORS, bisect_failures
 from tenant_apps.promotions.check import Check, CheckResult
@@ -47,7 +50,19 @@ MAX_ATTEMPTS: Final = 7
 """After so many attempts, the student fails."""
 
 
+BATCH_SECONDS: Final = Histogram(
+    "tatami_batch_duration_seconds",
+    "From the request of a batch to its end.",
+    buckets=(1, 5, 15, 60, 300, 900, 3_600, 14_400),
+)
+
 State = BatchItem.State
+
+ITEMS: Final = counter_of(
+    "tatami_batch_items",
+    "Students of batches, by state: queued, then the state in which a chunk left them.",
+    state=tuple(State.values),
+)
 
 
 @transaction.atomic
@@ -73,6 +88,7 @@ def create_batch(
     )
     items = (BatchItem(batch=batch, student_id=student) for student in students)
     BatchItem.objects.bulk_create(items, batch_size=5_000)
+    transaction.on_commit(lambda: ITEMS.labels(State.QUEUED.value).inc(len(students)))
     run_batches.request()
     return batch
 
@@ -137,6 +153,13 @@ def _process_chunk(batch: Batch, run: JobRun) -> bool:
     If a record is bad, the chunk is processed a second time, and the bad record is isolated. Database errors propagate,
     and the next attempt tries again.
     """
+    states = _claim_and_process_isolating(batch, run)
+    for state, number in states.items():
+        ITEMS.labels(state).inc(number)
+    return bool(states)
+
+
+def _claim_and_process_isolating(batch: Batch, run: JobRun) -> Counts[str]:
     try:
         return _claim_and_process(batch, run, _process)
     except RECORD_ERRORS:
@@ -146,12 +169,13 @@ def _process_chunk(batch: Batch, run: JobRun) -> bool:
 @transaction.atomic
 def _claim_and_process(
     batch: Batch, run: JobRun, process: Callable[[Batch, Mapping[UUID, BatchItem]], None]
-) -> bool:
+) -> Counts[str]:
+    """Process a chunk in one transaction; return how many items it left in which state."""
     if batch.started_at is None:
         Batch.objects.filter(pk=batch.pk, started_at__isnull=True).update(started_at=run.now)
     items = _claim(batch, CHUNK_SIZE if run.attempt <= MAX_CHUNK_ATTEMPTS else 1)
     if not items:
-        return False
+        return Counts()
     if run.attempt > MAX_ATTEMPTS:
         for item in items.values():
             item.state, item.error = State.FAILED, _error_data(ServerError())
@@ -160,7 +184,7 @@ def _claim_and_process(
     for item in items.values():
         item.updated_at = run.now
     BatchItem.objects.bulk_update(items.values(), ["state", "answers", "error", "updated_at"])
-    return True
+    return Counts(item.state for item in items.values())
 
 
 def _claim(batch: Batch, size: int) -> dict[UUID, BatchItem]:
@@ -184,9 +208,12 @@ def _finish(batch: Batch, now: datetime) -> None:
     """Mark a batch finished if none of its items is queued. Waits for items that another worker has claimed."""
     with transaction.atomic():
         if _queued_with_students(batch).first() is None:
-            Batch.objects.filter(pk=batch.pk, finished_at__isnull=True).update(
+            finished = Batch.objects.filter(pk=batch.pk, finished_at__isnull=True).update(
                 finished_at=now, updated_at=now
             )
+            if finished:
+                seconds = (now - batch.created_at).total_seconds()
+                transaction.on_commit(lambda: BATCH_SECONDS.observe(seconds))
 
 
 def _process(batch: Batch, items: Mapping[UUID, BatchItem]) -> None:

@@ -20,6 +20,7 @@ from django.http.response import HttpResponseBase
 from tatami.api.exception_mapping import NON_FIELD, error_response
 from tatami.api.request import READS, client_address, network_of
 from tatami.errors import DomainError, Invalid, PayloadTooLarge, ServiceUnavailable
+from tatami.metrics import REFUSED
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 """The default limit of a view (`ApiView.max_body_bytes`)."""
@@ -74,6 +75,7 @@ class BodyReader:
     def _place(self, client: str) -> Iterator[None]:
         with self._lock:
             if self._reading.total() >= self._most or self._reading[client] >= self._most_per_client:
+                REFUSED.labels("client" if self._reading.total() < self._most else "bodies").inc()
                 raise ServiceUnavailable("Too many requests are being received. Try again shortly.")
             self._reading[client] += 1
         try:
@@ -92,6 +94,7 @@ class BodyReader:
                 pieces.append(piece)
                 self._buffered += len(piece)
                 if len(pieces) > 1 and self._buffered > self._max_buffered:
+                    REFUSED.labels("bodies").inc()
                     raise ServiceUnavailable("Too many large bodies are being received. Try again shortly.")
         if length is None and not left:
             raise PayloadTooLarge(f"The body is larger than {ABSOLUTE_MAX_BODY_BYTES} bytes.")

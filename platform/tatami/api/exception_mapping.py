@@ -28,6 +28,7 @@ from tatami import errors
 from tatami.api import registry
 from tatami.api.renderers import JSON, json_bytes
 from tatami.errors import DomainError, Invalid, ServerError
+from tatami.metrics import ALARMS
 from tatami.observability import request_log_fields
 from tatami.postgresql.owner.base import OwnerLacksPrivilege
 
@@ -228,12 +229,14 @@ def respond_to_exception(exc: BaseException | None, request: HttpRequest) -> Htt
     error = map_exception(exc) if exc is not None else None
     facts = request_log_fields(request)
     if isinstance(error, RowRefused):
+        ALARMS.labels("security.row_refused").inc()
         logger.error(
             "security.row_refused", sqlstate=error.sqlstate, reason=error.reason, exc_info=exc, **facts
         )
     elif isinstance(error, DependencyUnavailable):
         logger.error("dependency_away", reason=error.reason, **facts)
     elif error is None:
+        ALARMS.labels("unhandled_exception").inc()
         logger.error("unhandled_exception", exc_info=exc, **facts)
     return error_response(error or ServerError(), request)
 

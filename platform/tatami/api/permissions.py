@@ -22,6 +22,7 @@ from rest_framework.request import Request
 
 from tatami.api import registry
 from tatami.errors import NotAuthenticated, PermissionDenied
+from tatami.metrics import ALARMS
 
 if TYPE_CHECKING:  # DRF imports this module while it defines APIView
     from rest_framework.views import APIView
@@ -144,6 +145,7 @@ class AccessTablePermission(BasePermission):
         route = request.resolver_match.view_name if request.resolver_match else None
         found = rule_of(route, request.method)
         if found is None:
+            ALARMS.labels("access.no_rule").inc()
             logger.error("access.no_rule", route=route, method=request.method)
             raise PermissionDenied
         if found.public:

@@ -39,6 +39,7 @@ from django.http.response import HttpResponseBase
 
 from tatami.api.exception_mapping import error_response
 from tatami.errors import ServiceUnavailable
+from tatami.metrics import REFUSED, SLOT_WAIT, SLOTS, STATEMENTS_OVERDUE, WAITING
 from tatami.tenancy.hosts import normalised_host
 
 logger: Final = structlog.get_logger(__name__)
@@ -128,6 +129,13 @@ class RequestSlots:
         """Return the slot whose connection the requests of this host use. It is the same in all processes."""
         return self.all[crc32(host.encode("utf-8", "surrogateescape")) % len(self.all)]
 
+    def observe(self) -> None:
+        """Set the gauges of the slots."""
+        used = len(self._used)
+        SLOTS.labels("used").set(used)
+        SLOTS.labels("idle").set(len(self.all) - used)
+        WAITING.set(self.waiting)
+
     @contextmanager
     def slot(self, host: str) -> Iterator[Slot]:
         """Wait for a slot, and hold it within the block. Raises `ServiceUnavailable`."""
@@ -143,6 +151,8 @@ class RequestSlots:
                 self._requests_of[host] >= self._most_per_host
                 or len(self._used) + len(self._waiting) >= self._most
             ):
+                reason = "host" if self._requests_of[host] >= self._most_per_host else "process"
+                REFUSED.labels(reason).inc()
                 raise ServiceUnavailable("Too many requests are being answered. Try again shortly.")
             self._requests_of[host] += 1
             slot = self._take(host) if not self._waiting and self._has_room() else None
@@ -152,7 +162,10 @@ class RequestSlots:
             waiting.ready.acquire()
             self._waiting.append(waiting)
             self._give_slots()
-        ends_at = self._monotonic() + self._wait
+            if waiting.slot is not None:
+                return waiting.slot
+        began = self._monotonic()
+        ends_at = began + self._wait
         # A request becomes a long one without telling, so look from time to time.
         while not waiting.ready.acquire(timeout=max(self._quick, 0.001)):
             with self._lock:
@@ -160,8 +173,10 @@ class RequestSlots:
                 if waiting.slot is None and self._monotonic() >= ends_at:
                     self._waiting.remove(waiting)
                     self._forget(host)
+                    REFUSED.labels("timeout").inc()
                     raise ServiceUnavailable
         assert waiting.slot is not None
+        SLOT_WAIT.observe(self._monotonic() - began)
         return waiting.slot
 
     def _give_slots(self) -> None:
@@ -224,7 +239,9 @@ class RequestSlotsMiddleware:
             most_per_host=max(1, most // 2),
             connect=persistent_connection,
         )
-        self._watch = StatementWatch(self._slots.all, seconds=settings.TATAMI_STATEMENT_SECONDS)
+        self._watch = StatementWatch(
+            self._slots.all, seconds=settings.TATAMI_STATEMENT_SECONDS, observe=self._slots.observe
+        )
         threading.Thread(target=self._watch.run, name="statement watch", daemon=True).start()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
@@ -268,21 +285,27 @@ class StatementWatch:
     network that is cut, cannot look at a clock: its socket is shut down, and it gets the error of a lost connection.
     """
 
-    def __init__(self, slots: Sequence[Slot], *, seconds: float) -> None:
+    def __init__(
+        self, slots: Sequence[Slot], *, seconds: float, observe: Callable[[], None] = lambda: None
+    ) -> None:
+        """`observe` is called at each look, for metrics that would cost something at each request."""
         self._slots = slots
         self._seconds = seconds
+        self._observe = observe
 
     def run(self) -> None:
         """Look again and again, for as long as the process runs."""
         while True:
             time.sleep(WATCH_SECONDS)
             self.end_overdue(now=time.monotonic())
+            self._observe()
 
     def end_overdue(self, *, now: float) -> None:
         """End the connections whose statement is overdue at `now`, on the monotonic clock."""
         for slot in self._slots:
             since = slot.connection.waiting_since
             if since is not None and now - since > self._seconds:
+                STATEMENTS_OVERDUE.inc()
                 logger.warning("statement_overdue", host=slot.host, seconds=round(now - since, 1))
                 _shut_down(slot.connection.connection)
 

@@ -18,7 +18,14 @@ from psycopg.errors import FeatureNotSupported, error_from_result
 from psycopg.errors import OperationalError as PsycopgOperationalError
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
+from tatami.postgresql.slow_statements import (
+    control_command,
+    is_slow,
+    log_slow_statement,
+    with_comment,
+)
 from tatami.tenancy.scope import Scope, ScopeConflict
+from tatami.tracing import is_tracing, statement_span
 
 # These statements control the transaction, read no data and need no scope.
 _TRANSACTION_CONTROL: Final = re.compile(
@@ -60,6 +67,11 @@ class ScopedWrapper(base.DatabaseWrapper):
     def run_alone(self, scope: Scope, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
         """Run a statement outside a transaction."""
         raise NotImplementedError
+
+    @property
+    def scope_in_force(self) -> Scope | None:
+        """Return the scope of the statements that are sent now, or `None`."""
+        return self._in_force or self.wanted_scope()
 
     def get_connection_params(self) -> dict[str, Any]:
         return {**super().get_connection_params(), "autocommit": True}
@@ -110,11 +122,18 @@ class ScopedWrapper(base.DatabaseWrapper):
         """
         with self.wrap_database_errors:
             pgconn = self.connection.pgconn
-            self.waiting_since = monotonic()
+            trace = statement_span(self, control_command(statements)) if is_tracing() else None
+            since = self.waiting_since = monotonic()
             try:
-                result = pgconn.exec_(statements.encode())
+                if trace is None:
+                    result = pgconn.exec_(statements.encode())
+                else:
+                    with trace:
+                        result = pgconn.exec_(statements.encode())
             finally:
                 self.waiting_since = None
+                if is_slow(seconds := monotonic() - since):
+                    log_slow_statement(self, control_command(statements), seconds)
             if result.status != ExecStatus.COMMAND_OK:
                 if pgconn.status == ConnStatus.BAD:
                     raise PsycopgOperationalError(result.get_error_message())
@@ -183,8 +202,15 @@ class ScopedWrapper(base.DatabaseWrapper):
         return self._timed(execute, sql, params, many, context)
 
     def _timed(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
-        self.waiting_since = monotonic()
+        trace = statement_span(self, sql) if is_tracing() else None
+        sent = sql if context["cursor"] is None else with_comment(sql)  # None: prepared, so its text is fixed
+        since = self.waiting_since = monotonic()
         try:
-            return execute(sql, params, many, context)
+            if trace is None:
+                return execute(sent, params, many, context)
+            with trace:
+                return execute(sent, params, many, context)
         finally:
             self.waiting_since = None
+            if is_slow(seconds := monotonic() - since):
+                log_slow_statement(self, sql, seconds)

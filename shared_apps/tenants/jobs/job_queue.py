@@ -9,6 +9,7 @@ Each run is short (a second or two), and the tenants alternate. Exports are long
 """
 
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -22,6 +23,7 @@ from tatami import clock
 from tatami.jobs import DONE, JobRun, get_job
 from tatami.observability import task_log_context
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
+from tatami.tracing import current_traceparent, job_span
 
 LEASE: Final = timedelta(seconds=10)
 """How long one run may take before another worker may claim the row."""
@@ -38,13 +40,16 @@ OVERDUE_AFTER: Final = timedelta(seconds=1)
 """A job that has waited this long for its first attempt is overdue: its wake-up call was lost."""
 
 _ENQUEUE: Final = """
-INSERT INTO tenants_pendingjob (tenant_id, job, next_at, marks, turns, attempts, cursor, request_id, created_at)
-VALUES (%(tenant)s, %(job)s, %(now)s, 1, 0, 0, '', %(request_id)s, %(now)s)
+INSERT INTO tenants_pendingjob (
+    tenant_id, job, next_at, marks, turns, attempts, cursor, request_id, traceparent, created_at
+)
+VALUES (%(tenant)s, %(job)s, %(now)s, 1, 0, 0, '', %(request_id)s, %(traceparent)s, %(now)s)
 ON CONFLICT (tenant_id, job) DO UPDATE
 SET marks = tenants_pendingjob.marks + 1,
     next_at = LEAST(tenants_pendingjob.next_at, EXCLUDED.next_at
                     + CASE WHEN tenants_pendingjob.attempts = 0 THEN '0' ELSE %(lease)s::interval END),
-    request_id = EXCLUDED.request_id
+    request_id = EXCLUDED.request_id,
+    traceparent = EXCLUDED.traceparent
 """
 
 
@@ -68,19 +73,21 @@ class ClaimedJob:
     marks: int
     run: JobRun
     request_id: str
+    traceparent: str
 
 
 def enqueue(tenant: UUID, job: str, *, now: datetime, request_id: str = "") -> None:
     """Note that a tenant has work for a job, behind the jobs that wait already. One statement.
 
     If the job is running, or was interrupted, its lease stays, and the new work is done after it. But new work does
-    not wait for the longer leases that follow repeated failures.
+    not wait for the longer leases that follow repeated failures. The job continues the trace of the request.
     """
     values: dict[str, Any] = {
         "tenant": tenant,
         "job": job,
         "now": now,
         "request_id": request_id,
+        "traceparent": current_traceparent() if request_id else "",
         "lease": LEASE,
     }
     with platform_scope(), connection.cursor() as cursor:
@@ -111,10 +118,19 @@ def run_next_job(*, now: datetime, task_id: str | None = None) -> bool:
     if claimed is None:
         return False
     log_context = task_log_context(claimed.job, task_id, claimed.tenant.tenant_id, claimed.request_id)
-    with log_context, tenant_scope(claimed.tenant):
+    with log_context, tenant_scope(claimed.tenant), _span(claimed):
         cursor = get_job(claimed.job)(claimed.run)
     _finish(claimed, cursor, now=clock.now())
     return True
+
+
+def _span(claimed: ClaimedJob) -> AbstractContextManager[Any]:
+    return job_span(
+        claimed.job,
+        traceparent=claimed.traceparent,
+        attempt=claimed.run.attempt,
+        request_id=claimed.request_id,
+    )
 
 
 def _due(now: datetime) -> PendingJobQuerySet:
@@ -137,7 +153,7 @@ def _claim_next(now: datetime) -> ClaimedJob | None:
         row.next_at = now + _lease(row.attempts)
         row.save(update_fields=["turns", "attempts", "next_at"])
         run = JobRun(now=now, attempt=row.attempts, cursor=row.cursor)
-        return ClaimedJob(tenant, row.job, row.turns, row.marks, run, row.request_id)
+        return ClaimedJob(tenant, row.job, row.turns, row.marks, run, row.request_id, row.traceparent)
 
 
 def _postpone_version(version: str, now: datetime) -> None:

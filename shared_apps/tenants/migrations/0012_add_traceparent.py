@@ -1,0 +1,16 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('tenants', '0011_fill_language'),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name='pendingjob',
+            name='traceparent',
+            field=models.CharField(db_default='', default='', max_length=55),
+        ),
+    ]
