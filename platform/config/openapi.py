@@ -159,6 +159,7 @@ OPERATION_IDS: Final = {
     "tenant-purge": {"POST": "purge_tenant"},
     "tenant-exports": {"POST": "start_tenant_export"},
     "tenant-export-archive": {"GET": "download_tenant_export"},
+    "tls-domain": {"GET": "check_tls_domain"},
     "tenant-domains": {"POST": "create_tenant_domain"},
     "tenant-domain-verification": {"POST": "verify_tenant_domain"},
     "rank-system-presets": {"GET": "list_rank_system_presets"},

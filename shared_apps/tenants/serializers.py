@@ -194,6 +194,12 @@ class OwnDomainSerializer(DomainSerializer):
         return asdict(proof_record(domain.tenant_id, domain.domain))
 
 
+class TlsDomainSerializer(StrictSerializer):
+    """A domain for which the proxy may obtain a certificate."""
+
+    domain = serializers.CharField()
+
+
 class ExportSerializer(StrictModelSerializer):
     """An export with its progress in rows and, when it is done, the link to its archive."""
 
