@@ -157,6 +157,7 @@ class Container:
             "RUN": lambda command: self.run(["/bin/sh", "-c", self.mapped(command)]),
             "COPY": lambda words: self.copy(shlex.split(words)),
             "ENV": self.set_variables,
+            "ARG": self.set_variables,  # the default: no build argument is given
             "WORKDIR": self.enter,
             "USER": self.set_user,
             "VOLUME": self.check_volumes,

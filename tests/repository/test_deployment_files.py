@@ -310,6 +310,13 @@ def test_secrets_are_created_once_and_have_our_login_names(tmp_path: Path, compo
     assert {path.name: path.read_text() for path in folder.iterdir()} == first
 
 
+def test_the_pooler_gets_the_login_of_a_url_that_was_there_before(tmp_path: Path) -> None:
+    """PgBouncer reads a quotation mark in a password as two."""
+    (tmp_path / "database_url").write_text("postgresql://tatami_app:a%22b%5C%20%25c@db:5432/tatami\n")
+    write_missing(tmp_path)
+    assert (tmp_path / "pgbouncer_userlist").read_text() == '"tatami_app" "a""b\\ %c"\n'
+
+
 def test_init_creates_the_logins_and_their_database(tmp_path: Path, worker_id: str) -> None:
     admin = os.environ["ADMIN_DATABASE_URL"]
     database = f"test_deploy_{worker_id}"

@@ -235,8 +235,7 @@ def test_prometheus_scrapes_the_services_at_their_metrics_port() -> None:
         if "TATAMI_METRICS_PORT" in service.get("environment", {})
     }
     assert scraped == exposed == {("web", "9464"), ("worker", "9464")}
-    # Our metrics have a label `job`, which Prometheus would rename otherwise.
-    assert all(job.get("honor_labels") for job in jobs if "dns_sd_configs" in job)
+    assert [job["job_name"] for job in jobs if "dns_sd_configs" in job] == ["tatami-web", "tatami-worker"]
 
 
 def test_the_dashboard_uses_metrics_that_exist(dashboard: dict[str, Any]) -> None:
