@@ -162,9 +162,15 @@ def _add_files(archive: tarfile.TarFile, stored: set[str]) -> None:
                 entry = tarfile.TarInfo(name)
                 entry.size, entry.mode = file.size, 0o600
                 archive.addfile(entry, file)
+                _forget_members(archive)
         except FileNotFoundError:  # deleted since it was listed
             continue
         stored.add(name)
+
+
+def _forget_members(archive: tarfile.TarFile) -> None:
+    """Free the memory of the entries so far: an archive keeps an object for each of them."""
+    archive.members = []  # type: ignore[attr-defined]
 
 
 def stored_files(storage: Storage, folder: str = "") -> Iterator[str]:
@@ -214,10 +220,11 @@ def restore_backup(folder: Path, *, replace: bool) -> None:
             _drop_schemas(connection)
     _run("pg_restore", "--no-owner", "--no-password", "--exit-on-error", str(folder / DATABASE))
     with tarfile.open(folder / FILES) as archive:
-        for entry in archive:
+        while (entry := archive.next()) is not None:
             content = archive.extractfile(entry)
             if content is not None:
                 _restore_file(default_storage, entry.name, File(content))
+            _forget_members(archive)
 
 
 def check_backup(folder: Path) -> None:

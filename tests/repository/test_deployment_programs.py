@@ -23,6 +23,7 @@ from prometheus_client import REGISTRY
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from deploy.make_secrets import write_missing
+from tatami.embedded.unprivileged_user import USER_NAME
 from tatami.metrics import OverdueJobsCollector
 from tests.support.live_server import free_port
 
@@ -143,7 +144,7 @@ def pooler(tmp_path: Path, database_name: str, django_db_setup: None) -> Iterato
         secrets.chmod(0o755)
         for folder in (tmp_path, *tmp_path.parents[:2]):
             folder.chmod(folder.stat().st_mode | 0o011)
-        command[1:1] = ["--user", "nobody"]
+        command[1:1] = ["--user", USER_NAME]
     with (tmp_path / "log").open("w") as log:
         running = subprocess.Popen(command, stderr=log)
     try:
