@@ -68,7 +68,8 @@ def client_address(request: HttpRequest | Request) -> str:
 def is_from_inside(request: HttpRequest | Request) -> bool:
     """Return whether a request comes from this machine or an internal network, and no proxy passed it on from outside.
 
-    The last address in `X-Forwarded-For` can only make it a request from outside, so it counts even if the client has set it.
+    The last address in `X-Forwarded-For` can only make it a request from outside. So it counts even if no proxy is
+    trusted, and the client has set it.
     """
     addresses = [str(request.META.get("REMOTE_ADDR") or "")]
     if "HTTP_X_FORWARDED_FOR" in request.META:
