@@ -114,6 +114,10 @@ test-clients: .venv/.dev ## generate a Python and a TypeScript client (if there 
 test-fuzz: .venv/.dev ## send 20,000 generated requests to all routes as every role (half an hour); ARGS="--cases=2000 --seed=7"
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest tests/fuzz -n auto --cases=20000 $(ARGS)
 
+.PHONY: test-image
+test-image: ## run the steps of the Dockerfile without a container, as an ordinary user, until it serves (minutes)
+	@$(FIND_PYTHON) | { read -r python && exec "$$python" -m deploy.try_image; }
+
 .PHONY: lint
 # The settings need a secret. Nothing is signed with this one.
 lint: export JWT_SECRET := only-for-checks-that-sign-nothing-at-all

@@ -21,6 +21,7 @@ from shared_apps.accounts.models import Session, User
 from shared_apps.tenants import domain_dns
 from shared_apps.tenants.models import Tenant
 from shared_apps.tenants.provisioning import FirstAdmin, create_tenant, migrate_all
+from shared_apps.tenants.tls_domains import tls_domains
 from tatami import clock
 from tatami.embedded.logins import OWNER, create_database, drop_database
 from tatami.tenancy import hosts
@@ -138,10 +139,12 @@ def _statements_suit_citus() -> Iterator[None]:
 def _fresh_routing() -> Iterator[None]:
     """Clear the cache of host names around each test, and wait for no other process to notice a change."""
     host_resolver.cache_clear()
+    tls_domains.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hosts, "NOTICED_SECONDS", 0)
         yield
     host_resolver.cache_clear()
+    tls_domains.cache_clear()
 
 
 @pytest.fixture(autouse=True)

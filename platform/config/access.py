@@ -260,6 +260,8 @@ ACCESS: Final[RuleTable] = {
     "tenant-domain": {"GET": ADMIN, "PATCH": ADMIN, "DELETE": ADMIN},
     "tenant-domain-verification": {"POST": ADMIN},
     "tenant-usage": {"GET": ADMIN},
+    # for the proxy: the view refuses requests that come from outside
+    "tls-domain": {"GET": PUBLIC},
     "tenant-impersonations": {"POST": no_api_keys(ADMIN)},
     # a dojo's host
     "oidc-start": {"GET": PUBLIC},

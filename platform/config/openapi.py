@@ -163,6 +163,7 @@ OPERATION_IDS: Final = {
     "own-exports": {"POST": "start_own_export"},
     "own-export-archive": {"GET": "download_own_export"},
     "tenant-export-archive": {"GET": "download_tenant_export"},
+    "tls-domain": {"GET": "check_tls_domain"},
     "tenant-domains": {"POST": "create_tenant_domain"},
     "tenant-domain-verification": {"POST": "verify_tenant_domain"},
     "rank-system-presets": {"GET": "list_rank_system_presets"},

@@ -199,6 +199,18 @@ TENANT_EXPORT_ARCHIVE: Final[OperationSpecs] = {
         text_examples={"application/zip": "PK…"},
     )
 }
+TLS_DOMAIN: Final[OperationSpecs] = {
+    "GET": OperationSpec(
+        query={
+            "domain": {
+                "type": "string",
+                "description": "The name that a client asked the proxy for.",
+                "example": examples.DOMAIN,
+            }
+        },
+        response_example={"domain": examples.DOMAIN},
+    )
+}
 TENANT_PURGE: Final[OperationSpecs] = {
     "POST": no_content_spec(
         path={"id": examples.DELETED_TENANT}, request_example={"confirm": examples.DELETED_SLUG}

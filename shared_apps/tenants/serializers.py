@@ -221,6 +221,12 @@ class OwnExportSerializer(StrictModelSerializer):
         read_only_fields = fields
 
 
+class TlsDomainSerializer(StrictSerializer):
+    """A domain for which the proxy may obtain a certificate."""
+
+    domain = serializers.CharField()
+
+
 class ExportSerializer(StrictModelSerializer):
     """An export with its progress in rows and, when it is done, the link to its archive."""
 

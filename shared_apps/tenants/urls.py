@@ -5,6 +5,7 @@ from django.urls import path
 from shared_apps.tenants import views
 
 urlpatterns = [
+    path("tls/domain", views.TlsDomain.as_view(), name="tls-domain"),
     path("tenants/<uuid:id>/usage", views.TenantUsageResource.as_view(), name="tenant-usage"),
     path("tenants/<uuid:id>/impersonations", views.Impersonations.as_view(), name="tenant-impersonations"),
     path("tenants", views.TenantCollection.as_view(), name="tenants"),

@@ -33,11 +33,13 @@ from shared_apps.tenants.serializers import (
     ProgressSerializer,
     PurgeSerializer,
     TenantSerializer,
+    TlsDomainSerializer,
     UsageSerializer,
 )
+from shared_apps.tenants.tls_domains import tls_domains
 from tatami.api.filters import one_of
 from tatami.api.renderers import PassthroughRenderer
-from tatami.api.request import ApiRequest, client_address
+from tatami.api.request import ApiRequest, client_address, is_from_inside
 from tatami.api.responses import accepted, created, location
 from tatami.api.views import ApiView, Listing, Resource, get_or_404
 from tatami.errors import Invalid, NotFound
@@ -204,6 +206,20 @@ class DomainVerification(ApiView):
     def post(self, request: ApiRequest, id: UUID, domain: str) -> Response:
         verified = domains.verify_domain(domain=_domain(id, domain), now=request.now)
         return Response(OwnDomainSerializer(verified).data)
+
+
+class TlsDomain(ApiView):
+    """Answer the proxy: 200 if it may obtain a certificate for a domain. Only for requests from an internal network."""
+
+    atomic = False  # almost always without a statement
+    serializer_class = TlsDomainSerializer
+    operations = openapi.TLS_DOMAIN
+
+    def get(self, request: ApiRequest) -> Response:
+        domain = request.query_params.get("domain", "")
+        if not is_from_inside(request) or not tls_domains().includes(domain, now=request.now):
+            raise NotFound
+        return Response(TlsDomainSerializer({"domain": domain}).data)
 
 
 class ExportCollection(ApiView):

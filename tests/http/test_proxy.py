@@ -1,4 +1,7 @@
-"""deploy/Caddyfile in front of the web process: bodies that do not arrive end, all else passes. With the real Caddy."""
+"""deploy/Caddyfile in front of the web process, with the real Caddy.
+
+Bodies that do not arrive end, all else passes. The domains of dojos get certificates, other names do not.
+"""
 
 import os
 import shutil
@@ -9,19 +12,23 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from http.client import HTTPResponse
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tatami.tenancy.scope import TenantScope
+from shared_apps.tenants.models import Domain, RoutingEpoch, Tenant
+from tatami.tenancy.hosts import EPOCH_TTL_SECONDS
+from tatami.tenancy.scope import TenantScope, platform_scope
 from tests.http.test_deadlines import CHUNKED, WITH_LENGTH, get, token_of
 from tests.support.live_server import LiveServer, free_port, live_server
+from tests.support.now import NOW
 
 ROOT = Path(__file__).resolve().parents[2]
 CADDY = shutil.which("caddy")
 BODY_TIME = "1s"
+CUSTOM = "www.seishin-dojo.de"
 READY_WITHIN_SECONDS = 60.0
 HEAD = b"POST /auth/login HTTP/1.1\r\nHost: north.localhost\r\nContent-Type: application/json\r\n"
 
@@ -35,17 +42,20 @@ class Proxy:
     port: int
     server: LiveServer
 
-    def connect(self) -> ssl.SSLSocket:
-        """Connect as a client that does not check the certificate of the test."""
+    def connect(self, host: str = "north.localhost") -> ssl.SSLSocket:
+        """Connect to a host as a client that does not check the certificate of the test.
+
+        Raises `ssl.SSLError` if the proxy has no certificate for it.
+        """
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=30)
-        return context.wrap_socket(plain, server_hostname="north.localhost")
+        return context.wrap_socket(plain, server_hostname=host)
 
-    def get(self, path: str, **headers: str) -> HTTPResponse:
-        lines = [f"GET {path} HTTP/1.1", "Host: north.localhost", "Connection: close"]
+    def get(self, path: str, host: str = "north.localhost", **headers: str) -> HTTPResponse:
+        lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        with self.connect() as link:
+        with self.connect(host) as link:
             link.sendall("\r\n".join([*lines, "", ""]).encode())
             response = HTTPResponse(link)
             response.begin()
@@ -54,11 +64,16 @@ class Proxy:
 
 
 def environment(port: int, upstream: int, folder: Path) -> dict[str, str]:
+    """Return the variables of a proxy on `port`, whose plain port and port for certificates follow."""
     return {
         **os.environ,
-        "TATAMI_SITES": f"https://localhost:{port}, https://*.localhost:{port}",
-        "TATAMI_TLS": f"{folder / 'cert.pem'} {folder / 'key.pem'}",
-        "TATAMI_UPSTREAM": f"127.0.0.1:{upstream}",
+        "TATAMI_BASE_DOMAIN": "localhost",
+        "TATAMI_CERTIFICATES": "internal",
+        "TATAMI_HTTPS_PORT": str(port),
+        "TATAMI_HTTP_PORT": str(port + 1),
+        "TATAMI_ASK_PORT": str(free_port()),
+        "TATAMI_WEB_HOST": "127.0.0.1",
+        "TATAMI_WEB_PORT": str(upstream),
         "TATAMI_BODY_TIME": BODY_TIME,
         "XDG_DATA_HOME": str(folder),
         "XDG_CONFIG_HOME": str(folder),
@@ -70,13 +85,6 @@ def proxy(
     committed_dojos: Any, database_name: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Proxy]:
     folder, port = tmp_path_factory.mktemp("proxy"), free_port()
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,DNS:*.localhost"]
-    files = ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"]
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *files],
-        check=True,
-        capture_output=True,
-    )
     assert CADDY
     with live_server(database_name) as server:
         command = [CADDY, "run", "--config", str(ROOT / "deploy" / "Caddyfile"), "--adapter", "caddyfile"]
@@ -89,6 +97,19 @@ def proxy(
         finally:
             running.terminate()
             running.wait(15)
+
+
+@pytest.fixture
+def custom_domain(north: TenantScope, django_db_blocker: Any) -> Iterator[str]:
+    """A verified domain of the dojo, which the running processes notice within a second."""
+    with django_db_blocker.unblock(), platform_scope():
+        made = Domain.objects.create(
+            tenant=Tenant.objects.get(pk=north.tenant_id), domain=CUSTOM, is_primary=False, verified_at=NOW
+        )
+        RoutingEpoch.advance()
+        yield CUSTOM
+        made.delete()
+        RoutingEpoch.advance()
 
 
 def wait_until_ready(running: "subprocess.Popen[bytes]", port: int) -> None:
@@ -123,3 +144,43 @@ def test_a_body_that_does_not_arrive_ends(proxy: Proxy, kind: bytes) -> None:
     assert all(not answer or b"Connection: close" in answer for answer in ended), ended
     assert not any(b"X-Request-ID" in answer for answer in ended), "the web process has answered"
     assert get(proxy.server, "north.localhost", "/healthz")[0] == 200
+
+
+def test_custom_domains_get_a_certificate_when_they_are_asked_for(
+    proxy: Proxy, north: TenantScope, custom_domain: str
+) -> None:
+    token = token_of(north)
+    deadline = time.monotonic() + 20 * EPOCH_TTL_SECONDS
+    while True:
+        try:
+            answer = proxy.get("/me", host=custom_domain, Authorization=f"Bearer {token}")
+            break
+        except ssl.SSLError:  # another process has not read the epoch again
+            assert time.monotonic() < deadline
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("name", ["www.unknown-dojo.de", "localhost.example.org", "north.localhost.de"])
+def test_names_that_lead_nowhere_get_no_certificate(proxy: Proxy, name: str) -> None:
+    with pytest.raises(ssl.SSLError):
+        proxy.connect(name)
+
+
+@pytest.mark.usefixtures("north")
+@pytest.mark.parametrize("host", ["localhost", "north.localhost"])
+def test_clients_cannot_ask_for_certificates(proxy: Proxy, host: str) -> None:
+    for path in (
+        "/tls/domain?domain=localhost",
+        "/tls%2Fdomain?domain=localhost",
+        "//tls/domain?domain=localhost",
+    ):
+        assert proxy.get(path, host=host, **{"X-Forwarded-For": "127.0.0.1"}).status == 404
+
+
+def test_plain_http_is_redirected(proxy: Proxy) -> None:
+    link = HTTPConnection("127.0.0.1", proxy.port + 1, timeout=30)
+    link.request("GET", "/console/", headers={"Host": "north.localhost"})
+    answer = link.getresponse()
+    assert answer.status == 308
+    assert answer.headers["Location"].startswith("https://north.localhost")
+    link.close()

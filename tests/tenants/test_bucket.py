@@ -1,18 +1,21 @@
 """Files in an S3 bucket instead of a folder, with a mock server and the real client."""
 
 import io
+import os
 import socket
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.test import override_settings
 from moto.server import ThreadedMotoServer
 
+from config import backups
 from config.environment import storage
 from shared_apps.tenants import lifecycle
 from shared_apps.tenants.exports import build
@@ -56,6 +59,25 @@ def files() -> Iterator[Any]:
 
 def names(bucket: Any) -> set[str]:
     return {each.key for each in bucket.objects.all()}
+
+
+def test_a_backup_takes_the_files_of_a_bucket_and_brings_them_back(files: Any, tmp_path: Path) -> None:
+    content = os.urandom(100_000)
+    default_storage.save("0197/photos/logo-1", ContentFile(content))
+    default_storage.save("0198/logo-1", ContentFile(b"x"))
+    with tarfile.open(tmp_path / "files.tar", "w") as archive:
+        stored: set[str] = set()
+        backups._add_files(archive, stored)
+    assert stored == names(files)
+    default_storage.delete("0197/photos/logo-1")
+    with tarfile.open(tmp_path / "files.tar") as archive:
+        for entry in archive:
+            backups._restore_file(default_storage, entry.name, File(archive.extractfile(entry)))
+    assert names(files) == stored
+    with default_storage.open("0197/photos/logo-1") as restored:
+        assert restored.read() == content
+    for name in ("0197/photos/logo-1", "0198/logo-1"):
+        default_storage.delete(name)
 
 
 def test_removing_a_dojos_files_leaves_other_dojos_files(files: Any) -> None:

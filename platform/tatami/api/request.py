@@ -87,6 +87,26 @@ def client_address(request: HttpRequest | Request) -> str:
     return str(request.META.get("REMOTE_ADDR") or "")
 
 
+def is_from_inside(request: HttpRequest | Request) -> bool:
+    """Return whether a request comes from this machine or an internal network, and no proxy passed it on from outside.
+
+    The last address in `X-Forwarded-For` can only make it a request from outside. So it counts even if no proxy is
+    trusted, and the client has set it.
+    """
+    addresses = [str(request.META.get("REMOTE_ADDR") or "")]
+    if "HTTP_X_FORWARDED_FOR" in request.META:
+        addresses.append(request.META["HTTP_X_FORWARDED_FOR"].rpartition(",")[2].strip())
+    return all(_is_internal(address) for address in addresses)
+
+
+def _is_internal(address: str) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return not (getattr(found, "ipv4_mapped", None) or found).is_global
+
+
 def requested_host(request: HttpRequest | Request) -> str:
     """Return the host of a request that a dojo or the platform serves: in lower case, without the port."""
     return normalised_host(request.get_host())

@@ -94,19 +94,8 @@ class HostResolver:
         with self._lock:
             self._epoch_read_at = float("-inf")
 
-    def _lookup(self, host: str) -> TenantScope | None:
-        epoch = self._fresh_epoch()
-        with self._lock:
-            if host in self._cache:
-                return self._cache[host]
-        found = self._find_tenant(host)
-        with self._lock:
-            # Another thread may have read a newer epoch in the meantime. Then `found` may be outdated: do not cache it.
-            if self._epoch == epoch:
-                self._cache[host] = found
-        return found
-
-    def _fresh_epoch(self) -> int | None:
+    def fresh_epoch(self) -> int | None:
+        """Return the routing epoch as it was at most `EPOCH_TTL_SECONDS` ago. Database errors propagate."""
         with self._lock:
             if self._monotonic() - self._epoch_read_at < EPOCH_TTL_SECONDS:
                 return self._epoch
@@ -118,6 +107,18 @@ class HostResolver:
                 self._epoch = epoch
             self._epoch_read_at = max(self._epoch_read_at, read_at)
             return self._epoch
+
+    def _lookup(self, host: str) -> TenantScope | None:
+        epoch = self.fresh_epoch()
+        with self._lock:
+            if host in self._cache:
+                return self._cache[host]
+        found = self._find_tenant(host)
+        with self._lock:
+            # Another thread may have read a newer epoch in the meantime. Then `found` may be outdated: do not cache it.
+            if self._epoch == epoch:
+                self._cache[host] = found
+        return found
 
 
 def require_serving(tenant: TenantScope | None) -> TenantScope:
