@@ -97,6 +97,14 @@ test-all: .venv/.dev ## run the slow tests, too (a quarter of an hour)
 test-volume: .venv/.dev ## run large tests at full size (minutes); `make test` runs them at a small size
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest -n auto --dist worksteal -m volume --hypothesis-profile=volume $(ARGS)
 
+# PREPARED=on or PREPARED=off runs one of the two; PGBOUNCER=/path/to/pgbouncer names another program.
+PREPARED ?= on off
+.PHONY: test-pgbouncer
+test-pgbouncer: .venv/.dev ## run all tests with the app login behind PgBouncer, with and without prepared statements
+	@$(TRY_BROWSER_PACKAGES)
+	@exec env PGBOUNCER="$(PGBOUNCER)" $(WITH_TEST_SERVERS) $(PY) -m tests.support.pgbouncer --prepared $(PREPARED) -- \
+	  $(PY) -m pytest -n auto --dist worksteal $(ARGS)
+
 .PHONY: test-chaos
 test-chaos: .venv/.dev ## kill commands, web, workers, beat, Valkey and PostgreSQL (30 minutes); ARGS="--seed=7" repeats a run
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest tests/chaos -m chaos $(ARGS)

@@ -39,6 +39,7 @@ from tests.support.committed import (
 )
 from tests.support.now import NOW
 from tests.support.passwords import hashings
+from tests.support.pgbouncer import is_pooled
 
 __all__ = ["committed_dojos", "hashings", "north", "south", "superuser", "without_transaction"]
 
@@ -74,7 +75,12 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With the Hypothesis profile `volume`, mark the property tests `volume`, so that they run at full size, too."""
+    """Skip tests of a direct connection if there is none, and mark the property tests of the profile `volume`."""
+    if is_pooled():
+        for item in items:
+            for mark in item.iter_markers("direct_connection"):
+                item.add_marker(pytest.mark.skip(reason=f"needs a direct connection: {mark.args[0]}"))
+    # With that profile they are marked `volume`, so that they run at full size, too.
     if config.getoption("--hypothesis-profile", default=None) != "volume":
         return
     for item in items:

@@ -92,11 +92,6 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     """A copy of the dojo's setting, so that a request knows it without a statement."""
     status = models.CharField(max_length=16, choices=Status, default=Status.PROVISIONING)
     schema_version = models.TextField(default="", help_text="The leaf migrations of the dojo's schema.")
-    cluster = models.CharField(
-        max_length=40,
-        default="main",
-        help_text="Where its schema lives (docs/decisions/0006-citus.md).",
-    )
     deleted_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = ChangedAtField(default=clock.now, editable=False)

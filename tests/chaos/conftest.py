@@ -3,7 +3,6 @@
 Only `make test-chaos` runs these tests, because they take minutes.
 """
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,20 +11,17 @@ from random import Random
 from typing import Any, Final
 
 import pytest
-from django.conf import settings
-from psycopg.conninfo import make_conninfo
 
 from shared_apps.accounts.sessions import open_session
 from shared_apps.tenants.models import Tenant
 from tatami import clock
-from tatami.embedded.logins import database_url
 from tatami.embedded.valkey import valkey_binary
 from tatami.tenancy.scope import platform_scope, tenant_scope
 from tests.attendance.factories import CheckInDojo
 from tests.chaos.background_processes import BackgroundProcesses, running_background_processes
 from tests.chaos.installation import Installation, running_installation
 from tests.support.clients import Dojo
-from tests.support.live_server import free_port, live_server, send_request
+from tests.support.live_server import free_port, live_server, login_urls, send_request
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -94,15 +90,8 @@ def processes(
     report: Callable[[str], None],
 ) -> Iterator[BackgroundProcesses]:
     """Running Valkey, worker and beat."""
-    admin = make_conninfo(os.environ["ADMIN_DATABASE_URL"])
-    urls = {}
-    for variable, alias in (("DATABASE_URL", "default"), ("OWNER_DATABASE_URL", "owner")):
-        login = settings.DATABASES[alias]
-        urls[variable] = database_url(
-            admin, user=login["USER"], password=login["PASSWORD"], database=database_name
-        )
     report(f"the logs of worker, beat and Valkey: {tmp_path / 'logs'}")
-    with running_background_processes(tmp_path, urls, valkey_port) as processes:
+    with running_background_processes(tmp_path, login_urls(database_name), valkey_port) as processes:
         yield processes
 
 

@@ -81,6 +81,8 @@ class ServedFleet:
     dojos: list[ServedDojo] = field(default_factory=list)
     superadmin: str = ""
     """The access token of a superadmin."""
+    servers: Path | None = None
+    """The data folder of its PostgreSQL, if it is not its own."""
 
     def create_dojo(self, slug: str) -> tuple[int, Any]:
         """Ask for a new dojo; return status and JSON. Its schema is made with the owner login."""
@@ -96,7 +98,8 @@ class ServedFleet:
 
     def processes(self, name: str) -> list[psutil.Process]:
         """Return a program of the supervisor (`web`, `worker`, `beat`, `postgres`, `valkey`), then its children."""
-        for child in read_json(self.data / "running.json")["children"]:
+        data = self.servers if self.servers and name == "postgres" else self.data
+        for child in read_json(data / "running.json")["children"]:
             if child["name"] == name:
                 try:
                     leader = psutil.Process(child["pid"])

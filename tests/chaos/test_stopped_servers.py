@@ -1,26 +1,33 @@
-"""Servers that stop answering, a locked table and killed web workers, under a load of twenty requests a second.
+"""Servers that stop answering, locks, slow statements and killed web workers, under twenty requests a second.
 
 The promise (docs/decisions/0032-deadlines.md): `/healthz` answers throughout; every request is answered within six
 seconds, with 503 and Retry-After where what it needs is away; other dojos are served while one is blocked; no
 acknowledged write is lost.
 """
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from random import Random
-from typing import Final
+from typing import Any, Final
 
+import psutil
 import psycopg
 import pytest
+from psycopg import sql
 
-from tests.chaos.mixed_load import NO_ANSWER, MixedLoad
+from tests.chaos.mixed_load import NO_ANSWER, Answer, MixedLoad, ask
 from tests.chaos.served_fleet import ServedFleet, import_students, is_ready, running_fleet
 
 PROMISED_SECONDS: Final = 6.0
 STOPPED_SECONDS: Final = 20.0
 LOCKED_SECONDS: Final = 15.0
+SLOW_SECONDS: Final = 20.0
+INSISTING_CLIENTS: Final = 30
+"""More than the slots that two web workers have for one dojo."""
 WARM_UP_SECONDS: Final = 5.0
 """So that both web workers have answered each kind of request: the first one takes a second of CPU."""
 BEFORE_SECONDS: Final = 3.0
@@ -127,6 +134,82 @@ def test_a_table_of_one_dojo_is_locked(fleet: ServedFleet, load: MixedLoad, repo
     assert others == set()
     assert failures(load) == {503}
     assert_promise(load, since)
+
+
+@pytest.mark.parametrize("suspended", [False, True], ids=["running", "suspended"])
+def test_statements_of_one_dojo_are_slow(
+    fleet: ServedFleet, load: MixedLoad, report: Report, suspended: bool
+) -> None:
+    """Clients repeat a request whose statement does not end; in the second case its backend is even suspended."""
+    slow = fleet.dojos[0]
+    slow.sign_in()
+    over = threading.Event()
+
+    def insist() -> list[Answer]:
+        answers = []
+        while not over.wait(0.1):
+            answers.append(ask("list", slow, "GET", "/students?page_size=20"))
+        return answers
+
+    with (
+        psycopg.connect(fleet.environment()["OWNER_DATABASE_URL"], autocommit=True) as owner,
+        ThreadPoolExecutor(INSISTING_CLIENTS) as threads,
+        load.running(),
+    ):
+        time.sleep(BEFORE_SECONDS)
+        with slow_students(owner, slow.host.partition(".")[0]) as table:
+            insisting = [threads.submit(insist) for _ in range(INSISTING_CLIENTS)]
+            time.sleep(SLOW_SECONDS / 4)
+            backend = working_backend(owner, table) if suspended else None
+            if backend:
+                backend.suspend()
+            time.sleep(SLOW_SECONDS * 3 / 4)
+            if backend:
+                backend.resume()
+            over.set()
+            mine = [answer for one in insisting for answer in one.result()]
+        since = time.monotonic()
+        time.sleep(AFTER_SECONDS)
+    longest = max(answer.seconds for answer in mine)
+    of_others = max(answer.seconds for answer in load.answers if answer.host != slow.host)
+    name = "One dojo's slow statements" + (", one of them suspended" if suspended else "")
+    report(
+        load.summary(name, since)
+        + f", longest wait of the other dojos {of_others:.2f} s; {INSISTING_CLIENTS} clients in that dojo: "
+        f"longest wait {longest:.2f} s, answers {dict(Counter(answer.status for answer in mine))}"
+    )
+    assert {
+        answer.status for answer in load.answers if answer.host != slow.host and not answer.is_success
+    } == set()
+    assert {answer.status for answer in mine} == {503}
+    assert all(0 < int(answer.retry_after) <= PROMISED_SECONDS for answer in mine)
+    assert longest < PROMISED_SECONDS
+    assert_promise(load, since)
+
+
+@contextmanager
+def slow_students(owner: "psycopg.Connection[Any]", slug: str) -> Iterator[sql.Identifier]:
+    """Let each statement that reads a student of a dojo take minutes within the block."""
+    found = owner.execute("SELECT schema_name FROM tenants_tenant WHERE slug = %s", [slug]).fetchone()
+    assert found
+    table = sql.Identifier(found[0], "students_student")
+    owner.execute(
+        sql.SQL("CREATE POLICY slow ON {} AS RESTRICTIVE USING (pg_sleep(600) IS NOT NULL)").format(table)
+    )
+    try:
+        yield table
+    finally:
+        owner.execute(sql.SQL("DROP POLICY slow ON {}").format(table))
+
+
+def working_backend(owner: "psycopg.Connection[Any]", table: sql.Identifier) -> psutil.Process:
+    """Return the PostgreSQL process of a statement that reads the table now."""
+    query = sql.SQL("SELECT pid FROM pg_locks WHERE relation = {}::regclass AND granted LIMIT 1")
+    name = sql.Literal(table.as_string(owner))
+    deadline = time.monotonic() + RECOVERED_WITHIN_SECONDS
+    while not (found := owner.execute(query.format(name)).fetchone()):
+        assert time.monotonic() < deadline, "no statement reads the table"
+    return psutil.Process(found[0])
 
 
 def test_one_dojo_imports_twenty_files(fleet: ServedFleet, load: MixedLoad, report: Report) -> None:

@@ -48,6 +48,18 @@ def free_port() -> int:
     raise AssertionError("no free port")
 
 
+def login_urls(database: str) -> dict[str, str]:
+    """Return the variables with the URLs of both logins, at the addresses of the settings, for a process of a test."""
+    urls = {}
+    for variable, alias in (("DATABASE_URL", "default"), ("OWNER_DATABASE_URL", "owner")):
+        login = settings.DATABASES[alias]
+        address = make_conninfo(host=login["HOST"] or None, port=login["PORT"] or None)
+        urls[variable] = database_url(
+            address, user=login["USER"], password=login["PASSWORD"], database=database
+        )
+    return urls
+
+
 @dataclass(frozen=True)
 class LiveServer:
     """A running web process: its port, and the id of the process that supervises its workers."""
@@ -108,10 +120,8 @@ def reset_connection(link: socket.socket) -> None:
 def live_server(database: str) -> Iterator[LiveServer]:
     """Run the web process until the end of the block."""
     port = free_port()
-    login = settings.DATABASES["default"]
-    admin = make_conninfo(os.environ["ADMIN_DATABASE_URL"])
-    url = database_url(admin, user=login["USER"], password=login["PASSWORD"], database=database)
-    variables = {"DATABASE_URL": url, "PORT": str(port), "TATAMI_WEB_CONNECTIONS": "16", "LOG_FORMAT": "json"}
+    variables = {"PORT": str(port), "TATAMI_WEB_CONNECTIONS": "16", "LOG_FORMAT": "json"}
+    variables["DATABASE_URL"] = login_urls(database)["DATABASE_URL"]
     environment = {
         name: value for name, value in os.environ.items() if name != "ADMIN_DATABASE_URL"
     } | variables

@@ -21,7 +21,8 @@ from psycopg.conninfo import make_conninfo
 
 from shared_apps.tenants.schema import versions
 from shared_apps.tenants.schema.blueprint import blueprint_at
-from tatami.embedded.logins import OWNER, create_database, database_url, drop_database
+from tatami.embedded.logins import OWNER, create_database, drop_database
+from tests.support.live_server import login_urls
 
 APP: Final = "students"
 
@@ -76,12 +77,8 @@ def write_future(folder: Path, migrations: Mapping[str, str]) -> None:
 
 def environment(folder: Path) -> dict[str, str]:
     """Return the environment of a process of that release, with the database of this process."""
-    admin, urls = make_conninfo(os.environ["ADMIN_DATABASE_URL"]), {}
-    for alias, variable in (("default", "DATABASE_URL"), ("owner", "OWNER_DATABASE_URL")):
-        login = settings.DATABASES[alias]
-        given = {"user": login["USER"], "password": login["PASSWORD"], "database": login["NAME"]}
-        urls[variable] = database_url(admin, **given)
-    return {**os.environ, **urls, **variables(folder)}
+    database: str = settings.DATABASES["default"]["NAME"]
+    return {**os.environ, **login_urls(database), **variables(folder)}
 
 
 def variables(folder: Path) -> dict[str, str]:

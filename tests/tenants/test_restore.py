@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import connection, connections
-from psycopg.conninfo import make_conninfo
 
 from shared_apps.accounts.models import PasswordLink, Role, Session, User
 from shared_apps.tenants.exports.restore import RestoreCallbacks, dojo_restored
@@ -23,7 +21,6 @@ from shared_apps.tenants.provisioning import FirstAdmin, remove_incomplete_tenan
 from shared_apps.tenants.schema import ddl
 from shared_apps.tenants.schema.blueprint import blueprint_at
 from shared_apps.tenants.schema.versions import can_serve, history
-from tatami.embedded.logins import database_url
 from tatami.ids import uuid7
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tatami.tenancy.seal import verify_seal
@@ -36,6 +33,7 @@ from tests.http.sample_dojos import PASSWORD, SampleHost
 from tests.support.catalogue import schema_facts
 from tests.support.clients import Caller
 from tests.support.committed import erase_dojo, superuser_connection
+from tests.support.live_server import login_urls
 from tests.support.now import NOW
 from tests.support.password_mail import send_waiting_password_mails
 from tests.support.races import raise_first_error, run_concurrently
@@ -297,16 +295,8 @@ def wait_until(is_so: Callable[[], bool], what: str) -> None:
 
 def environment_of(database: str) -> dict[str, str]:
     """Return the environment of a process that uses the test database."""
-    admin = make_conninfo(os.environ["ADMIN_DATABASE_URL"])
-    urls = {
-        name: database_url(admin, user=login["USER"], password=login["PASSWORD"], database=database)
-        for name, login in (
-            ("DATABASE_URL", settings.DATABASES["default"]),
-            ("OWNER_DATABASE_URL", settings.DATABASES["owner"]),
-        )
-    }
     folder = Path(default_storage.location).as_uri()
-    return {**os.environ, **urls, "TATAMI_STORAGE_URL": folder}
+    return {**os.environ, **login_urls(database), "TATAMI_STORAGE_URL": folder}
 
 
 def test_a_running_restore_is_not_cleared(live: TenantScope) -> None:

@@ -4,6 +4,7 @@
 scope sets its search_path. The tests create their database with the same code.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -19,6 +20,16 @@ ATTRIBUTES = sql.SQL("LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NO
 # A failing statement holds names, notes and hashes, and the details of its error hold the values of a row. PostgreSQL
 # would write both to its log. Server settings, set for both logins as well, in case the server is not ours.
 LOGS_WITHOUT_DATA = {"log_min_error_statement": "panic", "log_error_verbosity": "terse"}
+
+APP_SETTINGS = {
+    # Prepared statements are small, and each dojo has its own: planning for the values costs more than it saves.
+    "plan_cache_mode": "force_generic_plan",
+    # What holds locks, or a connection of a pooler, ends. Web processes have a shorter limit for statements. A mail is
+    # sent within a transaction, and each of its steps may take 20 seconds.
+    "statement_timeout": "15min",
+    "idle_in_transaction_session_timeout": "5min",
+}
+"""Settings of the app login. They are not set by its sessions, because behind a pooler sessions are shared."""
 
 # One advisory lock for every process that creates logins on a server, whatever database it is about.
 BOOTSTRAP_LOCK = 0x7461_7461_6D69
@@ -37,14 +48,19 @@ def create_logins(
 ) -> DatabaseUrls:
     """Create both logins and `database` if they are missing, and reset their privileges.
 
-    `admin` is the conninfo of a superuser, for any database of the server. Existing data is not changed.
+    `admin` is the conninfo of a superuser, for any database of the server. Existing data is not changed. If `database`
+    exists, the logins are created from within it, because Citus copies to its workers only what is created there.
     """
     with psycopg.connect(admin, autocommit=True) as connection:
-        for setting, value in LOGS_WITHOUT_DATA.items():  # the following statements contain passwords
-            connection.execute("SELECT set_config(%s, %s, false)", [setting, value])
+        # A lock belongs to one database, so it is held in the same one whether the new database exists or not.
         connection.execute("SELECT pg_advisory_lock(%s)", [BOOTSTRAP_LOCK])
-        for role, password in ((OWNER, owner_password), (APP, app_password)):
-            _create_role(connection, role, password)
+        exists = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone()
+        where = make_conninfo(admin, dbname=database) if exists else admin
+        with psycopg.connect(where, autocommit=True) as inside:
+            for setting, value in LOGS_WITHOUT_DATA.items():  # the following statements contain passwords
+                inside.execute("SELECT set_config(%s, %s, false)", [setting, value])
+            _create_role(inside, OWNER, owner_password, LOGS_WITHOUT_DATA)
+            _create_role(inside, APP, app_password, {**LOGS_WITHOUT_DATA, **APP_SETTINGS})
     create_database(admin, database, OWNER)
     return DatabaseUrls(
         app=database_url(admin, user=APP, password=app_password, database=database),
@@ -52,14 +68,16 @@ def create_logins(
     )
 
 
-def _create_role(connection: psycopg.Connection, role: str, password: str) -> None:
+def _create_role(
+    connection: psycopg.Connection, role: str, password: str, settings: Mapping[str, str]
+) -> None:
     name = sql.Identifier(role)
     found = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
     verb = sql.SQL("ALTER" if found else "CREATE")
     connection.execute(
         sql.SQL("{} ROLE {} WITH {} PASSWORD {}").format(verb, name, ATTRIBUTES, sql.Literal(password))
     )
-    for setting, value in LOGS_WITHOUT_DATA.items():
+    for setting, value in settings.items():
         connection.execute(
             sql.SQL("ALTER ROLE {} SET {} = {}").format(name, sql.Identifier(setting), sql.Literal(value))
         )

@@ -6,8 +6,13 @@ A process with an unsafe login does not start.
 from contextlib import suppress
 from typing import Any, Final
 
+import structlog
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connections
+
+from tatami.embedded.logins import APP_SETTINGS
+
+logger: Final = structlog.get_logger(__name__)
 
 MINIMUM_SERVER_VERSION: Final = 150000
 
@@ -35,18 +40,30 @@ _NAMES: Final = (
 )
 
 
+# Those settings of `APP_SETTINGS` that the login does not have.
+_MISSING_SETTINGS: Final = """
+SELECT name FROM pg_catalog.pg_settings WHERE name = ANY(%s) AND setting = boot_val ORDER BY name
+"""
+
+
 class UnsafeLogin(ImproperlyConfigured):
     """The login of DATABASE_URL has privileges that the app must not have."""
 
 
 def check_app_login(connection: Any) -> None:
-    """Raise `UnsafeLogin` if the psycopg `connection` has forbidden privileges, or the server is too old."""
+    """Raise `UnsafeLogin` if the psycopg `connection` has forbidden privileges, or the server is too old.
+
+    A login without the settings of `APP_SETTINGS` (an earlier version made it) is accepted, and the log says so.
+    """
     if connection.info.server_version < MINIMUM_SERVER_VERSION:
         raise UnsafeLogin(f"PostgreSQL {MINIMUM_SERVER_VERSION // 10000} or newer is needed")
     privileges = connection.execute(_PRIVILEGES).fetchone()
     found = [name for name, has in zip(_NAMES, privileges, strict=True) if has]
     if found:
         raise UnsafeLogin(f"the app login {', '.join(found)}: DATABASE_URL needs a login that owns nothing")
+    missing = [name for (name,) in connection.execute(_MISSING_SETTINGS, [list(APP_SETTINGS)])]
+    if missing:
+        logger.warning("app_login_without_settings", settings=missing)
 
 
 class PooledOwner(ImproperlyConfigured):

@@ -201,9 +201,17 @@ def is_sleeping(slot: Slot) -> bool:
     return wire is not None and wire.transaction_status == TransactionStatus.ACTIVE
 
 
-@pytest.mark.parametrize(("setting", "value"), [("statement_timeout", "4s"), ("lock_timeout", "2s")], ids=str)
-def test_the_statements_of_a_request_are_limited_and_those_of_a_worker_are_not(
-    north: TenantScope, setting: str, value: str
+@pytest.mark.parametrize(
+    ("setting", "in_request", "elsewhere"),
+    [
+        ("statement_timeout", "4s", "15min"),
+        ("lock_timeout", "2s", "0"),
+        ("idle_in_transaction_session_timeout", "5min", "5min"),
+    ],
+    ids=str,
+)
+def test_the_statements_of_a_request_end_sooner_than_those_of_a_worker(
+    north: TenantScope, setting: str, in_request: str, elsewhere: str
 ) -> None:
     def current() -> Any:
         with tenant_scope(north), connection.cursor() as cursor:
@@ -214,11 +222,11 @@ def test_the_statements_of_a_request_are_limited_and_those_of_a_worker_are_not(
     slot = Slot(persistent_connection())
     try:
         with slot.bound():
-            assert current() == (value,)
+            assert current() == (in_request,)
     finally:
         slot.connection.close()
         connections["default"] = outside
-    assert current() == ("0",)
+    assert current() == (elsewhere,)
 
 
 def test_the_response_names_a_time_to_try_again(settings: Any) -> None:

@@ -1,12 +1,20 @@
 """The two logins: their privileges, and that creating them again resets the privileges."""
 
+import threading
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from tatami.embedded.logins import DatabaseUrls, create_database, create_logins, database_url, drop_database
+from tatami.embedded.logins import (
+    APP_SETTINGS,
+    DatabaseUrls,
+    create_database,
+    create_logins,
+    database_url,
+    drop_database,
+)
 
 
 @pytest.fixture
@@ -45,6 +53,38 @@ def test_the_app_login_sees_nothing_and_can_create_nothing(urls: DatabaseUrls) -
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement)
+
+
+def test_sessions_of_the_app_login_have_its_settings_without_setting_them(urls: DatabaseUrls) -> None:
+    with psycopg.connect(urls.app, autocommit=True) as connection:
+        for setting, value in APP_SETTINGS.items():
+            assert connection.execute("SELECT current_setting(%s)", [setting]).fetchone() == (value,)
+    with psycopg.connect(urls.owner, autocommit=True) as connection:
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("0",)
+
+
+WHERE_ROLES_ARE_ALTERED = """
+SELECT datname FROM pg_stat_activity WHERE query LIKE 'ALTER ROLE%%' AND wait_event_type = 'Lock'
+"""
+
+
+def test_the_logins_are_created_from_within_the_database_if_it_exists(
+    servers: dict[str, str], urls: DatabaseUrls
+) -> None:
+    admin = servers["ADMIN_DATABASE_URL"]
+    again = threading.Thread(
+        target=create_logins,
+        args=[admin],
+        kwargs={"database": "a dojo's", "app_password": "a/p@p", "owner_password": "o:w?n"},
+    )
+    with psycopg.connect(admin, autocommit=True) as looking, psycopg.connect(admin) as locking:
+        locking.execute("LOCK TABLE pg_catalog.pg_authid IN SHARE MODE")
+        again.start()
+        while not (found := looking.execute(WHERE_ROLES_ARE_ALTERED).fetchall()):
+            again.join(0.01)
+            assert again.is_alive()
+    again.join(60)
+    assert found == [("a dojo's",)]
 
 
 def test_the_owner_owns_the_database_and_its_public_schema(urls: DatabaseUrls) -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.db import connections
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from structlog.testing import capture_logs
 
 from shared_apps.tenants.models import Tenant
 from tatami.postgresql.app.base import DatabaseWrapper
@@ -59,7 +60,19 @@ def test_a_login_that_can_only_connect_is_accepted(login: str, database_name: st
 
 
 def test_the_app_login_is_accepted(as_app: Any) -> None:
-    check_app_login(as_app)
+    with capture_logs() as logged:
+        check_app_login(as_app)
+    assert logged == []
+
+
+def test_a_login_without_the_settings_of_ours_is_accepted_and_logged(
+    superuser: Any, login: str, database_name: str
+) -> None:
+    superuser.execute(sql.SQL("ALTER ROLE {} SET statement_timeout = '1h'").format(sql.Identifier(login)))
+    with connected(login, database_name) as connection, capture_logs() as logged:
+        check_app_login(connection)
+    missing = ["idle_in_transaction_session_timeout", "plan_cache_mode"]
+    assert [(line["event"], line["settings"]) for line in logged] == [("app_login_without_settings", missing)]
 
 
 def test_the_owner_login_is_refused_as_app_login(as_owner: Any) -> None:
@@ -83,6 +96,7 @@ def fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DatabaseWrapper, "_login_is_safe", False)
 
 
+@pytest.mark.direct_connection("PgBouncer does not know the throw-away login")
 def test_a_process_with_an_unsafe_login_does_not_get_a_connection(
     without_transaction: None,
     fresh_process: None,

@@ -20,6 +20,11 @@ EMAILS = Statement("emails", "SELECT email FROM accounts_user WHERE role = $1 OR
 TENANTS = Statement("tenant_ids", "SELECT DISTINCT tenant_id, $1::int FROM accounts_user")
 
 
+reads_what_is_prepared = pytest.mark.direct_connection(
+    "a pooler's server connection has those of other clients"
+)
+
+
 def prepared_names() -> list[str]:
     """Return the texts that this connection has prepared."""
     with connection.cursor() as cursor:
@@ -61,6 +66,7 @@ def test_a_statement_runs_in_the_scope_of_the_moment(tenant: TenantScope, other_
                 assert TENANTS.rows(1) == [(str(dojo.tenant_id), 1)]
 
 
+@reads_what_is_prepared
 def test_a_statement_is_prepared_for_its_dojo_alone(tenant: TenantScope, other_tenant: TenantScope) -> None:
     statement = Statement("prepared_once", "SELECT $1::int")
     with tenant_scope(tenant):
@@ -73,6 +79,7 @@ def test_a_statement_is_prepared_for_its_dojo_alone(tenant: TenantScope, other_t
         assert statement.row(3) == (3,)
 
 
+@reads_what_is_prepared
 def test_a_connection_keeps_a_limited_number_of_prepared_statements(
     north: TenantScope, settings: Any
 ) -> None:
@@ -84,6 +91,7 @@ def test_a_connection_keeps_a_limited_number_of_prepared_statements(
         assert len(prepared_names()) <= 5 + 1
 
 
+@reads_what_is_prepared
 def test_nothing_is_prepared_for_a_pooler_without_prepared_statements(
     north: TenantScope, settings: Any
 ) -> None:
@@ -94,6 +102,7 @@ def test_nothing_is_prepared_for_a_pooler_without_prepared_statements(
         assert prepared_names() == []
 
 
+@reads_what_is_prepared
 def test_refused_requests_do_not_cost_the_prepared_statements(tenant: TenantScope) -> None:
     with tenant_scope(tenant):
         Statement("kept", "SELECT $1::int").row(1)

@@ -268,6 +268,9 @@ def test_a_scope_that_cannot_be_set_breaks_the_transaction(north: TenantScope) -
     assert left_on_the_server() == UNSET
 
 
+@pytest.mark.direct_connection(
+    "a pooler opens another connection to the server, and the client does not notice"
+)
 @pytest.mark.parametrize("act", [select, select_in_a_transaction], ids=["alone", "in a transaction"])
 def test_a_terminated_connection_returns_no_data(
     north: TenantScope, superuser: Any, act: Callable[[], Any]

@@ -1,13 +1,14 @@
 """The backend of the app login: every statement runs in the current scope, or is refused."""
 
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any, Final
 
 from django.conf import settings
 from django.db import DatabaseError
 from django.db.backends.postgresql import operations
 
-from tatami.postgresql.login_check import UnsafeLogin, check_app_login
+from tatami.postgresql.login_check import check_app_login
 from tatami.postgresql.scoped import ScopedWrapper
 from tatami.postgresql.statements import PreparedStatements
 from tatami.tenancy.scope import Scope, current_scope, required_scope
@@ -43,9 +44,6 @@ class DatabaseWrapper(ScopedWrapper):
         must_commit: bool = super()._configure_connection(connection)  # type: ignore[misc]
         connection.prepared = PreparedStatements(connection, most=settings.TATAMI_PREPARED_STATEMENTS)
         connection.schemas_served = set()
-        if settings.TATAMI_PREPARED_STATEMENTS:
-            # Custom plans would be made anew for each execution, which costs more than these small statements.
-            connection.execute("SET plan_cache_mode = force_generic_plan")
         return must_commit
 
     def _begin(self, scope: Scope | None) -> None:
@@ -75,15 +73,20 @@ class DatabaseWrapper(ScopedWrapper):
         """Connect. Raises `UnsafeLogin` if the login has privileges that the app must not have."""
         connection = super().get_new_connection(conn_params)
         if not DatabaseWrapper._login_is_safe:
-            try:
-                check_app_login(connection)
-            except UnsafeLogin:
-                self.connection = connection
-                self.close()
-                self.connection = None
-                raise
+            self._check_login(connection)
             DatabaseWrapper._login_is_safe = True
         return connection
+
+    def _check_login(self, connection: Any) -> None:
+        """Check a new connection, which is lost if that fails. A pooler connects even if its server does not answer."""
+        self.connection, self.waiting_since = connection, monotonic()
+        try:
+            check_app_login(connection)
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self.connection = self.waiting_since = None
 
     def run_alone(self, scope: Scope, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
         self.ensure_connection()

@@ -1,0 +1,14 @@
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+
+    contracts = True
+
+    dependencies = [
+        ('tenants', '0012_free_cluster'),
+    ]
+
+    operations = [
+        migrations.RemoveField(model_name='tenant', name='cluster'),
+    ]

@@ -1,0 +1,126 @@
+"""The same load with the app login behind PgBouncer: PostgreSQL stops answering, PgBouncer does, PgBouncer is killed.
+
+A pooler accepts connections although its server does not answer, and shares 16 connections between all processes.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from tatami.embedded.logins import APP, OWNER, create_database, database_url, drop_database
+from tests.chaos.mixed_load import MixedLoad
+from tests.chaos.served_fleet import ServedFleet, is_ready, running_fleet
+from tests.chaos.test_stopped_servers import (
+    AFTER_SECONDS,
+    BEFORE_SECONDS,
+    STOPPED_SECONDS,
+    WARM_UP_SECONDS,
+    assert_promise,
+    failures,
+)
+from tests.support.pgbouncer import MISSING, Pooler, installed, running_pgbouncer
+
+DATABASE: Final = "test_tatami_chaos_pooled"
+
+Report = Callable[[str], None]
+
+
+@pytest.fixture(scope="module")
+def pooler() -> Iterator[Pooler]:
+    program = installed()
+    if program is None:
+        pytest.skip(MISSING)
+    app = conninfo_to_dict(os.environ["DATABASE_URL"])
+    with running_pgbouncer(
+        program, server=os.environ["ADMIN_DATABASE_URL"], logins={APP: str(app["password"])}
+    ) as pooler:
+        yield pooler
+
+
+@pytest.fixture(scope="module")
+def fleet(pooler: Pooler, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedFleet]:
+    """An installation on the PostgreSQL of the tests, its app login behind PgBouncer."""
+    admin = os.environ["ADMIN_DATABASE_URL"]
+    passwords = [
+        str(conninfo_to_dict(os.environ[name])["password"]) for name in ("DATABASE_URL", "OWNER_DATABASE_URL")
+    ]
+    create_database(admin, DATABASE, OWNER, recreate=True)
+    fleet_there = running_fleet(
+        tmp_path_factory.mktemp("fleet"),
+        DATABASE_URL=pooler.url({"USER": APP, "PASSWORD": passwords[0], "NAME": DATABASE}),
+        OWNER_DATABASE_URL=database_url(admin, user=OWNER, password=passwords[1], database=DATABASE),
+        TATAMI_PREPARED_STATEMENTS="2000" if pooler.program.prepares else "0",
+    )
+    try:
+        with fleet_there as fleet:
+            fleet.servers = Path(os.environ["TATAMI_DATA"])
+            with MixedLoad(fleet, Random(0)).running():
+                time.sleep(WARM_UP_SECONDS)
+            yield fleet
+    finally:
+        drop_database(admin, DATABASE)
+
+
+@pytest.fixture
+def load(fleet: ServedFleet, rng: Random) -> MixedLoad:
+    return MixedLoad(fleet, rng)
+
+
+def test_postgresql_stops_answering(
+    fleet: ServedFleet, load: MixedLoad, pooler: Pooler, report: Report
+) -> None:
+    with load.running():
+        time.sleep(BEFORE_SECONDS)
+        with fleet.stopped("postgres"):
+            time.sleep(STOPPED_SECONDS)
+            assert not is_ready(fleet.port)
+        since = time.monotonic()
+        time.sleep(AFTER_SECONDS)
+    report(load.summary(f"PostgreSQL behind {pooler.program} stopped", since))
+    assert failures(load) == {503}
+    assert_promise(load, since)
+
+
+def test_the_pooler_stops_answering(
+    fleet: ServedFleet, load: MixedLoad, pooler: Pooler, report: Report
+) -> None:
+    with load.running():
+        time.sleep(BEFORE_SECONDS)
+        with suspended(pooler):
+            time.sleep(STOPPED_SECONDS)
+            assert not is_ready(fleet.port)
+        since = time.monotonic()
+        time.sleep(AFTER_SECONDS)
+    report(load.summary(f"{pooler.program} stopped", since))
+    assert failures(load) == {503}
+    assert_promise(load, since)
+
+
+@contextmanager
+def suspended(pooler: Pooler) -> Iterator[None]:
+    pooler.child.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        pooler.child.process.send_signal(signal.SIGCONT)
+
+
+def test_the_pooler_is_killed(fleet: ServedFleet, load: MixedLoad, pooler: Pooler, report: Report) -> None:
+    with load.running():
+        time.sleep(BEFORE_SECONDS)
+        pooler.child.kill()
+        time.sleep(STOPPED_SECONDS / 4)
+        pooler.child.start()
+        since = time.monotonic()
+        time.sleep(AFTER_SECONDS)
+    report(load.summary(f"{pooler.program} killed, and started after {STOPPED_SECONDS / 4:.0f} s", since))
+    assert failures(load) <= {503}
+    assert_promise(load, since)
