@@ -5,7 +5,8 @@
 The steps are read from the Dockerfile itself (deploy/image_steps.py), commands and settings of the services from
 docker-compose.yml. What differs from a container: the base images (this machine's Python and Node.js take their place),
 and what only root may do (groupadd, useradd, the owners of `install`). PostgreSQL and Valkey are the embedded ones,
-from the same lock. Needs Python 3.11 with venv, and the package indexes; without npm, browsers' packages are left out.
+from the same lock, behind this machine's PgBouncer if there is one. Needs Python 3.11 with venv, and the package
+indexes; without npm, the browsers' packages are left out.
 """
 
 import json
@@ -24,7 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from deploy.image_steps import Build, Container, build_stages, copy_context, say
 from deploy.make_secrets import write_missing
@@ -230,6 +231,44 @@ def run_servers(build: Build) -> Iterator[Mapping[str, str]]:
         server.wait(60)
 
 
+@contextmanager
+def run_pooler(build: Build, servers: Mapping[str, str]) -> Iterator[str]:
+    """Run PgBouncer with deploy/pgbouncer.ini, if it is installed; yield the URL of the app login."""
+    url = servers["DATABASE_URL"]
+    program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        say("left out: there is no pgbouncer on this machine")
+        yield url
+        return
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    say(f"pgbouncer: {version.splitlines()[0]}")
+    parts, port = urlsplit(url), free_port()
+    folder = build.work / "pooler"
+    folder.mkdir()
+    (folder / "database_url").write_text(url, encoding="utf-8")
+    write_missing(folder)
+    text = (build.context / "deploy" / "pgbouncer.ini").read_text(encoding="utf-8")
+    own = {
+        "host=db port=5432": f"host={parse_qs(parts.query)['host'][0]} port={parts.port or 5432}",
+        "listen_addr = 0.0.0.0": "listen_addr = 127.0.0.1",
+        "listen_port = 6432": f"listen_port = {port}",
+        "/run/secrets/pgbouncer_userlist": str(folder / "pgbouncer_userlist"),
+    }
+    for old, new in own.items():
+        text = text.replace(old, new)
+    major, minor = re.findall(r"\d+", version)[:2]
+    if (int(major), int(minor)) < (1, 21):
+        text = re.sub(r"^max_prepared_statements.*\n", "", text, flags=re.MULTILINE)
+    (folder / "pgbouncer.ini").write_text(text, encoding="utf-8")
+    with (build.work / "pgbouncer.log").open("wb") as log:
+        pooler = subprocess.Popen([program, folder / "pgbouncer.ini"], stderr=log)
+    try:
+        yield f"postgresql://{parts.username}:{parts.password}@127.0.0.1:{port}{parts.path}"
+    finally:
+        pooler.terminate()
+        pooler.wait(60)
+
+
 def free_port() -> int:
     """Return a free port of this machine."""
     with socket() as listener:
@@ -270,8 +309,8 @@ def try_image(work: Path) -> None:
         ["python", "-c", read, work / "docker-compose.yml"],
         env=image.environment, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    with run_servers(build) as servers:
-        Installation(image, json.loads(services), servers, free_port()).serve()
+    with run_servers(build) as servers, run_pooler(build, servers) as pooled:
+        Installation(image, json.loads(services), {**servers, "DATABASE_URL": pooled}, free_port()).serve()
     say("The image serves.")
 
 
