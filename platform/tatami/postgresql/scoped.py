@@ -97,6 +97,18 @@ class ScopedWrapper(base.DatabaseWrapper):
                 raise OperationalError(str(error)) from error
             return rows
 
+    def set_autocommit(
+        self, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False
+    ) -> None:
+        """End or begin a transaction. One that ended with its connection needs no other connection to end.
+
+        Django would open one, and a request that has just lost its server would wait for the server again.
+        """
+        if autocommit and self.connection is None:
+            self.autocommit, self.run_on_commit = True, []
+            return
+        super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
+
     def _set_autocommit(self, autocommit: bool) -> None:
         if not autocommit:
             self._begin(self.wanted_scope())
@@ -189,7 +201,7 @@ class ScopedWrapper(base.DatabaseWrapper):
             if self._outermost_block() is None:
                 # A decorator reuses the block object for its next call, which may be for another dojo.
                 self._pinned = None
-            return execute(sql, params, many, context)
+            return self._timed(execute, sql, params, many, context)
         scope = self.required_scope()
         if not self.in_atomic_block:
             return self.run_alone(scope, execute, sql, params, many, context)

@@ -2,11 +2,14 @@
 
 import contextvars
 import threading
+from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection, connections, transaction
 from django.http import HttpResponse
 from django.test import RequestFactory
 from psycopg.pq import TransactionStatus
@@ -19,6 +22,7 @@ from tatami.api.request_slots import (
     persistent_connection,
 )
 from tatami.errors import ServiceUnavailable
+from tatami.postgresql.statements import Statement
 from tatami.tenancy.scope import TenantScope, tenant_scope
 
 AT_ONCE = 0.0
@@ -193,6 +197,68 @@ def test_a_statement_that_the_server_never_answers_ends_with_its_connection(nort
     finally:
         slot.connection.close()
         connections["default"] = outside
+
+
+def query() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def prepared_query() -> None:
+    Statement("a query", "SELECT $1::int").row(1)
+
+
+def savepoint() -> None:
+    with transaction.atomic():
+        pass
+
+
+def commit() -> None:
+    """What follows in every case."""
+
+
+@pytest.mark.direct_connection("it suspends the server's process of this connection")
+@pytest.mark.parametrize("act", [query, prepared_query, savepoint, commit])
+def test_a_request_whose_server_stops_meanwhile_waits_once_and_for_no_other_connection(
+    north: TenantScope, act: Callable[[], None]
+) -> None:
+    outside = connections["default"]
+    slot = Slot(persistent_connection())
+    backend: list[psutil.Process] = []
+    errors: list[Exception] = []
+    left: list[Any] = []
+
+    def request() -> None:
+        with slot.bound():
+            try:
+                with tenant_scope(north), transaction.atomic():
+                    query()
+                    backend.append(psutil.Process(slot.connection.connection.info.backend_pid))
+                    backend[0].suspend()
+                    act()
+            except OperationalError as error:
+                errors.append(error)
+            left.append(slot.connection.connection)
+
+    watch = StatementWatch([slot], seconds=4)
+    waiting = threading.Thread(target=contextvars.copy_context().run, args=[request])
+    try:
+        waiting.start()
+        fails_at = monotonic() + LONG
+        while not backend or slot.connection.waiting_since is None:
+            waiting.join(0.01)
+            assert waiting.is_alive()
+            assert monotonic() < fails_at, "it waits, and the watch does not see it"
+        watch.end_overdue(now=slot.connection.waiting_since + 4.1)
+        waiting.join(LONG)
+        assert (len(errors), left) == (1, [None])
+    finally:
+        for process in backend:
+            process.resume()
+        slot.connection.close()
+        connections["default"] = outside
+    with tenant_scope(north):
+        query()
 
 
 def is_sleeping(slot: Slot) -> bool:
