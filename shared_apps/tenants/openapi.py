@@ -119,7 +119,7 @@ OWN_EXPORT: Final[OperationSpecs] = {
     "DELETE": no_content_spec(path=_OWN_EXPORT_PATH),
 }
 OWN_EXPORT_ARCHIVE: Final[OperationSpecs] = {
-    "GET": OperationSpec(path=_OWN_EXPORT_PATH, text_examples={"application/zip": "PK…"})
+    "GET": OperationSpec(path={"id": examples.KEPT_EXPORT}, text_examples={"application/zip": "PK…"})
 }
 
 TENANTS: Final[OperationSpecs] = {

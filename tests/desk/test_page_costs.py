@@ -24,7 +24,7 @@ SAMPLE_IDS: Final = {
     "class": "class",
     "discipline": "discipline",
     "exam": "exam",
-    "export": "own export",
+    "export": "kept export",
     "family-certificate": "award",
     "family": "student",
     "message": "notification",

@@ -165,6 +165,7 @@ def example_dojo(dojo: Dojo, sample: SampleHost) -> ExampleHost:
         {
             **signed_in(sample),
             examples.OWN_EXPORT: ids["own export"],
+            examples.KEPT_EXPORT: ids["kept export"],
             examples.STUDENT: ids["student"],
             examples.NEW_STUDENT: ids["third student"],
             examples.NOTE: ids["note"],

@@ -591,7 +591,7 @@ IDS_IN_PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/tenants/{}/domains/{}": ("tenant", "domain"),
     "/tenants/{}/domains/{}/verification": ("tenant", "claimed domain"),
     "/exports/{}": ("own export",),
-    "/exports/{}/archive": ("own export",),
+    "/exports/{}/archive": ("kept export",),
     "/disciplines/{}": ("discipline",),
     "/rank-systems/{}": ("rank system",),
     "/rank-systems/{}/rules": ("rank system",),

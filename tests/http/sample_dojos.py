@@ -152,9 +152,9 @@ def create_sample_dojo(dojo: Dojo, hashed_password: str) -> SampleHost:
     _add_accounts(sample, hashed_password)
     _add_identity_provider(sample)
     with platform_scope():
-        ids["own export"] = str(
-            _finished_export(Tenant.objects.get(pk=dojo.tenant.tenant_id), is_own=True).pk
-        )
+        tenant = Tenant.objects.get(pk=dojo.tenant.tenant_id)
+        for name in ("own export", "kept export"):  # a deletion takes the file, too, which no rollback brings back
+            ids[name] = str(_finished_export(tenant, is_own=True).pk)
     return sample
 
 

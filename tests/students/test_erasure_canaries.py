@@ -68,6 +68,7 @@ REFUSED: Final[dict[str, set[str]]] = {
         "PATCH /classes/{} recurrence.start_time",
         "POST /classes recurrence.more_times.0.start_time",
         "POST /classes recurrence.start_time",
+        "PATCH /settings accent_color",
         "PATCH /settings certificate_number",
         "PATCH /settings reply_to",
         "PATCH /settings timezone",

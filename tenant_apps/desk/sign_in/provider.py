@@ -43,7 +43,7 @@ class ToProvider(ProviderPage):
     """Send the browser to the provider."""
 
     def get(self, *_args: object, **_kwargs: object) -> HttpResponseBase:
-        wanted = self.query("next")[:MOST_TARGET_CHARACTERS]
+        wanted = self.query("next") if len(self.query("next")) <= MOST_TARGET_CHARACTERS else ""
         verifier, challenge = sign_in.new_verifier()
         try:
             begun = sign_in.begin(
@@ -65,7 +65,8 @@ class FromProvider(ProviderPage):
     """The browser is back with a code: open the session, or ask for the second factor."""
 
     def get(self, *_args: object, **_kwargs: object) -> HttpResponseBase:
-        wanted, response = "", HttpResponseRedirect("/")
+        wanted = ""
+        response: HttpResponseBase = HttpResponseRedirect("/")
         try:
             kept = orjson.loads(decrypt(self.request.COOKIES.get(COOKIE, ""), purpose=_PURPOSE))
             wanted = kept["next"]
@@ -78,11 +79,11 @@ class FromProvider(ProviderPage):
                 now=self.now,
             )
         except SecondFactorRequired as error:
-            response = self.ask_for_code(error, wanted)  # type: ignore[assignment]
+            response = self.ask_for_code(error, wanted)
         except Throttled as error:
-            response = self.refused(SignInForm(initial={"next": wanted}), error)  # type: ignore[assignment]
+            response = self.refused(SignInForm(initial={"next": wanted}), error)
         except (ValueError, InvalidCredentials, TokenInvalid, TokenExpired):
-            response = self.begin_again(wanted, status=400)  # type: ignore[assignment]
+            response = self.begin_again(wanted, status=400)
         else:
             response["Location"] = self.target(wanted, user.role)
         response.delete_cookie(COOKIE, samesite="Lax")
