@@ -19,6 +19,7 @@ from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
+from django.utils.translation import gettext
 
 from shared_apps.accounts.models import STAFF_ROLES, USER_COLUMNS, ApiKey, Role, User, user_from_row
 from tatami.api.authentication import API_KEY_PREFIX
@@ -106,9 +107,10 @@ def create_api_key(
     """
     roles = STAFF_KEY_ROLES if isinstance(required_scope(), TenantScope) else PLATFORM_KEY_ROLES
     if role not in roles:
-        raise Invalid.field("role", f"An API key has one of these roles here: {', '.join(roles)}.")
+        message = gettext("An API key has one of these roles here: {roles}.")
+        raise Invalid.field("role", message.format(roles=", ".join(roles)))
     if expires_on and expires_on < today(now):
-        raise Invalid.field("expires_on", "This date is in the past.")
+        raise Invalid.field("expires_on", gettext("This date is in the past."))
     key = API_KEY_PREFIX + secrets.token_hex(24)
     user_id = uuid7()
     user = User.objects.create(

@@ -5,17 +5,16 @@ from typing import Any, Final
 
 from django.http import HttpResponse
 from django.template.loader import render_to_string
-from django.utils.translation import gettext
 from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.response import Response
 
-from tatami.api.filters import one_of, yes_or_no
+from tatami.api.filters import one_of, read_one_of, read_parameter, yes_or_no
 from tatami.api.parsers import StrictJSONParser
 from tatami.api.renderers import HtmlRenderer
 from tatami.api.responses import accepted
 from tatami.api.views import ApiView, Detail, Listing, get_or_404
 from tatami.clock import tenant_date
-from tatami.errors import Invalid, NotFound
+from tatami.errors import NotFound
 from tatami.languages import available_languages
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.dojo.models import DojoSettings
@@ -242,13 +241,8 @@ def _kind(name: str) -> NotificationKind:
 
 
 def _language(request: Any) -> str | None:
-    language: str | None = request.query_params.get("language")
-    known = [code for code, _ in available_languages()]
-    if language is not None and language not in known:
-        raise Invalid.field(
-            "language", gettext("This must be one of: {values}.").format(values=", ".join(known))
-        )
-    return language
+    known = read_one_of(code for code, _ in available_languages())
+    return read_parameter(request.query_params, "language", known, default=None)
 
 
 def _preview_values(kind: NotificationKind, student: Student | None, request: Any) -> dict[str, Any]:
