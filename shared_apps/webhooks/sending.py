@@ -28,9 +28,8 @@ from rest_framework.status import is_server_error
 from rest_framework.status import is_success as is_successful
 
 from shared_apps.accounts.models import User
-from shared_apps.webhooks.models import SECRET_PURPOSE, Webhook, WebhookDelivery
+from shared_apps.webhooks.models import Webhook, WebhookDelivery
 from tatami import clock
-from tatami.encryption import current_prefix, encrypt
 from tatami.outgoing import RequestFailed, post
 from tatami.smtp import loggable_reason, result_of_error
 from tatami.tenancy.scope import TenantScope, required_scope
@@ -237,13 +236,6 @@ def redeliver(delivery: WebhookDelivery, *, now: datetime) -> None:
     delivery.next_try_at = delivery.updated_at = now
     delivery.delivered_at = delivery.response_status = None
     delivery.save()
-
-
-def encrypt_anew() -> None:
-    """Encrypt the secrets that were encrypted with the previous JWT_SECRET with the present one."""
-    for webhook in Webhook.objects.exclude(secret__startswith=current_prefix()):
-        anew = encrypt(webhook.signing_secret, purpose=SECRET_PURPOSE)
-        Webhook.objects.filter(pk=webhook.pk, secret=webhook.secret).update(secret=anew)
 
 
 def _due(now: datetime) -> QuerySet[WebhookDelivery]:
