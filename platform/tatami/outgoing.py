@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import idna
 from django.conf import settings
+from django.utils.translation import gettext
 from dns.exception import DNSException
 from dns.resolver import NXDOMAIN, NoAnswer, Resolver
 
@@ -69,21 +70,21 @@ def target_of(url: str) -> Target:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise InvalidUrl("This is not a URL.") from None
+        raise InvalidUrl(gettext("This is not a URL.")) from None
     if _NOT_IN_URL.search(url):
-        raise InvalidUrl("Encode spaces and characters that are not ASCII.")
+        raise InvalidUrl(gettext("Encode spaces and characters that are not ASCII."))
     schemes = ("https", "http") if settings.TATAMI_WEBHOOK_NETWORKS else ("https",)
     if parts.scheme not in schemes or not parts.hostname:
-        raise InvalidUrl("This must be a URL that begins with https://.")
+        raise InvalidUrl(gettext("This must be a URL that begins with https://."))
     if "@" in parts.netloc or parts.fragment:
-        raise InvalidUrl("A URL with a user, a password or a fragment is not accepted.")
+        raise InvalidUrl(gettext("A URL with a user, a password or a fragment is not accepted."))
     is_https = parts.scheme == "https"
     host = _host(parts)
     literal = _literal(host)
     if literal is not None and not is_reachable(literal, is_https=is_https):
-        raise InvalidUrl("This address is not on the public internet.")
+        raise InvalidUrl(gettext("This address is not on the public internet."))
     if literal is None and not settings.TATAMI_WEBHOOK_NETWORKS and _is_local_name(host):
-        raise InvalidUrl("This name is not on the public internet.")
+        raise InvalidUrl(gettext("This name is not on the public internet."))
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(is_https, host, port or (HTTPS_PORT if is_https else HTTP_PORT), path)
 
@@ -250,7 +251,7 @@ def _host(parts: SplitResult) -> str:
     try:
         return idna.encode(host, uts46=True, std3_rules=True).decode("ascii").lower()
     except idna.IDNAError:
-        raise InvalidUrl("This is not the name of a host.") from None
+        raise InvalidUrl(gettext("This is not the name of a host.")) from None
 
 
 @dataclass(frozen=True)

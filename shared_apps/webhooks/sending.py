@@ -24,6 +24,7 @@ from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet, Value
 from django.db.models.functions import Coalesce, Greatest, NullIf
+from django.utils.translation import gettext
 from rest_framework.status import is_server_error
 from rest_framework.status import is_success as is_successful
 
@@ -244,15 +245,14 @@ def _due(now: datetime) -> QuerySet[WebhookDelivery]:
 
 
 def _mail_about(webhook: Webhook) -> tuple[str, str]:
-    why = (
-        "it answered 410 Gone"
+    reason = (
+        gettext("The webhook for {url} was disabled, because its address responded that it is gone (410).")
         if webhook.disabled_because == Webhook.DisabledBecause.GONE
-        else "it has not accepted a message for three days"
+        else gettext("The webhook for {url} was disabled, because no message was accepted for three days.")
     )
-    subject = "A webhook was disabled"
-    text = (
-        f"The webhook for {webhook.url} was disabled, because {why}.\n\n"
-        "Events are not sent to it any more. When the receiver works again, enable it with "
-        f'PATCH /webhooks/{webhook.pk} {{"is_active": true}}. The log of deliveries shows what was missed.\n'
+    what_to_do = gettext(
+        "Events are not sent to it any more. Enable the webhook when the receiver works again "
+        "(PATCH /webhooks/{id} sets is_active). The log of its deliveries shows what was missed."
     )
-    return subject, text
+    text = f"{reason.format(url=webhook.url)}\n\n{what_to_do.format(id=webhook.pk)}\n"
+    return gettext("A webhook was disabled"), text

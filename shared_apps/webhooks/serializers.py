@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy
 from rest_framework import serializers
 
 from shared_apps.webhooks.events import subscriptions
@@ -26,12 +27,13 @@ class WebhookUrlField(SingleLineField):
 class EventField(serializers.CharField):
     """A type of event, `student.*` for a group of types, or `*`."""
 
-    default_error_messages = {"unknown": "There is no such event here. `details` of the API page list them."}
+    default_error_messages = {"unknown": gettext_lazy("There is no such event here. Accepted are: {values}.")}
 
     def to_internal_value(self, data: Any) -> str:
         value = super().to_internal_value(data)
-        if not isinstance(data, str) or value not in subscriptions():
-            self.fail("unknown")
+        accepted = subscriptions()
+        if not isinstance(data, str) or value not in accepted:
+            self.fail("unknown", values=", ".join(accepted))
         return value
 
 
@@ -83,7 +85,7 @@ class CreatedWebhookSerializer(WebhookSerializer):
 
 
 class WebhookDeliverySerializer(StrictModelSerializer):
-    """One event for one webhook, and what became of it. `event` is the id that the receiver gets."""
+    """One event for one webhook, and its result. `event` is the id that the receiver gets."""
 
     data = serializers.DictField(child=serializers.CharField(allow_null=True), read_only=True)  # type: ignore[assignment]
 
