@@ -41,7 +41,7 @@ DOJO_EVENTS: Final[Mapping[str, str]] = {
     "exam.deleted": "An exam was deleted.",
     "exam.finished": "An exam was finished: its ranks are awarded.",
     "exam.reopened": "An exam was reopened: its awards are voided.",
-    "class_session.cancelled": "A session was cancelled, by itself or by a closure.",
+    "class_session.cancelled": "A session was cancelled: individually, or by a closure.",
     "export.done": "An archive of the dojo is ready.",
 }
 PLATFORM_EVENTS: Final[Mapping[str, str]] = {
@@ -54,11 +54,6 @@ PLATFORM_EVENTS: Final[Mapping[str, str]] = {
     "export.done": "An archive of a dojo is ready.",
 }
 
-SUBSCRIBED_SQL: Final = (
-    "EXISTS (SELECT FROM webhooks_webhook WHERE disabled_at IS NULL AND events && {types})"
-)
-"""For statements that find out without another one whether `publish` is needed. `types` is an SQL array."""
-
 # The lock keeps a webhook from being deleted before its deliveries are stored; it does not block a change of it.
 _SUBSCRIBERS: Final = Statement(
     "webhooks of events",
@@ -69,7 +64,7 @@ _BATCH: Final = 5_000
 
 
 def subscribed_sql(type_: str) -> str:
-    """Return an SQL condition for statements that find out by themselves whether `publish` is needed."""
+    """Return the SQL condition that a webhook asked for this type, for statements that also say so."""
     names = ", ".join(f"'{name}'" for name in matching(type_))
     return (
         "EXISTS (SELECT FROM webhooks_webhook h WHERE h.disabled_at IS NULL"

@@ -126,7 +126,7 @@ def all_templates(language: str | None) -> list[EffectiveTemplate]:
 
 @transaction.atomic
 def save_template(*, kind: NotificationKind, language: str | None, text: MessageText) -> EffectiveTemplate:
-    """Save the dojo's own text; saving the default text deletes the own one.
+    """Save the dojo's own text. Saving the default text deletes it.
 
     `language` defaults to the dojo's. Raises `Invalid` with the line if the text is not a valid template.
     """

@@ -23,6 +23,8 @@ from tenant_apps.ranks.serializers import (
 
 
 class DisciplineCollection(Collection):
+    """The martial arts that the dojo teaches."""
+
     operations = openapi.DISCIPLINES
     queryset = Discipline.objects.all()
     serializer_class = DisciplineSerializer
@@ -34,6 +36,8 @@ class DisciplineCollection(Collection):
 
 
 class DisciplineResource(Resource):
+    """One discipline. DELETE archives it."""
+
     operations = openapi.DISCIPLINE
     queryset = Discipline.objects.all()
     serializer_class = DisciplineSerializer
@@ -85,6 +89,8 @@ class RankSystemCollection(Collection):
 
 
 class RankSystemResource(Resource):
+    """One rank system with its ranks. PATCH renames it; DELETE archives it. Its rules have their own route."""
+
     operations = openapi.RANK_SYSTEM
     queryset = RankSystem.objects.select_related("discipline").prefetch_related("ranks")
     serializer_class = RankSystemSerializer

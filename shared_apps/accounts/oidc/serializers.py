@@ -45,7 +45,7 @@ class EmailDomainField(SingleLineField):
 
 
 class NewIdentityProviderSerializer(StrictSerializer):
-    """The identity provider as it shall be.
+    """The identity provider to set.
 
     Without `client_secret` the present one stays, if the issuer is the same; an empty one is for a public client.
     Without `email_domains` every verified address of a user is accepted.

@@ -32,6 +32,8 @@ CLOSURES: Final = Closure.objects.annotate(
 
 
 class ClassCollection(Collection):
+    """The classes of the schedule. POST creates a class with its sessions."""
+
     operations = openapi.CLASSES
     queryset = CLASSES
     serializer_class = TrainingClassSerializer
@@ -53,6 +55,8 @@ class ClassCollection(Collection):
 
 
 class ClassResource(Resource):
+    """One class. Sessions with attendance, and those before `apply_from`, stay unchanged; DELETE archives the class."""
+
     operations = openapi.CLASS
     queryset = CLASSES
     serializer_class = TrainingClassSerializer
