@@ -71,7 +71,7 @@ class PasskeyCopied(DomainError):
 
 
 class PasskeyTaken(DomainError):
-    """This passkey is set up already."""
+    """This passkey is already set up."""
 
     code = "passkey_taken"
 

@@ -31,7 +31,7 @@ Kind = SecondFactor.Kind
 
 
 class SecondFactorInvalid(DomainError):
-    """The code is wrong, or was used already."""
+    """The code is wrong, or has already been used."""
 
     code = "second_factor_invalid"
     status = 401
@@ -50,7 +50,7 @@ class TooManySecondFactors(DomainError):
 
 
 class AlreadyConfirmed(DomainError):
-    """This second factor is confirmed already."""
+    """This second factor is already confirmed."""
 
     code = "already_confirmed"
 
