@@ -8,8 +8,6 @@ When JWT_SECRET has been replaced, the next use of a key stores its hash under t
 all while the previous secret is configured has to be created again.
 """
 
-import hashlib
-import hmac
 import secrets
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -26,7 +24,7 @@ from tatami.api.authentication import API_KEY_PREFIX
 from tatami.clock import local_date
 from tatami.errors import DomainError, Invalid, TokenExpired, TokenInvalid
 from tatami.ids import uuid7
-from tatami.keys import tenant_keys
+from tatami.keys import tenant_hashes
 from tatami.postgresql.statements import Statement
 from tatami.tenancy.scope import TenantScope, current_tenant_id, required_scope
 
@@ -163,7 +161,4 @@ def is_allowed(address: str, networks: Sequence[str]) -> bool:
 
 def _hashes(key: str) -> list[bytes]:
     """Return the keyed hashes of an API key, the one of the present secret first."""
-    return [
-        hmac.digest(pepper, key.encode(), hashlib.sha256)
-        for pepper in tenant_keys("api key", current_tenant_id())
-    ]
+    return tenant_hashes("api key", current_tenant_id(), key)
