@@ -7,21 +7,8 @@ from rest_framework import serializers
 
 from shared_apps.webhooks.events import subscriptions
 from shared_apps.webhooks.models import Webhook, WebhookDelivery
-from tatami.api.fields import SingleLineField
+from tatami.api.fields import PublicUrlField, SingleLineField
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
-from tatami.outgoing import InvalidUrl, target_of
-
-
-class WebhookUrlField(SingleLineField):
-    """An HTTPS URL on the public internet."""
-
-    def to_internal_value(self, data: Any) -> str:
-        url = super().to_internal_value(data)
-        try:
-            target_of(url)
-        except InvalidUrl as error:
-            raise serializers.ValidationError(str(error)) from None
-        return url
 
 
 class EventField(serializers.CharField):
@@ -40,7 +27,7 @@ class EventField(serializers.CharField):
 class WebhookSerializer(StrictModelSerializer):
     """A webhook. It never shows the signing secret."""
 
-    url = WebhookUrlField(max_length=2000)
+    url = PublicUrlField(max_length=2000)
     events = serializers.ListField(child=EventField(max_length=40), min_length=1, max_length=50)
     description = SingleLineField(max_length=200, required=False, allow_blank=True)
     is_active = serializers.BooleanField(required=False)
@@ -68,7 +55,7 @@ class WebhookSerializer(StrictModelSerializer):
 class NewWebhookSerializer(StrictSerializer):
     """The body that creates a webhook."""
 
-    url = WebhookUrlField(max_length=2000)
+    url = PublicUrlField(max_length=2000)
     events = serializers.ListField(child=EventField(max_length=40), min_length=1, max_length=50)
     description = SingleLineField(max_length=200, required=False, allow_blank=True)
 

@@ -19,6 +19,7 @@ from rest_framework.relations import ManyRelatedField, RelatedField
 from rest_framework.serializers import ValidationError
 
 from tatami.api.filters import read_uuid
+from tatami.outgoing import InvalidUrl, target_of
 from tatami.text import is_blank
 
 MAX_TEXT_LENGTH: Final = 10_000
@@ -62,6 +63,18 @@ class MultiLineField(SingleLineField):
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", MAX_TEXT_LENGTH)
         super().__init__(**kwargs)
+
+
+class PublicUrlField(SingleLineField):
+    """An HTTPS URL of a host on the public internet, for requests that we send (see `tatami.outgoing`)."""
+
+    def to_internal_value(self, data: Any) -> str:
+        url = super().to_internal_value(data)
+        try:
+            target_of(url)
+        except InvalidUrl as error:
+            raise ValidationError(str(error)) from None
+        return url
 
 
 class ArchivedField(serializers.BooleanField):
