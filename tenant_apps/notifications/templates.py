@@ -68,6 +68,7 @@ SAMPLE_FIELDS: Final[Mapping[NotificationKind, Mapping[str, str]]] = {
     NotificationKind.FREE: {},
 }
 """The additional fields of each student, by kind, with the value that a preview shows."""
+SAMPLE_STUDENT: Final = "Mika Sato"
 
 _DEFAULT_TEXTS: Final = Path(__file__).parent / "templates" / "mail"
 """In English; the catalogues translate subject and body."""
@@ -145,7 +146,7 @@ def validate_text(kind: NotificationKind, text: MessageText, language: str) -> N
     fields = tuple(SAMPLE_FIELDS[kind])
     samples = [
         template_variables(sample_values(kind, names), language, kind)
-        for names in (["Mika Sato", "Ren Sato"], ["Mika Sato"])
+        for names in ([SAMPLE_STUDENT, "Ren Sato"], [SAMPLE_STUDENT])
     ]
     samples.append(template_variables({"recipient": "", "students": [{"name": ""}]}, language, kind))
     problems = {}

@@ -37,6 +37,7 @@ from tenant_apps.notifications.serializers import (
 )
 from tenant_apps.notifications.templates import (
     SAMPLE_FIELDS,
+    SAMPLE_STUDENT,
     MessageText,
     all_templates,
     render_message,
@@ -99,7 +100,7 @@ class Notifications(Listing):
                 guardians_only=new["audience"].get("guardians_only", False),
                 by=request.user,
             )
-        return accepted(_shown(notification), "notification", id=notification.pk)
+        return accepted(_notification_data(notification), "notification", id=notification.pk)
 
 
 class NotificationResource(Detail):
@@ -147,10 +148,10 @@ class CancelNotification(ApiView):
     def post(self, request: Any, id: Any) -> Response:
         notification = get_or_404(Notification.objects.all(), pk=id)
         outbox.cancel(notification=notification, now=request.now)
-        return Response(_shown(notification))
+        return Response(_notification_data(notification))
 
 
-def _shown(notification: Notification) -> dict[str, Any]:
+def _notification_data(notification: Notification) -> dict[str, Any]:
     """Return the response for a notification, read and counted again."""
     notification = _NOTIFICATIONS.get(pk=notification.pk)
     count_deliveries([notification])
@@ -231,7 +232,7 @@ class TemplateTest(ApiView):
         notification = outbox.queue_test(
             kind=kind, text=template.text, language=template.language, by=request.user
         )
-        return accepted(_shown(notification), "notification", id=notification.pk)
+        return accepted(_notification_data(notification), "notification", id=notification.pk)
 
 
 def _kind(name: str) -> NotificationKind:
@@ -248,7 +249,7 @@ def _language(request: Any) -> str | None:
 def _preview_values(kind: NotificationKind, student: Student | None, request: Any) -> dict[str, Any]:
     """Return the example values of a mail about a student, or about a made-up one."""
     if student is None:
-        return sample_values(kind, ["Mika Sato"])
+        return sample_values(kind, [SAMPLE_STUDENT])
     notice = Notice(student.pk, SAMPLE_FIELDS[kind])
     (delivery, *_) = deliveries_for([notice], settings=DojoSettings.current(), on=tenant_date(request.now))
     return {"recipient": delivery.recipient, "students": delivery.students}
