@@ -163,14 +163,14 @@ class Throttled(DomainError):
 
 
 class ServerError(DomainError):
-    """Something went wrong on our side. The request id leads us to it."""
+    """Something went wrong on our side. The request id helps us to find the cause."""
 
     code = "server_error"
     status = 500
 
 
 class ServiceUnavailable(DomainError):
-    """A part we depend on is away. Try again shortly."""
+    """A service that Tatami depends on is unavailable. Try again in a few seconds."""
 
     code = "service_unavailable"
     status = 503

@@ -42,6 +42,14 @@ def _derived(secrets: tuple[str, ...], purpose: str, tenant_id: UUID) -> tuple[b
     return tuple(hmac.digest(secret.encode(), info, hashlib.sha256) for secret in secrets)
 
 
+def tenant_hashes(purpose: str, tenant_id: UUID, text: str) -> list[bytes]:
+    """Return the HMAC-SHA256 of a text (32 bytes) with each of the dojo's keys for `purpose`; store the first.
+
+    For what an attacker with a copy of the database must not be able to guess or to forge, such as a short code.
+    """
+    return [hmac.digest(key, text.encode(), hashlib.sha256) for key in tenant_keys(purpose, tenant_id)]
+
+
 def tenant_signer(purpose: str, tenant_id: UUID) -> Signer:
     """Return Django's signer with the tenant's own key for `purpose`; it also accepts the previous secret's key.
 
@@ -53,5 +61,5 @@ def tenant_signer(purpose: str, tenant_id: UUID) -> Signer:
 
 
 def secret_hash(secret: str) -> bytes:
-    """Return the SHA-256 of a random secret (a token, a link); only the hash is stored."""
+    """Return the SHA-256 of a long random secret (a token, a link); only the hash is stored. See `tenant_hashes`."""
     return hashlib.sha256(secret.encode()).digest()

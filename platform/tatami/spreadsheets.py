@@ -10,6 +10,7 @@ from datetime import date, datetime, tzinfo
 from typing import Any, Final
 
 import xlsxwriter
+from django.utils.translation import gettext
 
 from tatami.api.renderers import escape_formulas, format_instant, json_bytes, unescape_formulas
 from tatami.errors import Invalid
@@ -34,7 +35,9 @@ _COLUMN_WIDTH: Final = 18
 def read_delimiter(text: str) -> str:
     """Return the delimiter that a client names by itself or by its name. Raises `Invalid` for `delimiter`."""
     if text not in DELIMITERS:
-        raise Invalid.field("delimiter", "This must be one of: comma, semicolon, tab.")
+        raise Invalid.field(
+            "delimiter", gettext("This must be one of: {values}.").format(values="comma, semicolon, tab")
+        )
     return DELIMITERS[text]
 
 

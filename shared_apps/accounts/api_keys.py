@@ -8,8 +8,6 @@ When JWT_SECRET has been replaced, the next use of a key stores its hash under t
 all while the previous secret is configured has to be created again.
 """
 
-import hashlib
-import hmac
 import secrets
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -19,13 +17,14 @@ from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
+from django.utils.translation import gettext
 
 from shared_apps.accounts.models import STAFF_ROLES, USER_COLUMNS, ApiKey, Role, User, user_from_row
 from tatami.api.authentication import API_KEY_PREFIX
 from tatami.clock import local_date
 from tatami.errors import DomainError, Invalid, TokenExpired, TokenInvalid
 from tatami.ids import uuid7
-from tatami.keys import tenant_keys
+from tatami.keys import tenant_hashes
 from tatami.postgresql.statements import Statement
 from tatami.tenancy.scope import TenantScope, current_tenant_id, required_scope
 
@@ -106,9 +105,10 @@ def create_api_key(
     """
     roles = STAFF_KEY_ROLES if isinstance(required_scope(), TenantScope) else PLATFORM_KEY_ROLES
     if role not in roles:
-        raise Invalid.field("role", f"An API key has one of these roles here: {', '.join(roles)}.")
+        message = gettext("An API key has one of these roles here: {roles}.")
+        raise Invalid.field("role", message.format(roles=", ".join(roles)))
     if expires_on and expires_on < today(now):
-        raise Invalid.field("expires_on", "This date is in the past.")
+        raise Invalid.field("expires_on", gettext("This date is in the past."))
     key = API_KEY_PREFIX + secrets.token_hex(24)
     user_id = uuid7()
     user = User.objects.create(
@@ -161,7 +161,4 @@ def is_allowed(address: str, networks: Sequence[str]) -> bool:
 
 def _hashes(key: str) -> list[bytes]:
     """Return the keyed hashes of an API key, the one of the present secret first."""
-    return [
-        hmac.digest(pepper, key.encode(), hashlib.sha256)
-        for pepper in tenant_keys("api key", current_tenant_id())
-    ]
+    return tenant_hashes("api key", current_tenant_id(), key)

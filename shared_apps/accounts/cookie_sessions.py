@@ -2,7 +2,7 @@
 
 The cookie holds the session's id and a secret, whose hash the session stores. It is not a token: the API accepts no
 cookies, and pages accept nothing else. What the cookie is for is part of the hash, so a cookie of the console opens no
-page of a dojo and none of these is a refresh token.
+page of a dojo, and no cookie is a refresh token.
 """
 
 import secrets

@@ -59,7 +59,7 @@ class PasskeyInvalid(DomainError):
 
 
 class PasskeyCopied(DomainError):
-    """This passkey may have been copied: its counter went back. Sign in otherwise, and set up a new one."""
+    """This passkey may have been copied: its counter went back. Sign in another way, and set up a new one."""
 
     code = "passkey_copied"
     status = 401
@@ -71,7 +71,7 @@ class PasskeyCopied(DomainError):
 
 
 class PasskeyTaken(DomainError):
-    """This passkey is set up already."""
+    """This passkey is already set up."""
 
     code = "passkey_taken"
 

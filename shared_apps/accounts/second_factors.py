@@ -32,7 +32,7 @@ Kind = SecondFactor.Kind
 
 
 class SecondFactorInvalid(DomainError):
-    """The code is wrong, or was used already."""
+    """The code is wrong, or has already been used."""
 
     code = "second_factor_invalid"
     status = 401
@@ -51,7 +51,7 @@ class TooManySecondFactors(DomainError):
 
 
 class AlreadyConfirmed(DomainError):
-    """This second factor is confirmed already."""
+    """This second factor is already confirmed."""
 
     code = "already_confirmed"
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
@@ -72,7 +72,7 @@ class NetworkField(SingleLineField):
     """A network address, or a network such as `203.0.113.0/24`."""
 
     default_error_messages = {
-        "network": "This is not a network address, such as 203.0.113.7 or 203.0.113.0/24."
+        "network": gettext_lazy("This is not a network address, such as 203.0.113.7 or 203.0.113.0/24.")
     }
 
     def to_internal_value(self, data: Any) -> str:
@@ -208,7 +208,7 @@ class OwnPasswordSerializer(StrictSerializer):
 
 
 class NewSecondFactorSerializer(OwnPasswordSerializer):
-    """The own password, and a name by which the user recognises the device."""
+    """The user's own password, and a name by which they recognise the device."""
 
     kind = serializers.ChoiceField(choices=SecondFactor.Kind.values, required=False)
     name = SingleLineField(max_length=100, required=False, allow_blank=True)

@@ -25,10 +25,8 @@ __all__ = ["send_password_mails", "send_platform_password_mails", "sweep", "swee
 SWEEP_JOB = "accounts.sweep"
 KEEP_ATTEMPT_COUNTS = timedelta(hours=2)
 """Longer than the window of any limit."""
-
-
 KEEP_USED_CHALLENGES = timedelta(hours=1)
-"""Beyond their end, so that no process whose clock is slow accepts one again."""
+"""How long they are kept after they expired, so that a process whose clock is slow does not accept one again."""
 
 
 @delete_after("TATAMI_SESSION_DAYS", job=SWEEP_JOB, scopes=EVERYWHERE)
@@ -64,8 +62,8 @@ def used_challenges(until: datetime) -> QuerySet[UsedChallenge]:
 def sweep_scope() -> None:
     """Delete old rows in the current scope, and encrypt secrets with the present JWT_SECRET. Seven statements."""
     retention.sweep(SWEEP_JOB, now=clock.now())
-    totp.encrypt_anew()
-    oidc_settings.encrypt_anew()
+    totp.reencrypt_secrets()
+    oidc_settings.reencrypt_client_secret()
 
 
 @job(SWEEP_JOB)

@@ -13,7 +13,7 @@ from typing import Final
 import pyotp
 
 from shared_apps.accounts.models import RecoveryCode, SecondFactor, User
-from tatami.encryption import current_prefix, decrypt, encrypt
+from tatami.encryption import decrypt, encrypt, reencrypt
 from tatami.keys import secret_hash
 from tatami.tenancy.scope import TenantScope, required_scope
 
@@ -72,13 +72,9 @@ def new_recovery_codes(user: User) -> list[str]:
     return [f"{code[:4]}-{code[4:8]}-{code[8:12]}-{code[12:]}" for code in codes]
 
 
-def encrypt_anew() -> None:
+def reencrypt_secrets() -> None:
     """Encrypt the secrets that were encrypted with the previous JWT_SECRET with the present one."""
-    apps = SecondFactor.objects.filter(kind=SecondFactor.Kind.TOTP)
-    for factor in apps.exclude(secret__startswith=current_prefix()):
-        SecondFactor.objects.filter(pk=factor.pk, secret=factor.secret).update(
-            secret=encrypt(decrypt(factor.secret, purpose=_PURPOSE), purpose=_PURPOSE)
-        )
+    reencrypt(SecondFactor.objects.all(), "secret", purpose=_PURPOSE)
 
 
 def _recovery_hash(code: str) -> bytes:

@@ -1,8 +1,6 @@
 """Domain names that a tenant may claim, and the DNS record that proves a claim."""
 
 import base64
-import hashlib
-import hmac
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +15,7 @@ from dns.resolver import NXDOMAIN, NoAnswer, NoNameservers, NoResolverConfigurat
 
 from shared_apps.tenants.errors import DnsFailure, DnsUnavailable
 from tatami.errors import Invalid
-from tatami.keys import tenant_keys
+from tatami.keys import tenant_hashes
 
 MAX_NAME_LENGTH: Final = 253
 MAX_DOMAIN_LENGTH: Final = MAX_NAME_LENGTH - len("_tatami.")
@@ -138,9 +136,8 @@ def _has_response(fault: NoNameservers) -> bool:
 
 
 def _proof_values(tenant_id: UUID, domain: str) -> list[str]:
-    keys = tenant_keys("domain verification", tenant_id)
-    digests = (hmac.digest(key, domain.encode("ascii"), hashlib.sha256)[:20] for key in keys)
-    return [PROOF_PREFIX + base64.b32encode(digest).decode("ascii").lower() for digest in digests]
+    digests = tenant_hashes("domain verification", tenant_id, domain)
+    return [PROOF_PREFIX + base64.b32encode(digest[:20]).decode("ascii").lower() for digest in digests]
 
 
 def _invalid(message: str) -> Invalid:

@@ -179,7 +179,7 @@ class Domain(DomainMixin):  # type: ignore[misc]
 
     @staticmethod
     def delete_expired(now: datetime, domains: "models.QuerySet[Domain] | None" = None) -> int:
-        """Delete the former subdomains that lead on no more; return how many. Call it in a transaction."""
+        """Delete the former subdomains whose time is over; return how many. Call it in a transaction."""
         rows = Domain.objects.all() if domains is None else domains
         deleted: int = rows.filter(served_until__lte=now).delete()[0]
         if deleted:

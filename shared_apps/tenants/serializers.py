@@ -69,7 +69,7 @@ class RestoredTenantSerializer(NewTenantSerializer):
 
 
 class ChangedTenantSerializer(StrictSerializer):
-    """Changes of a dojo. Suspend and resume it by its status. After a change of the slug, old links lead on."""
+    """Changes of a dojo. `status` suspends and resumes it. After a change of the slug, old links work for some time."""
 
     name = SingleLineField(max_length=200, required=False)
     slug = SingleLineField(max_length=40, required=False, validators=[validate_slug])

@@ -93,7 +93,7 @@ def wake_export_worker() -> None:
 
 @shared_task(base=PlatformTask, name=SWEEP_DOMAINS)
 def sweep_domains() -> None:
-    """Delete the former subdomains of renamed tenants when they lead on no more."""
+    """Delete the former subdomains of renamed tenants when their time is over."""
     retention.sweep(SWEEP_DOMAINS, now=clock.now())
 
 
@@ -121,7 +121,7 @@ def sweep_deleted_tenants(*, now: datetime, dry_run: bool = False) -> int:
 
 
 def sweep_former_subdomains(*, now: datetime, dry_run: bool = False) -> int:
-    """Delete the former subdomains of renamed tenants that lead on no more; return how many."""
+    """Delete the former subdomains of renamed tenants whose time is over; return how many."""
     with platform_scope(), transaction.atomic():
         if dry_run:
             return Domain.objects.filter(served_until__lte=now).count()

@@ -41,7 +41,7 @@ DOJO_EVENTS: Final[Mapping[str, str]] = {
     "exam.deleted": "An exam was deleted.",
     "exam.finished": "An exam was finished: its ranks are awarded.",
     "exam.reopened": "An exam was reopened: its awards are voided.",
-    "class_session.cancelled": "A session was cancelled, by itself or by a closure.",
+    "class_session.cancelled": "A session was cancelled: individually, or by a closure.",
     "export.done": "An archive of the dojo is ready.",
 }
 PLATFORM_EVENTS: Final[Mapping[str, str]] = {

@@ -25,13 +25,13 @@ from django.db import transaction
 from django.db.models import Exists, Min, OuterRef, QuerySet, Value
 from django.db.models.functions import Coalesce, Greatest, NullIf
 from prometheus_client import Histogram
+from django.utils.translation import gettext
 from rest_framework.status import is_server_error
 from rest_framework.status import is_success as is_successful
 
 from shared_apps.accounts.models import User
-from shared_apps.webhooks.models import SECRET_PURPOSE, Webhook, WebhookDelivery
+from shared_apps.webhooks.models import Webhook, WebhookDelivery
 from tatami import clock
-from tatami.encryption import current_prefix, encrypt
 from tatami.metrics import counter_of
 from tatami.outgoing import RequestFailed, post
 from tatami.smtp import loggable_reason, result_of_error
@@ -262,28 +262,20 @@ def redeliver(delivery: WebhookDelivery, *, now: datetime) -> None:
     delivery.save()
 
 
-def encrypt_anew() -> None:
-    """Encrypt the secrets that were encrypted with the previous JWT_SECRET with the present one."""
-    for webhook in Webhook.objects.exclude(secret__startswith=current_prefix()):
-        anew = encrypt(webhook.signing_secret, purpose=SECRET_PURPOSE)
-        Webhook.objects.filter(pk=webhook.pk, secret=webhook.secret).update(secret=anew)
-
-
 def _due(now: datetime) -> QuerySet[WebhookDelivery]:
     ready = Webhook.objects.ready(now).filter(pk=OuterRef("webhook_id"))
     return WebhookDelivery.objects.queued().filter(Exists(ready), next_try_at__lte=now)
 
 
 def _mail_about(webhook: Webhook) -> tuple[str, str]:
-    why = (
-        "it answered 410 Gone"
+    reason = (
+        gettext("The webhook for {url} was disabled, because its address responded that it is gone (410).")
         if webhook.disabled_because == Webhook.DisabledBecause.GONE
-        else "it has not accepted a message for three days"
+        else gettext("The webhook for {url} was disabled, because no message was accepted for three days.")
     )
-    subject = "A webhook was disabled"
-    text = (
-        f"The webhook for {webhook.url} was disabled, because {why}.\n\n"
-        "Events are not sent to it any more. When the receiver works again, enable it with "
-        f'PATCH /webhooks/{webhook.pk} {{"is_active": true}}. The log of deliveries shows what was missed.\n'
+    what_to_do = gettext(
+        "Events are not sent to it any more. Enable the webhook when the receiver works again "
+        "(PATCH /webhooks/{id} sets is_active). The log of its deliveries shows what was missed."
     )
-    return subject, text
+    text = f"{reason.format(url=webhook.url)}\n\n{what_to_do.format(id=webhook.pk)}\n"
+    return gettext("A webhook was disabled"), text

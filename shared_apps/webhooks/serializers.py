@@ -2,43 +2,32 @@
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy
 from rest_framework import serializers
 
 from shared_apps.webhooks.events import subscriptions
 from shared_apps.webhooks.models import Webhook, WebhookDelivery
-from tatami.api.fields import SingleLineField
+from tatami.api.fields import PublicUrlField, SingleLineField
 from tatami.api.serializers import StrictModelSerializer, StrictSerializer
-from tatami.outgoing import InvalidUrl, target_of
-
-
-class WebhookUrlField(SingleLineField):
-    """An HTTPS URL on the public internet."""
-
-    def to_internal_value(self, data: Any) -> str:
-        url = super().to_internal_value(data)
-        try:
-            target_of(url)
-        except InvalidUrl as error:
-            raise serializers.ValidationError(str(error)) from None
-        return url
 
 
 class EventField(serializers.CharField):
     """A type of event, `student.*` for a group of types, or `*`."""
 
-    default_error_messages = {"unknown": "There is no such event here. `details` of the API page list them."}
+    default_error_messages = {"unknown": gettext_lazy("There is no such event here. Accepted are: {values}.")}
 
     def to_internal_value(self, data: Any) -> str:
         value = super().to_internal_value(data)
-        if not isinstance(data, str) or value not in subscriptions():
-            self.fail("unknown")
+        accepted = subscriptions()
+        if not isinstance(data, str) or value not in accepted:
+            self.fail("unknown", values=", ".join(accepted))
         return value
 
 
 class WebhookSerializer(StrictModelSerializer):
     """A webhook. It never shows the signing secret."""
 
-    url = WebhookUrlField(max_length=2000)
+    url = PublicUrlField(max_length=2000)
     events = serializers.ListField(child=EventField(max_length=40), min_length=1, max_length=50)
     description = SingleLineField(max_length=200, required=False, allow_blank=True)
     is_active = serializers.BooleanField(required=False)
@@ -66,7 +55,7 @@ class WebhookSerializer(StrictModelSerializer):
 class NewWebhookSerializer(StrictSerializer):
     """The body that creates a webhook."""
 
-    url = WebhookUrlField(max_length=2000)
+    url = PublicUrlField(max_length=2000)
     events = serializers.ListField(child=EventField(max_length=40), min_length=1, max_length=50)
     description = SingleLineField(max_length=200, required=False, allow_blank=True)
 
@@ -83,7 +72,7 @@ class CreatedWebhookSerializer(WebhookSerializer):
 
 
 class WebhookDeliverySerializer(StrictModelSerializer):
-    """One event for one webhook, and what became of it. `event` is the id that the receiver gets."""
+    """One event for one webhook, and its result. `event` is the id that the receiver gets."""
 
     data = serializers.DictField(child=serializers.CharField(allow_null=True), read_only=True)  # type: ignore[assignment]
 

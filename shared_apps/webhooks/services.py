@@ -69,7 +69,7 @@ def send_test(*, webhook: Webhook, now: datetime) -> WebhookDelivery:
 
 @transaction.atomic
 def send_again(*, delivery: WebhookDelivery, now: datetime) -> None:
-    """Queue a delivery again, whatever became of it. The id of the event stays. Raises `WebhookDisabled`."""
+    """Queue a delivery again, whatever its result. The id of the event stays. Raises `WebhookDisabled`."""
     if not delivery.webhook.is_active:
         raise WebhookDisabled
     redeliver(delivery, now=now)

@@ -7,9 +7,10 @@ from celery import shared_task
 from django.db.models import QuerySet
 
 from shared_apps.webhooks import sending
-from shared_apps.webhooks.models import WebhookDelivery
+from shared_apps.webhooks.models import SECRET_PURPOSE, Webhook, WebhookDelivery
 from tatami import clock, retention
 from tatami.celery_base import PlatformTask
+from tatami.encryption import reencrypt
 from tatami.jobs import DONE, MORE, JobRun, countdown, job
 from tatami.retention import EVERYWHERE, delete_after
 from tatami.tenancy.scope import TenantScope, required_scope
@@ -61,14 +62,14 @@ def wake_later() -> None:
 
 @delete_after("TATAMI_WEBHOOK_DAYS", job=SWEEP_JOB, scopes=EVERYWHERE)
 def webhook_deliveries(until: datetime) -> QuerySet[WebhookDelivery]:
-    """Return the deliveries from before `until`, whatever became of them."""
+    """Return the deliveries from before `until`, in any state."""
     return WebhookDelivery.objects.filter(created_at__lt=until)
 
 
 def sweep_scope(now: datetime) -> None:
     """Delete old deliveries in the current scope, and encrypt secrets with the present JWT_SECRET."""
     retention.sweep(SWEEP_JOB, now=now)
-    sending.encrypt_anew()
+    reencrypt(Webhook.objects.all(), "secret", purpose=SECRET_PURPOSE)
 
 
 @job(SWEEP_JOB)

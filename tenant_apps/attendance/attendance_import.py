@@ -35,7 +35,7 @@ SEVERAL_SESSIONS: Final = (
 )
 NAME_THE_SESSION: Final = "Give the class or the class_session, or the class_session_id."
 OTHER_DATE: Final = "The session with this class_session_id is on another date."
-NOT_COME: Final = "This session has not come yet."
+NOT_BEGUN: Final = "This session has not begun yet."
 IN_FUTURE: Final = "This is in the future."
 VOIDED: Final = "This attendance was voided."
 
@@ -161,8 +161,8 @@ class AttendanceImport(RecordImport[AttendanceLine]):
             return
         if session.is_cancelled:
             line.add_error(column, SessionCancelled().message)
-        elif not check_in_window(session, self.settings).has_come(self._now):
-            line.add_error(column, NOT_COME)
+        elif not check_in_window(session, self.settings).accepts_by_hand(self._now):
+            line.add_error(column, NOT_BEGUN)
         else:
             line.session = session
 

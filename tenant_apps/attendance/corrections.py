@@ -63,7 +63,7 @@ def record_by_hand(
     if student_facts is None:
         raise NotFound
     window = check_in_window(session, facts.settings)
-    if not facts.recorded and not window.has_come(now):
+    if not facts.recorded and not window.accepts_by_hand(now):
         raise SessionNotBegun
     attendance = NewAttendance(
         student=student.pk,

@@ -5,8 +5,6 @@ a keyed hash, because it is short; the token, which is random, as a plain hash. 
 because only the schema of that dojo holds its hash.
 """
 
-import hashlib
-import hmac
 import secrets
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,7 +14,7 @@ from django.db import connection, transaction
 
 from shared_apps.accounts.throttling import Limit, count_attempt
 from tatami.api.authentication import DEVICE_TOKEN_PREFIX
-from tatami.keys import secret_hash, tenant_keys
+from tatami.keys import secret_hash, tenant_hashes
 from tatami.postgresql.statements import Statement
 from tatami.tenancy.scope import TenantScope, current_scope, current_tenant
 from tenant_apps.attendance.errors import AlreadyPaired, DeviceRevoked, PairingCodeExpired, PairingCodeInvalid
@@ -116,5 +114,4 @@ def revoke_device(*, device: Device, now: datetime) -> None:
 def _pairing_hashes(code: str) -> list[bytes]:
     """Return the keyed hashes of a code, the present key's first. Case and separators of `code` do not matter."""
     normalised = "".join(letter for letter in code.upper() if letter.isalnum())
-    keys = tenant_keys("device pairing", current_tenant().tenant_id)
-    return [hmac.digest(key, normalised.encode(), hashlib.sha256) for key in keys]
+    return tenant_hashes("device pairing", current_tenant().tenant_id, normalised)

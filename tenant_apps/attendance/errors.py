@@ -103,7 +103,7 @@ class SessionFull(DomainError):
 
 
 class SessionNotBegun(DomainError):
-    """This class session has not come yet. Attendance can be recorded from shortly before its check-in opens."""
+    """It is too early for this class session. Attendance can be recorded from shortly before its check-in opens."""
 
     code = "session_not_begun"
 

@@ -40,7 +40,7 @@ def merge_cards(merge: Merge) -> None:
 
 
 def move_scan_answers(merge: Merge) -> None:
-    """Let stored responses to nonces belong to the kept student, so that an erasure finds them."""
+    """Move the stored responses to nonces to the student who is kept, so that an erasure finds them."""
     ScanAnswer.objects.filter(student=merge.duplicate.pk).update(student=merge.kept.pk, updated_at=merge.now)
 
 

@@ -210,7 +210,7 @@ def _weeks(training_class: TrainingClass, period: Period, today: date) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Absentee:
-    """An active student who has not come for long, with the dates that their absence is counted from."""
+    """An active student who has been absent for a long time, with the dates that their absence is counted from."""
 
     student: Student
     last_visit: date | None

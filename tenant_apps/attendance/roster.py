@@ -122,8 +122,10 @@ def save_roster(
     came = sorted(key for key, state in states.items() if state != ABSENT)
     if session.is_cancelled:
         _check_no_additions(session, came, SessionCancelled)
-    elif session.starts_at > now and not check_in_window(session, DojoSettings.current()).has_come(now):
-        _check_no_additions(session, came, SessionNotBegun)
+    elif session.starts_at > now:
+        window = check_in_window(session, DojoSettings.current())
+        if not window.accepts_by_hand(now):
+            _check_no_additions(session, came, SessionNotBegun)
     late = [key for key in came if states[key] == LATE]
     absent = [key for key, state in states.items() if state == ABSENT]
     webhooks = subscribers(RECORDED, UPDATED, VOIDED)

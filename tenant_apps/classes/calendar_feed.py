@@ -56,8 +56,8 @@ def feed_user(token: str) -> User | None:
 def sessions_for(user: User, *, now: datetime) -> list[ClassSession]:
     """Return the sessions in the calendar of a user, from 30 days back to 90 days ahead.
 
-    Also those that were cancelled by themselves, so that people see it. Sessions in a closure are left out, and so are
-    coming sessions of an archived class.
+    Sessions that were cancelled individually are included, so that people see it. Sessions in a closure are left out,
+    and so are coming sessions of an archived class.
 
     If students of the user are enrolled: the sessions of their classes, and those without a class. For staff, and for
     users without enrolments: all.

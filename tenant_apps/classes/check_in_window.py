@@ -24,7 +24,7 @@ BY_HAND_TOLERANCE: Final = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class CheckInWindow:
-    """When check-in for a session opens and closes (both included), and from when on an attendance is late."""
+    """When check-in for a session opens and closes (both included), and when attendance starts to be late."""
 
     opens_at: datetime
     closes_at: datetime
@@ -38,11 +38,11 @@ class CheckInWindow:
 
     @property
     def by_hand_from(self) -> datetime:
-        """From when on staff may record attendance by hand. They may also do so long afterwards."""
+        """The instant (UTC) from which staff may record attendance by hand. There is no end."""
         return self.opens_at - BY_HAND_TOLERANCE
 
-    def has_come(self, instant: datetime) -> bool:
-        """Say whether staff may record attendance by hand at an instant."""
+    def accepts_by_hand(self, instant: datetime) -> bool:
+        """Return whether staff may record attendance by hand at an instant."""
         return instant >= self.by_hand_from
 
 

@@ -1,6 +1,6 @@
 """Which sessions a closure cancels: applied to sessions that are made, moved or reopened, before they are saved.
 
-Sessions that were cancelled by themselves stay cancelled; those that were reinstated by themselves take place.
+Sessions that were cancelled individually stay cancelled; those that were reinstated individually take place.
 """
 
 from collections.abc import Sequence
@@ -26,8 +26,8 @@ def lock_closures() -> None:
 def apply_closures(sessions: Sequence[ClassSession], *, without: Closure | None = None) -> None:
     """Cancel the sessions that a closure covers, and reinstate those that their closure no longer covers, unsaved.
 
-    Sessions that were cancelled or reinstated by themselves keep that. `without` is a closure that does not count. Two
-    statements if there are sessions and closures.
+    Sessions that were cancelled or reinstated individually stay as they are. A closure given as `without` does not
+    count. Two statements if there are sessions and closures.
     """
     concerned = [
         one

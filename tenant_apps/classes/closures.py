@@ -1,8 +1,8 @@
 """Closures: days on which no session takes place, of the whole dojo or of some classes.
 
 A closure cancels the sessions that exist; those that are made later are cancelled from the start (`closed_sessions`).
-Reopening reinstates what the closure cancelled. A session that was cancelled by itself stays cancelled; one that was
-reinstated by itself takes place.
+Reopening reinstates what the closure cancelled. A session that was cancelled individually stays cancelled; one that was
+reinstated individually takes place.
 
 A closure locks the classes that it is about, in key order, as session generation does; and `lock_closures` is the lock
 between closures and sessions without a class. So no session is made beside a closure without seeing it. Each operation

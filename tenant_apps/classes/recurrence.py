@@ -38,7 +38,7 @@ class Recurrence:
     every_weeks: int = 1
 
     def is_in_week_of(self, day: date) -> bool:
-        """Say whether the recurrence takes place in the week of a date."""
+        """Return whether the recurrence takes place in the week of a date."""
         return (_monday(day) - _monday(self.first)).days // DAYS_PER_WEEK % self.every_weeks == 0
 
 

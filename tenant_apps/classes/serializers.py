@@ -43,14 +43,22 @@ def _past_error(recurrence: Mapping[str, Any], today: date) -> str | None:
     starts = sum(len(entry["weekdays"]) for entry in entries)
     weeks = (today - recurrence["from"]).days / 7 / (recurrence.get("every_weeks") or 1)
     if weeks * starts > MAX_PAST_SESSIONS:
-        return f"More than {MAX_PAST_SESSIONS} sessions would be in the past. Choose a later day."
+        message = gettext("More than {sessions} sessions would be in the past. Choose a later day.")
+        return message.format(sessions=MAX_PAST_SESSIONS)
     return None
 
 
 # --- classes --------------------------------------------------------------------------------------------------------
 
 
-class TimesSerializer(StrictSerializer):
+class _StoredDocumentSerializer(StrictSerializer):
+    """A document that is stored as it was validated, and shown as it is stored."""
+
+    def to_representation(self, instance: Any) -> Any:
+        return instance
+
+
+class TimesSerializer(_StoredDocumentSerializer):
     """Weekdays, a local time of day, and a duration in minutes."""
 
     weekdays = BoundedListField(
@@ -115,32 +123,26 @@ class RecurrenceSerializer(TimesSerializer):
                 }
             )
 
-    def to_representation(self, instance: Any) -> Any:
-        return instance
 
-
-class ExpectedAttendanceSerializer(StrictSerializer):
+class ExpectedAttendanceSerializer(_StoredDocumentSerializer):
     """`per_week`: attendances expected of each enrolled student; `rate`: share of them expected at each session."""
 
     per_week = serializers.FloatField(required=False, min_value=0, max_value=50)
     rate = serializers.FloatField(required=False, min_value=0, max_value=1)
 
-    def to_representation(self, instance: Any) -> Any:
-        return instance
+
+def _minutes() -> serializers.IntegerField:
+    return serializers.IntegerField(
+        default=None, allow_null=True, min_value=0, max_value=LONGEST_WINDOW_MINUTES
+    )
 
 
 class CheckInWindowSerializer(StrictSerializer):
     """Minutes from the start. A value that is null or left out is the dojo's setting."""
 
-    opens_minutes_before = serializers.IntegerField(
-        default=None, allow_null=True, min_value=0, max_value=LONGEST_WINDOW_MINUTES
-    )
-    closes_minutes_after = serializers.IntegerField(
-        default=None, allow_null=True, min_value=0, max_value=LONGEST_WINDOW_MINUTES
-    )
-    late_after_minutes = serializers.IntegerField(
-        default=None, allow_null=True, min_value=0, max_value=LONGEST_WINDOW_MINUTES
-    )
+    opens_minutes_before = _minutes()
+    closes_minutes_after = _minutes()
+    late_after_minutes = _minutes()
 
 
 class TrainingClassSerializer(StrictModelSerializer):

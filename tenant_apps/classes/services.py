@@ -96,7 +96,7 @@ def enrol(
 ) -> tuple[Enrolment, bool]:
     """Enrol a student in a class; return the enrolment, and whether it is new.
 
-    It begins on the local date `starts_on`, by default that of `now`, which by default is the present.
+    It begins on the local date `starts_on`; by default today, or on the day after an earlier enrolment that ends later.
 
     A repeated call returns the first enrolment; with another `starts_on` it corrects its beginning. Concurrent calls
     wait for each other. Raises `Invalid` if the student was enrolled on that day before, in a period that ended;

@@ -1,4 +1,4 @@
-"""What an award of each kind of rank brings with it: a mail, a certificate, the need of an exam."""
+"""What follows from an award of each kind of rank: a mail, a certificate; and whether it needs an exam."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ KINDS: Final = ("rank", "sub_rank", "title")
 
 @dataclass(frozen=True, slots=True)
 class AwardPolicy:
-    """What an award of one kind of rank brings with it."""
+    """What follows from an award of one kind of rank, and what it needs."""
 
     mail: bool = True
     """The student is told by mail, if the dojo sends mail about promotions at all (`notify_promotion`)."""
@@ -26,7 +26,7 @@ _DEFAULTS: Final[Mapping[str, AwardPolicy]] = {
     "sub_rank": AwardPolicy(mail=False, certificate=False),
     "title": AwardPolicy(),
 }
-"""Stripes are quiet."""
+"""Awards of stripes are not mailed and have no certificate, unless the dojo chooses otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

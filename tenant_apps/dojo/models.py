@@ -97,7 +97,7 @@ class DojoSettings(TenantModel):
     notify_exam_invitation = models.BooleanField(default=True)
     notify_class_cancelled = models.BooleanField(default=True)
     award_policies = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
-    """What awards of each kind of rank bring with them: kind → the fields that differ (see `award_policies`)."""
+    """What follows from awards of each kind of rank: kind → the fields that differ (see `award_policies`)."""
     absence_after_days = models.PositiveSmallIntegerField(null=True, blank=True)
     """A student gets a mail after this many days without attendance; null: no mails."""
     reply_to = models.EmailField(max_length=254, blank=True)

@@ -18,7 +18,7 @@ MOST_EXAMINERS: Final = 6
 
 
 class AwardPolicySerializer(StrictSerializer):
-    """What an award of one kind of rank brings with it. What is left out has its default."""
+    """What follows from an award of one kind of rank. A field that is left out has its default."""
 
     mail = serializers.BooleanField(required=False)
     certificate = serializers.BooleanField(required=False)

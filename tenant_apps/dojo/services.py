@@ -13,9 +13,10 @@ from tatami.tenancy.tenant_registry import tenant_registry
 from tenant_apps.dojo.models import DojoSettings, NameOrder
 
 name_order_changed: Final = Signal()
-"""Sent in the transaction that changes the order of names in the dojo, with `order`. Listeners rename who follows it.
+"""Sent in the transaction that changes the order of names in the dojo, with `order`.
 
-An exception in a listener rolls the change back.
+Receivers update what is stored about students who have no order of their own. An exception in a receiver rolls the
+change back.
 """
 
 _LOCK_NAME_ORDER: Final = Statement("name_order", "SELECT name_order FROM dojo_dojosettings FOR KEY SHARE")

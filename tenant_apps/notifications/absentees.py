@@ -24,7 +24,8 @@ from tenant_apps.notifications.templates import template_for
 from tenant_apps.students.events import Notice
 
 CATCH_UP: Final = timedelta(days=7)
-"""How many missed open days are made up for. Students absent for longer when the setting is made get no mail."""
+"""Mails that were due on one of so many open days before today are still sent. Students who had been absent for longer
+when the dojo set the limit get no mail."""
 
 
 @job("notifications.absentees")

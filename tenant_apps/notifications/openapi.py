@@ -83,8 +83,8 @@ _PAGE: Final = """<!doctype html>
 <body>
 <main>
 <h1>Seishin Dojo</h1>
-<p>Shall we send no more news to your address? Word of promotions, exams and cancelled classes still reaches you.</p>
-<form method="post"><button type="submit">Send me no more news</button></form>
+<p>Do you want to unsubscribe from our news? You will still get mails about promotions, exams and cancelled classes.</p>
+<form method="post"><button type="submit">Unsubscribe</button></form>
 </main>
 </body>
 </html>

@@ -18,7 +18,7 @@ from tenant_apps.notifications.addresses import address_hash
 from tenant_apps.notifications.models import Delivery, Notification, NotificationKind
 from tenant_apps.notifications.recipients import NewDelivery, deliveries_for
 from tenant_apps.notifications.sending import send_outbox
-from tenant_apps.notifications.templates import MessageText, sample_values, template_for
+from tenant_apps.notifications.templates import SAMPLE_STUDENT, MessageText, sample_values, template_for
 from tenant_apps.students.events import Notice
 
 NO_ADDRESS: Final = "no_address"
@@ -106,7 +106,7 @@ def queue_test(*, kind: NotificationKind, text: MessageText, language: str, by: 
         body=text.body,
         requested_by=by,
     )
-    values = sample_values(kind, ["Mika Sato"], recipient=by.name or by.email)
+    values = sample_values(kind, [SAMPLE_STUDENT], recipient=by.name or by.email)
     delivery = NewDelivery(values["recipient"], by.email, students=values["students"])
     _insert(notification, [delivery], now=clock.now())
     return notification

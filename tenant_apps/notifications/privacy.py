@@ -63,7 +63,7 @@ def erase(student: Student, now: datetime) -> None:
 
 
 def merge(of: Merge) -> None:
-    """Let the log name the student who is kept in a merge of two records. Two statements."""
+    """Replace the duplicate by the student who is kept, in the log. Two statements."""
     old, new = str(of.duplicate.pk), str(of.kept.pk)
     rows = list(_about(of.duplicate).order_by("pk").select_for_update())
     for row in rows:

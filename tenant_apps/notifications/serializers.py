@@ -149,7 +149,9 @@ class NewNotificationSerializer(StrictSerializer):
                 {"template": [gettext("Give either a template, or a subject and a body.")]}
             )
         if own and (missing := {"subject", "body"} - own):
-            raise serializers.ValidationError({name: ["This field is required."] for name in missing})
+            raise serializers.ValidationError(
+                {name: [self.fields[name].error_messages["required"]] for name in missing}
+            )
         return attrs
 
 

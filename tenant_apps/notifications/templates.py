@@ -68,6 +68,7 @@ SAMPLE_FIELDS: Final[Mapping[NotificationKind, Mapping[str, str]]] = {
     NotificationKind.FREE: {},
 }
 """The additional fields of each student, by kind, with the value that a preview shows."""
+SAMPLE_STUDENT: Final = "Mika Sato"
 
 _DEFAULT_TEXTS: Final = Path(__file__).parent / "templates" / "mail"
 """In English; the catalogues translate subject and body."""
@@ -126,7 +127,7 @@ def all_templates(language: str | None) -> list[EffectiveTemplate]:
 
 @transaction.atomic
 def save_template(*, kind: NotificationKind, language: str | None, text: MessageText) -> EffectiveTemplate:
-    """Save the dojo's own text; saving the default text deletes the own one.
+    """Save the dojo's own text. Saving the default text deletes it.
 
     `language` defaults to the dojo's. Raises `Invalid` with the line if the text is not a valid template.
     """
@@ -145,7 +146,7 @@ def validate_text(kind: NotificationKind, text: MessageText, language: str) -> N
     fields = tuple(SAMPLE_FIELDS[kind])
     samples = [
         template_variables(sample_values(kind, names), language, kind)
-        for names in (["Mika Sato", "Ren Sato"], ["Mika Sato"])
+        for names in ([SAMPLE_STUDENT, "Ren Sato"], [SAMPLE_STUDENT])
     ]
     samples.append(template_variables({"recipient": "", "students": [{"name": ""}]}, language, kind))
     problems = {}

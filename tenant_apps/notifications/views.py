@@ -5,17 +5,16 @@ from typing import Any, Final
 
 from django.http import HttpResponse
 from django.template.loader import render_to_string
-from django.utils.translation import gettext
 from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.response import Response
 
-from tatami.api.filters import one_of, yes_or_no
+from tatami.api.filters import one_of, read_one_of, read_parameter, yes_or_no
 from tatami.api.parsers import StrictJSONParser
 from tatami.api.renderers import HtmlRenderer
 from tatami.api.responses import accepted
 from tatami.api.views import ApiView, Detail, Listing, get_or_404
 from tatami.clock import tenant_date
-from tatami.errors import Invalid, NotFound
+from tatami.errors import NotFound
 from tatami.languages import available_languages
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.dojo.models import DojoSettings
@@ -38,6 +37,7 @@ from tenant_apps.notifications.serializers import (
 )
 from tenant_apps.notifications.templates import (
     SAMPLE_FIELDS,
+    SAMPLE_STUDENT,
     MessageText,
     all_templates,
     render_message,
@@ -100,7 +100,7 @@ class Notifications(Listing):
                 guardians_only=new["audience"].get("guardians_only", False),
                 by=request.user,
             )
-        return accepted(_shown(notification), "notification", id=notification.pk)
+        return accepted(_notification_data(notification), "notification", id=notification.pk)
 
 
 class NotificationResource(Detail):
@@ -148,10 +148,10 @@ class CancelNotification(ApiView):
     def post(self, request: Any, id: Any) -> Response:
         notification = get_or_404(Notification.objects.all(), pk=id)
         outbox.cancel(notification=notification, now=request.now)
-        return Response(_shown(notification))
+        return Response(_notification_data(notification))
 
 
-def _shown(notification: Notification) -> dict[str, Any]:
+def _notification_data(notification: Notification) -> dict[str, Any]:
     """Return the response for a notification, read and counted again."""
     notification = _NOTIFICATIONS.get(pk=notification.pk)
     count_deliveries([notification])
@@ -232,7 +232,7 @@ class TemplateTest(ApiView):
         notification = outbox.queue_test(
             kind=kind, text=template.text, language=template.language, by=request.user
         )
-        return accepted(_shown(notification), "notification", id=notification.pk)
+        return accepted(_notification_data(notification), "notification", id=notification.pk)
 
 
 def _kind(name: str) -> NotificationKind:
@@ -242,19 +242,14 @@ def _kind(name: str) -> NotificationKind:
 
 
 def _language(request: Any) -> str | None:
-    language: str | None = request.query_params.get("language")
-    known = [code for code, _ in available_languages()]
-    if language is not None and language not in known:
-        raise Invalid.field(
-            "language", gettext("This must be one of: {values}.").format(values=", ".join(known))
-        )
-    return language
+    known = read_one_of(code for code, _ in available_languages())
+    return read_parameter(request.query_params, "language", known, default=None)
 
 
 def _preview_values(kind: NotificationKind, student: Student | None, request: Any) -> dict[str, Any]:
     """Return the example values of a mail about a student, or about a made-up one."""
     if student is None:
-        return sample_values(kind, ["Mika Sato"])
+        return sample_values(kind, [SAMPLE_STUDENT])
     notice = Notice(student.pk, SAMPLE_FIELDS[kind])
     (delivery, *_) = deliveries_for([notice], settings=DojoSettings.current(), on=tenant_date(request.now))
     return {"recipient": delivery.recipient, "students": delivery.students}

@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from django.utils.translation import gettext
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from tatami.api.filters import by_id
-from tatami.api.pagination import read_positive_int
+from tatami.api.filters import by_id, read_parameter, read_whole_number
 from tatami.api.responses import created
 from tatami.api.views import ApiView, Collection, Resource, get_or_404
 from tatami.errors import Invalid
@@ -23,6 +23,8 @@ from tenant_apps.ranks.serializers import (
 
 
 class DisciplineCollection(Collection):
+    """The martial arts that the dojo teaches."""
+
     operations = openapi.DISCIPLINES
     queryset = Discipline.objects.all()
     serializer_class = DisciplineSerializer
@@ -34,6 +36,8 @@ class DisciplineCollection(Collection):
 
 
 class DisciplineResource(Resource):
+    """One discipline. DELETE archives it."""
+
     operations = openapi.DISCIPLINE
     queryset = Discipline.objects.all()
     serializer_class = DisciplineSerializer
@@ -75,7 +79,7 @@ class RankSystemCollection(Collection):
         about.is_valid(raise_exception=True)
         key = about.validated_data.get("preset", "")
         if key and document:
-            raise Invalid(details={name: ["This is part of the preset."] for name in document})
+            raise Invalid(details={name: [gettext("This is part of the preset.")] for name in document})
         system = services.create_rank_system(
             definition=services.read_preset(key) if key else services.read_definition(document),
             discipline=about.validated_data.get("discipline"),
@@ -85,6 +89,8 @@ class RankSystemCollection(Collection):
 
 
 class RankSystemResource(Resource):
+    """One rank system with its ranks. PATCH renames it; DELETE archives it. Its rules have their own route."""
+
     operations = openapi.RANK_SYSTEM
     queryset = RankSystem.objects.select_related("discipline").prefetch_related("ranks")
     serializer_class = RankSystemSerializer
@@ -105,8 +111,9 @@ class Rules(ApiView):
     def get(self, request: Any, id: Any) -> Response:
         system = get_or_404(RankSystem.objects.all(), pk=id)
         versions = RankRules.objects.filter(system=system)
-        if "version" in request.query_params:
-            versions = versions.filter(version=read_positive_int(request, "version", 1))
+        version = read_parameter(request.query_params, "version", read_whole_number(1), default=None)
+        if version is not None:
+            versions = versions.filter(version=version)
         return Response(rules_response(get_or_404(versions.order_by("-version"))))
 
     def put(self, request: Any, id: Any) -> Response:

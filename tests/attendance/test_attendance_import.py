@@ -161,7 +161,7 @@ def test_cancelled_and_coming_sessions_are_refused(dojo: Dojo, mika: dict[str, A
     body = import_csv(dojo.admin, HEAD + "7,2026-06-15,Off\n7,2026-06-15,Late\n", PATH)
     assert errors(body) == [
         {"class": ["This class session is cancelled."]},
-        {"class": [attendance_import.NOT_COME]},
+        {"class": [attendance_import.NOT_BEGUN]},
     ]
     assert attendances(dojo) == []
 

@@ -1,4 +1,4 @@
-"""Attendance at a session that has not come is refused, by hand and on the roster, with a small tolerance."""
+"""Attendance at a session that has not begun is refused, by hand and on the roster, with a small tolerance."""
 
 from datetime import timedelta
 from typing import Any

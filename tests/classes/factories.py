@@ -56,7 +56,7 @@ def record_attendance(
 
 
 def store_attendance(dojo: Dojo, student: dict[str, Any], session: dict[str, Any]) -> None:
-    """Store an attendance that cannot be recorded any more: at a session that has not come, or was moved since."""
+    """Store an attendance that cannot be recorded any more: at a future session, or at one that was moved since."""
     with tenant_scope(dojo.tenant):
         Attendance.objects.create(
             student_id=student["id"], class_session_id=session["id"], checked_in_at=NOW, method="manual"

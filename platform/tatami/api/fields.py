@@ -5,10 +5,10 @@ A reference is an id in a request body and `{id, name}` in a response.
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -16,13 +16,12 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext, gettext_lazy, gettext_noop
 from rest_framework import serializers
 from rest_framework.relations import ManyRelatedField, RelatedField
-from rest_framework.request import Request
 from rest_framework.serializers import ValidationError
 
 from tatami.api.filters import read_uuid
+from tatami.outgoing import InvalidUrl, target_of
 from tatami.text import is_blank
 
-QuerysetOrFunction: TypeAlias = QuerySet[Any] | Callable[[Request], QuerySet[Any]]
 MAX_TEXT_LENGTH: Final = 10_000
 MAX_REFERENCES: Final = 500
 UNKNOWN: Final = gettext_noop("There is nothing with this id.")
@@ -40,8 +39,8 @@ class SingleLineField(serializers.CharField):
     """
 
     default_error_messages = {
-        "control": "Control characters are not accepted.",
-        "invisible": "This text has no visible characters.",
+        "control": gettext_lazy("Control characters are not accepted."),
+        "invisible": gettext_lazy("This text has no visible characters."),
     }
     refused: ClassVar[re.Pattern[str]] = _CONTROL
 
@@ -66,10 +65,24 @@ class MultiLineField(SingleLineField):
         super().__init__(**kwargs)
 
 
+class PublicUrlField(SingleLineField):
+    """An HTTPS URL of a host on the public internet, for requests that we send (see `tatami.outgoing`)."""
+
+    def to_internal_value(self, data: Any) -> str:
+        url = super().to_internal_value(data)
+        try:
+            target_of(url)
+        except InvalidUrl as error:
+            raise ValidationError(str(error)) from None
+        return url
+
+
 class ArchivedField(serializers.BooleanField):
     """Whether the row is archived. In a PATCH, `false` restores it. Only DELETE archives."""
 
-    default_error_messages = {"only_restores": "Only false is accepted: it restores. Send DELETE to archive."}
+    default_error_messages = {
+        "only_restores": gettext_lazy("Only false is accepted: it restores. Send DELETE to archive.")
+    }
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(required=False, **kwargs)
@@ -100,7 +113,9 @@ class BoundedListField(serializers.ListField):
 class InstantField(serializers.DateTimeField):
     """An instant: ISO 8601 with `Z` or an offset. A date, or a time without a zone, is refused."""
 
-    default_error_messages = {"no_zone": "This must be an instant with its zone: 2025-01-31T18:30:00Z."}
+    default_error_messages = {
+        "no_zone": gettext_lazy("This must be an instant with its zone: 2025-01-31T18:30:00Z.")
+    }
 
     def enforce_timezone(self, value: datetime) -> datetime:
         if value.tzinfo is None:

@@ -1,4 +1,4 @@
-"""The query parameters of a list: filters, `archived`, `search` and `ordering`.
+"""Query parameters: reading one, and those of a list (filters, `archived`, `search` and `ordering`).
 
 class Students(Collection):
     filters = {"status": one_of("status", Status), "from": since("starts_at")}
@@ -15,12 +15,15 @@ from zoneinfo import ZoneInfo
 from django.db.models import Model, QuerySet, TextField, Value
 from django.db.models.functions import StrIndex
 from django.db.models.lookups import GreaterThan
+from django.utils.translation import gettext
 
 from tatami.errors import Invalid
 from tatami.tenancy.scope import TenantScope, current_scope
 from tatami.text import normalise
 
 M = TypeVar("M", bound=Model)
+V = TypeVar("V")
+D = TypeVar("D")
 MAX_SEARCH_LENGTH: Final = 200
 MAX_SEARCH_WORDS: Final = 10
 _DATE_OR_INSTANT: Final[dict[str, Any]] = {
@@ -28,6 +31,24 @@ _DATE_OR_INSTANT: Final[dict[str, Any]] = {
 }
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,9}")
+
+
+def read_parameter(query: Mapping[str, str], name: str, read: Callable[[str], V], *, default: D) -> V | D:
+    """Return the query parameter `name` as `read` reads its text; `default` if the query does not have it.
+
+    `read` raises `ValueError` with a message for the client, as the functions `read_…` below do. It becomes `Invalid`
+    with the name of the parameter.
+    """
+    text = query.get(name)
+    if text is None:
+        return default
+    try:
+        return read(text)
+    except OverflowError:
+        raise Invalid.field(name, gettext("This date is out of range.")) from None
+    except ValueError as error:
+        raise Invalid.field(name, str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +59,6 @@ class Filter:
     read: Callable[[str], Any]
     """Raises `ValueError` with a message for the client."""
     schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
-
-    def value(self, name: str, text: str) -> Any:
-        """Return the value of a query parameter. Raises `Invalid` with its name."""
-        try:
-            return self.read(text)
-        except (ValueError, OverflowError) as error:
-            raise Invalid.field(name, str(error) or "This value is not accepted.") from error
 
 
 # --- filters of a view ---------------------------------------------------------------------------------------------
@@ -58,13 +72,7 @@ def by_id(lookup: str) -> Filter:
 def one_of(lookup: str, choices: Iterable[str]) -> Filter:
     """Return a filter by one of `choices` (for example a `TextChoices` class)."""
     names = [str(getattr(choice, "value", choice)) for choice in choices]
-
-    def read(text: str) -> str:
-        if text not in names:
-            raise ValueError(f"This must be one of: {', '.join(names)}.")
-        return text
-
-    return Filter(lookup, read, {"type": "string", "enum": names})
+    return Filter(lookup, read_one_of(names), {"type": "string", "enum": names})
 
 
 def yes_or_no(lookup: str, *, inverted: bool = False) -> Filter:
@@ -77,7 +85,8 @@ def by_text(lookup: str, max_length: int = 200) -> Filter:
 
     def read(value: str) -> str:
         if len(value) > max_length:
-            raise ValueError(f"This must have at most {max_length} characters.")
+            message = gettext("This must have at most {max_length} characters.")
+            raise ValueError(message.format(max_length=max_length))
         return value
 
     return Filter(lookup, read, {"type": "string", "maxLength": max_length})
@@ -109,14 +118,14 @@ def until(column: str) -> Filter:
 def read_uuid(text: str) -> UUID:
     """Return the UUID. Raises `ValueError` unless it has the canonical form with hyphens."""
     if not _UUID.fullmatch(text):
-        raise ValueError("This is not a UUID.")
+        raise ValueError(gettext("This is not an id."))
     return UUID(text)
 
 
 def read_bool(text: str) -> bool:
     """Return the value of `true` or `false`. Raises `ValueError` for other spellings."""
     if text not in {"true", "false"}:
-        raise ValueError("This must be true or false.")
+        raise ValueError(gettext("This must be true or false."))
     return text == "true"
 
 
@@ -127,7 +136,56 @@ def read_date(text: str) -> date:
             return date.fromisoformat(text)
         except ValueError:
             pass
-    raise ValueError("This must be a date: YYYY-MM-DD.")
+    raise ValueError(gettext("This must be a date: YYYY-MM-DD."))
+
+
+def read_date_or_instant(text: str) -> date:
+    """Return the date of `YYYY-MM-DD`, or the instant (a `datetime` in UTC) of a time with its zone.
+
+    Raises `ValueError`.
+    """
+    try:
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is not None:
+            return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError(
+        gettext("This must be a date (YYYY-MM-DD) or an instant with its zone (2025-01-31T18:30:00Z).")
+    )
+
+
+def read_one_of(names: Iterable[str]) -> Callable[[str], str]:
+    """Return the function that reads one of `names`, for `read_parameter`."""
+    accepted = list(names)
+
+    def read(text: str) -> str:
+        if text not in accepted:
+            message = gettext("This must be one of: {values}.")
+            raise ValueError(message.format(values=", ".join(accepted)))
+        return text
+
+    return read
+
+
+def read_whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Return the function that reads a whole number of at most nine digits, for `read_parameter`.
+
+    `least` and `most` are included.
+    """
+
+    def read(text: str) -> int:
+        number = int(text) if _WHOLE_NUMBER.fullmatch(text) else None
+        if number is not None and least <= number and (most is None or number <= most):
+            return number
+        if most is None:
+            raise ValueError(gettext("This must be a whole number of at least {least}.").format(least=least))
+        message = gettext("This must be a whole number from {least} to {most}.")
+        raise ValueError(message.format(least=least, most=most))
+
+    return read
 
 
 def start_of_day(day: date, zone: tzinfo) -> datetime:
@@ -141,28 +199,13 @@ def _zone() -> tzinfo:
 
 
 def _instant(text: str, *, days: int) -> datetime:
-    if _DAY.fullmatch(text):
-        return start_of_day(read_date(text) + timedelta(days=days), _zone())
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ValueError(
-            "This must be a date (YYYY-MM-DD) or an instant with its zone (2025-01-31T18:30:00Z)."
-        )
-    return moment.astimezone(UTC)
+    bound = read_date_or_instant(text)
+    if isinstance(bound, datetime):
+        return bound
+    return start_of_day(bound + timedelta(days=days), _zone())
 
 
 # --- the parameters that lists share -------------------------------------------------------------------------------
-
-
-def read_archived(text: str | None) -> bool:
-    """Return whether archived rows are listed; without the parameter, they are not. Raises `Invalid`."""
-    try:
-        return read_bool("false" if text is None else text)
-    except ValueError as error:
-        raise Invalid.field("archived", str(error)) from error
 
 
 def read_words(text: str) -> list[str]:
@@ -172,9 +215,8 @@ def read_words(text: str) -> list[str]:
     """
     words = normalise(text).split()
     if len(text) > MAX_SEARCH_LENGTH or len(words) > MAX_SEARCH_WORDS:
-        raise Invalid.field(
-            "search", f"At most {MAX_SEARCH_WORDS} words and {MAX_SEARCH_LENGTH} characters are accepted."
-        )
+        message = gettext("At most {words} words and {characters} characters are accepted.")
+        raise Invalid.field("search", message.format(words=MAX_SEARCH_WORDS, characters=MAX_SEARCH_LENGTH))
     return words
 
 
@@ -199,8 +241,11 @@ def read_ordering(text: str | None, accepted: Mapping[str, str]) -> tuple[str, .
     for name in text.split(",") if text else ():
         plain = name.removeprefix("-")
         if plain not in accepted:
-            choices = ", ".join(sorted(accepted)) or "nothing"
-            raise Invalid.field("ordering", f"{plain!r} is not accepted; this list is ordered by: {choices}.")
+            if not accepted:
+                raise Invalid.field("ordering", gettext("The order of this list cannot be changed."))
+            message = gettext("{name} is not accepted; this list is ordered by: {values}.")
+            values = ", ".join(sorted(accepted))
+            raise Invalid.field("ordering", message.format(name=repr(plain), values=values))
         columns.append(("-" if name.startswith("-") else "") + accepted[plain])
     return tuple(columns)
 

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -12,12 +11,14 @@ import orjson
 from django.core.exceptions import ValidationError
 from django.core.paginator import InvalidPage, Page
 from django.db.models import Model, Q, QuerySet
+from django.utils.translation import gettext
 from rest_framework.pagination import BasePagination, PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 from rest_framework.views import APIView
 
+from tatami.api.filters import read_parameter, read_whole_number
 from tatami.api.renderers import json_bytes
 from tatami.errors import Invalid, NotFound
 from tatami.postgresql.compiled import OFFSET
@@ -28,26 +29,17 @@ if TYPE_CHECKING:  # the views import this module
 
 DEFAULT_PAGE_SIZE: Final = 50
 MAX_PAGE_SIZE: Final = 200
-_COUNT: Final = re.compile(r"[0-9]{1,9}")
+_read_number: Final = read_whole_number(1)
 # The names of a cursor's values.
 _BACKWARDS: Final = "cursor is backwards"
 _VALUE: Final = "cursor value"
 _ID: Final = "cursor id"
 
 
-def read_positive_int(request: Request, name: str, default: int) -> int:
-    """Return the query parameter `name`, a whole number of at least 1. Raises `Invalid` with its name."""
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if not _COUNT.fullmatch(text) or int(text) < 1:
-        raise Invalid.field(name, "This must be a whole number of at least 1.")
-    return int(text)
-
-
 def page_size_of(request: Request) -> int:
     """Return `page_size`, but at most `MAX_PAGE_SIZE`. Raises `Invalid`."""
-    return min(read_positive_int(request, "page_size", DEFAULT_PAGE_SIZE), MAX_PAGE_SIZE)
+    size = read_parameter(request.query_params, "page_size", _read_number, default=DEFAULT_PAGE_SIZE)
+    return min(size, MAX_PAGE_SIZE)
 
 
 class Pages(PageNumberPagination):
@@ -60,23 +52,26 @@ class Pages(PageNumberPagination):
     def get_page_size(self, request: Request) -> int:
         return page_size_of(request)
 
+    def _page_number(self, request: Request) -> int:
+        return read_parameter(request.query_params, self.page_query_param, _read_number, default=1)
+
     def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any]:
         """Return the rows of the page. Raises `NotFound` after the last page, `Invalid` if `page` is not a number."""
         self.request = request
         paginator = self.django_paginator_class(queryset, self.get_page_size(request))
         try:
-            self.page = paginator.page(read_positive_int(request, self.page_query_param, 1))
+            self.page = paginator.page(self._page_number(request))
         except InvalidPage:
-            raise NotFound("There is no such page.") from None
+            raise NotFound(gettext("There is no such page.")) from None
         return list(self.page)
 
     def compiled_page(self, request: Request, view: Any, select: "CompiledList") -> list[Row]:
         """Return the rows of the page of a compiled list. Raises like `paginate_queryset`."""
         self.request = request
-        size, number = self.get_page_size(request), read_positive_int(request, self.page_query_param, 1)
+        size, number = self.get_page_size(request), self._page_number(request)
         rows = select.rows(limit=size, counted=True, page={OFFSET: (number - 1) * size} if number > 1 else {})
         if not rows and number > 1:
-            raise NotFound("There is no such page.")
+            raise NotFound(gettext("There is no such page."))
         paginator = self.django_paginator_class(rows, size)
         paginator.count = rows[0][-1] if rows else 0
         self.page = Page(rows, number, paginator)

@@ -13,9 +13,11 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext
 from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
+from tatami.api.filters import read_one_of, read_parameter
 from tatami.api.renderers import JSON, JsonRenderer
 from tatami.errors import DomainError, Invalid
 from tatami.spreadsheets import DELIMITERS, csv_bytes, flatten_row, read_delimiter, xlsx_bytes
@@ -119,17 +121,18 @@ class TableMixin:
         if name is None or not self.has_table:
             return super().perform_content_negotiation(request, force)  # type: ignore[misc]
         renderers = {str(renderer.format): renderer for renderer in self.get_renderers()}
-        if name in renderers:
-            return renderers[name], renderers[name].media_type
-        if force:
+        if force and name not in renderers:
             return JsonRenderer(), JSON
-        raise Invalid.field("format", f"This must be one of: {', '.join(renderers)}.")
+        chosen = renderers[
+            read_parameter(request.query_params, "format", read_one_of(renderers), default=name)
+        ]
+        return chosen, chosen.media_type
 
     def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
         if self.has_table and "delimiter" in request.query_params:
             if not isinstance(request.accepted_renderer, CsvRenderer):
-                raise Invalid.field("delimiter", "Only CSV has a delimiter.")
+                raise Invalid.field("delimiter", gettext("Only CSV has a delimiter."))
             self.delimiter = read_delimiter(request.query_params["delimiter"])
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:

@@ -36,12 +36,13 @@ from django.db import connection
 from django.db.models import Model, QuerySet
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext
 from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from tatami.api.base_view import ApiView
-from tatami.api.filters import Filter, order, read_archived, read_ordering, read_words, search
+from tatami.api.filters import Filter, order, read_bool, read_ordering, read_parameter, read_words, search
 from tatami.api.permissions import Visibility, role_of, rule_of, visible_to
 from tatami.api.request import READS, ApiRequest
 from tatami.api.responses import created, json_response
@@ -136,16 +137,15 @@ class Listing(QuerysetView):
         found: dict[str, Any] = {}
         view: Any = self
         if getattr(view.queryset.model, "ARCHIVABLE", False):
-            found["archived"] = read_archived(query.get("archived"))
+            found["archived"] = read_parameter(query, "archived", read_bool, default=False)
         for name, one in self.filters.items():
-            text = query.get(name)
-            if text is not None:
-                found[name] = one.value(name, text)
+            if name in query:
+                found[name] = read_parameter(query, name, one.read, default=None)
         if self.search_column:
             for place, word in enumerate(read_words(query.get("search", ""))):
                 found[f"{_WORD}{place}"] = word
         elif "search" in query:
-            raise Invalid.field("search", "This list cannot be searched.")
+            raise Invalid.field("search", gettext("This list cannot be searched."))
         found["ordering"] = read_ordering(query.get("ordering"), self.ordering_fields)
         return found
 

@@ -153,7 +153,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def entry(request: HttpRequest) -> HttpResponse:
-    """Lead a browser from the address of the platform alone to the console. Programs get a 404."""
+    """Redirect a browser that opens `/` on the platform host to the console. Other clients get a 404."""
     if "text/html" not in request.META.get("HTTP_ACCEPT", ""):
         raise Http404
     return HttpResponseRedirect(PATH)

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from shared_apps.accounts.models import IdentityProvider, LinkedIdentity
 from shared_apps.accounts.oidc.errors import IdentityProviderNotConfigured
-from tatami.encryption import current_prefix, decrypt, encrypt
+from tatami.encryption import decrypt, encrypt, reencrypt
 from tatami.tenancy.hosts import origin
 from tatami.tenancy.scope import current_tenant_id
 
@@ -85,13 +85,6 @@ def unlink(user_id: UUID) -> None:
     LinkedIdentity.objects.filter(user=user_id).delete()
 
 
-def encrypt_anew() -> None:
-    """Encrypt the secret that was encrypted with the previous JWT_SECRET with the present one."""
-    outdated = IdentityProvider.objects.exclude(client_secret="").exclude(
-        client_secret__startswith=current_prefix()
-    )
-    for provider in outdated:
-        anew = encrypt(client_secret(provider), purpose=_PURPOSE)
-        IdentityProvider.objects.filter(pk=provider.pk, client_secret=provider.client_secret).update(
-            client_secret=anew
-        )
+def reencrypt_client_secret() -> None:
+    """Encrypt the client secret with the present JWT_SECRET if it was encrypted with the previous one."""
+    reencrypt(IdentityProvider.objects.all(), "client_secret", purpose=_PURPOSE)

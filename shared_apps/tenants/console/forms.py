@@ -1,5 +1,6 @@
 """The forms of the console's pages about tenants."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -11,14 +12,24 @@ from unfold.widgets import (
 
 from shared_apps.tenants.provisioning import FirstAdmin
 from shared_apps.tenants.serializers import NewTenantSerializer
-from tatami.api.exception_mapping import NON_FIELD, dotted_paths
+from tatami.api.exception_mapping import dotted_paths
 
 
 def _text_field(label: str, **options: Any) -> forms.CharField:
     return forms.CharField(label=label, widget=UnfoldAdminTextInputWidget(), **options)
 
 
-class NewTenantForm(forms.Form):
+class _ApiForm(forms.Form):
+    """A form that shows the errors of the API."""
+
+    def add_errors(self, errors: Mapping[str, Any]) -> None:
+        """Show each error (dotted path → messages) at its field, or above the form."""
+        for path, messages in errors.items():
+            name = path.replace(".", "_")
+            self.add_error(name if name in self.fields else None, messages)
+
+
+class NewTenantForm(_ApiForm):
     """A new tenant, by the rules of `POST /tenants`. Its admin is mailed a link to set a password."""
 
     name = _text_field("Name", max_length=200)
@@ -38,12 +49,6 @@ class NewTenantForm(forms.Form):
             self.add_errors(dotted_paths(serializer.errors))
         return given
 
-    def add_errors(self, errors: dict[str, list[str]]) -> None:
-        """Show each error at its field, or above the form."""
-        for path, message in errors.items():
-            name = path.replace(".", "_")
-            self.add_error(name if name in self.fields else None, message)
-
     def values(self) -> dict[str, Any]:
         """Return the arguments of `create_tenant`."""
         given = self.cleaned_data
@@ -51,7 +56,7 @@ class NewTenantForm(forms.Form):
         return {**{name: given[name] for name in ("name", "slug", "timezone")}, "admin": admin}
 
 
-class ImpersonationForm(forms.Form):
+class ImpersonationForm(_ApiForm):
     """The reason for an impersonation, and the user."""
 
     reason = forms.CharField(
@@ -65,11 +70,6 @@ class ImpersonationForm(forms.Form):
         widget=UnfoldAdminTextInputWidget(),
         help_text="Default: its first active admin.",
     )
-
-    def add_errors(self, errors: dict[str, Any]) -> None:
-        """Show each error at its field, or above the form."""
-        for name, message in errors.items():
-            self.add_error(None if name == NON_FIELD else name, message)
 
 
 class DeletionForm(forms.Form):

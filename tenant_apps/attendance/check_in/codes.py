@@ -57,7 +57,7 @@ class CodeKind(IntEnum):
 
     @property
     def rotates(self) -> bool:
-        """Say whether the code is valid for two steps only."""
+        """Return whether the code is valid for two steps only."""
         return self in {CodeKind.STUDENT, CodeKind.SESSION_ROTATING}
 
 
@@ -71,7 +71,7 @@ class Code:
 
     @property
     def is_of_session(self) -> bool:
-        """Say whether the id is that of a class session, not of a student or a card."""
+        """Return whether the id is that of a class session, not of a student or a card."""
         return self.kind in {CodeKind.SESSION, CodeKind.SESSION_ROTATING}
 
     def check_not_expired(self, instant: datetime) -> None:

@@ -6,7 +6,7 @@
    attendances or awards of the same students.
 2. The sessions, with their minimum rank and the attendances of these students in them: one statement for the sessions
    that are named, one for those that may be open at the instants of the other scans.
-3. The last attendances of students who seem to have been absent for long.
+3. The last attendances of students who seem to have been absent for a long time.
 4. Enrolments, only if the dojo enforces them or if there is a session to choose.
 
 The role of the login limits all tables to this dojo. The settings are read at each check-in: one row in a statement
@@ -264,7 +264,7 @@ def _add_students(facts: CheckInFacts, keys: LookupKeys) -> None:
 
 
 def _correct_last_dates(facts: CheckInFacts) -> None:
-    """Look at all attendances of the students who seem to have been absent for long.
+    """Look at all attendances of the students who seem to have been absent for a long time.
 
     The session that they last checked in to is nearly always their last one. But its attendance may have been entered
     later than that of a session after it.

@@ -3,7 +3,6 @@
 Pure: everything is decided from `CheckInFacts`. Errors are raised in the order in which `errors.py` lists them.
 """
 
-from calendar import isleap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -41,6 +40,7 @@ from tenant_apps.classes.check_in_window import check_in_window
 from tenant_apps.classes.models import ClassSession
 from tenant_apps.dojo.dates import LeapDayBirthday
 from tenant_apps.dojo.models import CardPolicy, DojoSettings, Policy
+from tenant_apps.ranks.civil_dates import birthday
 from tenant_apps.ranks.holding import holdings
 from tenant_apps.ranks.student_facts import HistoryEvent, RankEventKind
 from tenant_apps.students.models import Student
@@ -257,10 +257,5 @@ def alerts_for(student: ScannedStudent, session: ClassSession, settings: DojoSet
     return found
 
 
-def _is_birthday(born: date | None, on: date, leap_day: str) -> bool:
-    if born is None:
-        return False
-    day = (born.month, born.day)
-    if day == (2, 29) and not isleap(on.year):
-        day = (2, 28) if leap_day == LeapDayBirthday.FEBRUARY_28 else (3, 1)
-    return (on.month, on.day) == day
+def _is_birthday(birth_date: date | None, on: date, leap_day: str) -> bool:
+    return birth_date is not None and birthday(birth_date, on.year, LeapDayBirthday(leap_day)) == on

@@ -1,9 +1,9 @@
 """The check-in service: the steps of a check-in, in order. One scan is a batch of one.
 
 A batch costs as many statements as one scan, at most ten: claim the nonces; load the students, the sessions (named,
-around), the last dates of students who seem to have been absent for long, and the enrolments; lock sessions and cards
-(only if seats are counted or shared cards are flagged); insert the attendances; save the responses, list the refusals.
-A scan without a nonce that is recorded costs three of them.
+around), the last dates of students who seem to have been absent for a long time, and the enrolments; lock sessions and
+cards (only if seats are counted or shared cards are flagged); insert the attendances; save the responses, list the
+refusals. A scan without a nonce that is recorded costs three of them.
 """
 
 from collections.abc import Mapping, Sequence

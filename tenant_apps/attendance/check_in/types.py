@@ -1,4 +1,4 @@
-"""The data that the steps of a check-in hand on. No rules and no SQL in here."""
+"""The data that the steps of a check-in pass on. No rules and no SQL in here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -20,7 +20,7 @@ from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.students.models import Student
 
 LONG_ABSENCE: Final = timedelta(days=30)
-"""A student whose last session was longer ago than this, in local dates, was absent for long."""
+"""A student whose last session was longer ago than this, in local dates, counts as absent for a long time."""
 USER_ROLES: Final = frozenset(Role.values)
 AttendanceKey: TypeAlias = tuple[UUID, UUID]
 """The id of a student and the id of a class session."""
@@ -121,7 +121,7 @@ class ScannedStudent:
     """Rank system id → the rank events that are not voided."""
 
     def is_on_hold(self, on: date) -> bool:
-        """Say whether a break from training covers a local date (as `status_on` of `tenant_apps.students`)."""
+        """Return whether a break from training covers a local date (as `status_on` of `tenant_apps.students`)."""
         return any(first <= on <= last for first, last in self.holds)
 
 
@@ -151,7 +151,7 @@ class CheckInFacts:
     """Whether a webhook asked for new attendances."""
 
     def is_enrolled(self, student: Student, session: ClassSession) -> bool:
-        """Say whether an enrolment that is in force begins with the session, or earlier."""
+        """Return whether an enrolment that is in force begins with the session, or earlier."""
         starts_on = self.enrolled.get((student.pk, session.training_class_id))
         # A student may be enrolled at the desk after midnight, while the session is running.
         return starts_on is not None and (
@@ -264,5 +264,5 @@ class NonceClaim:
     response: ScanResponse | None
 
     def is_for(self, scan: Scan) -> bool:
-        """Say whether the nonce was first used with the code of this scan."""
+        """Return whether the nonce was first used with the code of this scan."""
         return secret_hash(scan.token) == self.token_hash

@@ -71,17 +71,26 @@ ATTENDANCE_TABLE: Final = {
 ATTENDANCES: Final = Attendance.objects.select_related("student", "class_session")
 
 
-class AttendanceCollection(TableOfList, Listing):
-    """The attendances, newest first, also those that are voided. POST records one by hand."""
+class _AttendanceList(TableOfList, Listing):
+    """What both lists of attendances have in common: a compiled list, newest first, also as a table."""
 
     table_name = "attendance"
     table = ATTENDANCE_TABLE
-
-    operations = openapi.ATTENDANCES
     queryset = ATTENDANCES
     serializer_class = AttendanceSerializer
     pagination_class = CursorPages
     cursor_column = "checked_in_at"
+    columns = ATTENDANCE_COLUMNS
+
+    def page_data(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        """Return rows of `ATTENDANCE_COLUMNS` as `AttendanceSerializer` shows them."""
+        return [_attendance(*row) for row in rows]
+
+
+class AttendanceCollection(_AttendanceList):
+    """The attendances, newest first, also those that are voided. POST records one by hand."""
+
+    operations = openapi.ATTENDANCES
     filters = {
         "student": by_id("student"),
         "class_session": by_id("class_session"),
@@ -90,10 +99,6 @@ class AttendanceCollection(TableOfList, Listing):
         "from": since("class_session__starts_at"),
         "to": until("class_session__starts_at"),
     }
-    columns = ATTENDANCE_COLUMNS
-
-    def page_data(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
-        return attendances_data(rows)
 
     def post(self, request: Any) -> HttpResponse:
         serializer = ManualAttendanceSerializer(data=request.data, context={"request": request})
@@ -108,11 +113,6 @@ class AttendanceCollection(TableOfList, Listing):
             now=request.now,
         )
         return http_response(response)
-
-
-def attendances_data(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return rows of `ATTENDANCE_COLUMNS` as `AttendanceSerializer` shows them."""
-    return [_attendance(*row) for row in rows]
 
 
 def _attendance(
@@ -184,19 +184,11 @@ class AttendanceEntry(Detail):
     serializer_class = AttendanceSerializer
 
 
-class StudentAttendance(TableOfList, Listing):
+class StudentAttendance(_AttendanceList):
     """The attendances of one student."""
 
-    table_name = "attendance"
-    table = ATTENDANCE_TABLE
-
     operations = openapi.STUDENT_ATTENDANCE
-    queryset = ATTENDANCES
-    serializer_class = AttendanceSerializer
-    pagination_class = CursorPages
-    cursor_column = "checked_in_at"
     filters = {"from": since("class_session__starts_at"), "to": until("class_session__starts_at")}
-    columns = ATTENDANCE_COLUMNS
 
     def read_values(self) -> dict[str, Any]:
         return {"of student": visible_student(self.request, self.kwargs["student_id"]).pk}
@@ -205,9 +197,6 @@ class StudentAttendance(TableOfList, Listing):
         if getattr(self, "swagger_fake_view", False):
             return ATTENDANCES.none()
         return ATTENDANCES.filter(student=self.values["of student"])
-
-    def page_data(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
-        return attendances_data(rows)
 
 
 class VoidAttendance(ApiView):

@@ -4,13 +4,13 @@ The schema of a report's rows is beside its view. It makes the OpenAPI document 
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from django.utils.translation import gettext
 from rest_framework.response import Response
 
-from tatami.api.filters import read_date
+from tatami.api.filters import read_date_or_instant, read_one_of, read_parameter, read_whole_number
 from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec
 from tatami.api.tables import TableMixin
@@ -133,11 +133,7 @@ class AttendanceReport(Report):
 
     def get(self, request: Any) -> Response:
         period = read_period(request)
-        group_by = request.query_params.get("group_by", "day")
-        if group_by not in GROUPS:
-            raise Invalid.field(
-                "group_by", gettext("This must be one of: {values}.").format(values=", ".join(GROUPS))
-            )
+        group_by = read_parameter(request.query_params, "group_by", read_one_of(GROUPS), default="day")
         rows = reports.attendance(period, group_by=group_by)
         return Response({**_period_data(period), "group_by": group_by, "results": rows})
 
@@ -204,18 +200,10 @@ class Absentees(Report):
     }
 
     def get(self, request: Any) -> Response:
-        text = request.query_params.get("days", str(DEFAULT_ABSENCE_DAYS))
-        is_number = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ABSENCE_DAYS))
-        if not is_number or not 1 <= int(text) <= MAX_ABSENCE_DAYS:
-            raise Invalid.field(
-                "days",
-                gettext("This must be a whole number from 1 to {max_absence_days}.").format(
-                    max_absence_days=MAX_ABSENCE_DAYS
-                ),
-            )
+        read_days = read_whole_number(1, MAX_ABSENCE_DAYS)
+        days = read_parameter(request.query_params, "days", read_days, default=DEFAULT_ABSENCE_DAYS)
         today = tenant_date(request.now)
-        rows = reports.absentees(days=int(text), today=today)
-        return Response({"days": int(text), "as_of": today, "results": rows})
+        return Response({"days": days, "as_of": today, "results": reports.absentees(days=days, today=today)})
 
 
 class RanksReport(Report):
@@ -307,15 +295,11 @@ def read_period(request: Any) -> Period:
     Raises `Invalid` if a bound is neither a date nor an instant, if `to` is before `from`, or if the period has more
     than `MAX_PERIOD_DAYS` days.
     """
-    query = request.query_params
-    until = _read_bound("to", query["to"]) if "to" in query else tenant_date(request.now)
+    until = read_parameter(request.query_params, "to", read_date_or_instant, default=tenant_date(request.now))
     try:
         last_day = Period(until, until).last_day
-        since = (
-            _read_bound("from", query["from"])
-            if "from" in query
-            else last_day - timedelta(days=DEFAULT_PERIOD_DAYS - 1)
-        )
+        since = read_parameter(request.query_params, "from", read_date_or_instant, default=None)
+        since = since or last_day - timedelta(days=DEFAULT_PERIOD_DAYS - 1)
         days = (last_day - Period(since, until).first_day).days + 1
     except OverflowError:
         raise Invalid.field("to", gettext("This date is out of range.")) from None
@@ -334,17 +318,3 @@ def read_period(request: Any) -> Period:
 def _period_data(period: Period) -> dict[str, Any]:
     """Return the bounds of a period as they were given."""
     return {"from": period.since, "to": period.until}
-
-
-def _read_bound(name: str, text: str) -> date:
-    try:
-        return read_date(text)
-    except ValueError:
-        pass
-    try:
-        instant = datetime.fromisoformat(text)
-        if instant.tzinfo is not None:
-            return instant.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise Invalid.field(name, gettext("This must be a date (YYYY-MM-DD) or an instant with its zone."))

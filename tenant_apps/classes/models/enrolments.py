@@ -26,7 +26,7 @@ class EnrolmentPeriodQuerySet(models.QuerySet[M]):
         Give all conditions on `session__…` here: those of a later `filter` would be about any session of the class.
 
         The enrolment covers the local date of the session. By that day the student had joined; they were not on hold,
-        and not archived before the session was over. Students who are inactive are expected nowhere: since when is not
+        and not archived before the session was over. Students who are inactive are expected nowhere: the date is not
         recorded. Sessions that are cancelled are included, because people need to know.
         """
         day = F("session__local_date")

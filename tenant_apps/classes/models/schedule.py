@@ -206,7 +206,7 @@ class ClassSession(TenantModel, CheckInWindowFields):
     closure = models.ForeignKey(
         Closure, null=True, on_delete=models.SET_NULL, related_name="sessions", db_index=False
     )
-    """The closure that cancelled the session; null if it was cancelled by itself."""
+    """The closure that cancelled the session; null if it was cancelled individually."""
     class_type = models.CharField(max_length=60, blank=True)
     discipline = models.ForeignKey(Discipline, null=True, on_delete=models.PROTECT, related_name="+")
     location = models.CharField(max_length=120, blank=True)

@@ -1,7 +1,6 @@
 """The API of classes, their enrolments, and closures."""
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any, Final
 
 from django.db.models import Count, QuerySet
@@ -9,10 +8,9 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from shared_apps.accounts.models import User
-from tatami.api.filters import by_id, by_text, on_or_after, on_or_before, read_date
+from tatami.api.filters import by_id, by_text, on_or_after, on_or_before, read_date, read_parameter
 from tatami.api.responses import created
 from tatami.api.views import ApiView, Collection, Detail, Resource, get_or_404
-from tatami.errors import Invalid
 from tatami.postgresql.statements import Row
 from tenant_apps.classes import closures, openapi, queries, services
 from tenant_apps.classes.models import Closure, Enrolment, TrainingClass
@@ -34,6 +32,8 @@ CLOSURES: Final = Closure.objects.annotate(
 
 
 class ClassCollection(Collection):
+    """The classes of the schedule. POST creates a class with its sessions."""
+
     operations = openapi.CLASSES
     queryset = CLASSES
     serializer_class = TrainingClassSerializer
@@ -55,6 +55,8 @@ class ClassCollection(Collection):
 
 
 class ClassResource(Resource):
+    """One class. Sessions with attendance, and those before `apply_from`, stay unchanged; DELETE archives the class."""
+
     operations = openapi.CLASS
     queryset = CLASSES
     serializer_class = TrainingClassSerializer
@@ -117,18 +119,9 @@ class EnrolmentDetail(ApiView):
     operations = openapi.ENROLMENT
 
     def delete(self, request: Any, class_id: Any, student_id: Any) -> Response:
-        text = request.query_params.get("until")
-        until = None if text is None else _read_day("until", text)
+        until = read_parameter(request.query_params, "until", read_date, default=None)
         services.end_enrolment(class_id=class_id, student_id=student_id, until=until, now=request.now)
         return Response(status=204)
-
-
-def _read_day(name: str, text: str) -> date:
-    """Return the local date in a query parameter. Raises `Invalid` with its name."""
-    try:
-        return read_date(text)
-    except ValueError as error:
-        raise Invalid.field(name, str(error)) from None
 
 
 # --- closures -------------------------------------------------------------------------------------------------------

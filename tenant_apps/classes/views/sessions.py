@@ -6,15 +6,23 @@ from typing import Any, Final
 
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
-from django.utils.translation import gettext
 from rest_framework.response import Response
 
-from tatami.api.filters import Filter, by_id, by_text, one_of, read_uuid, since, until
+from tatami.api.filters import (
+    Filter,
+    by_id,
+    by_text,
+    one_of,
+    read_date_or_instant,
+    read_parameter,
+    read_uuid,
+    since,
+    until,
+)
 from tatami.api.permissions import role_of
 from tatami.api.responses import created
 from tatami.api.views import ApiView, Collection, Detail
 from tatami.clock import tenant_date
-from tatami.errors import Invalid
 from tatami.postgresql.statements import Row
 from tenant_apps.classes import openapi, queries, services, sessions
 from tenant_apps.classes.models import DEVICE_ROLE, ClassSession
@@ -94,9 +102,7 @@ class SessionCollection(SessionView, Collection):
         return queries.session_data(rows)
 
     def get(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        to = request.query_params.get("to")
-        last = _last_day(to) if to is not None else tenant_date(request.now) + timedelta(days=DEFAULT_DAYS)
-        services.ensure_sessions_until(last, now=request.now)
+        services.ensure_sessions_until(_last_day(request), now=request.now)
         return super().get(request, *args, **kwargs)
 
     def post(self, request: Any, *args: Any, **kwargs: Any) -> Response:
@@ -148,12 +154,12 @@ class Cancellation(ApiView):
         return Response(status=204)
 
 
-def _last_day(text: str) -> date:
-    """Return the dojo's local date in which the `to` of a query ends. Raises `Invalid`."""
-    try:
-        instant = datetime.fromisoformat(text)
-        return instant.date() if instant.tzinfo is None else tenant_date(instant)
-    except (ValueError, OverflowError):
-        raise Invalid.field(
-            "to", gettext("This must be a date (YYYY-MM-DD) or an instant with its zone.")
-        ) from None
+def _last_day(request: Any) -> date:
+    """Return the last local date that the list shows: that of `to`, or two weeks from today. Raises `Invalid`."""
+    last = read_parameter(request.query_params, "to", _local_date, default=None)
+    return last or tenant_date(request.now) + timedelta(days=DEFAULT_DAYS)
+
+
+def _local_date(text: str) -> date:
+    bound = read_date_or_instant(text)
+    return tenant_date(bound) if isinstance(bound, datetime) else bound

@@ -7,13 +7,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tatami.api.filters import Filter, by_id, on_or_after, one_of, since, until, yes_or_no
+from tatami.api.filters import Filter, by_id, on_or_after, one_of, read_parameter, since, until, yes_or_no
 from tatami.errors import Invalid
 from tatami.tenancy.scope import TenantScope, tenant_scope
 
 
 def conditions_of(one: Filter, text: str) -> dict[str, Any]:
-    return {one.lookup: one.value("from", text)}
+    return {one.lookup: read_parameter({"from": text}, "from", one.read, default=None)}
 
 
 def test_ids_choices_booleans_and_dates_are_read() -> None:

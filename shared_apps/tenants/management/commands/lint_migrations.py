@@ -1,4 +1,4 @@
-"""`manage.py lint_migrations`: find migrations that hold locks for long, or break the previous version."""
+"""`manage.py lint_migrations`: find migrations that hold locks for a long time, or break the previous version."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from shared_apps.tenants.management.command import OnCallCommand
 class Command(OnCallCommand):
     help = """\
 Check the migrations since the latest release (shared_apps/tenants/fleet/lint.py). Refuse what would break the previous
-version, which still serves during a release, and what holds locks for long. Uses no database. Exits with 1 if
+version, which still serves during a release, and what holds locks for a long time. Uses no database. Exits with 1 if
 something is found."""
     example = """\
   manage.py lint_migrations
