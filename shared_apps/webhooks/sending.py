@@ -24,8 +24,8 @@ from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import Exists, Min, OuterRef, QuerySet, Value
 from django.db.models.functions import Coalesce, Greatest, NullIf
-from prometheus_client import Histogram
 from django.utils.translation import gettext
+from prometheus_client import Histogram
 from rest_framework.status import is_server_error
 from rest_framework.status import is_success as is_successful
 
