@@ -153,7 +153,7 @@ class CompiledQuery:
         name: str,
         build: Callable[..., QuerySet[Any]],
         /,
-        columns: Sequence[str],
+        columns: Sequence[Any],
         **types: type | ParameterType,
     ) -> None:
         self.name, self.build, self.columns = name, build, tuple(columns)
@@ -174,7 +174,7 @@ class CompiledQuery:
 
 
 def page_query(
-    name: str, queryset: QuerySet[Any], columns: Sequence[str], *, limit: int, counted: bool, skips: bool
+    name: str, queryset: QuerySet[Any], columns: Sequence[Any], *, limit: int, counted: bool, skips: bool
 ) -> CompiledSql:
     """Return the SQL of a page of `queryset`.
 

@@ -6,7 +6,7 @@ class Migration(migrations.Migration):
     contracts = True
 
     dependencies = [
-        ('tenants', '0012_free_cluster'),
+        ('tenants', '0015_free_cluster'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0012_add_traceparent'),
+        ('tenants', '0013_add_traceparent'),
     ]
 
     operations = [

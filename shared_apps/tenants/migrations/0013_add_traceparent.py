@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0011_fill_language'),
+        ('tenants', '0012_add_own_exports'),
     ]
 
     operations = [
