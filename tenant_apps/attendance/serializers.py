@@ -76,7 +76,9 @@ class ScanSerializer(StrictSerializer):
 
     def validate_scanned_at(self, value: datetime) -> datetime:
         if self.context["request"].user.role == Role.STUDENT:
-            raise serializers.ValidationError(gettext("Only devices and staff can say when a code was scanned."))
+            raise serializers.ValidationError(
+                gettext("Only devices and staff can say when a code was scanned.")
+            )
         return value
 
 
