@@ -64,7 +64,7 @@ _BATCH: Final = 5_000
 
 
 def subscribed_sql(type_: str) -> str:
-    """Return the SQL condition that a webhook asked for this type, for statements that also say so."""
+    """Return an SQL condition for statements that find out by themselves whether `publish` is needed."""
     names = ", ".join(f"'{name}'" for name in matching(type_))
     return (
         "EXISTS (SELECT FROM webhooks_webhook h WHERE h.disabled_at IS NULL"
