@@ -26,9 +26,10 @@ V = TypeVar("V")
 D = TypeVar("D")
 MAX_SEARCH_LENGTH: Final = 200
 MAX_SEARCH_WORDS: Final = 10
-_DATE_OR_INSTANT: Final[dict[str, Any]] = {
+DATE_OR_INSTANT: Final[dict[str, Any]] = {
     "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]
 }
+"""The JSON schema of what `read_date_or_instant` reads."""
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,9}")
@@ -104,12 +105,12 @@ def on_or_before(column: str) -> Filter:
 
 def since(column: str) -> Filter:
     """Return the filter `from` for an instant column: an instant, or a date, which starts at midnight in the dojo."""
-    return Filter(f"{column}__gte", lambda text: _instant(text, days=0), _DATE_OR_INSTANT)
+    return Filter(f"{column}__gte", lambda text: _instant(text, days=0), DATE_OR_INSTANT)
 
 
 def until(column: str) -> Filter:
     """Return the filter `to` for an instant column: a date in the dojo is included, an instant is excluded."""
-    return Filter(f"{column}__lt", lambda text: _instant(text, days=1), _DATE_OR_INSTANT)
+    return Filter(f"{column}__lt", lambda text: _instant(text, days=1), DATE_OR_INSTANT)
 
 
 # --- values of query parameters ------------------------------------------------------------------------------------

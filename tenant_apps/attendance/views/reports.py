@@ -10,7 +10,13 @@ from typing import Any, ClassVar, Final
 from django.utils.translation import gettext
 from rest_framework.response import Response
 
-from tatami.api.filters import read_date_or_instant, read_one_of, read_parameter, read_whole_number
+from tatami.api.filters import (
+    DATE_OR_INSTANT,
+    read_date_or_instant,
+    read_one_of,
+    read_parameter,
+    read_whole_number,
+)
 from tatami.api.openapi import examples
 from tatami.api.openapi.spec import OperationSpec
 from tatami.api.tables import TableMixin
@@ -30,7 +36,6 @@ _COUNT: Final = {"type": "integer", "minimum": 0}
 _DATE: Final = {"type": "string", "format": "date"}
 _DATE_OR_NULL: Final = {"type": ["string", "null"], "format": "date"}
 _TEXT: Final = {"type": "string"}
-_DATE_OR_INSTANT: Final = {"anyOf": [_DATE, {"type": "string", "format": "date-time"}]}
 
 
 def _object(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -41,15 +46,15 @@ def _object(required: Mapping[str, Any], optional: Mapping[str, Any] | None = No
 
 _REFERENCE: Final = {"$ref": "#/components/schemas/Reference"}
 _REFERENCE_OR_NULL: Final = {"oneOf": [_REFERENCE, {"type": "null"}]}
-_PERIOD: Final[dict[str, Any]] = {"from": _DATE_OR_INSTANT, "to": _DATE_OR_INSTANT}
+_PERIOD: Final[dict[str, Any]] = {"from": DATE_OR_INSTANT, "to": DATE_OR_INSTANT}
 _PERIOD_QUERY: Final[dict[str, Any]] = {
     "from": {
-        **_DATE_OR_INSTANT,
+        **DATE_OR_INSTANT,
         "description": "A day, or an instant. Default: 29 days before `to`.",
         "example": "2026-06-01",
     },
     "to": {
-        **_DATE_OR_INSTANT,
+        **DATE_OR_INSTANT,
         "description": "A day, which is included, or an instant, which is not. Default: today.",
         "example": "2026-06-15",
     },

@@ -7,7 +7,21 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tatami.api.filters import Filter, by_id, on_or_after, one_of, read_parameter, since, until, yes_or_no
+from tatami.api.filters import (
+    Filter,
+    by_id,
+    on_or_after,
+    one_of,
+    read_bool,
+    read_date,
+    read_date_or_instant,
+    read_one_of,
+    read_parameter,
+    read_whole_number,
+    since,
+    until,
+    yes_or_no,
+)
 from tatami.errors import Invalid
 from tatami.tenancy.scope import TenantScope, tenant_scope
 
@@ -45,6 +59,40 @@ def test_an_invalid_value_is_refused_with_the_name_of_the_parameter(one: Any, te
     with pytest.raises(Invalid) as error:
         conditions_of(one, text)
     assert list(error.value.details or {}) == ["from"]
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "value"),
+    [
+        (read_whole_number(1), "999999999", 999_999_999),
+        (read_whole_number(1, 5), "5", 5),
+        (read_one_of(["day", "week"]), "week", "week"),
+        (read_date_or_instant, "2025-01-31", date(2025, 1, 31)),
+        (read_date_or_instant, "2025-01-31T18:30:00+02:00", datetime(2025, 1, 31, 16, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_parameter_is_read_or_has_its_default(read: Any, text: str, value: object) -> None:
+    assert read_parameter({"of": text}, "of", read, default=None) == value
+    assert read_parameter({}, "of", read, default=value) == value
+
+
+@pytest.mark.parametrize(
+    ("read", "texts", "accepted"),
+    [
+        (read_whole_number(1), ["0", "-1", "1.5", "１", "", "1000000000"], "a whole number of at least 1"),
+        (read_whole_number(1, 5), ["0", "6"], "a whole number from 1 to 5"),
+        (read_one_of(["day", "week"]), ["Day", ""], "one of: day, week"),
+        (read_bool, ["True", "1"], "true or false"),
+        (read_date, ["20250131", "2025-02-30"], "a date: YYYY-MM-DD"),
+        (read_date_or_instant, ["2025-01-31T18:30:00", "today"], "a date (YYYY-MM-DD) or an instant"),
+    ],
+)
+def test_a_refusal_says_what_is_accepted(read: Any, texts: list[str], accepted: str) -> None:
+    for text in texts:
+        with pytest.raises(Invalid) as error:
+            read_parameter({"of": text}, "of", read, default=None)
+        (message,) = (error.value.details or {})["of"]
+        assert message.startswith(f"This must be {accepted}")
 
 
 def dojo_in(zone: str) -> TenantScope:
