@@ -51,9 +51,7 @@ class PlatformTask(Task):  # type: ignore[type-arg]
     ) -> Any:
         """Publish the task with the id of the current request and, with tracing, the current span."""
         headers = {REQUEST_HEADER: current_request_id(), **(options.pop("headers", None) or {})}
-        if not is_recording():
-            return super().apply_async(args, kwargs, headers=headers, **options)
-        with span(f"publish {self.name}", "PRODUCER", self._span_attributes()):
+        with self._publish_span():
             return super().apply_async(args, kwargs, headers=headers | outgoing_headers(), **options)
 
     def call(self, *args: Any, **options: Any) -> bool:
@@ -81,6 +79,11 @@ class PlatformTask(Task):  # type: ignore[type-arg]
     def _header(self, name: str) -> Any:
         request = self.request
         return request.get(name) or (request.headers or {}).get(name)
+
+    def _publish_span(self) -> AbstractContextManager[Any]:
+        if not is_recording():
+            return nullcontext()
+        return span(f"publish {self.name}", "PRODUCER", self._span_attributes())
 
     def _run_span(self, request_id: str | None) -> AbstractContextManager[Any]:
         """Return the span of this run. A task that only polls has none, unless a request caused it."""

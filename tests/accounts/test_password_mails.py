@@ -59,8 +59,10 @@ def test_a_request_for_a_link_sends_the_same_statements_whether_the_address_is_k
     def statements(email: str) -> list[str]:
         with sent_statements() as sent:
             assert request_link(dojo.host, email).status_code == 204
-        # Savepoints and times of the test itself are left out. A prepared statement has only a name.
-        return [text for text in sent if re.match("INSERT|UPDATE|DELETE|SELECT", text)]
+        # Savepoints and times of the test itself are left out. A prepared statement has only a name. The routing epoch
+        # is read every half second, whatever is requested.
+        changes = [text for text in sent if re.match("INSERT|UPDATE|DELETE|SELECT", text)]
+        return [text for text in changes if "tenants_routingepoch" not in text]
 
     for warm_up in ("one@example.com", "two@example.com"):
         statements(warm_up)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from celery import Task
 from django.core.exceptions import MiddlewareNotUsed
 from django.db import connection
 from django.http import HttpResponse
@@ -262,6 +263,32 @@ def test_a_job_continues_the_trace_of_its_request(
         "tatami.schema": tenant.schema_name,
         "tatami.tenant": str(tenant.tenant_id),
     }
+
+
+def test_a_job_of_a_request_that_is_not_sampled_has_no_span(
+    spans: Spans, tenant: TenantScope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(jobs._jobs, "sample.job", Job("sample.job", lambda _: DONE))
+    with tracing.span("request", parent=tracing.context_of({"traceparent": UNSAMPLED})):
+        job_queue.enqueue(tenant.tenant_id, "sample.job", now=NOW, request_id="r-1")
+        assert tracing.outgoing_headers()["traceparent"].endswith("-00")
+    assert job_queue.run_next_job(now=NOW)
+    assert spans.all() == []
+
+
+def test_a_published_task_has_a_span_and_its_context(
+    spans: Spans, task: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published: list[Any] = []
+    monkeypatch.setattr(Task, "apply_async", lambda *_, headers, **__: published.append(headers))
+    task.apply_async()
+    with tracing.span("request"):
+        task.apply_async()
+    alone, in_a_request = published
+    assert "traceparent" not in alone
+    span = spans.named("publish sample.task")
+    assert span.kind is SpanKind.PRODUCER
+    assert f"{span.context.span_id:016x}" in in_a_request["traceparent"]
 
 
 def test_a_job_without_a_request_begins_a_trace(
