@@ -153,7 +153,10 @@ def create_sample_dojo(dojo: Dojo, hashed_password: str) -> SampleHost:
     _add_identity_provider(sample)
     with platform_scope():
         tenant = Tenant.objects.get(pk=dojo.tenant.tenant_id)
-        for name in ("own export", "kept export"):  # a deletion takes the file, too, which no rollback brings back
+        for name in (
+            "own export",
+            "kept export",
+        ):  # a deletion takes the file, too, which no rollback brings back
             ids[name] = str(_finished_export(tenant, is_own=True).pk)
     return sample
 
