@@ -217,9 +217,12 @@ class Page(View):
     def ask_page(
         self, route: str, *, page_size: int, query: Mapping[str, Any] | None = None, **keys: UUID | str
     ) -> "ListPage":
-        """Return the page of a list that the address asks for (`?page=`). Raises `Refused`."""
+        """Return the page of a list that the address asks for (`?page=`). Raises `Refused`.
+
+        What is no number is the first page, unless `query` has a `page` of its own, which the API then refuses.
+        """
         number = self.page_number
-        asked = {**(query or {}), "page": number, "page_size": page_size}
+        asked = {"page": number, "page_size": page_size, **(query or {})}
         found = self.ask(route, query=asked, **keys)
         return ListPage(found["results"], found["count"], number, -(-found["count"] // page_size))
 

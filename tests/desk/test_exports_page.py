@@ -8,7 +8,7 @@ from shared_apps.tenants import tasks
 from tests.support.clients import Dojo
 from tests.support.pages import text_of, visitor
 from tests.support.responses import ok
-from tests.tenants.test_own_exports import finish_export
+from tests.tenants.test_own_exports import finish_export, read_file
 
 PAGE = "/desk/settings/exports"
 
@@ -33,7 +33,7 @@ def test_an_export_is_made_watched_downloaded_and_deleted(dojo: Dojo) -> None:
     assert "Download" in text_of(part)
     assert "hx-get" not in part.content.decode()
     file = desk.get(f"{PAGE}/{key}/file")
-    assert b"".join(file.streaming_content) == b"PK\x05\x06"
+    assert read_file(file) == b"PK\x05\x06"
     assert "attachment" in file["Content-Disposition"]
     assert "The data of the dojo stay" in text_of(desk.get(f"{PAGE}/{key}/delete"))
     for _ in range(2):

@@ -14,7 +14,7 @@ from tests.desk.test_page_access import SLUGS, name_of, pages
 from tests.http.sample_dojos import SampleHost, create_sample_dojo, password_hash
 from tests.support.clients import Dojo
 from tests.support.now import NOW
-from tests.support.pages import visitor
+from tests.support.pages import close_file, visitor
 from tests.support.statements import count_statements
 
 MOST_STATEMENTS: Final = 40
@@ -49,7 +49,19 @@ RECORDS: Final = {
     "student-rank-void": "rank event",
     "student-visit-void": "attendance",
 }
+PARAMETERS: Final = {"candidate": "candidate", "rank_id": "rank", "student": "student"}
+PARTICULAR: Final = {
+    ("exam-certificates", "exam_id"): "finished exam",
+    ("exam-federation-report", "exam_id"): "finished exam",
+    ("exam-fulfilment", "candidate"): "conditional candidate",
+    ("exam-fulfilment", "id"): "conditional exam",
+    ("exam-reopen", "id"): "finished exam",
+    ("exam-sheet", "id"): "candidate",
+}
+"""Page and path parameter → the object, where the beginning of the name does not say it."""
 OTHER_STATUSES: Final = {
+    "class-enrolments": 302,
+    "session-visitors": 302,
     "account-calendar": 302,
     "account-factor-confirm": 302,
     "account-name": 302,
@@ -69,10 +81,10 @@ def address_of(route: Route, sample: SampleHost, role: str) -> str:
     def fill(found: re.Match[str]) -> str:
         if found[1] != "uuid":
             return sample.codes["session"] if found[2] == "token" else SLUGS.get(found[2], "1")
-        if found[2] == "rank_id":
-            return sample.ids["rank"]
         if found[2] == "record_id":
             return sample.ids[RECORDS[name]]
+        if (name, found[2]) in PARTICULAR or found[2] in PARAMETERS:
+            return sample.ids[PARTICULAR.get((name, found[2])) or PARAMETERS[found[2]]]
         begins = max((one for one in SAMPLE_IDS if name.startswith(one)), key=len, default=name)
         assert begins in SAMPLE_IDS, f"SAMPLE_IDS has no object for the page {name}"
         return sample.ids[SAMPLE_IDS[begins].format(role=role)]
@@ -102,6 +114,7 @@ def test_the_statements_of_each_page_are_bounded(
                 odd[name] = (address, response.status_code)
                 continue
             if response.streaming:
+                close_file(response)
                 continue
             weight = len(gzip.compress(response.content)) / 1024
             costs[name] = (count_statements(lambda address=address: browser.get(address)), weight)

@@ -62,3 +62,9 @@ def text_of(response: Any) -> str:
     """Return what a page says: its text without tags, in one line."""
     body = re.sub(r"(?s)<(script|style|head)\b.*?</\1>", " ", response.content.decode())
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def close_file(response: Any) -> None:
+    """Close the file of a response. Closing the response would also close the connection to the database."""
+    for close in response._resource_closers:
+        close()

@@ -14,6 +14,7 @@ from shared_apps.tenants.models import Tenant, TenantExport
 from tatami import clock
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tests.support.clients import Caller, Dojo, Platform
+from tests.support.pages import close_file
 from tests.support.races import raise_first_error, run_concurrently
 from tests.support.responses import assert_error, ok
 
@@ -32,6 +33,13 @@ def finish_export(export_id: str) -> None:
     finish(claimed, bytes=4, sha256="0" * 64, name=name, now=clock.now())
 
 
+def read_file(response: Any) -> bytes:
+    """Return the file of a response, and close it."""
+    content: bytes = response.getvalue()
+    close_file(response)
+    return content
+
+
 def request_export(caller: Caller) -> str:
     return str(ok(caller.post("/exports"), 202)["id"])
 
@@ -47,7 +55,7 @@ def test_an_admin_requests_watches_downloads_and_deletes(dojo: Dojo) -> None:
     (row,) = ok(admin.get("/exports"))["results"]
     assert (row["status"], row["bytes"]) == ("done", 4)
     file = admin.get(f"/exports/{key}/archive")
-    assert b"".join(file.streaming_content) == b"PK\x05\x06"
+    assert read_file(file) == b"PK\x05\x06"
     assert dojo.tenant.slug in file.headers["Content-Disposition"]
     assert admin.delete(f"/exports/{key}").status_code == 204
     assert not default_storage.exists(file_name(dojo.tenant.tenant_id, row["id"], 1))

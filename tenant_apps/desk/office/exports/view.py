@@ -41,7 +41,7 @@ class ExportsLive(Exports):
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
         shown = self.context()
-        if shown["state"] == self.query("state"):
+        if shown["state"] == self.request.GET.get("state"):
             return HttpResponse(status=204)
         return self.render(shown)
 
