@@ -5,7 +5,6 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from tenant_apps.classes.expectations import enrolment_periods
-from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.promotions.engine import (
     Approval,
     AttendanceUnit,
@@ -27,11 +26,13 @@ from tenant_apps.promotions.queries import (
     enrolled_disciplines,
     rank_histories,
     recorded_facts,
+    settings_of_checks,
 )
 from tenant_apps.ranks.models import RankSystem
 from tenant_apps.students.models import Student, StudentFact
 
 _ARCHIVED: Final = "archived"
+_ACTIVE: Final = Student.Status.ACTIVE.value
 
 
 class _InSystem(NamedTuple):
@@ -43,30 +44,31 @@ class _InSystem(NamedTuple):
 
 
 class PrefetchedFacts:
-    """The facts about some students: fetched in five statements, read by student and rank system.
+    """The facts about some students: fetched in four statements, read by student and rank system.
 
     `with_sessions`: also the sessions that were held, in the same statements, and the enrolments, in one more. Only
-    rules that ask for a rate of attendance need them.
+    rules that ask for a rate of attendance need them. `with_disciplines`: also the disciplines of their classes, in one
+    more; `systems_of` needs them.
     """
 
-    def __init__(self, students: Sequence[Student], *, with_sessions: bool = False) -> None:
-        ids = [student.pk for student in students]
-        settings = DojoSettings.current()
-        self.language = settings.language_code
-        self._leap_day = LeapDayBirthday(settings.leap_day_birthday)
+    def __init__(
+        self, students: Sequence[Student], *, with_sessions: bool = False, with_disciplines: bool = False
+    ) -> None:
+        self._keys = {student.id: str(student.id) for student in students}
+        ids = self._keys.values()
+        self.language, leap_day_birthday = settings_of_checks()
+        self._leap_day = LeapDayBirthday(leap_day_birthday)
         self._rank_histories = rank_histories(ids)
         self._training = TrainingRecords(ids, with_sessions=with_sessions)
         self._facts = recorded_facts(ids)
-        self._enrolled = enrolled_disciplines(ids)
-        self._enrolments = enrolment_periods(ids) if with_sessions else {}
+        self._enrolled = enrolled_disciplines(ids) if with_disciplines else {}
+        self._enrolments = enrolment_periods(self._keys) if with_sessions else {}
         self._systems: dict[UUID, _InSystem] = {}
 
     def systems_of(self, student: Student, systems: Sequence[RankSystem]) -> list[RankSystem]:
         """Return the systems in which a student has a rank or an enrolment; if there are none, all of `systems`."""
-        if len(systems) == 1:
-            return list(systems)
-        key = str(student.pk)
-        enrolled, ranked = self._enrolled.get(key, ()), self._rank_histories[key]
+        key = self._keys[student.id]
+        enrolled, ranked = self._enrolled.get(key, ()), self._rank_histories.get(key, {})
         found = [
             system
             for system in systems
@@ -76,16 +78,13 @@ class PrefetchedFacts:
 
     def of(self, student: Student, system: RankSystem) -> StudentFacts:
         """Return the facts about a student in a rank system, as the engine takes them."""
-        id_ = student.pk
-        key, shared = str(id_), self._in(system)
-        history = self._rank_histories[key].get(shared.key)
-        facts = _facts_by_field(
-            [row for row in self._facts.get(key, ()) if row.system is None or row.system == shared.key]
-        )
+        id_ = student.id
+        key, shared = self._keys[id_], self._in(system)
+        history = self._rank_histories.get(key, {}).get(shared.key)
         return StudentFacts(
             birth_date=student.birth_date,
             joined_on=student.joined_on,
-            active=student.archived_at is None and student.status == Student.Status.ACTIVE,
+            active=student.archived_at is None and student.status == _ACTIVE,
             status=_ARCHIVED if student.archived_at else student.status,
             rank_events=history.events() if history else (),
             attendance=shared.training.attendance(key),
@@ -93,27 +92,28 @@ class PrefetchedFacts:
             attended=self._training.attended.get(key, frozenset()),
             enrolments=self._enrolments.get(id_, ()),
             leap_day_birthday=self._leap_day,
-            **facts,
+            **_facts_by_field(self._facts.get(key, ()), shared.key),
         )
 
     def _in(self, system: RankSystem) -> _InSystem:
         """Return what students share in a rank system. It is the same object for all students."""
-        found = self._systems.get(system.pk)
+        found = self._systems.get(system.id)
         if found is None:
             key, discipline = str(system.pk), str(system.discipline_id) if system.discipline_id else None
-            found = self._systems[system.pk] = _InSystem(
+            found = self._systems[system.id] = _InSystem(
                 key, self._training.within(discipline), self._training.sessions_within(key, discipline)
             )
         return found
 
 
-def _facts_by_field(rows: Iterable[FactRow]) -> dict[str, Any]:
-    """Return the recorded facts as the fields of `StudentFacts`."""
-    found: dict[str, list[Any]] = {}
+def _facts_by_field(rows: Iterable[FactRow], system: str) -> dict[str, Any]:
+    """Return the facts that count in a rank system as the fields of `StudentFacts`."""
+    found: dict[str, tuple[Any, ...]] = {}
     for row in rows:
-        field, convert = _CONVERTERS[row.kind]
-        found.setdefault(field, []).append(convert(row))
-    return {field: tuple(facts) for field, facts in found.items()}
+        if row.system is None or row.system == system:
+            field, convert = _CONVERTERS[row.kind]
+            found[field] = (*found.get(field, ()), convert(row))
+    return found
 
 
 def _to_dated_fact(row: FactRow) -> DatedFact:

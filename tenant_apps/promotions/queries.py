@@ -1,10 +1,12 @@
-"""Read rank events, facts, enrolments and training for all students at once: four statements.
+"""Read rank events, facts, enrolments and training for all students at once: four statements. And the settings.
 
 They are prepared: a check of one student takes as many statements as one of all students, and planning them took longer
 than running them. Students, rank systems and disciplines are named by the texts of their ids, as statements return
 them.
 """
 
+import sys
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -14,8 +16,10 @@ from uuid import UUID
 import orjson
 
 from tatami.postgresql.parameters import uuid_array
-from tatami.postgresql.statements import Row, Statement
+from tatami.postgresql.statements import Row, Statement, instance
+from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.promotions.engine import HeldSession, HistoryEvent, RankEventKind, SessionsHeld, Visits
+from tenant_apps.students.models import Student, StudentQuerySet
 
 _RANK_EVENTS: Final = Statement(
     "promotions: rank events",
@@ -102,21 +106,52 @@ class RankHistory(NamedTuple):
     dates: list[date]
 
     def events(self) -> tuple[HistoryEvent, ...]:
-        return tuple(
-            HistoryEvent(rank, _KINDS[kind], on)
-            for rank, kind, on in zip(self.ranks, self.kinds, self.dates, strict=True)
-        )
+        kinds = [_KINDS[kind] for kind in self.kinds]
+        return tuple(map(HistoryEvent, self.ranks, kinds, self.dates))
 
 
-def rank_histories(ids: Sequence[UUID]) -> dict[str, dict[str, RankHistory]]:
-    """Return the rank events that are not voided, by student and rank system."""
-    found: dict[str, dict[str, RankHistory]] = {str(student): {} for student in ids}
+_SETTINGS: Final = Statement(
+    "promotions: settings", "SELECT language, leap_day_birthday FROM dojo_dojosettings"
+)
+
+
+def settings_of_checks() -> tuple[str, str]:
+    """Return the language of messages, and when those who were born on a leap day have their birthday."""
+    found = _SETTINGS.row()
+    if found is None:
+        defaults = DojoSettings()
+        return defaults.language, defaults.leap_day_birthday
+    language, leap_day_birthday = found
+    return language, leap_day_birthday
+
+
+_STUDENT_FIELDS: Final = (
+    "id",
+    "first_name",
+    "last_name",
+    "family_first",
+    "birth_date",
+    "joined_on",
+    "status",
+    "archived_at",
+    "erased_at",
+)
+
+
+def students_to_check(students: StudentQuerySet) -> list[Student]:
+    """Return the students with the fields that a check and its response read; others are deferred. One statement."""
+    return [instance(Student, _STUDENT_FIELDS, row) for row in students.values_list(*_STUDENT_FIELDS)]
+
+
+def rank_histories(ids: Iterable[str]) -> dict[str, dict[str, RankHistory]]:
+    """Return the rank events that are not voided, by student and rank system. A student without any has no entry."""
+    found: dict[str, dict[str, RankHistory]] = {}
     for student, system, *columns in _RANK_EVENTS.rows(uuid_array(ids)):
-        found[student][system] = RankHistory(*columns)
+        found.setdefault(student, {})[system] = RankHistory(*columns)
     return found
 
 
-def recorded_facts(ids: Sequence[UUID]) -> dict[str, list[FactRow]]:
+def recorded_facts(ids: Iterable[str]) -> dict[str, list[FactRow]]:
     """Return the recorded facts by student, with holds and exams. A student without facts has no entry.
 
     Approvals that a person gave to themselves or to their own child are left out, as an award would be refused.
@@ -130,7 +165,7 @@ def recorded_facts(ids: Sequence[UUID]) -> dict[str, list[FactRow]]:
     )
 
 
-def enrolled_disciplines(ids: Sequence[UUID]) -> dict[str, list[str]]:
+def enrolled_disciplines(ids: Iterable[str]) -> dict[str, list[str]]:
     """Return the disciplines of each student's classes, each once. A student without any has no entry."""
     return grouped((student, discipline) for student, discipline in _ENROLMENTS.rows(uuid_array(ids)))
 
@@ -145,7 +180,8 @@ def grouped(rows: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
 
 # Sessions that differ only in their date form a kind. Kinds and sessions are numbered within this statement, so that
 # half a million visits are grouped by a number and arrive as few rows. A date is sent as its ordinal in Python's
-# calendar. Rows without a student describe the kinds.
+# calendar, and the dates of a row as the bytes of these numbers, which is a tenth of the work of an array for Python.
+# Rows without a student describe the kinds.
 #
 # The inner part of a full join is taken; OFFSET keeps the planner from turning it into an inner join. A full join
 # cannot run as a nested loop: with row counts from before a large import, the planner would take a million visits for
@@ -159,11 +195,11 @@ WITH session AS MATERIALIZED (
     FROM classes_classsession s
     WHERE s.counts_toward_promotion
 )
-SELECT DISTINCT NULL::uuid AS student_id, k.kind, NULL::int[] AS days, NULL::int[] AS numbers,
+SELECT DISTINCT NULL::uuid AS student_id, k.kind, NULL::bytea AS days, NULL::int[] AS numbers,
        k.discipline_id, k.class_type, k.minutes{empty}
 FROM session k
 UNION ALL
-SELECT v.student_id, v.kind, array_agg(v.day), {numbers}, NULL, NULL, NULL{empty}
+SELECT v.student_id, v.kind, string_agg(int4send(v.day), ''), {numbers}, NULL, NULL, NULL{empty}
 FROM (
     SELECT a.student_id, s.*
     FROM (
@@ -193,7 +229,7 @@ TRAINING_AND_SESSIONS: Final = Statement(
     )
     + """
 UNION ALL
-SELECT NULL, NULL, array_agg(s.day ORDER BY s.number), array_agg(s.number ORDER BY s.number),
+SELECT NULL, NULL, string_agg(int4send(s.day), '' ORDER BY s.number), array_agg(s.number ORDER BY s.number),
        s.discipline_id, s.class_type, NULL,
        array_agg(s.starts ORDER BY s.number), array_agg(s.ends ORDER BY s.number),
        s.training_class_id, r.system_id, r.position
@@ -236,7 +272,7 @@ class SessionKey(NamedTuple):
 class SessionTimes(NamedTuple):
     """The sessions of one key, as columns (see `HeldSession`)."""
 
-    days: list[int]
+    days: Sequence[int]
     starts: list[int]
     ends: list[int]
     numbers: list[int]
@@ -245,12 +281,12 @@ class SessionTimes(NamedTuple):
 class TrainingRecords:
     """The sessions that some students attended; with `with_sessions` also all that were held. One statement."""
 
-    def __init__(self, ids: Sequence[UUID], *, with_sessions: bool = False) -> None:
+    def __init__(self, ids: Iterable[str], *, with_sessions: bool = False) -> None:
         self.attended: dict[str, set[int]] = {}
         """Student → numbers of sessions, if `with_sessions`. A student who attended none has no entry."""
         self._kinds: dict[int, SessionKind] = {}
-        self._visits: dict[str, dict[int, list[int]]] = {str(student): {} for student in ids}
-        """Student → number of the kind → days."""
+        self._visits: dict[str, dict[int, Sequence[int]]] = {}
+        """Student → number of the kind → days. A student without any has no entry."""
         self._times: list[tuple[SessionKey, SessionTimes]] = []
         statement = TRAINING_AND_SESSIONS if with_sessions else TRAINING
         self._read(statement.rows(uuid_array(ids)))
@@ -258,7 +294,7 @@ class TrainingRecords:
     def _read(self, rows: Iterable[Row]) -> None:
         for student, kind, days, numbers, discipline, class_type, minutes, *times in rows:
             if student is not None:
-                self._visits[student][kind] = days
+                self._visits.setdefault(student, {})[kind] = _numbers(days)
                 if numbers:
                     self.attended.setdefault(student, set()).update(numbers)
             elif kind is not None:
@@ -266,7 +302,7 @@ class TrainingRecords:
             else:
                 starts, ends, group, *required = times
                 key = SessionKey(discipline, class_type, group and UUID(group), *required)
-                self._times.append((key, SessionTimes(days, starts, ends, numbers)))
+                self._times.append((key, SessionTimes(_numbers(days), starts, ends, numbers)))
 
     def within(self, discipline: str | None) -> "DisciplineTraining":
         """Return the training as a rank system of this discipline (None: of all disciplines) counts it."""
@@ -293,7 +329,7 @@ class DisciplineTraining:
     def __init__(
         self,
         kinds: dict[int, SessionKind],
-        visits: dict[str, dict[int, list[int]]],
+        visits: dict[str, dict[int, Sequence[int]]],
         discipline: str | None,
     ) -> None:
         self._visits = visits
@@ -304,8 +340,16 @@ class DisciplineTraining:
 
     def attendance(self, student: str) -> tuple[Visits, ...]:
         """Return a student's visits."""
-        kinds = self._kinds
-        return tuple([Visits(*kinds[number], days) for number, days in self._visits[student].items()])
+        kinds, visits = self._kinds, self._visits.get(student, {})
+        return tuple([Visits(*kinds[number], days) for number, days in visits.items()])
+
+
+def _numbers(sent: bytes) -> Sequence[int]:
+    """Return the numbers that `int4send` made bytes of: four for each, the most significant first."""
+    numbers = array("i", sent)
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers
 
 
 def _counts_in(discipline: str | None, wanted: str | None) -> bool:

@@ -1,7 +1,7 @@
 """Who may not be promoted without a reason, whatever the rules say: who is inactive, on trial, on hold or archived."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final, Self
 from uuid import UUID
@@ -53,12 +53,12 @@ class StandingCheck:
             return result
         standing, refused = self._criterion(result.student, warning), Eligibility.NOT_ELIGIBLE
         paths = tuple(
-            replace(path, status=refused, earliest_on=None, criteria=(*path.criteria, standing))
+            path._replace(status=refused, earliest_on=None, criteria=(*path.criteria, standing))
             for path in result.step.paths
         )
         criteria = (*result.step.criteria, standing)
-        step = replace(result.step, status=refused, earliest_on=None, criteria=criteria, paths=paths)
-        return replace(result, step=step)
+        step = result.step._replace(status=refused, earliest_on=None, criteria=criteria, paths=paths)
+        return result._replace(step=step)
 
     def _criterion(self, student: Student, warning: str) -> CriterionResult:
         until = self.holds[student.pk].until if warning == StudentStatus.ON_HOLD else None

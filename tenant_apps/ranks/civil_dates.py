@@ -25,7 +25,7 @@ def complete_months(since: int, until: int) -> int:
     """Return how many calendar months (C2) are complete from one day ordinal to another; 0 if `until` is earlier."""
     first, last = date.fromordinal(since), date.fromordinal(until)
     months = (last.year - first.year) * 12 + last.month - first.month
-    if last.day < min(first.day, monthrange(last.year, last.month)[1]):
+    if last.day < first.day and last.day < monthrange(last.year, last.month)[1]:
         months -= 1
     return max(months, 0)
 

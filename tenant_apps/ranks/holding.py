@@ -1,10 +1,9 @@
 """The rank that a student holds as of a date, independent of the order in which events were entered."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tenant_apps.ranks.date_intervals import BEGINNING, END
 from tenant_apps.ranks.student_facts import HistoryEvent, RankEventKind
@@ -19,8 +18,7 @@ class SubRank(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(NamedTuple):
     """A rank (None: no rank yet) held from the day `since` to the day `until`: ordinals, both included."""
 
     rank: str | None
@@ -32,6 +30,10 @@ class Holding:
     def held_on(self) -> date | None:
         """The date of the rank held, the anchor of C2 and C5; None if no rank is held."""
         return None if self.rank is None else date.fromordinal(self.since)
+
+
+NO_RANK: Final = (Holding(None, None, BEGINNING, END),)
+"""The history of a student without any rank."""
 
 
 def holdings(events: Iterable[HistoryEvent], order: Mapping[str, int]) -> tuple[Holding, ...]:
@@ -55,10 +57,13 @@ def holdings(events: Iterable[HistoryEvent], order: Mapping[str, int]) -> tuple[
         day = event.on.toordinal()
         if day not in of_day or key(event) > key(of_day[day]):
             of_day[day] = event
+    if not of_day:
+        return NO_RANK
     days = [*sorted(of_day), END + 1]
     found = [Holding(None, None, BEGINNING, days[0] - 1)]
     for first, until in pairwise(days):
-        found.append(Holding(of_day[first].rank, of_day[first].kind, first, until - 1))
+        event = of_day[first]
+        found.append(Holding(event.rank, event.kind, first, until - 1))
     return tuple(found)
 
 
@@ -67,7 +72,7 @@ def without_sub_ranks(ranks: tuple[Holding, ...], sub_ranks: Mapping[str, SubRan
 
     If the first known event is a sub-rank (imported with two stripes), the student holds the rank since then.
     """
-    if not sub_ranks:
+    if not sub_ranks or ranks is NO_RANK:
         return ranks
     found: list[Holding] = []
     for holding in ranks:
@@ -75,7 +80,7 @@ def without_sub_ranks(ranks: tuple[Holding, ...], sub_ranks: Mapping[str, SubRan
         if sub_rank is None:
             found.append(holding)
         elif found and found[-1].rank == sub_rank.of:
-            found[-1] = replace(found[-1], until=holding.until)
+            found[-1] = found[-1]._replace(until=holding.until)
         else:
-            found.append(replace(holding, rank=sub_rank.of))
+            found.append(holding._replace(rank=sub_rank.of))
     return tuple(found)

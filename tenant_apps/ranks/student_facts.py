@@ -1,8 +1,11 @@
 """The facts about one student that rank rules can use. The caller fetches them beforehand, for all students at once.
 
-Facts are values: their order, and the order in which they were entered, do not change any result. Dates are civil
-dates of the dojo (C1); the date of an attendance is the local date of its class session. The caller leaves out voided
-events, attendances and facts.
+Facts are values and are never changed: their order, and the order in which they were entered, do not change any result.
+Dates are civil dates of the dojo (C1); the date of an attendance is the local date of its class session. The caller
+leaves out voided events, attendances and facts.
+
+`Visits` and `StudentFacts` are not frozen, because a frozen dataclass takes seven times as long to create, and a check
+creates them for each of thousands of students.
 """
 
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
@@ -42,8 +45,7 @@ class AttendanceUnit(StrEnum):
 _HOUR: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryEvent:
+class HistoryEvent(NamedTuple):
     """From `on`, the student holds the rank with this code (for a demotion: the lower rank that remains)."""
 
     rank: str
@@ -51,7 +53,7 @@ class HistoryEvent:
     on: date
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Visits:
     """Attendances of a student that differ only in their date: one ordinal (`date.toordinal()`) for each.
 
@@ -217,7 +219,7 @@ class Points(DatedFact):
     category: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StudentFacts:
     """All facts about one student for the rules of one rank system. None: not recorded.
 

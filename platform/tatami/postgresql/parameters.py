@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 
-def uuid_array(ids: Iterable[UUID]) -> str:
+def uuid_array(ids: Iterable[UUID | str]) -> str:
     """Return a parameter for `$n::uuid[]`."""
     return "{" + ",".join(map(str, ids)) + "}"
 

@@ -6,7 +6,7 @@ in the language that is active in Django.
 """
 
 from tenant_apps.dojo.dates import LeapDayBirthday
-from tenant_apps.promotions.engine.evaluate import evaluate, rank_held
+from tenant_apps.promotions.engine.evaluate import Evaluator, evaluate, rank_held
 from tenant_apps.promotions.engine.results import CriterionResult, Eligibility, PathResult, Status, StepResult
 from tenant_apps.ranks.student_facts import (
     Approval,
@@ -32,6 +32,7 @@ __all__ = [
     "DatedFact",
     "Eligibility",
     "EnrolmentPeriod",
+    "Evaluator",
     "HeldSession",
     "HistoryEvent",
     "LeapDayBirthday",

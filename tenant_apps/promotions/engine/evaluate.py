@@ -1,17 +1,26 @@
 """Whether a student may be promoted as of a date, and if not, what is missing and from when it may be met."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date
-from typing import NamedTuple, Self
+from functools import partial
+from typing import Final, NamedTuple, Self
 
 from tenant_apps.promotions.engine.messages import MESSAGES, NO_STEP, no_step
-from tenant_apps.promotions.engine.messages.translated import use_active_language
-from tenant_apps.promotions.engine.messages.wording import MessageContext
+from tenant_apps.promotions.engine.messages.translated import active_language, use_language
+from tenant_apps.promotions.engine.messages.wording import Message, MessageContext
 from tenant_apps.promotions.engine.results import CriterionResult, Eligibility, PathResult, Status, StepResult
-from tenant_apps.ranks.criteria import Age, CountingStart, Criterion, CriterionInput, Finding, since_last_test
+from tenant_apps.ranks.criteria import (
+    ALWAYS_IN_GOOD_STANDING,
+    Age,
+    CountingStart,
+    Criterion,
+    CriterionInput,
+    Finding,
+    since_last_test,
+)
 from tenant_apps.ranks.date_intervals import (
     END,
+    Span,
     Spans,
     as_date,
     days_between,
@@ -20,7 +29,7 @@ from tenant_apps.ranks.date_intervals import (
     span_at,
     union,
 )
-from tenant_apps.ranks.definition import Anchor, ClockSetting, Path, RankDefinition, Step, StepType
+from tenant_apps.ranks.definition import Anchor, ClockSetting, RankDefinition, Step, StepType
 from tenant_apps.ranks.holding import Holding, holdings, without_sub_ranks
 from tenant_apps.ranks.student_facts import RankEventKind, StudentFacts
 
@@ -32,28 +41,8 @@ def evaluate(
     *,
     targets: Collection[str] | None = None,
 ) -> tuple[StepResult, ...]:
-    """Return a result for each rank and type of step that leads to it from the rank held, in the order of the rules.
-
-    `as_of` is a civil date of the dojo (C1). With `targets` (codes of ranks), return one result for each of these ranks
-    to which a step of any type leads. If no step leads to any of them, return one result, for the first of them: not
-    eligible, with the one criterion of kind "step".
-
-    Sentences are in the language that is active in Django. Pure apart from that: the same arguments return the same
-    result, whatever the order of the facts.
-    """
-    use_active_language()
-    history = History.of(rules, facts)
-    held = history.rank_on(as_of.toordinal())
-    steps = steps_from(rules, held)
-    conversion = next((step.to for step in steps if step.type is StepType.CONVERT), None)
-    if targets is not None:
-        steps = tuple(step for step in steps if step.to in targets)
-        if targets and not steps:
-            return (_no_step(rules, held, next(iter(targets))),)
-    return tuple(
-        StepEvaluation(rules, facts, as_of, history, alike, held, conversion).result()
-        for alike in _grouped(steps, by_type=targets is None)
-    )
+    """Return the results of one student (see `Evaluator`)."""
+    return Evaluator(rules, as_of, targets=targets).results(facts)
 
 
 def rank_held(rules: RankDefinition, facts: StudentFacts, as_of: date) -> str | None:
@@ -75,26 +64,7 @@ def steps_from(rules: RankDefinition, held: str | None) -> tuple[Step, ...]:
     return (*steps, *onwards)
 
 
-def _grouped(steps: Iterable[Step], *, by_type: bool) -> Iterable[tuple[Step, ...]]:
-    """Group the steps by target rank: one step, or one from a stripe and one from the rank that it is on.
-
-    With `by_type`, a skip to a rank and the ordinary step to it are different groups.
-    """
-    found: dict[tuple[str, StepType | None], tuple[Step, ...]] = {}
-    for step in steps:
-        key = (step.to, step.type if by_type else None)
-        found[key] = (*found.get(key, ()), step)
-    return found.values()
-
-
-def _no_step(rules: RankDefinition, held: str | None, target: str) -> StepResult:
-    message = no_step(None if held is None else rules.rank_name(held), rules.rank_name(target))
-    criterion = CriterionResult(NO_STEP, Status.NOT_MET, None, None, None, message)
-    return StepResult(held, target, Eligibility.NOT_ELIGIBLE, None, (criterion,))
-
-
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """A student's rank history as the rules see it: which rank is held when, and from when waits and counts start.
 
     `with_sub_ranks` lists every rank held, one after the other. In `held`, sub-ranks are part of their ranks.
@@ -109,15 +79,13 @@ class History:
         all_ranks = holdings(facts.rank_events, rules.order)
         return cls(rules, all_ranks, without_sub_ranks(all_ranks, rules.sub_ranks))
 
+    def ranks(self, *, with_sub_ranks: bool) -> tuple[Holding, ...]:
+        """Return the ranks held, one after the other."""
+        return self.with_sub_ranks if with_sub_ranks else self.held
+
     def rank_on(self, day: int) -> str | None:
         """Return the code of the rank held on a day (an ordinal); None for none."""
         return self.with_sub_ranks[index_at(self.with_sub_ranks, day)].rank
-
-    def origin_history(self, step: Step) -> tuple[Holding, ...]:
-        """Return the history in which the step's origin is found: with sub-ranks for steps to or from a sub-rank."""
-        if step.origin in self.rules.sub_ranks or self.rules.is_to_a_sub_rank(step):
-            return self.with_sub_ranks
-        return self.held
 
     def counting_start(self, ranks: Sequence[Holding], index: int) -> CountingStart:
         """Return the event from which waits and counts of `ranks[index]` start: normally the rank's own event.
@@ -132,20 +100,67 @@ class History:
             index -= 1
         holding = ranks[index]
         if holding.rank is None:
-            return CountingStart(None, None)
+            return _NO_START
         return CountingStart(holding.since, holding.kind, holding.rank)
 
 
+_NO_START: Final = CountingStart(None, None)
+
+
 def index_at(ranks: Sequence[Holding], day: int) -> int:
-    """Return the index of the rank held on a day (an ordinal)."""
-    return next(index for index, holding in enumerate(ranks) if holding.since <= day <= holding.until)
+    """Return the index of the rank held on a day (an ordinal). The ranks cover all days."""
+    index = len(ranks) - 1
+    while day < ranks[index].since:
+        index -= 1
+    return index
+
+
+class _CriterionPlan(NamedTuple):
+    """A criterion of a path, the function that evaluates it, and those that write its messages."""
+
+    criterion: Criterion
+    finding: Callable[[CriterionInput], Finding]
+    met: Message
+    not_met: Message
+    unknown: Message
+
+
+class _PathPlan(NamedTuple):
+    """A path of a step.
+
+    `with_sub_ranks`: the step leads to or from a sub-rank, so its origin is found in the history with sub-ranks.
+    `ages`: the criteria about age, with their places.
+    """
+
+    step: Step
+    name: str
+    with_sub_ranks: bool
+    criteria: tuple[_CriterionPlan, ...]
+    ages: tuple[tuple[int, Age], ...]
+
+
+class _Plan(NamedTuple):
+    """What is evaluated for students who hold a rank: for each target rank all paths that lead to it.
+
+    One path of one step is enough: a student with a stripe may take the steps from the stripe and those from the rank
+    that it is on. `conversion` is the rank to which a conversion leads. `none` is the result if no step leads to any of
+    the targets that were asked for.
+    """
+
+    targets: tuple[tuple[_PathPlan, ...], ...] = ()
+    conversion: str | None = None
+    none: tuple[StepResult, ...] = ()
+
+
+_CriterionFinding = tuple[_CriterionPlan, Finding, Status, Span | None]
+"""A criterion, what it found, its status, and the days on which it is met without interruption, the date asked among
+them. A plain tuple: there is one for each criterion of each student."""
 
 
 class _PathFindings(NamedTuple):
-    step: Step
-    path: Path
+    path: _PathPlan
     data: CriterionInput
-    findings: list[tuple[Criterion, Finding, Status]]
+    findings: list[_CriterionFinding]
     spans: Spans
     failing: int
     unknown: int
@@ -161,164 +176,214 @@ class _PathFindings(NamedTuple):
 
     def is_too_old(self) -> bool:
         """Return whether the student is older than an age criterion of the path admits."""
-        return any(isinstance(one, Age) and one.is_exceeded(finding) for one, finding, _ in self.findings)
+        return any(age.is_exceeded(self.findings[place][1]) for place, age in self.path.ages)
 
 
-@dataclass(frozen=True, slots=True)
-class StepEvaluation:
-    """The evaluation of one target rank for one student as of one date.
+class _Student(NamedTuple):
+    facts: StudentFacts
+    history: History
+    held: str | None
+    """The rank held as of the date."""
 
-    `held` is the code of the rank held as of the date; `steps` lead from it to the target. One path of one step is
-    enough: a student with a stripe may take the steps from the stripe and those from the rank that it is on.
-    `conversion` is the rank to which a conversion leads from the rank held.
+
+class Evaluator:
+    """The evaluation of any number of students by the same rules, as of the same date.
+
+    `as_of` is a civil date of the dojo (C1). Without `targets` there is a result for each rank and type of step that
+    leads to it from the rank held, in the order of the rules. With `targets` (codes of ranks), there is one for each of
+    these ranks to which a step of any type leads. If no step leads to any of them, there is one result, for the first
+    of them: not eligible, with the one criterion of kind "step".
+
+    Sentences are in the language that is active in Django when the evaluator is created. Pure apart from that: the same
+    facts give the same results, whatever their order and whichever students were evaluated before.
     """
 
-    rules: RankDefinition
-    facts: StudentFacts
-    as_of_date: date
-    history: History
-    steps: tuple[Step, ...]
-    held: str | None
-    conversion: str | None
+    def __init__(self, rules: RankDefinition, as_of: date, *, targets: Collection[str] | None = None) -> None:
+        self._rules = rules
+        self._as_of_date = as_of
+        self._as_of = as_of.toordinal()
+        self._targets = targets
+        self._language = active_language()
+        self._plans: dict[str | None, _Plan] = {}
+        """By the rank held."""
+        self._good_standing: CriterionResult | None = None
+        """The same for most students."""
 
-    def result(self) -> StepResult:
-        """Return the result, with the criteria of each path."""
-        as_of = self.as_of_date.toordinal()
-        # The sort is stable: equal paths keep the order of the rules.
-        paths = sorted(
-            (path for step in self.steps for path in self._paths(step, self._index(step))),
-            key=lambda path: path.preference(as_of),
-        )
-        best = paths[0]
-        open_days = union(*(path.spans for path in paths)) if len(paths) > 1 else best.spans
-        status, earliest = self._status(open_days, paths)
+    def results(self, facts: StudentFacts) -> tuple[StepResult, ...]:
+        """Return the results of a student."""
+        use_language(self._language)
+        history = History.of(self._rules, facts)
+        student = _Student(facts, history, history.rank_on(self._as_of))
+        plan = self._plans.get(student.held)
+        if plan is None:
+            plan = self._plans[student.held] = self._plan(student.held)
+        return plan.none or tuple([self._result(student, one, plan.conversion) for one in plan.targets])
+
+    # --- what is evaluated for holders of a rank ----------------------------------------------------------------------
+
+    def _plan(self, held: str | None) -> _Plan:
+        steps = steps_from(self._rules, held)
+        conversion = next((step.to for step in steps if step.type is StepType.CONVERT), None)
+        if self._targets is not None:
+            steps = tuple(step for step in steps if step.to in self._targets)
+            if self._targets and not steps:
+                return _Plan(none=(self._no_step(held, next(iter(self._targets))),))
+        # Without targets, a skip to a rank and the ordinary step to it have a result each.
+        found: dict[tuple[str, StepType | None], list[_PathPlan]] = {}
+        for step in steps:
+            key = (step.to, step.type if self._targets is None else None)
+            found.setdefault(key, []).extend(self._path_plans(step))
+        return _Plan(tuple(map(tuple, found.values())), conversion)
+
+    def _path_plans(self, step: Step) -> Iterator[_PathPlan]:
+        with_sub_ranks = step.origin in self._rules.sub_ranks or self._rules.is_to_a_sub_rank(step)
+        for path in step.paths:
+            criteria = tuple(_criterion_plan(step, criterion) for criterion in path.criteria)
+            ages = tuple((place, one) for place, one in enumerate(path.criteria) if isinstance(one, Age))
+            yield _PathPlan(step, path.name, with_sub_ranks, criteria, ages)
+
+    def _no_step(self, held: str | None, target: str) -> StepResult:
+        names = self._rules.rank_name
+        message = no_step(None if held is None else names(held), names(target))
+        criterion = CriterionResult(NO_STEP, Status.NOT_MET, None, None, None, message)
+        return StepResult(held, target, Eligibility.NOT_ELIGIBLE, None, (criterion,))
+
+    # --- one student, one target rank ---------------------------------------------------------------------------------
+
+    def _result(self, student: _Student, paths: Sequence[_PathPlan], conversion: str | None) -> StepResult:
+        found = [self._path(path, student) for path in paths]
+        several = len(found) > 1
+        if several:
+            # The sort is stable: equal paths keep the order of the rules.
+            found.sort(key=lambda path: path.preference(self._as_of))
+        best = found[0]
+        open_days = union(*(path.spans for path in found)) if several else best.spans
+        status, earliest = self._status(student, open_days, found)
         suggested = None
-        if status is not Eligibility.ELIGIBLE and best.step.type is StepType.PROMOTE and best.is_too_old():
-            suggested = self.conversion
+        if (
+            conversion is not None
+            and status is not Eligibility.ELIGIBLE
+            and best.path.step.type is StepType.PROMOTE
+            and best.is_too_old()
+        ):
+            suggested = conversion
         results: tuple[PathResult, ...]
-        if len(paths) == 1:
-            results = (self._path_result(best, suggested, status, earliest),)
-        else:
+        if several:
             results = tuple(
-                self._path_result(path, suggested, *self._status(path.spans, [path])) for path in paths
+                self._path_result(path, suggested, *self._status(student, path.spans, [path]))
+                for path in found
             )
-        return StepResult(
-            current_rank=self.held,
-            target_rank=best.step.to,
-            status=status,
-            earliest_on=as_date(earliest),
-            criteria=results[0].criteria,
-            paths=results,
-            suggested_rank=suggested,
-        )
+        else:
+            results = (self._path_result(best, suggested, status, earliest),)
+        criteria, target = results[0].criteria, best.path.step.to
+        return StepResult(student.held, target, status, as_date(earliest), criteria, results, suggested)
 
-    def _status(self, open_days: Spans, paths: Sequence[_PathFindings]) -> tuple[Eligibility, int | None]:
-        """Return the status of some paths together, the best first, and the day from which one is open."""
-        as_of = self.as_of_date.toordinal()
-        run = span_at(open_days, as_of)
-        if run is not None:
-            return Eligibility.ELIGIBLE, self._open_since(run[0], paths)
-        best = paths[0]
-        if best.unknown:
-            only_unknown = best.unknown == best.failing
-            return Eligibility.UNKNOWN if only_unknown else Eligibility.NOT_ELIGIBLE, None
-        return Eligibility.NOT_ELIGIBLE, first_start_after(open_days, as_of)
-
-    def _path_result(
-        self, path: _PathFindings, suggested: str | None, status: Eligibility, earliest: int | None
-    ) -> PathResult:
-        return PathResult(
-            name=path.path.name,
-            step_type=path.step.type,
-            status=status,
-            earliest_on=as_date(earliest),
-            criteria=tuple(self._result(path.data, suggested, *found) for found in path.findings),
-        )
-
-    def _index(self, step: Step) -> int:
-        return index_at(self.history.origin_history(step), self.as_of_date.toordinal())
-
-    def _paths(self, step: Step, index: int) -> list[_PathFindings]:
-        data = self._criterion_input(step, index)
-        return [self._path(step, path, data) for path in step.paths]
-
-    def _criterion_input(self, step: Step, index: int) -> CriterionInput:
-        ranks = self.history.origin_history(step)
+    def _input(self, student: _Student, ranks: Sequence[Holding], index: int) -> CriterionInput:
         return CriterionInput(
-            facts=self.facts,
-            holding=ranks[index],
-            counting_start=self.history.counting_start(ranks, index),
-            history=self.history.with_sub_ranks,
-            as_of=self.as_of_date.toordinal(),
-            as_of_date=self.as_of_date,
-            order=self.rules.order,
-            sub_ranks=self.rules.sub_ranks,
+            student.facts,
+            ranks[index],
+            student.history.counting_start(ranks, index),
+            student.history.with_sub_ranks,
+            self._as_of,
+            self._as_of_date,
+            self._rules.order,
+            self._rules.sub_ranks,
         )
 
-    def _path(self, step: Step, path: Path, data: CriterionInput) -> _PathFindings:
+    def _path(self, path: _PathPlan, student: _Student, index: int | None = None) -> _PathFindings:
+        """Evaluate the criteria of a path: for the record of the rank held, or for the one with this index."""
+        ranks = student.history.ranks(with_sub_ranks=path.with_sub_ranks)
+        data = self._input(student, ranks, index_at(ranks, self._as_of) if index is None else index)
         spans = days_between(data.holding.since, data.holding.until)
-        findings = []
+        findings: list[_CriterionFinding] = []
         failing = unknown = 0
-        for criterion in path.criteria:
-            finding = self._finding(step, criterion, data)
-            if span_at(finding.spans, data.as_of) is not None:
+        for plan in path.criteria:
+            finding = plan.finding(data)
+            run = span_at(finding.spans, self._as_of)
+            if run is not None:
                 status = Status.MET
             else:
                 failing += 1
                 unknown += not finding.known
                 status = Status.NOT_MET if finding.known else Status.UNKNOWN
-            findings.append((criterion, finding, status))
+            findings.append((plan, finding, status, run))
             spans = intersection(spans, finding.spans)
-        return _PathFindings(step, path, data, findings, spans, failing, unknown)
+        return _PathFindings(path, data, findings, spans, failing, unknown)
 
-    def _finding(self, step: Step, criterion: Criterion, data: CriterionInput) -> Finding:
-        if step.anchor is Anchor.LAST_TEST and criterion.restarts_after_test:
-            return since_last_test(criterion.finding, data)
-        return criterion.finding(data)
+    def _status(
+        self, student: _Student, open_days: Spans, paths: Sequence[_PathFindings]
+    ) -> tuple[Eligibility, int | None]:
+        """Return the status of some paths together, the best first, and the day from which one is open."""
+        run = span_at(open_days, self._as_of)
+        if run is not None:
+            return Eligibility.ELIGIBLE, self._open_since(student, run[0], paths)
+        best = paths[0]
+        if best.unknown:
+            only_unknown = best.unknown == best.failing
+            return Eligibility.UNKNOWN if only_unknown else Eligibility.NOT_ELIGIBLE, None
+        return Eligibility.NOT_ELIGIBLE, first_start_after(open_days, self._as_of)
 
-    def _result(
-        self,
-        data: CriterionInput,
-        suggested: str | None,
-        criterion: Criterion,
-        finding: Finding,
-        status: Status,
+    def _path_result(
+        self, found: _PathFindings, suggested: str | None, status: Eligibility, earliest: int | None
+    ) -> PathResult:
+        criteria = tuple([self._criterion_result(found.data, suggested, one) for one in found.findings])
+        return PathResult(found.path.name, found.path.step.type, status, as_date(earliest), criteria)
+
+    def _criterion_result(
+        self, data: CriterionInput, suggested: str | None, found: _CriterionFinding
     ) -> CriterionResult:
+        plan, finding, status, run = found
+        if finding is ALWAYS_IN_GOOD_STANDING and self._good_standing is not None:
+            return self._good_standing
         earliest = None
-        if status is Status.MET:
-            run = span_at(finding.spans, data.as_of)
-            earliest = as_date(run[0]) if run else None
+        if run is not None:
+            earliest, message = as_date(run[0]), plan.met
         elif status is Status.NOT_MET:
-            earliest = as_date(first_start_after(finding.spans, data.as_of))
-        context = MessageContext(data, finding, earliest, self.rules.rank_name, suggested)
-        message = MESSAGES[criterion.kind, status](criterion, context)
-        return CriterionResult(criterion.kind, status, finding.have, finding.need, earliest, message)
+            earliest, message = as_date(first_start_after(finding.spans, self._as_of)), plan.not_met
+        else:
+            message = plan.unknown
+        context = MessageContext(data, finding, earliest, self._rules.rank_name, suggested)
+        text = message(plan.criterion, context)
+        result = CriterionResult(plan.criterion.kind, status, finding.have, finding.need, earliest, text)
+        if finding is ALWAYS_IN_GOOD_STANDING:
+            self._good_standing = result
+        return result
 
-    def _open_since(self, first: int, paths: Sequence[_PathFindings]) -> int:
+    def _open_since(self, student: _Student, first: int, paths: Sequence[_PathFindings]) -> int:
         """Return the first day of the run of days on which one of the paths is open.
 
         `first` is that day within the current record of the rank held. A rank may be recorded twice in a row (imported,
         and imported again with a better date). The steps are then the same before and after, so a run that starts with
         the later record may have started within the earlier one.
         """
-        steps = {path.step.origin: path.step for path in paths}.values()
         earlier = [
-            found
-            for step in steps
-            for index in self._repeated_records(step)
-            for found in self._paths(step, index)
+            self._path(found.path, student, index).spans
+            for found in paths
+            for index in self._repeated_records(student, found.path)
         ]
         if not earlier:
             return first
-        named = {(path.step.origin, path.path.name) for path in paths}
-        spans = [path.spans for path in paths]
-        spans += [one.spans for one in earlier if (one.step.origin, one.path.name) in named]
-        run = span_at(union(*spans), first)
+        run = span_at(union(*(path.spans for path in paths), *earlier), first)
         return first if run is None else run[0]
 
-    def _repeated_records(self, step: Step) -> Iterator[int]:
+    def _repeated_records(self, student: _Student, path: _PathPlan) -> Iterator[int]:
         """Return the indexes of the records of the rank held that directly precede the current one."""
-        ranks, index = self.history.origin_history(step), self._index(step)
-        while index > 0 and ranks[index - 1].rank == step.origin:
+        ranks = student.history.ranks(with_sub_ranks=path.with_sub_ranks)
+        index = index_at(ranks, self._as_of)
+        while index > 0 and ranks[index - 1].rank == path.step.origin:
             index -= 1
             yield index
+
+
+def _criterion_plan(step: Step, criterion: Criterion) -> _CriterionPlan:
+    finding = criterion.finding
+    if step.anchor is Anchor.LAST_TEST and criterion.restarts_after_test:
+        finding = partial(since_last_test, criterion.finding)
+    kind = criterion.kind
+    return _CriterionPlan(
+        criterion,
+        finding,
+        MESSAGES[kind, Status.MET],
+        MESSAGES[kind, Status.NOT_MET],
+        MESSAGES[kind, Status.UNKNOWN],
+    )

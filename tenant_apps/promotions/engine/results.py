@@ -1,8 +1,8 @@
 """The results of the engine."""
 
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 from tenant_apps.ranks.definition import StepType
 
@@ -26,8 +26,7 @@ class Eligibility(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class CriterionResult:
+class CriterionResult(NamedTuple):
     """One criterion as of the date asked (C7). `have` and `need` are in its unit; `message` is for a parent.
 
     `earliest_on` depends on the status. Met: since when (None: always). Not met: the first date from which it will be
@@ -42,8 +41,7 @@ class CriterionResult:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class PathResult:
+class PathResult(NamedTuple):
     """One path of a step as of the date asked, by itself: the status of its criteria together, and when it is open.
 
     `earliest_on` is like that of `StepResult`, for this path alone.
@@ -56,8 +54,7 @@ class PathResult:
     criteria: tuple[CriterionResult, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StepResult:
+class StepResult(NamedTuple):
     """Whether the student may take a step to this rank as of the date asked, and what each path lacks (C7).
 
     `paths` lists all paths, the best first: one that is met, else the one that is met first, else the one with the

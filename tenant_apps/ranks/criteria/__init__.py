@@ -32,7 +32,7 @@ from tenant_apps.ranks.criteria.points import PointsEarned
 from tenant_apps.ranks.criteria.rank_held_before import RankHeldBefore
 from tenant_apps.ranks.criteria.retest_gap import RetestGap
 from tenant_apps.ranks.criteria.skills import SkillsShown
-from tenant_apps.ranks.criteria.standing import GoodStanding
+from tenant_apps.ranks.criteria.standing import ALWAYS_IN_GOOD_STANDING, GoodStanding
 from tenant_apps.ranks.criteria.sub_ranks import SubRanks
 from tenant_apps.ranks.criteria.time_in_rank import Activity, TimeInRank
 from tenant_apps.ranks.criteria.total_training_time import TotalTrainingTime
@@ -61,6 +61,7 @@ KINDS: Final[Mapping[str, type[Criterion]]] = {
 }
 
 __all__ = [
+    "ALWAYS_IN_GOOD_STANDING",
     "KINDS",
     "RECORDED_IN_ANOTHER_UNIT",
     "AchievementWon",

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields
 from datetime import date
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple, Self
@@ -42,8 +42,7 @@ class CountingStart(NamedTuple):
         return self.kind is RankEventKind.IMPORT or self.kind is RankEventKind.CONVERT
 
 
-@dataclass(frozen=True, slots=True)
-class CriterionInput:
+class CriterionInput(NamedTuple):
     """One student who holds one rank, as of one day (an ordinal): the input of a criterion.
 
     `history`: all ranks that the student ever held, with sub-ranks. `order` and `sub_ranks` come from the rules.
@@ -154,7 +153,7 @@ def since_last_test(evaluate: Callable[[CriterionInput], Finding], data: Criteri
     rank = data.counting_start.rank
     restarts = (CountingStart(test, RankEventKind.AWARD, rank, is_test=True) for test in tests)
     for start, last in zip([data.counting_start, *restarts], [*tests, END], strict=True):
-        finding = evaluate(replace(data, counting_start=start))
+        finding = evaluate(data._replace(counting_start=start))
         found.append(intersection(finding.spans, days_between(first, last)))
         if first <= data.as_of <= last:
             result = finding._replace(start=start)

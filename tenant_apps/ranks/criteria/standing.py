@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
 from tenant_apps.ranks.date_intervals import ALWAYS, NEVER, Spans, complement, span_at, union
 from tenant_apps.ranks.student_facts import StudentFacts
+
+ALWAYS_IN_GOOD_STANDING: Final = Finding(ALWAYS, known=True, have=1, need=1)
+"""What is found about most students."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class GoodStanding(Criterion):
 
     def finding(self, data: CriterionInput) -> Finding:
         facts = data.facts
+        if facts.active and not facts.holds:
+            return ALWAYS_IN_GOOD_STANDING
         spans = days_off_hold(facts) if facts.active else NEVER
         have = int(span_at(spans, data.as_of) is not None)
         return Finding(spans, known=True, have=have, need=1, detail=None if facts.active else facts.status)

@@ -1,7 +1,7 @@
 """Django's translations, remembered: a check of thousands of students asks for the same texts again and again.
 
 `gettext`, `ngettext` and `pgettext` are those of Django, and translators' tools find texts by these names. The language
-is read once for each student (`use_active_language`): Django looks it up anew for each text, which took longer than
+is read once for each check (`active_language`): Django looks it up anew for each text, which took longer than
 everything else in a check.
 """
 
@@ -17,9 +17,14 @@ MOST_REMEMBERED: Final = 8_192
 _LANGUAGE: Final[ContextVar[str | None]] = ContextVar("language of the messages", default=None)
 
 
-def use_active_language() -> None:
-    """Write the following messages of this thread in the language that is active in Django."""
-    _LANGUAGE.set(translation.get_language())
+def active_language() -> str | None:
+    """Return the language that is active in Django."""
+    return translation.get_language()
+
+
+def use_language(code: str | None) -> None:
+    """Write the following messages of this thread in this language."""
+    _LANGUAGE.set(code)
 
 
 def language() -> str | None:

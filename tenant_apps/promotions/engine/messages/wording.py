@@ -6,7 +6,7 @@ Plurals go through `ngettext`, which knows the plural forms of each language.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from functools import lru_cache, reduce
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from django.utils.formats import localize
@@ -138,12 +138,12 @@ def either(names: Sequence[str]) -> str:
 
 def sentences(*parts: str) -> str:
     """Return the sentences that are not empty, one after the other. Some languages put no space between them."""
-    written = [part for part in parts if part]
-    return reduce(_one_after_the_other, written) if written else ""
-
-
-def _one_after_the_other(first: str, second: str) -> str:
-    return pgettext("two sentences", "{first} {second}").format(first=first, second=second)
+    first, *others = [part for part in parts if part] or [""]
+    if others:
+        pair = pgettext("two sentences", "{first} {second}")
+        for second in others:
+            first = pair.format(first=first, second=second)
+    return first
 
 
 def enough_on(context: MessageContext) -> str:
