@@ -3,19 +3,23 @@
 A saved version never changes, because decisions refer to it. An equal document does not create a new version.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from threading import Lock
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+import orjson
 from cachetools import LRUCache, cached
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError, Q
+from django.db.models import Model, ProtectedError, Q, TextField
+from django.db.models.functions import Cast
 from django.utils.translation import gettext
 
 from tatami.errors import Invalid
+from tatami.postgresql.compiled import CompiledQuery, many
+from tatami.postgresql.statements import AnyModel, Row, instance
 from tenant_apps.ranks.definition import (
     DefinitionError,
     RankDefinition,
@@ -47,20 +51,86 @@ def rules_in_force(
     `named` holds ids of ranks; their systems count as in use even if they are archived. An older version has no
     steps to ranks that were removed since, and uses today's order of seniority.
     """
-    versions = RankRules.objects.in_force(on).select_related("system")
-    found = list(versions.filter(system=only) if only else versions.filter(_in_use(named)))
-    ranks: dict[UUID, dict[str, Rank]] = {row.system_id: {} for row in found}
-    for rank in Rank.objects.filter(system__in=ranks):
+    if only:
+        found = _RULES_OF_SYSTEM.rows(on=on, system=only.pk)
+    elif named:
+        found = _RULES_IN_USE_OR_NAMED.rows(on=on, named=list(named))
+    else:
+        found = _RULES_IN_USE.rows(on=on)
+    versions = [_version(row) for row in found]
+    ranks: dict[UUID, dict[str, Rank]] = {row.system_id: {} for row in versions}
+    for row in _RANKS.rows(systems=list(ranks)) if ranks else ():
+        rank = _from_row(Rank, _RANK_FIELDS, row)
+        rank.colours = orjson.loads(rank.colours)
         ranks[rank.system_id][rank.code] = rank
     return [
         _current(row, ranks[row.system_id])
-        for row in sorted(found, key=lambda row: (row.system.name, row.system_id))
+        for row in sorted(versions, key=lambda row: (row.system.name, row.system_id))
     ]
 
 
-def _in_use(named: Collection[UUID]) -> Q:
-    named_systems = Q(system__in=Rank.objects.filter(pk__in=named).values("system"))
-    return SYSTEM_IN_USE | named_systems if named else SYSTEM_IN_USE
+def _fields_of(model: type[Model]) -> tuple[str, ...]:
+    return tuple(field.attname for field in model._meta.concrete_fields)
+
+
+_SYSTEM_FIELDS: Final = _fields_of(RankSystem)
+_RANK_FIELDS: Final = _fields_of(Rank)
+_VERSION_FIELDS: Final = ("id", "tenant_id", "system_id", "version")
+_RULES_COLUMNS: Final = (
+    *_VERSION_FIELDS,
+    "document_text",
+    *(f"system__{name}" for name in _SYSTEM_FIELDS),
+)
+
+
+def _rules(name: str, condition: Callable[..., Q], **types: Any) -> CompiledQuery:
+    return CompiledQuery(
+        f"ranks: {name}",
+        lambda on, **values: (
+            RankRules.objects.in_force(on)
+            .filter(condition(**values))
+            .annotate(document_text=Cast("document", TextField()))
+        ),
+        columns=_RULES_COLUMNS,
+        on=date,
+        **types,
+    )
+
+
+_RULES_IN_USE: Final = _rules("rules in use", lambda: SYSTEM_IN_USE)
+_RULES_OF_SYSTEM: Final = _rules("rules of a system", lambda system: Q(system=system), system=UUID)
+_RULES_IN_USE_OR_NAMED: Final = _rules(
+    "rules in use or named",
+    lambda named: SYSTEM_IN_USE | Q(system__in=Rank.objects.filter(pk__in=named).values("system")),
+    named=many(UUID),
+)
+_RANKS: Final = CompiledQuery(
+    "ranks: ranks of systems",
+    lambda systems: Rank.objects.filter(system__in=systems),
+    columns=_RANK_FIELDS,
+    systems=many(UUID),
+)
+
+
+def _version(row: Row) -> RankRules:
+    """Return a version with its system. The document is text, because a definition that is cached does not need it."""
+    size = len(_VERSION_FIELDS)
+    version = _from_row(RankRules, _VERSION_FIELDS, row[:size])
+    version.document = row[size]
+    version.system = _from_row(RankSystem, _SYSTEM_FIELDS, row[size + 1 :])
+    return version
+
+
+def _from_row(model: type[AnyModel], fields: Sequence[str], row: Row) -> AnyModel:
+    """Return an instance of a row of a statement. Statements return ids and JSON as text; the ids are converted."""
+    return instance(
+        model,
+        fields,
+        [
+            UUID(value) if value and (name == "id" or name.endswith("_id")) else value
+            for name, value in zip(fields, row, strict=True)
+        ],
+    )
 
 
 def _current(row: RankRules, ranks: Mapping[str, Rank]) -> RulesInForce:
@@ -193,6 +263,9 @@ def _key(row: RankRules) -> tuple[UUID, UUID]:
 def cached_definition(row: RankRules) -> RankDefinition:
     """Return the definition in a version of the rules. A version never changes, so a cached one is never outdated.
 
+    The document of `row` may still be text.
+
     Safe to call from several threads: two that ask for the same version at once may both parse it.
     """
-    return accepted_definition(row.document)
+    document = row.document
+    return accepted_definition(orjson.loads(document) if isinstance(document, str) else document)
