@@ -229,7 +229,7 @@ def _check(batch: Batch, students: Mapping[UUID, Student]) -> dict[UUID, list[Ch
     )
     # Ranks that were removed from their system since are not awarded, nor is another in their place.
     is_possible = students and (targets or not batch.target_ranks)
-    for result in check.results() if is_possible else ():
+    for result in check.each() if is_possible else ():
         if batch.target_ranks or result.is_promotion:
             found[result.student.pk].append(result)
     return found

@@ -145,7 +145,7 @@ def eligible_invitations(
     """
     check = Check(students=students, as_of=exam.date, system=exam.rank_system, targets=targets)
     found: dict[UUID, list[Rank]] = {}
-    for result in check.results() if students else ():
+    for result in check.each() if students else ():
         if result.step.status is Eligibility.ELIGIBLE and (targets or result.is_promotion):
             found.setdefault(result.student.pk, []).append(result.target)
     return [Invitation(student, ranks[0]) for student, ranks in found.items() if len(ranks) == 1]

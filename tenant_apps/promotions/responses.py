@@ -14,6 +14,7 @@ from tatami.api.serializers import ReferenceSerializer
 from tenant_apps.promotions.check import CheckResult
 from tenant_apps.promotions.engine import CriterionResult, Eligibility, PathResult, Status
 from tenant_apps.ranks.definition import StepType
+from tenant_apps.ranks.services import RulesInForce
 
 _ELIGIBILITY: Final = [one.value for one in Eligibility]
 _STATUS: Final = [one.value for one in Status]
@@ -106,22 +107,22 @@ class CheckResponseSerializer(serializers.Serializer[Any]):
 
 def check_result_data(result: CheckResult) -> dict[str, Any]:
     """Return a result in the shape of `CheckResultSerializer`. Ids are UUIDs and dates are dates."""
-    step, rules = result.step, result.rules
+    student, rules, step = result
     paths = [_path_data(path) for path in step.paths]
     criteria = paths[0]["criteria"] if paths else [_criterion_data(one) for one in step.criteria]
     return {
-        "student": {"id": result.student.pk, "name": result.student.name},
-        "rank_system": {"id": rules.system.pk, "name": rules.system.name},
-        "current_rank": _rank_data(result, step.current_rank),
-        "target_rank": _rank_data(result, step.target_rank),
-        "type": step.step_type.value if step.step_type else None,
-        "status": step.status.value,
+        "student": {"id": student.id, "name": student.name},
+        "rank_system": {"id": rules.system.id, "name": rules.system.name},
+        "current_rank": _rank_data(rules, step.current_rank),
+        "target_rank": _rank_data(rules, step.target_rank),
+        "type": step.step_type,
+        "status": step.status,
         "path": step.path,
         "earliest_on": step.earliest_on,
         "rule_version": rules.version,
         "criteria": criteria,
         "paths": paths,
-        "suggested_rank": _rank_data(result, step.suggested_rank),
+        "suggested_rank": _rank_data(rules, step.suggested_rank),
     }
 
 
@@ -158,26 +159,28 @@ def eligibility_columns(data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _rank_data(result: CheckResult, code: str | None) -> dict[str, Any] | None:
-    rank = result.rules.ranks.get(code) if code else None
-    return {"id": rank.pk, "name": rank.name} if rank else None
+def _rank_data(rules: RulesInForce, code: str | None) -> dict[str, Any] | None:
+    rank = rules.ranks.get(code) if code else None
+    return {"id": rank.id, "name": rank.name} if rank else None
 
 
 def _path_data(path: PathResult) -> dict[str, Any]:
+    name, _, status, earliest_on, criteria = path
     return {
-        "path": path.name,
-        "status": path.status.value,
-        "earliest_on": path.earliest_on,
-        "criteria": [_criterion_data(criterion) for criterion in path.criteria],
+        "path": name,
+        "status": status,
+        "earliest_on": earliest_on,
+        "criteria": [_criterion_data(criterion) for criterion in criteria],
     }
 
 
 def _criterion_data(criterion: CriterionResult) -> dict[str, Any]:
+    kind, status, have, need, earliest_on, message = criterion
     return {
-        "kind": criterion.kind,
-        "status": criterion.status.value,
-        "have": criterion.have,
-        "need": criterion.need,
-        "earliest_on": criterion.earliest_on,
-        "message": criterion.message,
+        "kind": kind,
+        "status": status,
+        "have": have,
+        "need": need,
+        "earliest_on": earliest_on,
+        "message": message,
     }

@@ -59,7 +59,7 @@ def _write(students: Sequence[Student], today: date) -> None:
             earliest_on=result.step.earliest_on,
             as_of=today,
         )
-        for result in Check(students=students, as_of=today).results()
+        for result in Check(students=students, as_of=today).each()
         if result.is_promotion
     )
 

@@ -7,6 +7,7 @@ from rest_framework.response import Response
 
 from tatami.api.filters import by_id, on_or_after, on_or_before, one_of
 from tatami.api.permissions import visible_to
+from tatami.api.renderers import json_fragment
 from tatami.api.responses import created
 from tatami.api.tables import TableMixin, TableOfList
 from tatami.api.views import ApiView, Listing, get_or_404
@@ -14,6 +15,7 @@ from tatami.clock import tenant_date
 from tenant_apps.promotions import awards, openapi
 from tenant_apps.promotions.check import Check
 from tenant_apps.promotions.models import Decision
+from tenant_apps.promotions.queries import students_to_check
 from tenant_apps.promotions.responses import ELIGIBILITY_COLUMNS, check_result_data, eligibility_columns
 from tenant_apps.promotions.serializers.promotions import (
     AwardSerializer,
@@ -41,17 +43,23 @@ class CheckPromotions(TableMixin, ApiView):
         serializer.is_valid(raise_exception=True)
         asked = serializer.validated_data
         target = asked.get("target_rank")
-        students = (
-            asked["students"] if "students" in asked else visible_to(request, Student.objects.promotable())
-        )
+        if "students" in asked:
+            students = asked["students"]
+        else:
+            students = students_to_check(visible_to(request, Student.objects.promotable()))
         check = Check(
-            students=list(students),
+            students=students,
             as_of=asked.get("as_of", tenant_date(request.now)),
             system=asked.get("rank_system") or (target.system if target else None),
             targets=[target] if target else [],
         )
-        results = [result for result in check.results() if asked.get("status") in {None, result.step.status}]
-        return Response({"as_of": check.as_of, "results": [check_result_data(result) for result in results]})
+        status = asked.get("status")
+        results = (
+            check_result_data(result) for result in check.each() if status in {None, result.step.status}
+        )
+        # Encoded one by one, because thousands of results take ten times as much memory as their JSON.
+        encoded = list(results) if self.is_table else [json_fragment(result) for result in results]
+        return Response({"as_of": check.as_of, "results": encoded})
 
     def table_columns(self, data: Any) -> Sequence[str]:
         return ["student_id", "student", *ELIGIBILITY_COLUMNS]
