@@ -11,6 +11,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -25,6 +26,9 @@ ATTENDANCES: Final = 500_000
 RUNS: Final = 9
 SAMPLE: Final = 200
 """How many students are checked one by one; the time for all students is extrapolated."""
+
+SIZES: Final = (1, 20, 100)
+"""Students of small checks: one, a page of the promotions board, a class."""
 
 MAX_TIMES_THE_SQL: Final = 1.5
 MAX_STATEMENTS: Final = 12
@@ -78,6 +82,7 @@ def measure(dojo: Any) -> int:
     for _ in range(RUNS):
         bare.append(seconds_of(lambda: fetch_bare(dojo, statements)))
         whole.append(seconds_of(lambda: check(dojo, {})))
+    cpu = median(cpu_seconds_of(lambda: check(dojo, {})) for _ in range(3))
     before, peak = peak_memory(lambda: check(dojo, {}))
     number = statements_sent(dojo)
     sample = spread(students, SAMPLE)
@@ -88,11 +93,17 @@ def measure(dojo: Any) -> int:
     sizes(dojo, asked)
     line("bare SQL that fetches the facts", median(bare), f"{len(statements)} statements; {spans(bare)}")
     line("POST /promotions/check", median(whole), f"{number} statements; {spans(whole)}")
+    line("CPU of that request", cpu, "of this process, without PostgreSQL")
     line(
         "a request per student",
         loop / len(sample) * len(students),
         f"extrapolated from {len(sample)} students in {loop:.2f} s to {len(students):,}",
     )
+    for size in SIZES:
+        few = {"students": [str(pk) for pk in students[:size]]}
+        check(dojo, few)
+        cpu = median(cpu_seconds_of(partial(check, dojo, few)) for _ in range(RUNS))
+        line(f"CPU of a request, {size} students", cpu, "of this process, without PostgreSQL")
     print_line(f"  memory of the process: {before:.0f} MB before a check, {peak:.0f} MB at its peak")
     print_line("")
     print_line(
@@ -111,6 +122,7 @@ def statements_of_a_check(dojo: Any) -> tuple[list[Any], list[Statement]]:
     from tatami import clock
     from tatami.tenancy.scope import tenant_scope
     from tenant_apps.promotions.check import Check
+    from tenant_apps.promotions.queries import students_to_check
     from tenant_apps.students.models import Student
 
     statements: list[Statement] = []
@@ -120,7 +132,7 @@ def statements_of_a_check(dojo: Any) -> tuple[list[Any], list[Statement]]:
         return execute(sql, params, many, context)
 
     with tenant_scope(dojo.tenant), transaction.atomic(), connection.execute_wrapper(note):
-        students = list(Student.objects.promotable())
+        students = students_to_check(Student.objects.promotable())
         as_of = clock.tenant_date()
         Check(students=students, as_of=as_of).results()
     return [student.pk for student in students], statements
@@ -166,6 +178,14 @@ def seconds_of(call: Callable[[], object]) -> float:
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
+
+
+def cpu_seconds_of(call: Callable[[], object]) -> float:
+    """Return the processor time of this process that a call takes. It depends little on what else the machine does."""
+    gc.collect()
+    started = time.process_time()
+    call()
+    return time.process_time() - started
 
 
 def peak_memory(call: Callable[[], object]) -> tuple[float, float]:
