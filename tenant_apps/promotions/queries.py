@@ -8,7 +8,7 @@ them.
 import sys
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
@@ -214,6 +214,23 @@ GROUP BY v.student_id, v.kind
 """
 TRAINING: Final = Statement("promotions: training", _TRAINING.format(columns="", numbers="NULL", empty=""))
 
+# The same for a few students, who attended few of the sessions: numbering all sessions of years took nearly all of the
+# time of a check of one student. Each visit looks up its session by the primary key.
+TRAINING_OF_FEW: Final = Statement(
+    "promotions: training of a few",
+    """
+SELECT a.student_id, string_agg(int4send(s.local_date - DATE '0001-01-01' + 1), ''),
+       s.discipline_id, s.class_type, (extract(epoch FROM s.ends_at - s.starts_at) / 60)::int AS minutes
+FROM attendance_attendance a
+JOIN classes_classsession s ON s.id = a.class_session_id
+WHERE a.voided_at IS NULL AND a.student_id = ANY($1::uuid[]) AND s.counts_toward_promotion
+GROUP BY a.student_id, s.discipline_id, s.class_type, minutes
+""",
+)
+
+MOST_OF_FEW: Final = 50
+"""How many students are a few: a page of the promotions board. For more, one pass over all sessions is cheaper."""
+
 # The same, with the sessions that were held or are planned, and the numbers of those that each student attended.
 # Sessions that share all but the time arrive as one row, with arrays, and without a kind.
 TRAINING_AND_SESSIONS: Final = Statement(
@@ -281,15 +298,26 @@ class SessionTimes(NamedTuple):
 class TrainingRecords:
     """The sessions that some students attended; with `with_sessions` also all that were held. One statement."""
 
-    def __init__(self, ids: Iterable[str], *, with_sessions: bool = False) -> None:
+    def __init__(self, ids: Collection[str], *, with_sessions: bool = False) -> None:
         self.attended: dict[str, set[int]] = {}
         """Student → numbers of sessions, if `with_sessions`. A student who attended none has no entry."""
         self._kinds: dict[int, SessionKind] = {}
         self._visits: dict[str, dict[int, Sequence[int]]] = {}
         """Student → number of the kind → days. A student without any has no entry."""
         self._times: list[tuple[SessionKey, SessionTimes]] = []
-        statement = TRAINING_AND_SESSIONS if with_sessions else TRAINING
-        self._read(statement.rows(uuid_array(ids)))
+        if with_sessions:
+            self._read(TRAINING_AND_SESSIONS.rows(uuid_array(ids)))
+        elif len(ids) > MOST_OF_FEW:
+            self._read(TRAINING.rows(uuid_array(ids)))
+        else:
+            self._read_of_few(TRAINING_OF_FEW.rows(uuid_array(ids)))
+
+    def _read_of_few(self, rows: Iterable[Row]) -> None:
+        numbers: dict[SessionKind, int] = {}
+        for student, days, *kind in rows:
+            number = numbers.setdefault(SessionKind(*kind), len(numbers))
+            self._visits.setdefault(student, {})[number] = _numbers(days)
+        self._kinds = {number: kind for kind, number in numbers.items()}
 
     def _read(self, rows: Iterable[Row]) -> None:
         for student, kind, days, numbers, discipline, class_type, minutes, *times in rows:

@@ -78,7 +78,7 @@ _RANK_FIELDS: Final = _fields_of(Rank)
 _VERSION_FIELDS: Final = ("id", "tenant_id", "system_id", "version")
 _RULES_COLUMNS: Final = (
     *_VERSION_FIELDS,
-    Cast("document", TextField()),
+    "document_text",
     *(f"system__{name}" for name in _SYSTEM_FIELDS),
 )
 
@@ -86,7 +86,11 @@ _RULES_COLUMNS: Final = (
 def _rules(name: str, condition: Callable[..., Q], **types: Any) -> CompiledQuery:
     return CompiledQuery(
         f"ranks: {name}",
-        lambda on, **values: RankRules.objects.in_force(on).filter(condition(**values)),
+        lambda on, **values: (
+            RankRules.objects.in_force(on)
+            .filter(condition(**values))
+            .annotate(document_text=Cast("document", TextField()))
+        ),
         columns=_RULES_COLUMNS,
         on=date,
         **types,

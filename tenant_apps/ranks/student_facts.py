@@ -1,10 +1,10 @@
 """The facts about one student that rank rules can use. The caller fetches them beforehand, for all students at once.
 
-Facts are values, which nobody changes: their order, and the order in which they were entered, do not change any result.
+Facts are values and are never changed: their order, and the order in which they were entered, do not change any result.
 Dates are civil dates of the dojo (C1); the date of an attendance is the local date of its class session. The caller
 leaves out voided events, attendances and facts.
 
-`Visits` and `StudentFacts` are not frozen, because a frozen dataclass takes four times as long to create, and a check
+`Visits` and `StudentFacts` are not frozen, because a frozen dataclass takes seven times as long to create, and a check
 creates them for each of thousands of students.
 """
 

@@ -12,6 +12,7 @@ from tatami.postgresql.statements import Statement
 from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.attendance.models import Attendance
+from tenant_apps.promotions import queries
 from tenant_apps.promotions.queries import TRAINING, TRAINING_AND_SESSIONS
 from tenant_apps.students.models import RankEvent, StudentFact
 from tests.promotions.factories import create_students
@@ -101,6 +102,16 @@ def counted(dojo: Dojo, body: dict[str, Any], results: int, monkeypatch: pytest.
     assert sent[0].startswith("BEGIN; SET LOCAL"), sent
     assert sent[-1] == "COMMIT", sent
     return sent
+
+
+def test_a_few_students_have_the_same_results_as_among_many(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dojo, _, _ = school
+    of_few = dojo.admin.post("/promotions/check", {}).json()
+    monkeypatch.setattr(queries, "MOST_OF_FEW", STUDENTS - 1)
+    assert dojo.admin.post("/promotions/check", {}).json() == of_few
+    assert of_few["results"][0]["criteria"][0]["have"] == 11  # the balance and a visit
 
 
 @pytest.mark.parametrize("statement", [TRAINING, TRAINING_AND_SESSIONS])

@@ -195,7 +195,7 @@ class Evaluator:
     of them: not eligible, with the one criterion of kind "step".
 
     Sentences are in the language that is active in Django when the evaluator is created. Pure apart from that: the same
-    facts give the same results, whatever their order and whoever was evaluated before.
+    facts give the same results, whatever their order and whichever students were evaluated before.
     """
 
     def __init__(self, rules: RankDefinition, as_of: date, *, targets: Collection[str] | None = None) -> None:
