@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, connections
+from psycopg import sql
 
 from shared_apps.accounts.models import PasswordLink, User
 from shared_apps.tenants import lifecycle
@@ -93,6 +94,23 @@ def test_a_failed_creation_leaves_nothing(database: Any) -> None:
     assert tenant_rows(database) == []
     assert unknown_schemas(database) == []
     create()  # the slug is free again
+
+
+def test_an_owner_without_its_privilege_is_a_fault_of_the_installation(
+    database: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    superadmin = Platform().superadmin()
+    body = {"name": "Twin", "slug": SLUG, "timezone": "UTC", "admin": {"email": "head@example.com"}}
+    name, owner = (sql.Identifier(connections["owner"].settings_dict[key]) for key in ("NAME", "USER"))
+    database.execute(sql.SQL("REVOKE CREATE ON DATABASE {} FROM {}").format(name, owner))
+    try:
+        answer = Caller(superadmin.host, superadmin.token).post("/tenants", body)
+    finally:
+        database.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(name, owner))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "server_error")
+    events = [record.msg["event"] for record in caplog.records if record.levelname == "ERROR"]
+    assert events == ["unhandled_exception", "request"]
+    assert tenant_rows(database) == []
 
 
 def test_an_interrupted_creation_leaves_nothing(database: Any) -> None:

@@ -29,6 +29,7 @@ from tatami.api import registry
 from tatami.api.renderers import JSON, json_bytes
 from tatami.errors import DomainError, Invalid, ServerError
 from tatami.observability import request_log_fields
+from tatami.postgresql.owner.base import OwnerLacksPrivilege
 
 logger: Final = structlog.get_logger("tatami.api")
 
@@ -140,7 +141,7 @@ def _from_django(exc: BaseException) -> DomainError | None:
 def _from_database(exc: BaseException) -> DomainError | None:
     cause = exc if isinstance(exc, psycopg.Error) else exc.__cause__ or exc
     sqlstate = getattr(cause, "sqlstate", None)
-    if sqlstate == "42501":
+    if sqlstate == "42501" and not isinstance(exc, OwnerLacksPrivilege):
         return RowRefused(cause)
     if sqlstate in _CONFLICTS or isinstance(exc, ProtectedError | RestrictedError):
         return DomainError()

@@ -12,6 +12,7 @@ from psycopg import errors as postgresql
 from redis.exceptions import ConnectionError as ValkeyConnectionError
 
 from tatami.api.exception_mapping import dotted_paths, error_handler, map_exception
+from tatami.postgresql.owner.base import OwnerLacksPrivilege
 from tests.tatami.api.conftest import details_of, error_of
 
 
@@ -126,6 +127,7 @@ def with_cause(error: Exception, cause: Exception) -> Exception:
         (with_cause(IntegrityError(), postgresql.NotNullViolation()), None),
         (with_cause(ProgrammingError(), postgresql.UndefinedTable()), None),
         (with_cause(ProgrammingError(), postgresql.InsufficientPrivilege()), (403, "permission_denied")),
+        (with_cause(OwnerLacksPrivilege(), postgresql.InsufficientPrivilege()), None),
         (with_cause(OperationalError(), postgresql.NumericValueOutOfRange()), (400, "validation_error")),
         (DjangoValidationError({"name": ["Too long."]}), (400, "validation_error")),
         (KeyError("x"), None),

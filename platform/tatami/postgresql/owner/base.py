@@ -1,13 +1,35 @@
 """The backend of the owner login, which creates and migrates schemas. Only `shared_apps.tenants` uses it."""
 
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from django.db import ProgrammingError
 from django.db.backends.postgresql import operations
+from django.db.utils import DatabaseErrorWrapper
+from psycopg.errors import InsufficientPrivilege
 
 from tatami.postgresql.login_check import PooledOwner, check_owner_is_direct
 from tatami.postgresql.scoped import ScopedWrapper, set_local_statements
 from tatami.tenancy.scope import PLATFORM, PUBLIC_SCHEMA, NoScope, Scope
+
+
+class OwnerLacksPrivilege(ProgrammingError):
+    """The owner login may not do what it is for: a fault of the installation, not of a request."""
+
+
+class _ErrorWrapper(DatabaseErrorWrapper):
+    """Django's errors, and `OwnerLacksPrivilege`."""
+
+    def __init__(self, owner: Any) -> None:
+        super().__init__(owner)
+        self.owner = owner
+
+    def __exit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> None:
+        if isinstance(exc_value, InsufficientPrivilege):
+            self.owner.errors_occurred = True
+            raise OwnerLacksPrivilege(*exc_value.args).with_traceback(traceback) from exc_value
+        super().__exit__(exc_type, exc_value, traceback)
 
 
 class DatabaseOperations(operations.DatabaseOperations):
@@ -42,6 +64,11 @@ class DatabaseWrapper(ScopedWrapper):
                 raise
             DatabaseWrapper._is_direct = True
         return connection
+
+    @cached_property
+    def wrap_database_errors(self) -> DatabaseErrorWrapper:
+        """Return the context manager that raises Django's errors, and `OwnerLacksPrivilege`."""
+        return _ErrorWrapper(self)
 
     @property
     def schema_name(self) -> str:
