@@ -9,18 +9,30 @@ from django.core.management import CommandError, call_command
 from django.db import migrations, models
 
 from shared_apps.tenants.fleet import lint
-from shared_apps.tenants.schema.versions import history
+from shared_apps.tenants.fleet.migration_sql import migration_sql, reasons_against
+from shared_apps.tenants.schema.versions import history, public_history
 from tatami.tenancy.scope import platform_scope
 
 KEY = ("students", "9001_next")
 
 
-def reasons(*operations: Any, contracts: bool = False, atomic: bool = True) -> list[str]:
-    """Return the reasons against a next migration of `students`."""
+def next_migration(*operations: Any) -> Any:
+    """Return a next migration of `students`."""
     migration = migrations.Migration(KEY[1], KEY[0])
     migration.operations = list(operations)
+    return migration
+
+
+def statements(*operations: Any) -> list[str]:
+    """Return the SQL of a next migration of `students`."""
+    return migration_sql(next_migration(*operations), history().state(history().all_keys))
+
+
+def reasons(*operations: Any, contracts: bool = False, atomic: bool = True) -> list[str]:
+    """Return the reasons against a next migration of `students`."""
+    migration = next_migration(*operations)
     migration.atomic = atomic
-    migration.contracts = contracts  # type: ignore[attr-defined]
+    migration.contracts = contracts
     state = history().state(history().all_keys)
     return [found.reason for found in lint.lint_migration(KEY, migration, state, frozenset(state.models))]
 
@@ -114,6 +126,70 @@ def test_a_column_can_be_removed_only_if_it_may_stay_empty() -> None:
 def test_operations_that_the_code_needs_are_refused_in_a_contracting_migration() -> None:
     (reason,) = reasons(NEW_TABLE, contracts=True)
     assert "does not work without it" in reason
+
+
+def test_a_column_with_a_constraint_becomes_two_statements() -> None:
+    number = models.PositiveIntegerField(unique=True, null=True)
+    assert reasons(migrations.AddField("student", "number", number)) == []
+    columns = [
+        text for text in statements(migrations.AddField("student", "number", number)) if "COLUMN" in text
+    ]
+    assert columns == ['ALTER TABLE "students_student" ADD COLUMN "number" integer NULL ']
+
+
+class AddCheckedColumn(migrations.AddField):
+    """An operation that adds a column with its check, as Django does by itself."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        schema_editor.execute(
+            'ALTER TABLE "students_student" ADD COLUMN "number" integer CHECK ("number" >= 0)'
+        )
+
+
+def test_a_column_that_is_added_with_its_check_is_refused() -> None:
+    (reason,) = reasons(AddCheckedColumn("student", "number", models.IntegerField(null=True)))
+    assert reason == "Citus adds no column together with CHECK: add the column, then a named constraint"
+
+
+CITUS_REFUSES = [
+    'ALTER TABLE "t" ADD COLUMN "n" integer NULL CHECK ("n" >= 0)',
+    "alter table t add n int default 'x' unique",
+    'ALTER TABLE "t" ADD COLUMN "n" uuid CONSTRAINT "f" REFERENCES "u" ("id")',
+    "ALTER TABLE t ADD COLUMN IF NOT EXISTS n uuid PRIMARY KEY",
+    "ALTER TABLE t ADD COLUMN a int; ALTER TABLE t ADD COLUMN b int",
+    'SET CONSTRAINTS "f" IMMEDIATE; ALTER TABLE "t" DROP CONSTRAINT "f"',
+    "CREATE INDEX i ON t (n); CREATE INDEX j ON t (m)",
+]
+CITUS_RUNS = [
+    'ALTER TABLE "t" ADD COLUMN "check" integer NULL;',
+    "ALTER TABLE t ADD COLUMN n text DEFAULT 'CHECK; UNIQUE' NOT NULL",
+    'ALTER TABLE "t" ADD CONSTRAINT "c" CHECK ("n" >= 0)',
+    'ALTER TABLE "t" ADD CONSTRAINT "f" FOREIGN KEY ("n") REFERENCES "u" ("id")',
+    "ALTER TABLE t ADD UNIQUE (n)",
+    'CREATE TABLE "t" ("n" integer CHECK ("n" >= 0) PRIMARY KEY)',
+    "ALTER TABLE t ALTER COLUMN n SET DEFAULT 'a; b'",
+]
+
+
+@pytest.mark.parametrize("statement", CITUS_REFUSES)
+def test_statements_that_citus_refuses_are_found(statement: str) -> None:
+    assert len(list(reasons_against(statement))) == 1
+
+
+@pytest.mark.parametrize("statement", CITUS_RUNS)
+def test_statements_that_citus_runs_are_allowed(statement: str) -> None:
+    assert list(reasons_against(statement)) == []
+
+
+@pytest.mark.parametrize("known", [history, public_history])
+def test_no_migration_adds_a_column_with_a_constraint(known: Any) -> None:
+    found = {}
+    for key in known().plan:
+        state = known().loader.project_state(key, at_end=False)
+        for statement in migration_sql(known().migration(key), state):
+            found[statement] = list(reasons_against(statement))
+    assert any("ADD COLUMN" in statement for statement in found)
+    assert {statement: why for statement, why in found.items() if why} == {}
 
 
 def test_our_own_migrations_have_no_faults() -> None:

@@ -18,6 +18,7 @@ from django.db.migrations.state import ProjectState
 from django.db.models import CharField, GeneratedField, Value
 from django.db.models.fields import NOT_PROVIDED
 
+from shared_apps.tenants.fleet.migration_sql import migration_sql, reasons_against
 from shared_apps.tenants.fleet.scripts import operations
 from shared_apps.tenants.schema.versions import History, MigrationKey, contracts, history, public_history
 
@@ -111,6 +112,9 @@ def lint_migration(
         yield LintFault(
             key, "SeparateDatabaseAndState", "new tenants are built from the state, and would differ"
         )
+    for statement in migration_sql(migration, state):
+        for reason in reasons_against(statement):
+            yield LintFault(key, statement, reason)
     for operation in operations(migration):
         check = OperationCheck(operation, key[0], state, in_use, contracts(migration), is_of_tenants)
         for reason in check.reasons():

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-import sqlparse
 from django.db import transaction
-from django.db.backends.postgresql.schema import DatabaseSchemaEditor
 from django.db.migrations import Migration, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
@@ -21,6 +19,7 @@ from django.db.migrations.state import ProjectState
 from shared_apps.tenants.schema.blueprint import blueprint_at, tenant_tables
 from shared_apps.tenants.schema.ddl import OWNER, app_login, execute_all, owner_connection
 from shared_apps.tenants.schema.versions import MigrationKey, history
+from tatami.postgresql.owner.schema import DatabaseSchemaEditor
 from tatami.tenancy.scope import TenantScope, tenant_scope
 from tatami.tenancy.seal import quoted, schema_grants, seal_statements, verify_seal
 
@@ -82,7 +81,7 @@ class Scripts:
 
 
 class _RecordingEditor(DatabaseSchemaEditor):
-    """Django's schema editor, which also records the statements that it sends."""
+    """The owner's schema editor, which also records the statements that it sends."""
 
     def __init__(self, connection: Any) -> None:
         super().__init__(connection)
@@ -90,8 +89,7 @@ class _RecordingEditor(DatabaseSchemaEditor):
 
     def execute(self, sql: Any, params: Any = ()) -> Any:
         composed = str(sql) if params is None else self.connection.ops.compose_sql(str(sql), params)
-        # A pipeline needs single statements, but Django sends two at once to drop a foreign key.
-        self.sent += sqlparse.split(composed)
+        self.sent.append(composed)
         return super().execute(composed, None)
 
 

@@ -10,6 +10,7 @@ from django.db.utils import DatabaseErrorWrapper
 from psycopg.errors import InsufficientPrivilege
 
 from tatami.postgresql.login_check import PooledOwner, check_owner_is_direct
+from tatami.postgresql.owner.schema import DatabaseSchemaEditor
 from tatami.postgresql.scoped import ScopedWrapper, set_local_statements
 from tatami.tenancy.scope import PLATFORM, PUBLIC_SCHEMA, NoScope, Scope
 
@@ -47,6 +48,7 @@ class DatabaseWrapper(ScopedWrapper):
     """
 
     ops_class = DatabaseOperations
+    SchemaEditorClass = DatabaseSchemaEditor
     _is_direct = False
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = "owner") -> None:
