@@ -6,10 +6,11 @@ import json
 import random
 import struct
 import zipfile
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 import pytest
+from django.db import InternalError
 
 from shared_apps.tenants.errors import ArchiveRefused
 from shared_apps.tenants.exports.archive import ArchiveReader
@@ -212,6 +213,57 @@ def test_a_damaged_archive_is_refused_and_nothing_is_written(
     damaged = damage(archive_of(live)[0])
     with nothing_changes(superuser), pytest.raises(ArchiveRefused, match=reason):
         restored(damaged)
+
+
+AS_CITUS: Final = """
+CREATE FUNCTION public.refuse_row() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE 'duplicate key value violates unique constraint "students_studentnote_pkey_102012"' USING ERRCODE = '{code}';
+END $$;
+CREATE FUNCTION public.refuse_rows_of_new_table() RETURNS event_trigger LANGUAGE plpgsql AS $$
+DECLARE made text;
+BEGIN
+    FOR made IN SELECT object_identity FROM pg_event_trigger_ddl_commands()
+        WHERE object_type = 'table' AND object_identity LIKE '%.students_studentnote'
+    LOOP
+        EXECUTE format('CREATE TRIGGER refuse BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION public.refuse_row()',
+            made);
+    END LOOP;
+END $$;
+CREATE EVENT TRIGGER refuse_rows ON ddl_command_end WHEN TAG IN ('CREATE TABLE')
+    EXECUTE FUNCTION public.refuse_rows_of_new_table();
+"""
+"""Fail COPY as Citus does when a worker refuses a row: with the worker's message and the code of an internal error."""
+
+
+@pytest.fixture
+def rows_refused(superuser: Any, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Refuse the rows of new tables of notes with the SQLSTATE that is the parameter."""
+    superuser.execute(AS_CITUS.replace("{code}", request.param))
+    yield
+    superuser.execute("DROP EVENT TRIGGER refuse_rows")
+    superuser.execute("DROP FUNCTION public.refuse_rows_of_new_table(), public.refuse_row()")
+
+
+@pytest.mark.parametrize("rows_refused", ["XX000"], indirect=True)
+def test_a_row_that_a_worker_of_citus_refuses_is_refused_alike(
+    live: TenantScope, superuser: Any, rows_refused: None
+) -> None:
+    archive, _ = archive_of(live)
+    with (
+        nothing_changes(superuser),
+        pytest.raises(ArchiveRefused, match="not valid in a dojo: duplicate key"),
+    ):
+        restored(archive)
+
+
+@pytest.mark.parametrize("rows_refused", ["XX001"], indirect=True)
+def test_damaged_data_of_the_server_are_not_taken_for_a_damaged_archive(
+    live: TenantScope, superuser: Any, rows_refused: None
+) -> None:
+    archive, _ = archive_of(live)
+    with nothing_changes(superuser), pytest.raises(InternalError):
+        restored(archive)
 
 
 def test_a_repacked_archive_can_be_restored(live: TenantScope) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError, InternalError, transaction
 from django.dispatch import Signal
 
 from shared_apps.accounts.models import Role, User
@@ -35,6 +35,7 @@ from shared_apps.tenants.schema.versions import history
 from shared_apps.tenants.search_columns import refresh_search_columns
 from tatami.errors import Invalid
 from tatami.ids import uuid7
+from tatami.postgresql.sqlstates import sqlstate_of
 from tatami.tenancy.scope import tenant_scope
 from tatami.tenancy.seal import quoted, schema_grants, seal_statements, verify_seal
 from tatami.text import email_key
@@ -59,6 +60,10 @@ class RestoreCallbacks:
 NO_CALLBACKS: Final = RestoreCallbacks(
     on_checked=lambda _: None, on_loaded=lambda _: None, on_compared=lambda _: None
 )
+
+_ERROR_OF_A_WORKER: Final = "XX000"
+"""The SQLSTATE with which Citus reports the error of a worker during COPY, with the worker's message: there, a row that
+breaks a constraint. PostgreSQL itself has other codes for damaged data (XX001, XX002)."""
 
 NO_STATEMENT_TIMEOUT: Final = MigrationLimits(statement_timeout=0)
 """For migrations of a tenant that is not served yet."""
@@ -161,10 +166,16 @@ def _refuse_invalid_rows() -> Iterator[None]:
     try:
         yield
     except (DataError, IntegrityError) as fault:
-        # The checksums were right, so these rows were in the archive from the start.
-        raise ArchiveRefused(
-            f"Its rows are not valid in a dojo: {str(fault).splitlines()[0][:300]}"
-        ) from fault
+        raise _invalid_rows(fault) from fault
+    except InternalError as fault:
+        if sqlstate_of(fault) != _ERROR_OF_A_WORKER:
+            raise
+        raise _invalid_rows(fault) from fault
+
+
+def _invalid_rows(fault: Exception) -> ArchiveRefused:
+    # The checksums were right, so these rows were in the archive from the start.
+    return ArchiveRefused(f"Its rows are not valid in a dojo: {str(fault).splitlines()[0][:300]}")
 
 
 @contextmanager
