@@ -4,6 +4,7 @@ So no page has to query 10,000 schemas.
 """
 
 from datetime import datetime
+from functools import cache
 from typing import Final
 from uuid import UUID
 
@@ -20,11 +21,19 @@ from tatami.tenancy.tenant_registry import tenant_registry
 
 JOB: Final = "tenants.usage"
 
-_SIZE: Final = """
-SELECT COALESCE(sum(pg_total_relation_size(c.oid)), 0)::bigint
+_SIZE_OF_TABLES: Final = """
+SELECT COALESCE(sum({size}), 0)::bigint
 FROM pg_depend o JOIN pg_class c ON c.oid = o.objid
 WHERE {tables} AND c.relkind = 'r'
 """.replace("{tables}", TABLES_OF_SCHEMA)
+_SIZE: Final = _SIZE_OF_TABLES.replace("{size}", "pg_total_relation_size(c.oid)")
+# On Citus, the coordinator has an empty table for each one on a worker. It has the rows of a schema that is not
+# distributed yet.
+_SIZE_ON_CITUS: Final = _SIZE_OF_TABLES.replace(
+    "{size}",
+    "CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_dist_partition d WHERE d.logicalrelid = c.oid)"
+    " THEN citus_total_relation_size(c.oid::regclass) ELSE pg_total_relation_size(c.oid) END",
+)
 
 
 def collect(*, now: datetime) -> None:
@@ -57,8 +66,16 @@ def _file_bytes(tenant_id: UUID) -> int:
     return int(exports.aggregate(size=Sum("bytes"))["size"] or 0)
 
 
+@cache
+def _size_statement() -> str:
+    """Return the statement for the size of a schema. Asks once per process whether the server has Citus."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regproc('citus_total_relation_size') IS NOT NULL")
+        return _SIZE_ON_CITUS if cursor.fetchone()[0] else _SIZE
+
+
 def _own_figures(schema: str) -> dict[str, int]:
     with connection.cursor() as cursor:
-        cursor.execute(_SIZE, {"schema": schema})
+        cursor.execute(_size_statement(), {"schema": schema})
         size = int(cursor.fetchone()[0])
     return {"users": User.objects.not_archived().count(), "bytes": size}

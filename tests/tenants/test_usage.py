@@ -1,11 +1,13 @@
 """The usage of dojos: counted by a job in the dojo, read from one row in `public`."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from psycopg import sql
 
 from config.celery import app
 from shared_apps.tenants import usage
@@ -86,7 +88,41 @@ def test_the_size_is_that_of_the_dojos_tables(tenant: TenantScope, superuser: An
         assert TenantUsage.objects.get(tenant=tenant.tenant_id).bytes == pytest.approx(int(expected), rel=0.2)
 
 
+@pytest.fixture
+def citus(superuser: Any) -> Iterator[None]:
+    """The parts of Citus that say how large a table is on its worker. One table of the dojo `aiki` is distributed.
+
+    Request it before the dojo, so that the transaction of the test is over when they are dropped.
+    """
+    superuser.execute("SET allow_system_table_mods = on")
+    (schema,) = superuser.execute(
+        "SELECT schema_name FROM public.tenants_tenant WHERE slug = 'aiki'"
+    ).fetchone()
+    students = sql.Literal(f'"{schema}".students_student')
+    for statement in (
+        "CREATE TABLE pg_catalog.pg_dist_partition AS SELECT {}::regclass AS logicalrelid",
+        "GRANT SELECT ON pg_catalog.pg_dist_partition TO PUBLIC",
+        "CREATE FUNCTION pg_catalog.citus_total_relation_size(regclass, boolean DEFAULT true) RETURNS bigint"
+        " LANGUAGE sql AS 'SELECT 1000000000000::bigint'",
+    ):
+        superuser.execute(sql.SQL(statement).format(students))
+    usage._size_statement.cache_clear()
+    yield
+    usage._size_statement.cache_clear()
+    superuser.execute("DROP FUNCTION pg_catalog.citus_total_relation_size")
+    superuser.execute("DROP TABLE pg_catalog.pg_dist_partition")
+
+
+def test_on_citus_the_size_is_that_on_the_workers(citus: None, tenant: TenantScope) -> None:
+    collect(tenant)
+    with platform_scope():
+        counted = TenantUsage.objects.get(tenant=tenant.tenant_id).bytes
+    assert counted is not None
+    assert 10**12 < counted < 10**12 + 10**9  # one distributed table, and those on the coordinator
+
+
 def test_counting_a_dojo_costs_six_statements(tenant: TenantScope) -> None:
+    collect(tenant)  # the first time in a process, the server is asked for its functions
     with tenant_scope(tenant), CaptureQueriesContext(connection) as asked:
         usage.collect(now=NOW)
     assert len([one for one in asked if "SAVEPOINT" not in one["sql"]]) == 6
