@@ -26,7 +26,7 @@ from tatami.embedded.logins import OWNER, create_database, drop_database
 from tatami.tenancy import hosts
 from tatami.tenancy.middleware import host_resolver
 from tatami.tenancy.scope import TenantScope, platform_scope
-from tests.support import dns
+from tests.support import citus_rules, dns
 from tests.support.clients import Caller, Dojo, Platform
 from tests.support.committed import (
     committed_dojo,
@@ -100,6 +100,20 @@ def django_db_setup(django_db_blocker: Any, database_name: str) -> Iterator[None
     with django_db_blocker.unblock():
         connections.close_all()
     drop_database(admin, database_name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _watched_statements() -> Iterator[None]:
+    """Watch all statements, those of other fixtures too."""
+    with citus_rules.watched_statements():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _statements_suit_citus() -> Iterator[None]:
+    """Fail the test if a statement was sent that Citus would refuse."""
+    yield
+    assert citus_rules.take_faults() == []
 
 
 @pytest.fixture(autouse=True)
