@@ -4,7 +4,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.contrib.postgres.operations import AddIndexConcurrently
+from django.contrib.postgres.operations import AddIndexConcurrently, BtreeGistExtension
 from django.core.management import CommandError, call_command
 from django.db import migrations, models
 
@@ -135,6 +135,14 @@ def test_a_column_with_a_constraint_becomes_two_statements() -> None:
         text for text in statements(migrations.AddField("student", "number", number)) if "COLUMN" in text
     ]
     assert columns == ['ALTER TABLE "students_student" ADD COLUMN "number" integer NULL ']
+
+
+def test_operations_that_ask_the_catalogue_are_collected_without_a_database() -> None:
+    assert statements(BtreeGistExtension()) == ['CREATE EXTENSION IF NOT EXISTS "btree_gist"']
+    dropped = statements(migrations.RemoveField("rankevent", "student"))
+    assert [statement.partition(" DROP ")[2].split()[0] for statement in dropped] == ["CONSTRAINT", "COLUMN"]
+    longer = models.CharField(max_length=300, db_collation="C")
+    assert len(statements(migrations.AlterField("student", "last_name", longer))) == 1
 
 
 class AddCheckedColumn(migrations.AddField):

@@ -7,7 +7,7 @@ the catalogue are made up, so the SQL is to be looked at, not to be run.
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import sqlparse
 from django.db import connections
@@ -57,7 +57,7 @@ def migration_sql(migration: Migration, state: ProjectState) -> list[str]:
 
 
 class _Collector(DatabaseSchemaEditor):
-    """Collects the statements, and asks the database nothing. It is not entered, as that would begin a transaction."""
+    """Collects the statements. It is not entered, as that would begin a transaction."""
 
     def __init__(self, connection: Any) -> None:
         super().__init__(connection, collect_sql=True)
@@ -72,11 +72,27 @@ class _Collector(DatabaseSchemaEditor):
     def _constraint_names(self, *args: Any, **kwargs: Any) -> list[str]:
         return [_LOOKED_UP]
 
-    def _get_sequence_name(self, *args: Any) -> str:
-        return _LOOKED_UP
 
-    def _is_collation_deterministic(self, collation_name: str) -> bool:
-        return True
+class _EmptyCursor:
+    """Answers every question about the catalogue with no rows."""
+
+    def __enter__(self) -> "_EmptyCursor":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def execute(self, sql: Any, params: Any = None) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def fetchone(self) -> None:
+        return None
+
+    def fetchall(self) -> list[Any]:
+        return []
 
 
 class _OfflineWrapper(DatabaseWrapper):
@@ -84,8 +100,8 @@ class _OfflineWrapper(DatabaseWrapper):
 
     pg_version = 999_999
 
-    def connect(self) -> NoReturn:
-        raise AssertionError("the SQL of migrations is collected without a database")
+    def cursor(self) -> Any:
+        return _EmptyCursor()
 
 
 @contextmanager
