@@ -41,7 +41,7 @@ def test_a_passkey_is_made_signs_in_and_is_removed(page: Page, site: Site) -> No
     page.get_by_label("Name").fill("Test laptop")
     page.get_by_label("Your password").fill(demo_password())
     page.get_by_role("button", name="Continue").click()
-    page.get_by_role("button", name="Make the passkey").click()
+    page.get_by_role("button", name="Create the passkey").click()
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     expect(page.locator(".codes code")).to_have_count(10)
     page.get_by_role("link", name="I have kept them").click()

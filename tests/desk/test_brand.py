@@ -133,7 +133,7 @@ def test_only_admins_change_it(dojo: Dojo) -> None:
     assert PAGE in visitor(dojo, "admin").get("/desk/settings").content.decode()
     desk = visitor(dojo, "instructor")
     assert desk.post(PAGE, {"use_own": "on", "accent_color": "#7a1f2b"}).status_code == 403
-    assert "Look" not in text_of(desk.get("/desk/settings"))
+    assert "Appearance" not in text_of(desk.get("/desk/settings"))
 
 
 def test_the_look_costs_one_statement_and_pages_none(dojo: Dojo) -> None:

@@ -35,7 +35,7 @@ def test_an_export_is_made_watched_downloaded_and_deleted(dojo: Dojo) -> None:
     file = desk.get(f"{PAGE}/{key}/file")
     assert read_file(file) == b"PK\x05\x06"
     assert "attachment" in file["Content-Disposition"]
-    assert "The data of the dojo stay" in text_of(desk.get(f"{PAGE}/{key}/delete"))
+    assert "The data of the dojo is kept" in text_of(desk.get(f"{PAGE}/{key}/delete"))
     for _ in range(2):
         assert desk.post(f"{PAGE}/{key}/delete")["Location"] == PAGE
     assert "No exports yet" in text_of(desk.get(PAGE))

@@ -38,7 +38,7 @@ def test_a_student_is_previewed_and_taken_in(dojo: Dojo, other_dojo: Dojo) -> No
     done = send(browser, content, confirm=digest_in(preview))
     (one,) = ok(other_dojo.admin.get("/students"))["results"]
     assert done["HX-Redirect"] == f"/desk/students/{one['id']}"
-    assert "is taken in" in text_of(browser.get(done["HX-Redirect"]))
+    assert "has been transferred" in text_of(browser.get(done["HX-Redirect"]))
 
 
 def test_without_scripts_the_form_carries_the_file(other_dojo: Dojo) -> None:

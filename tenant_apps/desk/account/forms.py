@@ -24,7 +24,7 @@ class NameForm(ApiForm):
 
 
 class PasswordForm(ApiForm):
-    current_password = password_field(gettext_lazy("Present password"))
+    current_password = password_field(gettext_lazy("Current password"))
     new_password = password_field(
         gettext_lazy("New password"), is_new=True, help_text=gettext_lazy("At least ten characters.")
     )

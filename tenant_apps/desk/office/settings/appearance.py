@@ -16,13 +16,13 @@ TATAMI_GREEN: Final = "#1d5c49"
 
 
 class ColourForm(ApiForm):
-    use_own = forms.BooleanField(label=gettext_lazy("Use a colour of our own"), required=False)
+    use_own = forms.BooleanField(label=gettext_lazy("Use our own colour"), required=False)
     accent_color = forms.CharField(
         label=gettext_lazy("Colour of buttons and links"),
         max_length=20,
         widget=forms.TextInput({"type": "color"}),
         help_text=gettext_lazy(
-            "Where a text could not be read in it, it is made darker or lighter by itself."
+            "Where text would be hard to read in it, it is made darker or lighter automatically."
         ),
     )
 
@@ -86,7 +86,7 @@ class Appearance(SettingsPage):
                 form.add_refusal(error)
                 status = error.status
             else:
-                done = gettext("The look is saved. All pages have it within a minute.")
+                done = gettext("The appearance is saved. All pages have it within a minute.")
                 return self.redirect("desk:appearance", done)
         return self.render(
             {**self.read_context(), "logo_form" if is_logo else "colour_form": form}, status=status

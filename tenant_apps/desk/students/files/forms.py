@@ -26,7 +26,7 @@ class TransferForm(ApiForm):
         ),
     )
     allow_duplicates = forms.BooleanField(
-        label=gettext_lazy("This is another person than the student of this name"), required=False
+        label=gettext_lazy("This is a different person from the student of this name"), required=False
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

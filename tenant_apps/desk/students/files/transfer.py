@@ -50,7 +50,7 @@ class Transfer(TwoStepFile):
             return self.refused(form, refused, content)
         if is_confirmed:
             name = report["student"]["name"]
-            message = gettext("{name} is taken in.").format(name=name)
+            message = gettext("{name} has been transferred.").format(name=name)
             return self.redirect("desk:student", message, id=report["student"]["id"])
         parts = [(label, report["imported"].get(part, 0)) for part, label in PARTS.items()]
         left_out = [{**one, "part": PARTS.get(one["what"], one["what"])} for one in report["left_out"]]
