@@ -129,6 +129,8 @@ def test_a_document_that_is_sent_twice_is_refused(other_dojo: Dojo, document: An
 def test_a_preview_writes_nothing(other_dojo: Dojo, document: Any, system: Any) -> None:
     preview = ok(other_dojo.admin.post(f"{PATH}?dry_run=true", document))
     assert (preview["student"], preview["dry_run"]) == (None, True)
+    audit = other_dojo.admin.get("/audit").json()["results"]
+    assert not [row for row in audit if row["action"].startswith("student-transfers")]
     assert ok(other_dojo.admin.get("/students"))["count"] == 0
     made = ok(other_dojo.admin.post(PATH, document), 201)
     assert (made["imported"], made["left_out"]) == (preview["imported"], preview["left_out"])

@@ -52,6 +52,11 @@ def read_parameter(query: Mapping[str, str], name: str, read: Callable[[str], V]
         raise Invalid.field(name, str(error)) from None
 
 
+def read_flag(query: Mapping[str, str], name: str) -> bool:
+    """Return the query parameter `name`, which is true or false; false if the query does not have it."""
+    return read_parameter(query, name, read_bool, default=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """One query parameter: how its text is read, and the Django lookup that receives the value."""

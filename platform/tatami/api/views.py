@@ -42,7 +42,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from tatami.api.base_view import ApiView
-from tatami.api.filters import Filter, order, read_bool, read_ordering, read_parameter, read_words, search
+from tatami.api.filters import Filter, order, read_flag, read_ordering, read_parameter, read_words, search
 from tatami.api.permissions import Visibility, role_of, rule_of, visible_to
 from tatami.api.request import READS, ApiRequest
 from tatami.api.responses import created, json_response
@@ -137,7 +137,7 @@ class Listing(QuerysetView):
         found: dict[str, Any] = {}
         view: Any = self
         if getattr(view.queryset.model, "ARCHIVABLE", False):
-            found["archived"] = read_parameter(query, "archived", read_bool, default=False)
+            found["archived"] = read_flag(query, "archived")
         for name, one in self.filters.items():
             if name in query:
                 found[name] = read_parameter(query, name, one.read, default=None)

@@ -16,14 +16,13 @@ from rest_framework.response import Response
 
 from tatami.api.body_middleware import ABSOLUTE_MAX_BODY_BYTES
 from tatami.api.fields import ReferenceField
-from tatami.api.filters import read_bool
+from tatami.api.filters import read_flag, read_one_of, read_parameter
 from tatami.api.request import ApiRequest
 from tatami.api.responses import streaming_response
 from tatami.api.serializers import StrictSerializer
 from tatami.api.tables import CSV, XLSX, CsvRenderer, TableMixin, XlsxRenderer
 from tatami.api.views import ApiView, Listing
 from tatami.clock import tenant_date
-from tatami.errors import Invalid
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.students import openapi
 from tenant_apps.students.csv.dates import DateFormat
@@ -140,17 +139,11 @@ class ImportView(ApiView):
 
     def flag(self, name: str) -> bool:
         """Return a query parameter that is true or false. Raises `Invalid`."""
-        try:
-            return read_bool(self.request.query_params.get(name, "false"))
-        except ValueError as error:
-            raise Invalid.field(name, str(error)) from None
+        return read_flag(self.request.query_params, name)
 
     def choice(self, name: str, accepted: Sequence[str]) -> str:
         """Return a query parameter that is one of `accepted`; by default the first. Raises `Invalid`."""
-        value = self.request.query_params.get(name, accepted[0])
-        if value not in accepted:
-            raise Invalid.field(name, f"This must be one of: {', '.join(accepted)}.")
-        return value
+        return read_parameter(self.request.query_params, name, read_one_of(accepted), default=accepted[0])
 
     def read_options(self) -> ReadOptions:
         """Return how to read the file. Raises `Invalid`."""

@@ -11,12 +11,11 @@ from rest_framework.response import Response
 from shared_apps.accounts.models import User
 from shared_apps.accounts.users import lock_admins
 from tatami.api.body_middleware import ABSOLUTE_MAX_BODY_BYTES
-from tatami.api.filters import read_bool
+from tatami.api.filters import read_flag
 from tatami.api.request import ApiRequest
 from tatami.api.responses import created
 from tatami.api.serializers import StrictSerializer
 from tatami.api.views import ApiView
-from tatami.errors import Invalid
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.students import openapi, privacy
 from tenant_apps.students.models import Student
@@ -53,14 +52,15 @@ class Transfers(ApiView):
     max_body_bytes = ABSOLUTE_MAX_BODY_BYTES
 
     def post(self, request: ApiRequest) -> Response:
-        dry_run = self.flag("dry_run")
+        dry_run = read_flag(request.query_params, "dry_run")
+        self.audited = not dry_run  # type: ignore[misc]
         serializer = TransferSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         transfer = take_in(
             serializer.validated_data,
             by=cast("User", request.user),
             dry_run=dry_run,
-            allow_duplicates=self.flag("allow_duplicates"),
+            allow_duplicates=read_flag(request.query_params, "allow_duplicates"),
         )
         student = transfer.student
         body = {
@@ -70,13 +70,6 @@ class Transfers(ApiView):
             "left_out": transfer.left_out,
         }
         return Response(body) if dry_run else created(body, "student", id=student.pk)
-
-    def flag(self, name: str) -> bool:
-        """Return a query parameter that is true or false. Raises `Invalid`."""
-        try:
-            return read_bool(self.request.query_params.get(name, "false"))
-        except ValueError as error:
-            raise Invalid.field(name, str(error)) from None
 
 
 class Erasure(ApiView):
