@@ -46,8 +46,8 @@ def signed_in(
     context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", [PHONE, pytest.param(DESK, marks=pytest.mark.slow)], ids=["phone", "desk"])
 def test_axe_finds_nothing_serious_on_any_page(
     signed_in: tuple[str, BrowserContext], site: Site, scheme: str, size: dict[str, int]
 ) -> None:
@@ -78,6 +78,7 @@ def test_axe_finds_nothing_serious_on_any_page(
     assert found == {}
 
 
+@pytest.mark.slow
 def test_each_page_is_small(
     signed_in: tuple[str, BrowserContext], site: Site, record_property: Callable[[str, Any], None]
 ) -> None:

@@ -41,6 +41,8 @@ from tatami.tenancy.scope import TenantScope
 from tests.support.clients import Dojo
 from tests.support.now import NOW
 
+pytestmark = pytest.mark.slow
+
 LOGO = "0197-dojo/logo-1"
 READY_WITHIN_SECONDS = 60
 

@@ -17,6 +17,8 @@ from tests.support.now import NOW
 from tests.support.pages import close_file, visitor
 from tests.support.statements import count_statements
 
+pytestmark = pytest.mark.slow
+
 MOST_STATEMENTS: Final = 40
 SAMPLE_IDS: Final = {
     "account-factor": "second factor of {role}",

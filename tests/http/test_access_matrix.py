@@ -41,6 +41,8 @@ from tests.support.now import NOW
 from tests.support.responses import REQUEST_ID, assert_error, ok, url_path
 from tests.support.undo import rolled_back
 
+pytestmark = pytest.mark.slow
+
 Case = tuple[str, str, str]
 """urlconf, path with {} for ids, method"""
 

@@ -24,6 +24,8 @@ from tests.chaos.served_fleet import OUTPUT, ServedDojo, ServedFleet, running_fl
 from tests.support.live_server import free_port, send_request
 from tests.webhooks.receiver import Receiver, receiving
 
+pytestmark = pytest.mark.slow
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 WITHIN_SECONDS: Final = 90.0
 NAME: Final = "Canaryson"

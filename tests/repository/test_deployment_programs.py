@@ -27,6 +27,8 @@ from tatami.embedded.unprivileged_user import USER_NAME
 from tatami.metrics import OverdueJobsCollector
 from tests.support.live_server import free_port
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 READY_WITHIN_SECONDS = 30.0

@@ -13,6 +13,8 @@ import yaml
 from deploy.make_secrets import write_missing
 from tests.repository.test_deployment_files import our_program, variables_that_the_code_reads
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes"
 MANIFESTS = sorted(path for path in FOLDER.glob("*.yaml") if path.stem != "kustomization")
 KUBERNETES = "1.29"

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 import openpyxl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from tenant_apps.students.guardians import delete_in_one_statement
 from tenant_apps.students.models import EligibilitySnapshot, Guardian, RankEvent, Student, StudentGuardian
 from tests.students.csv_files import exported_rows, import_csv
 from tests.support.sizes import examples
+
+pytestmark = pytest.mark.slow
 
 DATES = re.compile(r"birth_date|joined_on|rank_on.*")
 EMAILS = ["a@example.com", "b@example.com", "c@example.com", ""]

@@ -31,6 +31,8 @@ from tests.support.clients import Dojo
 from tests.support.now import NOW
 from tests.support.statements import sent_statements
 
+pytestmark = pytest.mark.slow
+
 HOUR = timedelta(hours=1)
 
 

@@ -33,6 +33,8 @@ from tests.support.live_server import live_server
 from tests.support.now import NOW
 from tests.webhooks.receiver import receiving
 
+pytestmark = pytest.mark.slow
+
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 UNSAMPLED = PARENT.removesuffix("01") + "00"
 
