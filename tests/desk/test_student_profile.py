@@ -149,7 +149,7 @@ def test_the_profile_needs_a_fixed_number_of_statements(dojo: Dojo, mika: dict[s
     before = count_statements(lambda: browser.get(path_of(mika)))
     for number in (2, 3, 4):
         one_of_each(number)
-    assert count_statements(lambda: browser.get(path_of(mika))) == before == 32
+    assert count_statements(lambda: browser.get(path_of(mika))) == before == 31
 
 
 # --- dialogs ------------------------------------------------------------------------------------------------------
