@@ -12,7 +12,7 @@ from tests.support.clients import Dojo
 from tests.support.pages import Visitor, text_of, visitor
 from tests.support.statements import count_statements
 
-STATEMENTS = {"/family": 17, "/family/{}": 24, "/family/{}/code": 9}
+STATEMENTS = {"/family": 16, "/family/{}": 23, "/family/{}/code": 9}
 """Of each page, for any number of students, sessions and visits. The sign-in of the cookie is one of them."""
 
 
