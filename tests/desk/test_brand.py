@@ -86,6 +86,14 @@ def test_a_colour_is_saved_and_taken_back(dojo: Dojo) -> None:
     assert visitor(dojo).get("/brand.css").content == b""
 
 
+def test_a_colour_that_was_chosen_is_saved_without_the_tick(dojo: Dojo) -> None:
+    desk = visitor(dojo, "admin")
+    desk.post(PAGE, {"accent_color": "#1d5c49"})
+    assert ok(dojo.admin.get("/settings"))["accent_color"] == ""
+    desk.post(PAGE, {"accent_color": "#7a1f2b"})
+    assert ok(dojo.admin.get("/settings"))["accent_color"] == "#7a1f2b"
+
+
 def test_a_fault_stands_at_its_field(dojo: Dojo) -> None:
     refused = visitor(dojo, "admin").post(PAGE, {"use_own": "on", "accent_color": "green"})
     assert refused.status_code == 400

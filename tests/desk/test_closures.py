@@ -30,6 +30,7 @@ def test_a_range_of_days_is_closed_after_its_sessions_were_seen(
     preview = browser.fragment("/desk/schedule/closures/new?starts_on=2026-06-20&until=2026-07-04")
     assert "2 sessions will be cancelled." in text_of(preview)
     assert "Monday, 22 June, 18:30: Evening class" in text_of(preview)
+    assert "The students who are expected get an e-mail." in text_of(preview)
     assert closures(dojo) == []
 
     sent = browser.post("/desk/schedule/closures/new", HOLIDAYS)
@@ -41,6 +42,14 @@ def test_a_range_of_days_is_closed_after_its_sessions_were_seen(
         "Summer holidays",
     )
     assert "the whole dojo" in text_of(browser.get("/desk/schedule/closures"))
+
+
+def test_the_form_says_that_no_e_mail_is_sent_if_these_mails_are_off(
+    dojo: Dojo, evening_class: dict[str, Any]
+) -> None:
+    assert dojo.admin.patch("/settings", {"notify_class_cancelled": False}).status_code == 200
+    preview = visitor(dojo, "instructor").fragment("/desk/schedule/closures/new?starts_on=2026-06-22")
+    assert "No e-mail is sent." in text_of(preview)
 
 
 def test_one_day_needs_one_date(dojo: Dojo) -> None:

@@ -102,11 +102,19 @@ def test_an_exam_is_deleted_after_a_question(exams: ExamDojo) -> None:
 def test_all_who_are_eligible_are_invited(exams: ExamDojo) -> None:
     browser = visitor(exams.dojo, "instructor")
     assert "No candidates yet" in text_of(browser.get(page_of(exams)))
+    told = "Everyone who is invited gets an e-mail at once."
+    assert told in text_of(browser.get(f"{page_of(exams)}/invite"))
     browser.post(f"{page_of(exams)}/invite", {"target_ranks": [exams.rank("yellow")]})
     said = text_of(browser.get(page_of(exams)))
     assert "2 students were invited." in said
     assert "Ready Sato" in said
     assert "Early Sato" not in said
+
+
+def test_the_page_says_that_invitations_send_no_e_mail_if_these_mails_are_off(exams: ExamDojo) -> None:
+    assert exams.dojo.admin.patch("/settings", {"notify_exam_invitation": False}).status_code == 200
+    page = visitor(exams.dojo, "instructor").get(f"{page_of(exams)}/invite")
+    assert "No e-mail is sent." in text_of(page)
 
 
 def test_one_student_is_found_and_invited_with_a_warning(exams: ExamDojo) -> None:

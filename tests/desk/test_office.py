@@ -84,6 +84,15 @@ def test_settings_are_saved_and_faults_stand_at_their_fields(dojo: Dojo) -> None
     assert dojo.admin.get("/settings").json()["card_policy"] == "flag"
 
 
+def test_a_change_of_the_language_is_confirmed_in_the_new_language(dojo: Dojo) -> None:
+    desk, settings = visitor(dojo, "admin"), dojo.admin.get("/settings").json()
+    names = ("name", "timezone", "name_order", "leap_day_birthday", "terms")
+    values = {name: settings[name] for name in names if settings.get(name) is not None}
+    saved = desk.post("/desk/settings/dojo", {**values, "language": "pt-br"})
+    assert saved.status_code == 302, text_of(saved)
+    assert "As configurações foram salvas." in text_of(desk.get(saved["Location"]))
+
+
 def test_a_user_is_invited_changed_and_archived(dojo: Dojo) -> None:
     desk = visitor(dojo, "admin")
     invited = desk.post(

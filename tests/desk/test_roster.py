@@ -273,6 +273,17 @@ def test_students_see_no_roster(dojo: Dojo, session: dict[str, Any]) -> None:
         assert browser.get(page_of(session, more)).status_code == 403, more
 
 
+def test_the_dialog_of_a_check_in_changes_whether_it_was_late(
+    dojo: Dojo, session: dict[str, Any], student: dict[str, Any]
+) -> None:
+    assistant, path = visitor(dojo, "assistant"), page_of(session, f"/students/{student['id']}")
+    dojo.admin.post("/attendance", {"student": student["id"], "class_session": session["id"], "late": True})
+    for offered, mark in (("Mark as present", "present"), ("Mark as late", "late")):
+        assert f'value="{student["id"]}:{mark}">{offered}' in assistant.get(path).content.decode()
+        assistant.post(page_of(session, "/mark"), {"mark": f"{student['id']}:{mark}"})
+        assert state_of(dojo, session, student) == mark
+
+
 def test_an_assistant_is_offered_to_void_only_what_they_recorded_today(
     dojo: Dojo, session: dict[str, Any], student: dict[str, Any]
 ) -> None:
@@ -280,8 +291,9 @@ def test_an_assistant_is_offered_to_void_only_what_they_recorded_today(
     dojo.admin.post("/attendance", {"student": student["id"], "class_session": session["id"]})
     shown = text_of(assistant.get(path))
     assert "by hand" in shown
-    assert "Void" not in shown
-    assert "Void the check-in" in text_of(visitor(dojo, "instructor").get(path))
+    assert "Take back" not in shown
+    assert "Ask an instructor or an admin to correct this check-in." in shown
+    assert "Take back" in text_of(visitor(dojo, "instructor").get(path))
     visitor(dojo, "instructor").post(path, {"reason": "Wrong twin"})
     assistant.post(path, {"time": "18:33"})
-    assert "Void the check-in" in text_of(assistant.get(path))
+    assert "Take back" in text_of(assistant.get(path))

@@ -67,6 +67,22 @@ def test_every_path_to_the_next_rank_is_shown_in_sentences(dojo: Dojo, mika: dic
             assert criterion["message"] in shown
 
 
+def test_training_that_is_not_known_can_be_entered_beside_the_rule(dojo: Dojo, mika: dict[str, Any]) -> None:
+    system = factories.rank_system(dojo)
+    factories.rank_event(dojo, mika, system["ranks"][0]["id"], "2026-01-10")
+    link = path_of(mika, "/facts/new?kind=opening_attendance")
+    instructor = visitor(dojo, "instructor")
+    (step,) = ok(dojo.admin.post("/promotions/check", {"students": [mika["id"]]}))["results"]
+    is_unknown = [one["status"] for one in step["criteria"] if one["kind"] == "attendance_count"] == [
+        "unknown"
+    ]
+    assert is_unknown
+    assert link in instructor.get(path_of(mika)).content.decode()
+    assert link not in visitor(dojo, "assistant").get(path_of(mika)).content.decode()
+    factories.fact(dojo, mika, "opening_attendance", {"count": 0, "unit": "day"}, "2026-01-10")
+    assert link not in instructor.get(path_of(mika)).content.decode()
+
+
 def test_a_student_of_another_dojo_is_not_found(dojo: Dojo, other_dojo: Dojo) -> None:
     stranger = factories.student(other_dojo)
     browser = visitor(dojo, "admin")

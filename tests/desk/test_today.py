@@ -18,6 +18,18 @@ def test_it_shows_the_sessions_of_the_day_with_their_numbers(dojo: Dojo) -> None
     assert "present 1 expected 2" in shown
 
 
+def test_a_day_without_sessions_leads_to_the_week(dojo: Dojo) -> None:
+    page = visitor(dojo, "assistant").get("/desk")
+    assert "There are no sessions today. See the week" in text_of(page)
+    assert '<a href="/desk/schedule">See the week</a>' in page.content.decode()
+
+
+def test_months_are_written_as_the_language_writes_them(dojo: Dojo) -> None:
+    assert "Monday, 15 June" in text_of(visitor(dojo, "assistant").get("/desk"))
+    assert dojo.admin.patch("/settings", {"language": "pt-br"}).status_code == 200
+    assert "Segunda-feira, 15 de junho" in text_of(visitor(dojo, "assistant").get("/desk"))
+
+
 def test_birthdays_of_the_week_and_a_leap_day_are_shown(dojo: Dojo) -> None:
     factories.student(dojo, birth_date="2000-06-15")
     factories.student(dojo, first_name="Ren", birth_date="2010-06-20")

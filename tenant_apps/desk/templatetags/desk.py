@@ -1,7 +1,7 @@
 """Tags and filters of the desk's templates. Times of the API (ISO 8601, UTC) are shown on the dojo's clock."""
 
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
 
 from django import template
@@ -9,12 +9,13 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import get_language, gettext, gettext_lazy
 
 from tatami.clock import now, tenant_date, tenant_time
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.desk.belts import Belt
 from tenant_apps.desk.icons import ICONS
+from tenant_apps.dojo.dates import MONTHS, Language
 
 register = template.Library()
 
@@ -34,6 +35,12 @@ def _parse_text(value: str) -> date | datetime:
     return date.fromisoformat(value) if len(value) == len("2026-11-28") else datetime.fromisoformat(value)
 
 
+def write_date(value: date, form: str) -> str:
+    """Return a date in a form of Django, its month as mails and documents write it: `28 de novembro`, in lower case."""
+    text, months = date_format(value, form), MONTHS.get(cast("Language", get_language()))
+    return text.replace(date_format(value, "F"), months[value.month - 1]) if months else text
+
+
 @register.filter
 def clock(value: str | datetime) -> str:
     """`18:30`, the time of an instant on the dojo's clock."""
@@ -44,7 +51,7 @@ def clock(value: str | datetime) -> str:
 @register.filter
 def day(value: str | date | None) -> str:
     """`28 November 2026`, as the language of the dojo writes it; an empty text for no date."""
-    return date_format(parse(value), gettext("j F Y")) if value else ""
+    return write_date(parse(value), gettext("j F Y")) if value else ""
 
 
 @register.filter
@@ -56,7 +63,7 @@ def short_day(value: str | date | None) -> str:
 @register.filter
 def weekday(value: str | date) -> str:
     """`Saturday, 28 November`."""
-    return date_format(parse(value), gettext("l, j F"))
+    return write_date(parse(value), gettext("l, j F"))
 
 
 @register.filter

@@ -37,7 +37,7 @@ EVENT_KINDS: Final = {
     "demote": gettext_lazy("Set back"),
 }
 METHODS: Final = {
-    "qr_rotating": gettext_lazy("code of the phone"),
+    "qr_rotating": gettext_lazy("code on the phone"),
     "qr_card": gettext_lazy("card"),
     "session_code": gettext_lazy("code on the wall"),
     "manual": gettext_lazy("by hand"),

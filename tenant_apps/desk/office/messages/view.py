@@ -45,6 +45,7 @@ class MessageForm(ApiForm):
             ("trial", gettext_lazy("On trial")),
             ("on_hold", gettext_lazy("On hold")),
         ],
+        help_text=gettext_lazy("A message goes to one status. Write to students on trial separately."),
     )
     guardians_only = forms.BooleanField(label=gettext_lazy("Only guardians of minors"), required=False)
     subject = forms.CharField(label=gettext_lazy("Subject"), max_length=200)
@@ -52,7 +53,10 @@ class MessageForm(ApiForm):
         label=gettext_lazy("Text"),
         strip=False,
         widget=forms.Textarea({"rows": 10}),
-        help_text=gettext_lazy("You can use {{ recipient }}, {{ student }} and {{ dojo }}."),
+        help_text=gettext_lazy(
+            "Each mail has the name of its reader in place of {{ recipient }}, of the student in place of"
+            " {{ student }}, and of the dojo in place of {{ dojo }}."
+        ),
     )
 
     def __init__(self, *args: Any, page: Page, **kwargs: Any) -> None:

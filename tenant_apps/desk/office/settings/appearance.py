@@ -16,6 +16,8 @@ TATAMI_GREEN: Final = "#1d5c49"
 
 
 class ColourForm(ApiForm):
+    """The dojo's own colour or Tatami's. A colour other than the one that was shown is meant, ticked or not."""
+
     use_own = forms.BooleanField(label=gettext_lazy("Use our own colour"), required=False)
     accent_color = forms.CharField(
         label=gettext_lazy("Colour of buttons and links"),
@@ -27,8 +29,8 @@ class ColourForm(ApiForm):
     )
 
     def body(self) -> dict[str, Any]:
-        chosen = self.cleaned_data
-        return {"accent_color": chosen["accent_color"] if chosen["use_own"] else ""}
+        is_own = self.cleaned_data["use_own"] or "accent_color" in self.changed_data
+        return {"accent_color": self.cleaned_data["accent_color"] if is_own else ""}
 
 
 class LogoForm(ApiForm):
@@ -48,9 +50,7 @@ class Appearance(SettingsPage):
         colour = self.ask("settings")["accent_color"]
         return {
             "tab": "appearance",
-            "colour_form": ColourForm(
-                initial={"use_own": bool(colour), "accent_color": colour or TATAMI_GREEN}
-            ),
+            "colour_form": ColourForm(initial=shown_colour(colour)),
             "logo_form": LogoForm(),
             "logo": self.logo(),
             "light": light_palette(colour or TATAMI_GREEN),
@@ -72,9 +72,11 @@ class Appearance(SettingsPage):
             self.send("DELETE", "settings-logo")
             return self.redirect("desk:appearance", gettext("The logo is removed."))
         is_logo = "image" in self.request.FILES or "logo" in self.request.POST
-        form: ApiForm = (
-            LogoForm(self.request.POST, self.request.FILES) if is_logo else ColourForm(self.request.POST)
-        )
+        form: ApiForm
+        if is_logo:
+            form = LogoForm(self.request.POST, self.request.FILES)
+        else:
+            form = ColourForm(self.request.POST, initial=shown_colour(self.ask("settings")["accent_color"]))
         status = 400
         if form.is_valid():
             try:
@@ -91,6 +93,11 @@ class Appearance(SettingsPage):
         return self.render(
             {**self.read_context(), "logo_form" if is_logo else "colour_form": form}, status=status
         )
+
+
+def shown_colour(own: str) -> dict[str, Any]:
+    """Return what the form shows for the dojo's colour, which is empty for Tatami's."""
+    return {"use_own": bool(own), "accent_color": own or TATAMI_GREEN}
 
 
 def data_uri(file: Any) -> str:

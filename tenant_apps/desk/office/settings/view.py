@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from django.http.response import HttpResponseBase
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext, override
 
 from tatami.errors import NotFound
 from tenant_apps.desk.api import Refused, cursor_of
@@ -51,7 +51,9 @@ class Settings(SettingsPage):
             except Refused as error:
                 form.add_refusal(error)
             else:
-                return self.redirect("desk:settings-tab", gettext("The settings are saved."), tab=self.tab)
+                with override(form.cleaned_data.get("language") or get_language()):
+                    message = gettext("The settings are saved.")
+                return self.redirect("desk:settings-tab", message, tab=self.tab)
         return self.render({"tab": self.tab, "form": form, "can_change": True}, status=400)
 
 

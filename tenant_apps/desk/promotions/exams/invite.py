@@ -45,6 +45,7 @@ class Invite(Page):
         system = self.ask("rank-system", id=exam["rank_system"]["id"])
         return {
             "exam": exam,
+            "tells": self.ask("settings")["notify_exam_invitation"],
             "eligible": eligible or EligibleForm(self, system),
             "one": one or OneForm(system),
             "search": self.query("search"),

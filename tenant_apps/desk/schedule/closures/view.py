@@ -95,7 +95,12 @@ class NewClosure(Page):
         chosen = set(body["classes"])
         sessions = [one for one in found["results"] if not chosen or (one["class"] or {}).get("id") in chosen]
         count = found["count"] if not chosen else len(sessions)
-        return {"sessions": sessions[:SHOWN], "count": count, "more": max(0, count - SHOWN)}
+        return {
+            "sessions": sessions[:SHOWN],
+            "count": count,
+            "more": max(0, count - SHOWN),
+            "tells": self.ask("settings")["notify_class_cancelled"],
+        }
 
     def submit(self) -> HttpResponseBase:
         form = self.form(self.request.POST)

@@ -86,7 +86,7 @@ class Correction(Page):
         try:
             if context["is_here"]:
                 self.send("POST", "attendance-void", form.body(), id=context["entry"]["attendance"])
-                message = gettext("The check-in of %(name)s is voided.")
+                message = gettext("The check-in of %(name)s is taken back.")
             else:
                 self.send("POST", "attendance", self.attendance(session, form.cleaned_data))
                 message = gettext("The check-in of %(name)s is recorded.")

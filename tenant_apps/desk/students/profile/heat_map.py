@@ -9,6 +9,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
+from tenant_apps.desk.templatetags.desk import write_date
+
 WEEKS: Final = 53
 _STEP: Final = 13
 _CELL: Final = 11
@@ -62,7 +64,7 @@ def _place(day: date, start: date) -> tuple[int, int]:
 
 def _words(day: date, visits: int) -> str:
     sessions = ngettext("%(n)s session", "%(n)s sessions", visits) % {"n": visits}
-    return f"{date_format(day, gettext('j F Y'))}: {sessions}"
+    return f"{write_date(day, gettext('j F Y'))}: {sessions}"
 
 
 def _labels(start: date, today: date) -> SafeString:
