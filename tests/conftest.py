@@ -17,7 +17,7 @@ from django.db import connections
 from hypothesis import settings as hypothesis_settings
 from psycopg.conninfo import make_conninfo
 
-from shared_apps.accounts.models import Session, User
+from shared_apps.accounts.models import IdempotentAnswer, Session, User
 from shared_apps.tenants import domain_dns
 from shared_apps.tenants.models import Tenant
 from shared_apps.tenants.provisioning import FirstAdmin, create_tenant, migrate_all
@@ -247,6 +247,7 @@ def root(committed: None) -> Iterator[Caller]:
         # Not `delete`, which would follow relations into tables that exist only in dojos.
         users = User.objects.filter(email="committed-root@example.com")
         Session.objects.filter(user__in=users)._raw_delete("default")
+        IdempotentAnswer.objects.filter(caller__in=users.values("pk"))._raw_delete("default")
         users._raw_delete("default")
 
 

@@ -297,16 +297,16 @@ def committing(north: TenantScope, superuser: Any, now: Any) -> Iterator[tuple[B
     browser = Browser()
     assert browser.sign_in().status_code == 302
     yield browser, root
-    erase_dojo(superuser, "tora")
+    erase_dojo(superuser, "hikari")
 
 
 def test_a_dojo_can_be_created(committing: tuple[Browser, Caller]) -> None:
     browser, root = committing
-    form = {"name": "Tora Dojo", "slug": "tora", "timezone": "Asia/Tokyo", "admin_email": "ren@example.com"}
+    form = {"name": "Hikari Dojo", "slug": "hikari", "timezone": "Asia/Tokyo", "admin_email": "ren@example.com"}
     answer = browser.send(f"{DOJOS}add/", form)
     assert answer.status_code == 302, answer.content[-3000:]
     with platform_scope():
-        made = Tenant.objects.get(slug="tora")
+        made = Tenant.objects.get(slug="hikari")
     assert made.status == "active"
     assert b"its admin was mailed a link" in browser.get(answer.headers["Location"]).content
     with tenant_scope(made.scope):
@@ -343,7 +343,7 @@ def test_an_archive_can_be_downloaded_by_its_link(
 
 def test_a_slug_that_is_taken_is_refused(committing: tuple[Browser, Caller]) -> None:
     browser, root = committing
-    form = {"name": "Tora Dojo", "slug": "north", "timezone": "Asia/Tokyo", "admin_email": "ren@example.com"}
+    form = {"name": "Hikari Dojo", "slug": "north", "timezone": "Asia/Tokyo", "admin_email": "ren@example.com"}
     answer = browser.send(f"{DOJOS}add/", form)
     assert answer.status_code == 200
     assert b"Another dojo has this slug." in answer.content
@@ -357,12 +357,12 @@ def test_a_slug_that_is_taken_is_refused(committing: tuple[Browser, Caller]) -> 
 def test_invalid_values_create_no_dojo(
     browser: Browser, tenant: TenantScope, field: str, value: str, message: str
 ) -> None:
-    form = {"name": "Tora Dojo", "slug": "tora", "timezone": "UTC", "admin_email": "ren@example.com"}
+    form = {"name": "Hikari Dojo", "slug": "hikari", "timezone": "UTC", "admin_email": "ren@example.com"}
     answer = browser.send(f"{DOJOS}add/", {**form, field: value})
     assert answer.status_code == 200
     assert message in answer.content.decode()
     with platform_scope():
-        assert Tenant.objects.filter(name="Tora Dojo").count() == 0
+        assert Tenant.objects.filter(name="Hikari Dojo").count() == 0
 
 
 def test_dojos_can_be_suspended_and_resumed(
