@@ -302,7 +302,12 @@ def committing(north: TenantScope, superuser: Any, now: Any) -> Iterator[tuple[B
 
 def test_a_dojo_can_be_created(committing: tuple[Browser, Caller]) -> None:
     browser, root = committing
-    form = {"name": "Hikari Dojo", "slug": "hikari", "timezone": "Asia/Tokyo", "admin_email": "ren@example.com"}
+    form = {
+        "name": "Hikari Dojo",
+        "slug": "hikari",
+        "timezone": "Asia/Tokyo",
+        "admin_email": "ren@example.com",
+    }
     answer = browser.send(f"{DOJOS}add/", form)
     assert answer.status_code == 302, answer.content[-3000:]
     with platform_scope():
@@ -343,7 +348,12 @@ def test_an_archive_can_be_downloaded_by_its_link(
 
 def test_a_slug_that_is_taken_is_refused(committing: tuple[Browser, Caller]) -> None:
     browser, root = committing
-    form = {"name": "Hikari Dojo", "slug": "north", "timezone": "Asia/Tokyo", "admin_email": "ren@example.com"}
+    form = {
+        "name": "Hikari Dojo",
+        "slug": "north",
+        "timezone": "Asia/Tokyo",
+        "admin_email": "ren@example.com",
+    }
     answer = browser.send(f"{DOJOS}add/", form)
     assert answer.status_code == 200
     assert b"Another dojo has this slug." in answer.content

@@ -8,7 +8,7 @@ request gets which one:
   statement, and others run beside it.
 - Each host has a slot that is its `home`, so that its dojo's prepared statements and catalogue are in the memory of
   one connection, and a connection serves few dojos. Only while that slot is used by another request does the host get
-  another one.
+  another one. For each `HOSTS_PER_HOME` hosts another slot becomes a home: few connections are faster than many.
 - The requests of one host get at most half of the slots, and at most half of the places to wait. So a dojo whose
   requests do not end takes nothing from the other dojos. Its own further requests are refused at once.
 
@@ -48,6 +48,7 @@ QUICK_SECONDS: Final = 0.1
 WAIT_SECONDS: Final = 1.5
 """With the longest statement and the interval of the watch, a request that nothing answers ends within 6 seconds."""
 WATCH_SECONDS: Final = 0.25
+HOSTS_PER_HOME: Final = 50
 ALIAS: Final = "default"
 
 
@@ -119,6 +120,9 @@ class RequestSlots:
         self._used_by: Counter[str] = Counter()
         self._requests_of: Counter[str] = Counter()
         self._waiting: deque[_Waiting] = deque()
+        self._hosts: set[str] = set()
+        """The hosts that were asked for, until every slot is a home."""
+        self._homes = 1
 
     @property
     def waiting(self) -> int:
@@ -126,8 +130,14 @@ class RequestSlots:
         return len(self._waiting)
 
     def home(self, host: str) -> Slot:
-        """Return the slot whose connection the requests of this host use. It is the same in all processes."""
-        return self.all[crc32(host.encode("utf-8", "surrogateescape")) % len(self.all)]
+        """Return the slot whose connection the requests of this host use, unless another request uses it."""
+        return self.all[crc32(host.encode("utf-8", "surrogateescape")) % self._homes]
+
+    def _notice(self, host: str) -> None:
+        """Make another slot a home if there are enough hosts for it. Many hosts then get another home, once."""
+        if self._homes < len(self.all) and host not in self._hosts:
+            self._hosts.add(host)
+            self._homes = 1 + (len(self._hosts) - 1) // HOSTS_PER_HOME
 
     def observe(self) -> None:
         """Set the gauges of the slots."""
@@ -155,6 +165,7 @@ class RequestSlots:
                 REFUSED.labels(reason).inc()
                 raise ServiceUnavailable("Too many requests are being answered. Try again shortly.")
             self._requests_of[host] += 1
+            self._notice(host)
             slot = self._take(host) if not self._waiting and self._has_room() else None
             if slot is not None:
                 return slot

@@ -15,6 +15,7 @@ from django.test import RequestFactory
 from psycopg.pq import TransactionStatus
 
 from tatami.api.request_slots import (
+    HOSTS_PER_HOME,
     RequestSlots,
     RequestSlotsMiddleware,
     Slot,
@@ -41,13 +42,25 @@ def slots(*, quick: float = LONG, wait: float = LONG, most_per_host: int = 100, 
 
 def test_a_host_uses_the_same_slot_again_and_hosts_are_spread_over_all_slots() -> None:
     some = slots(running=4)
-    hosts = [f"dojo-{number}.localhost" for number in range(400)]
+    hosts = [f"dojo-{number}.localhost" for number in range(4 * HOSTS_PER_HOME)]
+    for host in hosts:
+        with some.slot(host):
+            pass
     used: dict[str, Slot] = {}
     for host in [*hosts, *reversed(hosts)]:
         with some.slot(host) as slot:
             assert used.setdefault(host, slot) is slot
     served = [sum(slot is one for slot in used.values()) for one in some.all]
-    assert min(served) > 50
+    assert min(served) > HOSTS_PER_HOME // 2
+
+
+def test_the_hosts_of_a_small_installation_share_one_connection() -> None:
+    some = slots(running=4)
+    used = set()
+    for number in range(HOSTS_PER_HOME):
+        with some.slot(f"dojo-{number}.localhost") as slot:
+            used.add(slot)
+    assert used == {some.all[0]}
 
 
 def test_a_host_gets_another_slot_while_its_own_is_used() -> None:
