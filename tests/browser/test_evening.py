@@ -200,7 +200,10 @@ def invite(evening: Evening, desk: Page) -> None:
 
 def open_student(evening: Evening, desk: Page, name: str) -> None:
     evening.open(desk, "/desk/students")
-    desk.get_by_label("Search by name").fill(name)
+    # The list is replaced while one types, so wait for the answer before the click.
+    with desk.expect_response(lambda answer: "search=" in answer.url):
+        desk.get_by_label("Search by name").fill(name)
+    expect(desk).to_have_url(re.compile("search="))
     desk.get_by_role("link", name=name).click()
     expect(desk.get_by_role("heading", name=name)).to_be_visible()
 
