@@ -119,7 +119,7 @@ test-clients: .venv/.dev ## generate a Python and a TypeScript client (if there 
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest tests/clients -m clients $(ARGS)
 
 .PHONY: test-fuzz
-test-fuzz: .venv/.dev ## send 20,000 generated requests to all routes as every role (half an hour); ARGS="--cases=2000 --seed=7"
+test-fuzz: .venv/.dev ## send 20,000 generated requests to all routes as every role (half an hour); ARGS="--cases=2000 --fuzz-seed=7"
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest tests/fuzz -n auto --cases=20000 $(ARGS)
 
 .PHONY: test-image
