@@ -84,21 +84,8 @@ _EXPORT_EXAMPLE: Final[dict[str, Any]] = {
 }
 
 _OWN_EXPORT_EXAMPLE: Final[dict[str, Any]] = {
+    **{name: _EXPORT_EXAMPLE[name] for name in OwnExportSerializer.Meta.fields},
     "id": examples.OWN_EXPORT,
-    **{
-        name: _EXPORT_EXAMPLE[name]
-        for name in (
-            "status",
-            "total",
-            "done",
-            "bytes",
-            "sha256",
-            "error",
-            "created_at",
-            "finished_at",
-            "expires_at",
-        )
-    },
 }
 _OWN_EXPORT_PATH: Final = {"id": examples.OWN_EXPORT}
 _NEW_OWN_EXPORT: Final = {

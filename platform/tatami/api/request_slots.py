@@ -166,9 +166,6 @@ class RequestSlots:
                 raise ServiceUnavailable("Too many requests are being answered. Try again shortly.")
             self._requests_of[host] += 1
             self._notice(host)
-            slot = self._take(host) if not self._waiting and self._has_room() else None
-            if slot is not None:
-                return slot
             waiting = _Waiting(host)
             waiting.ready.acquire()
             self._waiting.append(waiting)
