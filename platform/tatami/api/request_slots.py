@@ -247,10 +247,10 @@ class RequestSlotsMiddleware:
             most_per_host=max(1, most // 2),
             connect=persistent_connection,
         )
-        self._watch = StatementWatch(
+        self.watch = StatementWatch(
             self._slots.all, seconds=settings.TATAMI_STATEMENT_SECONDS, observe=self._slots.observe
         )
-        threading.Thread(target=self._watch.run, name="statement watch", daemon=True).start()
+        threading.Thread(target=self.watch.run, name="statement watch", daemon=True).start()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Pass the request on, or refuse it. The rest of a streamed response is produced outside the slot."""
@@ -300,13 +300,17 @@ class StatementWatch:
         self._slots = slots
         self._seconds = seconds
         self._observe = observe
+        self._stopped = threading.Event()
 
     def run(self) -> None:
-        """Look again and again, for as long as the process runs."""
-        while True:
-            time.sleep(WATCH_SECONDS)
+        """Look again and again, until it is stopped."""
+        while not self._stopped.wait(WATCH_SECONDS):
             self.end_overdue(now=time.monotonic())
             self._observe()
+
+    def stop(self) -> None:
+        """Let `run` return. A web process watches for as long as it runs."""
+        self._stopped.set()
 
     def end_overdue(self, *, now: float) -> None:
         """End the connections whose statement is overdue at `now`, on the monotonic clock."""

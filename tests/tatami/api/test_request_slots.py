@@ -321,6 +321,7 @@ def test_the_response_names_a_time_to_try_again(settings: Any) -> None:
     try:
         refused = middleware(RequestFactory().get("/me", headers={"host": "north.localhost"}))
     finally:
+        middleware.watch.stop()  # it sets the gauges of the whole process
         connections["default"] = outside
     assert refused.status_code == 503
     assert int(refused["Retry-After"]) > 0
