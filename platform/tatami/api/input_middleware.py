@@ -56,8 +56,10 @@ def _check_query(request: HttpRequest) -> None:
         if label is None or UNSTORABLE.search(label):
             raise Invalid.field(NON_FIELD, "The name of a query parameter is not UTF-8 text.")
         text = _decoded(value)
+        if parameter and not label:
+            raise Invalid.field(NON_FIELD, "A query parameter has no name.")
         if text is None or UNSTORABLE.search(text):
-            raise Invalid.field(label or NON_FIELD, "This is not UTF-8 text without NUL.")
+            raise Invalid.field(label, "This is not UTF-8 text without NUL.")
 
 
 def _decoded(text: str) -> str | None:

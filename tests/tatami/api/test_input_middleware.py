@@ -49,6 +49,19 @@ def test_a_query_string_that_is_not_text_is_refused_on_every_route(
     details_of(admin.get(route, QUERY_STRING=query))
 
 
+@pytest.mark.parametrize("query", ["=false", "=", "a=1&=2", "=%20&a=1"])
+@pytest.mark.parametrize("route", ["/echo", "/open", "/unknown"])
+def test_a_query_parameter_without_a_name_is_refused_on_every_route(
+    admin: Client, route: str, query: str
+) -> None:
+    details_of(admin.get(route, QUERY_STRING=query))
+
+
+@pytest.mark.parametrize("query", ["", "&", "a=1&&b=2", "a", "a=", "%3D=1"])
+def test_empty_parts_and_empty_values_are_allowed(admin: Client, query: str) -> None:
+    assert admin.get("/open", QUERY_STRING=query).status_code == 200
+
+
 def test_ten_thousand_query_parameters_are_refused(anonymous: Client) -> None:
     details_of(anonymous.get("/open?" + "&".join(["a=1"] * 10_000)))
 
