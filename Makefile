@@ -189,15 +189,21 @@ shell: .venv/.run ## open Django's shell; starts the servers if they do not run
 
 .PHONY: lock
 lock: .venv/.dev ## compile requirements*.in; UPGRADE=--upgrade installs newer versions
-	@for set in requirements requirements-traces requirements-dev requirements-node; do \
+	@for set in requirements requirements-traces requirements-dev requirements-node requirements-sbom; do \
 	  $(PY) -m uv pip compile "$$set.in" --output-file "$$set.txt" --universal --python-version 3.11 $(UPGRADE) \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock" \
 	    || exit 1; \
 	done
 
+# In an environment of its own: the packages that it brings would make every start of Django in .venv a second longer.
+SBOM_ENV := .tatami/sbom
 .PHONY: sbom
-sbom: .venv/.dev ## print the packages of requirements.txt as a CycloneDX document (JSON)
-	@.venv/bin/cyclonedx-py requirements --output-reproducible --short-PURLs requirements.txt
+sbom: $(SBOM_ENV)/.installed ## print the packages of requirements.txt as a CycloneDX document (JSON)
+	@$(SBOM_ENV)/bin/cyclonedx-py requirements --output-reproducible --short-PURLs requirements.txt
+$(SBOM_ENV)/.installed: requirements-sbom.txt | .venv/bin/python
+	@$(PY) -m venv --clear $(SBOM_ENV)
+	@$(SBOM_ENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-sbom.txt
+	@touch $@
 
 .PHONY: clean
 clean: ## delete the environment and the caches; keeps the data in .tatami
