@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connections
 from hypothesis import settings as hypothesis_settings
 from psycopg.conninfo import make_conninfo
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from shared_apps.accounts.models import IdempotentAnswer, Session, User
 from shared_apps.tenants import domain_dns
@@ -158,6 +159,23 @@ def _own_dns() -> Iterator[None]:
     """Send no DNS query: look-ups read `tests.support.dns.RECORDS`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(domain_dns, "text_records", dns.text_records)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_found_once() -> Iterator[None]:
+    """Look for the static files once. WhiteNoise looks for each client, which takes longer than many a test."""
+    find = WhiteNoiseMiddleware.add_files_from_finders
+    found: dict[str, Any] = {}
+
+    def add_files(middleware: WhiteNoiseMiddleware) -> None:
+        if not found:
+            find(middleware)
+            found.update(middleware.files)
+        middleware.files.update(found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", add_files)
         yield
 
 

@@ -7,6 +7,7 @@ was made once is kept in the data folder and used again; only the sessions that 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -146,8 +147,14 @@ def _find(slug: str) -> TenantScope | None:
     return tenant.scope if tenant else None
 
 
+@cache
+def _password_hash() -> str:
+    """Return one hash for the admins of all dojos: to make one takes as long as to make some tables."""
+    return make_password(PASSWORD)
+
+
 def _create(slug: str) -> TenantScope:
-    admin = FirstAdmin(email="user1@example.com", name="User 1", password_hash=make_password(PASSWORD))
+    admin = FirstAdmin(email="user1@example.com", name="User 1", password_hash=_password_hash())
     create_tenant(name=f"Dojo {slug}", slug=slug, timezone="Europe/Berlin", admin=admin, now=clock.now())
     scope = _find(slug)
     assert scope is not None
