@@ -10,14 +10,14 @@ that transaction begins, and only for a token that names an actor. `BearerAuthen
 middleware has not found the session.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from structlog.contextvars import bound_contextvars
 
@@ -52,12 +52,11 @@ class BearerAuthentication(BaseAuthentication):
         what the look-up of API keys raises.
         """
         assert isinstance(request, ApiRequest)
-        scheme, _, raw = get_authorization_header(request).partition(b" ")
+        scheme, token = read_authorization(request.META)
         if not scheme:
             return None
-        if scheme.lower() != b"bearer":
+        if scheme != "bearer":
             raise TokenInvalid("Send the access token as `Authorization: Bearer <access>`.")
-        token = raw.strip().decode("ascii", "replace")
         if token.startswith(DEVICE_TOKEN_PREFIX):
             return self.device(token, request.now), None
         if token.startswith(API_KEY_PREFIX):
@@ -136,10 +135,16 @@ def find_impersonator(actor: Actor) -> Any:
 
 def actor_of(request: HttpRequest) -> Actor | None:
     """Return the actor of the request's access token, or `None`. The token must be valid on this host."""
-    scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    if scheme.lower() != "bearer":
+    scheme, token = read_authorization(request.META)
+    if scheme != "bearer":
         return None
     try:
-        return read_access_token(text.strip()).actor
+        return read_access_token(token).actor
     except TokenError:
         return None
+
+
+def read_authorization(meta: Mapping[str, Any]) -> tuple[str, str]:
+    """Return scheme (in lower case) and credentials of the `Authorization` header of a WSGI environment, or two `""`."""
+    scheme, _, credentials = str(meta.get("HTTP_AUTHORIZATION", "")).partition(" ")
+    return scheme.lower(), credentials.strip(" \t")
