@@ -227,33 +227,18 @@ class TlsDomainSerializer(StrictSerializer):
     domain = serializers.CharField()
 
 
-class ExportSerializer(StrictModelSerializer):
+class ExportSerializer(OwnExportSerializer):
     """An export with its progress in rows and, when it is done, the link to its archive."""
 
     url = serializers.SerializerMethodField()
-    bytes = serializers.IntegerField(allow_null=True)
-    sha256 = serializers.CharField(help_text="The SHA-256 of the file; empty until the export is done.")
     download_url = serializers.SerializerMethodField(
         help_text="Valid for 15 minutes, without a login; null until the export is done."
     )
-    error = serializers.CharField()
 
     class Meta:
         model = TenantExport
-        fields = (
-            "id",
-            "status",
-            "total",
-            "done",
-            "url",
-            "bytes",
-            "sha256",
-            "download_url",
-            "error",
-            "created_at",
-            "finished_at",
-            "expires_at",
-        )
+        fields = (*OwnExportSerializer.Meta.fields, "url", "download_url")
+        read_only_fields = fields
 
     def get_url(self, export: TenantExport) -> str:
         return self._absolute(location("tenant-export", id=export.tenant_id, export_id=export.pk))

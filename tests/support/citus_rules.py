@@ -160,7 +160,8 @@ def take_faults() -> list[str]:
 
 def watch(query: Any, connection: psycopg.pq.abc.PGconn) -> None:
     """Check a statement that is sent on `connection`."""
-    text = _COMMENT_OF_REQUEST.sub("", _as_text(query))  # which makes the same text another one in each request
+    # The comment differs in each request, so the same statement would be read again and again.
+    text = _COMMENT_OF_REQUEST.sub("", _as_text(query))
     if not is_interesting(text):
         return
     user = connection.user.decode()

@@ -145,6 +145,6 @@ def actor_of(request: HttpRequest) -> Actor | None:
 
 
 def read_authorization(meta: Mapping[str, Any]) -> tuple[str, str]:
-    """Return scheme (in lower case) and credentials of the `Authorization` header of a WSGI environment, or two `""`."""
+    """Return the scheme, in lower case, and the credentials of the `Authorization` header; both may be empty."""
     scheme, _, credentials = str(meta.get("HTTP_AUTHORIZATION", "")).partition(" ")
     return scheme.lower(), credentials.strip(" \t")

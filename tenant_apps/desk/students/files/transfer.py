@@ -1,6 +1,6 @@
 """A student comes from another dojo: a preview of what comes with them, then the same file again to confirm."""
 
-from typing import Any, Final
+from typing import Final
 
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext, gettext_lazy
@@ -24,21 +24,12 @@ KIND: Final = "transfer"
 class Transfer(TwoStepFile):
     """Take in a student from another dojo."""
 
+    form_class = TransferForm
     template_name = "desk/students/files/transfer.html"
     preview_template = "desk/students/files/transfer_preview.html"
     section = "students"
 
-    def context(self) -> dict[str, Any]:
-        return {"form": TransferForm()}
-
-    def submit(self) -> HttpResponseBase:
-        form = TransferForm(self.request.POST, self.request.FILES)
-        if not form.is_valid():
-            return self.show({"form": form}, status=400)
-        content = self.content()
-        if content is None:
-            form.add_error("file", gettext("The file is empty. Choose another one."))
-            return self.show({"form": form}, status=400)
+    def read(self, form: TransferForm, content: bytes) -> HttpResponseBase:
         query = {"allow_duplicates": form.cleaned_data["allow_duplicates"]}
         digest = digest_of(content, query, KIND)
         is_confirmed = self.is_confirmed(digest)

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, ClassVar, Final
 
+from django.forms import Form
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext
 
 from tenant_apps.desk.page import Page
 
@@ -22,7 +24,23 @@ MOST_IN_FORM: Final = 1024 * 1024
 class TwoStepFile(Page):
     """A page whose form has the fields `file`, `content` (base64) and `confirm` (the digest of the preview)."""
 
+    form_class: ClassVar[type[Form]]
     preview_template: ClassVar[str]
+
+    def context(self) -> dict[str, Any]:
+        return {"form": self.form_class()}
+
+    def submit(self) -> HttpResponseBase:
+        form, content = self.form_class(self.request.POST, self.request.FILES), self.content()
+        if form.is_valid() and content is None:
+            form.add_error("file", gettext("The file is empty. Choose another one."))
+        if content is None or not form.is_valid():
+            return self.show({"form": form}, status=400)
+        return self.read(form, content)
+
+    def read(self, form: Any, content: bytes) -> HttpResponseBase:
+        """Preview the file with what the form says, or write what it holds if it is confirmed."""
+        raise NotImplementedError
 
     def show(self, context: Mapping[str, Any], *, status: int = 200) -> HttpResponseBase:
         """Return the page, or for htmx the part below the form."""

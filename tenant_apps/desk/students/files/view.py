@@ -1,9 +1,6 @@
 """The import of a file: a preview line by line, then the same file again to confirm."""
 
-from typing import Any
-
 from django.http.response import HttpResponseBase
-from django.utils.translation import gettext
 
 from tenant_apps.desk.api import Refused
 from tenant_apps.desk.students.files.forms import ImportForm
@@ -14,21 +11,12 @@ from tenant_apps.desk.students.files.two_steps import TwoStepFile, digest_of
 class Import(TwoStepFile):
     """Import students, rank histories, facts or visits."""
 
+    form_class = ImportForm
     template_name = "desk/students/files/import.html"
     preview_template = "desk/students/files/preview.html"
     section = "students"
 
-    def context(self) -> dict[str, Any]:
-        return {"form": ImportForm()}
-
-    def submit(self) -> HttpResponseBase:
-        form = ImportForm(self.request.POST, self.request.FILES)
-        if not form.is_valid():
-            return self.show({"form": form}, status=400)
-        content = self.content()
-        if content is None:
-            form.add_error("file", gettext("The file is empty. Choose another one."))
-            return self.show({"form": form}, status=400)
+    def read(self, form: ImportForm, content: bytes) -> HttpResponseBase:
         kind, digest = form.cleaned_data["kind"], digest_of(content, form.query(), form.cleaned_data["kind"])
         query = form.query() if self.is_confirmed(digest) else {**form.query(), "dry_run": True}
         try:
