@@ -109,6 +109,7 @@ def test_a_prepared_statement_has_the_same_text_in_every_request(dojo: Dojo) -> 
     )
 
 
+@pytest.mark.direct_connection("a pooler's client does not know which process of the server it uses")
 def test_a_server_can_be_asked_which_request_sends_a_statement(
     tenant: TenantScope, superuser: psycopg.Connection[Any]
 ) -> None:
