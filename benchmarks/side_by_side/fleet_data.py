@@ -12,7 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 
 from benchmarks.common import print_line
 from shared_apps.accounts.models import User
@@ -25,12 +25,13 @@ from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tenant_apps.attendance.check_in.codes import CodeKind, make_token
 from tenant_apps.ranks.models import RankSystem
 from tenant_apps.students.models import Student
-from tests.support.clients import Dojo
+from tests.support.clients import Caller, Dojo
 
 STUDENTS: Final = 100
 PAST_SESSIONS: Final = 40
 OPEN_SESSIONS: Final = 20
 USERS: Final = 5
+ADMIN: Final = "user1@example.com"
 PASSWORD: Final = "a password for benchmarks only"  # noqa: S105
 
 _STUDENTS: Final = """
@@ -114,6 +115,7 @@ def filled_fleet(
         scopes.append(scope)
         if place % 100 == 0:
             print_line(f"  {place} dojos are there")
+            connections.close_all()  # which have the catalogue of each dojo in their memory
     return scopes
 
 
@@ -154,7 +156,7 @@ def _password_hash() -> str:
 
 
 def _create(slug: str) -> TenantScope:
-    admin = FirstAdmin(email="user1@example.com", name="User 1", password_hash=_password_hash())
+    admin = FirstAdmin(email=ADMIN, name="User 1", password_hash=_password_hash())
     create_tenant(name=f"Dojo {slug}", slug=slug, timezone="Europe/Berlin", admin=admin, now=clock.now())
     scope = _find(slug)
     assert scope is not None
@@ -170,9 +172,12 @@ def _fill(scope: TenantScope, students: int, past_sessions: int) -> None:
             if not User.objects.filter(email_key=email).exists():
                 create_user(email=email, name=f"User {place}", role="instructor", password_hash="!")  # noqa: S106
         has_ranks = RankSystem.objects.exists()
+        admin = User.objects.get(email_key=ADMIN)
+        token = open_session(admin, now=now).access
     if not has_ranks:
-        dojo = Dojo(scope)
-        art = dojo.create("/disciplines", {"name": "Aikido"})
+        dojo = Dojo(scope, people={"admin": Caller(f"{scope.slug}.localhost", token, admin)})
+        arts = dojo.admin.get("/disciplines").json()["results"]
+        art = arts[0] if arts else dojo.create("/disciplines", {"name": "Aikido"})
         dojo.create("/rank-systems", {"preset": "aikikai", "discipline": art["id"]})
     past = {"name": "Evening class", "first": now - timedelta(days=6 * (past_sessions + 1)), "step": "6 days"}
     with tenant_scope(scope), transaction.atomic(), connection.cursor() as cursor:
