@@ -5,9 +5,10 @@ make bench-growth ARGS="--dojos 10 200 --minutes 1"
 
 Ten dojos have 4,000 attendances, the others have 100 students and one class session. The requests go to all dojos in
 turn, so each request meets a dojo that its connection has not served for as long as possible. In another case they go
-to 1,000 dojos of the largest fleet only. Afterwards requests of all kinds are sent for some minutes, and the memory of
-the web processes and of their database connections is printed each minute. 10,000 dojos take about 40 GB of disk, and
-half an hour to make. The tables are printed, and written to `benchmarks/results/growth.md`.
+to 1,000 dojos of the largest fleet only. The statements of a request are counted. Afterwards requests of all kinds are
+sent for some minutes, and the memory of the web processes and of their database connections is printed each minute.
+10,000 dojos take about 40 GB of disk, and half an hour to make. The tables are printed, and written to
+`benchmarks/results/growth.md`.
 """
 
 import argparse
@@ -96,6 +97,7 @@ def main() -> int:
         sections = [
             _measure_all("By the number of dojos", fleets, server, postmaster, options),
             _measure_all("By the attendance in ten dojos", histories, server, postmaster, options),
+            _count_statements(fleets + histories),
             _measure_memory(Case(f"{largest:,} dojos", everyone), server, postmaster, options),
         ]
     text = (
@@ -159,6 +161,35 @@ def _measure(
     if outcome.unexpected:
         print_line(f"  {kind}: {dict(outcome.statuses)}; {outcome.first_body[:200]!r}")
     return (after - before) / max(outcome.number, 1), (outcome.next_offset if once else offset)
+
+
+def _count_statements(cases: list[Case]) -> str:
+    """Return a table of the statements of one request of each kind, which a request before it has made ready."""
+    from django.test import Client
+
+    from tests.support.statements import sent_statements
+
+    def answer(raw: bytes) -> None:
+        head, _, body = raw.partition(b"\r\n\r\n")
+        line, *fields = head.decode().split("\r\n")
+        method, path, _ = line.split(" ")
+        headers = dict(one.split(": ", 1) for one in fields)
+        Client().generic(method, path, body, content_type="application/json", headers=headers)
+
+    lines = [f"| Statements of a request | {' | '.join(KINDS)} |", f"|---|{'--:|' * len(KINDS)}"]
+    counts: list[list[int]] = []
+    for case in cases:
+        counts.append([])
+        for requests in case.requests().values():
+            host = next(one for one in requests[0].split(b"\r\n") if one.startswith(b"Host: "))
+            first, second, *_ = (one for one in requests if host in one)
+            answer(first)
+            with sent_statements() as sent:
+                answer(second)
+            counts[-1].append(len(sent))
+        lines.append(f"| {case.title} | {' | '.join(map(str, counts[-1]))} |")
+    mark = target_mark(all(one == counts[0] for one in counts))
+    return "\n".join([*lines, f"\nThe same in all fleets {mark}."]) + "\n"
 
 
 def _measure_memory(case: Case, server: Any, postmaster: int, options: argparse.Namespace) -> str:

@@ -22,7 +22,6 @@ MOST_WARM_UP_SECONDS: Final = 8
 WARM_UP_REQUESTS_PER_DOJO: Final = 6
 """So that each connection has met each dojo before the measurement: what is measured is a process that has run for a
 while. Both sides are warmed up alike."""
-MOST_FOR_THREADS: Final = 1.15
 
 
 def main() -> int:
@@ -63,7 +62,7 @@ def main() -> int:
     for file in report.write(rows, "side-by-side"):
         print_line(f"wrote {file.name}")
     print_line("\n" + report.markdown(rows, report.machine_name()))
-    return _verdict(rows)
+    return int(report.is_missed(rows))
 
 
 def _rounds(options: argparse.Namespace, sides: dict[str, Any], postmaster: int) -> list[Any]:
@@ -156,20 +155,6 @@ def _measure_floor(rows: list[Any], dojo: Any, data: Path, postmaster: int, seco
                 folder=data, postmaster=postmaster, seconds=max(2, int(seconds)),
             )  # fmt: skip
         row.floor_ms = found[row.kind]
-
-
-def _verdict(rows: list[Any]) -> int:
-    from statistics import median
-
-    many = {row.kind: median(cell.cpu_ms for cell in row.tatami) for row in rows if row.connections > 1}
-    for row in rows:
-        if row.connections == 1:
-            ratio = many[row.kind] / median(cell.cpu_ms for cell in row.tatami)
-            met = "met" if ratio <= MOST_FOR_THREADS else "MISSED"
-            print_line(
-                f"  {row.kind}: many connections cost {ratio:.2f} times one; target {MOST_FOR_THREADS} {met}"
-            )
-    return int(any("MISSED" in row.verdict for row in rows))
 
 
 def _options() -> argparse.Namespace:
