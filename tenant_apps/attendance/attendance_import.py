@@ -12,7 +12,7 @@ from rest_framework import serializers
 
 from shared_apps.accounts.models import User
 from shared_apps.webhooks.events import publish
-from tatami.api.fields import InstantField
+from tatami.api.fields import BLANK, InstantField
 from tatami.errors import Invalid
 from tatami.ids import uuid7
 from tatami.tenancy.scope import current_tenant
@@ -126,7 +126,7 @@ class AttendanceImport(RecordImport[AttendanceLine]):
             if not line.session_names:
                 line.add_error("class", gettext(NAME_THE_SESSION))
             if "date" not in line.values and "date" not in line.errors:
-                line.add_error("date", gettext("This field may not be blank."))
+                line.add_error("date", gettext(BLANK))
 
     def match_records(self, lines: Sequence[AttendanceLine]) -> set[Hashable]:
         """Set the session of each line, or add an error; return the keys of the attendances that exist."""

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 from django.utils.translation import gettext, gettext_noop
 from rest_framework.serializers import ChoiceField, DateField, Field, ValidationError
 
+from tatami.api.fields import BLANK
 from tatami.text import normalise
 from tenant_apps.students.csv.dates import DateReader
 
@@ -86,7 +87,7 @@ def require(cells: Mapping[str, str], names: Iterable[str], errors: Errors) -> N
     """Add an error for each of the cells that is empty."""
     for name in names:
         if not cells.get(name):
-            add_error(errors, name, gettext("This field may not be blank."))
+            add_error(errors, name, gettext(BLANK))
 
 
 def add_error(errors: Errors, column: str, message: str) -> None:
