@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, ClassVar, Final
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 MAX_FAULTS: Final = 50
 """How many faults of one request are listed. Enough to correct a form; more would only cost time and bandwidth."""
-UNKNOWN_FIELD: Final = "There is no such field."
+UNKNOWN_FIELD: Final = gettext_noop("There is no such field.")
 
 
 class DomainError(Exception):

@@ -45,6 +45,14 @@ _BLANK: Final = re.compile(f"[{_MARKS}{_IGNORABLE}{_EMPTY}\\s\x00-\x1f\x7f-\x9f]
 _PLAIN_LETTER: Final = re.compile(r"LATIN SMALL LETTER ([A-Z]) WITH ")
 
 
+def gettext_noop(text: str) -> str:
+    """Return the text as it is: it is in the catalogues, and translated where it is shown.
+
+    The same as Django's, for modules that do not import Django.
+    """
+    return text
+
+
 def _plain_letters() -> Iterator[tuple[str, str]]:
     """Yield the letters that people replace by others which have no decomposition: ø → o, ł → l, æ → ae."""
     for code in range(0xDF, 0xAB70):

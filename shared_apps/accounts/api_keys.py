@@ -78,7 +78,7 @@ def find_api_key_user(key: str, address: str, now: datetime) -> User:
         raise TokenInvalid
     key_id, name, prefix, read_only, expires_on, allowed, last_used_at, has_current_hash, *columns = row
     if expires_on and today(now) > date.fromisoformat(expires_on):
-        raise TokenExpired("This API key has expired.")
+        raise TokenExpired(gettext("This API key has expired."))
     if allowed and not is_allowed(address, allowed):
         raise AddressNotAllowed
     if not has_current_hash or last_used_at is None or last_used_at <= now - LAST_USED_PRECISION:

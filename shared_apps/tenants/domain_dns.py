@@ -9,6 +9,7 @@ from uuid import UUID
 
 import idna
 from django.conf import settings
+from django.utils.translation import gettext
 from dns.exception import DNSException, Timeout
 from dns.rdtypes.txtbase import TXTBase
 from dns.resolver import NXDOMAIN, NoAnswer, NoNameservers, NoResolverConfiguration, Resolver
@@ -43,16 +44,20 @@ def normalised_domain(given: str) -> str:
     domain = ascii_domain(given)
     labels = domain.split(".")
     if len(labels) == 1 or _NUMERIC.fullmatch(labels[-1]):
-        raise _invalid("This is a single label or an address. Give a domain name, such as www.example.com.")
+        raise _invalid(
+            gettext("This is a single label or an address. Give a domain name, such as www.example.com.")
+        )
     if len(domain) > MAX_DOMAIN_LENGTH:
         raise _invalid(
-            f"A domain can have at most {MAX_DOMAIN_LENGTH} characters, because its DNS record needs the rest."
+            gettext(
+                "A domain can have at most {most} characters, because its DNS record needs the rest."
+            ).format(most=MAX_DOMAIN_LENGTH)
         )
     base = settings.TATAMI_BASE_DOMAIN
     if domain == base or domain.endswith(f".{base}"):
-        raise _invalid("The platform's own domain and its subdomains cannot be claimed.")
+        raise _invalid(gettext("The platform's own domain and its subdomains cannot be claimed."))
     if labels[-1] in RESERVED_TOP_LEVEL_DOMAINS:
-        raise _invalid("This domain is reserved: it cannot be verified by DNS.")
+        raise _invalid(gettext("This domain is reserved: it cannot be verified by DNS."))
     return domain
 
 
@@ -64,7 +69,7 @@ def ascii_domain(given: str) -> str:
     try:
         encoded = idna.encode(given, uts46=True, std3_rules=True).decode("ascii")
     except idna.IDNAError:
-        raise _invalid("This is not a domain name. Give it without scheme, port and path.") from None
+        raise _invalid(gettext("This is not a domain name. Give it without scheme, port and path.")) from None
     return encoded.lower().removesuffix(".")
 
 
@@ -114,7 +119,9 @@ class DnsResolver:
         except NoNameservers as fault:
             raise (DnsFailure if _has_response(fault) else DnsUnavailable) from None
         except DNSException as fault:
-            raise DnsFailure(f"The domain's DNS sent a response that cannot be read: {fault}") from None
+            raise DnsFailure(
+                gettext("The domain's DNS sent a response that cannot be read: {fault}").format(fault=fault)
+            ) from None
         return [
             b"".join(record.strings).decode("utf-8", errors="replace")
             for record in answer

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from shared_apps.tenants import domain_dns
 from shared_apps.tenants.domain_dns import is_proof, proof_record
@@ -27,7 +28,7 @@ def claim_domain(*, tenant: Tenant, domain: str) -> Domain:
     _lock_tenant(tenant)
     _refuse_verified(domain)
     if Domain.objects.filter(tenant=tenant, domain=domain).exists():
-        raise DomainTaken("This dojo has already claimed this domain.")
+        raise DomainTaken(gettext("This dojo has already claimed this domain."))
     claimed = Domain.objects.create(tenant=tenant, domain=domain, is_primary=False)
     RoutingEpoch.advance()
     return claimed
@@ -52,9 +53,9 @@ def make_primary(*, domain: Domain) -> Domain:
     _lock_tenant(domain.tenant)
     domain = _reloaded(domain)
     if domain.verified_at is None:
-        raise WrongState("Verify this domain before you make it the primary one.")
+        raise WrongState(gettext("Verify this domain before you make it the primary one."))
     if domain.served_until is not None:
-        raise WrongState("This is a former subdomain of the dojo: change the slug instead.")
+        raise WrongState(gettext("This is a former subdomain of the dojo: change the slug instead."))
     Domain.objects.filter(tenant=domain.tenant_id, is_primary=True).update(is_primary=False)
     domain.is_primary = True
     domain.save(update_fields=["is_primary"])
@@ -71,7 +72,7 @@ def remove_domain(*, domain: Domain) -> None:
     _lock_tenant(domain.tenant)
     subdomain = own_subdomain(domain.tenant)
     if domain.pk == subdomain.pk:
-        raise WrongState("A dojo's subdomain of the platform's domain cannot be removed.")
+        raise WrongState(gettext("A dojo's subdomain of the platform's domain cannot be removed."))
     Domain.objects.filter(pk=domain.pk).delete()
     if not Domain.objects.filter(tenant=domain.tenant_id, is_primary=True).exists():
         Domain.objects.filter(pk=subdomain.pk).update(is_primary=True)
@@ -149,7 +150,10 @@ def _require_proof(domain: Domain) -> None:
     except DnsFailure as fault:
         raise DomainNotVerified(fault.message, details={**required, "found": []}) from None
     if not is_proof(found, domain.tenant_id, domain.domain):
-        message = "The record has another value." if found else "There is no such record in the DNS yet."
+        if found:
+            message = gettext("The record has another value.")
+        else:
+            message = gettext("There is no such record in the DNS yet.")
         raise DomainNotVerified(message, details={**required, "found": list(found)})
 
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
@@ -165,7 +166,9 @@ class ChangedDomainSerializer(StrictSerializer):
 
     def validate_is_primary(self, value: bool) -> bool:
         if not value:
-            raise serializers.ValidationError("Only true is accepted. Make another domain the primary one.")
+            raise serializers.ValidationError(
+                gettext("Only true is accepted. Make another domain the primary one.")
+            )
         return value
 
 

@@ -7,11 +7,12 @@ from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext, gettext_noop
 from rest_framework import serializers
 
 from shared_apps.accounts.models import User
 from shared_apps.webhooks.events import publish
-from tatami.api.fields import InstantField
+from tatami.api.fields import BLANK, InstantField
 from tatami.errors import Invalid
 from tatami.ids import uuid7
 from tatami.tenancy.scope import current_tenant
@@ -29,15 +30,15 @@ from tenant_apps.students.csv.student_matching import RecordImport, RecordLine, 
 from tenant_apps.students.csv.table import DEFAULT_OPTIONS, ReadOptions
 from tenant_apps.students.errors import AlreadyRecorded
 
-NO_SESSION: Final = "There is no such session on this date."
-SEVERAL_SESSIONS: Final = (
+NO_SESSION: Final = gettext_noop("There is no such session on this date.")
+SEVERAL_SESSIONS: Final = gettext_noop(
     "There are several such sessions on this date: give the time or the class_session_id."
 )
-NAME_THE_SESSION: Final = "Give the class or the class_session, or the class_session_id."
-OTHER_DATE: Final = "The session with this class_session_id is on another date."
-NOT_BEGUN: Final = "This session has not begun yet."
-IN_FUTURE: Final = "This is in the future."
-VOIDED: Final = "This attendance was voided."
+NAME_THE_SESSION: Final = gettext_noop("Give the class or the class_session, or the class_session_id.")
+OTHER_DATE: Final = gettext_noop("The session with this class_session_id is on another date.")
+NOT_BEGUN: Final = gettext_noop("This session has not begun yet.")
+IN_FUTURE: Final = gettext_noop("This is in the future.")
+VOIDED: Final = gettext_noop("This attendance was voided.")
 
 _READ: Final = ("date", "time", "starts_at", "class_session_id", "checked_in_at", "late")
 _NAMES: Final = ("class", "class_session")
@@ -98,7 +99,7 @@ class AttendanceImport(RecordImport[AttendanceLine]):
     conflicts = {
         "attendance_once": (
             AlreadyRecorded,
-            "One of these attendances was recorded in the meantime: import the file again.",
+            gettext_noop("One of these attendances was recorded in the meantime: import the file again."),
         )
     }
 
@@ -108,7 +109,9 @@ class AttendanceImport(RecordImport[AttendanceLine]):
     def prepare(self, columns: Sequence[str], dates: DateReader) -> None:
         super().prepare(columns, dates)
         if "class_session_id" not in columns and ("date" not in columns or not {*_NAMES} & {*columns}):
-            raise Invalid.field("file", "Name the sessions by class_session_id, or by date and class.")
+            raise Invalid.field(
+                "file", gettext("Name the sessions by class_session_id, or by date and class.")
+            )
         self._cells = CellParser(AttendanceCells().fields, _READ, dates)
         self._zone = ZoneInfo(current_tenant().timezone)
 
@@ -116,14 +119,14 @@ class AttendanceImport(RecordImport[AttendanceLine]):
         line.values = self._cells.parse(cells, line.errors)
         line.session_names = {name: normalise(cells[name]) for name in _NAMES if cells.get(name)}
         if cells.get("voided_at"):
-            line.add_error("voided_at", VOIDED)
+            line.add_error("voided_at", gettext(VOIDED))
         if line.values.get("checked_in_at", self._now) > self._now:
-            line.add_error("checked_in_at", IN_FUTURE)
+            line.add_error("checked_in_at", gettext(IN_FUTURE))
         if "class_session_id" not in line.values and "class_session_id" not in line.errors:
             if not line.session_names:
-                line.add_error("class", NAME_THE_SESSION)
+                line.add_error("class", gettext(NAME_THE_SESSION))
             if "date" not in line.values and "date" not in line.errors:
-                line.add_error("date", "This field may not be blank.")
+                line.add_error("date", gettext(BLANK))
 
     def match_records(self, lines: Sequence[AttendanceLine]) -> set[Hashable]:
         """Set the session of each line, or add an error; return the keys of the attendances that exist."""
@@ -151,18 +154,18 @@ class AttendanceImport(RecordImport[AttendanceLine]):
             if session is None:
                 line.add_error(column, ClassSessionNotFound().message)
             elif day and session.local_date != day:
-                line.add_error("date", OTHER_DATE)
+                line.add_error("date", gettext(OTHER_DATE))
         else:
             candidates = [one for one in by_date.get(day, ()) if self._is_meant(one, line)]  # type: ignore[arg-type]
             session = candidates[0] if len(candidates) == 1 else None
             if session is None:
-                line.add_error(column, SEVERAL_SESSIONS if candidates else NO_SESSION)
+                line.add_error(column, gettext(SEVERAL_SESSIONS if candidates else NO_SESSION))
         if session is None or line.errors:
             return
         if session.is_cancelled:
             line.add_error(column, SessionCancelled().message)
         elif not check_in_window(session, self.settings).accepts_by_hand(self._now):
-            line.add_error(column, NOT_BEGUN)
+            line.add_error(column, gettext(NOT_BEGUN))
         else:
             line.session = session
 

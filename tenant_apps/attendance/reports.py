@@ -24,6 +24,7 @@ from django.db.models import (
     Value,
 )
 from django.db.models.functions import Coalesce, Greatest, JSONObject, TruncMonth, TruncWeek
+from django.utils.translation import gettext
 
 from tatami.clock import tenant_date
 from tatami.usage import Figures
@@ -119,7 +120,7 @@ def _group(group_by: str, row: Mapping[str, Any]) -> Any:
     key = row["key"]
     if group_by in DATE_GROUPS:
         return f"{key:%Y-%m}" if group_by == "month" else key
-    return {"id": key, "name": row["name"] or ERASED_NAME} if key else None
+    return {"id": key, "name": row["name"] or gettext(ERASED_NAME)} if key else None
 
 
 def expected_attendance(period: Period, *, today: date, now: datetime) -> list[Row]:

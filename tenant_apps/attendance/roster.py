@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from shared_apps.accounts.models import User
 from shared_apps.webhooks.events import Subscribers, subscribers
@@ -27,7 +28,7 @@ LATE: Final = "late"
 ABSENT: Final = "absent"
 EXPECTED: Final = "expected"
 UPDATED: Final = "attendance.updated"
-MARKED_ABSENT: Final = "Marked absent on the roster."
+MARKED_ABSENT: Final = gettext_noop("Marked absent on the roster.")
 """The reason of a void if the roster gives none."""
 
 

@@ -180,7 +180,7 @@ class RosterSerializer(StrictSerializer):
         """Refuse students who do not exist or are named twice. Lock the others, so that none is erased meanwhile."""
         ids = [entry["student"] for entry in entries]
         errors = reference_errors(
-            entries, "student", lock_students(ids), twice="This student is named twice."
+            entries, "student", lock_students(ids), twice=gettext("This student is named twice.")
         )
         if any(errors):
             raise serializers.ValidationError(errors)

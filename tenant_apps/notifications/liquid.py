@@ -5,11 +5,13 @@ over ranges or assign variables. Its values are strings and one list of objects 
 a template is saved, so that sending does not fail.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any, ClassVar, Final
 
+from django.utils.translation import gettext, gettext_noop
 from liquid import BoundTemplate, Environment, RenderContext, StrictUndefined
 from liquid.ast import Node
 from liquid.builtin.expressions.primitive import RangeLiteral
@@ -29,6 +31,25 @@ _LIQUID_ERRORS: Final = (LiquidError, TypeError, ValueError, ArithmeticError, Lo
 
 MAX_BRACES: Final = 500
 """Two for each output or tag."""
+
+_FAULTS_OF_LIQUID: Final = {
+    r"expected (?P<wanted>.+), found (?P<found>.+)": gettext_noop("expected {wanted}, found {found}"),
+    r"unexpected tag (?P<name>.+)": gettext_noop("unexpected tag {name}"),
+    r"unexpected (?P<found>.+)": gettext_noop("unexpected {found}"),
+    r"unknown operator (?P<name>.+)": gettext_noop("unknown operator {name}"),
+    r"missing expression": gettext_noop("missing expression"),
+    r"block nesting limit reached": gettext_noop("block nesting limit reached"),
+    r"loop iteration limit reached": gettext_noop("loop iteration limit reached"),
+    r"output stream limit reached": gettext_noop("output stream limit reached"),
+}
+"""The messages of python-liquid that people see most often → the text to translate."""
+_PARTS_OF_LIQUID: Final = (
+    gettext_noop("a primitive expression"),
+    gettext_noop("end of expression"),
+    gettext_noop("end of file"),
+    gettext_noop("word"),
+)
+"""What these messages expected or found."""
 
 Values = Mapping[str, Any]
 Problem = tuple[str, int]
@@ -84,7 +105,9 @@ def validate(
 @lru_cache(maxsize=256)
 def _parse(source: str) -> BoundTemplate:
     if source.count("{") > MAX_BRACES:  # parsing takes the square of their number
-        raise InvalidTemplate(f"A template has at most {MAX_BRACES} opening braces.")
+        raise InvalidTemplate(
+            gettext("A template has at most {most} opening braces.").format(most=MAX_BRACES)
+        )
     return _ENVIRONMENT.from_string(source)
 
 
@@ -96,20 +119,20 @@ def _problems(
     yield from _ranges(template)
     for name, spans in analysis.filters.items():
         if name not in _FILTERS:
-            yield f"there is no filter '{name}'", spans[0].index
+            yield gettext("there is no filter '{name}'").format(name=name), spans[0].index
     for name, uses in analysis.globals.items():
         if name not in variables:
-            yield f"there is no variable '{name}'", uses[0].span.index
+            yield gettext("there is no variable '{name}'").format(name=name), uses[0].span.index
     global_uses = {use.span.index for use in chain.from_iterable(analysis.globals.values())}
     for use in chain.from_iterable(analysis.variables.values()):
         if not _is_known(use, student_fields, is_global=use.span.index in global_uses):
-            yield f"there is no variable '{use}'", use.span.index
+            yield gettext("there is no variable '{name}'").format(name=use), use.span.index
 
 
 def _ranges(template: BoundTemplate) -> Iterator[Problem]:
     for node in _nodes(template.nodes, RenderContext(template)):
         if any(isinstance(one, RangeLiteral) for one in _expressions(node.expressions())):
-            yield "ranges are not available", node.token.start_index
+            yield gettext("ranges are not available"), node.token.start_index
 
 
 def _is_known(use: Variable, student_fields: Sequence[str], *, is_global: bool) -> bool:
@@ -142,13 +165,21 @@ def _expressions(expressions: Any) -> Iterator[Expression]:
 
 def _invalid(error: BaseException, source: str) -> InvalidTemplate:
     if not isinstance(error, LiquidError):
-        return InvalidTemplate("This text is too complex.")
+        return InvalidTemplate(gettext("This text is too complex."))
     token = error.token
     if token is None or token.start_index < 0:
-        return InvalidTemplate(_with_line(source, len(source), str(error.message)))
-    return InvalidTemplate(_with_line(source, token.start_index, str(error.message)))
+        return InvalidTemplate(_with_line(source, len(source), _fault_of_liquid(str(error.message))))
+    return InvalidTemplate(_with_line(source, token.start_index, _fault_of_liquid(str(error.message))))
+
+
+def _fault_of_liquid(message: str) -> str:
+    """Return what python-liquid says about a fault, in the language of the dojo if that is known."""
+    for pattern, text in _FAULTS_OF_LIQUID.items():
+        if found := re.fullmatch(pattern, message):
+            return gettext(text).format(**{name: gettext(part) for name, part in found.groupdict().items()})
+    return message
 
 
 def _with_line(source: str, index: int, message: str) -> str:
     """Return the message with its line number, counted from 1."""
-    return f"line {source.count(chr(10), 0, index) + 1}: {message}"
+    return gettext("line {line}: {message}").format(line=source.count(chr(10), 0, index) + 1, message=message)

@@ -106,7 +106,7 @@ def queue_test(*, kind: NotificationKind, text: MessageText, language: str, by: 
         body=text.body,
         requested_by=by,
     )
-    values = sample_values(kind, [SAMPLE_STUDENT], recipient=by.name or by.email)
+    values = sample_values(kind, [SAMPLE_STUDENT], language, recipient=by.name or by.email)
     delivery = NewDelivery(values["recipient"], by.email, students=values["students"])
     _insert(notification, [delivery], now=clock.now())
     return notification

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
 from django.db.models import Exists, Min, OuterRef, QuerySet, Subquery
+from django.utils.translation import gettext_noop
 
 from tatami import clock
 from tatami.errors import DomainError
@@ -205,4 +206,6 @@ def _postpone_first(now: datetime) -> None:
     with transaction.atomic():
         delivery = _claimable(now).first()
         if delivery is not None:
-            _save_result(delivery, SendResult(State.QUEUED, "The worker that sent it was killed."), now)
+            _save_result(
+                delivery, SendResult(State.QUEUED, gettext_noop("The worker that sent it was killed.")), now
+            )

@@ -226,4 +226,4 @@ def attach_students(deliveries: Iterable[Delivery]) -> None:
     ids: set[UUID] = {student for row in rows for student in row.student_ids}
     names = {one.pk: one.name for one in Student.objects.filter(pk__in=ids)} if ids else {}
     for row in rows:
-        row.students = [{"id": pk, "name": names.get(pk, ERASED_NAME)} for pk in row.student_ids]
+        row.students = [{"id": pk, "name": names.get(pk) or gettext(ERASED_NAME)} for pk in row.student_ids]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from django.db import transaction
 from django.utils import translation
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 from tatami.errors import Invalid
 from tatami.tenancy.scope import current_tenant
@@ -27,47 +27,47 @@ COMMON_VARIABLES: Final = ("dojo", "recipient", "student", "students")
 
 SAMPLE_FIELDS: Final[Mapping[NotificationKind, Mapping[str, str]]] = {
     NotificationKind.PROMOTION: {
-        "rank": "4th kyu",
-        "rank_system": "Aikikai Hombu grades",
-        "awarded_on": "15 June 2026",
+        "rank": gettext_noop("4th kyu"),
+        "rank_system": gettext_noop("Aikikai Hombu grades"),
+        "awarded_on": gettext_noop("15 June 2026"),
     },
     NotificationKind.EXAM_INVITATION: {
-        "exam": "Summer grading",
-        "date": "27 June 2026",
-        "location": "Main hall",
-        "rank": "4th kyu",
-        "rank_system": "Aikikai Hombu grades",
+        "exam": gettext_noop("Summer grading"),
+        "date": gettext_noop("27 June 2026"),
+        "location": gettext_noop("Main hall"),
+        "rank": gettext_noop("4th kyu"),
+        "rank_system": gettext_noop("Aikikai Hombu grades"),
     },
-    NotificationKind.ABSENCE: {"last_visit": "15 May 2026", "days": "31"},
+    NotificationKind.ABSENCE: {"last_visit": gettext_noop("15 May 2026"), "days": "31"},
     NotificationKind.CLASS_CANCELLED: {
-        "class": "Evening class",
-        "date": "22 June 2026",
+        "class": gettext_noop("Evening class"),
+        "date": gettext_noop("22 June 2026"),
         "time": "18:30",
-        "reason": "The hall is flooded.",
+        "reason": gettext_noop("The hall is flooded."),
     },
     NotificationKind.CLASS_MOVED: {
-        "class": "Evening class",
-        "old_date": "22 June 2026",
+        "class": gettext_noop("Evening class"),
+        "old_date": gettext_noop("22 June 2026"),
         "old_time": "18:30",
-        "date": "23 June 2026",
+        "date": gettext_noop("23 June 2026"),
         "time": "19:00",
-        "location": "Mat 2",
+        "location": gettext_noop("Mat 2"),
     },
     NotificationKind.CLOSURE: {
-        "first_day": "20 July 2026",
-        "last_day": "2 August 2026",
-        "classes": "Evening class",
-        "reason": "Summer break",
+        "first_day": gettext_noop("20 July 2026"),
+        "last_day": gettext_noop("2 August 2026"),
+        "classes": gettext_noop("Evening class"),
+        "reason": gettext_noop("Summer break"),
     },
     NotificationKind.EXAM_MOVED: {
-        "exam": "Summer grading",
-        "old_date": "27 June 2026",
-        "date": "4 July 2026",
-        "location": "Main hall",
+        "exam": gettext_noop("Summer grading"),
+        "old_date": gettext_noop("27 June 2026"),
+        "date": gettext_noop("4 July 2026"),
+        "location": gettext_noop("Main hall"),
     },
     NotificationKind.FREE: {},
 }
-"""The additional fields of each student, by kind, with the value that a preview shows."""
+"""The additional fields of each student, by kind, with the value that a preview shows, to translate."""
 SAMPLE_STUDENT: Final = "Mika Sato"
 
 _DEFAULT_TEXTS: Final = Path(__file__).parent / "templates" / "mail"
@@ -145,7 +145,7 @@ def validate_text(kind: NotificationKind, text: MessageText, language: str) -> N
     """Raise `Invalid` at `subject` and `body`, with the line, if the text cannot be rendered for every recipient."""
     fields = tuple(SAMPLE_FIELDS[kind])
     samples = [
-        template_variables(sample_values(kind, names), language, kind)
+        template_variables(sample_values(kind, names, language), language, kind)
         for names in ([SAMPLE_STUDENT, "Ren Sato"], [SAMPLE_STUDENT])
     ]
     samples.append(template_variables({"recipient": "", "students": [{"name": ""}]}, language, kind))
@@ -162,10 +162,17 @@ def validate_text(kind: NotificationKind, text: MessageText, language: str) -> N
 
 
 def sample_values(
-    kind: NotificationKind, names: Sequence[str], recipient: str = "Hana Sato"
+    kind: NotificationKind, names: Sequence[str], language: str, recipient: str = "Hana Sato"
 ) -> dict[str, Any]:
     """Return example values of a delivery about students with these names."""
-    return {"recipient": recipient, "students": [{"name": name, **SAMPLE_FIELDS[kind]} for name in names]}
+    fields = sample_fields(kind, language)
+    return {"recipient": recipient, "students": [{"name": name, **fields} for name in names]}
+
+
+def sample_fields(kind: NotificationKind, language: str) -> dict[str, str]:
+    """Return the additional fields of each student with example values."""
+    with translation.override(language):
+        return {name: gettext(value) for name, value in SAMPLE_FIELDS[kind].items()}
 
 
 def render_message(

@@ -36,11 +36,11 @@ from tenant_apps.notifications.serializers import (
     attach_students,
 )
 from tenant_apps.notifications.templates import (
-    SAMPLE_FIELDS,
     SAMPLE_STUDENT,
     MessageText,
     all_templates,
     render_message,
+    sample_fields,
     sample_values,
     save_template,
     template_for,
@@ -213,7 +213,7 @@ class TemplatePreview(ApiView):
         template = template_for(kind, new.get("language"))
         text = MessageText(new.get("subject", template.text.subject), new.get("body", template.text.body))
         validate_text(kind, text, template.language)
-        values = _preview_values(kind, new.get("student"), request)
+        values = _preview_values(kind, new.get("student"), template.language, request)
         preview = render_message(text, values, language=template.language, kind=kind)
         shown = {"subject": preview.subject, "body": preview.body, "language": template.language}
         return Response(PreviewSerializer(shown).data)
@@ -246,11 +246,13 @@ def _language(request: Any) -> str | None:
     return read_parameter(request.query_params, "language", known, default=None)
 
 
-def _preview_values(kind: NotificationKind, student: Student | None, request: Any) -> dict[str, Any]:
+def _preview_values(
+    kind: NotificationKind, student: Student | None, language: str, request: Any
+) -> dict[str, Any]:
     """Return the example values of a mail about a student, or about a made-up one."""
     if student is None:
-        return sample_values(kind, [SAMPLE_STUDENT])
-    notice = Notice(student.pk, SAMPLE_FIELDS[kind])
+        return sample_values(kind, [SAMPLE_STUDENT], language)
+    notice = Notice(student.pk, sample_fields(kind, language))
     (delivery, *_) = deliveries_for([notice], settings=DojoSettings.current(), on=tenant_date(request.now))
     return {"recipient": delivery.recipient, "students": delivery.students}
 

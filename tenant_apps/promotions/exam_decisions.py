@@ -92,11 +92,12 @@ class ExamChecker:
         have = self.exam.count_examiners(rules.licence)
         if rules.examiners is None or have >= rules.examiners:
             return None
-        licence = f" with the licence {rules.licence}" if rules.licence else ""
-        message = f"{candidate.target.name} needs {rules.examiners} examiners{licence}; this exam has {have}."
-        return ExaminersMissing(
-            message, details={"have": have, "need": rules.examiners, "licence": rules.licence}
-        )
+        if rules.licence:
+            text = gettext("{rank} needs {need} examiners with the licence {licence}; this exam has {have}.")
+        else:
+            text = gettext("{rank} needs {need} examiners; this exam has {have}.")
+        details = {"have": have, "need": rules.examiners, "licence": rules.licence}
+        return ExaminersMissing(text.format(rank=candidate.target.name, **details), details=details)
 
     def _rules_of(self, candidate: Candidate) -> Any:
         return self.results[candidate.pk].rules.definition.exam_rules(candidate.target.code)

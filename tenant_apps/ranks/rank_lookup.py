@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import Final, TypeAlias
 from uuid import UUID
 
+from django.utils.translation import gettext
+
 from tatami.text import normalise
 from tenant_apps.ranks.models import Rank, RankSystem
 from tenant_apps.ranks.rank_words import rank_words, without_belt
@@ -66,12 +68,19 @@ class RankLookup:
         found = [one for one in self.candidates(system, rank) if one.system_id in in_use]
         if not found:
             names = [one.name for one in self._ranks if one.system_id in in_use]
-            raise UnknownRank("rank", f"There is no such rank. The ranks are: {_listed(names)}.")
+            raise UnknownRank(
+                "rank", gettext("There is no such rank. The ranks are: {names}.").format(names=_listed(names))
+            )
         if len({one.system_id for one in found}) > 1:
-            raise UnknownRank("rank_system", "Several rank systems have this rank: name one.")
+            raise UnknownRank("rank_system", gettext("Several rank systems have this rank: name one."))
         if len(found) > 1:
             codes = _listed([one.code for one in found])
-            raise UnknownRank("rank", f"Several ranks have this name: give the code. The codes are: {codes}.")
+            raise UnknownRank(
+                "rank",
+                gettext("Several ranks have this name: give the code. The codes are: {codes}.").format(
+                    codes=codes
+                ),
+            )
         return found[0]
 
     def _search(self, system: str, rank: str) -> list[Rank]:
@@ -109,7 +118,7 @@ class RankLookup:
 
     def _no_system(self, found: list[RankSystem]) -> str:
         if found and self._all_systems != found:
-            return f"The rank system {found[0].name!r} is archived."
+            return gettext("The rank system {name!r} is archived.").format(name=found[0].name)
         names = [one.name for one in self._all_systems if not one.is_archived]
         return _no_system(names)
 
@@ -145,7 +154,9 @@ class RankSystemLookup:
         if not found:
             raise UnknownRank("rank_system", _no_system([one.name for one in in_use._systems]))
         if len(found) > 1:
-            raise UnknownRank("rank_system", "Several rank systems have this name: give the exact name.")
+            raise UnknownRank(
+                "rank_system", gettext("Several rank systems have this name: give the exact name.")
+            )
         return found[0]
 
 
@@ -174,12 +185,16 @@ def _keys_of_rank(rank: Rank) -> set[_Key]:
 
 def _no_system(names: list[str]) -> str:
     if not names:
-        return "There is no such rank system. The dojo has none in use: add one first."
-    return f"There is no such rank system. The rank systems are: {_listed(names)}."
+        return gettext("There is no such rank system. The dojo has none in use: add one first.")
+    return gettext("There is no such rank system. The rank systems are: {names}.").format(
+        names=_listed(names)
+    )
 
 
 def _listed(names: Iterable[str]) -> str:
     """Return the names, as many as a person reads."""
     every = list(dict.fromkeys(names))
-    more = f" and {len(every) - _LISTED} more" if len(every) > _LISTED else ""
-    return ", ".join(every[:_LISTED]) + more
+    listed = ", ".join(every[:_LISTED])
+    if len(every) > _LISTED:
+        return gettext("{names} and {count} more").format(names=listed, count=len(every) - _LISTED)
+    return listed

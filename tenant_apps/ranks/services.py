@@ -145,7 +145,7 @@ def read_definition(document: object) -> RankDefinition:
     try:
         return parse_definition(document)
     except DefinitionError as fault:
-        raise Invalid(details=fault.by_place()) from None
+        raise Invalid(details=fault.by_place(gettext)) from None
 
 
 def read_preset(key: str) -> RankDefinition:

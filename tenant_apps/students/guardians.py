@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
 
 from tatami.errors import Invalid
 from tatami.text import normalise
@@ -93,9 +94,9 @@ def _refuse_unknown_or_repeated(entries: Sequence[Mapping[str, Any]], known: Map
         if "id" not in entry:
             continue
         if entry["id"] not in known:
-            errors[f"guardians.{place}.id"] = ["There is no such guardian."]
+            errors[f"guardians.{place}.id"] = [gettext("There is no such guardian.")]
         elif entry["id"] in seen:
-            errors[f"guardians.{place}.id"] = ["This guardian is named twice."]
+            errors[f"guardians.{place}.id"] = [gettext("This guardian is named twice.")]
         seen.add(entry["id"])
     if errors:
         raise Invalid(details=errors)

@@ -22,7 +22,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, ForeignKey, Model, OuterRef, Q, QuerySet, UniqueConstraint
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 from shared_apps.accounts.models import User
 from shared_apps.webhooks.events import publish
@@ -33,7 +33,7 @@ from tenant_apps.students.models import Student
 from tenant_apps.students.privacy import blank_student
 from tenant_apps.students.queries import student_not_found
 
-VOID_REASON: Final = "Two records of this student were merged, and both had this."
+VOID_REASON: Final = gettext_noop("Two records of this student were merged, and both had this.")
 
 
 @dataclass(frozen=True, slots=True)

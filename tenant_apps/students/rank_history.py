@@ -11,6 +11,8 @@ from itertools import pairwise
 from typing import Final
 from uuid import UUID
 
+from django.utils.translation import gettext, gettext_noop
+
 from tatami.clock import tenant_date
 from tatami.errors import DomainError, Invalid
 from tenant_apps.ranks.definition import StepType
@@ -20,7 +22,7 @@ from tenant_apps.students.models import RankEvent, Student
 
 Kind = RankEvent.Kind
 
-BEFORE_BIRTH: Final = "This is before the student's date of birth."
+BEFORE_BIRTH: Final = gettext_noop("This is before the student's date of birth.")
 
 Conversions = Collection[tuple[UUID, UUID]]
 """The conversions that rules allow: (rank converted from, rank converted to)."""
@@ -39,7 +41,7 @@ def _order(event: RankEvent) -> tuple[date, bool, int]:
 def birth_error(student: Student, effective_on: date) -> Invalid | None:
     """Return the error of a date before the student's birth, if it is one."""
     if student.birth_date and effective_on < student.birth_date:
-        return Invalid.field("effective_on", BEFORE_BIRTH)
+        return Invalid.field("effective_on", gettext(BEFORE_BIRTH))
     return None
 
 
@@ -72,15 +74,15 @@ def error_after(before: RankEvent | None, event: RankEvent, conversions: Convers
         if before is None:
             return NothingToDemote()
         if event.rank.position > before.rank.position:
-            message = f"A demotion leads down: the student holds {before.rank.name} on this day."
-            return RankOutOfOrder(message, details=_named(before))
+            message = gettext("A demotion leads down: the student holds {rank} on this day.")
+            return RankOutOfOrder(message.format(rank=before.rank.name), details=_named(before))
     elif event.kind == Kind.CONVERT:
         allowed = before is not None and (before.rank_id, event.rank_id) in conversions
         if not allowed and not event.note:
             return NoSuchConversion(details=_named(before))
     elif event.kind == Kind.AWARD and before is not None and event.rank.position < before.rank.position:
-        message = f"The student holds {before.rank.name} on this day, which is the higher rank."
-        return RankOutOfOrder(message, details=_named(before))
+        message = gettext("The student holds {rank} on this day, which is the higher rank.")
+        return RankOutOfOrder(message.format(rank=before.rank.name), details=_named(before))
     return None
 
 
@@ -90,9 +92,13 @@ def error_before(event: RankEvent, after: RankEvent) -> DomainError | None:
         return None
     difference = after.rank.position - event.rank.position
     if difference > 0 if after.kind == Kind.DEMOTE else difference < 0:
-        way = "was demoted to" if after.kind == Kind.DEMOTE else "received"
-        message = f"The student {way} {after.rank.name} on a later day, which does not follow this rank."
-        return RankOutOfOrder(message, details=_named(after))
+        if after.kind == Kind.DEMOTE:
+            message = gettext(
+                "The student was demoted to {rank} on a later day, which does not follow this rank."
+            )
+        else:
+            message = gettext("The student received {rank} on a later day, which does not follow this rank.")
+        return RankOutOfOrder(message.format(rank=after.rank.name), details=_named(after))
     return None
 
 

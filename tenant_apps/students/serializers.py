@@ -50,7 +50,7 @@ class PlausibleDate(serializers.DateField):
 class PastDate(PlausibleDate):
     """A date that has come in the dojo, such as a date of birth."""
 
-    default_error_messages = {"future": "This day has not come yet."}
+    default_error_messages = {"future": gettext_lazy("This day has not come yet.")}
 
     def to_internal_value(self, data: Any) -> date:
         value = super().to_internal_value(data)
@@ -62,7 +62,7 @@ class PastDate(PlausibleDate):
 class NearDate(PlausibleDate):
     """A date that is at most a year ahead: of what has happened or is arranged."""
 
-    default_error_messages = {"far": "This is more than a year ahead."}
+    default_error_messages = {"far": gettext_lazy("This is more than a year ahead.")}
 
     def to_internal_value(self, data: Any) -> date:
         value = super().to_internal_value(data)
@@ -119,7 +119,7 @@ class BalanceInUnit(StrictSerializer):
 class BalanceValue(WholeNumber):
     """A whole number of visits, or `{count, unit}`."""
 
-    default_error_messages = {"parts": "Send a whole number, or `count` and `unit`."}
+    default_error_messages = {"parts": gettext_lazy("Send a whole number, or `count` and `unit`.")}
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
@@ -486,7 +486,7 @@ class RevertSerializer(RankEventVoidSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["cascade"] and attrs["keep_later"]:
             raise serializers.ValidationError(
-                {"keep_later": ["Send either `cascade` or `keep_later`, not both."]}
+                {"keep_later": [gettext("Send either `cascade` or `keep_later`, not both.")]}
             )
         return attrs
 

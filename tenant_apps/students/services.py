@@ -9,6 +9,7 @@ from uuid import UUID
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, OuterRef, Prefetch, Q
+from django.utils.translation import gettext
 
 from shared_apps.accounts.models import User
 from shared_apps.webhooks.events import publish
@@ -142,7 +143,7 @@ def _split(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, An
 def _refuse_birth_after_ranks(student: Student, born_on: date) -> None:
     ranks = RankEvent.objects.not_voided().filter(student=student)
     if ranks.filter(effective_on__lt=born_on).exists():
-        raise Invalid.field("birth_date", "The student received a rank before this day.")
+        raise Invalid.field("birth_date", gettext("The student received a rank before this day."))
 
 
 def _save(student: Student) -> None:

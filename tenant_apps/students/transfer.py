@@ -17,7 +17,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from django.db import transaction
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from rest_framework import serializers
 
 from shared_apps.accounts.models import User
@@ -58,7 +58,7 @@ STUDENT_FIELDS: Final = (
     "external_id",
     "licence_number",
 )
-_NO_SYSTEM: Final = "This dojo has no rank system for this discipline."
+_NO_SYSTEM: Final = gettext_noop("This dojo has no rank system for this discipline.")
 
 
 @dataclass(slots=True)
@@ -166,7 +166,9 @@ def _facts(
         if row["voided"]:
             continue
         if row["kind"] == StudentFact.Kind.APPROVAL:
-            transfer.leave_out("facts", "Approvals are given by users of this dojo.", str(row["value"]))
+            transfer.leave_out(
+                "facts", gettext("Approvals are given by users of this dojo."), str(row["value"])
+            )
             continue
         system: RankSystem | None = None
         if row["rank_system"]:
@@ -213,7 +215,7 @@ def _balances(
         if not discipline:
             own = [None]  # counts in every rank system
         elif not own:
-            transfer.leave_out("attendance", _NO_SYSTEM, f"{discipline}: {len(trained)}")
+            transfer.leave_out("attendance", gettext(_NO_SYSTEM), f"{discipline}: {len(trained)}")
             continue
         counted += len(trained)
         for system in own:
@@ -262,7 +264,7 @@ def _add_holds(transfer: Transfer, rows: Sequence[Mapping[str, Any]]) -> None:
     for row in sorted(rows, key=lambda row: row["from"]):
         last = holds[-1] if holds else None
         if last is not None and (last.until is None or last.until >= row["from"]):
-            transfer.leave_out("holds", "It shares a day with another hold.", str(row["from"]))
+            transfer.leave_out("holds", gettext("It shares a day with another hold."), str(row["from"]))
             continue
         hold = StudentHold(student=transfer.student, starts_on=row["from"], until=row["until"])
         hold.reason = row["reason"]
@@ -378,7 +380,7 @@ class TransferSerializer(TypedSerializer):
 
     def field_error(self, name: str, value: Any) -> Any:
         if name not in self.fields and name not in part_names() | {"exported_at"}:
-            return [UNKNOWN_FIELD]
+            return [gettext(UNKNOWN_FIELD)]
         return super().field_error(name, value)
 
 

@@ -154,6 +154,32 @@ def test_a_faulty_line_is_refused_by_column_and_the_others_are_written(
     assert len(rows_of(dojo)) == 1
 
 
+def test_faults_are_in_the_language_of_the_dojo(
+    dojo: Dojo, mika: dict[str, Any], morning: dict[str, Any]
+) -> None:
+    ok(dojo.admin.patch("/settings", {"language": "pt-br"}))
+    good = {"external_id": "7", "date": "2026-06-15", "class": "Früh Stunde", "voided_at": ""}
+    faulty = (
+        {"class": ""},
+        {"class": "Nobody knows"},
+        {"date": "15th"},
+        {"date": "13/05/26"},
+        {"date": ""},
+        {"external_id": "8"},
+        {"voided_at": "2026-06-15T09:00:00Z"},
+    )
+    body = import_csv(dojo.admin, csv_text(*(good | cells for cells in faulty)), PATH)
+    assert errors(body) == [
+        {"class": ["Informe a turma (class) ou a aula (class_session), ou o class_session_id."]},
+        {"class": ["Não há essa aula nesta data."]},
+        {"date": ["Isto não é uma data: escreva-a como 2010-05-13."]},
+        {"date": ["Escreva o ano desta data com quatro algarismos."]},
+        {"date": ["Este campo não pode ficar em branco."]},
+        {"external_id": ["Este aluno não existe."]},
+        {"voided_at": ["Esta presença foi anulada."]},
+    ]
+
+
 def test_cancelled_and_coming_sessions_are_refused(dojo: Dojo, mika: dict[str, Any]) -> None:
     cancelled = factories.single_session(dojo, MONDAY, name="Off")
     ok(dojo.admin.post(f"/class-sessions/{cancelled['id']}/cancellation", {"reason": "Flood"}), 201)

@@ -169,6 +169,21 @@ def test_a_hold_and_medical_notes_are_alerts_and_the_scan_is_recorded(dojo: Dojo
     assert [one["code"] for one in body["alerts"]] == ["on_hold", "medical"]
 
 
+def test_alerts_are_in_the_language_of_the_dojo(dojo: Dojo) -> None:
+    ok(dojo.admin.patch("/settings", {"language": "pt-br"}))
+    mika = factories.student(dojo, medical_notes="Asthma", birth_date="2015-06-15")
+    factories.attendance(dojo, mika, factories.single_session(dojo, "2026-05-01T16:30:00Z"))
+    factories.put_on_hold(dojo, mika)
+    factories.single_session(dojo)
+    alerts = ok(scan(dojo.admin, factories.qr_token(dojo.admin, mika, kind="card")), 201)["alerts"]
+    assert {one["code"]: one["message"] for one in alerts} == {
+        "birthday": "Hoje é aniversário deste aluno.",
+        "on_hold": "Este aluno está afastado no momento.",
+        "medical": "Há anotações médicas sobre este aluno.",
+        "absent_for_long": "Este aluno não vem há mais de 30 dias.",
+    }
+
+
 # --- retention and privacy -----------------------------------------------------------------------------------
 
 

@@ -226,3 +226,26 @@ def test_a_template_for_an_event_cannot_be_sent_to_an_audience(dojo: Dojo) -> No
 def test_an_invalid_notification_is_refused(dojo: Dojo, body: dict[str, Any], field: str) -> None:
     assert list(assert_invalid(dojo.admin.post("/notifications", body), field)) == [field]
     assert mail.outbox == []
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("{{ nope }}", "linha 1: não existe a variável 'nope'"),
+        ("Hi\n{{ dojo | shout }}", "linha 2: não existe o filtro 'shout'"),
+        ("{{ dojo", "linha 1: era esperado '}}', mas há o fim do texto"),
+        ("{% foo %}", "linha 1: a marca 'foo' não é esperada aqui"),
+        ("{% for one in (1..3) %}x{% endfor %}", "linha 1: intervalos não estão disponíveis"),
+    ],
+)
+def test_faults_are_in_the_language_of_the_dojo(dojo: Dojo, body: str, message: str) -> None:
+    ok(dojo.admin.patch("/settings", {"language": "pt-br"}))
+    details = assert_error(put(dojo, body), 400, "validation_error")
+    assert details == {"body": [message]}
+
+
+def test_the_preview_has_example_values_in_the_language_of_the_template(dojo: Dojo) -> None:
+    path = f"{PROMOTION}/preview"
+    body = {"subject": "-", "body": "{{ rank }}, {{ awarded_on }}"}
+    for language, shown in (("en", "4th kyu, 15 June 2026"), ("pt-br", "4º kyu, 15 de junho de 2026")):
+        assert ok(dojo.admin.post(path, {**body, "language": language}))["body"].strip() == shown

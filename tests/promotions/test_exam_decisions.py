@@ -208,6 +208,39 @@ def test_invalid_marks_are_refused_at_their_place(exam_dojo: ExamDojo) -> None:
     assert exam_dojo.candidates()["Ready"]["marks"] == {}
 
 
+def test_faults_of_results_are_in_the_language_of_the_dojo(exam_dojo: ExamDojo) -> None:
+    ok(exam_dojo.dojo.admin.patch("/settings", {"language": "pt-br"}))
+    require(exam_dojo, MARKED)
+    exam_dojo.invite(exam_dojo.ready)
+    for result, field, message in (
+        (
+            {"outcome": "passed", "marks": {"Juggling": 7}},
+            "marks.Juggling",
+            "As regras desta graduação não têm esta técnica.",
+        ),
+        ({"outcome": "passed", "marks": {"Kata": 11}}, "marks.Kata", "A nota máxima é 10."),
+        ({}, "outcome", "Envie um resultado ou notas."),
+        (
+            {"outcome": "failed", "override_reason": "A broken toe."},
+            "override_reason",
+            "Um motivo só é aceito para o resultado `passed`.",
+        ),
+    ):
+        details = assert_error(post_results(exam_dojo, Ready=result), 400, "validation_error")
+        assert details == {f"results.0.{field}": [message]}
+
+
+def test_missing_examiners_are_named_in_the_language_of_the_dojo(exam_dojo: ExamDojo) -> None:
+    ok(exam_dojo.dojo.admin.patch("/settings", {"language": "pt-br"}))
+    require(exam_dojo, {"examiners": 2, "licence": "A"})
+    exam_dojo.invite(exam_dojo.ready)
+    ok(post_results(exam_dojo, Ready={"outcome": "passed"}))
+    shown = exam_dojo.candidates()["Ready"]["warnings"]
+    assert "Yellow exige 2 examinadores com a licença A; este exame tem 0." in [
+        one["message"] for one in shown
+    ]
+
+
 def test_without_a_pass_mark_the_outcome_is_needed(exam_dojo: ExamDojo) -> None:
     exam_dojo.invite(exam_dojo.ready)
     assert_invalid(post_results(exam_dojo, Ready={"marks": {"Kata": 3}}), "results.0.outcome")

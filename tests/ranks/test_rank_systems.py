@@ -126,3 +126,15 @@ def test_a_rank_that_is_held_cannot_be_removed(dojo: Dojo) -> None:
 def test_ranks_can_only_be_changed_with_the_rules(dojo: Dojo) -> None:
     system = dojo.create("/rank-systems", KIDS)
     assert_invalid(dojo.admin.patch(f"/rank-systems/{system['id']}", {"ranks": []}), "ranks")
+
+
+def test_faults_of_a_definition_are_in_the_language_of_the_dojo(dojo: Dojo) -> None:
+    ok(dojo.admin.patch("/settings", {"language": "pt-br"}))
+    faulty = {**KIDS, "name": 7, "confidence": "X", "effective_on": "2026-02-30", "colour": "red"}
+    details = assert_error(dojo.admin.post("/rank-systems", faulty), 400, "validation_error")
+    assert details == {
+        "name": ["precisa ser texto"],
+        "confidence": ["precisa ser um destes: O, S, C, M"],
+        "effective_on": ["precisa ser uma data que existe, AAAA-MM-DD"],
+        "colour": ["não é um campo conhecido"],
+    }

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.students.csv_files import import_csv
+from tests.support.responses import ok
 
 DRY = "/students/import?dry_run=true&unknown_columns=ignore"
 HEAD = (
@@ -84,12 +85,49 @@ These lines would be imported; please check:
 
 
 def test_the_letter_about_a_messy_file(dojo: Any) -> None:
+    report = preview_of_the_messy_file(dojo)
+    assert len(report["rows"]) == LINES
+    assert report["letter"].splitlines() == LETTER.splitlines()
+    assert dojo.admin.get("/students").json()["count"] == 1
+
+
+LETTER_IN_PORTUGUESE = """\
+48 de 60 linhas seriam importadas (47 novas, 1 atualizada). Nada foi salvo ainda.
+O arquivo não está em UTF-8. Foi lido como Windows-1252: confira as letras, por exemplo 'Nº' na linha 2.
+Estas colunas são desconhecidas e foram ignoradas: 'Cacifo'.
+As datas da coluna Data de nascimento foram lidas como dia/mês/ano.
+
+Estas linhas não seriam importadas:
+- Linha 7, Ana Costa: E-mail: Insira um endereço de email válido.
+- Linha 10, Duarte Jesus: Data de nascimento: Este dia não existe no calendário.
+- Linha 13, Bia Gonçalves: Data de nascimento: Escreva o ano desta data com quatro algarismos.
+- Linha 16, Eva Ferreira: Telemóvel: Uma planilha abreviou este número, e algarismos se perderam: formate a coluna como texto e digite o número de novo.
+- Linha 19, Costa: Nome: Este campo não pode ficar em branco.
+- Linha 22, Ana Jesus: Nº de sócio: A linha 21 já tem este código externo.
+- Linha 25, Caio Fernandes: Isto repete a linha 24.
+- Linha 28, Bia Ferreira: Data da graduação: Esta coluna pode ser lida como dia/mês ou mês/dia, e nenhuma célula decide: envie date_format=dmy ou date_format=mdy, ou escreva as datas como 2010-05-13. Graduação: Esta graduação não existe. As graduações são: 5th kyu, 4th kyu, 3rd kyu, 2nd kyu, 1st kyu, 1st dan, 2nd dan, 3rd dan, 4th dan.
+- Linha 31, Eva Costa: Membro desde: Esta célula tem um erro da planilha em vez de um valor.
+- Linha 34: Esta linha tem 14 células; o cabeçalho, 13.
+- Linha 40, Duarte Ferreira: Data da graduação: Esta coluna pode ser lida como dia/mês ou mês/dia, e nenhuma célula decide: envie date_format=dmy ou date_format=mdy, ou escreva as datas como 2010-05-13.
+- Linha 42, Inês D’Orey: O cadastro de Inês d'Orey está arquivado: restaure-o, ou permita duplicatas se for outra pessoa.
+
+Estas linhas seriam importadas; por favor, confira:
+- Linha 5, Rita Moura: O código 1 foi lido como 0001, o código de Rita Moura. Telemóvel muda de “911 111 111” para “912 345 003”.
+- Linha 38, Bia Silva: Outro responsável também se chama Maria Silva, mas nenhum e-mail ou telefone mostra que é a mesma pessoa: os dois ficam separados.
+- Linha 47, Ana Sousa: O responsável Paula Nunes é a mesma pessoa que na linha 46.
+"""  # noqa: E501
+
+
+def test_the_letter_is_in_the_language_of_the_dojo(dojo: Any) -> None:
+    ok(dojo.admin.patch("/settings", {"language": "pt-br"}))
+    assert preview_of_the_messy_file(dojo)["letter"].splitlines() == LETTER_IN_PORTUGUESE.splitlines()
+
+
+def preview_of_the_messy_file(dojo: Any) -> Any:
+    """Return the report on a dry run, in a dojo that has one of the people and another one in its archive."""
     dojo.create("/rank-systems", {"preset": "aikikai"})
     rita = {"first_name": "Rita", "last_name": "Moura", "phone": "911 111 111", "external_id": "0001"}
     dojo.create("/students", {**rita, "birth_date": "2010-05-13"})
     ines = dojo.create("/students", {"first_name": "Inês", "last_name": "d'Orey"})
     dojo.admin.delete(f"/students/{ines['id']}")
-    report = import_csv(dojo.admin, messy_file(), DRY)
-    assert len(report["rows"]) == LINES
-    assert report["letter"].splitlines() == LETTER.splitlines()
-    assert dojo.admin.get("/students").json()["count"] == 1
+    return import_csv(dojo.admin, messy_file(), DRY)

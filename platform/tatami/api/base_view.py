@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.mediatypes import media_type_matches
@@ -146,7 +147,7 @@ class ApiView(APIView):
             _ = request._request.body  # keeps the bytes, by which an idempotency key compares bodies
         fields = request.data
         if fields and type(fields) is dict and not self.takes_body:  # a form is not: see `Unsubscribe`
-            raise Invalid(details={name: [UNKNOWN_FIELD] for name in islice(fields, MAX_FAULTS)})
+            raise Invalid(details={name: [gettext(UNKNOWN_FIELD)] for name in islice(fields, MAX_FAULTS)})
 
     @property
     def takes_body(self) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext
 
 from tatami.api.exception_mapping import NON_FIELD, error_response
 from tatami.api.request import READS, client_address, network_of
@@ -35,7 +36,7 @@ def check_body_size(request: HttpRequest, limit: int) -> None:
     """Raises `PayloadTooLarge` if the `Content-Length` is more than `limit` bytes."""
     announced = request.META.get("CONTENT_LENGTH") or "0"
     if int(announced) > limit:
-        raise PayloadTooLarge(f"The body is larger than {limit} bytes.")
+        raise PayloadTooLarge(gettext("The body is larger than {limit} bytes.").format(limit=limit))
 
 
 class BodyReader:

@@ -21,6 +21,7 @@ from django.db.models import ProtectedError, RestrictedError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext
 from rest_framework import exceptions as drf
 from rest_framework.status import is_server_error
 
@@ -149,7 +150,7 @@ def _from_database(exc: BaseException) -> DomainError | None:
     if isinstance(exc, IntegrityError | psycopg.IntegrityError):
         return None
     if sqlstate in _OUT_OF_RANGE:
-        return Invalid.field(NON_FIELD, "A value is out of range.")
+        return Invalid.field(NON_FIELD, gettext("A value is out of range."))
     if isinstance(exc, OperationalError | InterfaceError | psycopg.OperationalError | psycopg.InterfaceError):
         return DependencyUnavailable(cause)
     return None

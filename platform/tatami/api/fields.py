@@ -25,6 +25,19 @@ from tatami.text import is_blank
 MAX_TEXT_LENGTH: Final = 10_000
 MAX_REFERENCES: Final = 500
 UNKNOWN: Final = gettext_noop("There is nothing with this id.")
+BLANK: Final = gettext_noop("This field may not be blank.")
+"""As the fields of REST framework say it."""
+_CORRECTED: Final = (
+    gettext_noop("This field may not be null."),
+    gettext_noop("This list may not be empty."),
+    gettext_noop("This selection may not be empty."),
+    gettext_noop("This dictionary may not be empty."),
+    gettext_noop("Ensure this value is greater than or equal to {min_value}."),
+)
+"""Messages of REST framework that say the opposite in its Portuguese ("may be not empty"), or have a typing error.
+
+The catalogue of the kernel comes before that of REST framework.
+"""
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_BUT_LINES: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _NOT_PORTABLE_ZONES: Final = frozenset({"localtime", "Factory"})

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import structlog
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -157,7 +158,7 @@ class AccessTablePermission(BasePermission):
             raise PermissionDenied
         if found.no_impersonation and getattr(request.user, "impersonator", None):
             raise PermissionDenied(
-                "Only the user may do this. It is not available while you impersonate them."
+                gettext("Only the user may do this. It is not available while you impersonate them.")
             )
         self.check_api_key(request, found)
         return visibility
@@ -168,6 +169,6 @@ class AccessTablePermission(BasePermission):
         if key is None:
             return
         if found.no_api_keys:
-            raise PermissionDenied("This is not available with an API key. Sign in as a user.")
+            raise PermissionDenied(gettext("This is not available with an API key. Sign in as a user."))
         if key.read_only and request.method not in ("GET", "HEAD") and not found.reads_only:
-            raise PermissionDenied("This API key may only read.")
+            raise PermissionDenied(gettext("This API key may only read."))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from django.db import models
+from django.utils.translation import gettext
 from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
 
@@ -69,8 +70,8 @@ class StrictSerializer(TypedSerializer):
     def field_error(self, name: str, value: Any) -> Any:
         known = self.fields.get(name)
         if known is None or isinstance(known, serializers.HiddenField):
-            return [UNKNOWN_FIELD]
-        return ["This field is read-only."] if known.read_only else super().field_error(name, value)
+            return [gettext(UNKNOWN_FIELD)]
+        return [gettext("This field is read-only.")] if known.read_only else super().field_error(name, value)
 
 
 class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Any]):

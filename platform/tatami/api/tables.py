@@ -184,5 +184,7 @@ def limited(rows: QuerySet[Any]) -> list[Any]:
     """Return the rows. Raises `TooManyRows` for more than `MOST_TABLE_ROWS`."""
     found = list(rows[: MOST_TABLE_ROWS + 1])
     if len(found) > MOST_TABLE_ROWS:
-        raise TooManyRows(f"There are more than {MOST_TABLE_ROWS} rows. Narrow the filters.")
+        raise TooManyRows(
+            gettext("There are more than {most} rows. Narrow the filters.").format(most=MOST_TABLE_ROWS)
+        )
     return found

@@ -20,6 +20,7 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext_noop
 
 from shared_apps.tenants.errors import (
     ArchiveRefused,
@@ -53,7 +54,8 @@ MAX_ATTEMPTS: Final = 3
 MOST_OWN_EXPORTS: Final = 3
 """Archives that a dojo keeps for itself at a time. Each has all of its data."""
 
-GAVE_UP_MESSAGE: Final = f"The export was interrupted {MAX_ATTEMPTS} times. Request a new one."
+GAVE_UP_MESSAGE: Final = gettext_noop("The export was interrupted 3 times. Request a new one.")
+"""Stored with the export, and translated where it is shown. The number is `MAX_ATTEMPTS`."""
 
 TENANT_GONE_MESSAGE: Final = "The dojo was purged."
 

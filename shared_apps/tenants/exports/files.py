@@ -16,6 +16,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.core.signing import BadSignature
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from shared_apps.tenants.exports.snapshot import BLOCK_BYTES
 from shared_apps.tenants.models import TenantExport
@@ -122,4 +123,4 @@ def check_link(export: TenantExport, token: str, *, now: datetime) -> None:
     if export_id != str(export.pk):
         raise NotFound
     if now >= datetime.fromtimestamp(deadline, tz=UTC):
-        raise TokenExpired("This link has expired. Request a new one.")
+        raise TokenExpired(gettext("This link has expired. Request a new one."))

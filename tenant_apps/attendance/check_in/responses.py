@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 
+from django.utils.translation import gettext, gettext_noop
 from rest_framework import serializers
 
 from tatami.api.renderers import json_bytes
@@ -21,14 +22,14 @@ from tenant_apps.students.models import Student
 from tenant_apps.students.serializers import HeldRankSerializer
 
 ALERTS: Final = {
-    "birthday": "It is this student's birthday.",
-    "on_hold": "This student's membership is on hold.",
-    "medical": "There are medical notes about this student.",
-    "absent_for_long": f"This student has not been here for more than {LONG_ABSENCE.days} days.",
-    "card_shared": "This card was used at another device a moment ago.",
-    "promotion_due": "This student may be due for promotion.",
+    "birthday": gettext_noop("It is this student's birthday."),
+    "on_hold": gettext_noop("This student's membership is on hold."),
+    "medical": gettext_noop("There are medical notes about this student."),
+    "absent_for_long": gettext_noop("This student has not been here for more than {days} days."),
+    "card_shared": gettext_noop("This card was used at another device a moment ago."),
+    "promotion_due": gettext_noop("This student may be due for promotion."),
 }
-"""Code of an alert → message."""
+"""Code of an alert → message; `{days}` is the length of a long absence."""
 PUBLIC_ALERTS: Final = frozenset({"birthday", "promotion_due"})
 """The alerts that devices and students receive too. The others are for staff."""
 
@@ -129,9 +130,14 @@ def build_response(
             **({"preferred_name": called} if called else {}),
             "ranks": ranks,
         },
-        "alerts": [{"code": code, "message": ALERTS[code]} for code in alerts],
+        "alerts": [{"code": code, "message": alert_message(code)} for code in alerts],
     }
     return ScanResponse(201 if is_new else 200, json_bytes(body))
+
+
+def alert_message(code: str) -> str:
+    """Return what an alert says, in the language of the dojo."""
+    return gettext(ALERTS[code]).format(days=LONG_ABSENCE.days)
 
 
 def _rank_data(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -108,7 +108,7 @@ _MAIL_WORDS: Final = {
 @register.filter
 def mail_word(code: str) -> str:
     """The state of a mail, or the reason why it was not sent, in words; what is not known is returned as it is."""
-    return str(_MAIL_WORDS.get(code, code))
+    return str(_MAIL_WORDS.get(code) or gettext(code))
 
 
 @register.filter

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -37,7 +37,7 @@ class ConditionSerializer(StrictSerializer):
 class MarksField(serializers.DictField):
     """Technique → mark, from 0 to the best mark. Techniques are names in one line."""
 
-    default_error_messages = {"many": "There are too many techniques."}
+    default_error_messages = {"many": gettext_lazy("There are too many techniques.")}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(child=Number(BEST_MARK), allow_empty=True, **kwargs)
@@ -64,13 +64,13 @@ class ResultSerializer(StrictSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         exam: Exam = self.context["exam"]
         if "outcome" not in attrs and not attrs.get("marks"):
-            raise serializers.ValidationError({"outcome": ["Send an outcome or marks."]})
+            raise serializers.ValidationError({"outcome": [gettext("Send an outcome or marks.")]})
         if attrs.get("outcome", Candidate.Outcome.PASSED) != Candidate.Outcome.PASSED:
             for field in ("override_reason", "condition"):
                 if attrs.get(field):
                     raise serializers.ValidationError({field: [gettext(_ONLY_PASSED[field])]})
         if attrs.get("condition") and attrs["condition"]["until"] < exam.date:
-            raise serializers.ValidationError({"condition": {"until": ["This is before the exam."]}})
+            raise serializers.ValidationError({"condition": {"until": [gettext("This is before the exam.")]}})
         return attrs
 
 
@@ -104,13 +104,13 @@ def _mark_faults(entry: Mapping[str, Any], rules: ExamRules) -> dict[str, Any]:
     faults: dict[str, list[str]] = {}
     for technique, mark in marks.items():
         if rules.techniques and technique not in rules.techniques:
-            faults[technique] = ["The rules of this rank do not have this technique."]
+            faults[technique] = [gettext("The rules of this rank do not have this technique.")]
         elif rules.best_mark is not None and mark > rules.best_mark:
-            faults[technique] = [f"The best mark is {rules.best_mark}."]
+            faults[technique] = [gettext("The best mark is {mark}.").format(mark=rules.best_mark)]
     if faults:
         return {"marks": faults}
     if "outcome" not in entry and rules.pass_mark is None:
-        return {"outcome": ["The rules of this rank have no pass mark: send an outcome."]}
+        return {"outcome": [gettext("The rules of this rank have no pass mark: send an outcome.")]}
     return {}
 
 
@@ -134,7 +134,7 @@ class FulfilmentSerializer(StrictSerializer):
     def validate_met_on(self, value: date) -> date:
         exam: Exam = self.context["exam"]
         if value < exam.date:
-            raise serializers.ValidationError("This is before the exam.")
+            raise serializers.ValidationError(gettext("This is before the exam."))
         if value > tenant_date(self.context["request"].now):
-            raise serializers.ValidationError("This day has not come yet.")
+            raise serializers.ValidationError(gettext("This day has not come yet."))
         return value

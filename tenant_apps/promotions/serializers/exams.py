@@ -98,7 +98,7 @@ class ExamSerializer(StrictModelSerializer):
         examiners = {*map(str, ids), *guests}
         if "licences" in attrs:
             if unknown := [one for one in attrs["licences"] if one not in examiners]:
-                message = "Name examiners of this exam: users by their id, guests by their name."
+                message = gettext("Name examiners of this exam: users by their id, guests by their name.")
                 raise serializers.ValidationError({"licences": {one: [message] for one in unknown}})
         elif self.instance is not None:
             kept = getattr(self.instance, "licences", {})
@@ -238,7 +238,7 @@ class InvitationsSerializer(StrictSerializer):
         faults = reference_errors(entries, "student", students, twice=gettext(DUPLICATE))
         for fault, entry in zip(faults, entries, strict=True):
             if entry["target_rank"] not in ranks:
-                fault["target_rank"] = ["There is no such rank in the exam's rank system."]
+                fault["target_rank"] = [gettext("There is no such rank in the exam's rank system.")]
         if any(faults):
             raise serializers.ValidationError(faults)
         return [Invitation(entry["student"], ranks[entry["target_rank"]]) for entry in entries]

@@ -6,6 +6,7 @@ from datetime import MAXYEAR, date
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
 
+from tatami.text import gettext_noop
 from tenant_apps.dojo.dates import LeapDayBirthday
 from tenant_apps.ranks.civil_dates import birthday, full_age
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
@@ -49,10 +50,10 @@ class Age(Criterion):
     @classmethod
     def faults(cls, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if "min" not in document and "max" not in document:
-            yield "min", "either min or max is required"
+            yield "min", gettext_noop("either min or max is required")
         least, most = document.get("min"), document.get("max")
         if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
-            yield "max", "must not be less than min"
+            yield "max", gettext_noop("must not be less than min")
 
     def finding(self, data: CriterionInput) -> Finding:
         birth = data.facts.birth_date

@@ -8,6 +8,7 @@ from enum import StrEnum
 from itertools import chain
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
+from tatami.text import gettext_noop
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding, since_last_test
 from tenant_apps.ranks.criteria.json_schema import NAME, one_of, several, whole_number
 from tenant_apps.ranks.criteria.running_total import RunningTotal, running_total
@@ -111,7 +112,7 @@ class AttendanceCount(Criterion):
     @classmethod
     def faults(cls, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if document.get("unit") == AttendanceUnit.DAY and "max_per_day" in document:
-            yield "max_per_day", "is not valid if days are counted"
+            yield "max_per_day", gettext_noop("is not valid if days are counted")
 
     def finding(self, data: CriterionInput) -> Finding:
         if self.since is AttendanceSince.LAST_TEST:

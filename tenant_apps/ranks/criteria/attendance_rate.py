@@ -7,6 +7,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
+from tatami.text import gettext_noop
 from tenant_apps.ranks.civil_dates import months_later
 from tenant_apps.ranks.criteria.criterion import Criterion, CriterionInput, Finding
 from tenant_apps.ranks.criteria.json_schema import MONTHS, NAME, one_of, several, whole_number
@@ -93,9 +94,9 @@ class AttendanceRate(Criterion):
     def faults(cls, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         by_type = document.get("of") == Offered.CLASS_TYPES
         if by_type and "class_types" not in document:
-            yield "class_types", "is required if `of` is class_types"
+            yield "class_types", gettext_noop("is required if `of` is class_types")
         if not by_type and "class_types" in document:
-            yield "class_types", "is only valid if `of` is class_types"
+            yield "class_types", gettext_noop("is only valid if `of` is class_types")
 
     def finding(self, data: CriterionInput) -> Finding:
         first = self._first_day(data)

@@ -100,7 +100,7 @@ class Criterion(ABC):
 
     @classmethod
     def faults(cls, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """Yield (parameter, message) for faults that a schema cannot find.
+        """Yield (parameter, message) for faults that a schema cannot find. Messages are marked for translation.
 
         The document may violate the schema elsewhere.
         """

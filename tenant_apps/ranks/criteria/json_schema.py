@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+from tatami.text import gettext_noop
+
 LONGEST_CODE: Final = 40
 MOST_MONTHS: Final = 1200
 MOST_NAMED: Final = 50
@@ -15,7 +17,7 @@ CODE: Final = {
     "type": "string",
     "maxLength": LONGEST_CODE,
     "pattern": rf"^[a-z0-9][a-z0-9._-]*{STOP}",
-    "description": "made of a-z, 0-9, dots, dashes and underscores, a letter or digit first",
+    "description": gettext_noop("made of a-z, 0-9, dots, dashes and underscores, a letter or digit first"),
 }
 
 MONTHS: Final[Mapping[str, object]] = {"type": "integer", "minimum": 1, "maximum": MOST_MONTHS}
@@ -23,11 +25,11 @@ MONTHS: Final[Mapping[str, object]] = {"type": "integer", "minimum": 1, "maximum
 
 _ONE_LINE: Final = {
     "pattern": rf"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*{STOP}",
-    "description": "one line, without control characters",
+    "description": gettext_noop("one line, without control characters"),
 }
 _LINES: Final = {
     "pattern": rf"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*{STOP}",
-    "description": "without control characters",
+    "description": gettext_noop("without control characters"),
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from jsonschema import Draft202012Validator
 
+from tatami.text import gettext_noop
 from tenant_apps.ranks.criteria import KINDS, Age
 from tenant_apps.ranks.criteria.json_schema import CODE, STOP, criterion_schema, text
 
@@ -29,7 +30,7 @@ LONGEST_SYLLABUS: Final = 20_000
 _COLOUR = {
     "type": "string",
     "pattern": rf"^#[0-9a-fA-F]{{6}}{STOP}",
-    "description": "a colour such as #1a2b3c",
+    "description": gettext_noop("a colour such as #1a2b3c"),
 }
 
 _EXAM = {
@@ -108,7 +109,7 @@ def definition_schema() -> dict[str, Any]:
             "effective_on": {
                 "type": "string",
                 "pattern": rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{STOP}",
-                "description": "a date, YYYY-MM-DD",
+                "description": gettext_noop("a date, YYYY-MM-DD"),
             },
             "note": text(LONGEST_NOTE, lines=True),
             "ranks": {"type": "array", "minItems": 1, "maxItems": MOST_RANKS, "items": _RANK},

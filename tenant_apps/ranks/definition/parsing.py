@@ -1,6 +1,6 @@
 """Parse a JSON document into a definition."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
 
@@ -25,13 +25,13 @@ class DefinitionError(ValueError):
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         self.faults: Final = faults
-        super().__init__("; ".join(f"{fault.place}: {fault.message}" for fault in faults[:5]))
+        super().__init__("; ".join(f"{fault.place}: {fault.message.written()}" for fault in faults[:5]))
 
-    def by_place(self) -> dict[str, list[str]]:
-        """Return dotted path → messages, as in the `details` of a `validation_error`."""
+    def by_place(self, translate: Callable[[str], str] = str) -> dict[str, list[str]]:
+        """Return dotted path → messages, as in the `details` of a `validation_error`, in English or translated."""
         places: dict[str, list[str]] = {}
         for fault in self.faults:
-            places.setdefault(fault.place, []).append(fault.message)
+            places.setdefault(fault.place, []).append(fault.message.written(translate))
         return places
 
 

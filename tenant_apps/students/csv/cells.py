@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
+from django.utils.translation import gettext, gettext_noop
 from rest_framework.serializers import ChoiceField, DateField, Field, ValidationError
 
+from tatami.api.fields import BLANK
 from tatami.text import normalise
 from tenant_apps.students.csv.dates import DateReader
 
@@ -15,11 +17,11 @@ Errors: TypeAlias = dict[str, list[str]]
 _SHORTENED: Final = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+")
 _SPREADSHEET_ERROR: Final = re.compile(r"#(?:N/A|REF!|NAME\?|VALUE!|DIV/0!|NUM!|NULL!|SPILL!|CALC!)|#{3,}")
 _NOT_TO_SHORTEN: Final = frozenset({"phone", "external_id"})
-SHORTENED: Final = (
+SHORTENED: Final = gettext_noop(
     "A spreadsheet has shortened this number, and digits are lost: format the column as text, "
     "and enter the number again."
 )
-SPREADSHEET_ERROR: Final = "This cell has an error of the spreadsheet instead of a value."
+SPREADSHEET_ERROR: Final = gettext_noop("This cell has an error of the spreadsheet instead of a value.")
 _CHOICES_IN_WORDS: Final = {
     "ativo": "active", "ativa": "active", "activo": "active", "activa": "active",
     "inativo": "inactive", "inativa": "inactive", "inactivo": "inactive", "inactiva": "inactive",
@@ -61,9 +63,9 @@ class CellParser:
     def _read(self, column: str, name: str, field: Field[Any, Any, Any, Any], text: str) -> str:
         """Return the text of a cell as the field reads it. Raises `ValueError` with a message."""
         if _SPREADSHEET_ERROR.fullmatch(text):
-            raise ValueError(SPREADSHEET_ERROR)
+            raise ValueError(gettext(SPREADSHEET_ERROR))
         if name in _NOT_TO_SHORTEN and _SHORTENED.fullmatch(text):
-            raise ValueError(SHORTENED)
+            raise ValueError(gettext(SHORTENED))
         if isinstance(field, DateField):
             return self._dates.read(column, text)
         if isinstance(field, ChoiceField) and text not in field.choices:
@@ -77,7 +79,7 @@ def parse_whole_number(text: str, most: int, column: str, errors: Errors) -> int
     """Return the number in a cell, or add an error if it is not a whole number from 0 to `most`."""
     if text.isascii() and text.isdigit() and len(text) <= len(str(most)) and int(text) <= most:
         return int(text)
-    add_error(errors, column, f"A whole number from 0 to {most} is needed.")
+    add_error(errors, column, gettext("A whole number from 0 to {most} is needed.").format(most=most))
     return None
 
 
@@ -85,7 +87,7 @@ def require(cells: Mapping[str, str], names: Iterable[str], errors: Errors) -> N
     """Add an error for each of the cells that is empty."""
     for name in names:
         if not cells.get(name):
-            add_error(errors, name, "This field may not be blank.")
+            add_error(errors, name, gettext(BLANK))
 
 
 def add_error(errors: Errors, column: str, message: str) -> None:

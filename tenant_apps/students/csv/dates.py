@@ -6,6 +6,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from django.utils.translation import gettext, gettext_noop
+
 from tatami.text import normalise
 
 
@@ -40,17 +42,18 @@ _MONTHS: Final = {
 _LONGEST: Final = 40
 _MONTHS_OF_YEAR: Final = 12
 
-NO_DATE: Final = "This is not a date: write it as 2010-05-13."
-NO_DAY: Final = "The calendar has no such day."
-NO_CENTURY: Final = "Write the year of this date with four digits."
-TWO_WAYS: Final = (
+NO_DATE: Final = gettext_noop("This is not a date: write it as 2010-05-13.")
+NO_DAY: Final = gettext_noop("The calendar has no such day.")
+NO_CENTURY: Final = gettext_noop("Write the year of this date with four digits.")
+TWO_WAYS: Final = gettext_noop(
     "This column can be read as day/month or month/day, and no cell of it decides: "
     "send date_format=dmy or date_format=mdy, or write dates as 2010-05-13."
 )
-BOTH_WAYS: Final = (
-    "This column has dates as day/month (line {}) and as month/day (line {}): write all dates as 2010-05-13."
+BOTH_WAYS: Final = gettext_noop(
+    "This column has dates as day/month (line {days_first}) and as month/day (line {months_first}): "
+    "write all dates as 2010-05-13."
 )
-NOT_YEAR_FIRST: Final = "With date_format=ymd a date begins with the year: 2010-05-13."
+NOT_YEAR_FIRST: Final = gettext_noop("With date_format=ymd a date begins with the year: 2010-05-13.")
 
 
 class _Parts(NamedTuple):
@@ -75,7 +78,7 @@ class DateReader:
         """Return a date as ISO 8601; a time after it is dropped. Raises `ValueError` with a message for the line."""
         text = text.strip()
         if len(text) > _LONGEST:
-            raise ValueError(NO_DATE)
+            raise ValueError(gettext(NO_DATE))
         if found := _YEAR_FIRST.fullmatch(text):
             return _iso(int(found[1]), int(found[3]), int(found[4]))
         parts = _parts(text)
@@ -89,7 +92,7 @@ class DateReader:
             case DateFormat.MDY:
                 return _iso(parts.year, parts.first, parts.second)
             case DateFormat.YMD:
-                raise ValueError(NOT_YEAR_FIRST)
+                raise ValueError(gettext(NOT_YEAR_FIRST))
             case fault:
                 raise ValueError(fault)
 
@@ -117,10 +120,10 @@ def _decide(cells: Iterable[tuple[int, str]]) -> DateFormat | str:
         elif parts.second > _MONTHS_OF_YEAR >= parts.first:
             months_first = months_first or number
     if days_first and months_first:
-        return BOTH_WAYS.format(days_first, months_first)
+        return gettext(BOTH_WAYS).format(days_first=days_first, months_first=months_first)
     if days_first or months_first:
         return DateFormat.DMY if days_first else DateFormat.MDY
-    return TWO_WAYS
+    return gettext(TWO_WAYS)
 
 
 def _parts(text: str) -> _Parts | None:
@@ -131,16 +134,16 @@ def _parts(text: str) -> _Parts | None:
 def _with_named_month(text: str) -> str:
     """Return a date such as `13 May 1990` or `13 de maio de 1990`. Raises `ValueError` for all others."""
     if _SHORT_YEAR.fullmatch(text):
-        raise ValueError(NO_CENTURY)
+        raise ValueError(gettext(NO_CENTURY))
     plain = normalise(text.replace("/", " "))
     if found := _DAY_NAMED_MONTH.fullmatch(plain):
         day, month, year = found.groups()
     elif found := _NAMED_MONTH_DAY.fullmatch(plain):
         month, day, year = found.groups()
     else:
-        raise ValueError(NO_DATE)
+        raise ValueError(gettext(NO_DATE))
     if month not in _MONTHS:
-        raise ValueError(NO_DATE)
+        raise ValueError(gettext(NO_DATE))
     return _iso(int(year), _MONTHS[month], int(day))
 
 
@@ -148,4 +151,4 @@ def _iso(year: int, month: int, day: int) -> str:
     try:
         return date(year, month, day).isoformat()
     except ValueError:
-        raise ValueError(NO_DAY) from None
+        raise ValueError(gettext(NO_DAY)) from None

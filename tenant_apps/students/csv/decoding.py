@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from django.utils.translation import gettext
+
 from tatami.errors import Invalid
 
 AUTO: Final = "auto"
@@ -75,7 +77,10 @@ def _strict(content: bytes, codec: str, name: str) -> str:
         return content.decode(codec)
     except UnicodeDecodeError as error:
         raise Invalid.field(
-            "file", f"Line {_line(content, error.start)}: this is not {shown(name)} text."
+            "file",
+            gettext("Line {line}: this is not {encoding} text.").format(
+                line=_line(content, error.start), encoding=shown(name)
+            ),
         ) from None
 
 
@@ -112,8 +117,10 @@ def _western(content: bytes, place: int) -> Decoded:
     if best is None or best[0] < 0:
         raise Invalid.field(
             "file",
-            f"Line {_line(content, place)}: this is not UTF-8 text. "
-            "Save the file as CSV UTF-8, or name its encoding with `encoding`.",
+            gettext(
+                "Line {line}: this is not UTF-8 text. "
+                "Save the file as CSV UTF-8, or name its encoding with `encoding`."
+            ).format(line=_line(content, place)),
         )
     return Decoded(best[2], best[1], is_guess=True)
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from django.db.models import CharField, F, Func, Q, Value
+from django.utils.translation import gettext
 
 from tenant_apps.students.models import Student, StudentQuerySet
 
@@ -70,4 +71,6 @@ def is_one_id(one: str, other: str) -> bool:
 
 def lost_zeros(given: str, student: Student) -> str:
     """Return the warning about an id that was matched without its zeros."""
-    return f"The id {given} was read as {student.external_id}, the id of {student.name}."
+    return gettext("The id {given} was read as {external_id}, the id of {name}.").format(
+        given=given, external_id=student.external_id, name=student.name
+    )

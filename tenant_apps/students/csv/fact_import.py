@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+from django.utils.translation import gettext
 from rest_framework.serializers import ValidationError
 
 from shared_apps.accounts.models import User
@@ -88,13 +89,13 @@ class FactImport(RecordImport[FactLine]):
             line.errors.setdefault("value", []).extend(map(str, error.detail))
         if cells.get("unit"):
             if kind != StudentFact.Kind.OPENING_ATTENDANCE:
-                line.add_error("unit", "Only opening attendance has a unit.")
+                line.add_error("unit", gettext("Only opening attendance has a unit."))
                 return
             line.fact["value"] = {"count": line.fact.get("value"), **self._unit.parse(cells, line.errors)}
         if not cells.get("category"):
             return
         if kind != StudentFact.Kind.POINTS:
-            line.add_error("category", "Only points have a category.")
+            line.add_error("category", gettext("Only points have a category."))
             return
         category = self._category.parse(cells, line.errors)
         line.fact["value"] = {"points": line.fact.get("value"), **category}

@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from tatami.text import email_key, normalise
 from tenant_apps.students.csv.pipeline import insert_rows
@@ -106,8 +107,10 @@ class GuardianLookup:
             if any(_is_near(cells, one) for one in named):
                 line.warn(
                     f"{prefix}name",
-                    f"Another guardian is also named {cells['name']}, but no address or phone number shows that they "
-                    "are the same person: they are kept apart.",
+                    gettext(
+                        "Another guardian is also named {name}, but no address or phone number shows that they "
+                        "are the same person: they are kept apart."
+                    ).format(name=cells["name"]),
                 )
             return self._add(line, cells)
         if found.pk not in own:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import Model
+from django.utils.translation import gettext
 
 from tatami.errors import DomainError
 from tatami.ids import uuid7
@@ -120,7 +121,8 @@ class FileImport(ABC, Generic[LineT]):
     headings: ClassVar[Headings]
     line_class: type[LineT]
     conflicts: ClassVar[Mapping[str, tuple[type[DomainError], str]]] = {}
-    """Constraint → error and message, for rows that another transaction writes between matching and writing."""
+    """Constraint → error and message, to translate, for rows that another transaction writes between matching and
+    writing."""
 
     @cached_property
     def settings(self) -> DojoSettings:
@@ -186,7 +188,7 @@ class FileImport(ABC, Generic[LineT]):
         except IntegrityError as violation:
             for constraint, (error, message) in self.conflicts.items():
                 if constraint in str(violation):
-                    raise error(message) from None
+                    raise error(gettext(message)) from None
             raise
 
 

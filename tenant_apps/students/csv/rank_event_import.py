@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
+from django.utils.translation import gettext, gettext_noop
+
 from shared_apps.accounts.models import User
 from tenant_apps.ranks.models import Rank
 from tenant_apps.ranks.rank_lookup import RankLookup, UnknownRank
@@ -53,7 +55,7 @@ class RankEventImport(RecordImport[RankEventLine]):
     conflicts = {
         "rank_event_once": (
             AlreadyRecorded,
-            "One of these events was recorded in the meantime: import the file again.",
+            gettext_noop("One of these events was recorded in the meantime: import the file again."),
         )
     }
 
@@ -133,7 +135,7 @@ class RankEventImport(RecordImport[RankEventLine]):
         for event, line in events:
             assert line.student is not None
             if birth_error(line.student, event.effective_on):
-                self._refuse(line, "effective_on", BEFORE_BIRTH)
+                self._refuse(line, "effective_on", gettext(BEFORE_BIRTH))
             else:
                 histories[event.student_id, event.system_id].append(event)
         if all(event.kind == RankEvent.Kind.IMPORT for event, _ in events):

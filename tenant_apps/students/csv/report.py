@@ -1,20 +1,23 @@
 """The report on an import: totals, the outcome of each line, and a letter that a person can read."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
+
+from django.utils.translation import gettext, gettext_noop, ngettext
 
 from tenant_apps.students.csv import decoding
 from tenant_apps.students.csv.pipeline import ImportLine, ImportResult, LineOutcome
 from tenant_apps.students.models import Student
 
 _MOST_IN_LETTER: Final = 200
-_READ_AS: Final = {"dmy": "day/month/year", "mdy": "month/day/year"}
-_WRITTEN: Final = {
-    LineOutcome.CREATED: "new",
-    LineOutcome.UPDATED: "updated",
-    LineOutcome.RESTORED: "restored",
+_READ_AS: Final = {"dmy": gettext_noop("day/month/year"), "mdy": gettext_noop("month/day/year")}
+_WRITTEN: Final[Mapping[LineOutcome, Callable[[int], str]]] = {
+    LineOutcome.CREATED: lambda number: ngettext("{number} new", "{number} new", number),
+    LineOutcome.UPDATED: lambda number: ngettext("{number} updated", "{number} updated", number),
+    LineOutcome.RESTORED: lambda number: ngettext("{number} restored", "{number} restored", number),
 }
+"""The outcomes of lines that are written → their number in words."""
 
 
 def report(result: ImportResult) -> dict[str, Any]:
@@ -72,22 +75,36 @@ def letter(result: ImportResult) -> str:
 
 
 def _summary(result: ImportResult) -> str:
-    lines, dry_run = result.lines, result.dry_run
-    outcomes = Counter(line.outcome for line in lines)
+    lines = len(result.lines)
+    outcomes = Counter(line.outcome for line in result.lines)
     written = sum(outcomes[one] for one in _WRITTEN)
-    counted = ", ".join(f"{outcomes[one]} {word}" for one, word in _WRITTEN.items() if outcomes[one])
-    verb = "would be" if dry_run else ("was" if len(lines) == 1 else "were")
-    text = f"{written} of {_count(len(lines), 'line')} {verb} imported{f' ({counted})' if counted else ''}."
-    return f"{text} Nothing has been saved yet." if dry_run else text
+    counted = ", ".join(
+        words(outcomes[one]).format(number=outcomes[one]) for one, words in _WRITTEN.items() if outcomes[one]
+    )
+    if result.dry_run:
+        text = ngettext(
+            "{written} of {lines} line would be imported{counted}. Nothing has been saved yet.",
+            "{written} of {lines} lines would be imported{counted}. Nothing has been saved yet.",
+            lines,
+        )
+    else:
+        text = ngettext(
+            "{written} of {lines} line was imported{counted}.",
+            "{written} of {lines} lines were imported{counted}.",
+            lines,
+        )
+    return text.format(written=written, lines=lines, counted=f" ({counted})" if counted else "")
 
 
 def _about_the_file(result: ImportResult) -> Iterator[str]:
     table = result.table
     if table.encoding not in {"xlsx", "utf-8"} and not table.warnings:
-        yield f"The file was read as {decoding.shown(table.encoding)}."
+        yield gettext("The file was read as {encoding}.").format(encoding=decoding.shown(table.encoding))
     yield from table.warnings
     for column, order in result.date_formats.items():
-        yield f"Dates in the column {_heading(result, column)} were read as {_READ_AS[order]}."
+        yield gettext("Dates in the column {column} were read as {order}.").format(
+            column=_heading(result, column), order=gettext(_READ_AS[order])
+        )
 
 
 def _about_lines(result: ImportResult) -> Iterator[str]:
@@ -96,17 +113,33 @@ def _about_lines(result: ImportResult) -> Iterator[str]:
         line for line in result.lines if line.is_written and (line.warnings or line.changes or line.links)
     ]
     if result.dry_run:
-        titles = "These lines would not be imported:", "These lines would be imported; please check:"
+        titles = (
+            gettext("These lines would not be imported:"),
+            gettext("These lines would be imported; please check:"),
+        )
     else:
-        titles = "These lines were not imported:", "These lines were imported; please check:"
+        titles = (
+            gettext("These lines were not imported:"),
+            gettext("These lines were imported; please check:"),
+        )
     for title, found in zip(titles, (left_out, to_check), strict=True):
         if found:
             yield ""
             yield title
         for line in found[:_MOST_IN_LETTER]:
-            yield f"- Line {line.number}{line.label and f', {line.label}'}: {' '.join(_sentences(result, line))}"
-        if len(found) > _MOST_IN_LETTER:
-            yield f"- and {_count(len(found) - _MOST_IN_LETTER, 'more line')}; `rows` has them all."
+            text = (
+                gettext("- Line {number}, {name}: {faults}")
+                if line.label
+                else gettext("- Line {number}: {faults}")
+            )
+            faults = " ".join(_sentences(result, line))
+            yield text.format(number=line.number, name=line.label, faults=faults)
+        if (more := len(found) - _MOST_IN_LETTER) > 0:
+            yield ngettext(
+                "- and {number} more line; `rows` has them all.",
+                "- and {number} more lines; `rows` has them all.",
+                more,
+            ).format(number=more)
 
 
 def _sentences(result: ImportResult, line: ImportLine) -> Iterator[str]:
@@ -119,24 +152,29 @@ def _sentences(result: ImportResult, line: ImportLine) -> Iterator[str]:
         yield from messages
     for change in line.changes:
         if change["to"]:
-            yield f'{_heading(result, change["column"])} changes from "{change["from"]}" to "{change["to"]}".'
+            yield gettext('{column} changes from "{before}" to "{after}".').format(
+                column=_heading(result, change["column"]), before=change["from"], after=change["to"]
+            )
+        elif change["column"] == "guardians":
+            yield gettext("{name} is no longer one of the guardians.").format(name=change["from"])
         else:
-            yield f"{change['from']} is no longer one of the {change['column']}."
+            yield gettext("{value} is no longer one of the {column}.").format(
+                value=change["from"], column=change["column"]
+            )
     for link in line.links:
-        whose = f"as in line {link['line']}" if "line" in link else "that the dojo has already"
-        yield f"The guardian {link['guardian']['name']} is the same person {whose}."
+        if "line" in link:
+            text = gettext("The guardian {name} is the same person as in line {line}.")
+        else:
+            text = gettext("The guardian {name} is the same person that the dojo has already.")
+        yield text.format(name=link["guardian"]["name"], line=link.get("line"))
 
 
 def _of_whom(line: ImportLine) -> str:
     if line.duplicate_of_line is not None:
-        return f"This repeats line {line.duplicate_of_line}."
-    return "The dojo has this already."
+        return gettext("This repeats line {line}.").format(line=line.duplicate_of_line)
+    return gettext("The dojo has this already.")
 
 
 def _heading(result: ImportResult, column: str) -> str:
     """Return the heading of a column in the file, or a name for a column that the file does not have."""
     return result.table.headings.get(column, column.replace("_", " "))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

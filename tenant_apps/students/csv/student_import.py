@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
+from django.utils.translation import gettext, gettext_noop
+
 from shared_apps.accounts.models import User
 from tenant_apps.dojo.services import lock_name_order
 from tenant_apps.ranks.rank_lookup import RankLookup, UnknownRank
@@ -32,7 +34,7 @@ class StudentImport(FileImport[StudentLine]):
     conflicts = {
         "student_external_id_once": (
             ExternalIdTaken,
-            "One of these external ids was used in the meantime: import the file again.",
+            gettext_noop("One of these external ids was used in the meantime: import the file again."),
         )
     }
 
@@ -85,7 +87,7 @@ class StudentImport(FileImport[StudentLine]):
                 line.add_error(error.column + cells.suffix, str(error))
                 continue
             if rank.system_id in systems:
-                line.add_error("rank_system" + cells.suffix, "This rank system is named twice.")
+                line.add_error("rank_system" + cells.suffix, gettext("This rank system is named twice."))
             systems.add(rank.system_id)
             line.opening_system = line.opening_system or rank.system
             if cells.on and not present:
@@ -102,7 +104,10 @@ class StudentImport(FileImport[StudentLine]):
             line.outcome = LineOutcome.RESTORED
         elif student.is_archived:
             line.warn(
-                "status", f"{student.name} is archived and stays archived: send restore=true to restore them."
+                "status",
+                gettext("{name} is archived and stays archived: send restore=true to restore them.").format(
+                    name=student.name
+                ),
             )
         for name, value in line.values.items():
             before = getattr(student, name)

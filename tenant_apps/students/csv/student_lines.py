@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
+from django.utils.translation import gettext
+
 from tatami.text import normalise
 from tenant_apps.ranks.models import Rank, RankSystem
 from tenant_apps.students.csv.cells import CellParser, parse_whole_number, require
@@ -156,9 +158,11 @@ class StudentLineParser:
         guardian = self._guardian.parse(cells, line.errors, prefix=prefix)
         twins = [other for other in line.guardians.values() if _is_repeated(guardian, other)]
         if guardian in twins:
-            line.add_error(prefix + "name", "This guardian is named twice.")
+            line.add_error(prefix + "name", gettext("This guardian is named twice."))
         elif twins:
-            line.warn(prefix + "name", "This guardian may be named twice: one of both has no relation.")
+            line.warn(
+                prefix + "name", gettext("This guardian may be named twice: one of both has no relation.")
+            )
         line.guardians[prefix] = guardian
 
     def _parse_rank(self, suffix: str, cells: Mapping[str, str], line: StudentLine) -> None:
@@ -168,7 +172,7 @@ class StudentLineParser:
         require(cells, ["rank_on" + suffix], line.errors)
         on = self._date.parse(cells, line.errors, prefix="rank_on" + suffix).get("")
         if on and (line.values.get("birth_date") or on) > on:
-            line.add_error("rank_on" + suffix, BEFORE_BIRTH)
+            line.add_error("rank_on" + suffix, gettext(BEFORE_BIRTH))
         line.rank_cells.append(RankCells(suffix, cells.get("rank_system" + suffix, ""), text, on))
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, TypeVar
 
+from django.utils.translation import gettext, gettext_noop
+
 from tatami.errors import Invalid
 from tenant_apps.students.csv.cells import CellParser
 from tenant_apps.students.csv.dates import DateReader
@@ -18,7 +20,7 @@ from tenant_apps.students.queries import lock_students
 from tenant_apps.students.serializers import StudentSerializer
 
 PERSON: Final = ("external_id", "first_name", "last_name", "birth_date")
-_NO_STUDENT: Final = "There is no such student."
+_NO_STUDENT: Final = gettext_noop("There is no such student.")
 
 
 @dataclass(slots=True)
@@ -45,7 +47,8 @@ class RecordImport(FileImport[RecordT]):
     def prepare(self, columns: Sequence[str], dates: DateReader) -> None:
         if not {"external_id", "first_name", WHOLE_NAME} & set(columns):
             raise Invalid.field(
-                "file", "Name the students by external_id, or by first_name, last_name and birth_date."
+                "file",
+                gettext("Name the students by external_id, or by first_name, last_name and birth_date."),
             )
         self._person = CellParser(StudentSerializer().fields, PERSON, dates)
 
@@ -95,11 +98,13 @@ def _find_students(lines: Sequence[RecordLine]) -> None:
                 line.warn("external_id", lost_zeros(external_id, line.student))
         else:
             several = (
-                f"Several ids differ from {external_id} only in zeros."
+                gettext("Several ids differ from {external_id} only in zeros.").format(
+                    external_id=external_id
+                )
                 if external_id
-                else "Several students have this name: give the external_id."
+                else gettext("Several students have this name: give the external_id.")
             )
-            _refuse(line, several if candidates else _NO_STUDENT)
+            _refuse(line, several if candidates else gettext(_NO_STUDENT))
 
 
 def _lock_students(lines: Sequence[RecordT]) -> None:
@@ -112,7 +117,7 @@ def _lock_students(lines: Sequence[RecordT]) -> None:
     for line in valid:
         if line.student and line.student.pk not in existing:
             line.student = None
-            _refuse(line, _NO_STUDENT)
+            _refuse(line, gettext(_NO_STUDENT))
 
 
 def _mark_duplicates(lines: Sequence[RecordLine], existing: set[Hashable]) -> None:

@@ -5,6 +5,8 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
+from django.utils.translation import gettext_noop
+
 from shared_apps.accounts.models import User
 from shared_apps.webhooks.events import subscribers
 from tatami.text import normalise
@@ -146,7 +148,9 @@ def _write_openings(
         system = line.opening_system.pk if line.opening_system else None
         facts.append((line.student.pk, kind, system, str(line.opening), today, by.pk))
     if replaced:
-        StudentFact.objects.filter(pk__in=replaced).void(reason="Replaced by an import.", by=by, now=now)
+        StudentFact.objects.filter(pk__in=replaced).void(
+            reason=gettext_noop("Replaced by an import."), by=by, now=now
+        )
     insert_rows(StudentFact, ("student_id", "kind", "rank_system_id", "value", "on", "recorded_by_id"), facts)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from django.utils.translation import gettext, gettext_noop
+
 from tatami.api.renderers import unescape_formulas
 from tatami.errors import Invalid
 from tatami.text import is_blank
@@ -23,6 +25,13 @@ LONGEST_CELL: Final = 20_000
 MOST_COLUMNS: Final = 100
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=([^\w\s"]|\t)"?[ \t,;]*(\r\n|\r|\n)', re.IGNORECASE)
 _LISTED: Final = 10
+_NOTATION_FAULTS: Final = (
+    gettext_noop("unexpected end of data"),
+    gettext_noop("'{delimiter}' expected after '\"'"),
+    gettext_noop("field larger than field limit (131072)"),
+    gettext_noop("new-line character seen in unquoted field - do you need to open the file with newline=''?"),
+)
+"""The words of Python's `csv` for a file that breaks the rules of its notation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +84,20 @@ def read_table(content: bytes, headings: Headings, required: Sequence[str], opti
     records, encoding = _records(content, headings, options, warnings)
     header = next((cells for _, cells in records if _has_content(cells)), None)
     if header is None:
-        raise Invalid.field("file", "The file is empty.")
+        raise Invalid.field("file", gettext("The file is empty."))
     columns = _columns(header, headings)
     rows = []
     for number, cells in records:
         if _has_content(cells):
             rows.append((number, cells))
         if len(rows) > MOST_LINES:
-            raise Invalid.field("file", f"More than {MOST_LINES} lines: split the file.")
+            raise _too_long()
     ignored = _check_columns(header, columns, headings, required, rows, options)
     if ignored:
-        listed = ", ".join(repr(name) for name in ignored[:_LISTED])
-        more = f" and {len(ignored) - _LISTED} more" if len(ignored) > _LISTED else ""
-        warnings.append(f"These columns are unknown and were ignored: {listed}{more}.")
+        names = ", ".join(repr(name) for name in ignored[:_LISTED])
+        if len(ignored) > _LISTED:
+            names = gettext("{names} and {count} more").format(names=names, count=len(ignored) - _LISTED)
+        warnings.append(gettext("These columns are unknown and were ignored: {names}.").format(names=names))
     lines = [_line(number, columns, cells) for number, cells in rows]
     shown = {name: heading.strip()[:60] for name, heading in zip(columns, header, strict=True) if name}
     return Table(list(shown), lines, encoding, shown, ignored, warnings)
@@ -106,14 +116,16 @@ def _records(
     text = decoded.text
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise Invalid.field("file", f"Line {line}: NUL is not accepted.")
+        raise Invalid.field("file", gettext("Line {line}: NUL is not accepted.").format(line=line))
     if text.count("\n") + text.count("\r") > MOST_LINES_WITH_BLANKS:
-        raise Invalid.field("file", f"More than {MOST_LINES} lines: split the file.")
+        raise _too_long()
     if decoded.is_guess:
         line, word = decoding.example_of_a_guess(text)
         warnings.append(
-            f"The file is not UTF-8. It was read as {decoding.shown(decoded.encoding)}: "
-            f"check the letters, for example {word!r} in line {line}."
+            gettext(
+                "The file is not UTF-8. It was read as {encoding}: "
+                "check the letters, for example {word!r} in line {line}."
+            ).format(encoding=decoding.shown(decoded.encoding), word=word, line=line)
         )
     first = 1
     if named := _SEPARATOR_LINE.match(text):
@@ -132,11 +144,24 @@ def _split(text: str, delimiter: str, first: int) -> Records:
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            raise Invalid.field("file", f"Line {number}: {error}.") from None
+            fault = gettext("Line {line}: {fault}.").format(
+                line=number, fault=_notation_fault(error, delimiter)
+            )
+            raise Invalid.field("file", fault) from None
         if cells is None:
             return
         yield number, cells
         number = reader.line_num + first
+
+
+def _notation_fault(error: csv.Error, delimiter: str) -> str:
+    """Return the words of Python's reader for a fault of the notation, in the language of the dojo if it has them."""
+    quoted = f"'{delimiter}'"
+    return gettext(str(error).replace(quoted, "'{delimiter}'")).replace("'{delimiter}'", quoted)
+
+
+def _too_long() -> Invalid:
+    return Invalid.field("file", gettext("More than {most} lines: split the file.").format(most=MOST_LINES))
 
 
 def _known(header: str, delimiter: str, headings: Headings) -> int:
@@ -153,7 +178,7 @@ def _columns(cells: list[str], headings: Headings) -> list[str]:
     while cells and is_blank(cells[-1]):  # spreadsheets keep empty columns at the end
         cells.pop()
     if len(cells) > MOST_COLUMNS:
-        raise Invalid.field("file", f"More than {MOST_COLUMNS} columns.")
+        raise Invalid.field("file", gettext("More than {most} columns.").format(most=MOST_COLUMNS))
     return headings.columns([unescape_formulas(cell.strip()) for cell in cells])
 
 
@@ -179,16 +204,18 @@ def _check_columns(
         if not name and not any(len(cells) > place and not is_blank(cells[place]) for _, cells in rows):
             continue
         if options.ignores_unknown_columns:
-            ignored.append(header[place].strip()[:60] or f"column {place + 1}")
+            ignored.append(header[place].strip()[:60] or gettext("column {number}").format(number=place + 1))
         elif not name:
-            errors.append(f"Column {place + 1} has no heading.")
+            errors.append(gettext("Column {number} has no heading.").format(number=place + 1))
         else:
-            errors.append(f"There is no column {name[:60]!r}.")
+            errors.append(gettext("There is no column {name!r}.").format(name=name[:60]))
     errors = list(dict.fromkeys(errors))
     counts = Counter(name for name in columns if name)
-    errors += [f"The column {name!r} is there twice." for name, times in sorted(counts.items()) if times > 1]
+    twice = sorted(name for name, times in counts.items() if times > 1)
+    errors += [gettext("The column {name!r} is there twice.").format(name=name) for name in twice]
     present = counts.keys() | (FROM_WHOLE_NAME if WHOLE_NAME in counts else set())
-    errors += [f"The column {name!r} is missing." for name in required if name not in present]
+    missing = [name for name in required if name not in present]
+    errors += [gettext("The column {name!r} is missing.").format(name=name) for name in missing]
     if errors:
         raise Invalid(details={"file": errors})
     return ignored
@@ -200,10 +227,13 @@ def _check_columns(
 def _line(number: int, columns: Sequence[str], cells: Sequence[str]) -> TableLine:
     """Return a line. Spreadsheets leave out empty cells at the end of a line, so a missing cell is empty."""
     if _has_content(cells[len(columns) :]):
-        return TableLine(number, {}, f"This line has {len(cells)} cells, the header {len(columns)}.")
+        fault = gettext("This line has {cells} cells, the header {columns}.")
+        return TableLine(number, {}, fault.format(cells=len(cells), columns=len(columns)))
     trimmed = [cell.strip() for cell in cells[: len(columns)]]
     if any(len(cell) > LONGEST_CELL for cell in trimmed):
-        return TableLine(number, {}, f"A cell has more than {LONGEST_CELL} characters.")
+        return TableLine(
+            number, {}, gettext("A cell has more than {most} characters.").format(most=LONGEST_CELL)
+        )
     shown = ("" if is_blank(cell) else unescape_formulas(cell) for cell in trimmed)
     found = {name: cell for name, cell in zip(columns, shown, strict=False) if name}
     return TableLine(number, dict.fromkeys(filter(None, columns), "") | found)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from tatami.text import email_key
 from tenant_apps.students.csv.external_ids import StudentsById, is_one_id, lost_zeros, with_ids
@@ -34,7 +35,10 @@ def repeated_ids(lines: Sequence[StudentLine]) -> None:
     first: dict[str, int] = {}
     for line in lines:
         if line.external_id and first.setdefault(line.external_id, line.number) != line.number:
-            line.add_error("external_id", f"Line {first[line.external_id]} has this external id already.")
+            line.add_error(
+                "external_id",
+                gettext("Line {line} has this external id already.").format(line=first[line.external_id]),
+            )
 
 
 class StudentLookup:
@@ -91,7 +95,10 @@ class StudentLookup:
             claimed.setdefault(student.pk, line.number)
             if _is_another_person(line, student):
                 line.add_error(
-                    "external_id", f"This is the id of {_described(student)}, who is another person."
+                    "external_id",
+                    gettext("This is the id of {student}, who is another person.").format(
+                        student=_described(student)
+                    ),
                 )
         return claimed
 
@@ -112,11 +119,19 @@ class StudentLookup:
         else:
             if similar:
                 others = ", ".join(f"{one.external_id} ({one.name})" for one in similar[:_LISTED])
-                line.warn("external_id", f"The id {given} differs only in zeros from {others}: two people?")
+                line.warn(
+                    "external_id",
+                    gettext("The id {given} differs only in zeros from {others}: two people?").format(
+                        given=given, others=others
+                    ),
+                )
             found = self._without_id(line, claimed)
             if len(found) != 1:
                 return
-            line.warn("external_id", f"{found[0].name} had no id so far and gets {given}.")
+            line.warn(
+                "external_id",
+                gettext("{name} had no id so far and gets {given}.").format(name=found[0].name, given=given),
+            )
         line.student = found[0]
         claimed[found[0].pk] = line.number
 
@@ -146,26 +161,42 @@ class StudentLookup:
             if is_equal and twin.birth_date:
                 line.duplicate_of = twin
                 line.warn(
-                    "external_id", f"{twin.name} with the id {twin.external_id} has this name and birth date."
+                    "external_id",
+                    gettext("{name} with the id {external_id} has this name and birth date.").format(
+                        name=twin.name, external_id=twin.external_id
+                    ),
                 )
             return False
         if line.external_id and _differ_in_address(line, twin) and not (is_equal and twin.birth_date):
             line.duplicate_of = twin
             line.warn(
-                "first_name", f"The dojo has {_described(twin)}, with another e-mail address: two people?"
+                "first_name",
+                gettext("The dojo has {student}, with another e-mail address: two people?").format(
+                    student=_described(twin)
+                ),
             )
             return False
         line.duplicate_of = twin
         if line.external_id and len(found) > 1:
-            line.warn("external_id", f"Several students are named {twin.name}: which of them gets this id?")
+            line.warn(
+                "external_id",
+                gettext("Several students are named {name}: which of them gets this id?").format(
+                    name=twin.name
+                ),
+            )
         elif twin.is_archived:
             line.warn(
                 "first_name",
-                f"The archive has {_described(twin)}: restore them, or allow duplicates if this is another person.",
+                gettext(
+                    "The archive has {student}: restore them, or allow duplicates if this is another person."
+                ).format(student=_described(twin)),
             )
         elif not is_equal:
             line.warn(
-                "first_name", f"The dojo has {_described(twin)}: the same person? Add the birth date to tell."
+                "first_name",
+                gettext("The dojo has {student}: the same person? Add the birth date to tell.").format(
+                    student=_described(twin)
+                ),
             )
         if twin.pk in claimed and claimed[twin.pk] != line.number:
             line.duplicate_of_line = claimed[twin.pk]
@@ -179,7 +210,12 @@ def _is_in_file(line: StudentLine, earlier: Sequence[_Person]) -> bool:
             continue
         if line.external_id and other.external_id and not is_one_id(line.external_id, other.external_id):
             if line.birth_date and line.birth_date == other.birth_date:
-                line.warn("external_id", f"Line {other.line} has this name and birth date with another id.")
+                line.warn(
+                    "external_id",
+                    gettext("Line {line} has this name and birth date with another id.").format(
+                        line=other.line
+                    ),
+                )
             continue
         line.duplicate_of_line = other.line
         return True
@@ -214,4 +250,6 @@ def _differ_in_address(line: StudentLine, student: Student) -> bool:
 
 
 def _described(student: Student) -> str:
-    return f"{student.name}, born {student.birth_date}" if student.birth_date else student.name
+    if student.birth_date is None:
+        return student.name
+    return gettext("{name}, born {date}").format(name=student.name, date=student.birth_date)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import openpyxl
 from defusedxml import DefusedXmlException
+from django.utils.translation import gettext
 from openpyxl.utils.exceptions import InvalidFileException
 
 from tatami.errors import Invalid
@@ -37,10 +38,12 @@ def refuse_other_spreadsheets(content: bytes) -> None:
     if content.startswith(_OLE):
         raise Invalid.field(
             "file",
-            "This is an .xls workbook or one with a password: save it as .xlsx without a password, or as CSV.",
+            gettext(
+                "This is an .xls workbook or one with a password: save it as .xlsx without a password, or as CSV."
+            ),
         )
     if content.startswith(b"%PDF"):
-        raise Invalid.field("file", "This is a PDF: save the table as .xlsx or CSV.")
+        raise Invalid.field("file", gettext("This is a PDF: save the table as .xlsx or CSV."))
 
 
 def read_xlsx(content: bytes, *, most_columns: int) -> Iterator[tuple[int, list[str]]]:
@@ -54,7 +57,7 @@ def read_xlsx(content: bytes, *, most_columns: int) -> Iterator[tuple[int, list[
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
         sheets = [one for one in book.worksheets if one.sheet_state == "visible"]
         if not sheets:
-            raise Invalid.field("file", "The workbook has no visible sheet.")
+            raise Invalid.field("file", gettext("The workbook has no visible sheet."))
         rows = sheets[0].iter_rows(max_row=_LAST_ROW, max_col=most_columns + 1)
         filler = None
         for number, row in enumerate(rows, start=1):
@@ -68,7 +71,11 @@ def read_xlsx(content: bytes, *, most_columns: int) -> Iterator[tuple[int, list[
     except _READ_ERRORS as error:
         if isinstance(error, Invalid):
             raise
-        raise Invalid.field("file", "This .xlsx file is damaged and cannot be read.") from None
+        raise _damaged() from None
+
+
+def _damaged() -> Invalid:
+    return Invalid.field("file", gettext("This .xlsx file is damaged and cannot be read."))
 
 
 def _check_parts(content: bytes) -> None:
@@ -77,13 +84,14 @@ def _check_parts(content: bytes) -> None:
             listed = parts.infolist()
             names = {part.filename for part in listed}
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
-        raise Invalid.field("file", "This .xlsx file is damaged and cannot be read.") from None
+        raise _damaged() from None
     if "xl/workbook.xml" not in names and "[Content_Types].xml" not in names:
-        raise Invalid.field("file", "This is not an .xlsx workbook: save the table as .xlsx or CSV.")
+        raise Invalid.field("file", gettext("This is not an .xlsx workbook: save the table as .xlsx or CSV."))
     # zipfile never unpacks more of a part than its entry says.
     if len(listed) > MOST_PARTS or sum(part.file_size for part in listed) > MOST_UNPACKED_BYTES:
         raise Invalid.field(
-            "file", "This .xlsx file is too large when it is unpacked: remove pictures, or save it as CSV."
+            "file",
+            gettext("This .xlsx file is too large when it is unpacked: remove pictures, or save it as CSV."),
         )
 
 

@@ -4,16 +4,18 @@ from collections.abc import Iterable
 
 from django.db.models import Case, F, TextField, Value, When
 from django.db.models.functions import Concat, Trim
+from django.utils.translation import gettext, gettext_noop
 
 from tatami.text import normalise
 
-ERASED_NAME = "Erased student"
+ERASED_NAME = gettext_noop("Erased student")
+"""Instead of a name; to translate."""
 
 
 def full_name(first_name: str, last_name: str, family_first: bool, *, is_erased: bool = False) -> str:
     """Return the name of a student in its order. One of its parts may be empty."""
     if is_erased:
-        return ERASED_NAME
+        return gettext(ERASED_NAME)
     return (f"{last_name} {first_name}" if family_first else f"{first_name} {last_name}").strip()
 
 

@@ -128,7 +128,7 @@ class NewSystemText(Page):
     section = "promotions"
 
     def context(self) -> dict[str, Any]:
-        return {"form": TextForm(disciplines=self.disciplines(), initial={"text": written(_EXAMPLE)})}
+        return {"form": TextForm(disciplines=self.disciplines(), initial={"text": written(_example())})}
 
     def disciplines(self) -> Any:
         """Return the choices of the discipline."""
@@ -151,30 +151,32 @@ class NewSystemText(Page):
         return self.redirect("desk:rank-system", gettext("The rank system is saved."), id=system["id"])
 
 
-_EXAMPLE: Document = {
-    "format": 1,
-    "name": "Our grades",
-    "art": "Aikido",
-    "source": "Our dojo",
-    "confidence": "C",
-    "ranks": [
-        {"code": "white", "name": "White belt", "colours": ["#ffffff"]},
-        {"code": "yellow", "name": "Yellow belt", "colours": ["#fdd835"]},
-    ],
-    "steps": [
-        {"from": None, "to": "white", "paths": [{"name": "regular", "criteria": []}]},
-        {
-            "from": "white",
-            "to": "yellow",
-            "paths": [
-                {
-                    "name": "regular",
-                    "criteria": [
-                        {"kind": "time_in_rank", "months": 3},
-                        {"kind": "attendance_count", "n": 30, "unit": "session"},
-                    ],
-                }
-            ],
-        },
-    ],
-}
+def _example() -> Document:
+    """Return a small document to begin with, with names in the language of the dojo."""
+    return {
+        "format": 1,
+        "name": gettext("Our grades"),
+        "art": "Aikido",
+        "source": gettext("Our dojo"),
+        "confidence": "C",
+        "ranks": [
+            {"code": "white", "name": gettext("White belt"), "colours": ["#ffffff"]},
+            {"code": "yellow", "name": gettext("Yellow belt"), "colours": ["#fdd835"]},
+        ],
+        "steps": [
+            {"from": None, "to": "white", "paths": [{"name": gettext("regular"), "criteria": []}]},
+            {
+                "from": "white",
+                "to": "yellow",
+                "paths": [
+                    {
+                        "name": gettext("regular"),
+                        "criteria": [
+                            {"kind": "time_in_rank", "months": 3},
+                            {"kind": "attendance_count", "n": 30, "unit": "session"},
+                        ],
+                    }
+                ],
+            },
+        ],
+    }
