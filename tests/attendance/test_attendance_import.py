@@ -161,7 +161,7 @@ def test_faults_are_in_the_language_of_the_dojo(
     good = {"external_id": "7", "date": "2026-06-15", "class": "Früh Stunde", "voided_at": ""}
     faulty = (
         {"class": ""},
-        {"class": "Nobody knows"},
+        {"class": "Unknown class"},
         {"date": "15th"},
         {"date": "13/05/26"},
         {"date": ""},
