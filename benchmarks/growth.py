@@ -53,15 +53,18 @@ class Case:
 
     def requests(self) -> dict[str, list[bytes]]:
         """Return the requests of each kind, with new tokens, to the dojos whose turn it is."""
-        from benchmarks.side_by_side.fleet_data import open_dojos
-        from benchmarks.side_by_side.tatami_side import TatamiRequests
-
         first = self.turn * MOST_AT_ONCE % len(self.scopes)
         self.turn += 1
-        made = TatamiRequests(
-            list(open_dojos((self.scopes[first:] + self.scopes)[:MOST_AT_ONCE][: self.dojos]))
-        )
-        return {kind: getattr(made, kind)() for kind in KINDS}
+        return requests_to((self.scopes[first:] + self.scopes)[:MOST_AT_ONCE][: self.dojos])
+
+
+def requests_to(scopes: list[Any]) -> dict[str, list[bytes]]:
+    """Return requests of each kind, with new tokens, to these dojos in turn."""
+    from benchmarks.side_by_side.fleet_data import open_dojos
+    from benchmarks.side_by_side.tatami_side import TatamiRequests
+
+    made = TatamiRequests(list(open_dojos(scopes)))
+    return {kind: getattr(made, kind)() for kind in KINDS}
 
 
 def main() -> int:
@@ -180,9 +183,7 @@ def _count_statements(cases: list[Case]) -> str:
     counts: list[list[int]] = []
     for case in cases:
         counts.append([])
-        for requests in case.requests().values():
-            host = next(one for one in requests[0].split(b"\r\n") if one.startswith(b"Host: "))
-            first, second, *_ = (one for one in requests if host in one)
+        for first, second, *_ in requests_to(case.scopes[-1:]).values():
             answer(first)
             with sent_statements() as sent:
                 answer(second)
