@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 import yaml
+from django.core.management import get_commands
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from psycopg.conninfo import conninfo_to_dict
@@ -37,6 +39,7 @@ READ_BY_PATH = {"pgbouncer": {"pgbouncer_userlist"}}
 """Secrets whose path is in a configuration file instead of a variable."""
 OF_LOGINS = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE"}
 """What deploy/logins.py reads besides the two URLs."""
+GUIDES = ("docs/operations.md", "docs/how-to/operate.md", "docs/how-to/scale.md")
 READ_FROM_FILE = re.compile(r'(?:secret|database)\(\s*"([A-Z_]+)"')
 READ_AS_IT_IS = re.compile(
     r'(?:read\("\w+",|number\(|days\(|one_of\(|networks\(|environ\.get\(|environment\.get\()\s*"([A-Z_]+)"'
@@ -229,6 +232,38 @@ def test_the_guides_name_the_size_of_the_pool() -> None:
     size = pooler_setting("default_pool_size")
     assert f"| `default_pool_size` | `{size}` |" in (ROOT / "docs" / "operations.md").read_text()
     assert f"up to {size} connections" in (ROOT / "deploy" / "kubernetes" / "pgbouncer.yaml").read_text()
+
+
+@pytest.mark.parametrize("page", GUIDES)
+def test_the_guides_name_variables_that_something_reads(page: str) -> None:
+    files = [(ROOT / name).read_text(encoding="utf-8") for name in ("docker-compose.yml", "deploy/Caddyfile")]
+    known = variables_that_the_code_reads() | OF_LOGINS
+    known |= {name for text in files for name in re.findall(r"\{?\$\{?([A-Z][A-Z_]+)", text)}
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"\b(?:TATAMI|POSTGRES)_[A-Z_]*[A-Z]\b", text))
+    assert named
+    assert named - known == set()
+
+
+@pytest.mark.parametrize("page", GUIDES)
+def test_the_guides_name_services_and_programs_that_exist(page: str, compose: dict[str, Any]) -> None:
+    commands = re.findall(r"docker compose ([^`\n#&]+)", (ROOT / page).read_text(encoding="utf-8"))
+    for command in commands:
+        given = shlex.split(command.rstrip("\\ ").replace("…", ""))
+        assert services_of(given) <= set(compose["services"]), command
+    programs = re.findall(r"manage\.py ([a-z_]+)", (ROOT / page).read_text(encoding="utf-8"))
+    assert set(programs) <= set(get_commands()), page
+
+
+def services_of(words: list[str]) -> set[str]:
+    """Return the services in the arguments of `docker compose`."""
+    action, *words = words[2:] if words[0] == "--profile" else words
+    names = [
+        word
+        for before, word in pairwise(["", *words])
+        if not word.startswith("-") and before not in {"--env", "--scale"} and "=" not in word
+    ]
+    return set(names[:1] if action in {"run", "exec"} else names)
 
 
 def test_the_pooler_gives_up_connections_of_a_cut_network() -> None:

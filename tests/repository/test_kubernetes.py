@@ -13,6 +13,7 @@ import yaml
 
 from deploy.make_secrets import write_missing
 from tests.repository.test_deployment_files import (
+    GUIDES,
     OF_LOGINS,
     ROOM_FOR_OTHERS,
     connections_of_one_dojo,
@@ -267,6 +268,18 @@ def test_prometheus_scrapes_web_and_worker_as_the_jobs_that_the_alerts_name() ->
             labels["__meta_kubernetes_pod_phase"] = "Succeeded"
             assert relabelled(labels, job["relabel_configs"]) is None
     assert found == {("tatami-web", 9464), ("tatami-worker", 9464)}
+
+
+def test_the_guides_name_objects_that_exist() -> None:
+    kinds = {"deployment": "Deployment", "job": "Job", "cronjob": "CronJob"}
+    guides = "".join((FOLDER.parents[1] / page).read_text(encoding="utf-8") for page in GUIDES)
+    named = set(re.findall(r"kubectl [^`\n#]*?\b(deployment|job|cronjob)[/ ](?!--)([a-z-]+)", guides))
+    named |= set(re.findall(r"\b(deployment|job|cronjob)/([a-z-]+)", guides))
+    named.discard(("job", "backup-first"))  # which the command creates
+    assert len(named) > 3
+    assert {(kinds[kind], name) for kind, name in named} <= objects().keys()
+    files = set(re.findall(r"deploy/kubernetes/([\w-]+\.yaml)", guides))
+    assert files <= {path.name for path in MANIFESTS}
 
 
 def test_the_ingress_leads_the_platform_and_all_subdomains_to_web() -> None:
