@@ -60,7 +60,7 @@ def _write(path: Path, text: str) -> None:
     new.unlink(missing_ok=True)  # of a run that was killed
     new.touch(mode=0o600)
     new.write_text(text + "\n", encoding="utf-8")
-    new.chmod(0o444)
+    new.chmod(0o644)
     new.replace(path)
 
 

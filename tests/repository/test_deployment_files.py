@@ -428,13 +428,12 @@ def test_the_pooler_gets_a_password_that_was_changed(tmp_path: Path, changed: st
     before = {path.name: path.read_text() for path in tmp_path.iterdir()}
     path = tmp_path / changed
     new = "postgresql://tatami_app:another@pgbouncer:6432/tatami" if changed == "database_url" else "another"
-    path.chmod(0o600)
-    path.write_text(new + "\n")
+    path.write_text(new + "\n")  # as you do
     (tmp_path / ".pgbouncer_userlist.new").touch(mode=0o444)  # a run that was killed has left it
     assert write_missing(tmp_path) == ["pgbouncer_userlist"]
     assert write_missing(tmp_path) == []
     assert "another" in logins_of_the_pooler(tmp_path).values()
-    assert stat.S_IMODE((tmp_path / "pgbouncer_userlist").stat().st_mode) == 0o444
+    assert stat.S_IMODE((tmp_path / "pgbouncer_userlist").stat().st_mode) == 0o644
     after = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert {name for name in before if after.pop(name) != before[name]} == {changed, "pgbouncer_userlist"}
     assert not after, "nothing else is left"
