@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -22,16 +22,22 @@ from typing import Any, Final
 
 import orjson
 import psycopg
+import structlog
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.base import File
 from django.core.files.storage import Storage, default_storage
 from django.db.migrations.loader import MigrationLoader
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from tatami.embedded.errors import EmbeddedError
 from tatami.embedded.postgres import postgres_binaries
+
+logger: Final = structlog.get_logger(__name__)
 
 FORMAT: Final = 1
 NAME: Final = "%Y-%m-%dT%H%M%SZ"
@@ -77,6 +83,49 @@ def next_backup_at(folder: Path, daily_at: time, *, now: datetime) -> datetime:
     if not done or done[-1].created_at < last_due:
         return now
     return last_due + timedelta(days=1)
+
+
+class LastBackupCollector(Collector):
+    """When the newest complete backup in `folder` was begun. Each scrape looks into the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Return the metric without a value."""
+        return [
+            GaugeMetricFamily(
+                "tatami_last_backup_timestamp_seconds", "When the last complete backup was begun (Unix time)."
+            )
+        ]
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Return the time; nothing if there is no complete backup, or the folder cannot be read."""
+        (last,) = self.describe()
+        try:
+            done = complete_backups(self._folder)
+        except OSError as error:
+            logger.warning("backups_unknown", reason=str(error))
+            return []
+        if not done:
+            return []
+        last.add_metric([], done[-1].created_at.timestamp())
+        return [last]
+
+
+def serve_backup_metrics(folder: Path) -> None:
+    """Serve the age of the last backup from a thread of this process on `TATAMI_METRICS_PORT`, if it is not 0.
+
+    If the port is not available, log a warning: backups are more important.
+    """
+    if not settings.TATAMI_METRICS_PORT:
+        return
+    registry = CollectorRegistry()
+    registry.register(LastBackupCollector(folder))
+    try:
+        start_http_server(settings.TATAMI_METRICS_PORT, settings.TATAMI_METRICS_HOST, registry)
+    except OSError as error:
+        logger.warning("metrics_not_served", port=settings.TATAMI_METRICS_PORT, reason=str(error))
 
 
 # --- making one ----------------------------------------------------------------------------------------------------

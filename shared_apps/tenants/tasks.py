@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from celery import shared_task
 from django.db import transaction
+from prometheus_client import Counter
 
 from shared_apps.tenants import lifecycle, provisioning
 from shared_apps.tenants.exports import build
@@ -33,6 +34,10 @@ EXPIRES_AFTER_SECONDS: Final = 30
 MAX_WAKE_CALLS: Final = 8
 """How many workers beat wakes at a time."""
 
+WAKE_CALLS: Final = Counter(
+    "tatami_wake_calls", "Calls of beat that reached a worker: one every two seconds, if none is busy."
+)
+
 
 @shared_task(base=PlatformTask, name="tenants.take_turns", bind=True, polls=True)
 def run_due_jobs(self: Any) -> None:
@@ -44,6 +49,7 @@ def run_due_jobs(self: Any) -> None:
 @shared_task(base=PlatformTask, name="tenants.wake", polls=True)
 def wake() -> None:
     """Wake workers for overdue jobs: their wake-up calls were lost with Valkey, or with a worker."""
+    WAKE_CALLS.inc()
     wake_workers(min(job_queue.count_overdue(now=clock.now()), MAX_WAKE_CALLS))
 
 

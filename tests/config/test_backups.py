@@ -1,6 +1,8 @@
 """Backups of an installation: a real dump, restored into a fresh PostgreSQL, is the same installation."""
 
 import os
+import re
+import socket
 import stat
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import orjson
 import psycopg
@@ -20,6 +23,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from structlog.testing import capture_logs
 
 from config import backups
 from config.backups import (
@@ -28,17 +32,20 @@ from config.backups import (
     MANIFEST,
     Backup,
     BackupFailed,
+    LastBackupCollector,
     check_backup,
     complete_backups,
     create_backup,
     delete_old_backups,
     next_backup_at,
+    serve_backup_metrics,
 )
 from tatami.embedded.data_folder import ROOT, locked_data_folder
 from tatami.embedded.logins import database_url
 from tatami.embedded.servers import application_variables, merge_environment, running_servers
 from tatami.tenancy.scope import TenantScope
 from tests.support.clients import Dojo
+from tests.support.live_server import free_port
 from tests.support.now import NOW
 
 pytestmark = pytest.mark.slow
@@ -277,17 +284,40 @@ def test_the_service_makes_the_backup_that_was_missed(filled: TenantScope, tmp_p
     admin = make_conninfo(os.environ["ADMIN_DATABASE_URL"])
     url = database_url(admin, user=owner["USER"], password=owner["PASSWORD"], database=owner["NAME"])
     command = [sys.executable, "manage.py", "backup", tmp_path / "daily", "--daily-at", "02:30"]
-    running = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, "OWNER_DATABASE_URL": url}, stdout=subprocess.DEVNULL
-    )
+    port = free_port()
+    environment = {**os.environ, "OWNER_DATABASE_URL": url, "TATAMI_METRICS_PORT": str(port)}
+    running = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + READY_WITHIN_SECONDS
         while not complete_backups(tmp_path / "daily"):
             assert running.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.1)
+        metrics = urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
     finally:
         running.terminate()
         running.wait(15)
     (made,) = complete_backups(tmp_path / "daily")
     check_backup(made.folder)
+    (shown,) = re.findall(r"^tatami_last_backup_timestamp_seconds (\S+)$", metrics, re.MULTILINE)
+    assert float(shown) == made.created_at.timestamp()
+
+
+def test_metrics_have_the_time_of_the_newest_complete_backup(tmp_path: Path) -> None:
+    collector = LastBackupCollector(tmp_path)
+    assert list(collector.collect()) == []
+    first = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)
+    for number in (1, 0):
+        empty_backup(tmp_path, first + timedelta(days=number))
+    (tmp_path / ("2026-03-03T023000Z" + backups.UNFINISHED)).mkdir()
+    (tmp_path / "2026-03-04T023000Z").mkdir()
+    (family,) = collector.collect()
+    assert [sample.value for sample in family.samples] == [(first + timedelta(days=1)).timestamp()]
+
+
+def test_backups_are_made_although_the_port_for_metrics_is_taken(tmp_path: Path, settings: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings.TATAMI_METRICS_PORT = taken.getsockname()[1]
+        with capture_logs() as lines:
+            serve_backup_metrics(tmp_path)
+    assert [line["event"] for line in lines] == ["metrics_not_served"]

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 import yaml
+from django.core.management import get_commands
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from psycopg.conninfo import conninfo_to_dict
@@ -35,6 +37,9 @@ IMAGES = {
 }
 READ_BY_PATH = {"pgbouncer": {"pgbouncer_userlist"}}
 """Secrets whose path is in a configuration file instead of a variable."""
+OF_LOGINS = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE"}
+"""What deploy/logins.py reads besides the two URLs."""
+GUIDES = ("docs/operations.md", "docs/how-to/operate.md", "docs/how-to/scale.md")
 READ_FROM_FILE = re.compile(r'(?:secret|database)\(\s*"([A-Z_]+)"')
 READ_AS_IT_IS = re.compile(
     r'(?:read\("\w+",|number\(|days\(|one_of\(|networks\(|environ\.get\(|environment\.get\()\s*"([A-Z_]+)"'
@@ -66,6 +71,42 @@ def variables_that_the_code_reads() -> set[str]:
     code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "platform").rglob("*.py"))
     secrets = set(READ_FROM_FILE.findall(code))
     return set(READ_AS_IT_IS.findall(code)) | secrets | {f"{name}_FILE" for name in secrets}
+
+
+def pooler_configuration() -> configparser.ConfigParser:
+    pooler = configparser.ConfigParser(interpolation=None)
+    pooler.read(ROOT / "deploy" / "pgbouncer.ini")
+    return pooler
+
+
+def pooler_setting(name: str) -> int:
+    return pooler_configuration()["pgbouncer"].getint(name)
+
+
+def logins_of_the_pooler(folder: Path) -> dict[str, str]:
+    """Return the passwords in PgBouncer's file of logins, by login."""
+    lines = (folder / "pgbouncer_userlist").read_text().splitlines()
+    return dict(shlex.split(line) for line in lines)
+
+
+def processes_of(name: str) -> int:
+    """Return how many processes a container of `web` or `worker` has; other tests compare its command with ours."""
+    command = our_program(name, Path())
+    return int(command[command.index({"web": "--workers", "worker": "--concurrency"}[name]) + 1])
+
+
+def replicas_of(compose: dict[str, Any], name: str) -> int:
+    (default,) = re.findall(r":-(\d+)\}$", compose["services"][name]["deploy"]["replicas"])
+    return int(default)
+
+
+ROOM_FOR_OTHERS = 2
+"""Connections for each web process that the other dojos keep. With less, they sometimes waited too long."""
+
+
+def connections_of_one_dojo(web_processes: int, web_connections: int, worker_processes: int) -> int:
+    """Return how many database connections one dojo can use at a time, in requests and jobs."""
+    return web_processes * (web_connections // 2) + worker_processes
 
 
 def our_program(name: str, data: Path) -> list[str]:
@@ -123,7 +164,7 @@ def test_web_and_worker_run_several_times_and_the_scheduler_once(compose: dict[s
 def test_every_variable_is_read_by_the_code(compose: dict[str, Any]) -> None:
     known = variables_that_the_code_reads()
     assert {"DATABASE_URL_FILE", "JWT_SECRET_FILE", "TATAMI_WEB_CONNECTIONS", "LOG_FORMAT"} <= known
-    known.add("POSTGRES_PASSWORD_FILE")  # deploy/logins.py
+    known |= OF_LOGINS
     for name in OUR_SERVICES:
         assert set(compose["services"][name]["environment"]) <= known, name
 
@@ -161,16 +202,76 @@ def test_only_init_has_the_superuser_password_and_beat_has_no_database_url(
 def test_the_app_login_goes_through_the_pooler_and_the_owner_login_does_not(tmp_path: Path) -> None:
     write_missing(tmp_path)
     urls = {name: urlsplit((tmp_path / name).read_text()) for name in ("database_url", "owner_database_url")}
-    pooler = configparser.ConfigParser(interpolation=None)
-    pooler.read(ROOT / "deploy" / "pgbouncer.ini")
+    pooler = pooler_configuration()
     port = pooler["pgbouncer"].getint("listen_port")
     assert (urls["database_url"].hostname, urls["database_url"].port) == ("pgbouncer", port)
     assert (urls["owner_database_url"].hostname, urls["owner_database_url"].port) == ("db", 5432)
     assert pooler["databases"]["tatami"] == "host=db port=5432 dbname=tatami"
     assert pooler["pgbouncer"]["pool_mode"] == "transaction"
     assert pooler["pgbouncer"]["auth_file"] == "/run/secrets/pgbouncer_userlist"
-    login, password = shlex.split((tmp_path / "pgbouncer_userlist").read_text())
-    assert (login, password) == (urls["database_url"].username, urls["database_url"].password)
+    assert logins_of_the_pooler(tmp_path) == {
+        urls["database_url"].username: urls["database_url"].password,
+        pooler["pgbouncer"]["stats_users"]: (tmp_path / "pgbouncer_stats_password").read_text().strip(),
+    }
+    assert "admin_users" not in pooler["pgbouncer"]
+
+
+def test_one_dojo_cannot_take_all_connections_of_the_pooler(compose: dict[str, Any]) -> None:
+    web = replicas_of(compose, "web") * processes_of("web")
+    workers = replicas_of(compose, "worker") * processes_of("worker")
+    connections = int(compose["services"]["web"]["environment"]["TATAMI_WEB_CONNECTIONS"])
+    pool = pooler_setting("default_pool_size")
+    assert pool > connections_of_one_dojo(web, connections, workers) + ROOM_FOR_OTHERS * web
+    assert pooler_setting("max_client_conn") > 4 * (web * connections + 2 * workers), "to add containers"
+    # The owner login of these processes, a backup and an operator come on top, without the pooler.
+    (most,) = re.findall(r"max_connections=(\d+)", " ".join(words(compose["services"]["db"]["command"])))
+    assert int(most) > pool + web * connections + 2 * workers + 10
+
+
+def test_the_guides_name_the_size_of_the_pool() -> None:
+    size = pooler_setting("default_pool_size")
+    assert f"| `default_pool_size` | `{size}` |" in (ROOT / "docs" / "operations.md").read_text()
+    assert f"up to {size} connections" in (ROOT / "deploy" / "kubernetes" / "pgbouncer.yaml").read_text()
+
+
+@pytest.mark.parametrize("page", GUIDES)
+def test_the_guides_name_variables_that_something_reads(page: str) -> None:
+    files = [(ROOT / name).read_text(encoding="utf-8") for name in ("docker-compose.yml", "deploy/Caddyfile")]
+    known = variables_that_the_code_reads() | OF_LOGINS
+    known |= {name for text in files for name in re.findall(r"\{?\$\{?([A-Z][A-Z_]+)", text)}
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"\b(?:TATAMI|POSTGRES)_[A-Z_]*[A-Z]\b", text))
+    assert named
+    assert named - known == set()
+
+
+@pytest.mark.parametrize("page", GUIDES)
+def test_the_guides_name_services_and_programs_that_exist(page: str, compose: dict[str, Any]) -> None:
+    commands = re.findall(r"docker compose ([^`\n#&]+)", (ROOT / page).read_text(encoding="utf-8"))
+    for command in commands:
+        given = shlex.split(command.rstrip("\\ ").replace("…", ""))
+        assert services_of(given) <= set(compose["services"]), command
+    programs = re.findall(r"manage\.py ([a-z_]+)", (ROOT / page).read_text(encoding="utf-8"))
+    assert set(programs) <= set(get_commands()), page
+
+
+def services_of(words: list[str]) -> set[str]:
+    """Return the services in the arguments of `docker compose`."""
+    action, *words = words[2:] if words[0] == "--profile" else words
+    names = [
+        word
+        for before, word in pairwise(["", *words])
+        if not word.startswith("-") and before not in {"--env", "--scale"} and "=" not in word
+    ]
+    return set(names[:1] if action in {"run", "exec"} else names)
+
+
+def test_the_pooler_gives_up_connections_of_a_cut_network() -> None:
+    names = ("tcp_keepidle", "tcp_keepintvl", "tcp_keepcnt")
+    idle, interval, count = (pooler_setting(name) for name in names)
+    assert pooler_setting("tcp_keepalive") == 1
+    assert 0 < idle + interval * count <= 60
+    assert 0 < pooler_setting("tcp_user_timeout") <= 60_000
 
 
 def test_only_the_proxy_and_grafana_publish_ports_and_only_on_localhost(compose: dict[str, Any]) -> None:
@@ -300,7 +401,8 @@ def test_secrets_are_created_once_and_have_our_login_names(tmp_path: Path, compo
     folder = tmp_path / "secrets"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     first = {path.name: path.read_text() for path in folder.iterdir()}
-    assert set(first) == set(compose["secrets"])
+    # No container reads the second one: its content is in pgbouncer_userlist.
+    assert set(first) == set(compose["secrets"]) | {"pgbouncer_stats_password"}
     assert len(first["jwt_secret"]) > 32
     assert conninfo_to_dict(first["database_url"].strip())["user"] == "tatami_app"
     assert conninfo_to_dict(first["owner_database_url"].strip())["user"] == "tatami_owner"
@@ -313,8 +415,28 @@ def test_secrets_are_created_once_and_have_our_login_names(tmp_path: Path, compo
 def test_the_pooler_gets_the_login_of_a_url_that_was_there_before(tmp_path: Path) -> None:
     """PgBouncer reads a quotation mark in a password as two."""
     (tmp_path / "database_url").write_text("postgresql://tatami_app:a%22b%5C%20%25c@db:5432/tatami\n")
+    (tmp_path / "pgbouncer_stats_password").write_text("s\n")
     write_missing(tmp_path)
-    assert (tmp_path / "pgbouncer_userlist").read_text() == '"tatami_app" "a""b\\ %c"\n'
+    lines = (tmp_path / "pgbouncer_userlist").read_text()
+    assert lines == '"tatami_app" "a""b\\ %c"\n"tatami_stats" "s"\n'
+
+
+@pytest.mark.parametrize("changed", ["database_url", "pgbouncer_stats_password"])
+def test_the_pooler_gets_a_password_that_was_changed(tmp_path: Path, changed: str) -> None:
+    write_missing(tmp_path)
+    assert write_missing(tmp_path) == []
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    path = tmp_path / changed
+    new = "postgresql://tatami_app:another@pgbouncer:6432/tatami" if changed == "database_url" else "another"
+    path.write_text(new + "\n")  # as you do
+    (tmp_path / ".pgbouncer_userlist.new").touch(mode=0o444)  # a run that was killed has left it
+    assert write_missing(tmp_path) == ["pgbouncer_userlist"]
+    assert write_missing(tmp_path) == []
+    assert "another" in logins_of_the_pooler(tmp_path).values()
+    assert stat.S_IMODE((tmp_path / "pgbouncer_userlist").stat().st_mode) == 0o644
+    after = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert {name for name in before if after.pop(name) != before[name]} == {changed, "pgbouncer_userlist"}
+    assert not after, "nothing else is left"
 
 
 def test_init_creates_the_logins_and_their_database(tmp_path: Path, worker_id: str) -> None:
@@ -325,8 +447,9 @@ def test_init_creates_the_logins_and_their_database(tmp_path: Path, worker_id: s
     values = {
         f"{name}_FILE": urlsplit(url)._replace(path=f"/{database}").geturl() for name, url in urls.items()
     }
-    values["POSTGRES_PASSWORD_FILE"] = str(conninfo_to_dict(admin)["password"])
-    environment = dict(os.environ)
+    superuser = conninfo_to_dict(admin)
+    values["POSTGRES_PASSWORD_FILE"] = str(superuser["password"])
+    environment = {**os.environ, "POSTGRES_USER": str(superuser["user"])}
     for number, (variable, text) in enumerate(values.items()):
         environment[variable] = str(tmp_path / str(number))
         (tmp_path / str(number)).write_text(text + "\n", encoding="utf-8")
@@ -338,3 +461,58 @@ def test_init_creates_the_logins_and_their_database(tmp_path: Path, worker_id: s
             assert connection.info.dbname == database
     finally:
         drop_database(admin, database)
+
+
+@pytest.fixture
+def for_logins(tmp_path: Path) -> dict[str, str]:
+    """Variables with which deploy/logins.py finds no server: nothing listens on this port."""
+    (tmp_path / "password").write_text("secret\n")
+    return {
+        "DATABASE_URL": "postgresql://tatami_app:a@127.0.0.1:1/tatami",
+        "OWNER_DATABASE_URL": "postgresql://tatami_owner:b@127.0.0.1:1/tatami",
+        "POSTGRES_PASSWORD_FILE": str(tmp_path / "password"),
+        "PYTHONPATH": os.environ["PYTHONPATH"],
+        "PATH": os.environ["PATH"],
+    }
+
+
+def run_logins(variables: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, ROOT / "deploy" / "logins.py"]
+    return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "OWNER_DATABASE_URL", "POSTGRES_PASSWORD_FILE"])
+def test_the_program_for_logins_names_the_variable_that_is_missing_or_cannot_be_read(
+    for_logins: dict[str, str], name: str, tmp_path: Path
+) -> None:
+    missing = run_logins({one: value for one, value in for_logins.items() if one != name})
+    assert missing.returncode == 1
+    assert missing.stderr.startswith(f"Set {name.removesuffix('_FILE')}, or ")
+    unreadable = run_logins(
+        {**for_logins, f"{name.removesuffix('_FILE')}_FILE": str(tmp_path / "no such file")}
+    )
+    assert unreadable.returncode == 1
+    assert unreadable.stderr.startswith(f"{name.removesuffix('_FILE')}_FILE: ")
+    assert "Traceback" not in missing.stderr + unreadable.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("DATABASE_URL", "postgresql://someone:a@127.0.0.1:1/tatami", "tatami_app"),
+        ("OWNER_DATABASE_URL", "postgresql://tatami_owner:b@127.0.0.1:1/another", "same database"),
+        ("DATABASE_URL", "postgresql://tatami_app@127.0.0.1:1/tatami", "password"),
+        ("OWNER_DATABASE_URL", "postgresql://tatami_owner:b@127.0.0.1:1", "database"),
+        ("OWNER_DATABASE_URL", "no url", "OWNER_DATABASE_URL"),
+        ("POSTGRES_USER", "root", "127.0.0.1"),  # the server, which is not there
+    ],
+)
+def test_the_program_for_logins_says_what_is_wrong(
+    for_logins: dict[str, str], name: str, value: str, message: str
+) -> None:
+    done = run_logins({**for_logins, name: value})
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    for secret in (":a@", ":b@", "secret"):
+        assert secret not in done.stderr

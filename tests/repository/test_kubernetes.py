@@ -1,5 +1,6 @@
 """The manifests in deploy/kubernetes match the schemas of Kubernetes, the image and the secrets."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +12,16 @@ import pytest
 import yaml
 
 from deploy.make_secrets import write_missing
-from tests.repository.test_deployment_files import our_program, variables_that_the_code_reads
+from tests.repository.test_deployment_files import (
+    GUIDES,
+    OF_LOGINS,
+    ROOM_FOR_OTHERS,
+    connections_of_one_dojo,
+    our_program,
+    pooler_setting,
+    processes_of,
+    variables_that_the_code_reads,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -142,6 +152,26 @@ def test_a_replica_stays_while_nodes_are_drained() -> None:
     assert objects()["Deployment", "beat"]["spec"]["strategy"] == {"type": "Recreate"}
 
 
+def variable_of(name: str, variable: str) -> str:
+    (found,) = [one["value"] for one in container_of(name)["env"] if one["name"] == variable]
+    return str(found)
+
+
+def test_one_dojo_cannot_take_all_connections_of_a_pooler() -> None:
+    """Also if all processes are connected to the same replica of the pooler, while a rollout has one more web pod."""
+    web, worker = (objects()["Deployment", name]["spec"] for name in ("web", "worker"))
+    assert web["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    pool, connections = pooler_setting("default_pool_size"), int(variable_of("web", "TATAMI_WEB_CONNECTIONS"))
+    processes, workers = web["replicas"] * processes_of("web"), worker["replicas"] * processes_of("worker")
+    one_dojo = connections_of_one_dojo(processes, connections, workers)
+    assert pool > one_dojo + ROOM_FOR_OTHERS * processes
+    assert pool > one_dojo + processes_of("web") * (connections // 2)
+
+
+def test_more_requests_run_at_once_where_postgresql_is_on_another_machine() -> None:
+    assert 2 <= int(variable_of("web", "TATAMI_WEB_RUNNING")) <= 4
+
+
 # --- agreement with the image, the settings and the secrets ---
 
 
@@ -154,7 +184,7 @@ def test_programs_run_as_in_make_run(tmp_path: Path) -> None:
 
 
 def test_every_variable_is_read_by_the_code() -> None:
-    known = variables_that_the_code_reads() | {"POSTGRES_PASSWORD_FILE"}  # deploy/logins.py
+    known = variables_that_the_code_reads() | OF_LOGINS
     assert set(settings()) <= known
     for name in pods():
         assert {variable["name"] for variable in container_of(name).get("env", [])} <= known, name
@@ -202,6 +232,54 @@ def test_selectors_find_their_pods() -> None:
         if kind in {"Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy"} and selector:
             wanted = selector.get("matchLabels", selector)
             assert wanted.items() <= labels[name].items(), (kind, name)
+
+
+def relabelled(labels: dict[str, str], rules: list[dict[str, Any]]) -> dict[str, str] | None:
+    """Return the labels of a target after the relabelling of Prometheus; `None` if it is dropped."""
+    for rule in rules:
+        value = ";".join(labels.get(name, "") for name in rule["source_labels"])
+        matches = re.fullmatch(rule.get("regex", "(.*)"), value)
+        if (rule.get("action") == "keep" and not matches) or (rule.get("action") == "drop" and matches):
+            return None
+        if "target_label" in rule:
+            assert matches
+            replaced = rule.get("replacement", "$1").replace("$1", matches[1])
+            labels = {**labels, rule["target_label"]: replaced}
+    return labels
+
+
+def test_prometheus_scrapes_web_and_worker_as_the_jobs_that_the_alerts_name() -> None:
+    (job,) = yaml.safe_load((FOLDER.parent / "prometheus" / "kubernetes.yml").read_text())["scrape_configs"]
+    found = set()
+    for (kind, name), document in objects().items():
+        if kind != "Deployment":
+            continue
+        for port in container_of(name).get("ports", []):
+            labels = {
+                "__meta_kubernetes_pod_label_" + re.sub(r"\W", "_", label): value
+                for label, value in document["spec"]["template"]["metadata"]["labels"].items()
+            }
+            labels["__meta_kubernetes_pod_container_port_name"] = port["name"]
+            labels["__meta_kubernetes_pod_name"] = f"{name}-0"
+            labels["__meta_kubernetes_pod_phase"] = "Running"
+            target = relabelled(labels, job["relabel_configs"])
+            if target:
+                found.add((target["job"], port["containerPort"]))
+            labels["__meta_kubernetes_pod_phase"] = "Succeeded"
+            assert relabelled(labels, job["relabel_configs"]) is None
+    assert found == {("tatami-web", 9464), ("tatami-worker", 9464)}
+
+
+def test_the_guides_name_objects_that_exist() -> None:
+    kinds = {"deployment": "Deployment", "job": "Job", "cronjob": "CronJob"}
+    guides = "".join((FOLDER.parents[1] / page).read_text(encoding="utf-8") for page in GUIDES)
+    named = set(re.findall(r"kubectl [^`\n#]*?\b(deployment|job|cronjob)[/ ](?!--)([a-z-]+)", guides))
+    named |= set(re.findall(r"\b(deployment|job|cronjob)/([a-z-]+)", guides))
+    named.discard(("job", "backup-first"))  # which the command creates
+    assert len(named) > 3
+    assert {(kinds[kind], name) for kind, name in named} <= objects().keys()
+    files = set(re.findall(r"deploy/kubernetes/([\w-]+\.yaml)", guides))
+    assert files <= {path.name for path in MANIFESTS}
 
 
 def test_the_ingress_leads_the_platform_and_all_subdomains_to_web() -> None:

@@ -39,7 +39,7 @@ MISSING: Final = (
     "PGBOUNCER=/path/to/pgbouncer names a program elsewhere."
 )
 
-# The settings of deploy/pgbouncer.ini. A client that waits for one of the 16 connections waits until its own limit.
+# Those of deploy/pgbouncer.ini, with fewer connections. A client that waits for one waits until its own limit.
 SETTINGS: Final = {
     "listen_addr": HOST,
     "unix_socket_dir": "",

@@ -8,7 +8,8 @@ from typing import Any, Final
 import pytest
 from celery.contrib.testing.worker import start_worker
 from celery.signals import before_task_publish
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from config.celery import app
@@ -378,6 +379,23 @@ def test_overdue_jobs_wake_workers(tenant: TenantScope, wake_calls: list[Any]) -
         with clock.fixed(NOW + timedelta(seconds=seconds)):
             tasks.wake.apply(throw=True)
         assert len(wake_calls) == calls
+
+
+def test_each_call_of_beat_is_counted(
+    tenant: TenantScope, wake_calls: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if PostgreSQL does not answer: the alert is about beat."""
+    name = "tatami_wake_calls_total"
+    before = REGISTRY.get_sample_value(name) or 0.0
+    tasks.wake.apply(throw=True)
+
+    def is_away(**_: Any) -> int:
+        raise OperationalError
+
+    monkeypatch.setattr(job_queue, "count_overdue", is_away)
+    with pytest.raises(OperationalError):
+        tasks.wake.apply(throw=True)
+    assert REGISTRY.get_sample_value(name) == before + 2
 
 
 def test_without_valkey_the_job_stays_in_the_queue(

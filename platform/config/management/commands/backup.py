@@ -8,7 +8,13 @@ from typing import Any, Final
 import structlog
 from django.core.management.base import CommandError, CommandParser
 
-from config.backups import BackupFailed, create_backup, delete_old_backups, next_backup_at
+from config.backups import (
+    BackupFailed,
+    create_backup,
+    delete_old_backups,
+    next_backup_at,
+    serve_backup_metrics,
+)
 from shared_apps.tenants.management.command import OnCallCommand, at_least
 from tatami import clock
 
@@ -22,7 +28,8 @@ Back up the database and the file storage of the whole installation into a folde
 backups that are too old. The application keeps serving. Secrets are not part of it: keep JWT_SECRET elsewhere.
 
 With --daily-at it runs until it is stopped: a backup each day at that time, and at once if the last one was missed. A
-backup that fails is logged and tried again after ten minutes; the backups that exist are kept."""
+backup that fails is logged and tried again after ten minutes; the backups that exist are kept. With
+TATAMI_METRICS_PORT it tells Prometheus when the last backup was made."""
     example = """\
   manage.py backup /backups
   manage.py backup /backups --keep-days 30 --daily-at 02:30
@@ -45,6 +52,7 @@ backup that fails is logged and tried again after ten minutes; the backups that 
             except (BackupFailed, OSError) as error:
                 raise CommandError(str(error)) from None
             return
+        serve_backup_metrics(folder)
         while True:
             due = next_backup_at(folder, options["daily_at"], now=clock.now())
             _wait((due - clock.now()).total_seconds())
