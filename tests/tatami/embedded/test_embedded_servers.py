@@ -6,15 +6,19 @@ import signal
 import stat
 import sys
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
 import redis
 
+from tatami.embedded import postgres
+from tatami.embedded.child_process import Program
 from tatami.embedded.data_folder import locked_data_folder
+from tatami.embedded.errors import ServerDidNotStart
 from tatami.embedded.files import LONGEST_SOCKET_PATH
 from tatami.embedded.postgres import run_postgres
 from tatami.embedded.stale_processes import RecordedProcess
@@ -181,3 +185,42 @@ def test_postgresql_restarts_although_a_backend_is_busy(tmp_path: Path) -> None:
         assert eventually(answers)
         assert child.is_alive()
         busy.join()
+
+
+class Alive:
+    """A server whose process runs."""
+
+    def __init__(self, log: Path) -> None:
+        self.program = Program(name="postgres", command=[], environment={}, folder=log.parent, log=log)
+
+    def is_alive(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("refusal", "minutes", "is_ready"),
+    [
+        ("FATAL:  the database system is starting up", 25, True),
+        ("FATAL:  the database system is not yet accepting connections", 25, True),
+        ("FATAL:  the database system is starting up", 31, False),
+        ("No such file or directory", 2, False),
+        ('FATAL:  password authentication failed for user "postgres"', 0, False),
+    ],
+)
+def test_a_server_that_recovers_is_waited_for(
+    refusal: str, minutes: int, is_ready: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log = tmp_path / "postgres.log"
+    log.touch()
+    answers = iter([psycopg.OperationalError(refusal), None])
+    instants = iter([0.0, minutes * 60.0])
+
+    def connect(_: str) -> Any:
+        if error := next(answers):
+            raise error
+        return nullcontext()
+
+    monkeypatch.setattr(postgres.psycopg, "connect", connect)
+    monkeypatch.setattr(postgres.time, "monotonic", lambda: next(instants))
+    with nullcontext() if is_ready else pytest.raises(ServerDidNotStart, match="PostgreSQL did not start"):
+        postgres._wait_until_ready(Alive(log), "")
