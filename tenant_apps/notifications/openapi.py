@@ -113,7 +113,8 @@ _OWN_MAIL: Final = {
     "unsubscribed_at": None,
     "bounced_at": None,
     "kinds": [
-        {"kind": kind.value, "is_optional": kind in AUDIENCE_KINDS, "is_on": True} for kind in NotificationKind
+        {"kind": kind.value, "is_optional": kind in AUDIENCE_KINDS, "is_on": True}
+        for kind in NotificationKind
     ],
 }
 _PATH: Final = {"id": examples.NOTIFICATION}

@@ -275,13 +275,16 @@ def test_programs_are_named_in_words(user_agent: str, expected: str) -> None:
     assert program_name(user_agent) == expected
 
 
-@pytest.mark.parametrize(("role", "page"), [("admin", "account"), ("student", "account"), ("student", "family")])
+@pytest.mark.parametrize(
+    ("role", "page"), [("admin", "account"), ("student", "account"), ("student", "family")]
+)
 def test_news_by_mail_is_switched_off_and_on_again(dojo: Dojo, role: str, page: str) -> None:
     if page == "family":
         factories.link_user(dojo, dojo.student, factories.student(dojo))
-    path, action = {"account": ("/desk/account", "/desk/account/news"), "family": ("/family", "/family/news")}[
-        page
-    ]
+    path, action = {
+        "account": ("/desk/account", "/desk/account/news"),
+        "family": ("/family", "/family/news"),
+    }[page]
     browser = visitor(dojo, role)
     shown = browser.get(path).content.decode()
     assert f'action="{action}"' in shown
@@ -304,7 +307,12 @@ def test_the_card_of_news_says_what_is_always_sent_and_what_came_back(dojo: Dojo
     with tenant_scope(dojo.tenant):
         save_bounce(address_key=address_hash(browser.user.email), now=NOW)
     shown = text_of(browser.get("/desk/account"))
-    for words in ("A cancelled session", "A promotion", "A link to set a password", "came back on 15 June 2026"):
+    for words in (
+        "A cancelled session",
+        "A promotion",
+        "A link to set a password",
+        "came back on 15 June 2026",
+    ):
         assert words in shown
     for words in ("An invitation to an exam", "A message to an audience"):
         assert words not in shown
