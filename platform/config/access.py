@@ -188,6 +188,8 @@ PAGES: Final[RuleTable] = {
     "desk:users": {"GET": ADMIN, "POST": ADMIN},
     "desk:user": {"GET": ADMIN, "POST": ADMIN},
     "desk:sign-in-policy": {"POST": ADMIN},
+    "desk:identity-provider": {"GET": ADMIN, "POST": signed_in_only(ADMIN)},
+    "desk:identity-provider-delete": _both(signed_in_only(ADMIN)),
     "desk:devices": {"GET": ADMIN, "POST": ADMIN},
     "desk:device-revoke": {"POST": ADMIN},
     "desk:api-keys": {"GET": ADMIN, "POST": ADMIN},

@@ -148,6 +148,8 @@ PAGES: Final[dict[str, dict[str, frozenset[str | None]]]] = {
     "users": {"GET": ADMIN, "POST": ADMIN},
     "user": {"GET": ADMIN, "POST": ADMIN},
     "sign-in-policy": {"POST": ADMIN},
+    "identity-provider": {"GET": ADMIN, "POST": ADMIN},
+    "identity-provider-delete": {"GET": ADMIN, "POST": ADMIN},
     "devices": {"GET": ADMIN, "POST": ADMIN},
     "device-revoke": {"POST": ADMIN},
     "api-keys": {"GET": ADMIN, "POST": ADMIN},
