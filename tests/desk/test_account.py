@@ -298,6 +298,9 @@ def test_news_by_mail_is_switched_off_and_on_again(dojo: Dojo, role: str, page: 
     browser.post(action, {"news": "on"})
     assert ok(dojo.person(role).get("/me/notifications"))["news"] is True
     assert browser.get(action)["Location"] == path
+    for junk in ({}, {"news": "maybe"}):
+        assert browser.post(action, junk).status_code == 400
+    assert ok(dojo.person(role).get("/me/notifications"))["news"] is True
 
 
 def test_the_card_of_news_says_what_is_always_sent_and_what_came_back(dojo: Dojo) -> None:

@@ -340,3 +340,23 @@ def test_the_factors_of_another_superadmin_are_not_found(browser: Browser, root:
     assert page.status_code == 200
     with platform_scope():
         assert SecondFactor.objects.filter(pk=factor.pk).exists()
+
+
+def test_the_rule_for_superadmins_is_set_and_taken_back(browser: Browser, root: Caller) -> None:
+    assert "with their password alone" in text_of(browser.get(MINE))
+    for _ in range(2):
+        assert browser.send(f"{MINE}rule/", {"needed": "yes"}, page=MINE)["Location"] == MINE
+        assert ok(root.get("/sign-in-policy"))["second_factor_roles"] == ["admin"]
+    assert has_session(browser), "sessions that are open stay"
+    assert "Superadmins need a second factor." in text_of(browser.get(MINE))
+    assert "Set one up to sign in" in text_of(Browser().sign_in())
+    browser.send(f"{MINE}rule/", {"needed": "maybe"}, page=MINE)
+    assert browser.get(f"{MINE}rule/")["Location"] == MINE
+    assert ok(root.get("/sign-in-policy"))["second_factor_roles"] == ["admin"]
+    browser.send(f"{MINE}rule/", {"needed": "no"}, page=MINE)
+    assert ok(root.get("/sign-in-policy"))["second_factor_roles"] == []
+    assert Browser().sign_in().status_code == 302
+    entries = ok(root.get("/audit?action=sign-in-policy.patch"))["results"]
+    assert [one["fields"] for one in entries if one["actor"]["id"] == str(root.user.pk)] == [  # type: ignore[union-attr]
+        ["second_factor_roles"]
+    ] * 3

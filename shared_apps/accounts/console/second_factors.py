@@ -26,7 +26,7 @@ from shared_apps.accounts.console.enrolment import (
     show_codes,
 )
 from shared_apps.accounts.console.pages import View, audit_page, console_session, proof_of
-from shared_apps.accounts.models import SecondFactor
+from shared_apps.accounts.models import Role, SecondFactor
 from shared_apps.accounts.second_factors import (
     AlreadyConfirmed,
     SecondFactorInvalid,
@@ -69,6 +69,7 @@ def second_factor_pages(site: AdminSite) -> list[URLPattern]:
     pages: dict[str, tuple[str, View]] = {
         "second_factors": ("second-factors/", overview),
         "second_factor_codes": ("second-factors/recovery-codes/", new_codes),
+        "second_factor_rule": ("second-factors/rule/", rule),
         "second_factor_new": ("second-factors/new/<slug:kind>/", new_factor),
         "second_factor_confirm": ("second-factors/<uuid:id>/confirm/", confirm),
         "second_factor_remove": ("second-factors/<uuid:id>/remove/", remove),
@@ -86,6 +87,19 @@ def overview(request: HttpRequest, *, site: AdminSite) -> HttpResponse:
     factors = list(found.select_related("passkey").order_by("created_at", "pk"))
     shown = {"factors": factors, "is_needed": second_factors.is_needed(user)}
     return _page(request, site, "console/second_factors.html", shown)
+
+
+def rule(request: HttpRequest, *, site: AdminSite) -> HttpResponse:  # noqa: ARG001 - as the other pages
+    """Set whether superadmins need a second factor (`needed`: `yes` or `no`). Repeating it changes nothing more."""
+    roles = {"yes": [Role.ADMIN.value], "no": []}.get(request.POST.get("needed", ""))
+    if roles is not None:
+        with transaction.atomic():
+            second_factors.change_policy(roles)
+            audit_page(
+                request, "sign-in-policy.patch", None, now=clock.now(), fields=("second_factor_roles",)
+            )
+        messages.success(request, "The rule is saved.")
+    return HttpResponseRedirect(reverse(_OVERVIEW))
 
 
 def new_factor(request: HttpRequest, kind: str, *, site: AdminSite) -> HttpResponse:

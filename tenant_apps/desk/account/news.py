@@ -26,7 +26,9 @@ class NewsCard(Page):
         return self.redirect(self.back)
 
     def submit(self) -> HttpResponseBase:
-        is_on = self.request.POST.get("news") == "on"
-        self.send("PATCH", "own-notifications", {"news": is_on})
-        done = gettext("You get news by mail.") if is_on else gettext("You get no more news by mail.")
+        asked = self.request.POST.get("news", "")
+        saved = self.send(
+            "PATCH", "own-notifications", {"news": {"on": True, "off": False}.get(asked, asked)}
+        )
+        done = gettext("You get news by mail.") if saved["news"] else gettext("You get no more news by mail.")
         return self.redirect(self.back, done)

@@ -94,8 +94,8 @@ class CertificateForm(ApiForm):
         label=gettext_lazy("What an award brings with it"),
         required=False,
         help_text=gettext_lazy(
-            "Mails are sent if the tab Mail has promotions. What needs an exam is awarded without one for a reason "
-            "only."
+            "Mails also need promotions to be ticked on the tab Mail. Without its exam, a rank is awarded only with a "
+            "reason."
         ),
     )
     certificate_number = forms.CharField(
