@@ -19,7 +19,7 @@ PASSWORD = "a long bamboo sword"
 
 @pytest.fixture
 def superadmin(web: LiveServer, django_db_blocker: Any) -> Iterator[None]:
-    """A committed superadmin, whom the platform asks for a second factor."""
+    """A committed superadmin. The platform asks for a second factor."""
     with django_db_blocker.unblock(), platform_scope():
         user = User.objects.create(
             email=EMAIL, email_key=EMAIL, name="Console", role="admin", password=make_password(PASSWORD)
