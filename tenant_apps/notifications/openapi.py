@@ -102,7 +102,7 @@ _PAGE_DONE: Final = """<!doctype html>
 <main>
 <h1>Seishin Dojo</h1>
 <p role="status">You will get no more news from us.</p>
-<p><a href="/desk/account">Change it in your account</a></p>
+<p><a href="/desk/account">Turn news on again in your account</a></p>
 </main>
 </body>
 </html>
