@@ -245,8 +245,27 @@ UNFOLD = {
     "SITE_URL": None,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
-    "ACCOUNT": {"navigation": [{"title": "API", "link": "/docs"}]},
-    "SIDEBAR": {"show_search": False, "show_all_applications": True},
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "My second factors", "link": "/console/second-factors/"},
+            {"title": "API", "link": "/docs"},
+        ]
+    },
+    "SIDEBAR": {
+        "show_search": False,
+        "show_all_applications": False,
+        "navigation": [
+            {
+                "items": [
+                    {"title": "Dojos", "icon": "home", "link": "/console/tenants/tenant/"},
+                    {"title": "Domains", "icon": "language", "link": "/console/tenants/domain/"},
+                    {"title": "Exports", "icon": "archive", "link": "/console/tenants/tenantexport/"},
+                    {"title": "Usage", "icon": "monitoring", "link": "/console/tenants/tenantusage/"},
+                    {"title": "Audit", "icon": "history", "link": "/console/accounts/auditentry/"},
+                ]
+            }
+        ],
+    },
 }
 
 # --- files, in a folder for each dojo's id -------------------------------------------------------------------------

@@ -235,9 +235,8 @@ class Policy(ApiView):
     def patch(self, request: Any) -> Response:
         serializer = SignInPolicySerializer(data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        policy = SignInPolicy.current()
         if serializer.validated_data:
-            SignInPolicy.objects.update_or_create(pk=policy.pk, defaults=serializer.validated_data)
+            second_factors.change_policy(serializer.validated_data["second_factor_roles"])
         return self.get(request)
 
 

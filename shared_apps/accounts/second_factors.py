@@ -90,6 +90,16 @@ class Enrolment:
         return qr_data_uri(self.uri, "svg") if self.uri else ""
 
 
+# --- which roles need one -------------------------------------------------------------------------------------
+
+
+def change_policy(roles: list[str]) -> None:
+    """Set the roles that need a second factor, of the dojo or of the platform. Sessions that are open stay."""
+    SignInPolicy.objects.update_or_create(
+        pk=SignInPolicy.current().pk, defaults={"second_factor_roles": roles}
+    )
+
+
 # --- using them -----------------------------------------------------------------------------------------------
 
 

@@ -78,6 +78,22 @@ def unsubscribe(*, address_key: bytes, now: datetime) -> None:
     )
 
 
+def resubscribe(*, address_key: bytes, now: datetime) -> None:
+    """Send bulk mail to an address again. Repeating it, or an address that gets such mail, changes nothing.
+
+    Only the owner of an address may ask for it. What was skipped meanwhile is not sent later.
+    """
+    Address.objects.filter(key=address_key, unsubscribed_at__isnull=False).update(
+        unsubscribed_at=None, updated_at=now
+    )
+
+
+def address_state(address: str) -> Address:
+    """Return what is known about an address; if nothing is, an unsaved row. One statement."""
+    key = address_hash(address)
+    return Address.objects.filter(key=key).first() or Address(key=key)
+
+
 def unsubscribe_url(address_key: bytes) -> str:
     """Return the absolute URL of the page on which the owner of an address unsubscribes."""
     return origin() + reverse("unsubscribe", kwargs={"code": _signer().sign(address_key.hex())})

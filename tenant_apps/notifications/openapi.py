@@ -7,8 +7,10 @@ from tatami.api.openapi.spec import OperationSpec, OperationSpecs, list_spec
 from tatami.languages import available_languages
 from tenant_apps.notifications.models import NotificationKind
 from tenant_apps.notifications.serializers import (
+    AUDIENCE_KINDS,
     NewNotificationSerializer,
     NotificationSerializer,
+    OwnNotificationsSerializer,
     PreviewSerializer,
     TemplateSerializer,
 )
@@ -100,10 +102,21 @@ _PAGE_DONE: Final = """<!doctype html>
 <main>
 <h1>Seishin Dojo</h1>
 <p role="status">You will get no more news from us.</p>
+<p><a href="/desk/account">Turn news on again in your account</a></p>
 </main>
 </body>
 </html>
 """
+_OWN_MAIL: Final = {
+    "email": examples.ME,
+    "news": True,
+    "unsubscribed_at": None,
+    "bounced_at": None,
+    "kinds": [
+        {"kind": kind.value, "is_optional": kind in AUDIENCE_KINDS, "is_on": True}
+        for kind in NotificationKind
+    ],
+}
 _PATH: Final = {"id": examples.NOTIFICATION}
 _TEMPLATE_PATH: Final = {"name": "promotion"}
 _TEST_FIELDS: Final = {"kind": "promotion", "audience": None, "test": True, **_MESSAGE_TEXT}
@@ -180,5 +193,11 @@ TEMPLATE_TEST: Final[OperationSpecs] = {
         response=NotificationSerializer,
         response_example={**_NOTIFICATION, **_TEST_FIELDS},
     )
+}
+OWN_NOTIFICATIONS: Final[OperationSpecs] = {
+    "GET": OperationSpec(response=OwnNotificationsSerializer, response_example=_OWN_MAIL),
+    "PATCH": OperationSpec(
+        request_example={"news": True}, response=OwnNotificationsSerializer, response_example=_OWN_MAIL
+    ),
 }
 UNSUBSCRIBE: Final[OperationSpecs] = {"GET": _page(_PAGE), "POST": _page(_PAGE_DONE)}

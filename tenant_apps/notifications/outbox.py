@@ -51,14 +51,19 @@ RETURNING id
 """
 
 
+def is_sent(kind: NotificationKind, settings: DojoSettings) -> bool:
+    """Return whether the dojo sends mail about events of this kind."""
+    setting = _SETTINGS.get(kind)
+    return setting is None or bool(getattr(settings, setting))
+
+
 def queue_notices(*, kind: str, notices: Sequence[Notice], **_: Any) -> None:
     """Queue the mail of an event in its transaction, unless the dojo turned mail of this kind off.
 
     Raises `ValueError` for an unknown kind, which rolls the event back.
     """
     known, settings = NotificationKind(kind), DojoSettings.current()
-    setting = _SETTINGS.get(known)
-    if setting is None or getattr(settings, setting):
+    if is_sent(known, settings):
         text = template_for(known, settings.language).text
         queue_notification(kind=known, text=text, notices=notices, settings=settings, is_bulk=False)
 

@@ -14,7 +14,9 @@ from tatami.api.serializers import ReferenceSerializer, StrictModelSerializer, S
 from tatami.languages import available_languages
 from tatami.text import email_key
 from tenant_apps.classes.models import ClassSession
-from tenant_apps.notifications.models import Delivery, Notification, NotificationKind
+from tenant_apps.dojo.models import DojoSettings
+from tenant_apps.notifications.models import Address, Delivery, Notification, NotificationKind
+from tenant_apps.notifications.outbox import is_sent
 from tenant_apps.notifications.recipients import AUDIENCE_STATUSES
 from tenant_apps.notifications.templates import MAX_SUBJECT_LENGTH
 from tenant_apps.promotions.models import Exam
@@ -218,6 +220,49 @@ class NotificationDetailSerializer(NotificationSerializer):
 
     class Meta(NotificationSerializer.Meta):
         fields = (*NotificationSerializer.Meta.fields, "recipients")
+
+
+# --- one's own mail -------------------------------------------------------------------------------------------------
+
+
+class MailKindSerializer(serializers.Serializer[Any]):
+    """A kind of mail: whether the owner of an address can choose not to get it, and whether it is sent to them."""
+
+    kind = serializers.ChoiceField(choices=NotificationKind.choices)
+    is_optional = serializers.BooleanField()
+    is_on = serializers.BooleanField()
+
+
+class OwnNotificationsSerializer(StrictSerializer):
+    """Which mail the caller's own address gets. `news` turns all optional kinds on or off.
+
+    `bounced_at` is when the mail server last said that it does not know the address; null since it accepted a mail.
+    """
+
+    email = serializers.EmailField(read_only=True)
+    news = serializers.BooleanField(required=False)
+    unsubscribed_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    bounced_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    kinds = MailKindSerializer(many=True, read_only=True)
+
+
+def own_notifications(email: str, address: Address, settings: DojoSettings) -> dict[str, Any]:
+    """Return the response about the mail that an address of the caller gets."""
+    news = address.unsubscribed_at is None
+    kinds = [
+        {"kind": kind.value, "is_optional": True, "is_on": news}
+        if kind in AUDIENCE_KINDS
+        else {"kind": kind.value, "is_optional": False, "is_on": is_sent(kind, settings)}
+        for kind in NotificationKind
+    ]
+    shown = {
+        "email": email,
+        "news": news,
+        "unsubscribed_at": address.unsubscribed_at,
+        "bounced_at": address.bounced_at,
+        "kinds": kinds,
+    }
+    return dict(OwnNotificationsSerializer(shown).data)
 
 
 def attach_students(deliveries: Iterable[Delivery]) -> None:

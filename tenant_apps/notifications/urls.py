@@ -19,5 +19,6 @@ urlpatterns = [
         views.TemplateTest.as_view(),
         name="notification-template-test",
     ),
+    path("me/notifications", views.OwnNotifications.as_view(), name="own-notifications"),
     path("unsubscribe/<str:code>", views.Unsubscribe.as_view(), name="unsubscribe"),
 ]

@@ -20,7 +20,13 @@ from tatami.tenancy.scope import current_tenant
 from tenant_apps.dojo.models import DojoSettings
 from tenant_apps.notifications import openapi, outbox
 from tenant_apps.notifications.absentees import absence_notices
-from tenant_apps.notifications.addresses import address_key_in, unsubscribe
+from tenant_apps.notifications.addresses import (
+    address_hash,
+    address_key_in,
+    address_state,
+    resubscribe,
+    unsubscribe,
+)
 from tenant_apps.notifications.models import Delivery, Notification, NotificationKind, count_deliveries
 from tenant_apps.notifications.recipients import deliveries_for, students_in
 from tenant_apps.notifications.serializers import (
@@ -28,12 +34,14 @@ from tenant_apps.notifications.serializers import (
     NewTextSerializer,
     NotificationDetailSerializer,
     NotificationSerializer,
+    OwnNotificationsSerializer,
     PreviewRequestSerializer,
     PreviewSerializer,
     RecipientSerializer,
     TemplateSerializer,
     TestSerializer,
     attach_students,
+    own_notifications,
 )
 from tenant_apps.notifications.templates import (
     SAMPLE_STUDENT,
@@ -255,6 +263,31 @@ def _preview_values(
     notice = Notice(student.pk, sample_fields(kind, language))
     (delivery, *_) = deliveries_for([notice], settings=DojoSettings.current(), on=tenant_date(request.now))
     return {"recipient": delivery.recipient, "students": delivery.students}
+
+
+# --- one's own mail -------------------------------------------------------------------------------------------------
+
+
+class OwnNotifications(ApiView):
+    """Which mail the caller's own address gets. PATCH turns news on or off; mail about events is always sent.
+
+    Only the owner of an address turns news on again. PATCH may be repeated; of concurrent requests the last one counts.
+    """
+
+    serializer_class = OwnNotificationsSerializer
+    operations = openapi.OWN_NOTIFICATIONS
+
+    def get(self, request: Any) -> Response:
+        email = request.user.email
+        return Response(own_notifications(email, address_state(email), DojoSettings.current()))
+
+    def patch(self, request: Any) -> Response:
+        serializer = OwnNotificationsSerializer(data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        if "news" in serializer.validated_data:
+            change = resubscribe if serializer.validated_data["news"] else unsubscribe
+            change(address_key=address_hash(request.user.email), now=request.now)
+        return self.get(request)
 
 
 # --- unsubscribing ----------------------------------------------------------------------------------------------------

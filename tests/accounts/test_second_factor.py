@@ -287,7 +287,7 @@ def test_a_superadmin_signs_in_to_the_console_with_a_code(platform: Platform) ->
         SecondFactor.objects.all().delete()
     for code in ("", "123456"):
         page = Browser().send("/console/login/", {**form, "code": code})
-        assert (page.status_code, "Set one up" in page.content.decode()) == (200, True)
+        assert (page.status_code, "Set one up to sign in" in page.content.decode()) == (200, True)
 
 
 def test_secrets_survive_two_replacements_of_the_installations_secret(

@@ -112,3 +112,21 @@ def sign_in(page: Page, site: Site, role: str) -> None:
     page.get_by_label("Password").fill(demo_password())
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(lambda url: "/sign-in" not in url)
+
+
+def add_authenticator(context: BrowserContext, page: Page) -> None:
+    """Give the browser of a page a simulated platform authenticator that recognises its user."""
+    devtools = context.new_cdp_session(page)
+    devtools.send("WebAuthn.enable")
+    devtools.send(
+        "WebAuthn.addVirtualAuthenticator",
+        {
+            "options": {
+                "protocol": "ctap2",
+                "transport": "internal",
+                "hasResidentKey": True,
+                "hasUserVerification": True,
+                "isUserVerified": True,
+            }
+        },
+    )

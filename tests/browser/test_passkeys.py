@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from demo.dojos import demo_password
-from tests.browser.conftest import Site, open_context, sign_in
+from tests.browser.conftest import Site, add_authenticator, open_context, sign_in
 
 OWNER = "assistant"
 
@@ -16,20 +16,7 @@ def page(chromium: Browser) -> Iterator[Page]:
     """A page in a browser with a platform authenticator that recognises its user."""
     context = open_context(chromium)
     page = context.new_page()
-    devtools = context.new_cdp_session(page)
-    devtools.send("WebAuthn.enable")
-    devtools.send(
-        "WebAuthn.addVirtualAuthenticator",
-        {
-            "options": {
-                "protocol": "ctap2",
-                "transport": "internal",
-                "hasResidentKey": True,
-                "hasUserVerification": True,
-                "isUserVerified": True,
-            }
-        },
-    )
+    add_authenticator(context, page)
     yield page
     context.close()
 

@@ -14,6 +14,8 @@ from shared_apps.accounts.models import User
 from tatami import clock
 from tatami.tenancy.scope import tenant_scope
 from tenant_apps.desk.account.programs import program_name
+from tenant_apps.notifications.addresses import address_hash, save_bounce
+from tests.support import factories
 from tests.support.authenticator import Authenticator
 from tests.support.clients import Dojo
 from tests.support.now import NOW
@@ -271,3 +273,49 @@ def test_the_account_costs_the_same_with_many_sessions(dojo: Dojo) -> None:
 )
 def test_programs_are_named_in_words(user_agent: str, expected: str) -> None:
     assert program_name(user_agent) == expected
+
+
+@pytest.mark.parametrize(
+    ("role", "page"), [("admin", "account"), ("student", "account"), ("student", "family")]
+)
+def test_news_by_mail_is_switched_off_and_on_again(dojo: Dojo, role: str, page: str) -> None:
+    if page == "family":
+        factories.link_user(dojo, dojo.student, factories.student(dojo))
+    path, action = {
+        "account": ("/desk/account", "/desk/account/news"),
+        "family": ("/family", "/family/news"),
+    }[page]
+    browser = visitor(dojo, role)
+    shown = browser.get(path).content.decode()
+    assert f'action="{action}"' in shown
+    assert re.search(r'role="switch" name="news" value="off" aria-checked="true"', shown)
+    for _ in range(2):
+        assert browser.post(action, {"news": "off"})["Location"] == path
+        assert ok(dojo.person(role).get("/me/notifications"))["news"] is False
+    off = browser.get(path)
+    assert "You get no more news by mail." in text_of(off)
+    assert re.search(r'role="switch" name="news" value="on" aria-checked="false"', off.content.decode())
+    browser.post(action, {"news": "on"})
+    assert ok(dojo.person(role).get("/me/notifications"))["news"] is True
+    assert browser.get(action)["Location"] == path
+    for junk in ({}, {"news": "maybe"}):
+        assert browser.post(action, junk).status_code == 400
+    assert ok(dojo.person(role).get("/me/notifications"))["news"] is True
+
+
+def test_the_card_of_news_says_what_is_always_sent_and_what_came_back(dojo: Dojo) -> None:
+    ok(dojo.admin.patch("/settings", {"notify_exam_invitation": False}))
+    browser = visitor(dojo, "student")
+    assert browser.user is not None
+    with tenant_scope(dojo.tenant):
+        save_bounce(address_key=address_hash(browser.user.email), now=NOW)
+    shown = text_of(browser.get("/desk/account"))
+    for words in (
+        "A cancelled session",
+        "A promotion",
+        "A link to set a password",
+        "came back on 15 June 2026",
+    ):
+        assert words in shown
+    for words in ("An invitation to an exam", "A message to an audience"):
+        assert words not in shown

@@ -558,6 +558,11 @@ DOJO: Final[dict[str, dict[str, Row]]] = {
         "POST": replace(teachers(200, json_with_ids(student="student")), with_read_only_key=True)
     },
     "/notification-templates/{}/test": {"POST": teachers(202)},
+    # which mail one's own address gets: all users, each for themselves
+    "/me/notifications": {
+        "GET": users_only(all_users(200)),
+        "PATCH": users_only(all_users(200, json_body(news=False))),
+    },
     "/unsubscribe/{}": {
         "GET": replace(public(200), media=PAGE),
         "POST": replace(public(200), media=PAGE),

@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 
 from shared_apps.accounts import users
+from shared_apps.accounts.console.pages import COOKIE
 from shared_apps.accounts.console.sign_in import sign_in
-from shared_apps.accounts.console.site import COOKIE
 from shared_apps.accounts.models import AuditEntry, User
 from shared_apps.accounts.second_factors import Proof
 from tatami.api.audit import add_audit_entry

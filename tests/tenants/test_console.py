@@ -100,6 +100,15 @@ def test_a_superadmin_signs_in_and_sees_the_dojos(browser: Browser) -> None:
     assert page.headers["X-Frame-Options"] == "DENY"
 
 
+def test_each_page_leads_to_the_others_and_to_the_way_out(browser: Browser) -> None:
+    page = browser.get(DOJOS).content.decode()
+    assert 'action="/console/logout/"' in page
+    entries = set(re.findall(r'href="(/console/[a-z]+/[a-z]+/)"', page))
+    assert len(entries) >= 5
+    for entry in entries | {"/console/second-factors/"}:
+        assert browser.get(entry).status_code == 200, entry
+
+
 def test_without_a_session_pages_redirect_to_the_sign_in_form(root: Caller) -> None:
     for path in (DOJOS, "/console/accounts/auditentry/", f"{DOJOS}add/"):
         answer = Browser().get(path)

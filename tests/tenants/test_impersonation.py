@@ -211,6 +211,7 @@ def test_the_log_names_both(root: Caller, dojo: Dojo, caplog: pytest.LogCaptureF
         ("DELETE", "/users/{}", None),
         ("POST", "/devices", {"name": "Side door"}),
         ("POST", "/me/calendar", {}),
+        ("PATCH", "/me/notifications", {"news": True}),
     ],
 )
 def test_actions_that_would_outlast_the_impersonation_are_refused(

@@ -18,6 +18,7 @@ from shared_apps.accounts.second_step import (
     require_no_second_factor,
     verify_code,
     verify_passkey,
+    verify_second_step,
 )
 from shared_apps.accounts.sessions import lock_verified_user, verify_password
 from shared_apps.accounts.throttling import PER_ADDRESS, count_attempt
@@ -35,7 +36,7 @@ def sign_in(*, email: str, password: str, proof: Proof, now: datetime) -> str:
     """Open a session for a superadmin and return the value of the cookie. Call it outside a transaction.
 
     Raises `InvalidCredentials` and `Throttled` as `/auth/login` does; `SecondFactorRequired` without a code, and
-    `SecondFactorInvalid`. A second factor that the platform demands is set up through the API.
+    `SecondFactorInvalid`. If its details say `enrolment_needed`, continue with `complete_enrolment`.
     """
     verified = verify_password(email=email, password=password, address=proof.address, now=now)
     if proof.code and has_factor(verified):
@@ -44,6 +45,18 @@ def sign_in(*, email: str, password: str, proof: Proof, now: datetime) -> str:
         require_no_second_factor(verified, host=proof.host, now=now)
     with transaction.atomic():
         return _open_session(lock_verified_user(verified), proof.client, now=now)
+
+
+def complete_enrolment(*, challenge: str, proof: Proof, now: datetime) -> tuple[str, list[str]]:
+    """Open a session with the first code or passkey of a factor that was set up while signing in.
+
+    Return the value of the cookie, and the recovery codes, which are shown once. Call it outside a transaction. Raises
+    what `second_step.verify_second_step` raises, and `InvalidCredentials`.
+    """
+    _, cookie, codes = verify_second_step(
+        lambda user: _open_session(user, proof.client, now=now), challenge=challenge, proof=proof, now=now
+    )
+    return cookie, codes
 
 
 def sign_in_with_passkey(*, challenge: str, proof: Proof, now: datetime) -> str:

@@ -1,25 +1,15 @@
-"""The admin site of the console: its sign-in form, its cookie, and what all of its pages have in common.
+"""The admin site of the console: its sign-in form, and which pages it has. `pages` has what all of them share."""
 
-Cookies, CSRF and messages are handled by a decorator on the console's views, not by middleware, so that requests to the
-API never use them.
-"""
-
-from collections.abc import Callable
-from functools import partial, wraps
+from functools import partial
 from typing import Any, Final
 
 from django import forms
-from django.conf import settings
 from django.contrib.admin.models import LogEntry
-from django.contrib.messages.storage.cookie import CookieStorage
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.http.response import HttpResponseBase
-from django.template.response import SimpleTemplateResponse, TemplateResponse
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.csrf import csrf_protect
 from unfold.sites import UnfoldAdminSite
 from unfold.widgets import (
     UnfoldAdminEmailInputWidget,
@@ -27,35 +17,27 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from shared_apps.accounts.console.set_password import set_password
-from shared_apps.accounts.console.sign_in import (
-    SESSION_LIFETIME,
-    ConsoleSession,
-    find_session,
-    sign_in,
-    sign_in_with_passkey,
-    sign_out,
+from shared_apps.accounts.console.enrolment import enrol, show_enrolment
+from shared_apps.accounts.console.pages import (
+    PATH,
+    add_session_cookie,
+    console_session,
+    console_view,
+    delete_session_cookie,
+    proof_of,
 )
+from shared_apps.accounts.console.second_factors import second_factor_pages
+from shared_apps.accounts.console.set_password import set_password
+from shared_apps.accounts.console.sign_in import sign_in, sign_in_with_passkey, sign_out
+from shared_apps.accounts.forms import PasskeyField
 from shared_apps.accounts.passkeys import PasskeyCopied, PasskeyInvalid
-from shared_apps.accounts.second_factors import Proof, SecondFactorInvalid
+from shared_apps.accounts.second_factors import SecondFactorInvalid
 from shared_apps.accounts.second_step import SecondFactorRequired
 from tatami import clock
 from tatami.api.exception_mapping import error_response
-from tatami.api.request import AnonymousCaller, client_of, requested_host
 from tatami.errors import InvalidCredentials, PermissionDenied, Throttled, TokenExpired, TokenInvalid
-from tatami.observability import bind_user
 
-COOKIE: Final = "tatami_console"
-PATH: Final = "/console/"
 CODE_NEEDED: Final = "Enter the code of your authenticator, too, or sign in with a passkey."
-SET_UP_FIRST: Final = "Superadmins need a second factor here. Set one up by signing in through the API first."
-_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "frame-ancestors 'none'",
-    "X-Frame-Options": "DENY",
-}
-
-MOST_PASSKEY_CHARACTERS: Final = 16 * 1024
 SIGN_IN_ERRORS: Final = (
     InvalidCredentials,
     PasskeyCopied,
@@ -65,8 +47,6 @@ SIGN_IN_ERRORS: Final = (
     TokenExpired,
     TokenInvalid,
 )
-
-View = Callable[..., HttpResponseBase]
 
 
 def _filled_by_script() -> forms.HiddenInput:
@@ -96,53 +76,13 @@ class SignInForm(forms.Form):
     """Outside the form element, because the template of unfold shows two fields; the attribute `form` links it."""
 
     challenge = forms.CharField(max_length=500, required=False, widget=_filled_by_script())
-    passkey = forms.JSONField(required=False, widget=_filled_by_script())
+    passkey = PasskeyField(required=False, widget=_filled_by_script())
     """What `passkey.js` fills in, before it sends the form. Then the other fields may be empty."""
 
     def __init__(self, data: Any = None) -> None:
         super().__init__(data)
         if data and data.get("passkey"):
             self.fields["username"].required = self.fields["password"].required = False
-
-    def clean_passkey(self) -> dict[str, Any] | None:
-        """Return what the browser has signed, or None."""
-        passkey = self.cleaned_data["passkey"]
-        if passkey is not None and (
-            not isinstance(passkey, dict) or len(self.data["passkey"]) > MOST_PASSKEY_CHARACTERS
-        ):
-            raise forms.ValidationError("This is not a passkey.")
-        return passkey
-
-
-def console_view(view: View) -> View:
-    """Return the view with the console's session, messages and CSRF protection, and without a transaction."""
-
-    @csrf_protect
-    @wraps(view)
-    def inner(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        request.console_session = find_session(request.COOKIES.get(COOKIE, ""), now=clock.now())
-        request.user = request.console_session.user if request.console_session else AnonymousCaller()
-        if request.console_session:
-            bind_user(request, request.user.pk)
-        messages = request._messages = CookieStorage(request)
-        response = view(request, *args, **kwargs)
-        if isinstance(response, SimpleTemplateResponse):
-            response = response.render()
-        messages.update(response)
-        for name, value in _HEADERS.items():
-            response.headers[name] = value
-        return response
-
-    return transaction.non_atomic_requests(using="default")(inner)
-
-
-def console_session(request: HttpRequest) -> ConsoleSession:
-    """Return the session of the request. Raises `PermissionDenied` if there is none."""
-    session = getattr(request, "console_session", None)
-    if session is None:
-        raise PermissionDenied
-    found: ConsoleSession = session
-    return found
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -164,13 +104,16 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
 
     login_form = SignInForm
     index_title = "Dojos"
-    enable_nav_sidebar = False
     final_catch_all_view = False
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Return the pages, each wrapped in `console_view`, without those that are not supported here."""
         found: list[URLPattern | URLResolver] = super().get_urls()
-        found.insert(0, path("set-password/", partial(set_password, site=self), name="set_password"))
+        found[:0] = [
+            path("set-password/", partial(set_password, site=self), name="set_password"),
+            path("login/second-factor/", partial(enrol, site=self), name="enrol"),
+            *second_factor_pages(self),
+        ]
         _wrap_views(found)
         return found
 
@@ -193,21 +136,17 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
         if request.method == "GET" and self.has_permission(request):
             return HttpResponseRedirect(target)
         form = SignInForm(request.POST if request.method == "POST" else None)
-        cookie = _sign_in(form, request)
+        try:
+            cookie = _sign_in(form, request)
+        except SecondFactorRequired as error:
+            challenge = (error.details or {})["challenge"]
+            return show_enrolment(request, site=self, challenge=challenge, wanted=wanted)
         if cookie is None:
             context = {"title": "Sign in", "form": form, "app_path": request.get_full_path()}
             context = {**self.each_context(request), **context, **(extra_context or {})}
             return TemplateResponse(request, "console/sign_in.html", context)
         response = HttpResponseRedirect(target)
-        response.set_cookie(
-            COOKIE,
-            cookie,
-            max_age=SESSION_LIFETIME,
-            path=PATH,
-            secure=settings.SESSION_COOKIE_SECURE,
-            httponly=True,
-            samesite="Lax",
-        )
+        add_session_cookie(response, cookie)
         return response
 
     def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -216,7 +155,7 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
             sign_out(console_session(request), now=clock.now())
         response = HttpResponseRedirect(reverse("admin:login" if request.method == "POST" else "admin:index"))
         if request.method == "POST":
-            response.delete_cookie(COOKIE, path=PATH, samesite="Lax")
+            delete_session_cookie(response)
         return response
 
 
@@ -236,25 +175,26 @@ def _wrap_views(patterns: list[URLPattern | URLResolver]) -> None:
 
 
 def _sign_in(form: SignInForm, request: HttpRequest) -> str | None:
-    """Return the value of the cookie, or None and add the error to the form."""
+    """Return the value of the cookie, or None and add the error to the form.
+
+    Raises `SecondFactorRequired` for a superadmin who needs a second factor and has to set one up.
+    """
     if not form.is_bound or not form.is_valid():
         return None
     data, now = form.cleaned_data, clock.now()
-    client = client_of(request)
-    where = partial(Proof, host=requested_host(request), address=client.address, user_agent=client.user_agent)
     try:
         if data["passkey"]:
-            proof = where(passkey=data["passkey"])
+            proof = proof_of(request, passkey=data["passkey"])
             return sign_in_with_passkey(challenge=data["challenge"], proof=proof, now=now)
-        proof = where(code=data["code"])
+        proof = proof_of(request, code=data["code"])
         return sign_in(email=data["username"], password=data["password"], proof=proof, now=now)
     except SecondFactorRequired as error:
-        is_set_up = not (error.details or {})["enrolment_needed"]
-        form.add_error(None, CODE_NEEDED if is_set_up else SET_UP_FIRST)
-        return None
+        if (error.details or {})["enrolment_needed"]:
+            raise
+        form.add_error(None, CODE_NEEDED)
     except SIGN_IN_ERRORS as error:
         form.add_error(None, error.message)
-        return None
+    return None
 
 
 console: Final = ConsoleSite(name="admin")

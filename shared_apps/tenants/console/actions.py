@@ -1,20 +1,18 @@
 """The actions of superadmins in the console: the services of the API, with the same row in the audit trail."""
 
 from collections.abc import Callable
-from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
 from django.http import HttpRequest
 
-from shared_apps.accounts.console.site import console_session
+from shared_apps.accounts.console.pages import audit_page, console_session
 from shared_apps.tenants import lifecycle, provisioning, tasks, usage
 from shared_apps.tenants.console.forms import NewTenantForm
 from shared_apps.tenants.exports.build import request_export
 from shared_apps.tenants.impersonation import Impersonation, impersonate
 from shared_apps.tenants.models import Tenant
 from tatami import clock
-from tatami.api.audit import add_audit_entry
 from tatami.api.request import client_address
 
 TenantAction = Callable[[HttpRequest, Tenant], None]
@@ -24,7 +22,7 @@ def create(request: HttpRequest, form: NewTenantForm) -> Tenant:
     """Create a tenant. Raises the errors of `create_tenant`."""
     now = clock.now()
     tenant, _ = provisioning.create_tenant(**form.values(), now=now)
-    _audit(request, "tenants.post", tenant.pk, now=now, fields=("name", "slug", "timezone", "admin"))
+    audit_page(request, "tenants.post", tenant.pk, now=now, fields=("name", "slug", "timezone", "admin"))
     return tenant
 
 
@@ -43,7 +41,7 @@ def delete(request: HttpRequest, tenant: Tenant) -> None:
     """Stop serving a tenant. It is purged after the grace period."""
     now = clock.now()
     lifecycle.delete_tenant(tenant=tenant, now=now)
-    _audit(request, "tenant.delete", tenant.pk, now=now)
+    audit_page(request, "tenant.delete", tenant.pk, now=now)
 
 
 @transaction.atomic
@@ -52,7 +50,7 @@ def export(request: HttpRequest, tenant: Tenant) -> None:
     now = clock.now()
     request_export(tenant=tenant, requested_by=console_session(request).user.pk, now=now)
     transaction.on_commit(tasks.wake_export_worker, robust=True)
-    _audit(request, "tenant-exports.post", tenant.pk, now=now)
+    audit_page(request, "tenant-exports.post", tenant.pk, now=now)
 
 
 def count(_: HttpRequest, tenant: Tenant) -> None:
@@ -73,7 +71,7 @@ def act_as(request: HttpRequest, tenant: Tenant, *, reason: str, user_id: UUID |
         now=now,
     )
     fields = ("reason", "user") if user_id else ("reason",)
-    _audit(request, "tenant-impersonations.post", tenant.pk, now=now, fields=fields, reason=reason)
+    audit_page(request, "tenant-impersonations.post", tenant.pk, now=now, fields=fields, reason=reason)
     return opened
 
 
@@ -81,24 +79,4 @@ def act_as(request: HttpRequest, tenant: Tenant, *, reason: str, user_id: UUID |
 def _change_status(request: HttpRequest, tenant: Tenant, status: str) -> None:
     now = clock.now()
     lifecycle.change_tenant(tenant=tenant, now=now, status=status)
-    _audit(request, "tenant.patch", tenant.pk, now=now, fields=("status",))
-
-
-def _audit(
-    request: HttpRequest,
-    action: str,
-    object_id: UUID,
-    *,
-    now: datetime,
-    fields: tuple[str, ...] = (),
-    reason: str = "",
-) -> None:
-    add_audit_entry(
-        actor=console_session(request).user,
-        action=action,
-        object_id=object_id,
-        fields=fields,
-        reason=reason,
-        address=client_address(request),
-        now=now,
-    )
+    audit_page(request, "tenant.patch", tenant.pk, now=now, fields=("status",))

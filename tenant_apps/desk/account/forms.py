@@ -1,13 +1,12 @@
 """The forms of a user's own account."""
 
-from typing import Any, Final
+from typing import Any
 
 from django import forms
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext_lazy
 
+from shared_apps.accounts.forms import PasskeyField
 from tenant_apps.desk.forms import ApiForm
-
-MOST_PASSKEY_CHARACTERS: Final = 16 * 1024
 
 
 def password_field(label: Any, *, is_new: bool = False, **more: Any) -> forms.CharField:
@@ -52,17 +51,6 @@ class AppCodeForm(ApiForm):
 
 
 class NewPasskeyForm(ApiForm):
-    """What `new-passkey.js` sends: what the browser has made."""
+    """What `passkey.js` sends: what the browser has made."""
 
-    passkey = forms.JSONField(widget=forms.HiddenInput)
-
-    def clean_passkey(self) -> dict[str, Any]:
-        """Return what the browser has made."""
-        return checked_passkey(self.cleaned_data["passkey"], self.data["passkey"])
-
-
-def checked_passkey(passkey: Any, text: str) -> dict[str, Any]:
-    """Return what a browser has made or signed, if it can be that. Raises `ValidationError`."""
-    if not isinstance(passkey, dict) or len(text) > MOST_PASSKEY_CHARACTERS:
-        raise forms.ValidationError(gettext("This is not a passkey."))
-    return passkey
+    passkey = PasskeyField()

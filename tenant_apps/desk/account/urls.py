@@ -9,6 +9,7 @@ urlpatterns = [
     path("desk/account/name", view.AccountName.as_view(), name="account-name"),
     path("desk/account/password", view.ChangePassword.as_view(), name="account-password"),
     path("desk/account/calendar", view.AccountCalendar.as_view(), name="account-calendar"),
+    path("desk/account/news", view.AccountNews.as_view(), name="account-news"),
     path("desk/account/recovery-codes", view.RecoveryCodes.as_view(), name="account-codes"),
     path("desk/account/sessions/end", view.EndOtherSessions.as_view(), name="account-sessions-end"),
     path("desk/account/sessions/<uuid:id>/end", view.EndSession.as_view(), name="account-session-end"),

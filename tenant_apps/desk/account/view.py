@@ -18,6 +18,7 @@ from tenant_apps.desk.account.forms import (
     OwnPasswordForm,
     PasswordForm,
 )
+from tenant_apps.desk.account.news import NewsCard, own_mail
 from tenant_apps.desk.account.programs import program_name
 from tenant_apps.desk.api import Refused
 from tenant_apps.desk.forms import ApiForm
@@ -47,11 +48,19 @@ class Account(AccountPage):
             "sessions": [{**one, "program": program_name(one["user_agent"])} for one in sessions["results"]],
             "has_calendar": has_calendar(self.user),
             "calendar_action": reverse("desk:account-calendar"),
+            "mail": own_mail(self),
+            "news_action": reverse("desk:account-news"),
         }
 
 
 class AccountCalendar(CalendarCard, Account):
     """Create or end the address of the user's calendar."""
+
+    back = "desk:account"
+
+
+class AccountNews(NewsCard):
+    """Turn news by mail on or off."""
 
     back = "desk:account"
 

@@ -8,6 +8,7 @@ urlpatterns = [
     path("family", view.Family.as_view(), name="family"),
     path("family/manifest.json", view.FamilyManifest.as_view(), name="family-manifest"),
     path("family/calendar", view.Calendar.as_view(), name="family-calendar"),
+    path("family/news", view.News.as_view(), name="family-news"),
     path("family/<uuid:id>", view.FamilyStudent.as_view(), name="family-student"),
     path("family/<uuid:id>/code", view.FamilyCode.as_view(), name="family-code"),
     path("family/<uuid:id>/code/image", view.FamilyCodeImage.as_view(), name="family-code-image"),

@@ -10,6 +10,7 @@ from django.urls import reverse
 from tatami.errors import NotFound
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.desk.account.calendar import CalendarCard, has_calendar
+from tenant_apps.desk.account.news import NewsCard, own_mail
 from tenant_apps.desk.api import Refused, cursor_of
 from tenant_apps.desk.belts import belts
 from tenant_apps.desk.family import queries
@@ -77,11 +78,19 @@ class Family(FamilyPage):
             "belts": belts(),
             "has_calendar": has_calendar(self.user),
             "calendar_action": reverse("desk:family-calendar"),
+            "mail": own_mail(self),
+            "news_action": reverse("desk:family-news"),
         }
 
 
 class Calendar(CalendarCard, Family):
     """Create or end the address of the user's calendar. A new address is shown once, on the family page."""
+
+    back = "desk:family"
+
+
+class News(NewsCard):
+    """Turn news by mail on or off."""
 
     back = "desk:family"
 

@@ -8,6 +8,7 @@ from tenant_apps.desk.office.first_steps.view import FirstSteps
 from tenant_apps.desk.office.messages import view as messages
 from tenant_apps.desk.office.reports import view as reports
 from tenant_apps.desk.office.settings.appearance import Appearance
+from tenant_apps.desk.office.settings.provider import DeleteProvider, Provider
 from tenant_apps.desk.office.settings.view import Audit, Settings
 
 urlpatterns = [
@@ -33,6 +34,8 @@ urlpatterns = [
     path("desk/settings/api-keys/<uuid:id>/end", access.RevokeApiKey.as_view(), name="api-key-revoke"),
     path("desk/settings/webhooks", access.Webhooks.as_view(), name="webhooks"),
     path("desk/settings/webhooks/<uuid:id>", access.Webhook.as_view(), name="webhook"),
+    path("desk/settings/sign-in", Provider.as_view(), name="identity-provider"),
+    path("desk/settings/sign-in/delete", DeleteProvider.as_view(), name="identity-provider-delete"),
     path("desk/settings/appearance", Appearance.as_view(), name="appearance"),
     path("desk/settings/exports", Exports.as_view(), name="exports"),
     path("desk/settings/exports/live", ExportsLive.as_view(), name="exports-live"),

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 
 from shared_apps.accounts import passwords, second_step
+from shared_apps.accounts.forms import PasskeyField
 from shared_apps.accounts.models import Role, User
 from shared_apps.accounts.oidc.errors import IdentityProviderNotConfigured
 from shared_apps.accounts.oidc.settings import enabled_provider
@@ -22,7 +23,6 @@ from shared_apps.accounts.sessions import lock_verified_user, verify_password
 from shared_apps.accounts.throttling import PER_ADDRESS, count_attempt
 from tatami.api.request import client_address, client_of, requested_host
 from tatami.errors import DomainError, InvalidCredentials, NotFound, Throttled, TokenExpired, TokenInvalid
-from tenant_apps.desk.account.forms import checked_passkey
 from tenant_apps.desk.api import Refused
 from tenant_apps.desk.forms import ApiForm
 from tenant_apps.desk.page import Page
@@ -72,7 +72,7 @@ class CodeForm(ApiForm):
         widget=forms.TextInput({"autocomplete": "one-time-code", "inputmode": "text", "autofocus": True}),
     )
     challenge = forms.CharField(max_length=500, widget=forms.HiddenInput)
-    passkey = forms.JSONField(required=False, widget=forms.HiddenInput)
+    passkey = PasskeyField(required=False)
     next = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, data: Any = None, **more: Any) -> None:
@@ -80,22 +80,13 @@ class CodeForm(ApiForm):
         if data and data.get("passkey"):
             self.fields["code"].required = False
 
-    def clean_passkey(self) -> dict[str, Any] | None:
-        """Return what the browser has made or signed, or `None`."""
-        passkey = self.cleaned_data["passkey"]
-        return None if passkey is None else checked_passkey(passkey, self.data["passkey"])
-
 
 class PasskeyForm(ApiForm):
     """What `passkey.js` sends: the challenge, and what the browser has signed."""
 
     challenge = forms.CharField(max_length=500)
-    passkey = forms.JSONField()
+    passkey = PasskeyField()
     next = forms.CharField(required=False)
-
-    def clean_passkey(self) -> dict[str, Any]:
-        """Return what the browser has signed."""
-        return checked_passkey(self.cleaned_data["passkey"], self.data["passkey"])
 
 
 class SignIn(Page):

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy
 
 from tatami.languages import available_languages
 from tenant_apps.desk.forms import ApiForm
+from tenant_apps.desk.office.settings.award_policies import PoliciesField
 
 _IGNORE_OR_ENFORCE: Final = [
     ("ignore", gettext_lazy("Let them in")),
@@ -87,8 +88,16 @@ class MailForm(ApiForm):
 
 
 class CertificateForm(ApiForm):
-    """How certificates are numbered and worded."""
+    """What awards bring with them, and how certificates are numbered and worded."""
 
+    award_policies = PoliciesField(
+        label=gettext_lazy("What an award brings with it"),
+        required=False,
+        help_text=gettext_lazy(
+            "Mails also need promotions to be ticked on the tab Mail. Without its exam, a rank is awarded only with a "
+            "reason."
+        ),
+    )
     certificate_number = forms.CharField(
         label=gettext_lazy("Numbers"),
         required=False,
@@ -112,9 +121,23 @@ class CertificateForm(ApiForm):
     certificate_examiners = forms.CharField(
         label=gettext_lazy("Who signs, one name per line"), required=False, widget=forms.Textarea({"rows": 3})
     )
+    chinese_characters = forms.ChoiceField(
+        label=gettext_lazy("Form of Chinese characters on papers"),
+        required=False,
+        choices=[
+            ("", gettext_lazy("As in the country of the time zone")),
+            ("japanese", gettext_lazy("Japanese")),
+            ("korean", gettext_lazy("Korean")),
+            ("simplified", gettext_lazy("Simplified Chinese")),
+            ("traditional", gettext_lazy("Traditional Chinese")),
+        ],
+        help_text=gettext_lazy("Used where the text itself does not tell."),
+    )
 
     def body(self) -> dict[str, Any]:
         found = super().body()
+        if found["award_policies"] is None:
+            del found["award_policies"]
         lines = found["certificate_examiners"].splitlines()
         return {**found, "certificate_examiners": [line.strip() for line in lines if line.strip()]}
 
