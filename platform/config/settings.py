@@ -117,10 +117,19 @@ TATAMI_CONNECTION_SECONDS: int = environment.number("TATAMI_CONNECTION_SECONDS",
 TATAMI_PREPARED_STATEMENTS: int = environment.number("TATAMI_PREPARED_STATEMENTS", 2_000, 0, 100_000)
 # After how many dojos a connection is closed, because its backend keeps up to 1.3 MB of each. Default: 100.
 TATAMI_CONNECTION_DOJOS: int = environment.number("TATAMI_CONNECTION_DOJOS", 100, 1, 1_000_000)
-# Seconds until a server that does not answer counts as away; `?connect_timeout=` in the URL overrides it.
-_app_options["OPTIONS"] = {"connect_timeout": 3}
+# A server that does not accept a connection within 3 seconds counts as away, and so does one whose machine or network
+# does not answer for a minute (TCP only). Values in the URL override them: `?connect_timeout=5&tcp_user_timeout=30000`.
+_connection_options: dict[str, object] = {
+    "connect_timeout": 3,
+    "keepalives": 1,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 9,
+    "tcp_user_timeout": 60_000,  # milliseconds
+}
+_app_options["OPTIONS"] = _connection_options
 _app = environment.database("DATABASE_URL", "tatami.postgresql.app", **_app_options)
-_owner = environment.database("OWNER_DATABASE_URL", "tatami.postgresql.owner", OPTIONS={"connect_timeout": 3})
+_owner = environment.database("OWNER_DATABASE_URL", "tatami.postgresql.owner", OPTIONS=_connection_options)
 DATABASES = {
     # Without DATABASE_URL, commands that need no database still work (check, makemigrations, --help).
     "default": _app or {"ENGINE": "tatami.postgresql.app", "NAME": "tatami", "USER": "tatami_app"},
