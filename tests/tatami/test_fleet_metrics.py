@@ -205,7 +205,7 @@ def test_a_dojo_that_is_not_created_is_counted_by_the_reason(
 
 
 def slots(**given: Any) -> RequestSlots:
-    limits: dict[str, Any] = {"size": 4, "running": 4, "most": 4, "most_per_host": 2, "connect": object}
+    limits: dict[str, Any] = {"size": 4, "running": 4, "most": 4, "most_per_share": 2, "connect": object}
     return RequestSlots(**limits | given)
 
 

@@ -9,8 +9,9 @@ request gets which one:
 - Each host has a slot that is its `home`, so that its dojo's prepared statements and catalogue are in the memory of
   one connection, and a connection serves few dojos. Only while that slot is used by another request does the host get
   another one. For each `HOSTS_PER_HOME` hosts another slot becomes a home: few connections are faster than many.
-- The requests of one host get at most half of the slots, and at most half of the places to wait. So a dojo whose
-  requests do not end takes nothing from the other dojos. Its own further requests are refused at once.
+- The requests of one dojo, whichever of its hosts they are for, get at most half of the slots, and at most half of the
+  places to wait. So a dojo whose requests do not end takes nothing from the other dojos. Its own further requests are
+  refused at once. A host that no dojo is known for has a share of its own.
 
 `ServiceUnavailable` (503, Retry-After) is raised for a request that gets no slot within `WAIT_SECONDS`, and for one
 that finds all places taken. A statement ends after `TATAMI_STATEMENT_SECONDS`: PostgreSQL cancels it, and if PostgreSQL
@@ -41,6 +42,7 @@ from tatami.api.exception_mapping import error_response
 from tatami.errors import ServiceUnavailable
 from tatami.metrics import REFUSED, SLOT_WAIT, SLOTS, STATEMENTS_OVERDUE, WAITING
 from tatami.tenancy.hosts import normalised_host
+from tatami.tenancy.middleware import host_resolver
 
 logger: Final = structlog.get_logger(__name__)
 
@@ -58,6 +60,8 @@ class Slot:
 
     connection: Any
     host: str = ""
+    share: str = ""
+    """What its request counts against: the dojo of the host (`HostResolver.share_of`)."""
     since: float = 0.0
     """When its request began to run."""
 
@@ -82,6 +86,7 @@ class _Waiting:
     """A request that waits for a slot. Its thread waits for `ready`."""
 
     host: str
+    share: str
     ready: Any = field(default_factory=threading.Lock)
     slot: Slot | None = None
 
@@ -90,7 +95,7 @@ class RequestSlots:
     """The slots of one process. Thread-safe.
 
     `size` is the number of slots, `running` how many are used at once while requests end, `most` how many requests run
-    or wait, and `most_per_host` how many of one host.
+    or wait, and `most_per_share` how many of one dojo.
     """
 
     def __init__(
@@ -99,7 +104,7 @@ class RequestSlots:
         size: int,
         running: int,
         most: int,
-        most_per_host: int,
+        most_per_share: int,
         connect: Callable[[], Any],
         quick: float = QUICK_SECONDS,
         wait: float = WAIT_SECONDS,
@@ -108,9 +113,9 @@ class RequestSlots:
         self.all = tuple(Slot(connect()) for _ in range(size))
         self._idle = list(self.all)
         self._running = running
-        self._slots_per_host = max(1, size // 2)
+        self._slots_per_share = max(1, size // 2)
         self._most = most
-        self._most_per_host = most_per_host
+        self._most_per_share = most_per_share
         self._quick = quick
         self._wait = wait
         self._monotonic = monotonic
@@ -147,26 +152,29 @@ class RequestSlots:
         WAITING.set(self.waiting)
 
     @contextmanager
-    def slot(self, host: str) -> Iterator[Slot]:
-        """Wait for a slot, and hold it within the block. Raises `ServiceUnavailable`."""
-        slot = self._acquire(host)
+    def slot(self, host: str, share: str | None = None) -> Iterator[Slot]:
+        """Wait for a slot, and hold it within the block. Raises `ServiceUnavailable`.
+
+        `share` stands for all hosts of a dojo; by default the host has a share of its own.
+        """
+        slot = self._acquire(host, host if share is None else share)
         try:
             yield slot
         finally:
             self._release(slot)
 
-    def _acquire(self, host: str) -> Slot:
+    def _acquire(self, host: str, share: str) -> Slot:
         with self._lock:
             if (
-                self._requests_of[host] >= self._most_per_host
+                self._requests_of[share] >= self._most_per_share
                 or len(self._used) + len(self._waiting) >= self._most
             ):
-                reason = "host" if self._requests_of[host] >= self._most_per_host else "process"
+                reason = "host" if self._requests_of[share] >= self._most_per_share else "process"
                 REFUSED.labels(reason).inc()
                 raise ServiceUnavailable("Too many requests are being answered. Try again shortly.")
-            self._requests_of[host] += 1
+            self._requests_of[share] += 1
             self._notice(host)
-            waiting = _Waiting(host)
+            waiting = _Waiting(host, share)
             waiting.ready.acquire()
             self._waiting.append(waiting)
             self._give_slots()
@@ -180,7 +188,7 @@ class RequestSlots:
                 self._give_slots()
                 if waiting.slot is None and self._monotonic() >= ends_at:
                     self._waiting.remove(waiting)
-                    self._forget(host)
+                    self._forget(share)
                     REFUSED.labels("timeout").inc()
                     raise ServiceUnavailable
         assert waiting.slot is not None
@@ -192,7 +200,7 @@ class RequestSlots:
         for waiting in [*self._waiting]:
             if not self._has_room():
                 break
-            waiting.slot = self._take(waiting.host)
+            waiting.slot = self._take(waiting.host, waiting.share)
             if waiting.slot is not None:
                 self._waiting.remove(waiting)
                 waiting.ready.release()
@@ -204,32 +212,32 @@ class RequestSlots:
         began_before = self._monotonic() - self._quick
         return sum(slot.since > began_before for slot in self._used) < self._running
 
-    def _take(self, host: str) -> Slot | None:
-        """Return the home of this host, another idle slot if that is used, or `None` if there is none for the host."""
-        if not self._idle or self._used_by[host] >= self._slots_per_host:
+    def _take(self, host: str, share: str) -> Slot | None:
+        """Return the home of this host, another idle slot if that is used, or `None` if there is none for the dojo."""
+        if not self._idle or self._used_by[share] >= self._slots_per_share:
             return None
         home = self.home(host)
         slot = home if home in self._idle else self._idle[-1]
         self._idle.remove(slot)
-        slot.host, slot.since = host, self._monotonic()
+        slot.host, slot.share, slot.since = host, share, self._monotonic()
         self._used.add(slot)
-        self._used_by[host] += 1
+        self._used_by[share] += 1
         return slot
 
     def _release(self, slot: Slot) -> None:
         with self._lock:
             self._used.remove(slot)
-            self._used_by[slot.host] -= 1
-            if not self._used_by[slot.host]:
-                del self._used_by[slot.host]
-            self._forget(slot.host)
+            self._used_by[slot.share] -= 1
+            if not self._used_by[slot.share]:
+                del self._used_by[slot.share]
+            self._forget(slot.share)
             self._idle.append(slot)
             self._give_slots()
 
-    def _forget(self, host: str) -> None:
-        self._requests_of[host] -= 1
-        if not self._requests_of[host]:
-            del self._requests_of[host]
+    def _forget(self, share: str) -> None:
+        self._requests_of[share] -= 1
+        if not self._requests_of[share]:
+            del self._requests_of[share]
 
 
 class RequestSlotsMiddleware:
@@ -244,7 +252,7 @@ class RequestSlotsMiddleware:
             size=settings.TATAMI_WEB_CONNECTIONS,
             running=settings.TATAMI_WEB_RUNNING,
             most=most,
-            most_per_host=max(1, most // 2),
+            most_per_share=max(1, most // 2),
             connect=persistent_connection,
         )
         self.watch = StatementWatch(
@@ -254,8 +262,9 @@ class RequestSlotsMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Pass the request on, or refuse it. The rest of a streamed response is produced outside the slot."""
+        host = _host(request)
         try:
-            with self._slots.slot(_host(request)) as slot, slot.bound():
+            with self._slots.slot(host, host_resolver().share_of(host)) as slot, slot.bound():
                 return self.get_response(request)
         except ServiceUnavailable as error:
             return error_response(error, request)
