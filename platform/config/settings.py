@@ -108,6 +108,10 @@ TATAMI_WEB_RUNNING: int = environment.number("TATAMI_WEB_RUNNING", 1, 1, 1_000)
 TATAMI_WEB_THREADS: int = environment.number("TATAMI_WEB_THREADS", 512, 4, 10_000)
 # Seconds that a statement of a request may take, and wait for a lock (at most half of it). Default: 4.
 TATAMI_STATEMENT_SECONDS: int = environment.number("TATAMI_STATEMENT_SECONDS", 4, 1, 3_600)
+# Seconds that a statement of a worker may take, and wait for a lock. Then the job is tried again later. Exports, purges
+# and commands have as long as the login allows. Default: 60, 5.
+TATAMI_JOB_STATEMENT_SECONDS: int = environment.number("TATAMI_JOB_STATEMENT_SECONDS", 60, 1, 3_600)
+TATAMI_JOB_LOCK_SECONDS: int = environment.number("TATAMI_JOB_LOCK_SECONDS", 5, 1, 3_600)
 # Milliseconds from which on a statement is logged, in any process, without its values. 0 logs none. Default: 500.
 TATAMI_SLOW_STATEMENT_MS: int = environment.number("TATAMI_SLOW_STATEMENT_MS", 500, 0, 3_600_000)
 # Seconds after which a web process opens a connection anew. Default: 600.

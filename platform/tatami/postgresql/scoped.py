@@ -18,6 +18,7 @@ from psycopg.errors import FeatureNotSupported, error_from_result
 from psycopg.errors import OperationalError as PsycopgOperationalError
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
+from tatami.postgresql.limits import current_limits
 from tatami.postgresql.slow_statements import (
     control_command,
     is_slow,
@@ -45,7 +46,7 @@ class ScopedWrapper(base.DatabaseWrapper):
     """Django's PostgreSQL wrapper, which refuses statements without a scope, or in another than the transaction's."""
 
     transaction_limits = ""
-    """Sent with each BEGIN: `; SET LOCAL …`. A web process limits the time of its statements."""
+    """Sent with each BEGIN: `; SET LOCAL …` (`tatami.postgresql.limits`). By default those of the task that runs."""
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
         super().__init__(settings_dict, alias)
@@ -117,7 +118,7 @@ class ScopedWrapper(base.DatabaseWrapper):
         self._in_force = self._pinned = None
         self._began_in = scope
         statements = "BEGIN" if scope is None else f"BEGIN; {set_local_statements(scope)}"
-        statements += self.transaction_limits
+        statements += self.transaction_limits or current_limits()
         try:
             self._send(statements)
         except DatabaseError:

@@ -7,6 +7,9 @@ from django.db import Error, InterfaceError, OperationalError
 LOCK_NOT_AVAILABLE: Final = "55P03"
 """Another transaction has held a lock for as long as `lock_timeout` allows to wait."""
 
+STATEMENT_TIMEOUT: Final = "57014"
+"""The statement has run for as long as `statement_timeout` allows, or someone has cancelled it."""
+
 RETRYABLE: Final = {
     "40P01": "deadlock",
     "40001": "serialization failure",
