@@ -18,9 +18,7 @@ that finds all places taken. A statement ends after `TATAMI_STATEMENT_SECONDS`: 
 does not answer at all, `StatementWatch` ends the connection.
 """
 
-import os
 import select
-import socket
 import threading
 import time
 from collections import Counter, deque
@@ -30,7 +28,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from zlib import crc32
 
-import psycopg
 import structlog
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
@@ -41,6 +38,8 @@ from django.http.response import HttpResponseBase
 from tatami.api.exception_mapping import error_response
 from tatami.errors import ServiceUnavailable
 from tatami.metrics import REFUSED, SLOT_WAIT, SLOTS, STATEMENTS_OVERDUE, WAITING
+from tatami.postgresql.limits import request_limits, set_local_limits
+from tatami.postgresql.owner.base import open_owners
 from tatami.tenancy.hosts import normalised_host
 from tatami.tenancy.middleware import host_resolver
 
@@ -284,19 +283,15 @@ def persistent_connection() -> Any:
         "CONN_MAX_AGE": settings.TATAMI_CONNECTION_SECONDS,
         "CONN_HEALTH_CHECKS": False,  # a slot looks at the socket, which costs no statement
     }
-    connection.transaction_limits = transaction_limits(settings.TATAMI_STATEMENT_SECONDS)
+    connection.transaction_limits = set_local_limits(request_limits())
     connection.inc_thread_sharing()
     return connection
 
 
-def transaction_limits(seconds: float) -> str:
-    """Return the statements that limit each statement of a transaction, and each wait for a lock to half of it."""
-    milliseconds = int(seconds * 1000)
-    return f"; SET LOCAL statement_timeout = {milliseconds}; SET LOCAL lock_timeout = {max(1, milliseconds // 2)}"
-
-
 class StatementWatch:
     """Ends connections whose statement takes longer than `seconds`, because PostgreSQL does not answer.
+
+    It watches the slots, and the connections of the owner login.
 
     The server's own limit ends a slow statement first. A thread that waits for a server that is stopped, or for a
     network that is cut, cannot look at a clock: its socket is shut down, and it gets the error of a lost connection.
@@ -324,20 +319,16 @@ class StatementWatch:
     def end_overdue(self, *, now: float) -> None:
         """End the connections whose statement is overdue at `now`, on the monotonic clock."""
         for slot in self._slots:
-            since = slot.connection.waiting_since
-            if since is not None and now - since > self._seconds:
-                STATEMENTS_OVERDUE.inc()
-                logger.warning("statement_overdue", host=slot.host, seconds=round(now - since, 1))
-                _shut_down(slot.connection.connection)
+            self._end_if_overdue(slot.connection, now, host=slot.host)
+        for owner in open_owners():
+            self._end_if_overdue(owner, now, login="owner")
 
-
-def _shut_down(connection: Any) -> None:
-    """Shut the socket of a connection down. It stays open until its own thread closes it."""
-    try:
-        with socket.socket(fileno=os.dup(connection.fileno())) as shared:
-            shared.shutdown(socket.SHUT_RDWR)
-    except (OSError, AttributeError, psycopg.Error):
-        return  # the thread has closed it in the meantime
+    def _end_if_overdue(self, connection: Any, now: float, **known: str) -> None:
+        since = connection.waiting_since
+        if since is not None and now - since > (connection.patience or self._seconds):
+            STATEMENTS_OVERDUE.inc()
+            logger.warning("statement_overdue", **known, seconds=round(now - since, 1))
+            connection.shut_down()
 
 
 def _has_ended(connection: Any) -> bool:
