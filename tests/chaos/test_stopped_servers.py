@@ -48,6 +48,8 @@ INSERT INTO tenants_pendingjob (tenant_id, job, next_at, marks, turns, attempts,
 SELECT %(tenant)s, job, now() - interval '1 minute', 1, 0, 0, '', '', now() FROM unnest(%(jobs)s::text[]) AS job
 ON CONFLICT (tenant_id, job) DO UPDATE SET next_at = EXCLUDED.next_at
 """
+POSTPONED: Final = "attempts > 0 AND next_at > now() + interval '15 seconds'"
+"""Later than the lease of a run ends."""
 JOBS_WITHIN_SECONDS: Final = 120.0
 """A job waits 5 seconds for a lock, then for half a minute."""
 
@@ -183,6 +185,7 @@ def test_jobs_of_a_dojo_wait_for_its_locked_tables(fleet: ServedFleet, report: R
             ]
             wait_until(lambda: all(is_finished(*batch) for batch in batches), "jobs of other dojos wait")
             seconds = time.monotonic() - began
+            wait_until(lambda: pending(POSTPONED) > 0, "a job waits for its lock without end")
             assert pending("attempts > 0 OR next_at <= now()") >= len(JOBS)
         since = time.monotonic()
         wait_until(
