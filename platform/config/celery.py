@@ -20,6 +20,7 @@ from celery.signals import (
     worker_process_shutdown,
 )
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from tatami.celery_base import PersistentAMQP
 from tatami.garbage_collection import collect_less_often
@@ -156,8 +157,14 @@ def silence_cancellation_warning(**_: object) -> None:
 
 @worker_init.connect
 def refuse_unsafe_login(**_: object) -> None:
-    """Stop the worker before it runs a task if one of the logins is unsafe."""
-    check_logins_at_start()
+    """Stop the worker before it runs a task if one of the logins is unsafe.
+
+    Celery only logs the exceptions of a receiver, and would go on; a `SystemExit` ends it.
+    """
+    try:
+        check_logins_at_start()
+    except ImproperlyConfigured as error:
+        raise SystemExit(str(error)) from error
 
 
 @worker_init.connect

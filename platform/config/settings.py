@@ -108,6 +108,10 @@ TATAMI_WEB_RUNNING: int = environment.number("TATAMI_WEB_RUNNING", 1, 1, 1_000)
 TATAMI_WEB_THREADS: int = environment.number("TATAMI_WEB_THREADS", 512, 4, 10_000)
 # Seconds that a statement of a request may take, and wait for a lock (at most half of it). Default: 4.
 TATAMI_STATEMENT_SECONDS: int = environment.number("TATAMI_STATEMENT_SECONDS", 4, 1, 3_600)
+# Seconds that a statement of a worker may take, and wait for a lock. Then the job is tried again later. Exports, purges
+# and commands have as long as the login allows. Default: 60, 5.
+TATAMI_JOB_STATEMENT_SECONDS: int = environment.number("TATAMI_JOB_STATEMENT_SECONDS", 60, 1, 3_600)
+TATAMI_JOB_LOCK_SECONDS: int = environment.number("TATAMI_JOB_LOCK_SECONDS", 5, 1, 3_600)
 # Milliseconds from which on a statement is logged, in any process, without its values. 0 logs none. Default: 500.
 TATAMI_SLOW_STATEMENT_MS: int = environment.number("TATAMI_SLOW_STATEMENT_MS", 500, 0, 3_600_000)
 # Seconds after which a web process opens a connection anew. Default: 600.
@@ -117,10 +121,19 @@ TATAMI_CONNECTION_SECONDS: int = environment.number("TATAMI_CONNECTION_SECONDS",
 TATAMI_PREPARED_STATEMENTS: int = environment.number("TATAMI_PREPARED_STATEMENTS", 2_000, 0, 100_000)
 # After how many dojos a connection is closed, because its backend keeps up to 1.3 MB of each. Default: 100.
 TATAMI_CONNECTION_DOJOS: int = environment.number("TATAMI_CONNECTION_DOJOS", 100, 1, 1_000_000)
-# Seconds until a server that does not answer counts as away; `?connect_timeout=` in the URL overrides it.
-_app_options["OPTIONS"] = {"connect_timeout": 3}
+# A server that does not accept a connection within 3 seconds counts as away, and so does one whose machine or network
+# does not answer for a minute (TCP only). Values in the URL override them: `?connect_timeout=5&tcp_user_timeout=30000`.
+_connection_options: dict[str, object] = {
+    "connect_timeout": 3,
+    "keepalives": 1,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 9,
+    "tcp_user_timeout": 60_000,  # milliseconds
+}
+_app_options["OPTIONS"] = _connection_options
 _app = environment.database("DATABASE_URL", "tatami.postgresql.app", **_app_options)
-_owner = environment.database("OWNER_DATABASE_URL", "tatami.postgresql.owner", OPTIONS={"connect_timeout": 3})
+_owner = environment.database("OWNER_DATABASE_URL", "tatami.postgresql.owner", OPTIONS=_connection_options)
 DATABASES = {
     # Without DATABASE_URL, commands that need no database still work (check, makemigrations, --help).
     "default": _app or {"ENGINE": "tatami.postgresql.app", "NAME": "tatami", "USER": "tatami_app"},

@@ -14,6 +14,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from tatami.observability import current_request_id, task_log_context
+from tatami.postgresql.limits import LONG_TASK, limited, task_limits
 from tatami.tenancy.scope import platform_scope
 from tatami.tracing import (
     context_of,
@@ -39,12 +40,14 @@ logger = structlog.get_logger(__name__)
 class PlatformTask(Task):  # type: ignore[type-arg]
     """The base of all tasks. A task starts in the platform's scope and must be safe to run twice.
 
-    Its log lines carry the id of the request that caused it.
+    Its log lines carry the id of the request that caused it. Its statements have limits (`tatami.postgresql.limits`).
     """
 
     abstract = True
     polls = False
     """True for tasks that run every few seconds to look for work: without work they leave no trace."""
+    is_long = False
+    """True for tasks that read or remove a whole dojo: their statements may take as long as the login allows."""
 
     def apply_async(  # type: ignore[override]
         self, args: Any = None, kwargs: Any = None, **options: Any
@@ -72,6 +75,7 @@ class PlatformTask(Task):  # type: ignore[type-arg]
         with (
             task_log_context(self.name, self.request.id, None, caused_by),
             platform_scope(),
+            limited(LONG_TASK if self.is_long else task_limits()),
             self._run_span(caused_by),
         ):
             return super().__call__(*args, **kwargs)

@@ -8,19 +8,18 @@ The process that accepts a scrape answers for all of them.
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from socketserver import ThreadingTCPServer
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import psutil
 import redis
 import structlog
 from django.conf import settings
-from django.db import connection
 from django.db.utils import Error as DatabaseError
 from django.http import HttpRequest
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
@@ -29,8 +28,11 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from tatami.postgresql.shared_calls import SharedCall
 from tatami.tenancy.scope import PLATFORM, Scope
-from tatami.tenancy.tenant_registry import tenant_registry
+from tatami.tenancy.tenant_registry import FleetState, tenant_registry
+
+T = TypeVar("T")
 
 logger: Final = structlog.get_logger(__name__)
 
@@ -41,6 +43,9 @@ QUEUE: Final = "tatami"
 UNACKNOWLEDGED: Final = "unacked"
 """The hash in which kombu keeps the messages that a worker has taken."""
 BROKER_SECONDS: Final = 1.0
+SCRAPE_SECONDS: Final = 2.0
+"""How long each of the two reads of PostgreSQL may take. With Valkey's limit a scrape takes 5 seconds at most;
+Prometheus waits for 10."""
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 if FOLDER:
@@ -119,8 +124,23 @@ def observe_job_run(job: str) -> Iterator[None]:
         JOB_RUN_SECONDS.labels(job).observe(time.perf_counter() - began)
 
 
+def _read(call: SharedCall[T], function: Callable[[], T], event: str) -> T | None:
+    """Return what a function reads. If PostgreSQL is unavailable or late, log the event and return `None`.
+
+    Then a scrape has all other metrics. `RuntimeError`: the tenants app is not ready.
+    """
+    try:
+        return call.result(function)
+    except (DatabaseError, TimeoutError, RuntimeError) as error:
+        logger.warning(event, reason=str(error) or type(error).__name__)
+        return None
+
+
 class OverdueJobsCollector(Collector):
     """The number of overdue jobs. Each scrape counts them in PostgreSQL, so it is right even if no worker runs."""
+
+    def __init__(self) -> None:
+        self._call = SharedCall[int]("overdue jobs", seconds=SCRAPE_SECONDS)
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """Return the metric without a value, and without a query."""
@@ -128,19 +148,19 @@ class OverdueJobsCollector(Collector):
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Return the number; an empty list if PostgreSQL is unavailable."""
-        (overdue,) = self.describe()
-        try:
-            overdue.add_metric([], tenant_registry().count_overdue_jobs())
-        except DatabaseError as error:
-            logger.warning("overdue_jobs_unknown", reason=str(error))
+        number = _read(self._call, lambda: tenant_registry().count_overdue_jobs(), "overdue_jobs_unknown")
+        if number is None:
             return []
-        finally:
-            connection.close()
+        (overdue,) = self.describe()
+        overdue.add_metric([], number)
         return [overdue]
 
 
 class FleetCollector(Collector):
     """What the platform's rows say, read at each scrape: a fixed number of statements, whatever the number of dojos."""
+
+    def __init__(self) -> None:
+        self._call = SharedCall[FleetState]("fleet state", seconds=SCRAPE_SECONDS)
 
     def describe(self) -> Sequence[GaugeMetricFamily]:
         """Return the metrics without values, and without a query."""
@@ -168,13 +188,9 @@ class FleetCollector(Collector):
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Return the metrics; none if PostgreSQL is unavailable, or the tenants app is not ready."""
-        try:
-            state = tenant_registry().read_fleet_state()
-        except (DatabaseError, RuntimeError) as error:
-            logger.warning("fleet_state_unknown", reason=str(error))
+        state = _read(self._call, lambda: tenant_registry().read_fleet_state(), "fleet_state_unknown")
+        if state is None:
             return []
-        finally:
-            connection.close()
         families = self.describe()
         values: list[Mapping[str, float] | float] = [
             state.dojos,

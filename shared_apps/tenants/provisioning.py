@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import Error, IntegrityError, transaction
 from prometheus_client import Histogram
 
 from shared_apps.accounts.models import Role, User
@@ -27,6 +27,7 @@ from shared_apps.tenants.schema import ddl
 from shared_apps.webhooks.events import publish
 from tatami import clock
 from tatami.ids import uuid7
+from tatami.postgresql.sqlstates import is_connection_lost
 from tatami.retention import remove_each
 from tatami.tenancy.scope import platform_scope, tenant_scope
 from tatami.tracing import span
@@ -60,19 +61,31 @@ def create_tenant(
     """Create a tenant, which is active when this returns. Call it outside a transaction, in the platform's scope.
 
     Raises `SlugTaken`, and `ServiceUnavailable` if no owner login is configured. If a step fails, everything is undone
-    and the error propagates.
+    (`undone_if_it_fails`) and the error propagates.
     """
     tenant_id = uuid7()
     with _measured(), span("create dojo"), ddl.schema_lock(tenant_id):
         tenant = reserve_slug(tenant_id, name=name, slug=slug, timezone=timezone, now=now)
-        try:
+        with undone_if_it_fails(tenant):
             version = ddl.build_schema(tenant.schema_name, tenant.pk)
             user = add_first_admin(tenant, admin, now)
             activate(tenant, version)
-        except BaseException:
-            undo_creation(tenant)
-            raise
     return tenant, user
+
+
+@contextmanager
+def undone_if_it_fails(tenant: Tenant) -> Iterator[None]:
+    """Undo the creation of a tenant if the block raises.
+
+    If a connection was lost, `remove_incomplete_tenants` undoes it later, as if the process had been killed: a server
+    that does not answer would have to be waited for once more.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not (isinstance(error, Error) and is_connection_lost(error)):
+            undo_creation(tenant)
+        raise
 
 
 @contextmanager

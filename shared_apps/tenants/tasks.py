@@ -73,19 +73,19 @@ def wake_workers(calls: int = 1) -> None:
             break
 
 
-@shared_task(base=PlatformTask, name="tenants.clear_abandoned")
+@shared_task(base=PlatformTask, name="tenants.clear_abandoned", is_long=True)
 def remove_incomplete_tenants() -> int:
     """Remove tenants whose creation or purge was interrupted."""
     return provisioning.remove_incomplete_tenants()
 
 
-@shared_task(base=PlatformTask, name="tenants.purge_overdue")
+@shared_task(base=PlatformTask, name="tenants.purge_overdue", is_long=True)
 def purge_overdue() -> int:
     """Purge the deleted tenants whose grace period has ended."""
     return lifecycle.purge_overdue(now=clock.now())
 
 
-@shared_task(base=PlatformTask, name="tenants.make_exports")
+@shared_task(base=PlatformTask, name="tenants.make_exports", is_long=True)
 def build_exports() -> None:
     """Build the export that has waited longest, and queue up again if another one waits."""
     if build.build_next_export() and build.is_waiting(now=clock.now()):

@@ -20,7 +20,7 @@ import pytest
 from psycopg import sql
 
 from tests.chaos.mixed_load import NO_ANSWER, Answer, MixedLoad, ask
-from tests.chaos.served_fleet import ServedFleet, import_students, is_ready, running_fleet
+from tests.chaos.served_fleet import ServedDojo, ServedFleet, import_students, is_ready, running_fleet
 
 PROMISED_SECONDS: Final = 6.0
 STOPPED_SECONDS: Final = 20.0
@@ -37,6 +37,21 @@ AFTER_SECONDS: Final = 12.0
 RECOVERED_WITHIN_SECONDS: Final = 10.0
 REPLACED_WITHIN_SECONDS: Final = 30.0
 """A web worker starts in two seconds of CPU. This is for a machine with other work to do."""
+
+JOBS: Final = [
+    *("notifications.outbox", "webhooks.deliver", "promotions.batches", "classes.materialise"),
+    *("accounts.password_mails", "accounts.sweep", "attendance.sweep", "promotions.snapshot"),
+]
+"""More than there are processes of workers."""
+ENQUEUE_JOBS: Final = """
+INSERT INTO tenants_pendingjob (tenant_id, job, next_at, marks, turns, attempts, cursor, request_id, created_at)
+SELECT %(tenant)s, job, now() - interval '1 minute', 1, 0, 0, '', '', now() FROM unnest(%(jobs)s::text[]) AS job
+ON CONFLICT (tenant_id, job) DO UPDATE SET next_at = EXCLUDED.next_at
+"""
+POSTPONED: Final = "attempts > 0 AND next_at > now() + interval '15 seconds'"
+"""Later than the lease of a run ends."""
+JOBS_WITHIN_SECONDS: Final = 120.0
+"""A job waits 5 seconds for a lock, then for half a minute."""
 
 FILES: Final = 20
 LINES_OF_FILE: Final = 3_000
@@ -134,6 +149,63 @@ def test_a_table_of_one_dojo_is_locked(fleet: ServedFleet, load: MixedLoad, repo
     assert others == set()
     assert failures(load) == {503}
     assert_promise(load, since)
+
+
+def test_jobs_of_a_dojo_wait_for_its_locked_tables(fleet: ServedFleet, report: Report) -> None:
+    """Much work of one dojo is due, and none of it can be done. The workers do that of the others meanwhile."""
+    locked, *others = fleet.dojos
+    for dojo in others:
+        dojo.sign_in()
+    url = fleet.environment()["OWNER_DATABASE_URL"]
+    with psycopg.connect(url) as owner, psycopg.connect(url, autocommit=True) as inspector:
+        tenant, schema = inspector.execute(
+            "SELECT id, schema_name FROM tenants_tenant WHERE slug = %s", [locked.host.partition(".")[0]]
+        ).fetchone() or ("", "")
+
+        def pending(condition: str) -> int:
+            text = f"SELECT count(*) FROM tenants_pendingjob WHERE tenant_id = %s AND {condition}"
+            (number,) = inspector.execute(text, [tenant]).fetchone() or (0,)
+            return int(number)
+
+        with owner.transaction():
+            for (table,) in inspector.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY 1", [schema]
+            ):
+                name = sql.Identifier(schema, table)
+                owner.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(name))
+            inspector.execute(ENQUEUE_JOBS, {"tenant": tenant, "jobs": JOBS})
+            wait_until(lambda: pending("attempts > 0") > 0, "no worker has begun a job")
+            began = time.monotonic()
+            batches = [
+                (
+                    dojo,
+                    dojo.create("/promotions/batches", {"students": dojo.in_batches, "award": False})["id"],
+                )
+                for dojo in others
+            ]
+            wait_until(lambda: all(is_finished(*batch) for batch in batches), "jobs of other dojos wait")
+            seconds = time.monotonic() - began
+            wait_until(lambda: pending(POSTPONED) > 0, "a job waits for its lock without end")
+            assert pending("attempts > 0 OR next_at <= now()") >= len(JOBS)
+        since = time.monotonic()
+        wait_until(
+            lambda: pending("attempts > 0 OR next_at <= now()") == 0, "jobs of the dojo were not tried again"
+        )
+    report(
+        f"{len(JOBS)} jobs of a dojo with locked tables: {len(batches)} batches of the others done after "
+        f"{seconds:.1f} s; its own jobs done {time.monotonic() - since:.1f} s after the end of the lock"
+    )
+
+
+def is_finished(dojo: ServedDojo, batch: str) -> bool:
+    return dojo.send("GET", f"/promotions/batches/{batch}")[1]["finished_at"] is not None
+
+
+def wait_until(happens: Callable[[], bool], else_say: str) -> None:
+    deadline = time.monotonic() + JOBS_WITHIN_SECONDS
+    while not happens():
+        assert time.monotonic() < deadline, else_say
+        time.sleep(0.2)
 
 
 @pytest.mark.parametrize("suspended", [False, True], ids=["running", "suspended"])

@@ -40,7 +40,7 @@ RETURNS: Final = "{} is not immutable, in RETURNING"
 UNREADABLE: Final = "the guard cannot read the statement"
 
 _INTERESTING: Final = re.compile(
-    r"\b(?:INSERT\b.*\b(?:SELECT|TABLE|CONFLICT)|UPDATE|DELETE|MERGE|ALTER|CREATE)\b",
+    r"\b(?:INSERT\b.*\b(?:SELECT|TABLE|CONFLICT|RETURNING)|UPDATE|DELETE|MERGE|ALTER|CREATE)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _PLACEHOLDER: Final = re.compile(r"%(?:\(\w+\))?s|%%")

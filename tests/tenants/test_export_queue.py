@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
+from psycopg import sql
 
 from shared_apps.tenants import lifecycle
 from shared_apps.tenants.errors import ArchiveRefused, ExportLeaseLost, WrongState
-from shared_apps.tenants.exports import build
+from shared_apps.tenants.exports import build, snapshot
 from shared_apps.tenants.exports.archive import ArchiveReader
 from shared_apps.tenants.exports.build import (
     LEASE,
@@ -28,6 +30,7 @@ from shared_apps.tenants.models import Tenant, TenantExport
 from shared_apps.webhooks import services
 from shared_apps.webhooks.models import Webhook, WebhookDelivery
 from tatami import clock
+from tatami.postgresql.limits import Limits
 from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
 from tests.support.clients import Caller, Platform
 from tests.support.now import NOW
@@ -171,6 +174,24 @@ def test_another_worker_starts_the_export_of_a_killed_worker_again(live: TenantS
     assert not default_storage.exists(claimed_before.file_name)
     export.refresh_from_db()
     assert default_storage.size(export.name) == export.bytes
+
+
+def test_an_export_does_not_wait_for_a_locked_table_without_end(
+    live: TenantScope, superuser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next worker would claim it when its lease has ended, and wait, too."""
+    assert snapshot.LONG_TASK.lock_seconds < LEASE.total_seconds()
+    monkeypatch.setattr(snapshot, "LONG_TASK", Limits(lock_seconds=0.05))
+    requested_export(live)
+    table = sql.Identifier(live.schema_name, "students_student")
+    with superuser.transaction():
+        superuser.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(table))
+        (error,) = run_concurrently([build_next_export])
+    assert isinstance(error, OperationalError)
+    assert "lock timeout" in str(error)
+    with clock.fixed(NOW + LEASE):
+        assert build_next_export()
+    assert TenantExport.objects.get().status == "done"
 
 
 def test_an_export_fails_after_three_interrupted_attempts(live: TenantScope) -> None:

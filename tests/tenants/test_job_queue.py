@@ -2,14 +2,17 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
+import psycopg
 import pytest
 from celery.contrib.testing.worker import start_worker
 from celery.signals import before_task_publish
-from django.db import OperationalError, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from prometheus_client import REGISTRY
+from psycopg import sql
 from structlog.testing import capture_logs
 
 from config.celery import app
@@ -273,9 +276,21 @@ def test_an_unknown_job_is_left_to_other_processes(tenant: TenantScope, other_te
     assert pending() == {("aiki", "tests.of_a_newer_version")}
 
 
-def test_a_run_that_lost_its_lease_does_not_change_the_row(tenant: TenantScope) -> None:
+def end_locks_of_workers(superuser: psycopg.Connection[Any]) -> None:
+    """End the connections with the locks of workers, as the server does when a machine is gone."""
+    superuser.execute(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND state = 'idle in transaction' "
+        "AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)"
+    )
+
+
+def test_a_run_that_lost_its_lease_and_its_lock_does_not_change_the_row(
+    tenant: TenantScope, superuser: psycopg.Connection[Any]
+) -> None:
     def take_too_long() -> str | None:
         results[:] = [lambda: "further on"]
+        end_locks_of_workers(superuser)
         assert run_next(seconds=11)
         return DONE
 
@@ -284,6 +299,177 @@ def test_a_run_that_lost_its_lease_does_not_change_the_row(tenant: TenantScope) 
     assert run_next()
     with platform_scope():
         assert [row.cursor for row in PendingJob.objects.all()] == ["further on"]
+
+
+# --- one worker for a dojo ---
+
+
+def test_a_run_that_takes_longer_than_its_lease_is_not_begun_again(tenant: TenantScope) -> None:
+    taken: list[bool] = []
+
+    def take_long() -> str | None:
+        taken.extend(run_next(seconds=seconds) for seconds in (11, 60))
+        return DONE
+
+    results[:] = [take_long]
+    enqueue(tenant)
+    assert run_next()
+    assert taken == [False, False]
+    assert len(runs) == 1
+    assert pending() == set()
+
+
+def test_while_a_dojo_has_a_worker_others_serve_other_dojos(
+    tenant: TenantScope, other_tenant: TenantScope
+) -> None:
+    taken: list[bool] = []
+
+    def take_long() -> str | None:
+        taken.extend(run_next(seconds=1) for _ in range(2))
+        return DONE
+
+    results[:] = [take_long]
+    enqueue(tenant, minutes=-3)
+    enqueue(tenant, "tests.count", minutes=-2)
+    enqueue(other_tenant, minutes=-1)
+    assert run_next()
+    assert taken == [True, False]
+    assert slugs_of_runs() == ["aiki", "kendo"]
+    assert pending() == {("aiki", "tests.count")}
+    assert run_next(), "its other job is run afterwards"
+
+
+def test_concurrent_workers_claim_one_job_of_a_dojo(north: TenantScope) -> None:
+    for number in range(4):
+        enqueue(north, f"tests.job_{number}")
+    all_have_tried = threading.Barrier(4, timeout=TIMEOUT)
+
+    def claim() -> Any:
+        with job_queue.TenantLock() as lock:
+            claimed = job_queue._claim_next(lock, NOW)
+            all_have_tried.wait()
+            return claimed
+
+    claimed = run_concurrently([claim] * 4)
+    raise_first_error(claimed)
+    assert sum(one is not None for one in claimed) == 1
+    with platform_scope():
+        assert PendingJob.objects.filter(attempts=0).count() == 3
+
+
+def test_a_failed_run_keeps_no_lock(tenant: TenantScope) -> None:
+    results[:] = [fail]
+    enqueue(tenant, minutes=-1)
+    enqueue(tenant, "tests.count")
+    with pytest.raises(LookupError):
+        run_next()
+    assert run_next()
+
+
+# --- limits of a job ---
+
+
+@pytest.fixture
+def impatient(settings: Any) -> None:
+    """Workers that wait for a lock for a moment, and whose statements end soon."""
+    settings.TATAMI_JOB_LOCK_SECONDS = 0.05
+    settings.TATAMI_JOB_STATEMENT_SECONDS = 1
+
+
+@contextmanager
+def locked_accounts(superuser: psycopg.Connection[Any], dojo: TenantScope) -> Iterator[None]:
+    """Lock the table that `tests.count` writes to, within the block."""
+    table = sql.Identifier(dojo.schema_name, AttemptCount._meta.db_table)
+    with superuser.transaction():
+        superuser.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(table))
+        yield
+
+
+def run_as_a_worker_would() -> None:
+    """Run the task that runs due jobs. If it does not end, nor does a thread of the failed test for long."""
+    (result,) = run_concurrently([lambda: tasks.run_due_jobs.apply(throw=True)])
+    raise_first_error([result])
+
+
+def due_at(dojo: TenantScope, name: str = "tests.count") -> Any:
+    with platform_scope():
+        return PendingJob.objects.get(tenant=dojo.tenant_id, job=name).next_at
+
+
+def test_jobs_of_other_dojos_run_while_a_table_of_one_is_locked(
+    north: TenantScope, south: TenantScope, superuser: psycopg.Connection[Any], impatient: None
+) -> None:
+    enqueue(north, "tests.count", minutes=-1)
+    enqueue(south, "tests.count")
+    with locked_accounts(superuser, north), clock.fixed(NOW), capture_logs() as logs:
+        run_as_a_worker_would()
+        assert pending() == {("north", "tests.count")}
+        assert due_at(north) == NOW + job_queue.LOCKED_DELAY
+    assert [line["event"] for line in logs] == ["job_postponed"]
+    assert not run_next(seconds=29)
+    assert run_next(seconds=30)
+    for dojo in (north, south):
+        with tenant_scope(dojo):
+            assert AttemptCount.objects.count() == 1
+
+
+def test_waits_for_locks_do_not_count_as_failed_attempts(
+    north: TenantScope, superuser: psycopg.Connection[Any], impatient: None
+) -> None:
+    """Jobs take a third attempt as a sign that a row of theirs kills the worker."""
+    attempts = []
+    enqueue(north, "tests.count")
+    with locked_accounts(superuser, north):
+        for number in range(5):
+            with clock.fixed(NOW + number * job_queue.LOCKED_DELAY):
+                run_as_a_worker_would()
+                with platform_scope():
+                    attempts.append(PendingJob.objects.get().attempts)
+    assert attempts == [1] * 5
+
+
+def test_a_job_whose_statement_takes_too_long_is_tried_again_ever_later(
+    north: TenantScope, settings: Any, impatient: None
+) -> None:
+    def sleep() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(600)")
+
+    settings.TATAMI_JOB_STATEMENT_SECONDS = 0.05
+    enqueue(north)
+    waits, at = [], NOW
+    for _ in range(6):
+        results[:] = [sleep]
+        with clock.fixed(at):
+            run_as_a_worker_would()
+        waits.append((due_at(north, "tests.work") - at).total_seconds())
+        at = due_at(north, "tests.work")
+    assert waits == [10, 10, 10, 20, 40, 80]
+    assert [one.attempt for _, one in runs] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("name", "lock", "statement"),
+    [
+        (tasks.run_due_jobs.name, "5s", "1min"),
+        ("tenants.make_exports", "30s", "15min"),
+        ("tenants.purge_overdue", "30s", "15min"),
+        ("tenants.clear_abandoned", "30s", "15min"),
+    ],
+)
+def test_tasks_have_limits(north: TenantScope, name: str, lock: str, statement: str) -> None:
+    """Long ones have those of the login for a statement."""
+
+    def shown() -> tuple[str, ...]:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")
+            return tuple(cursor.fetchone())
+
+    task = type(app.tasks[name])
+    declared = type("Declared", (task,), {"run": staticmethod(shown), "name": "tests.limits"})()
+    assert declared() == (lock, statement)
+    with platform_scope():
+        assert shown() == ("0", "15min"), "the limits end with the task"
 
 
 def test_concurrent_workers_run_different_jobs(north: TenantScope, south: TenantScope) -> None:

@@ -1,8 +1,7 @@
 """`/healthz` and `/readyz` for process supervisors: on any host, before the host is looked up."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from threading import Lock
+from concurrent.futures import Future, wait
 from typing import Final
 
 import redis
@@ -16,14 +15,14 @@ from tatami.api.exception_mapping import error_response
 from tatami.api.renderers import JSON, json_bytes
 from tatami.api.request import READS
 from tatami.errors import MethodNotAllowed, ServiceUnavailable
+from tatami.postgresql.shared_calls import SharedCall
 from tatami.tenancy.scope import platform_scope
 
 TIMEOUT_SECONDS: Final = 2.0
 """Each dependency must respond within this time."""
 
-_executor: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="readyz")
-_running: Final[dict[str, "Future[None]"]] = {}
-_lock: Final = Lock()
+_DATABASE: Final = SharedCall[None]("readyz database", seconds=TIMEOUT_SECONDS)
+_VALKEY: Final = SharedCall[None]("readyz valkey", seconds=TIMEOUT_SECONDS)
 
 
 class HealthMiddleware:
@@ -51,21 +50,11 @@ class HealthMiddleware:
 def unavailable_dependencies() -> list[str]:
     """Return the names of the dependencies that do not respond in time: `database`, `valkey`.
 
-    Requests at the same time share a check, so a dependency that hangs holds one thread.
+    Requests at the same time share a check, so a dependency that hangs holds one thread, for some ten seconds.
     """
-    checks = {
-        name: _check(name, ping) for name, ping in {"database": ping_database, "valkey": ping_valkey}.items()
-    }
+    checks = {"database": _DATABASE.start(ping_database), "valkey": _VALKEY.start(ping_valkey)}
     wait(checks.values(), timeout=TIMEOUT_SECONDS)
     return [name for name, check in checks.items() if not check.done() or _failed(check)]
-
-
-def _check(name: str, ping: Callable[[], None]) -> "Future[None]":
-    with _lock:
-        running = _running.get(name)
-        if running is None or running.done():
-            running = _running[name] = _executor.submit(ping)
-        return running
 
 
 def _failed(check: "Future[None]") -> bool:
@@ -77,13 +66,10 @@ def _failed(check: "Future[None]") -> bool:
 
 
 def ping_database() -> None:
-    """Run `SELECT 1` on a connection of this thread, then close it. Raises Django's database errors."""
-    try:
-        with platform_scope(), connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-            cursor.fetchone()
-    finally:
-        connection.close()
+    """Run `SELECT 1` on a connection of this thread. Raises Django's database errors."""
+    with platform_scope(), connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        cursor.fetchone()
 
 
 def ping_valkey() -> None:

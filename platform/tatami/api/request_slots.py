@@ -9,17 +9,16 @@ request gets which one:
 - Each host has a slot that is its `home`, so that its dojo's prepared statements and catalogue are in the memory of
   one connection, and a connection serves few dojos. Only while that slot is used by another request does the host get
   another one. For each `HOSTS_PER_HOME` hosts another slot becomes a home: few connections are faster than many.
-- The requests of one host get at most half of the slots, and at most half of the places to wait. So a dojo whose
-  requests do not end takes nothing from the other dojos. Its own further requests are refused at once.
+- The requests of one dojo, whichever of its hosts they are for, get at most half of the slots, and at most half of the
+  places to wait. So a dojo whose requests do not end takes nothing from the other dojos. Its own further requests are
+  refused at once. A host that no dojo is known for has a share of its own.
 
 `ServiceUnavailable` (503, Retry-After) is raised for a request that gets no slot within `WAIT_SECONDS`, and for one
 that finds all places taken. A statement ends after `TATAMI_STATEMENT_SECONDS`: PostgreSQL cancels it, and if PostgreSQL
 does not answer at all, `StatementWatch` ends the connection.
 """
 
-import os
 import select
-import socket
 import threading
 import time
 from collections import Counter, deque
@@ -29,7 +28,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from zlib import crc32
 
-import psycopg
 import structlog
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
@@ -40,7 +38,10 @@ from django.http.response import HttpResponseBase
 from tatami.api.exception_mapping import error_response
 from tatami.errors import ServiceUnavailable
 from tatami.metrics import REFUSED, SLOT_WAIT, SLOTS, STATEMENTS_OVERDUE, WAITING
+from tatami.postgresql.limits import request_limits, set_local_limits
+from tatami.postgresql.owner.base import open_owners
 from tatami.tenancy.hosts import normalised_host
+from tatami.tenancy.middleware import host_resolver
 
 logger: Final = structlog.get_logger(__name__)
 
@@ -58,6 +59,8 @@ class Slot:
 
     connection: Any
     host: str = ""
+    share: str = ""
+    """What its request counts against: the dojo of the host (`HostResolver.share_of`)."""
     since: float = 0.0
     """When its request began to run."""
 
@@ -82,6 +85,7 @@ class _Waiting:
     """A request that waits for a slot. Its thread waits for `ready`."""
 
     host: str
+    share: str
     ready: Any = field(default_factory=threading.Lock)
     slot: Slot | None = None
 
@@ -90,7 +94,7 @@ class RequestSlots:
     """The slots of one process. Thread-safe.
 
     `size` is the number of slots, `running` how many are used at once while requests end, `most` how many requests run
-    or wait, and `most_per_host` how many of one host.
+    or wait, and `most_per_share` how many of one dojo.
     """
 
     def __init__(
@@ -99,7 +103,7 @@ class RequestSlots:
         size: int,
         running: int,
         most: int,
-        most_per_host: int,
+        most_per_share: int,
         connect: Callable[[], Any],
         quick: float = QUICK_SECONDS,
         wait: float = WAIT_SECONDS,
@@ -108,9 +112,9 @@ class RequestSlots:
         self.all = tuple(Slot(connect()) for _ in range(size))
         self._idle = list(self.all)
         self._running = running
-        self._slots_per_host = max(1, size // 2)
+        self._slots_per_share = max(1, size // 2)
         self._most = most
-        self._most_per_host = most_per_host
+        self._most_per_share = most_per_share
         self._quick = quick
         self._wait = wait
         self._monotonic = monotonic
@@ -147,26 +151,29 @@ class RequestSlots:
         WAITING.set(self.waiting)
 
     @contextmanager
-    def slot(self, host: str) -> Iterator[Slot]:
-        """Wait for a slot, and hold it within the block. Raises `ServiceUnavailable`."""
-        slot = self._acquire(host)
+    def slot(self, host: str, share: str | None = None) -> Iterator[Slot]:
+        """Wait for a slot, and hold it within the block. Raises `ServiceUnavailable`.
+
+        `share` stands for all hosts of a dojo; by default the host has a share of its own.
+        """
+        slot = self._acquire(host, host if share is None else share)
         try:
             yield slot
         finally:
             self._release(slot)
 
-    def _acquire(self, host: str) -> Slot:
+    def _acquire(self, host: str, share: str) -> Slot:
         with self._lock:
             if (
-                self._requests_of[host] >= self._most_per_host
+                self._requests_of[share] >= self._most_per_share
                 or len(self._used) + len(self._waiting) >= self._most
             ):
-                reason = "host" if self._requests_of[host] >= self._most_per_host else "process"
+                reason = "host" if self._requests_of[share] >= self._most_per_share else "process"
                 REFUSED.labels(reason).inc()
                 raise ServiceUnavailable("Too many requests are being answered. Try again shortly.")
-            self._requests_of[host] += 1
+            self._requests_of[share] += 1
             self._notice(host)
-            waiting = _Waiting(host)
+            waiting = _Waiting(host, share)
             waiting.ready.acquire()
             self._waiting.append(waiting)
             self._give_slots()
@@ -180,7 +187,7 @@ class RequestSlots:
                 self._give_slots()
                 if waiting.slot is None and self._monotonic() >= ends_at:
                     self._waiting.remove(waiting)
-                    self._forget(host)
+                    self._forget(share)
                     REFUSED.labels("timeout").inc()
                     raise ServiceUnavailable
         assert waiting.slot is not None
@@ -192,7 +199,7 @@ class RequestSlots:
         for waiting in [*self._waiting]:
             if not self._has_room():
                 break
-            waiting.slot = self._take(waiting.host)
+            waiting.slot = self._take(waiting.host, waiting.share)
             if waiting.slot is not None:
                 self._waiting.remove(waiting)
                 waiting.ready.release()
@@ -204,32 +211,32 @@ class RequestSlots:
         began_before = self._monotonic() - self._quick
         return sum(slot.since > began_before for slot in self._used) < self._running
 
-    def _take(self, host: str) -> Slot | None:
-        """Return the home of this host, another idle slot if that is used, or `None` if there is none for the host."""
-        if not self._idle or self._used_by[host] >= self._slots_per_host:
+    def _take(self, host: str, share: str) -> Slot | None:
+        """Return the home of this host, another idle slot if that is used, or `None` if there is none for the dojo."""
+        if not self._idle or self._used_by[share] >= self._slots_per_share:
             return None
         home = self.home(host)
         slot = home if home in self._idle else self._idle[-1]
         self._idle.remove(slot)
-        slot.host, slot.since = host, self._monotonic()
+        slot.host, slot.share, slot.since = host, share, self._monotonic()
         self._used.add(slot)
-        self._used_by[host] += 1
+        self._used_by[share] += 1
         return slot
 
     def _release(self, slot: Slot) -> None:
         with self._lock:
             self._used.remove(slot)
-            self._used_by[slot.host] -= 1
-            if not self._used_by[slot.host]:
-                del self._used_by[slot.host]
-            self._forget(slot.host)
+            self._used_by[slot.share] -= 1
+            if not self._used_by[slot.share]:
+                del self._used_by[slot.share]
+            self._forget(slot.share)
             self._idle.append(slot)
             self._give_slots()
 
-    def _forget(self, host: str) -> None:
-        self._requests_of[host] -= 1
-        if not self._requests_of[host]:
-            del self._requests_of[host]
+    def _forget(self, share: str) -> None:
+        self._requests_of[share] -= 1
+        if not self._requests_of[share]:
+            del self._requests_of[share]
 
 
 class RequestSlotsMiddleware:
@@ -244,7 +251,7 @@ class RequestSlotsMiddleware:
             size=settings.TATAMI_WEB_CONNECTIONS,
             running=settings.TATAMI_WEB_RUNNING,
             most=most,
-            most_per_host=max(1, most // 2),
+            most_per_share=max(1, most // 2),
             connect=persistent_connection,
         )
         self.watch = StatementWatch(
@@ -254,8 +261,9 @@ class RequestSlotsMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Pass the request on, or refuse it. The rest of a streamed response is produced outside the slot."""
+        host = _host(request)
         try:
-            with self._slots.slot(_host(request)) as slot, slot.bound():
+            with self._slots.slot(host, host_resolver().share_of(host)) as slot, slot.bound():
                 return self.get_response(request)
         except ServiceUnavailable as error:
             return error_response(error, request)
@@ -275,19 +283,15 @@ def persistent_connection() -> Any:
         "CONN_MAX_AGE": settings.TATAMI_CONNECTION_SECONDS,
         "CONN_HEALTH_CHECKS": False,  # a slot looks at the socket, which costs no statement
     }
-    connection.transaction_limits = transaction_limits(settings.TATAMI_STATEMENT_SECONDS)
+    connection.transaction_limits = set_local_limits(request_limits())
     connection.inc_thread_sharing()
     return connection
 
 
-def transaction_limits(seconds: float) -> str:
-    """Return the statements that limit each statement of a transaction, and each wait for a lock to half of it."""
-    milliseconds = int(seconds * 1000)
-    return f"; SET LOCAL statement_timeout = {milliseconds}; SET LOCAL lock_timeout = {max(1, milliseconds // 2)}"
-
-
 class StatementWatch:
     """Ends connections whose statement takes longer than `seconds`, because PostgreSQL does not answer.
+
+    It watches the slots, and the connections of the owner login.
 
     The server's own limit ends a slow statement first. A thread that waits for a server that is stopped, or for a
     network that is cut, cannot look at a clock: its socket is shut down, and it gets the error of a lost connection.
@@ -315,20 +319,16 @@ class StatementWatch:
     def end_overdue(self, *, now: float) -> None:
         """End the connections whose statement is overdue at `now`, on the monotonic clock."""
         for slot in self._slots:
-            since = slot.connection.waiting_since
-            if since is not None and now - since > self._seconds:
-                STATEMENTS_OVERDUE.inc()
-                logger.warning("statement_overdue", host=slot.host, seconds=round(now - since, 1))
-                _shut_down(slot.connection.connection)
+            self._end_if_overdue(slot.connection, now, host=slot.host)
+        for owner in open_owners():
+            self._end_if_overdue(owner, now, login="owner")
 
-
-def _shut_down(connection: Any) -> None:
-    """Shut the socket of a connection down. It stays open until its own thread closes it."""
-    try:
-        with socket.socket(fileno=os.dup(connection.fileno())) as shared:
-            shared.shutdown(socket.SHUT_RDWR)
-    except (OSError, AttributeError, psycopg.Error):
-        return  # the thread has closed it in the meantime
+    def _end_if_overdue(self, connection: Any, now: float, **known: str) -> None:
+        since = connection.waiting_since
+        if since is not None and now - since > (connection.patience or self._seconds):
+            STATEMENTS_OVERDUE.inc()
+            logger.warning("statement_overdue", **known, seconds=round(now - since, 1))
+            connection.shut_down()
 
 
 def _has_ended(connection: Any) -> bool:

@@ -5,8 +5,11 @@ statements as one string. So a connection that serves one request after another 
 mode, of Citus) carries nothing into the next one.
 """
 
+import os
 import re
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from time import monotonic
 from typing import Any, Final
@@ -14,10 +17,12 @@ from typing import Any, Final
 from django.db import DatabaseError, OperationalError
 from django.db.backends.postgresql import base
 from django.db.transaction import Atomic
+from psycopg import Error as PsycopgError
 from psycopg.errors import FeatureNotSupported, error_from_result
 from psycopg.errors import OperationalError as PsycopgOperationalError
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
+from tatami.postgresql.limits import current_limits
 from tatami.postgresql.slow_statements import (
     control_command,
     is_slow,
@@ -45,7 +50,7 @@ class ScopedWrapper(base.DatabaseWrapper):
     """Django's PostgreSQL wrapper, which refuses statements without a scope, or in another than the transaction's."""
 
     transaction_limits = ""
-    """Sent with each BEGIN: `; SET LOCAL …`. A web process limits the time of its statements."""
+    """Sent with each BEGIN: `; SET LOCAL …` (`tatami.postgresql.limits`). By default those of the task that runs."""
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
         super().__init__(settings_dict, alias)
@@ -54,6 +59,8 @@ class ScopedWrapper(base.DatabaseWrapper):
         self._began_in: Scope | None = None
         self.waiting_since: float | None = None
         """Since when (on the monotonic clock) the server has been executing a statement; `None` if it is not."""
+        self.patience: float | None = None
+        """For how many seconds it may do so, if that is not for as long as in any request."""
         self.execute_wrappers.append(self._in_scope)
 
     def wanted_scope(self) -> Scope | None:
@@ -97,6 +104,41 @@ class ScopedWrapper(base.DatabaseWrapper):
                 raise OperationalError(str(error)) from error
             return rows
 
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Say that the server is executing something within the block, for `StatementWatch`."""
+        self.waiting_since = monotonic()
+        try:
+            yield
+        finally:
+            self.waiting_since = None
+
+    def check_new(self, connection: Any, check: Callable[[Any], None]) -> None:
+        """Check a new psycopg connection, which is lost if that fails.
+
+        A pooler connects even if its server does not answer, so the server is waited for here, too.
+        """
+        self.connection = connection
+        try:
+            with self.waiting():
+                check(connection)
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self.connection = None
+
+    def shut_down(self) -> None:
+        """Shut the socket down, from any thread. The thread that waits for the server gets an `OperationalError`.
+
+        The socket stays open until its own thread closes it.
+        """
+        try:
+            with socket.socket(fileno=os.dup(self.connection.fileno())) as shared:
+                shared.shutdown(socket.SHUT_RDWR)
+        except (OSError, AttributeError, PsycopgError):
+            return  # it is not open, or its thread has closed it in the meantime
+
     def set_autocommit(
         self, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False
     ) -> None:
@@ -117,7 +159,7 @@ class ScopedWrapper(base.DatabaseWrapper):
         self._in_force = self._pinned = None
         self._began_in = scope
         statements = "BEGIN" if scope is None else f"BEGIN; {set_local_statements(scope)}"
-        statements += self.transaction_limits
+        statements += self.transaction_limits or current_limits()
         try:
             self._send(statements)
         except DatabaseError:

@@ -7,6 +7,9 @@ from django.db import Error, InterfaceError, OperationalError
 LOCK_NOT_AVAILABLE: Final = "55P03"
 """Another transaction has held a lock for as long as `lock_timeout` allows to wait."""
 
+STATEMENT_TIMEOUT: Final = "57014"
+"""The statement has run for as long as `statement_timeout` allows, or someone has cancelled it."""
+
 RETRYABLE: Final = {
     "40P01": "deadlock",
     "40001": "serialization failure",
@@ -31,9 +34,15 @@ def sqlstate_of(error: Error) -> str | None:
 
 def transient_reason(error: Error) -> str | None:
     """Return why a database error may pass by itself, or `None` if repeating would not help."""
+    if is_connection_lost(error):
+        return "connection lost"
+    sqlstate = sqlstate_of(error) or ""
+    return RETRYABLE.get(sqlstate) or SERVER_UNAVAILABLE.get(sqlstate)
+
+
+def is_connection_lost(error: Error) -> bool:
+    """Return whether the connection has ended, or could not be opened, without a word of the server about it."""
     sqlstate = sqlstate_of(error)
     if sqlstate is None:
-        return "connection lost" if isinstance(error, OperationalError | InterfaceError) else None
-    if sqlstate.startswith("08"):
-        return "connection lost"
-    return RETRYABLE.get(sqlstate) or SERVER_UNAVAILABLE.get(sqlstate)
+        return isinstance(error, OperationalError | InterfaceError)
+    return sqlstate.startswith("08")

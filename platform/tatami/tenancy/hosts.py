@@ -65,6 +65,15 @@ class HostResolver:
         self._cache: LRUCache[str, TenantScope | None] = LRUCache(cache_size)
         self._epoch: int | None = None
         self._epoch_read_at = float("-inf")
+        self._shares: dict[str, str] = {}
+
+    def share_of(self, host: str) -> str:
+        """Return what stands for all hosts of a dojo: its schema, if the host was looked up before, else the host.
+
+        No statement and no lock, because each request asks. A dojo's answer stays when its routing changes, until the
+        host is looked up again.
+        """
+        return self._shares.get(host, host)
 
     def resolve(self, raw_host: str) -> Scope:
         """Return the scope of the host.
@@ -115,10 +124,19 @@ class HostResolver:
                 return self._cache[host]
         found = self._find_tenant(host)
         with self._lock:
+            self._note_share(host, found)
             # Another thread may have read a newer epoch in the meantime. Then `found` may be outdated: do not cache it.
             if self._epoch == epoch:
                 self._cache[host] = found
         return found
+
+    def _note_share(self, host: str, tenant: TenantScope | None) -> None:
+        if tenant is None:
+            self._shares.pop(host, None)
+            return
+        if len(self._shares) >= self._cache.maxsize:
+            self._shares.clear()
+        self._shares[host] = tenant.schema_name
 
 
 def require_serving(tenant: TenantScope | None) -> TenantScope:

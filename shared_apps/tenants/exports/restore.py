@@ -84,7 +84,7 @@ def restore(
     `timezone` defaults to that of the archive. `admin` is added, or, if a user has that e-mail address, that user
     becomes an active admin. Call it outside a transaction, in the platform's scope. Raises `ArchiveRefused` (for a
     damaged archive before anything is written), `SlugTaken`, and `ServiceUnavailable` if no owner login is configured.
-    If a step fails, everything is undone.
+    If a step fails, everything is undone (`provisioning.undone_if_it_fails`).
     """
     ddl.require_owner()
     archive.verify(callbacks.on_checked)
@@ -92,17 +92,15 @@ def restore(
     zone = timezone or archive.manifest.source.timezone
     with ddl.schema_lock(tenant_id):
         tenant = provisioning.reserve_slug(tenant_id, name=name, slug=slug, timezone=zone, now=now)
-        try:
+        with provisioning.undone_if_it_fails(tenant):
             _store_files(archive, tenant_id)
-            version = fill_schema(archive, tenant, callbacks)
+            with ddl.require_owner().long_statements():
+                version = fill_schema(archive, tenant, callbacks)
             user = _admin_of(tenant, admin, now)
             with tenant_scope(tenant), transaction.atomic():
                 refresh_search_columns()  # the archive may be of a version with another `normalise`
                 dojo_restored.send(sender=Tenant, previous_id=archive.manifest.source.id, now=now)
             provisioning.activate(tenant, version)
-        except BaseException:
-            provisioning.undo_creation(tenant)
-            raise
     return tenant, user
 
 
@@ -140,7 +138,8 @@ def fill_schema(archive: ArchiveReader, tenant: Tenant, callbacks: RestoreCallba
     schema, state = tenant.schema_name, archive.state
     with ddl.owner_connection(schema) as owner, _refuse_invalid_rows(), owner.wrap_database_errors:
         login, blueprint = ddl.app_login(), state.blueprint
-        owner.connection.execute(TEXT_SETTINGS)
+        with owner.waiting():
+            owner.connection.execute(TEXT_SETTINGS)
         ddl.execute_all(
             owner,
             [
@@ -203,7 +202,7 @@ def _column_defaults(archive: ArchiveReader, owner: Any, tenant_id: UUID) -> Ite
 def _load(archive: ArchiveReader, owner: Any, on_rows: RowCallback) -> None:
     for entry in archive.manifest.entries:
         statement = archive.state.tables[entry.name].copy_in(entry.columns)
-        with owner.connection.cursor() as cursor, cursor.copy(statement) as copy:
+        with owner.waiting(), owner.connection.cursor() as cursor, cursor.copy(statement) as copy:
             for block in archive.blocks(entry):
                 copy.write(block)
                 on_rows(block.count(b"\n"))
@@ -214,11 +213,12 @@ def _prefix_file_names(archive: ArchiveReader, owner: Any, tenant_id: UUID) -> N
     columns = [(quoted(table), quoted(column)) for table, column in archive.state.file_columns]
     names = [entry.name for entry in archive.manifest.files]
     for table, c in columns:
-        unknown = owner.connection.execute(
-            f"SELECT {c} FROM {table} WHERE {c} <> '' AND {c} <> ALL(%s) LIMIT 1",  # noqa: S608
-            [names],
-        )
-        if unknown.fetchone():
+        with owner.waiting():
+            unknown = owner.connection.execute(
+                f"SELECT {c} FROM {table} WHERE {c} <> '' AND {c} <> ALL(%s) LIMIT 1",  # noqa: S608
+                [names],
+            ).fetchone()
+        if unknown:
             raise ArchiveRefused("Its rows name a file that is not in it.")
     ddl.execute_all(
         owner,
@@ -229,7 +229,9 @@ def _prefix_file_names(archive: ArchiveReader, owner: Any, tenant_id: UUID) -> N
 def _compare(archive: ArchiveReader, owner: Any, on_rows: RowCallback) -> None:
     for entry in archive.manifest.entries:
         statement = archive.state.tables[entry.name].copy_out(entry.columns)
-        if content_of(owner.connection, statement, on_rows) != entry.content:
+        with owner.waiting():
+            content = content_of(owner.connection, statement, on_rows)
+        if content != entry.content:
             raise ArchiveRefused(f"The rows of {entry.name} changed when they were loaded.")
 
 

@@ -16,6 +16,7 @@ from django.db import connection
 from shared_apps.tenants.errors import SchemaChanged
 from shared_apps.tenants.exports.schema_state import SchemaState, column_list, state_at
 from shared_apps.tenants.models import Tenant
+from tatami.postgresql.limits import LONG_TASK, set_local_limits
 from tatami.postgresql.scoped import set_local_statements
 from tatami.tenancy.scope import platform_scope
 
@@ -92,7 +93,8 @@ def open_snapshot(tenant: Tenant) -> Iterator[tuple[Any, SchemaState]]:
     """Yield a psycopg connection that reads the tenant's rows at one moment, and the state of its schema.
 
     The connection has the app login. Its tables are locked against migrations, not against writes. It is separate, so
-    that progress can be written to `public` at the same time. Raises `SchemaChanged` if the schema was just migrated.
+    that progress can be written to `public` at the same time. Raises `SchemaChanged` if the schema was just migrated,
+    and `OperationalError` if another transaction keeps a table locked.
     """
     state = state_at(tenant.schema_version)
     separate = connection.copy()
@@ -102,7 +104,7 @@ def open_snapshot(tenant: Tenant) -> Iterator[tuple[Any, SchemaState]]:
             raw = separate.connection
             raw.execute(
                 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
-                f"{set_local_statements(tenant.scope)}; {TEXT_SETTINGS}"
+                f"{set_local_statements(tenant.scope)}; {TEXT_SETTINGS}{set_local_limits(LONG_TASK)}"
             )
             # The first query takes the snapshot. Lock before it, so that the locked tables are the ones that are read.
             raw.execute(f"LOCK TABLE {column_list(state.tables)} IN ACCESS SHARE MODE")

@@ -5,7 +5,8 @@ All DDL outside migrations is in this module.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from itertools import chain, islice
+from typing import Any, Final
 from uuid import UUID
 
 from django.apps import apps
@@ -19,6 +20,7 @@ from django.utils.connection import ConnectionDoesNotExist
 from shared_apps.tenants.schema.blueprint import Blueprint, app_privileges, tenant_blueprint
 from shared_apps.tenants.schema.versions import MigrationKey, public_history
 from tatami.errors import ServiceUnavailable
+from tatami.postgresql.sqlstates import LOCK_NOT_AVAILABLE, sqlstate_of
 from tatami.tenancy.scope import PLATFORM_ID, PUBLIC_SCHEMA
 from tatami.tenancy.seal import (
     UNSEALED_TABLES,
@@ -34,6 +36,10 @@ OWNER = "owner"
 
 DROP_LOCK_TIMEOUT_MS = 2_000
 """How long DROP SCHEMA may wait for locks. While it waits, other sessions queue up behind it."""
+
+
+STATEMENTS_AT_A_TIME: Final = 25
+"""How many statements are sent before their answers are waited for."""
 
 
 @contextmanager
@@ -52,6 +58,8 @@ def owner_connection(schema: str) -> Iterator[Any]:
 def schema_lock(tenant_id: UUID, *, wait: bool = True) -> Iterator[bool]:
     """Lock the right to create or drop this tenant's schema; yield whether the lock was taken (always, with `wait`).
 
+    A web process waits for the lock for as long as a request may wait for any; then `ServiceUnavailable` is raised.
+
     It is an advisory lock of the owner's session, so it ends with the process that holds it. That is how a schema that
     a killed process left behind is told from one that another process is still building. The owner must connect to
     PostgreSQL directly, not through a transaction pool.
@@ -59,9 +67,14 @@ def schema_lock(tenant_id: UUID, *, wait: bool = True) -> Iterator[bool]:
     owner = require_owner()
     owner.set_schema(PUBLIC_SCHEMA)
     with owner.cursor() as cursor:
-        cursor.execute(
-            f"SELECT pg_{'advisory_lock' if wait else 'try_advisory_lock'}(%s)", [lock_key(tenant_id)]
-        )
+        try:
+            cursor.execute(
+                f"SELECT pg_{'advisory_lock' if wait else 'try_advisory_lock'}(%s)", [lock_key(tenant_id)]
+            )
+        except Error as error:
+            if sqlstate_of(error) == LOCK_NOT_AVAILABLE:
+                raise ServiceUnavailable("another process is creating or purging this dojo") from error
+            raise
         is_locked = cursor.fetchone()[0] is not False
     try:
         yield is_locked
@@ -217,7 +230,10 @@ def _with_privileges(tables: Iterable[str]) -> dict[str, str]:
 
 def execute_all(owner: Any, statements: Iterable[str]) -> None:
     """Execute statements in the open transaction, unchanged: `%` is not a placeholder."""
-    # Citus requires one top-level statement each. The pipeline does not wait for each response.
-    with owner.wrap_database_errors, owner.connection.pipeline():
-        for statement in statements:
-            owner.connection.execute(statement)
+    # Citus requires one top-level statement each. The pipeline does not wait for each response. The watch of a web
+    # process sees that the server answers from time to time, so the whole may take longer than one statement may.
+    left = iter(statements)
+    while first := next(left, None):
+        with owner.waiting(), owner.wrap_database_errors, owner.connection.pipeline():
+            for statement in chain([first], islice(left, STATEMENTS_AT_A_TIME - 1)):
+                owner.connection.execute(statement)

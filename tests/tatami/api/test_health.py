@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from tatami.api import health
+from tatami.postgresql.shared_calls import ABANDONED_SECONDS, SharedCall
 from tests.tatami.api.conftest import error_of
 
 
@@ -30,6 +31,27 @@ def test_other_methods_than_get_are_refused(anonymous: Client, path: str) -> Non
     response = anonymous.post(path)
     assert error_of(response) == (405, "method_not_allowed")
     assert response.headers["Allow"] == "GET, HEAD"
+
+
+@pytest.mark.django_db
+def test_readyz_recovers_although_a_ping_never_ended(
+    anonymous: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a network that was cut, the first ping would wait for hours."""
+    now, end = [0.0], threading.Event()
+    ping = health.ping_database
+    call = SharedCall[None]("ping", seconds=60, monotonic=lambda: now[0])
+    monkeypatch.setattr(health, "_DATABASE", call)
+    monkeypatch.setattr(health, "ping_database", lambda: end.wait(60))
+    monkeypatch.setattr(health, "TIMEOUT_SECONDS", 0.01)
+    try:
+        assert anonymous.get("/readyz").status_code == 503
+        monkeypatch.setattr(health, "ping_database", ping)
+        monkeypatch.setattr(health, "TIMEOUT_SECONDS", 60)
+        now[0] = ABANDONED_SECONDS
+        assert anonymous.get("/readyz").status_code == 200
+    finally:
+        end.set()
 
 
 def test_requests_at_the_same_time_share_one_check_of_a_dependency_that_hangs(

@@ -4,16 +4,18 @@ import contextvars
 import threading
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import psycopg
 import pytest
 from django.db import OperationalError, connection, connections, transaction
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.test import RequestFactory
 from psycopg.pq import TransactionStatus
 
+from shared_apps.tenants.models import Domain
 from tatami.api.request_slots import (
     HOSTS_PER_HOME,
     RequestSlots,
@@ -24,16 +26,19 @@ from tatami.api.request_slots import (
 )
 from tatami.errors import ServiceUnavailable
 from tatami.postgresql.statements import Statement
-from tatami.tenancy.scope import TenantScope, tenant_scope
+from tatami.tenancy.middleware import host_resolver
+from tatami.tenancy.scope import TenantScope, platform_scope, tenant_scope
+from tests.support.now import NOW
+from tests.support.races import raise_first_error, run_concurrently
 
 AT_ONCE = 0.0
 LONG = 30.0
 
 
-def slots(*, quick: float = LONG, wait: float = LONG, most_per_host: int = 100, **more: Any) -> RequestSlots:
+def slots(*, quick: float = LONG, wait: float = LONG, most_per_share: int = 100, **more: Any) -> RequestSlots:
     return RequestSlots(
         **{"size": 4, "running": 1, "most": 1_000, **more},
-        most_per_host=most_per_host,
+        most_per_share=most_per_share,
         connect=object,
         quick=quick,
         wait=wait,
@@ -109,13 +114,33 @@ def test_one_host_gets_half_of_the_slots_and_others_get_the_rest() -> None:
 
 
 def test_the_requests_of_one_host_beyond_its_share_are_refused_at_once() -> None:
-    some = slots(most_per_host=1)
+    some = slots(most_per_share=1)
     with some.slot("a"):
         with pytest.raises(ServiceUnavailable), some.slot("a"):
             pass
         assert not some.waiting
     with some.slot("a"):
         pass
+
+
+def test_all_hosts_of_a_dojo_get_half_of_the_slots_together() -> None:
+    some = slots(quick=AT_ONCE, wait=AT_ONCE)
+    with some.slot("kita.localhost", "dojo"), some.slot("www.kita.de", "dojo"):
+        for host in ("kita.localhost", "www.kita.de", "old.localhost"):
+            with pytest.raises(ServiceUnavailable), some.slot(host, "dojo"):
+                pass
+        with some.slot("a"), some.slot("b"):
+            pass
+    with some.slot("old.localhost", "dojo"):
+        pass
+
+
+def test_the_requests_of_all_hosts_of_a_dojo_beyond_its_share_are_refused_at_once() -> None:
+    some = slots(most_per_share=1)
+    with some.slot("kita.localhost", "dojo"):
+        with pytest.raises(ServiceUnavailable), some.slot("www.kita.de", "dojo"):
+            pass
+        assert not some.waiting
 
 
 def test_a_slot_is_released_when_its_request_fails() -> None:
@@ -308,20 +333,48 @@ def test_the_statements_of_a_request_end_sooner_than_those_of_a_worker(
     assert current() == (elsewhere,)
 
 
-def test_the_response_names_a_time_to_try_again(settings: Any) -> None:
-    settings.TATAMI_WEB_CONNECTIONS, settings.TATAMI_WEB_THREADS = 2, 4
+def answer_during_another(first: str, second: str) -> HttpResponseBase:
+    """Return the answer to a request for the second host during one for the first."""
     outside = connections["default"]
 
-    def inner(_request: Any) -> HttpResponse:
-        response = middleware(RequestFactory().get("/me", headers={"host": "north.localhost"}))
-        assert isinstance(response, HttpResponse)
-        return response
+    def inner(request: HttpRequest) -> HttpResponseBase:
+        if request.path == "/second":
+            return HttpResponse()
+        again = RequestFactory().get("/second", headers={"host": second})
+        (answer,) = run_concurrently([lambda: middleware(again)])
+        raise_first_error([answer])
+        return cast("HttpResponseBase", answer)
 
     middleware = RequestSlotsMiddleware(inner)
     try:
-        refused = middleware(RequestFactory().get("/me", headers={"host": "north.localhost"}))
+        return middleware(RequestFactory().get("/first", headers={"host": first}))
     finally:
         middleware.watch.stop()  # it sets the gauges of the whole process
         connections["default"] = outside
+
+
+@pytest.fixture
+def one_request_per_dojo(settings: Any) -> None:
+    settings.TATAMI_WEB_CONNECTIONS, settings.TATAMI_WEB_THREADS = 2, 4
+
+
+def test_two_hosts_of_one_dojo_have_one_share(
+    tenant: TenantScope, other_tenant: TenantScope, one_request_per_dojo: None
+) -> None:
+    with platform_scope():
+        Domain.objects.create(
+            tenant_id=tenant.tenant_id, domain="www.kita.de", is_primary=False, verified_at=NOW
+        )
+    assert answer_during_another("aiki.localhost", "www.kita.de").status_code == 200, "neither is known yet"
+    for host in ("aiki.localhost", "www.kita.de", "kendo.localhost"):
+        host_resolver().resolve(host)
+    for first, second in (("aiki.localhost", "WWW.kita.de:8000"), ("www.kita.de", "aiki.localhost.")):
+        assert answer_during_another(first, second).status_code == 503
+    assert answer_during_another("www.kita.de", "kendo.localhost").status_code == 200
+    assert answer_during_another("www.kita.de", "unknown.localhost").status_code == 200
+
+
+def test_the_response_names_a_time_to_try_again(one_request_per_dojo: None) -> None:
+    refused = answer_during_another("north.localhost", "north.localhost")
     assert refused.status_code == 503
     assert int(refused["Retry-After"]) > 0

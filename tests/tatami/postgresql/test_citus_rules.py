@@ -12,7 +12,7 @@ from shared_apps.tenants.schema import ddl
 from tatami.postgresql.statements import Statement
 from tatami.tenancy.scope import TenantScope, tenant_scope
 from tenant_apps.ranks.models import Discipline
-from tests.support.citus_rules import COPIED, UNREADABLE, faults_of, take_faults
+from tests.support.citus_rules import COPIED, UNREADABLE, faults_of, is_interesting, take_faults
 from tests.support.now import NOW
 
 READS = "an INSERT reads students_student: only a materialized CTE may"
@@ -79,6 +79,10 @@ BAD = {
         "UPDATE t SET a = 1 RETURNING a, now() - b",
         "now is not immutable, in RETURNING",
     ),
+    "chance in RETURNING of an INSERT": (
+        "INSERT INTO t (a) VALUES (%s) RETURNING a, random()",
+        "random is not immutable, in RETURNING",
+    ),
     "a query that is copied": (
         "COPY (UPDATE t SET a = random() RETURNING a) TO STDOUT",
         "random is volatile, in UPDATE",
@@ -113,6 +117,7 @@ GOOD = {
 
 @pytest.mark.parametrize(("statement", "fault"), BAD.values(), ids=BAD)
 def test_a_statement_that_citus_refuses_is_found(statement: str, fault: str) -> None:
+    assert is_interesting(statement), "the watch would not look at it"
     assert faults_of(statement) == (fault,)
 
 

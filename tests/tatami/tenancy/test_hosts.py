@@ -326,6 +326,43 @@ def test_the_cache_is_bounded_and_evicts_the_least_recently_used_host(
     assert process.asked.count("guess-0.localhost") == 2
 
 
+def test_the_hosts_of_a_dojo_have_one_share_once_they_are_known(
+    process: Process, tenant: TenantScope, other_tenant: TenantScope
+) -> None:
+    with platform_scope():
+        domain = Domain.objects.create(
+            tenant_id=tenant.tenant_id, domain="www.kita.de", is_primary=False, verified_at=NOW
+        )
+    assert process.resolver.share_of("www.kita.de") == "www.kita.de"
+    for host in ("aiki.localhost", "www.kita.de", "kendo.localhost", "unknown.localhost"):
+        process.resolve(host)
+    asked = len(process.asked)
+    shares = [
+        process.resolver.share_of(host) for host in ("aiki.localhost", "www.kita.de", "kendo.localhost")
+    ]
+    assert shares == [tenant.schema_name, tenant.schema_name, other_tenant.schema_name]
+    assert process.resolver.share_of("unknown.localhost") == "unknown.localhost"
+    assert process.resolver.share_of("localhost") == "localhost"
+    assert len(process.asked) == asked, "no look-up is made for it"
+    with platform_scope():
+        domain.delete()
+        RoutingEpoch.advance()
+    process.seconds += 1
+    assert process.resolve("www.kita.de") == "tenant_not_found"
+    assert process.resolver.share_of("www.kita.de") == "www.kita.de"
+
+
+def test_the_shares_of_hosts_are_bounded(tenant: TenantScope) -> None:
+    process = Process(cache_size=2)
+    with platform_scope():
+        for number in range(5):
+            name = f"d{number}.kita.de"
+            Domain.objects.create(tenant_id=tenant.tenant_id, domain=name, is_primary=False, verified_at=NOW)
+            process.resolve(name)
+    assert process.resolver.share_of("d4.kita.de") == tenant.schema_name
+    assert len(process.resolver._shares) <= 2
+
+
 def test_a_result_older_than_a_change_is_not_cached(process: Process, tenant: TenantScope) -> None:
     """Between reading and caching a dojo in one thread, another thread reads a newer epoch."""
     process.resolve("kendo.localhost")

@@ -1,7 +1,6 @@
 """The backend of the app login: every statement runs in the current scope, or is refused."""
 
 from collections.abc import Sequence
-from time import monotonic
 from typing import Any, Final
 
 from django.conf import settings
@@ -73,20 +72,9 @@ class DatabaseWrapper(ScopedWrapper):
         """Connect. Raises `UnsafeLogin` if the login has privileges that the app must not have."""
         connection = super().get_new_connection(conn_params)
         if not DatabaseWrapper._login_is_safe:
-            self._check_login(connection)
+            self.check_new(connection, check_app_login)
             DatabaseWrapper._login_is_safe = True
         return connection
-
-    def _check_login(self, connection: Any) -> None:
-        """Check a new connection, which is lost if that fails. A pooler connects even if its server does not answer."""
-        self.connection, self.waiting_since = connection, monotonic()
-        try:
-            check_app_login(connection)
-        except BaseException:
-            self.close()
-            raise
-        finally:
-            self.connection = self.waiting_since = None
 
     def run_alone(self, scope: Scope, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
         self.ensure_connection()

@@ -1,18 +1,40 @@
 """The backend of the owner login, which creates and migrates schemas. Only `shared_apps.tenants` uses it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from threading import Lock
+from typing import Any, Final
 from uuid import UUID
+from weakref import WeakSet
 
+from django.conf import settings
 from django.db import ProgrammingError
 from django.db.backends.postgresql import operations
 from django.db.utils import DatabaseErrorWrapper
 from psycopg.errors import InsufficientPrivilege
 
-from tatami.postgresql.login_check import PooledOwner, check_owner_is_direct
+from tatami.postgresql.limits import request_limits, set_local_limits
+from tatami.postgresql.login_check import check_owner_is_direct
 from tatami.postgresql.owner.schema import DatabaseSchemaEditor
 from tatami.postgresql.scoped import ScopedWrapper, set_local_statements
 from tatami.tenancy.scope import PLATFORM, PUBLIC_SCHEMA, NoScope, Scope
+
+LONG_STATEMENT_SECONDS: Final = 60
+"""How long a statement of a restore may take in a web process: it loads and indexes all rows of a table."""
+
+_lock: Final = Lock()
+_owners: Final["WeakSet[DatabaseWrapper]"] = WeakSet()
+
+
+def open_owners() -> "list[DatabaseWrapper]":
+    """Return the connections of the owner login in all threads of this process."""
+    with _lock:
+        return [owner for owner in _owners if owner.connection is not None]
+
+
+def _serves_requests() -> bool:
+    return bool(settings.TATAMI_WEB_CONNECTIONS)
 
 
 class OwnerLacksPrivilege(ProgrammingError):
@@ -43,6 +65,8 @@ class DatabaseOperations(operations.DatabaseOperations):
 class DatabaseWrapper(ScopedWrapper):
     """Alias `owner`. Works in one named schema, and refuses statements before a schema is named.
 
+    In a web process its statements and waits for locks have the limits of requests, and `StatementWatch` watches it.
+
     It has `set_schema`, `set_schema_to_public` and `schema_name`, which django-tenants' `migrate_schemas` and
     router call. A statement outside a transaction stays outside one, as CREATE INDEX CONCURRENTLY requires.
     """
@@ -54,18 +78,37 @@ class DatabaseWrapper(ScopedWrapper):
     def __init__(self, settings_dict: dict[str, Any], alias: str = "owner") -> None:
         super().__init__(settings_dict, alias)
         self._schema: Scope | None = None
+        with _lock:
+            _owners.add(self)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """Connect. Raises `PooledOwner` if the connection goes through a pooler."""
+        """Connect; in a web process with the limits of requests. Raises `PooledOwner` if a pooler is in between."""
         connection = super().get_new_connection(conn_params)
-        if not DatabaseWrapper._is_direct:
-            try:
-                check_owner_is_direct(connection)
-            except PooledOwner:
-                connection.close()
-                raise
-            DatabaseWrapper._is_direct = True
+        self.check_new(connection, self._check_and_limit)
         return connection
+
+    def _check_and_limit(self, connection: Any) -> None:
+        if not DatabaseWrapper._is_direct:
+            check_owner_is_direct(connection)
+            DatabaseWrapper._is_direct = True
+        if _serves_requests():
+            # Not as options at the start: a pooler would refuse those, and we would not learn that it is one.
+            connection.execute(
+                set_local_limits(request_limits()).removeprefix("; ").replace("SET LOCAL", "SET")
+            )
+
+    @contextmanager
+    def long_statements(self) -> Iterator[None]:
+        """Let statements of the transactions in the block take `LONG_STATEMENT_SECONDS`, if they have a limit."""
+        if not _serves_requests():
+            yield
+            return
+        self.patience = LONG_STATEMENT_SECONDS
+        self.transaction_limits = f"; SET LOCAL statement_timeout = {LONG_STATEMENT_SECONDS * 1000}"
+        try:
+            yield
+        finally:
+            self.patience, self.transaction_limits = None, ""
 
     @cached_property
     def wrap_database_errors(self) -> DatabaseErrorWrapper:
@@ -97,6 +140,7 @@ class DatabaseWrapper(ScopedWrapper):
 
     def run_alone(self, scope: Scope, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
         self.ensure_connection()
-        with self.wrap_database_errors:
-            self.connection.execute(set_local_statements(scope).replace("SET LOCAL", "SET"))
-        return execute(sql, params, many, context)
+        with self.waiting():
+            with self.wrap_database_errors:
+                self.connection.execute(set_local_statements(scope).replace("SET LOCAL", "SET"))
+            return execute(sql, params, many, context)
