@@ -197,7 +197,7 @@ def test_refused_scans_lead_to_all_of_the_last_days(dojo: Dojo) -> None:
     assert "8 refused scans in 7 days" in page
     link = page.split('href="/desk/refusals')[1].split('"')[0]
     assert link == "?from=2026-06-09"
-    assert desk.get(f"/desk/refusals{link}").content.decode().count("<tr><td><time") == 8
+    assert desk.get(f"/desk/refusals{link}").content.decode().count("<time datetime=") == 8
     with clock.fixed(NOW + timedelta(days=6)):
         assert "8 refused scans in 7 days" in text_of(visitor(dojo, "assistant").get("/desk"))
     with clock.fixed(NOW + timedelta(days=7)):
