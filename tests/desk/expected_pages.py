@@ -37,6 +37,7 @@ PAGES: Final[dict[str, dict[str, frozenset[str | None]]]] = {
     "account-factor-remove": {"GET": USERS, "POST": USERS},
     "today": {"GET": STAFF},
     "today-live": {"GET": STAFF},
+    "refusals": {"GET": STAFF},
     # students
     "students": {"GET": STAFF},
     "students-export": {"GET": ADMIN},

@@ -5,20 +5,36 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.db import connection
 from psycopg.types.json import Jsonb
+from pyotp import TOTP
 
 from shared_apps.accounts.models import User
 from tatami.api.openapi.examples import CODE_VERIFIER
 from tatami.observability import logging_configuration
 from tatami.tenancy.scope import TenantScope, tenant_scope
-from tests.http.sample_dojos import LINK, PASSWORD, SampleHost, create_sample_dojo, password_hash
-from tests.support.clients import Caller, Dojo
+from tenant_apps.desk.sessions import SESSION_COOKIE
+from tests.http.sample_dojos import (
+    KEY,
+    LINK,
+    PASSWORD,
+    READ_ONLY_KEY,
+    SampleHost,
+    create_sample_dojo,
+    create_sample_platform,
+    password_hash,
+)
+from tests.support.clients import Caller, Dojo, Platform
+from tests.support.now import NOW
+from tests.support.pages import Visitor, close_file, visitor
+from tests.support.responses import ok
 
 pytestmark = pytest.mark.slow
 
@@ -28,6 +44,8 @@ EMAIL = "canary@example.com"
 QUERY = "canary-in-a-query"
 PROVIDER_CODE = "canary-code-of-the-provider"
 CLIENT_SECRET = "canary-client-secret"
+SHORTEST = 8
+"""A shorter text could be in a line by chance."""
 
 
 @pytest.fixture
@@ -62,73 +80,185 @@ def postgres_log() -> Callable[[], str]:
     return lambda: path.read_bytes()[start:].decode(errors="replace")
 
 
-def requests_with_secrets(sample: SampleHost) -> dict[str, str]:
-    """Send each kind of secret to the routes that take it, right and mistyped; return the secrets by name."""
-    anonymous, admin = Caller(sample.host), sample.callers["admin"]
-    codes = sample.codes
-    for path in (
-        f"/check-in/{codes['check-in']}",
-        f"/check-in/{codes['student']}",
-        f"/check-in/{codes['card']}/",
-        f"/unsubscribe/{codes['unsubscribe']}",
-        f"/unsubscribe/{codes['unsubscribe']}x",
-        f"/certificates/{codes['certificate']}",
-        f"/certificate/{codes['certificate']}",
-        f"/calendar.ics?token={codes['feed']}",
-        f"/calendar.ics/{codes['feed']}",
-        f"/students?search={QUERY}&page=x",
-        f"/{LINK}",
-    ):
-        for caller in (anonymous, admin, Caller(sample.host, token=f"{admin.token}x")):
-            caller.get(path)
-            caller.post(path, {"code": codes["card"]})
-    for password in (PASSWORD, "canary-wrong-password"):
-        anonymous.post("/auth/login", {"email": admin.user.email if admin.user else "", "password": password})
-    anonymous.post("/auth/refresh", {"refresh": sample.refresh})
-    anonymous.post("/auth/refresh", {"refresh": sample.refresh})
-    anonymous.post("/auth/password/reset/confirm", {"token": LINK, "new_password": "canary-new-password"})
-    for challenge in (codes["passkey challenge"], codes["challenge"]):
-        for path in ("/auth/passkey", "/auth/second-factor", "/auth/second-factor/enrolment"):
-            anonymous.post(path, {"challenge": challenge, "passkey": sample.passkey, "code": codes["totp"]})
-    for _ in range(2):
-        anonymous.post("/auth/oidc/token", {"code": codes["identity code"], "code_verifier": CODE_VERIFIER})
-    anonymous.get(f"/auth/oidc/start?code_challenge={'x' * 43}&return_to=/{QUERY}")
-    anonymous.get(
-        f"/auth/oidc/callback?code={PROVIDER_CODE}&state=x", Cookie=f"tatami_identity={PROVIDER_CODE}"
-    )
-    admin.put(
-        "/identity-provider",
-        {"issuer": "https://login.example.com", "client_id": "x", "client_secret": CLIENT_SECRET},
-    )
-    anonymous.post("/devices/pairing", {"pairing_code": codes["pairing"]})
+@dataclass
+class Canaries:
+    """The secrets that were sent or received, by kind, and the statuses of the requests that really took each."""
+
+    secrets: dict[str, str] = field(default_factory=dict)
+    statuses: dict[str, set[int]] = field(default_factory=dict)
+
+    def add(self, kind: str, secret: Any, *answers: Any) -> None:
+        """Note a secret and the answers of the routes that take or give it. Call it again for more routes."""
+        assert len(str(secret)) >= SHORTEST, f"{kind} is too short to be found in a log"
+        self.secrets[kind] = str(secret)
+        self.statuses.setdefault(kind, set()).update(answer.status_code for answer in answers)
+
+
+def send_tokens(canaries: Canaries, sample: SampleHost) -> None:
+    """Send what authenticates a request, also mistyped: bearer tokens, and cookies of pages."""
+    for kind, caller in {
+        "access token": sample.callers["admin"],
+        "API key": sample.callers[f"{KEY} of admin"],
+        "read-only API key": sample.callers[READ_ONLY_KEY],
+        "device token": sample.callers["device"],
+    }.items():
+        mistyped = Caller(sample.host, token=f"{caller.token}x")
+        canaries.add(kind, caller.token, caller.get("/me"), mistyped.get("/me"))
+    anonymous = Caller(sample.host)
+    answers = [anonymous.post("/auth/refresh", {"refresh": sample.refresh}) for _ in range(2)]
+    canaries.add("refresh token", sample.refresh, *answers, anonymous.post("/auth/logout", {"refresh": "x"}))
+
+
+def send_codes(canaries: Canaries, sample: SampleHost) -> None:
+    """Send each code in the path or the field that is for it, right and mistyped, and in paths that do not exist."""
+    anonymous, admin, codes = Caller(sample.host), sample.callers["admin"], sample.codes
+    for kind, path in {
+        "check-in": f"/check-in/{codes['check-in']}",
+        "unsubscribe": f"/unsubscribe/{codes['unsubscribe']}",
+        "certificate": f"/certificates/{codes['certificate']}",
+        "feed": f"/calendar.ics?token={codes['feed']}",
+    }.items():
+        canaries.add(kind, codes[kind], *(one.get(path) for one in (anonymous, admin)))
+        for mistyped in (f"{path}x", f"{path}/", f"/x{path}"):
+            anonymous.get(mistyped)
+            admin.post(mistyped, {"code": codes[kind]})
+    for kind in ("student", "card", "session"):
+        scans = [
+            caller.post("/attendance/scan", {"token": codes[kind] + more, "nonce": kind + more})
+            for caller in (admin, sample.callers["device"])
+            for more in ("", "x")
+        ]
+        synced = sample.callers["device"].post(
+            "/attendance/sync", {"sent_at": NOW.isoformat(), "scans": [{"token": codes[kind], "nonce": "n"}]}
+        )
+        canaries.add(kind, codes[kind], *scans, synced)
+        anonymous.get(f"/check-in/{codes[kind]}")
+    canaries.add("pairing", codes["pairing"], anonymous.post("/devices/pairing", {"code": codes["pairing"]}))
+    anonymous.post("/devices/pairing", {"code": f"{codes['pairing']}x"})
     anonymous.post("/devices/pair", {"code": codes["pairing"]})
-    sample.callers["device"].get("/me")
-    for code in ("student", "card", "session"):
-        admin.post("/attendance/scan", {"token": codes[code], "class_session": "x"})
-    secrets = {name: value for name, value in codes.items() if name not in {"template", "domain"}}
-    return secrets | {
-        "access token": str(admin.token),
-        "device token": str(sample.callers["device"].token),
-        "refresh token": sample.refresh,
-        "password": PASSWORD,
-        "wrong password": "canary-wrong-password",
-        "new password": "canary-new-password",
-        "mailed link": LINK,
-        "query": QUERY,
-        "code of the identity provider": PROVIDER_CODE,
-        "client secret": CLIENT_SECRET,
-        "verifier": CODE_VERIFIER,
-        "signature of a passkey": sample.passkey["response"]["signature"],
-    }
+    canaries.add("query", QUERY, admin.get(f"/students?search={QUERY}&page=x"))
 
 
-def test_no_log_line_of_a_request_holds_a_secret(sample: SampleHost) -> None:
+def sign_in_everywhere(canaries: Canaries, sample: SampleHost) -> None:
+    """Sign in over the API and on the pages, with every factor; set passwords; come from a provider."""
+    anonymous, admin, codes = Caller(sample.host), sample.callers["admin"], sample.codes
+    assert admin.user
+    for kind, password in {"password": PASSWORD, "wrong password": "canary-wrong-password"}.items():
+        values = {"email": admin.user.email, "password": password}
+        page = Visitor(sample.host).post("/sign-in", values)
+        canaries.add(kind, password, anonymous.post("/auth/login", values), page)
+    for kind in ("passkey challenge", "challenge", "enrolment challenge"):
+        values = {"challenge": codes[kind], "passkey": sample.passkey, "code": codes["totp"]}
+        page = Visitor(sample.host).post("/sign-in", {"challenge": codes[kind], "code": codes["totp"]})
+        passkey = {"challenge": codes[kind], "passkey": sample.passkey}
+        answers = [
+            anonymous.post("/auth/passkey", passkey),
+            anonymous.post("/auth/second-factor", {"challenge": codes[kind], "code": codes["totp"]}),
+            anonymous.post("/auth/second-factor/enrolment", values),
+        ]
+        canaries.add(kind, codes[kind], *answers, page)
+        canaries.add("signature of a passkey", sample.passkey["response"]["signature"], answers[0])
+    for new, path in (
+        ("canary-new-password", "/auth/password/reset/confirm"),
+        ("canary-page", "/set-password"),
+    ):
+        if path == "/set-password":
+            answer = Visitor(sample.host).post(path, {"secret": LINK, "new_password": new})
+        else:
+            answer = anonymous.post(path, {"token": LINK, "new_password": new})
+        canaries.add("mailed link", LINK, answer)
+        canaries.add(f"password sent to {path}", new, answer)
+    anonymous.get(f"/{LINK}")
+    for _ in range(2):
+        body = {"code": codes["identity code"], "code_verifier": CODE_VERIFIER}
+        answer = anonymous.post("/auth/oidc/token", body)
+        canaries.add("identity code", codes["identity code"], answer)
+        canaries.add("verifier", CODE_VERIFIER, answer)
+    anonymous.get(f"/auth/oidc/start?code_challenge={'x' * 43}&return_to=/{QUERY}")
+    for path in ("/auth/oidc/callback", "/sign-in/provider/return"):
+        answer = anonymous.get(
+            f"{path}?code={PROVIDER_CODE}&state=x", Cookie=f"tatami_identity={PROVIDER_CODE}"
+        )
+        canaries.add("code of the identity provider", PROVIDER_CODE, answer)
+
+
+def make_secrets(canaries: Canaries, sample: SampleHost) -> None:
+    """Let the API make the secrets that it shows once, and send those that admins enter."""
+    admin = sample.callers["admin"]
+    provider = {"issuer": "https://login.example.com", "client_id": "x", "client_secret": CLIENT_SECRET}
+    canaries.add("client secret", CLIENT_SECRET, admin.put("/identity-provider", provider))
+    made = admin.post("/api-keys", {"name": "Canary", "role": "admin"})
+    canaries.add("new API key", ok(made, 201)["key"], made)
+    hook = admin.post("/webhooks", {"url": "https://hooks.example.com/canary", "events": ["*"]})
+    secret = ok(hook, 201)["secret"]
+    address = f"/webhooks/{hook.json()['id']}"
+    canaries.add("signing secret of a webhook", secret, hook, admin.post(f"{address}/test"))
+    assert admin.patch(address, {"description": secret}).status_code == 200
+    factor = admin.post("/me/second-factors", {"password": PASSWORD, "name": "Canary"})
+    totp = ok(factor, 201)["secret"]
+    code = TOTP(totp).at(int(NOW.timestamp()))
+    confirmed = admin.post(f"/me/second-factors/{factor.json()['id']}/confirmation", {"code": code})
+    canaries.add("TOTP secret", totp, factor, confirmed)
+    codes = (
+        ok(confirmed)["recovery_codes"]
+        or ok(admin.post("/me/recovery-codes", {"password": PASSWORD}), 201)["recovery_codes"]
+    )
+    anonymous = Caller(sample.host)
+    assert admin.user
+    login = anonymous.post("/auth/login", {"email": admin.user.email, "password": PASSWORD})
+    challenge = login.json()["error"]["details"]["challenge"]
+    step = {"challenge": challenge, "code": codes[0]}
+    page = Visitor(sample.host).post("/sign-in", {"challenge": challenge, "code": codes[1]})
+    canaries.add("recovery code", codes[0], anonymous.post("/auth/second-factor", step))
+    canaries.add("recovery code on a page", codes[1], page)
+
+
+def open_pages(canaries: Canaries, dojo: Dojo, platform: SampleHost) -> None:
+    """Open pages with a cookie, act as a user, and download an archive by its link."""
+    browser = visitor(dojo, "admin")
+    cookie = browser.client.cookies[SESSION_COOKIE].value
+    canaries.add("cookie of a page", cookie, browser.get("/desk"), browser.get("/desk/settings"))
+    browser.get(f"/desk/{cookie}")
+    root = platform.callers["admin"]
+    begun = root.post(f"/tenants/{dojo.tenant.tenant_id}/impersonations", {"reason": "Ticket 4711"})
+    token = ok(begun, 201)["access"]
+    acting = visitor(dojo)
+    pages = [acting.post("/impersonate", {"access": token}), acting.get("/desk")]
+    mistyped = visitor(dojo).post("/impersonate", {"access": f"{token}x"})
+    canaries.add("token of an impersonation", token, begun, *pages, mistyped)
+    link, ids = platform.codes["archive link"], platform.ids
+    archive = f"/tenants/{ids['tenant']}/exports/{ids['export']}/archive?token={link}"
+    download = Caller(platform.host).get(archive)
+    if download.streaming:
+        close_file(download)
+    canaries.add("link of an archive", link, download, Caller(platform.host).get(f"{archive}x"))
+
+
+def test_no_log_line_of_a_request_holds_a_secret(sample: SampleHost, dojo: Dojo, platform: Platform) -> None:
+    canaries = Canaries()
+    of_platform = create_sample_platform(platform, make_password(PASSWORD))
     with our_log() as written:
-        secrets = requests_with_secrets(sample)
+        send_tokens(canaries, sample)
+        send_codes(canaries, sample)
+        sign_in_everywhere(canaries, sample)
+        make_secrets(canaries, sample)
+        open_pages(canaries, dojo, of_platform)
     lines = written()
     assert "/check-in/<token>" in lines
     assert "(no route)" in lines
-    assert {name for name, value in secrets.items() if value in lines} == set()
+    assert {kind for kind, secret in canaries.secrets.items() if secret in lines} == set()
+    # Each kind was really sent: a route took it, or refused it for its value.
+    not_taken = {404, 405, 415}
+    assert {kind: found for kind, found in canaries.statuses.items() if found <= not_taken} == {}
+    assert {kind for kind, found in canaries.statuses.items() if max(found) >= 500} == set()
+    codes = {*sample.codes, *of_platform.codes} - {
+        "template",
+        "totp",
+        "domain",
+        "claimed domain",
+        "archive link",
+    }
+    assert codes <= {*canaries.secrets}, "a new code of the sample dojo is not sent"
 
 
 def test_an_id_in_a_path_is_logged(sample: SampleHost) -> None:

@@ -210,6 +210,12 @@ def test_the_student_list_is_csv_with_a_delimiter_or_xlsx(filled: ExamDojo) -> N
     assert admin.get("/students/export", Accept="application/pdf").status_code == 406
 
 
+@pytest.mark.parametrize("path", ["/students/export", "/attendance", "/reports/attendance", "/students"])
+def test_who_is_not_signed_in_is_told_so_whatever_they_accept(dojo: Dojo, path: str) -> None:
+    assert_error(dojo.anonymous.get(f"{path}?format=x"), 401, "not_authenticated")
+    assert_error(dojo.anonymous.get(path, Accept="application/pdf"), 401, "not_authenticated")
+
+
 def rows_of_stream(answer: Any, delimiter: str) -> list[list[str]]:
     assert answer.headers["Content-Disposition"] == 'attachment; filename="students.csv"'
     text = b"".join(answer.streaming_content).decode("utf-8-sig")

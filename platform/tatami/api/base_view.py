@@ -1,8 +1,8 @@
 """The base class of all API views: the order of the checks, and the transaction.
 
-Checks run in this order: 405, then 413, then 401, 403, then 415 and 400 (body), then the idempotency key. Then the
-method of the view runs. The response is encoded inside the transaction, so a response that cannot be encoded rolls the
-change back.
+Checks run in this order: 405, then 413, then 401, 403, then 406 and 400 (`format`), then 415 and 400 (body), then the
+idempotency key. Then the method of the view runs. The response is encoded inside the transaction, so a response that
+cannot be encoded rolls the change back.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -107,10 +107,10 @@ class ApiView(APIView):
         if request.method == "OPTIONS" or not hasattr(self, str(request.method).lower()):
             raise MethodNotAllowed
         check_body_size(request._request, self.max_body_bytes)
-        negotiated = self.perform_content_negotiation(request, force=self.opened_by_browsers)
-        request.accepted_renderer, request.accepted_media_type = negotiated
         self.perform_authentication(request)
         self.check_permissions(request)
+        negotiated = self.perform_content_negotiation(request, force=self.opened_by_browsers)
+        request.accepted_renderer, request.accepted_media_type = negotiated
         self.check_media_type(request)
         if request.method in _WITH_BODY:
             self.read_body(request)

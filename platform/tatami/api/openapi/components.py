@@ -28,6 +28,18 @@ ERRORS: Final[dict[str, tuple[str, str, str]]] = {
     "default": ("OtherError", "ErrorResponse", "Any other error: 405, 406, 409, 413, 415, 429, 500, 503."),
 }
 """Status → name of the response, name of its schema, description."""
+_REQUEST_ID: Final = {
+    "description": "The id of the request, as in the log.",
+    "required": True,
+    "schema": {"type": "string", "pattern": r"^[A-Za-z0-9._-]{1,128}$"},
+}
+_HEADERS_OF_OTHERS: Final = {
+    "Allow": {"description": "With 405: the methods of the path.", "schema": {"type": "string"}},
+    "Retry-After": {
+        "description": "With 429 and 503: after how many seconds to try again.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+}
 
 
 def add_schema(registry: Any, name: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +53,12 @@ def add_error(registry: Any, status: str) -> dict[str, Any]:
     schema = add_schema(
         registry, schema_name, _error_schema(_FAULTS if schema_name == "InvalidResponse" else _FREE_DETAILS)
     )
-    response = {"description": description, "content": {"application/json": {"schema": schema}}}
+    headers = {"X-Request-ID": _REQUEST_ID, **(_HEADERS_OF_OTHERS if status == "default" else {})}
+    response = {
+        "description": description,
+        "headers": headers,
+        "content": {"application/json": {"schema": schema}},
+    }
     return _add(registry, name, ResolvedComponent.RESPONSE, response)
 
 
