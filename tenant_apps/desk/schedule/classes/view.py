@@ -97,8 +97,9 @@ class ClassFormPage(Page):
         return key
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
-        if self.is_fragment and self.query("more").isdecimal():
-            number = min(int(self.query("more")), MOST_MORE_TIMES)
+        asked = self.query_number("more", -1)
+        if self.is_fragment and asked >= 0:
+            number = min(asked, MOST_MORE_TIMES)
             row = TimesForm(prefix=f"more-{number}", initial=NEW_TIME)
             return self.render(
                 {"row": row, "next": number + 1}, template="desk/schedule/classes/more_times.html"
