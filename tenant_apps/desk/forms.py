@@ -36,6 +36,27 @@ class TimeField(forms.TimeField):
     widget = TimeInput
 
 
+class JsonField(forms.JSONField):
+    """JSON that a script of a page sends. What Python cannot read is refused as any other text that is not JSON.
+
+    Django's field only expects faults of the notation, and fails for a number of thousands of digits, or deep nesting.
+    """
+
+    def to_python(self, value: Any) -> Any:
+        """Return the value. Raises `ValidationError`."""
+        try:
+            return super().to_python(value)
+        except (ValueError, RecursionError):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Return what the form shows again."""
+        try:
+            return super().bound_data(data, initial)
+        except (ValueError, RecursionError):
+            return None
+
+
 class ApiForm(forms.Form):
     """A form whose values become the body of a request to the API.
 

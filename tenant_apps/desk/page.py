@@ -178,7 +178,10 @@ class Page(View):
     def respond(self) -> HttpResponseBase:
         """Call `get`, in a transaction, or `submit`."""
         if self.request.method not in {"GET", "HEAD"}:
-            return self.submit()
+            try:
+                return self.submit()
+            except Refused as error:
+                return self.show_refusal(error)
         if not self.reads_in_transaction:
             return self.get()
         with transaction.atomic():
@@ -215,6 +218,18 @@ class Page(View):
     def submit(self) -> HttpResponseBase:
         """Respond to a POST. Redirect after success; `render` the form again with its errors after a refusal."""
         raise NotImplementedError
+
+    def show_refusal(self, error: Refused) -> HttpResponse:
+        """Respond to a POST that the API refused, if `submit` has no form for it: the page again, and why, above it.
+
+        Raises `error` if the page cannot be shown: what it is about is gone, it has no GET, or it is a part of another
+        one, where a toast says why.
+        """
+        is_gone = error.status == HTTPStatus.NOT_FOUND or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if is_gone or self.is_fragment or not self.template_name:
+            raise error
+        self.say(" ".join([error.message, *fault_sentences(error)]), "error")
+        return self.render(self.read_context(), status=error.status)
 
     # --- what pages call ------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 from django import forms
 from django.utils.translation import gettext, gettext_lazy
 
-from tenant_apps.desk.forms import ApiForm
+from tenant_apps.desk.forms import ApiForm, JsonField
 
 MOST_PASSKEY_CHARACTERS: Final = 16 * 1024
 
@@ -54,7 +54,7 @@ class AppCodeForm(ApiForm):
 class NewPasskeyForm(ApiForm):
     """What `new-passkey.js` sends: what the browser has made."""
 
-    passkey = forms.JSONField(widget=forms.HiddenInput)
+    passkey = JsonField(widget=forms.HiddenInput)
 
     def clean_passkey(self) -> dict[str, Any]:
         """Return what the browser has made."""

@@ -24,7 +24,7 @@ from tatami.api.request import client_address, client_of, requested_host
 from tatami.errors import DomainError, InvalidCredentials, NotFound, Throttled, TokenExpired, TokenInvalid
 from tenant_apps.desk.account.forms import checked_passkey
 from tenant_apps.desk.api import Refused
-from tenant_apps.desk.forms import ApiForm
+from tenant_apps.desk.forms import ApiForm, JsonField
 from tenant_apps.desk.page import Page
 from tenant_apps.desk.sessions import begin_impersonation, end_page_session, impersonation, open_page_session
 
@@ -72,7 +72,7 @@ class CodeForm(ApiForm):
         widget=forms.TextInput({"autocomplete": "one-time-code", "inputmode": "text", "autofocus": True}),
     )
     challenge = forms.CharField(max_length=500, widget=forms.HiddenInput)
-    passkey = forms.JSONField(required=False, widget=forms.HiddenInput)
+    passkey = JsonField(required=False, widget=forms.HiddenInput)
     next = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, data: Any = None, **more: Any) -> None:
@@ -90,7 +90,7 @@ class PasskeyForm(ApiForm):
     """What `passkey.js` sends: the challenge, and what the browser has signed."""
 
     challenge = forms.CharField(max_length=500)
-    passkey = forms.JSONField()
+    passkey = JsonField()
     next = forms.CharField(required=False)
 
     def clean_passkey(self) -> dict[str, Any]:
