@@ -26,6 +26,7 @@ from rest_framework.status import is_client_error, is_server_error
 
 from tatami.api.renderers import JSON
 from tatami.errors import DomainError, NotFound
+from tenant_apps.desk.error_pages import fault_sentences
 
 _COPIED: Final = (
     "REMOTE_ADDR",
@@ -59,6 +60,11 @@ class Refused(DomainError):
         super().__init__(error.get("message", ""), details=error.get("details"))
         self.status = status  # type: ignore[misc]
         self.code = error.get("code", "server_error")  # type: ignore[misc]
+
+    @property
+    def sentence(self) -> str:
+        """What happened, with the messages about fields, for a page that has no form with these fields."""
+        return " ".join([self.message, *fault_sentences(self)])
 
     @property
     def fields(self) -> dict[str, list[str]]:

@@ -228,7 +228,7 @@ class Page(View):
         is_gone = error.status == HTTPStatus.NOT_FOUND or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         if is_gone or self.is_fragment or not self.template_name:
             raise error
-        self.say(" ".join([error.message, *fault_sentences(error)]), "error")
+        self.say(error.sentence, "error")
         return self.render(self.read_context(), status=error.status)
 
     # --- what pages call ------------------------------------------------------------------------------------------

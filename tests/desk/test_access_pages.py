@@ -8,7 +8,6 @@ import pytest
 from shared_apps.accounts.models import User
 from tatami.tenancy.scope import tenant_scope
 from tests.desk.test_impersonation_page import acting
-from tests.support import factories
 from tests.support.clients import Dojo, Platform
 from tests.support.pages import Visitor, text_of, visitor
 from tests.support.statements import count_statements
@@ -50,6 +49,7 @@ def test_all_users_are_found_by_pages_search_and_role(dojo: Dojo, desk: Visitor)
         assert len(found) == User.objects.people().count() > 230
     assert len(values_of(desk.get(f"{USERS}?search=pàrent+229"))) == 1
     assert len(values_of(desk.get(f"{USERS}?search=parent229%40example"))) == 1
+    assert dojo.instructor.user is not None
     assert len(values_of(desk.get(f"{USERS}?role=instructor"))) == 1
     assert "No one was found" in text_of(desk.get(f"{USERS}?search=nemo"))
 
@@ -96,7 +96,9 @@ def test_a_refused_reset_of_factors_is_said_on_the_page_of_the_user(dojo: Dojo, 
     assert re.search(r'<p class="notice error">[^<]+', refused.content.decode())
 
 
-@pytest.mark.parametrize("delivery", ["abc", "²", "9" * 5000, "", "../..", "018f0000-0000-7000-8000-000000000000"])
+@pytest.mark.parametrize(
+    "delivery", ["abc", "²", "9" * 5000, "", "../..", "018f0000-0000-7000-8000-000000000000"]
+)
 def test_a_delivery_that_there_is_not_is_said_on_the_page_of_the_webhook(
     desk: Visitor, webhook: dict[str, Any], delivery: str
 ) -> None:

@@ -75,8 +75,8 @@ def instructors() -> list[tuple[str, str]]:
 
 
 def sessions_to_close(
-    first: date, last: date, classes: Sequence[str], *, most: int
-) -> tuple[int, list[dict[str, Any]]]:
+    first: date, last: date, classes: Sequence[UUID], *, most: int
+) -> tuple[int, list[Any]]:
     """Return how many sessions of some classes a closure of these local dates would cancel, and the first `most`.
 
     Each with `local_date`, `starts_at` and `name`. Two statements.

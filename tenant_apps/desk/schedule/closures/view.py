@@ -1,6 +1,7 @@
 """Closures: days on which no session takes place, of the whole dojo or of some classes."""
 
 from typing import Any, Final
+from uuid import UUID
 
 from django import forms
 from django.db import transaction
@@ -92,14 +93,13 @@ class NewClosure(Page):
         except Refused as error:
             return {"refusal": " ".join(error.fields.get("to", [error.message]))}
         count, sessions = found["count"], found["results"]
-        if body[
-            "classes"
-        ]:  # The API lists the sessions of one class, or of all; its answer has planned them.
-            days = (
-                form.cleaned_data["starts_on"],
-                form.cleaned_data["until"] or form.cleaned_data["starts_on"],
-            )
-            count, sessions = queries.sessions_to_close(*days, body["classes"], most=SHOWN)
+        chosen = [UUID(one) for one in body["classes"]]
+        if (
+            chosen
+        ):  # The API lists the sessions of one class, or of all. By its answer all of them are planned.
+            first = form.cleaned_data["starts_on"]
+            last = form.cleaned_data["until"] or first
+            count, sessions = queries.sessions_to_close(first, last, chosen, most=SHOWN)
         return {
             "sessions": sessions,
             "count": count,
