@@ -13,6 +13,8 @@ _BASE: Final = 100
 _STEP: Final = 40
 """The least width of a bar with the space beside it. Longer labels make all of them wider."""
 _LETTER: Final = 6
+_LEAST_WIDTH: Final = 12 * _STEP
+"""The width of a plot with few bars: otherwise they would be as large as the page."""
 _THICK: Final = 14
 """The height of a lying bar in pixels."""
 
@@ -35,7 +37,8 @@ def bars(values: Sequence[tuple[str, int]], *, label: str) -> SafeString:
     """Return a plot of bars from left to right: a label below and a number above each. `label` describes the whole."""
     most = max((number for _, number in values), default=0) or 1
     step = max([_STEP, *(_LETTER * len(name) + 4 for name, _ in values)])
-    middle, wide = step // 2, max(1, len(values)) * step
+    wide = max(_LEAST_WIDTH, len(values) * step)
+    middle = (wide - len(values) * step) // 2 + step // 2  # a few bars stand in the middle
     shapes = []
     for place, (name, number) in enumerate(values):
         height = round(number / most * (_BASE - 22), 1)

@@ -169,7 +169,10 @@ class Visitors(SessionPage):
             body = {"entries": [{"student": student["id"], "state": PRESENT}]}
             session = self.send("PUT", "class-session-roster", body, id=session_id)
         except Refused as error:
-            message, refusal = gettext("%(name)s is added as a student, but not marked:"), f" {error.sentence}"
+            message, refusal = (
+                gettext("%(name)s is added as a student, but not marked:"),
+                f" {error.sentence}",
+            )
         message = message % {"name": student["name"]} + refusal
         if self.is_fragment:
             return self.roster_again(session, message=message)
