@@ -132,8 +132,8 @@ class AudienceCount(Page):
         form.is_valid()  # subject and text may be missing while the form is filled in; the audience may not be wrong
         if form.is_audience_faulty:
             found = [f"{form[name].label}: {one}" for name in AUDIENCE for one in form[name].errors]
-            context = {"fault": " ".join(found)}
-            return self.render(context, template="desk/office/messages/preview.html", status=400)
+            fault = {"fault": " ".join(found)}
+            return self.render(fault, template="desk/office/messages/preview.html", status=400)
         values = {"subject": self.request.POST.get("subject", ""), "body": self.request.POST.get("text", "")}
         context: dict[str, Any] = {"count": count_text(form.audience(), self)}
         if values["body"].strip():
