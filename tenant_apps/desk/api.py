@@ -7,6 +7,7 @@ A refusal is raised as `Refused`, with the envelope that a client would have got
 own, as it is for a client; only the reads of a page run together in the transaction of the page.
 """
 
+import json
 from collections.abc import Mapping
 from contextlib import nullcontext
 from http import HTTPStatus
@@ -19,12 +20,13 @@ import orjson
 from django.db import transaction
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
-from django.urls import resolve, reverse
+from django.urls import NoReverseMatch, resolve, reverse
 from rest_framework.response import Response
 from rest_framework.status import is_client_error, is_server_error
 
 from tatami.api.renderers import JSON
-from tatami.errors import DomainError
+from tatami.errors import DomainError, NotFound
+from tenant_apps.desk.error_pages import fault_sentences
 
 _COPIED: Final = (
     "REMOTE_ADDR",
@@ -58,6 +60,11 @@ class Refused(DomainError):
         super().__init__(error.get("message", ""), details=error.get("details"))
         self.status = status  # type: ignore[misc]
         self.code = error.get("code", "server_error")  # type: ignore[misc]
+
+    @property
+    def sentence(self) -> str:
+        """What happened, with the messages about fields, for a page that has no form with these fields."""
+        return " ".join([self.message, *fault_sentences(self)])
 
     @property
     def fields(self) -> dict[str, list[str]]:
@@ -105,7 +112,7 @@ def send(
 
     Call it outside a transaction, as a page's `submit` runs: the write commits when this returns.
     """
-    content = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
+    content = body if isinstance(body, bytes) else b"" if body is None else _json(body)
     return _body(_call(page, method, route, query=query, content=content, keys=keys))
 
 
@@ -136,7 +143,13 @@ def _call(
     media_type: str = JSON,
     accept: str = JSON,
 ) -> HttpResponseBase:
-    path = reverse(route, kwargs={name: str(value) for name, value in keys.items()})
+    try:
+        path = reverse(route, kwargs={name: str(value) for name, value in keys.items()})
+    except NoReverseMatch:
+        if not keys:
+            raise
+        # A key that a browser sent is no id: a client would have asked for an address that there is not.
+        raise Refused(NotFound.status, NotFound().envelope()) from None
     match = resolve(path)
     view: Any = match.func
     request = HttpRequest()
@@ -155,6 +168,13 @@ def _call(
     with transaction.atomic() if is_own_transaction else nullcontext():
         response: HttpResponseBase = view(request, *match.args, **match.kwargs)
     return response
+
+
+def _json(body: Any) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError:  # a number of more than 64 bits, which the API refuses in its own words
+        return json.dumps(body).encode()
 
 
 def _query(values: Mapping[str, Any]) -> QueryDict:

@@ -1,5 +1,6 @@
 """Errors as pages, for browsers. Clients of the API get the JSON envelope."""
 
+from http import HTTPStatus
 from secrets import token_urlsafe
 
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +16,7 @@ def error_page(error: DomainError, request: HttpRequest | None) -> HttpResponse:
     nonce = token_urlsafe(16)
     context = {
         "error": error,
+        "sentences": fault_sentences(error),
         "dojo": scope if isinstance(scope, TenantScope) else None,
         "host": request.META.get("HTTP_HOST", "") if request else "",
         "csp_nonce": nonce,
@@ -29,3 +31,17 @@ def error_page(error: DomainError, request: HttpRequest | None) -> HttpResponse:
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)
     return response
+
+
+def fault_sentences(error: DomainError) -> list[str]:
+    """Return the messages that the details of an error have by field, each once. Other details are not for people."""
+    if error.status != HTTPStatus.BAD_REQUEST:
+        return []
+    found = [
+        f"{path}: {one}" if path else one
+        for path, messages in (error.details or {}).items()
+        if isinstance(messages, list | tuple)
+        for one in messages
+        if isinstance(one, str)
+    ]
+    return list(dict.fromkeys(found))

@@ -11,6 +11,7 @@ sends commits by itself, as a client's does. Access to a page is in the access t
 route. A page whose route is public has no user unless someone is signed in.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -40,6 +41,8 @@ from tatami.tenancy.hosts import origin
 from tatami.tenancy.scope import current_tenant
 from tenant_apps.desk import api
 from tenant_apps.desk.api import Refused
+from tenant_apps.desk.error_pages import fault_sentences
+from tenant_apps.desk.forms import ApiForm
 from tenant_apps.desk.navigation import Entry, navigation
 from tenant_apps.desk.sessions import PageSession, find_page_session
 
@@ -48,6 +51,8 @@ CONTENT_SECURITY_POLICY: Final = (
     "font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; media-src 'self' blob:; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+_WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,8 @@ class Page(View):
     session: PageSession | None = None
     user: Any = None
     reads_together = False
+    status: int = HTTPStatus.OK
+    """The status of the response to a GET: 400 if a filter was refused and the page shows why."""
     now: datetime
     today: date
     nonce: str
@@ -171,7 +178,10 @@ class Page(View):
     def respond(self) -> HttpResponseBase:
         """Call `get`, in a transaction, or `submit`."""
         if self.request.method not in {"GET", "HEAD"}:
-            return self.submit()
+            try:
+                return self.submit()
+            except Refused as error:
+                return self.show_refusal(error)
         if not self.reads_in_transaction:
             return self.get()
         with transaction.atomic():
@@ -187,7 +197,8 @@ class Page(View):
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
         """Respond to a GET: the template with `context()`."""
-        return self.render(self.context())
+        context = self.context()
+        return self.render(context, status=self.status)
 
     def context(self) -> dict[str, Any]:
         """Return what the template shows."""
@@ -208,6 +219,18 @@ class Page(View):
         """Respond to a POST. Redirect after success; `render` the form again with its errors after a refusal."""
         raise NotImplementedError
 
+    def show_refusal(self, error: Refused) -> HttpResponse:
+        """Respond to a POST that the API refused, if `submit` has no form for it: the page again, and why, above it.
+
+        Raises `error` if the page cannot be shown: what it is about is gone, it has no GET, or it is a part of another
+        one, where a toast says why.
+        """
+        is_gone = error.status == HTTPStatus.NOT_FOUND or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if is_gone or self.is_fragment or not self.template_name:
+            raise error
+        self.say(error.sentence, "error")
+        return self.render(self.read_context(), status=error.status)
+
     # --- what pages call ------------------------------------------------------------------------------------------
 
     def ask(self, route: str, *, query: Mapping[str, Any] | None = None, **keys: UUID | str) -> Any:
@@ -219,12 +242,31 @@ class Page(View):
     ) -> "ListPage":
         """Return the page of a list that the address asks for (`?page=`). Raises `Refused`.
 
-        What is no number is the first page, unless `query` has a `page` of its own, which the API then refuses.
+        What is no number is the first page.
         """
         number = self.page_number
-        asked = {"page": number, "page_size": page_size, **(query or {})}
+        asked = {**(query or {}), "page": number, "page_size": page_size}
         found = self.ask(route, query=asked, **keys)
         return ListPage(found["results"], found["count"], number, -(-found["count"] // page_size))
+
+    def ask_filtered(
+        self, filters: ApiForm, route: str, *, query: Mapping[str, Any] | None = None, **keys: UUID | str
+    ) -> Any:
+        """Return the body of a GET whose query a person has entered into `filters`, a bound form.
+
+        If the API refuses the query, return `None`: its messages then stand at the fields, and the page has the status
+        400. Raises `Refused` for all else.
+        """
+        filters.is_valid()
+        try:
+            with transaction.atomic():  # A refusal must not break the transaction of the page.
+                return self.ask(route, query=query, **keys)
+        except Refused as error:
+            if error.status != HTTPStatus.BAD_REQUEST:
+                raise
+            filters.add_refusal(error)
+            self.status = error.status
+            return None
 
     def fetch(
         self, route: str, *, query: Mapping[str, Any] | None = None, accept: str = "*/*", **keys: UUID | str
@@ -254,11 +296,15 @@ class Page(View):
         """Return a query parameter."""
         return self.request.GET.get(name, default)
 
+    def query_number(self, name: str, default: int) -> int:
+        """Return a query parameter that is a whole number of at most nine digits; `default` for all other texts."""
+        asked = self.query(name)
+        return int(asked) if _WHOLE_NUMBER.fullmatch(asked) else default
+
     @property
     def page_number(self) -> int:
         """The page of a list that is asked for; 1 if the query names none."""
-        asked = self.query("page")
-        return int(asked) if asked.isdecimal() else 1
+        return self.query_number("page", 1)
 
     @property
     def is_fragment(self) -> bool:
@@ -301,7 +347,8 @@ class Page(View):
     def error_response(self, error: DomainError) -> HttpResponse:
         """Return the page of an error, or for htmx a message that the page shows as a toast."""
         if self.is_fragment:
-            text = render_to_string("desk/parts/toast.html", {"message": error.message, "level": "error"})
+            message = " ".join([error.message, *fault_sentences(error)])
+            text = render_to_string("desk/parts/toast.html", {"message": message, "level": "error"})
             headers = {"HX-Retarget": "#toasts", "HX-Reswap": "beforeend"}
             return HttpResponse(text, status=error.status, headers=headers)
         return error_response(error, self.request)

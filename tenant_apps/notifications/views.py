@@ -8,7 +8,7 @@ from django.template.loader import render_to_string
 from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.response import Response
 
-from tatami.api.filters import one_of, read_one_of, read_parameter, yes_or_no
+from tatami.api.filters import Filter, one_of, read_bool, read_one_of, read_parameter, yes_or_no
 from tatami.api.parsers import StrictJSONParser
 from tatami.api.renderers import HtmlRenderer
 from tatami.api.responses import accepted
@@ -128,12 +128,22 @@ class NotificationResource(Detail):
         return Response(self.get_serializer(notification).data)
 
 
+def _read_sent(text: str) -> list[str]:
+    """Return the states of the mails that `sent=true` or `sent=false` selects."""
+    is_sent = read_bool(text)
+    return [state.value for state in Delivery.State if (state is Delivery.State.SENT) is is_sent]
+
+
+_SENT: Final = Filter("state__in", _read_sent, {"type": "boolean"})
+"""Mails that were sent; or those that were not: waiting, failed or left out."""
+
+
 class Recipients(Listing):
     """The recipients of a notification, with the result of each mail."""
 
     queryset = Delivery.objects.all()
     serializer_class = RecipientSerializer
-    filters = {"state": one_of("state", Delivery.State)}
+    filters = {"state": one_of("state", Delivery.State), "sent": _SENT}
     operations = openapi.RECIPIENTS
 
     def get_queryset(self) -> Any:

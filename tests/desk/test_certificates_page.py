@@ -58,7 +58,12 @@ def test_another_dojo_finds_none_and_opens_none(exams: ExamDojo, other_dojo: Doj
     assert browser.get(f"{LIST}/{factories.unknown_id()}.pdf").status_code == 404
 
 
-@pytest.mark.parametrize("page", ["0", "x", "99", "-1"])
+@pytest.mark.parametrize("page", ["x", "²", "-1", "9" * 5000])
+def test_a_page_that_is_no_number_is_the_first(exams: ExamDojo, page: str) -> None:
+    assert visitor(exams.dojo, "admin").get(f"{LIST}?page={page}").status_code == 200
+
+
+@pytest.mark.parametrize("page", ["0", "99"])
 def test_a_page_that_there_is_not_is_not_found(exams: ExamDojo, page: str) -> None:
     assert visitor(exams.dojo, "admin").get(f"{LIST}?page={page}").status_code == 404
 

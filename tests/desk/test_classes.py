@@ -197,6 +197,24 @@ def test_a_class_is_archived_after_a_question_and_restored(dojo: Dojo, evening_c
     assert len(classes(dojo)) == 1
 
 
+def test_all_enrolled_students_are_listed_by_pages(
+    dojo: Dojo, evening_class: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenant_apps.desk.schedule.classes.view.ENROLLED_SHOWN", 2)
+    for name in ("Ana", "Bea", "Cleo"):
+        one = factories.student(dojo, first_name=name)
+        dojo.admin.post(f"/classes/{evening_class['id']}/enrolments", {"student": one["id"]})
+    browser, page = visitor(dojo, "assistant"), f"/desk/schedule/classes/{evening_class['id']}"
+    first, second = text_of(browser.get(page)), text_of(browser.get(f"{page}?page=2"))
+    assert "Page 1 of 2" in first
+    assert ("Bea" in first, "Cleo" in first, "Cleo" in second) == (True, False, True)
+
+
+@pytest.mark.parametrize("more", ["x", "²", "-1", "9" * 5000])
+def test_a_number_of_start_times_that_is_none_asks_for_no_fields(dojo: Dojo, more: str) -> None:
+    assert visitor(dojo, "admin").fragment(f"/desk/schedule/classes/new?more={more}").status_code == 200
+
+
 def test_a_student_is_found_and_enrolled_from_a_day_on(dojo: Dojo, evening_class: dict[str, Any]) -> None:
     student = factories.student(dojo)
     browser = visitor(dojo, "assistant")

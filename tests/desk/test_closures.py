@@ -68,6 +68,27 @@ def test_some_classes_are_closed_alone(dojo: Dojo, evening_class: dict[str, Any]
     assert ([one["name"] for one in closed["classes"]], closed["sessions"]) == (["Evening class"], 1)
 
 
+def test_all_sessions_of_the_chosen_classes_are_counted_however_many_there_are(dojo: Dojo) -> None:
+    daily = {**factories.SCHEDULE, "weekdays": ["mo", "tu", "we", "th", "fr", "sa", "su"]}
+    for name in ("Early", "Noon"):
+        factories.training_class(dojo, name=name, recurrence=daily)
+    chosen = factories.training_class(dojo, name="Late", recurrence={**daily, "start_time": "21:00"})
+    days = "starts_on=2026-06-20&until=2026-10-17"  # 120 days
+    browser = visitor(dojo, "instructor")
+    path = f"/desk/schedule/closures/new?{days}&classes={chosen['id']}"
+    preview = text_of(browser.fragment(path))
+    assert "120 sessions will be cancelled." in preview
+    assert "and 115 more" in preview
+    assert "Saturday, 20 June, 21:00: Late" in preview
+    assert "Early" not in preview
+    assert "360 sessions will be cancelled." in text_of(
+        browser.fragment(f"/desk/schedule/closures/new?{days}")
+    )
+    values = {"starts_on": "2026-06-20", "until": "2026-10-17", "reason": "", "classes": [chosen["id"]]}
+    sent = browser.post("/desk/schedule/closures/new", values)
+    assert "Closed. 120 sessions are cancelled." in text_of(browser.get(sent["Location"]))
+
+
 def test_a_range_that_ends_before_it_begins_is_refused_beside_its_field(dojo: Dojo) -> None:
     refused = visitor(dojo, "instructor").post(
         "/desk/schedule/closures/new", {**HOLIDAYS, "until": "2026-06-01"}

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from shared_apps.accounts.models import User
+from tatami.tenancy.scope import tenant_scope
 from tests.promotions.factories import ExamDojo
 from tests.support import factories
 from tests.support.clients import Dojo
@@ -47,6 +49,27 @@ def save(exams: ExamDojo, candidate: dict[str, Any], *, fragment: bool = True, *
 
 
 # --- planning ---------------------------------------------------------------------------------------------------------
+
+
+def test_each_member_of_staff_is_offered_as_examiner_however_many_parents_there_are(exams: ExamDojo) -> None:
+    last = exams.dojo.create("/users", {"email": "z@example.com", "name": "Zoe Last", "role": "instructor"})
+    with tenant_scope(exams.dojo.tenant):
+        User.objects.bulk_create(
+            User(email=f"p{n}@example.com", email_key=f"p{n}@example.com", name=f"A {n}", role="student")
+            for n in range(210)
+        )
+    browser = visitor(exams.dojo, "instructor")
+    offered = browser.get(f"{LIST}/new").content.decode()
+    assert f'value="{last["id"]}"' in offered
+    assert "A 1<" not in offered
+
+
+def test_an_examiner_who_has_left_stays_with_the_exam_that_is_changed(exams: ExamDojo) -> None:
+    gone = exams.dojo.create("/users", {"email": "g@example.com", "name": "Gone", "role": "instructor"})
+    ok(exams.dojo.admin.patch(f"/exams/{exams.exam['id']}", {"examiners": [gone["id"]]}))
+    assert exams.dojo.admin.delete(f"/users/{gone['id']}").status_code == 204
+    shown = visitor(exams.dojo, "instructor").get(f"{page_of(exams)}/change").content.decode()
+    assert f'value="{gone["id"]}"' in shown
 
 
 def test_an_exam_is_planned_with_examiners_and_guests(exams: ExamDojo) -> None:

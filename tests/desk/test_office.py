@@ -1,7 +1,11 @@
 """Messages, reports, settings and who has access."""
 
+import re
+
 import pytest
 
+from tatami.tenancy.scope import tenant_scope
+from tenant_apps.notifications.models import Delivery
 from tests.support import factories
 from tests.support.clients import Dojo
 from tests.support.pages import text_of, visitor
@@ -49,24 +53,64 @@ def test_the_live_part_of_a_message_is_sent_only_if_something_changed(dojo: Dojo
     assert desk.fragment(f"{page}/progress?done=7").status_code == 200
 
 
-@pytest.mark.parametrize("page", ["", "/expected", "/absentees", "/ranks"])
-def test_each_report_opens_empty_and_filled(dojo: Dojo, page: str) -> None:
-    desk = visitor(dojo, "assistant")
-    assert desk.get(f"/desk/reports{page}").status_code == 200
-    one = factories.student(dojo)
-    session = factories.session_today(dojo, factories.training_class(dojo))
-    dojo.admin.post("/attendance", {"student": one["id"], "class_session": session["id"]})
-    assert desk.get(f"/desk/reports{page}").status_code == 200
+@pytest.mark.parametrize("field", ["training_class", "rank_system", "status"])
+@pytest.mark.parametrize("value", ["x", "018f0000-0000-7000-8000-000000000000"])
+def test_an_audience_that_is_none_counts_no_one_and_is_said(dojo: Dojo, field: str, value: str) -> None:
+    factories.student(dojo, email="mika@example.com", birth_date="1990-01-01")
+    desk = visitor(dojo, "instructor")
+    sent = {"subject": "Hello", "text": "Dear", field: value}
+    count = desk.post("/desk/messages/count", sent, HX_Request="true")
+    assert count.status_code == 400
+    assert "1 student" not in text_of(count)
+    assert re.search(r'<p class="notice error">[^<]+', count.content.decode())
+    refused = desk.post("/desk/messages/new", sent)
+    assert refused.status_code == 400
+    assert f'id="id_{field}_error"' in refused.content.decode()
+    assert "1 student" not in text_of(refused)
+    assert "No messages yet" in text_of(desk.get("/desk/messages"))
 
 
-def test_a_report_is_also_a_file(dojo: Dojo) -> None:
+def test_the_audience_is_counted_while_the_text_is_missing(dojo: Dojo) -> None:
+    factories.student(dojo)
+    assert "1 student" in text_of(visitor(dojo, "admin").post("/desk/messages/count", {}, HX_Request="true"))
+
+
+def test_a_message_to_a_class_that_there_is_not_is_not_begun(dojo: Dojo) -> None:
+    of, desk = factories.training_class(dojo), visitor(dojo, "admin")
+    assert "0 students" in text_of(desk.get(f"/desk/messages/new?class={of['id']}"))
+    for unknown in ("x", factories.unknown_id()):
+        assert desk.get(f"/desk/messages/new?class={unknown}").status_code == 404
+
+
+def test_all_recipients_are_listed_by_pages_and_by_result(
+    dojo: Dojo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenant_apps.desk.office.messages.view.RECIPIENTS_SHOWN", 2)
+    for number in range(3):
+        factories.student(dojo, email=f"one{number}@example.com", birth_date="1990-01-01")
+    factories.student(dojo, first_name="Nemo", birth_date="1990-01-01")  # has no address
     desk = visitor(dojo, "admin")
-    text = desk.get("/desk/reports/absentees/file?days=14")
-    assert text["Content-Type"].startswith("text/csv")
-    assert "attachment" in text["Content-Disposition"]
-    workbook = desk.get("/desk/reports/attendance/file?format=xlsx&group_by=week")
-    assert workbook.content.startswith(b"PK")
-    assert desk.get("/desk/reports/nothing/file").status_code == 404
+    page = desk.post("/desk/messages/new", {"subject": "Hello", "text": "Dear", "send": ""})["Location"]
+    first = desk.get(page)
+    assert "Page 1 of 2" in text_of(first)
+    listed = text_of(first) + text_of(desk.get(f"{page}?page=2"))
+    assert all(f"one{number}@example.com" in listed for number in range(3))
+    key = page.rpartition("/")[2]
+    with tenant_scope(dojo.tenant):
+        one = Delivery.objects.filter(notification=key, state=Delivery.State.QUEUED).first()
+        assert one is not None
+        Delivery.objects.filter(pk=one.pk).update(state=Delivery.State.SENT)
+    sent = text_of(desk.get(f"{page}?sent=true"))
+    assert "Sent 1" in sent
+    assert sent.count("@example.com") == 1
+    assert "Not sent 3" in sent
+    not_sent = text_of(desk.get(f"{page}?sent=false")) + text_of(desk.get(f"{page}?sent=false&page=2"))
+    assert "no address" in not_sent
+    assert "Page 1 of 2" in not_sent
+    assert desk.get(f"{page}?sent=x").status_code == 200
+    recipients = dojo.admin.get(f"/notifications/{key}/recipients?sent=false").json()
+    assert {one["state"] for one in recipients["results"]} == {"queued", "skipped"}
+    assert dojo.admin.get(f"/notifications/{key}/recipients?sent=x").status_code == 400
 
 
 def test_settings_are_saved_and_faults_stand_at_their_fields(dojo: Dojo) -> None:
@@ -137,6 +181,6 @@ def test_first_steps_check_themselves_off(dojo: Dojo) -> None:
     assert text_of(desk.get("/desk/settings/first-steps")).count("done") == before + 1
 
 
-@pytest.mark.parametrize("number", ["²", "x", "-1", ""])
+@pytest.mark.parametrize("number", ["²", "x", "-1", "", "9" * 5000])
 def test_a_page_number_that_is_none_shows_the_first_page(dojo: Dojo, number: str) -> None:
     assert visitor(dojo, "admin").get(f"/desk/messages?page={number}").status_code == 200

@@ -3,13 +3,15 @@
 from django.urls import path
 
 from tenant_apps.desk.office.access import view as access
+from tenant_apps.desk.office.access import webhooks
+from tenant_apps.desk.office.audit.view import Audit
 from tenant_apps.desk.office.exports.view import DeleteExport, ExportFile, Exports, ExportsLive
 from tenant_apps.desk.office.first_steps.view import FirstSteps
 from tenant_apps.desk.office.messages import view as messages
 from tenant_apps.desk.office.reports import view as reports
 from tenant_apps.desk.office.settings.appearance import Appearance
 from tenant_apps.desk.office.settings.provider import DeleteProvider, Provider
-from tenant_apps.desk.office.settings.view import Audit, Settings
+from tenant_apps.desk.office.settings.view import Settings
 
 urlpatterns = [
     path("desk/messages", messages.Messages.as_view(), name="messages"),
@@ -32,8 +34,8 @@ urlpatterns = [
     path("desk/settings/kiosks/<uuid:id>/end", access.RevokeDevice.as_view(), name="device-revoke"),
     path("desk/settings/api-keys", access.ApiKeys.as_view(), name="api-keys"),
     path("desk/settings/api-keys/<uuid:id>/end", access.RevokeApiKey.as_view(), name="api-key-revoke"),
-    path("desk/settings/webhooks", access.Webhooks.as_view(), name="webhooks"),
-    path("desk/settings/webhooks/<uuid:id>", access.Webhook.as_view(), name="webhook"),
+    path("desk/settings/webhooks", webhooks.Webhooks.as_view(), name="webhooks"),
+    path("desk/settings/webhooks/<uuid:id>", webhooks.Webhook.as_view(), name="webhook"),
     path("desk/settings/sign-in", Provider.as_view(), name="identity-provider"),
     path("desk/settings/sign-in/delete", DeleteProvider.as_view(), name="identity-provider-delete"),
     path("desk/settings/appearance", Appearance.as_view(), name="appearance"),

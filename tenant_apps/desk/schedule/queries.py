@@ -66,9 +66,26 @@ def roster_fingerprint(session: UUID, *, now: datetime) -> str:
 
 
 def instructors() -> list[tuple[str, str]]:
-    """Return the users who can teach, as choices: id and name. The API lists users of one role only. One statement."""
+    """Return the users who can teach and examine, as choices: id and name. One statement.
+
+    The API lists users of one role only, and a page at a time, parents among them.
+    """
     rows = User.objects.people().active().staff().order_by("name", "pk").values_list("pk", "name")
     return [(str(key), name or gettext("without a name")) for key, name in rows]
+
+
+def sessions_to_close(
+    first: date, last: date, classes: Sequence[UUID], *, most: int
+) -> tuple[int, list[Any]]:
+    """Return how many sessions of some classes a closure of these local dates would cancel, and the first `most`.
+
+    Each with `local_date`, `starts_at` and `name`. Two statements.
+    """
+    rows = ClassSession.objects.between(first, last).filter(
+        status=ClassSession.Status.SCHEDULED, training_class__in=classes
+    )
+    shown = rows.order_by("starts_at", "pk").values("local_date", "starts_at", "name")
+    return rows.count(), list(shown[:most])
 
 
 def kinds() -> list[str]:

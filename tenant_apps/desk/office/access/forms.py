@@ -1,5 +1,6 @@
 """The forms for who and what has access: users, devices, API keys, webhooks."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from django import forms
@@ -76,13 +77,32 @@ class ApiKeyForm(ApiForm):
 
 
 class WebhookForm(ApiForm):
-    """An address that is told what happens."""
+    """An address that is told what happens. `events` are those that a webhook has besides the groups on offer."""
 
     url = forms.CharField(label=gettext_lazy("Address"), max_length=2000, help_text="https://…")
     description = forms.CharField(label=gettext_lazy("What it is for"), max_length=200, required=False)
     events = forms.MultipleChoiceField(
-        label=gettext_lazy("Events"),
-        widget=forms.CheckboxSelectMultiple,
-        choices=lambda: [(one, one) for one in sorted(subscriptions()) if one == "*" or one.endswith(".*")],
-        initial=["*"],
+        label=gettext_lazy("Events"), widget=forms.CheckboxSelectMultiple, initial=["*"]
     )
+
+    def __init__(self, *args: Any, events: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        groups = {one for one in subscriptions() if one == "*" or one.endswith(".*")}
+        choices = [(one, event_label(one)) for one in sorted({*groups, *events})]
+        self.fields["events"].choices = choices  # type: ignore[attr-defined]
+
+
+EVENTS: Final = {
+    "*": gettext_lazy("Everything"),
+    "attendance.*": gettext_lazy("Attendance"),
+    "class_session.*": gettext_lazy("Sessions"),
+    "exam.*": gettext_lazy("Exams"),
+    "export.*": gettext_lazy("Exports"),
+    "rank_event.*": gettext_lazy("Ranks"),
+    "student.*": gettext_lazy("Students"),
+}
+
+
+def event_label(code: str) -> str:
+    """Return a group of events in words and as receivers know it; a single type as it is."""
+    return f"{EVENTS[code]} ({code})" if code in EVENTS else code

@@ -1,6 +1,6 @@
-"""Who and what has access: users, devices, API keys and webhooks. Secrets are shown once, when they are made."""
+"""Who and what has access: users, devices and API keys. Secrets are shown once, when they are made."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext
@@ -9,13 +9,16 @@ from tenant_apps.desk.api import Refused
 from tenant_apps.desk.forms import ApiForm
 from tenant_apps.desk.office.access.forms import (
     ROLE_NAMES,
+    ROLES,
     ApiKeyForm,
     DeviceForm,
     SignInPolicyForm,
     UserForm,
-    WebhookForm,
 )
 from tenant_apps.desk.office.settings.view import SettingsPage
+from tenant_apps.desk.page import Page
+
+PAGE_SIZE: Final = 50
 
 
 class ListAndForm(SettingsPage):
@@ -28,11 +31,23 @@ class ListAndForm(SettingsPage):
     def context(self) -> dict[str, Any]:
         return self.listed(self.form())
 
+    def filters(self) -> dict[str, str]:
+        """Return the query of the list."""
+        return {}
+
     def listed(self, form: ApiForm, **more: Any) -> dict[str, Any]:
-        """Return the list beside a form."""
-        rows = self.ask(self.route, query={"page_size": 200})["results"]
-        can_add = self.may(self.route, "POST")
-        return {"tab": self.tab, "rows": rows, "form": form, "can_add": can_add, "roles": ROLE_NAMES, **more}
+        """Return a page of the list beside a form."""
+        found = self.ask_page(self.route, page_size=PAGE_SIZE, query=self.filters())
+        return {
+            "tab": self.tab,
+            "rows": found.rows,
+            "count": found.count,
+            "form": form,
+            "can_add": self.may(self.route, "POST"),
+            "roles": ROLE_NAMES,
+            **found.place,
+            **more,
+        }
 
     def submit(self) -> HttpResponseBase:
         form, status = self.form(self.request.POST), 400
@@ -47,17 +62,50 @@ class ListAndForm(SettingsPage):
         return self.render(self.listed(form), status=status)
 
 
-class Users(ListAndForm):
-    """The users of the dojo. A new one gets a mail with a link to set a password."""
+class UserList(ListAndForm):
+    """The users, searched and filtered, beside the forms of the page: to invite one, and who needs a second factor."""
 
-    template_name = "desk/office/access/users.html"
     route, tab, form = "users", "users", UserForm
+
+    def filters(self) -> dict[str, str]:
+        role = self.query("role")
+        return {
+            "search": self.query("search"),
+            "role": role if role in ROLE_NAMES else "",
+            "ordering": "name",
+        }
 
     def listed(self, form: ApiForm, **more: Any) -> dict[str, Any]:
         found = super().listed(form, **more)
-        if self.may("sign-in-policy"):
+        if "policy" not in found and self.may("sign-in-policy"):
             found["policy"] = SignInPolicyForm(initial=self.ask("sign-in-policy"))
-        return found
+        return {**found, "search": self.query("search"), "role": self.query("role"), "role_choices": ROLES}
+
+
+class Users(UserList):
+    """The users of the dojo. A new one gets a mail with a link to set a password."""
+
+    template_name = "desk/office/access/users.html"
+
+
+class SignInPolicy(UserList):
+    """Which roles need a second factor: a form of the page of the users, which shows what is wrong with it."""
+
+    context = Page.context
+
+    def submit(self) -> HttpResponseBase:
+        policy, status = SignInPolicyForm(self.request.POST), 400
+        if policy.is_valid():
+            try:
+                self.send("PATCH", "sign-in-policy", policy.body())
+            except Refused as error:
+                policy.add_refusal(error)
+                status = error.status
+            else:
+                return self.redirect("desk:users", gettext("The rule is saved."))
+        return self.render(
+            self.listed(UserForm(), policy=policy), template=Users.template_name, status=status
+        )
 
 
 class User(SettingsPage):
@@ -77,25 +125,16 @@ class User(SettingsPage):
         if "reset_factors" in self.request.POST:
             self.send("DELETE", "user-second-factors", id=key)
             return self.redirect("desk:user", gettext("Their second factors are removed."), id=key)
-        form = UserForm(self.request.POST)
+        form, status = UserForm(self.request.POST), 400
         if form.is_valid():
             try:
                 self.send("PATCH", "user", form.body(), id=key)
             except Refused as error:
                 form.add_refusal(error)
+                status = error.status
             else:
                 return self.redirect("desk:users", gettext("The user is saved."))
-        return self.render({"tab": "users", "person": self.ask("user", id=key), "form": form}, status=400)
-
-
-class SignInPolicy(SettingsPage):
-    """Which roles need a second factor."""
-
-    def submit(self) -> HttpResponseBase:
-        form = SignInPolicyForm(self.request.POST)
-        form.is_valid()
-        self.send("PATCH", "sign-in-policy", form.body())
-        return self.redirect("desk:users", gettext("The rule is saved."))
+        return self.render({"tab": "users", "person": self.ask("user", id=key), "form": form}, status=status)
 
 
 class Devices(ListAndForm):
@@ -110,38 +149,6 @@ class ApiKeys(ListAndForm):
 
     template_name = "desk/office/access/api_keys.html"
     route, tab, form = "api-keys", "api-keys", ApiKeyForm
-
-
-class Webhooks(ListAndForm):
-    """Addresses that are told what happens here."""
-
-    template_name = "desk/office/access/webhooks.html"
-    route, tab, form = "webhooks", "webhooks", WebhookForm
-
-
-class Webhook(SettingsPage):
-    """One webhook: its deliveries, a test, on and off."""
-
-    template_name = "desk/office/access/webhook.html"
-
-    def context(self) -> dict[str, Any]:
-        key = self.kwargs["id"]
-        deliveries = self.ask("webhook-deliveries", id=key, query={"page_size": 30})["results"]
-        return {"tab": "webhooks", "webhook": self.ask("webhook", id=key), "deliveries": deliveries}
-
-    def submit(self) -> HttpResponseBase:
-        key, asked = self.kwargs["id"], self.request.POST
-        if "delete" in asked:
-            self.send("DELETE", "webhook", id=key)
-            return self.redirect("desk:webhooks", gettext("The webhook is deleted."))
-        if "redeliver" in asked:
-            self.send("POST", "webhook-redelivery", webhook_id=key, id=asked["redeliver"])
-            return self.redirect("desk:webhook", gettext("It is being sent again."), id=key)
-        if "test" in asked:
-            self.send("POST", "webhook-test", id=key)
-            return self.redirect("desk:webhook", gettext("A test is on its way."), id=key)
-        self.send("PATCH", "webhook", {"is_active": "on" in asked}, id=key)
-        return self.redirect("desk:webhook", gettext("The webhook is saved."), id=key)
 
 
 class Revoke(SettingsPage):

@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
+from tatami.errors import NotFound
 from tenant_apps.desk.api import Refused
 from tenant_apps.desk.forms import ApiForm
 from tenant_apps.desk.page import Page
@@ -16,6 +17,7 @@ from tenant_apps.notifications.recipients import students_in
 from tenant_apps.notifications.serializers import AudienceSerializer
 
 PAGE_SIZE: Final = 30
+RECIPIENTS_SHOWN: Final = 50
 FREE: Final = "free"
 
 
@@ -28,6 +30,10 @@ class Messages(Page):
     def context(self) -> dict[str, Any]:
         found = self.ask_page("notifications", page_size=PAGE_SIZE)
         return {"messages_sent": [{**one, "title": title_of(one)} for one in found.rows], **found.place}
+
+
+AUDIENCE: Final = ("training_class", "rank_system", "status", "guardians_only")
+"""The fields of the form that choose who gets the message."""
 
 
 class MessageForm(ApiForm):
@@ -66,6 +72,11 @@ class MessageForm(ApiForm):
             found = page.ask(route, query={"page_size": 200})["results"]
             self.fields[field].choices = [*everyone, *((one["id"], one["name"]) for one in found)]  # type: ignore[attr-defined]
 
+    @property
+    def is_audience_faulty(self) -> bool:
+        """Whether a choice of the audience is none. Without it the audience would be larger than was meant."""
+        return any(name in self.errors for name in AUDIENCE)
+
     def audience(self) -> dict[str, Any]:
         """Return the audience as the API takes it."""
         values = self.cleaned_data
@@ -81,16 +92,21 @@ class NewMessage(Page):
     section = "messages"
 
     def context(self) -> dict[str, Any]:
-        form = MessageForm(page=self, initial={"training_class": self.query("class")})
-        return {
-            "form": form,
-            "count": count_text({"class": self.query("class")} if self.query("class") else {}, self),
-        }
+        wanted = self.query("class")
+        form = MessageForm(page=self, initial={"training_class": wanted})
+        if wanted and wanted not in dict(form.fields["training_class"].choices):  # type: ignore[attr-defined]
+            raise NotFound  # rather than a form for all students
+        return {"form": form, "count": count_text({"class": wanted} if wanted else {}, self)}
+
+    def shown(self, form: MessageForm) -> dict[str, Any]:
+        """Return what the page shows of a form that was sent."""
+        count = "" if form.is_audience_faulty else count_text(form.audience(), self)
+        return {"form": form, "count": count}
 
     def submit(self) -> HttpResponseBase:
         form = MessageForm(self.request.POST, page=self)
         if not form.is_valid():
-            return self.render({"form": form}, status=400)
+            return self.render(self.shown(form), status=400)
         body = {
             "audience": form.audience(),
             "subject": form.cleaned_data["subject"],
@@ -101,10 +117,10 @@ class NewMessage(Page):
             made = self.send("POST", "notifications", body)
         except Refused as error:
             form.add_refusal(error)
-            return self.render({"form": form}, status=error.status)
+            return self.render(self.shown(form), status=error.status)
         if body["test"]:
             self.say(gettext("A test mail is on its way to you."))
-            return self.render({"form": form, "count": count_text(form.audience(), self)})
+            return self.render(self.shown(form))
         return self.redirect("desk:message", gettext("The message is being sent."), id=made["id"])
 
 
@@ -113,7 +129,11 @@ class AudienceCount(Page):
 
     def submit(self) -> HttpResponseBase:
         form = MessageForm(self.request.POST, page=self)
-        form.is_valid()
+        form.is_valid()  # subject and text may be missing while the form is filled in; the audience may not be wrong
+        if form.is_audience_faulty:
+            found = [f"{form[name].label}: {one}" for name in AUDIENCE for one in form[name].errors]
+            fault = {"fault": " ".join(found)}
+            return self.render(fault, template="desk/office/messages/preview.html", status=400)
         values = {"subject": self.request.POST.get("subject", ""), "body": self.request.POST.get("text", "")}
         context: dict[str, Any] = {"count": count_text(form.audience(), self)}
         if values["body"].strip():
@@ -138,8 +158,20 @@ class Message(Page):
     section = "messages"
 
     def context(self) -> dict[str, Any]:
-        message = self.ask("notification", id=self.kwargs["id"])
-        return {"message": message, "title": title_of(message), "recipients": message["recipients"]}
+        key = self.kwargs["id"]
+        message = self.ask("notification", id=key)
+        sent = self.query("sent") if self.query("sent") in {"true", "false"} else ""
+        found = self.ask_page(
+            "notification-recipients", page_size=RECIPIENTS_SHOWN, query={"sent": sent}, id=key
+        )
+        return {
+            "message": message,
+            "title": title_of(message),
+            "recipients": found.rows,
+            "sent": sent,
+            "not_sent": message["total"] - message["sent"],
+            **found.place,
+        }
 
     def submit(self) -> HttpResponseBase:
         self.send("POST", "notification-cancel", id=self.kwargs["id"])

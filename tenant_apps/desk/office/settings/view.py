@@ -1,17 +1,15 @@
-"""The settings of the dojo, and the log of who changed what."""
+"""The settings of the dojo."""
 
-from typing import Any, Final
+from typing import Any
 
 from django.http.response import HttpResponseBase
 from django.utils.translation import get_language, gettext, override
 
 from tatami.errors import NotFound
-from tenant_apps.desk.api import Refused, cursor_of
+from tenant_apps.desk.api import Refused
 from tenant_apps.desk.forms import ApiForm
 from tenant_apps.desk.office.settings.forms import TABS
 from tenant_apps.desk.page import Page
-
-AUDIT_PAGE_SIZE: Final = 50
 
 
 class SettingsPage(Page):
@@ -55,20 +53,3 @@ class Settings(SettingsPage):
                     message = gettext("The settings are saved.")
                 return self.redirect("desk:settings-tab", message, tab=self.tab)
         return self.render({"tab": self.tab, "form": form, "can_change": True}, status=400)
-
-
-class Audit(SettingsPage):
-    """Who changed what, and when; newest first."""
-
-    template_name = "desk/office/settings/audit.html"
-
-    def context(self) -> dict[str, Any]:
-        names = ("cursor", "actor", "action", "from", "to")
-        asked = {name: self.query(name) for name in names}
-        found = self.ask("audit", query={**asked, "page_size": AUDIT_PAGE_SIZE})
-        return {
-            "tab": "audit",
-            "entries": found["results"],
-            "older": cursor_of(found["next"]),
-            "asked": asked,
-        }

@@ -91,8 +91,7 @@ class Board(Page):
         systems = rank_systems(self)
         filters = BoardFilters(self, systems)
         status, _, order = TABS[tab]
-        page = self.query("page") or 1
-        query = {**filters.query, "status": status, "ordering": order, "page": page}
+        query = {**filters.query, "status": status, "ordering": order}
         found = self.ask_page("promotion-snapshot", page_size=PAGE_SIZE, query=query)
         seen = found.rows
         results = check_results(self, {one["student"]["id"] for one in seen}) if seen else {}

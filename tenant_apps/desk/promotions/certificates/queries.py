@@ -8,7 +8,7 @@ from tatami.text import normalise
 from tenant_apps.promotions.models import Certificate
 
 
-def certificates(search: str, *, page: str, size: int) -> "Page[Certificate]":
+def certificates(search: str, *, page: int, size: int) -> "Page[Certificate]":
     """Return a page of certificates, the latest awards first: those whose number, code or student is searched for.
 
     Two statements. Raises `NotFound` for a page that there is not.

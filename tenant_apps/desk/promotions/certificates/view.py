@@ -17,7 +17,7 @@ class Certificates(Page):
 
     def context(self) -> dict[str, Any]:
         search = self.query("search")[:200]
-        found = certificates(search, page=self.query("page") or "1", size=PAGE_SIZE)
+        found = certificates(search, page=self.page_number, size=PAGE_SIZE)
         return {
             "certificates": found.object_list,
             "search": search,

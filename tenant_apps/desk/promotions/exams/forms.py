@@ -17,6 +17,8 @@ from tenant_apps.desk.promotions.choices import (
     rank_systems,
     unchanged,
 )
+from tenant_apps.desk.schedule.choices import with_current
+from tenant_apps.desk.schedule.queries import instructors
 from tenant_apps.ranks.definition import ExamRules
 
 
@@ -44,9 +46,7 @@ class ExamForm(ApiForm):
         self, page: Page, data: Any = None, *, exam: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> None:
         super().__init__(data, initial=_initial(exam) if exam else kwargs.pop("initial", None), **kwargs)
-        staff = page.ask("users", query={"page_size": 200})["results"]
-        people = [one for one in staff if one["role"] in {"admin", "instructor", "assistant"}]
-        offer(self, examiners=named_choices(people))
+        offer(self, examiners=with_current(instructors(), exam["examiners"] if exam else ()))
         self.licences: Mapping[str, str] = exam["licences"] if exam else {}
         if exam:
             del self.fields["rank_system"]

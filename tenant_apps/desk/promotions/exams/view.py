@@ -68,7 +68,7 @@ class NewExam(Page):
         try:
             invite(self, exam["id"], picks)
         except Refused as error:
-            self.say(error.message, "error")
+            self.say(error.sentence, "error")
             return self.redirect("desk:exam", id=exam["id"])
         return self.redirect("desk:exam", invited_text(len(picks)), id=exam["id"])
 

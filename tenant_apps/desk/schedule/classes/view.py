@@ -21,7 +21,7 @@ from tenant_apps.desk.schedule.held_ranks import held_ranks
 from tenant_apps.desk.schedule.times import rhythm_in_words, times_in_words
 
 PAGE_SIZE: Final = 50
-ENROLLED_SHOWN: Final = 200
+ENROLLED_SHOWN: Final = 100
 COMING_SHOWN: Final = 6
 FOUND_SHOWN: Final = 8
 SHORTEST_SEARCH: Final = 2
@@ -62,15 +62,16 @@ class ClassPage(Page):
         coming = self.ask(
             "class-sessions", query={"class": key, "from": self.today, "page_size": COMING_SHOWN}
         )
-        enrolments = self.ask("class-enrolments", query={"page_size": ENROLLED_SHOWN}, class_id=key)
-        held = held_ranks([one["student"]["id"] for one in enrolments["results"]], as_of=self.today)
+        enrolments = self.ask_page("class-enrolments", page_size=ENROLLED_SHOWN, class_id=key)
+        held = held_ranks([one["student"]["id"] for one in enrolments.rows], as_of=self.today)
         return {
             "found_class": found,
             "times": times_in_words(found["recurrence"]),
             "rhythm": rhythm_in_words(found["recurrence"]),
             "coming": coming["results"],
-            "enrolments": [(one, held.get(one["student"]["id"], [])) for one in enrolments["results"]],
-            "enrolled_count": enrolments["count"],
+            "enrolments": [(one, held.get(one["student"]["id"], [])) for one in enrolments.rows],
+            "enrolled_count": enrolments.count,
+            **enrolments.place,
             **self.found_students(key),
         }
 
@@ -97,8 +98,9 @@ class ClassFormPage(Page):
         return key
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
-        if self.is_fragment and self.query("more").isdecimal():
-            number = min(int(self.query("more")), MOST_MORE_TIMES)
+        asked = self.query_number("more", -1)
+        if self.is_fragment and asked >= 0:
+            number = min(asked, MOST_MORE_TIMES)
             row = TimesForm(prefix=f"more-{number}", initial=NEW_TIME)
             return self.render(
                 {"row": row, "next": number + 1}, template="desk/schedule/classes/more_times.html"

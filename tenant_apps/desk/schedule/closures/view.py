@@ -1,6 +1,7 @@
 """Closures: days on which no session takes place, of the whole dojo or of some classes."""
 
 from typing import Any, Final
+from uuid import UUID
 
 from django import forms
 from django.db import transaction
@@ -10,10 +11,9 @@ from django.utils.translation import gettext, gettext_lazy, ngettext
 from tenant_apps.desk.api import Refused
 from tenant_apps.desk.forms import ApiForm, DateField
 from tenant_apps.desk.page import Page
-from tenant_apps.desk.schedule import choices
+from tenant_apps.desk.schedule import choices, queries
 
 PAGE_SIZE: Final = 50
-PREVIEWED: Final = 200
 SHOWN: Final = 5
 
 
@@ -86,17 +86,22 @@ class NewClosure(Page):
         if not form.is_valid() or not form.cleaned_data["starts_on"]:
             return {}
         body = form.body()
-        query = {"from": body["from"], "to": body["until"], "status": "scheduled", "page_size": PREVIEWED}
+        query = {"from": body["from"], "to": body["until"], "status": "scheduled", "page_size": SHOWN}
         try:
             with transaction.atomic():  # A refusal must not break the transaction of the page.
                 found = self.ask("class-sessions", query=query)
         except Refused as error:
             return {"refusal": " ".join(error.fields.get("to", [error.message]))}
-        chosen = set(body["classes"])
-        sessions = [one for one in found["results"] if not chosen or (one["class"] or {}).get("id") in chosen]
-        count = found["count"] if not chosen else len(sessions)
+        count, sessions = found["count"], found["results"]
+        chosen = [UUID(one) for one in body["classes"]]
+        if (
+            chosen
+        ):  # The API lists the sessions of one class, or of all. By its answer all of them are planned.
+            first = form.cleaned_data["starts_on"]
+            last = form.cleaned_data["until"] or first
+            count, sessions = queries.sessions_to_close(first, last, chosen, most=SHOWN)
         return {
-            "sessions": sessions[:SHOWN],
+            "sessions": sessions,
             "count": count,
             "more": max(0, count - SHOWN),
             "tells": self.ask("settings")["notify_class_cancelled"],

@@ -91,7 +91,7 @@ class Mark(RosterPage):
         except Refused as error:
             if self.is_fragment:
                 raise
-            self.say(error.message, "error")
+            self.say(error.sentence, "error")
             return self.redirect("desk:session", id=key)
         if not self.is_fragment:
             return self.redirect(f"{reverse('desk:session', kwargs={'id': key})}#s-{student}")
@@ -169,7 +169,10 @@ class Visitors(SessionPage):
             body = {"entries": [{"student": student["id"], "state": PRESENT}]}
             session = self.send("PUT", "class-session-roster", body, id=session_id)
         except Refused as error:
-            message, refusal = gettext("%(name)s is added as a student, but not marked:"), f" {error.message}"
+            message, refusal = (
+                gettext("%(name)s is added as a student, but not marked:"),
+                f" {error.sentence}",
+            )
         message = message % {"name": student["name"]} + refusal
         if self.is_fragment:
             return self.roster_again(session, message=message)
