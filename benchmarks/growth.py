@@ -15,7 +15,7 @@ import argparse
 import os
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -27,8 +27,10 @@ from benchmarks.side_by_side.report import RESULTS, machine_name
 
 FULL: Final = 10
 MOST_AT_ONCE: Final = 2_000
-"""How many dojos of a fleet a round sends requests to; the next round takes the next ones. Tokens are valid for five
-minutes, and to sign in to a dojo takes some 20 ms. A connection has forgotten a dojo long before its next turn."""
+"""How many dojos of a fleet a round sends requests to; the next round takes the next ones, because to sign in to a dojo
+takes some 20 ms. A connection has forgotten a dojo long before its next turn."""
+TOKENS_LAST: Final = timedelta(hours=1)
+"""To sign in to so many dojos takes longer than an access token lasts otherwise."""
 BUSY: Final = 1_000
 """How many dojos of the largest fleet are asked in a case of its own, because few dojos train at the same hour."""
 STUDENTS: Final = 100
@@ -62,7 +64,9 @@ def requests_to(scopes: list[Any]) -> dict[str, list[bytes]]:
     """Return requests of each kind, with new tokens, to these dojos in turn."""
     from benchmarks.side_by_side.fleet_data import open_dojos
     from benchmarks.side_by_side.tatami_side import TatamiRequests
+    from tatami.tokens import AccessToken
 
+    AccessToken.lifetime = TOKENS_LAST
     made = TatamiRequests(list(open_dojos(scopes)))
     return {kind: getattr(made, kind)() for kind in KINDS}
 
