@@ -105,8 +105,8 @@ ROOM_FOR_OTHERS = 2
 
 
 def connections_of_one_dojo(web_processes: int, web_connections: int, worker_processes: int) -> int:
-    """Return how many database connections one dojo can use at a time, in requests and jobs."""
-    return web_processes * (web_connections // 2) + worker_processes
+    """Return how many database connections one dojo can use at a time: in requests, and for a job and its lock."""
+    return web_processes * (web_connections // 2) + 2 * worker_processes
 
 
 def our_program(name: str, data: Path) -> list[str]:
