@@ -2,6 +2,7 @@
 
 import re
 from typing import Final
+from uuid import uuid4
 
 from tatami.api.routes import Route, routes
 from tests.http.sample_dojos import SampleHost
@@ -79,3 +80,13 @@ def address_of(route: Route, sample: SampleHost, role: str) -> str:
         return sample.ids[SAMPLE_IDS[begins].format(role=role)]
 
     return "/" + re.sub(r"<(?:(\w+):)?(\w+)>", fill, route.path)
+
+
+def unknown_address(route: Route) -> str:
+    """Return an address of the page, with ids that no object has."""
+    filled = re.sub(
+        r"<(?:(\w+):)?(\w+)>",
+        lambda found: str(uuid4()) if found[1] == "uuid" else SLUGS.get(found[2], "1"),
+        route.path,
+    )
+    return f"/{filled}"

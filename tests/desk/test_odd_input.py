@@ -15,9 +15,9 @@ from django.http import QueryDict
 
 from tatami import clock
 from tatami.api.routes import Route
-from tests.desk import test_page_access, test_page_costs
+from tests.desk import addresses
+from tests.desk.addresses import name_of, pages
 from tests.desk.expected_pages import PAGES
-from tests.desk.test_page_access import name_of, pages
 from tests.http.sample_dojos import SampleHost, create_sample_dojo, password_hash
 from tests.support.clients import Dojo
 from tests.support.now import NOW
@@ -105,11 +105,11 @@ def names_read(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
 def address_of(route: Route, sample: SampleHost, role: str) -> str:
     """Return an address of a page: of an object of the sample dojo; for pages that have no GET maybe of none."""
     if "GET" in route.methods:
-        return test_page_costs.address_of(route, sample, role)
+        return addresses.address_of(route, sample, role)
     try:
-        return test_page_costs.address_of(route, sample, role)
+        return addresses.address_of(route, sample, role)
     except (AssertionError, KeyError):
-        return test_page_access.address_of(route)
+        return addresses.unknown_address(route)
 
 
 def answered(send: Callable[[], Any]) -> tuple[int, str]:

@@ -6,13 +6,12 @@ The pages come from the URL table, the expected roles from `expected_pages.py`.
 
 import re
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from tatami import clock
 from tatami.api.routes import Route
-from tests.desk.addresses import SLUGS, address_of, name_of, pages
+from tests.desk.addresses import address_of, name_of, pages, unknown_address
 from tests.desk.expected_pages import PAGES
 from tests.desk.page_links import offers_of, refused_offers
 from tests.http.sample_dojos import SampleHost, create_sample_dojo, password_hash
@@ -24,16 +23,6 @@ from tests.support.responses import ok
 pytestmark = pytest.mark.slow
 
 ROLES = ("admin", "instructor", "assistant", "student", None)
-
-
-def unknown_address(route: Route) -> str:
-    """Return an address of the page, with ids that no object has."""
-    filled = re.sub(
-        r"<(?:(\w+):)?(\w+)>",
-        lambda found: str(uuid4()) if found[1] == "uuid" else SLUGS.get(found[2], "1"),
-        route.path,
-    )
-    return f"/{filled}"
 
 
 CASES = [(route, method, role) for route in pages() for method in route.methods for role in ROLES]
