@@ -26,7 +26,7 @@ from benchmarks.common import print_line, set_up_django, target_mark
 from benchmarks.side_by_side.report import RESULTS, machine_name
 
 FULL: Final = 10
-MOST_AT_ONCE: Final = 2_000
+MOST_AT_ONCE: Final = 1_000
 """How many dojos of a fleet a round sends requests to; the next round takes the next ones, because to sign in to a dojo
 takes some 20 ms. A connection has forgotten a dojo long before its next turn."""
 TOKENS_LAST: Final = timedelta(hours=1)
@@ -37,7 +37,6 @@ STUDENTS: Final = 100
 KINDS: Final = ("me", "students", "scan")
 MOST_TIMES_THE_SMALLEST: Final = 1.2
 MOST_MEMORY_MB: Final = 150
-ROUNDS: Final = 3
 
 
 @dataclass(slots=True)
@@ -101,19 +100,22 @@ def main() -> int:
         for times in options.attendance
     ]
     with tatami_server(data / "logs" / "bench-web.log", workers=2, threads=512) as server:
-        sections = [
-            _measure_all("By the number of dojos", fleets, server, postmaster, options),
-            _measure_all("By the attendance in ten dojos", histories, server, postmaster, options),
-            _count_statements(fleets + histories),
-            _measure_memory(Case(f"{largest:,} dojos", everyone), server, postmaster, options),
-        ]
+        sections = []
+        for measure in (
+            lambda: _measure_all("By the number of dojos", fleets, server, postmaster, options),
+            lambda: _measure_memory(Case(f"{largest:,} dojos", everyone), server, postmaster, options),
+            lambda: _count_statements(fleets + histories),
+            lambda: _measure_all("By the attendance in ten dojos", histories, server, postmaster, options),
+        ):
+            sections.append(measure())
+            print_line("\n" + sections[-1])
     text = (
         f"Measured {datetime.now(UTC):%Y-%m-%d}, {machine_name()}. Requests to all dojos in turn, 16 connections,"
-        " CPU in milliseconds per request, application + database.\n\n" + "\n".join(sections)
+        f" {options.rounds} rounds, CPU in milliseconds per request, application + database.\n\n"
+        + "\n".join(sections)
     )
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "growth.md").write_text(text, encoding="utf-8")
-    print_line("\n" + text)
     return int("MISSED" in text)
 
 
@@ -123,8 +125,8 @@ def _measure_all(
     """Measure the cases round after round; return a table of their cost and its ratio to that of the first."""
     costs: dict[tuple[str, str], list[float]] = {}
     offsets = {case.title: 0 for case in cases}
-    for number in range(ROUNDS):
-        print_line(f"{heading}: round {number + 1} of {ROUNDS}")
+    for number in range(options.rounds):
+        print_line(f"{heading}: round {number + 1} of {options.rounds}")
         for case in cases:
             requests = case.requests()
             for kind in KINDS:
@@ -227,6 +229,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench-growth", description=__doc__)
     parser.add_argument("--dojos", type=int, nargs="+", default=[10, 1_000, 10_000])
     parser.add_argument("--attendance", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--minutes", type=int, default=5)
     return parser.parse_args()
