@@ -91,7 +91,8 @@ def main() -> int:
     )
     everyone, largest = full + few, max(options.dojos)
     fleets = [Case(f"{number:,} dojos", everyone[:number]) for number in sorted(options.dojos)]
-    fleets.append(Case(f"{largest:,} dojos, each for the first time", everyone, is_first_time=True))
+    # From the other end, because the cases before have asked the first dojos.
+    fleets.append(Case(f"{largest:,} dojos, each for the first time", everyone[::-1], is_first_time=True))
     histories = [
         Case(
             f"{times} times the attendance",
