@@ -222,11 +222,12 @@ class Page(View):
     def show_refusal(self, error: Refused) -> HttpResponse:
         """Respond to a POST that the API refused, if `submit` has no form for it: the page again, and why, above it.
 
-        Raises `error` if the page cannot be shown: what it is about is gone, it has no GET, or it is a part of another
-        one, where a toast says why.
+        Raises `error` if the page cannot be shown: what it is about is gone, it has no GET or no `context` of its own,
+        or it is a part of another one, where a toast says why.
         """
         is_gone = error.status == HTTPStatus.NOT_FOUND or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        if is_gone or self.is_fragment or not self.template_name:
+        has_context = type(self).context is not Page.context
+        if is_gone or self.is_fragment or not self.template_name or not has_context:
             raise error
         self.say(error.sentence, "error")
         return self.render(self.read_context(), status=error.status)

@@ -176,7 +176,7 @@ def enter_a_child_and_import_the_others(evening: Evening, desk: Page) -> None:
 def invite(evening: Evening, desk: Page) -> None:
     """Invite an assistant, and a parent of the child; both set a password by the link in their mail."""
     evening.open(desk, "/desk/settings/users")
-    desk.get_by_label("E-mail").fill(evening.site.email("assistant"))
+    desk.get_by_label("E-mail", exact=True).fill(evening.site.email("assistant"))
     desk.get_by_role("combobox", name="Role").select_option("Assistant")
     desk.get_by_role("button", name="Invite").click()
     expect(desk.get_by_text("gets a mail with a link")).to_be_visible()

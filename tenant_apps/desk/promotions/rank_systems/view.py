@@ -127,11 +127,14 @@ class ChangeRules(Page):
     section = "promotions"
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
-        form = RulesForm(self.ask("rank-system-rules", id=self.kwargs["id"]))
-        if len(form.fields) > MOST_FIELDS:
+        context = self.context()
+        if len(context["form"].fields) > MOST_FIELDS:
             message = gettext("These rules are too long for the form. Change them as text.")
             return self.redirect("desk:rank-system-text", message, **self.kwargs)
-        return self.render(self.shown(form))
+        return self.render(context)
+
+    def context(self) -> dict[str, Any]:
+        return self.shown(RulesForm(self.ask("rank-system-rules", id=self.kwargs["id"])))
 
     def shown(self, form: RulesForm) -> dict[str, Any]:
         """Return what the page shows."""
