@@ -130,3 +130,13 @@ def add_authenticator(context: BrowserContext, page: Page) -> None:
             }
         },
     )
+
+
+@pytest.fixture
+def passkey_page(chromium: Browser) -> Iterator[Page]:
+    """A page in a browser with a platform authenticator that recognises its user."""
+    context = open_context(chromium)
+    page = context.new_page()
+    add_authenticator(context, page)
+    yield page
+    context.close()

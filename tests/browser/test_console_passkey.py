@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import make_password
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from shared_apps.accounts.models import SignInPolicy, User
 from tatami import clock
 from tatami.tenancy.scope import platform_scope
-from tests.browser.conftest import add_authenticator, open_context
 from tests.support.live_server import LiveServer
 
 EMAIL = "console@example.com"
@@ -32,17 +31,11 @@ def superadmin(web: LiveServer, django_db_blocker: Any) -> Iterator[None]:
         User.objects.filter(pk=user.pk).update(is_active=False, archived_at=clock.now())
 
 
-@pytest.fixture
-def page(chromium: Browser, superadmin: None) -> Iterator[Page]:
-    """A page in a browser with a platform authenticator that recognises its user."""
-    context = open_context(chromium)
-    page = context.new_page()
-    add_authenticator(context, page)
-    yield page
-    context.close()
-
-
-def test_a_superadmin_makes_a_passkey_while_signing_in_and_uses_it(page: Page, web: LiveServer) -> None:
+@pytest.mark.usefixtures("superadmin")
+def test_a_superadmin_makes_a_passkey_while_signing_in_and_uses_it(
+    passkey_page: Page, web: LiveServer
+) -> None:
+    page = passkey_page
     console = f"http://localhost:{web.port}/console/"
     page.goto(console)
     page.get_by_label("E-mail").fill(EMAIL)

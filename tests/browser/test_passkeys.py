@@ -1,27 +1,15 @@
 """A passkey in a real browser with a simulated authenticator: made in the account, used to sign in, removed."""
 
-from collections.abc import Iterator
-
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from demo.dojos import demo_password
-from tests.browser.conftest import Site, add_authenticator, open_context, sign_in
+from tests.browser.conftest import Site, sign_in
 
 OWNER = "assistant"
 
 
-@pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    """A page in a browser with a platform authenticator that recognises its user."""
-    context = open_context(chromium)
-    page = context.new_page()
-    add_authenticator(context, page)
-    yield page
-    context.close()
-
-
-def test_a_passkey_is_made_signs_in_and_is_removed(page: Page, site: Site) -> None:
+def test_a_passkey_is_made_signs_in_and_is_removed(passkey_page: Page, site: Site) -> None:
+    page = passkey_page
     sign_in(page, site, OWNER)
     page.goto(f"{site.url}/desk/account")
     page.get_by_role("link", name="Add a passkey").click()

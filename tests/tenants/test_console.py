@@ -59,12 +59,17 @@ class Browser:
         return str(self.get(answer.headers["Location"]).content.decode())
 
 
-@pytest.fixture
-def root(platform: Platform) -> Caller:
+def superadmin_with_password(platform: Platform) -> Caller:
+    """Return a superadmin who can sign in to the console."""
     caller = platform.superadmin()
     with platform_scope():
         User.objects.update(password=make_password(PASSWORD))
     return caller
+
+
+@pytest.fixture
+def root(platform: Platform) -> Caller:
+    return superadmin_with_password(platform)
 
 
 @pytest.fixture

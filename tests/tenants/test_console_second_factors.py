@@ -19,7 +19,7 @@ from tests.support.clients import Caller, Dojo, Platform
 from tests.support.now import NOW
 from tests.support.pages import text_of
 from tests.support.responses import ok
-from tests.tenants.test_console import DOJOS, PASSWORD, Browser
+from tests.tenants.test_console import DOJOS, PASSWORD, Browser, superadmin_with_password
 
 LOGIN = "/console/login/"
 ENROL = "/console/login/second-factor/"
@@ -29,11 +29,7 @@ CODES = re.compile(r"<code>([a-z0-9]{4}(?:-[a-z0-9]{4}){3})</code>")
 
 @pytest.fixture
 def root(platform: Platform) -> Caller:
-    """A superadmin with a password."""
-    caller = platform.superadmin()
-    with platform_scope():
-        User.objects.update(password=make_password(PASSWORD))
-    return caller
+    return superadmin_with_password(platform)
 
 
 @pytest.fixture
